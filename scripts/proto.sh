@@ -1,0 +1,20 @@
+#!/bin/sh
+# Generates client/rungway/v1 (or the folder given as $1) from proto/rungway/v1.
+set -eu
+cd "$(dirname "$0")/.."
+out=${1:-client}
+bin=.venv-proto/bin
+[ -x $bin/protoc-gen-mypy ] || {
+  "${PYTHON:-python3}" -m venv .venv-proto
+  $bin/python -m pip install --quiet --upgrade pip
+  $bin/python -m pip install --quiet --group proto
+}
+mkdir -p "$out"
+PATH="$PWD/$bin:$PATH" $bin/python -m grpc_tools.protoc -Iproto \
+  --python_out="$out" --grpc_python_out="$out" --mypy_out=quiet:"$out" --mypy_grpc_out=quiet:"$out" \
+  proto/rungway/v1/*.proto
+# protoc writes empty service stubs for files without services.
+for stub in "$out"/rungway/v1/*_pb2_grpc.py; do
+  case "$stub" in *_service_pb2_grpc.py) ;; *) rm -f "$stub" "${stub}i" ;; esac
+done
+printf '"""Generated from proto/rungway/v1 by `make proto`: do not edit."""\n' > "$out/rungway/v1/__init__.py"

@@ -1,0 +1,218 @@
+"""What the engine answers, as plain values. The words are those the Lua scripts return."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Decision(StrEnum):
+    """What a worker does next."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    STOP = "stop"
+    SUPERSEDED = "superseded"
+
+
+class Reason(StrEnum):
+    """Why something was decided."""
+
+    NEW_TRIAL = "new_trial"
+    REQUEUED = "requeued"
+    PROMOTED = "promoted"
+    BETWEEN_RUNGS = "between_rungs"
+    NOT_PROMOTED = "not_promoted"
+    STOPPED_AT_RUNG = "stopped_at_rung"
+    COMPLETED = "completed"
+    EXPERIMENT_PAUSED = "experiment_paused"
+    EXPERIMENT_STOPPED = "experiment_stopped"
+    LEASE_LOST = "lease_lost"
+    CONCURRENCY_LIMIT = "concurrency_limit"
+    WAITING_FOR_RESULTS = "waiting_for_results"
+    SEARCH_DONE = "search_done"
+    PREEMPTED = "preempted"
+    RETRY = "retry"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+class Outcome(StrEnum):
+    """How a trial ended that did not end by itself."""
+
+    PREEMPTED = "preempted"
+    TRANSIENT = "transient"
+    INVALID = "invalid"
+    DIVERGED = "diverged"
+    ERROR = "error"
+    STOPPED = "stopped"
+
+
+class TrialState(StrEnum):
+    """Where a trial stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    QUEUED = "queued"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+class ExperimentState(StrEnum):
+    """Where an experiment stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+class AskStatus(StrEnum):
+    """What an ask came to."""
+
+    ASSIGNED = "assigned"
+    WAIT = "wait"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to report on a trial; `fence` grows with every lease of the experiment."""
+
+    trial: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0."""
+
+    reason: Reason
+    bracket: int = 0
+    rung: int = -1
+    rank: int = 0
+    rung_size: int = 0
+    quota: int = 0
+    cutoff: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One piece of work; lengths are absolute, `hparams` is the configuration as JSON text."""
+
+    lease: Lease
+    hparams: str
+    from_length: int
+    to_length: int
+    next_decision_length: int
+    checkpoint: str
+    bracket: int
+    rung: int
+    restarts: int
+    deadline_ms: int
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnswer:
+    """What an ask came to; `retry_after_ms` is set when waiting."""
+
+    status: AskStatus
+    assignments: Sequence[Assignment]
+    reason: Reason | None
+    retry_after_ms: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One validation result at an absolute length."""
+
+    length: int
+    metric: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one worker tells about one lease; an empty checkpoint means no new one."""
+
+    lease: Lease
+    reports: Sequence[Report]
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One trial given back."""
+
+    lease: Lease
+    checkpoint: str = ""
+    checkpoint_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one result; the lengths and the deadline are 0 unless the decision is CONTINUE."""
+
+    lease: Lease
+    decision: Decision
+    explanation: Explanation
+    to_length: int = 0
+    next_decision_length: int = 0
+    deadline_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TellAnswer:
+    """One verdict per result, in the same order."""
+
+    verdicts: Sequence[Verdict]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """How one lease stands after a heartbeat: CONTINUE, STOP or SUPERSEDED."""
+
+    lease: Lease
+    decision: Decision
+    deadline_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """One trial as stored; `curve` is filled only where it was asked for."""
+
+    trial: int
+    state: TrialState
+    hparams: str
+    bracket: int
+    rung: int
+    length: int
+    metric: float | None
+    best_metric: float | None
+    best_length: int
+    restarts: int
+    checkpoint: str
+    checkpoint_length: int
+    worker: str
+    outcome: Outcome | None
+    message: str
+    created_ms: int
+    curve: Sequence[Report] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far an experiment is; `rung_results` and `rung_passed` are indexed by bracket, then rung."""
+
+    state: ExperimentState
+    revision: int
+    trials_created: int
+    trained_length: int
+    started: Sequence[int]
+    running: Sequence[int]
+    rung_results: Sequence[Sequence[int]]
+    rung_passed: Sequence[Sequence[int]]
+    trial_states: Mapping[TrialState, int] = field(default_factory=dict)

@@ -1,0 +1,117 @@
+"""Everything a caller can do wrong, typed. The transport maps each class to one status and reason.
+
+RungwayError
+├── InvalidInput            one or more fields of a request are wrong
+├── UnknownExperiment       no such experiment
+├── UnknownTrial            no such trial in the experiment
+├── ExperimentExists        the id is taken
+├── RequestIdReused         the same request_id came with another request
+├── WrongState              the experiment's state does not allow the call
+├── NewerSchema             the experiment was written by a newer version
+└── StoreUnavailable        the store does not answer, or refuses writes
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One wrong field: its path, and what was found and wanted."""
+
+    field: str
+    description: str
+
+
+class RungwayError(Exception):
+    """Base of all errors that a caller may see; `reason` is UPPER_SNAKE_CASE, `details` are the values it mentions."""
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class InvalidInput(RungwayError):
+    """One or more fields of a request are wrong; `violations` lists every one that was found."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, violations: list[Violation], *, reason: str = "INVALID_FIELD") -> None:
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
+        self.violations = tuple(violations)
+        self.reason = reason
+
+    @classmethod
+    def one(cls, field: str, description: str, *, reason: str = "INVALID_FIELD") -> "InvalidInput":
+        """An error with a single wrong field."""
+        return cls([Violation(field, description)], reason=reason)
+
+
+class UnknownExperiment(RungwayError):
+    """No such experiment in the caller's namespace."""
+
+    reason = "EXPERIMENT_NOT_FOUND"
+
+    def __init__(self, experiment: str) -> None:
+        super().__init__(f"there is no experiment {experiment!r}", experiment=experiment)
+
+
+class UnknownTrial(RungwayError):
+    """No such trial in the experiment."""
+
+    reason = "TRIAL_NOT_FOUND"
+
+    def __init__(self, experiment: str, trial: int) -> None:
+        super().__init__(f"experiment {experiment!r} has no trial {trial}", experiment=experiment, trial=str(trial))
+
+
+class ExperimentExists(RungwayError):
+    """The id is taken by another experiment."""
+
+    reason = "EXPERIMENT_EXISTS"
+
+    def __init__(self, experiment: str) -> None:
+        super().__init__(f"there is already an experiment {experiment!r}", experiment=experiment)
+
+
+class RequestIdReused(RungwayError):
+    """The same request_id came with another request."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"request_id {request_id!r} was used for another request: take a new one for each logical call",
+            request_id=request_id,
+        )
+
+
+class WrongState(RungwayError):
+    """The experiment's state does not allow the call."""
+
+    reason = "WRONG_STATE"
+
+    def __init__(self, experiment: str, state: str, wanted: str) -> None:
+        super().__init__(
+            f"experiment {experiment!r} is {state}: {wanted}", experiment=experiment, state=state
+        )
+
+
+class NewerSchema(RungwayError):
+    """The experiment was written by a newer version of the service."""
+
+    reason = "NEWER_SCHEMA"
+
+    def __init__(self, experiment: str, found: int, known: int) -> None:
+        super().__init__(
+            f"experiment {experiment!r} has schema {found}, this server knows up to {known}: upgrade the server",
+            experiment=experiment,
+            schema=str(found),
+        )
+
+
+class StoreUnavailable(RungwayError):
+    """The store does not answer, or refuses writes; the call may be repeated with the same request_id."""
+
+    reason = "STORE_UNAVAILABLE"

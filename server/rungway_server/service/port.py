@@ -1,0 +1,106 @@
+"""The store as the service sees it: one method per decision. `store/redis` is its one implementation."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    ExperimentState,
+    Lease,
+    LeaseStatus,
+    Outcome,
+    Release,
+    Result,
+    Tally,
+    TellAnswer,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRef:
+    """Which experiment of which namespace."""
+
+    namespace: str
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What never changes in an experiment: cached by servers, recognised by `uid` after a delete and create."""
+
+    uid: str
+    config: ExperimentConfig
+    plan: Plan
+    notes: tuple[str, ...]
+    created_ms: int
+
+
+class Store(Protocol):
+    """Atomic decisions on experiments. Every method raises StoreUnavailable when the store does not answer.
+
+    Methods that name an experiment raise UnknownExperiment when it does not exist. `request_id` may be empty; a
+    repeat with the same non-empty id answers the same and changes nothing. `now_ms` is for tests: production leaves
+    it None and the store's own clock decides.
+    """
+
+    async def create(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...],
+                     request_id: str) -> Definition:
+        """Store a new experiment. Raises ExperimentExists unless it was created by the same request_id."""
+        ...
+
+    async def definition(self, ref: ExperimentRef) -> Definition:
+        """What never changes in the experiment, from the cache where it can."""
+        ...
+
+    async def ask(self, ref: ExperimentRef, request_id: str, count: int, worker: str,
+                  now_ms: int | None = None) -> AskAnswer:
+        """Hand out up to `count` assignments."""
+        ...
+
+    async def tell(self, ref: ExperimentRef, request_id: str, results: list[Result],
+                   now_ms: int | None = None) -> TellAnswer:
+        """Take results, each for another lease. Raises UnknownTrial, or InvalidInput for a length that does not grow
+        or lies beyond the assignment (then no result of the call was taken)."""
+        ...
+
+    async def heartbeat(self, ref: ExperimentRef, leases: list[Lease], now_ms: int | None = None) -> list[LeaseStatus]:
+        """Renew leases."""
+        ...
+
+    async def release(self, ref: ExperimentRef, request_id: str, releases: list[Release],
+                      now_ms: int | None = None) -> TellAnswer:
+        """Put trials back in line at no cost."""
+        ...
+
+    async def fail(self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str,
+                   now_ms: int | None = None) -> tuple[Verdict, int]:
+        """End a trial, or put it back in line, as `outcome` says. Returns the verdict and the revision."""
+        ...
+
+    async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
+        """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
+        ...
+
+    async def delete(self, ref: ExperimentRef) -> None:
+        """Remove everything stored of the experiment."""
+        ...
+
+    async def tally(self, ref: ExperimentRef) -> Tally:
+        """How far the experiment is."""
+        ...
+
+    async def trials(self, ref: ExperimentRef, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
+        """The trials of these numbers that exist, in this order."""
+        ...
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """The trials with the best metric, best first, ties by trial number; those without a real metric never."""
+        ...
+
+    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
+        """A page of ids, oldest first, and the token of the next page ("" = last)."""
+        ...
