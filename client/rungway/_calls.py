@@ -1,0 +1,200 @@
+"""The calls of workers as flows, the same for both clients."""
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from rungway import _requests, _rpcs
+from rungway._config import ClientConfig
+from rungway._errors import DeadlineExceeded, InvalidArgument, RungwayError
+from rungway._flow import Attempt, Flow, Sleep
+from rungway._leases import Continuations, LiveLeases
+from rungway._models import (
+    AskReply,
+    Assignment,
+    Explanation,
+    Lease,
+    LeaseStatus,
+    Verdict,
+    continued,
+)
+from rungway._requests import Checkpoint, Result, new_request_id
+from rungway._retry import Retry
+from rungway._rpcs import Rpc
+from rungway._words import AskStatus, Decision, Outcome, Reason
+from rungway.v1 import search_service_pb2
+
+MAX_REQUEST_BYTES = 1 << 20
+"""Largest request that a service accepts."""
+
+_LEASES_PER_HEARTBEAT = 256
+_SHORTEST_WAIT = 0.05
+_Reply = TypeVar("_Reply", bound=Message)
+
+
+def call(config: ClientConfig, rpc: Rpc[_Reply], request: Message, *, limit: float | None) -> Flow[_Reply]:
+    """One logical call: attempts of the same request until it is answered or `limit` seconds are over."""
+    if request.ByteSize() > MAX_REQUEST_BYTES:
+        raise InvalidArgument.one("request", f"at most {MAX_REQUEST_BYTES} bytes are wanted, got {request.ByteSize()}")
+    request_id = getattr(request, "request_id", "") if rpc.changes else None
+    retry = Retry(config, rpc.name, limit=limit, request_id=request_id)
+    while True:
+        try:
+            reply: _Reply = yield Attempt(rpc, request, retry.timeout())
+        except RungwayError as error:
+            delay = retry.delay_after(error)
+        else:
+            retry.answered()
+            return reply
+        yield Sleep(delay)
+
+
+class WorkerCalls:
+    """Ask, tell, heartbeat, release and fail, and what must be remembered between them."""
+
+    def __init__(self, config: ClientConfig, caller: Callable[[], object]) -> None:
+        """`caller` names the running thread or task: continuations belong to it."""
+        self.config = config
+        self.leases = LiveLeases()
+        self._continuations = Continuations(caller)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment worked on. Raises InvalidArgument when the client names none."""
+        return _requests.experiment_of(self.config, None)
+
+    def call(self, rpc: Rpc[_Reply], request: Message, limit: float | None = None) -> Flow[_Reply]:
+        """One logical call within `limit` seconds, or within `worker_timeout`."""
+        return call(self.config, rpc, request, limit=self.config.worker_timeout if limit is None else limit)
+
+    def ask_once(self, count: int, request_id: str | None, limit: float | None = None) -> Flow[AskReply]:
+        """See Client.ask_once."""
+        request = search_service_pb2.AskRequest(
+            experiment=self.experiment,
+            request_id=request_id or new_request_id(),
+            count=_requests.small("count", count),
+            worker=self.config.worker,
+        )
+        return AskReply.from_proto((yield from self.call(_rpcs.ASK, request, limit)))
+
+    def ask(self, timeout: float | None) -> Flow[Assignment | None]:
+        """See Client.ask."""
+        if (assignment := self._continuations.take()) is None:
+            assignment = yield from self._ask_until(timeout)
+        if assignment is not None:
+            self.leases.watch(assignment)
+        return assignment
+
+    def _ask_until(self, timeout: float | None) -> Flow[Assignment | None]:
+        begin = time.monotonic()
+        while True:
+            left = None if timeout is None else timeout - (time.monotonic() - begin)
+            limit = None if left is None else max(left, self.config.attempt_timeout)
+            reply = yield from self.ask_once(1, None, limit)
+            if reply.assignments:
+                return reply.assignments[0]
+            if reply.status is AskStatus.DONE:
+                return None
+            wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+            if left is not None and wait > left:
+                raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
+            yield Sleep(wait)
+
+    def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[Verdict]]:
+        """See Client.tell_many."""
+        fresh = [(result, _untold(result)) for result in results]
+        request = _requests.tell(
+            self.experiment, request_id or new_request_id(), [untold for _, untold in fresh if untold]
+        )
+        answers: list[Verdict] = []
+        if request.results:
+            reply = yield from self.call(_rpcs.TELL, request)
+            answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+        told = iter(answers)
+        return [self._settle(result, next(told)) if untold else _repeated(result) for result, untold in fresh]
+
+    def _settle(self, result: Result, verdict: Verdict) -> Verdict:
+        if not verdict:
+            self._forget(verdict.lease)
+            return verdict
+        text = _requests.checkpoint_text(result.checkpoint)
+        following = continued(result.assignment, verdict, result.reports[-1].length, text)
+        self._continuations.keep(following)
+        self.leases.follow(result.assignment, following)
+        return dataclasses.replace(verdict, next=following)
+
+    def heartbeat(self, leases: Iterable[Assignment | Lease], limit: float | None = None) -> Flow[list[LeaseStatus]]:
+        """See Client.heartbeat."""
+        wanted = [each if isinstance(each, Lease) else each.lease for each in leases]
+        statuses: list[LeaseStatus] = []
+        for start in range(0, len(wanted), _LEASES_PER_HEARTBEAT):
+            request = search_service_pb2.HeartbeatRequest(
+                experiment=self.experiment,
+                leases=[_requests.lease_message(lease) for lease in wanted[start : start + _LEASES_PER_HEARTBEAT]],
+            )
+            reply = yield from self.call(_rpcs.HEARTBEAT, request, limit)
+            statuses += [LeaseStatus.from_proto(status) for status in reply.leases]
+        self.leases.settle(statuses)
+        return statuses
+
+    def release(
+        self,
+        lease: Lease,
+        checkpoint: Checkpoint = None,
+        length: int | None = None,
+        request_id: str | None = None,
+        limit: float | None = None,
+    ) -> Flow[Verdict]:
+        """See Client.release."""
+        request = _requests.release(self.experiment, request_id or new_request_id(), lease, checkpoint, length)
+        self._forget(lease)
+        reply = yield from self.call(_rpcs.RELEASE, request, limit)
+        return Verdict.from_proto(reply.verdicts[0])
+
+    def fail(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        message: str = "",
+        request_id: str | None = None,
+        limit: float | None = None,
+    ) -> Flow[Verdict]:
+        """See Client.fail."""
+        request = _requests.fail(self.experiment, request_id or new_request_id(), lease, outcome, message)
+        self._forget(lease)
+        reply = yield from self.call(_rpcs.FAIL, request, limit)
+        return Verdict.from_proto(reply.verdict)
+
+    def _forget(self, lease: Lease) -> None:
+        self.leases.end(lease)
+        self._continuations.drop(lease)
+
+
+def _untold(result: Result) -> Result | None:
+    """The result without what a continuing trial told before under the same lease; None when nothing is left.
+
+    A continuation without a new checkpoint trains again from the old one, and the service has no use for a second
+    result of the same length.
+    """
+    if not result.reports:
+        raise InvalidArgument.one("reports", "at least one report is wanted")
+    begin, told = result.assignment.from_length, result.assignment.told_length
+    reports = [each for each in result.reports if not begin < each.length <= told]
+    return dataclasses.replace(result, reports=reports) if reports else None
+
+
+def _repeated(result: Result) -> Verdict:
+    assignment = result.assignment
+    return Verdict(
+        assignment.lease,
+        Decision.CONTINUE,
+        Explanation(Reason.BETWEEN_RUNGS, text="this length was told before under the same lease"),
+        assignment.to_length,
+        assignment.next_decision_length,
+        assignment.deadline,
+        assignment,
+    )

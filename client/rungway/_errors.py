@@ -1,0 +1,213 @@
+"""What a call may raise, and what a training loop may raise.
+
+RungwayError
+├── InvalidArgument      one or more fields of a request are wrong: `violations` lists them
+├── NotFound             no such experiment or trial
+├── AlreadyExists        the id is taken, or a request_id was used for another request
+├── FailedPrecondition   the state of the experiment (or of the client) does not allow the call
+├── PermissionDenied     the caller may not do this
+├── Unauthenticated      the caller is not known
+├── ResourceExhausted    a limit is reached; `retry_after` says when to try again, where that helps
+├── Unavailable          the service did not answer in time; nothing was changed
+├── DeadlineExceeded     the time given by the caller is over; nothing was changed
+├── OutcomeUnknown       no answer in time, and the call may or may not have been executed
+├── Unimplemented        the service does not offer this (yet)
+└── InternalError        a fault of the service
+
+Raised by a training loop inside `with trial:`:
+InvalidConfiguration     the configuration makes no sense: the trial is replaced by a fresh one
+Diverged                 training diverged: the trial ranks worst
+Preempted                the worker must leave: the trial goes back in line at no cost
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from rungway.v1 import errors_pb2
+
+
+class RungwayError(Exception):
+    """Base of everything a call raises."""
+
+    default_code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: grpc.StatusCode | None = None,
+        reason: str = "",
+        details: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
+        """The gRPC status code."""
+        self.reason = reason
+        """Why, as one word in UPPER_SNAKE_CASE; empty when the failure did not come from the service itself."""
+        self.details = dict(details or {})
+        """The values that the message mentions, by name."""
+        self.retry_after = retry_after
+        """Seconds after which the service wants to be asked again; None when it did not say."""
+        self.attempts = 1
+        """How often the call was tried."""
+
+
+class InvalidArgument(RungwayError):
+    """One or more fields of a request are wrong; `violations` lists each as (field, description)."""
+
+    default_code = grpc.StatusCode.INVALID_ARGUMENT
+    violations: Sequence[tuple[str, str]] = ()
+
+    @classmethod
+    def one(cls, field: str, description: str) -> "InvalidArgument":
+        """An error found by the client itself, with a single wrong field."""
+        error = cls(f"{field}: {description}", reason="INVALID_FIELD")
+        error.violations = [(field, description)]
+        return error
+
+
+class NotFound(RungwayError):
+    """No such experiment or trial."""
+
+    default_code = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyExists(RungwayError):
+    """The id is taken, or a request_id was used for another request."""
+
+    default_code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class FailedPrecondition(RungwayError):
+    """The state of the experiment, or of the client, does not allow the call."""
+
+    default_code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class PermissionDenied(RungwayError):
+    """The caller may not do this."""
+
+    default_code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class Unauthenticated(RungwayError):
+    """The caller is not known."""
+
+    default_code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class ResourceExhausted(RungwayError):
+    """A limit is reached."""
+
+    default_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(RungwayError):
+    """The service did not answer in time; nothing was changed."""
+
+    default_code = grpc.StatusCode.UNAVAILABLE
+
+
+class DeadlineExceeded(RungwayError):
+    """The time given by the caller is over; nothing was changed."""
+
+    default_code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class OutcomeUnknown(RungwayError):
+    """No answer in time: the call may or may not have been executed.
+
+    Repeat it with `request_id` to learn its outcome: the same id has one effect and one answer.
+    """
+
+    default_code = grpc.StatusCode.UNAVAILABLE
+    request_id: str = ""
+
+
+class Unimplemented(RungwayError):
+    """The service does not offer this (yet)."""
+
+    default_code = grpc.StatusCode.UNIMPLEMENTED
+
+
+class InternalError(RungwayError):
+    """A fault of the service."""
+
+    default_code = grpc.StatusCode.INTERNAL
+
+
+class InvalidConfiguration(Exception):
+    """Raise it when the configuration makes no sense: its results are removed and a fresh trial replaces it."""
+
+
+class Diverged(Exception):
+    """Raise it when training diverged: the trial ranks worst and is never run again."""
+
+
+class Preempted(Exception):
+    """Raise it when the worker must leave: the trial goes back in line at no cost.
+
+    `checkpoint` is where the state at the last reported length was saved; empty = no new checkpoint.
+    """
+
+    def __init__(self, message: str = "", *, checkpoint: str = "") -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+
+
+ERROR_BY_STATUS: Final[Mapping[grpc.StatusCode, type[RungwayError]]] = {
+    grpc.StatusCode.CANCELLED: Unavailable,  # by the other side: a server that goes away does this
+    grpc.StatusCode.UNKNOWN: InternalError,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.ABORTED: FailedPrecondition,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.UNIMPLEMENTED: Unimplemented,
+    grpc.StatusCode.INTERNAL: InternalError,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DATA_LOSS: InternalError,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+}
+"""The one table from status to exception."""
+
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+def from_rpc_error(failure: grpc.RpcError) -> RungwayError:
+    """The typed error behind what grpc or grpc.aio raised."""
+    call = cast("grpc.Call", failure)
+    trailers = call.trailing_metadata() or ()
+    binary = next((value for key, value in trailers if key == _DETAILS_KEY), b"")
+    return from_status(call.code(), call.details() or call.code().name, cast("bytes", binary))
+
+
+def from_status(code: grpc.StatusCode, message: str, binary: bytes = b"") -> RungwayError:
+    """The typed error for a status; `binary` is a google.rpc.Status on the wire, unreadable parts are left out."""
+    error = ERROR_BY_STATUS.get(code, InternalError)(message, code=code)
+    try:
+        for detail in errors_pb2.RpcStatus.FromString(binary).details:
+            _add_detail(error, detail.type_url.rpartition("/")[2], detail.value)
+    except DecodeError:
+        error.details.setdefault("undecoded", _DETAILS_KEY)
+    return error
+
+
+def _add_detail(error: RungwayError, name: str, value: bytes) -> None:
+    if name == "google.rpc.ErrorInfo":
+        info = errors_pb2.ErrorInfo.FromString(value)
+        error.reason = info.reason
+        error.details.update(info.metadata)
+    elif name == "google.rpc.RetryInfo":
+        error.retry_after = errors_pb2.RetryInfo.FromString(value).retry_delay.ToNanoseconds() / 1e9
+    elif name == "google.rpc.BadRequest" and isinstance(error, InvalidArgument):
+        request = errors_pb2.BadRequest.FromString(value)
+        error.violations = [(violation.field, violation.description) for violation in request.field_violations]

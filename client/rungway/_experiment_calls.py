@@ -1,0 +1,119 @@
+"""The calls about experiments and trials as flows, the same for both clients."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from rungway import _requests, _rpcs
+from rungway._calls import call
+from rungway._config import ClientConfig
+from rungway._errors import NotFound
+from rungway._experiment_models import Experiment, Preview
+from rungway._flow import Flow
+from rungway._models import Trial
+from rungway._requests import new_request_id
+from rungway._rpcs import Rpc
+from rungway.v1 import experiment_service_pb2 as messages
+
+_PAGE = 1000
+_Reply = TypeVar("_Reply", bound=Message)
+
+
+class ExperimentCalls:
+    """What people, the command line and dashboards call."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        """All calls are made within `config.total_timeout`."""
+        self.config = config
+
+    def call(self, rpc: Rpc[_Reply], request: Message) -> Flow[_Reply]:
+        """One logical call."""
+        return call(self.config, rpc, request, limit=self.config.total_timeout)
+
+    def name(self, experiment: str | None) -> str:
+        """The experiment meant. Raises InvalidArgument when none is named anywhere."""
+        return _requests.experiment_of(self.config, experiment)
+
+    def create(self, experiment: str, config: Mapping[str, object], request_id: str | None) -> Flow[Experiment]:
+        """See Client.create_experiment."""
+        request = messages.CreateExperimentRequest(
+            experiment=self.name(experiment),
+            request_id=request_id or new_request_id(),
+            config=_requests.configuration(config),
+        )
+        return Experiment.from_proto((yield from self.call(_rpcs.CREATE_EXPERIMENT, request)).experiment)
+
+    def get(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.get_experiment."""
+        request = messages.GetExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(_rpcs.GET_EXPERIMENT, request)).experiment)
+
+    def list(self, limit: int | None) -> Flow["list[Experiment]"]:
+        """See Client.list_experiments."""
+        found: list[Experiment] = []
+        token = ""
+        while (size := _page_size(limit, len(found))) > 0:
+            request = messages.ListExperimentsRequest(page_size=size, page_token=token)
+            reply = yield from self.call(_rpcs.LIST_EXPERIMENTS, request)
+            found += [Experiment.from_proto(each) for each in reply.experiments]
+            if not (token := reply.next_page_token):
+                break
+        return found
+
+    def pause(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.pause_experiment."""
+        request = messages.PauseExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(_rpcs.PAUSE_EXPERIMENT, request)).experiment)
+
+    def resume(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.resume_experiment."""
+        request = messages.ResumeExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(_rpcs.RESUME_EXPERIMENT, request)).experiment)
+
+    def stop(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.stop_experiment."""
+        request = messages.StopExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(_rpcs.STOP_EXPERIMENT, request)).experiment)
+
+    def delete(self, experiment: str | None) -> Flow[None]:
+        """See Client.delete_experiment."""
+        request = messages.DeleteExperimentRequest(experiment=self.name(experiment))
+        try:
+            yield from self.call(_rpcs.DELETE_EXPERIMENT, request)
+        except NotFound as error:
+            if error.attempts == 1:
+                raise
+            # An earlier attempt, whose reply was lost, removed it.
+
+    def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
+        """See Client.preview."""
+        request = messages.PreviewSearchRequest(config=_requests.configuration(config))
+        return Preview.from_proto((yield from self.call(_rpcs.PREVIEW_SEARCH, request)).preview)
+
+    def list_trials(self, limit: int | None, experiment: str | None) -> Flow["list[Trial]"]:
+        """See Client.list_trials."""
+        found: list[Trial] = []
+        token = ""
+        while (size := _page_size(limit, len(found))) > 0:
+            request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
+            reply = yield from self.call(_rpcs.LIST_TRIALS, request)
+            found += [Trial.from_proto(each) for each in reply.trials]
+            if not (token := reply.next_page_token):
+                break
+        return found
+
+    def get_trial(self, trial: int, experiment: str | None) -> Flow[Trial]:
+        """See Client.get_trial."""
+        request = messages.GetTrialRequest(experiment=self.name(experiment), trial=_requests.whole("trial", trial))
+        return Trial.from_proto((yield from self.call(_rpcs.GET_TRIAL, request)).trial)
+
+    def best(self, count: int, experiment: str | None) -> Flow["list[Trial]"]:
+        """See Client.best."""
+        request = messages.BestTrialsRequest(experiment=self.name(experiment), count=_requests.small("count", count))
+        reply = yield from self.call(_rpcs.BEST_TRIALS, request)
+        return [Trial.from_proto(trial) for trial in reply.trials]
+
+
+def _page_size(limit: int | None, found: int) -> int:
+    return _PAGE if limit is None else min(limit - found, _PAGE)

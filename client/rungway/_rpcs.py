@@ -1,0 +1,54 @@
+"""Every rpc that this client calls, with what retrying must know about it."""
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from rungway.v1 import experiment_service_pb2 as experiment
+from rungway.v1 import search_service_pb2 as search
+
+Reply = TypeVar("Reply", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[Reply]):
+    """One rpc of the service."""
+
+    service: str
+    name: str
+    reply: type[Reply]
+    changes: bool = False
+    """Whether a repeat could have an effect of its own, so that "no answer" leaves the outcome unknown."""
+
+    @property
+    def path(self) -> str:
+        """Its name on the wire."""
+        return f"/rungway.v1.{self.service}/{self.name}"
+
+    @property
+    def by_worker(self) -> bool:
+        """Whether workers call it: they wait for the service to come up, people want to know that it is down."""
+        return self.service == _SEARCH
+
+
+_SEARCH: Final = "SearchService"
+_EXPERIMENT: Final = "ExperimentService"
+
+ASK: Final = Rpc(_SEARCH, "Ask", search.AskResponse, changes=True)
+TELL: Final = Rpc(_SEARCH, "Tell", search.TellResponse, changes=True)
+HEARTBEAT: Final = Rpc(_SEARCH, "Heartbeat", search.HeartbeatResponse)
+RELEASE: Final = Rpc(_SEARCH, "Release", search.ReleaseResponse, changes=True)
+FAIL: Final = Rpc(_SEARCH, "Fail", search.FailResponse, changes=True)
+
+CREATE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "CreateExperiment", experiment.CreateExperimentResponse, changes=True)
+GET_EXPERIMENT: Final = Rpc(_EXPERIMENT, "GetExperiment", experiment.GetExperimentResponse)
+LIST_EXPERIMENTS: Final = Rpc(_EXPERIMENT, "ListExperiments", experiment.ListExperimentsResponse)
+PAUSE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "PauseExperiment", experiment.PauseExperimentResponse, changes=True)
+RESUME_EXPERIMENT: Final = Rpc(_EXPERIMENT, "ResumeExperiment", experiment.ResumeExperimentResponse, changes=True)
+STOP_EXPERIMENT: Final = Rpc(_EXPERIMENT, "StopExperiment", experiment.StopExperimentResponse, changes=True)
+DELETE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "DeleteExperiment", experiment.DeleteExperimentResponse, changes=True)
+PREVIEW_SEARCH: Final = Rpc(_EXPERIMENT, "PreviewSearch", experiment.PreviewSearchResponse)
+LIST_TRIALS: Final = Rpc(_EXPERIMENT, "ListTrials", experiment.ListTrialsResponse)
+GET_TRIAL: Final = Rpc(_EXPERIMENT, "GetTrial", experiment.GetTrialResponse)
+BEST_TRIALS: Final = Rpc(_EXPERIMENT, "BestTrials", experiment.BestTrialsResponse)

@@ -1,0 +1,131 @@
+"""Python values to and from `rungway.v1.Value`: exact for 64-bit integers, floats, texts, booleans and None.
+
+Tuples become lists. Scalars of numpy, torch and the like (anything of no dimension with `.item()`) become the Python
+number they stand for. Everything else is refused with an `InvalidValue` that names the place.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rungway.v1 import value_pb2
+
+MAX_DEPTH = 20
+"""Deepest nesting of maps and lists, well inside what protobuf parsers accept."""
+
+
+class InvalidValue(ValueError):
+    """A value that cannot be sent: `path` says where ("space.lr[2]", "" = the whole), `problem` what was wanted."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path or 'the value'}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def to_map(mapping: Mapping[str, object], path: str = "") -> value_pb2.MapValue:
+    """A mapping with text keys as a message. Raises InvalidValue; `path` is where the mapping itself stands."""
+    if not isinstance(mapping, Mapping):
+        raise InvalidValue(path, f"a mapping with text keys is wanted, got {type(mapping).__name__}")
+    return _map(mapping, path, 1)
+
+
+def from_map(message: value_pb2.MapValue, path: str = "") -> dict[str, Any]:
+    """The mapping that a message stands for. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
+    return _dict(message, path, 1)
+
+
+def to_value(value: object, path: str = "") -> value_pb2.Value:
+    """One value as a message. Raises InvalidValue."""
+    return _value(value, path, 0)
+
+
+def from_value(message: value_pb2.Value, path: str = "") -> Any:
+    """The value that a message stands for. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
+    return _python(message, path, 0)
+
+
+def plain(value: object) -> object:
+    """The Python number behind a scalar of numpy, torch and the like; any other value unchanged."""
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", 0) == 0 else value
+
+
+def _map(mapping: Mapping[str, object], path: str, depth: int) -> value_pb2.MapValue:
+    _check_depth(path, depth)
+    message = value_pb2.MapValue()
+    for key, value in mapping.items():
+        if not isinstance(key, str):
+            raise InvalidValue(path, f"keys must be texts, got {key!r}")
+        _check_text(key, path)
+        message.entries[key].CopyFrom(_value(value, _member(path, key), depth))
+    return message
+
+
+def _value(value: object, path: str, depth: int) -> value_pb2.Value:
+    match plain(value):
+        case None:
+            message = value_pb2.Value()
+        case bool() as flag:
+            message = value_pb2.Value(bool_value=flag)
+        case int() as number:
+            message = value_pb2.Value(int_value=_check_int(number, path))
+        case float() as number:
+            message = value_pb2.Value(double_value=number)
+        case str() as text:
+            message = value_pb2.Value(string_value=_check_text(text, path))
+        case Mapping() as mapping:
+            message = value_pb2.Value(map_value=_map(mapping, path, depth + 1))
+        case list() | tuple() as items:
+            message = value_pb2.Value(list_value=_list(items, path, depth + 1))
+        case _:
+            wanted = "None, a boolean, an integer, a float, a text, a list or a mapping is wanted"
+            raise InvalidValue(path, f"{wanted}, got {type(value).__name__}")
+    return message
+
+
+def _list(items: Sequence[object], path: str, depth: int) -> value_pb2.ListValue:
+    _check_depth(path, depth)
+    return value_pb2.ListValue(items=[_value(item, f"{path}[{index}]", depth) for index, item in enumerate(items)])
+
+
+def _dict(message: value_pb2.MapValue, path: str, depth: int) -> dict[str, Any]:
+    _check_depth(path, depth)
+    return {key: _python(value, _member(path, key), depth) for key, value in message.entries.items()}
+
+
+def _python(message: value_pb2.Value, path: str, depth: int) -> Any:
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return None
+    if kind == "map_value":
+        return _dict(message.map_value, path, depth + 1)
+    if kind == "list_value":
+        _check_depth(path, depth + 1)
+        items = message.list_value.items
+        return [_python(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(items)]
+    return getattr(message, kind)
+
+
+def _member(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _check_depth(path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise InvalidValue(path, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _check_int(number: int, path: str) -> int:
+    if not -(2**63) <= number < 2**63:
+        raise InvalidValue(path, f"an integer of 64 bits is wanted, got {number}")
+    return number
+
+
+def _check_text(text: str, path: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue(path, f"a text that UTF-8 can encode is wanted, got {text!r}") from None
+    return text

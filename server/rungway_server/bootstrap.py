@@ -1,0 +1,203 @@
+"""Wires settings, store and transport into a running service: the one place that knows them all.
+
+Life of a service: store (embedded or by URL) -> listening -> Redis answers and is fit for use: SERVING -> SIGTERM:
+NOT_SERVING, a moment for load balancers to see it -> no new calls, those in work finish -> connections closed, embedded
+Redis ended last. A Redis that is away, at start or later, makes the service NOT_SERVING until it is back.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from rungway.v1 import experiment_service_pb2, search_service_pb2
+from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
+from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from rungway_server import logs
+from rungway_server.settings import Settings
+from rungway_server.store.redis.connection import connect, inspect
+from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.store import RedisStore
+from rungway_server.transport import grpc_server
+from rungway_server.transport.health import Health
+
+_SERVICES = (
+    search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
+    experiment_service_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name,
+)
+_PING_SECONDS = 1.0
+"""How often Redis is asked whether it is there; health checks are answered from the last time."""
+
+_log = structlog.get_logger()
+
+
+class ServeError(Exception):
+    """The service cannot start; the text says why."""
+
+
+def serve_sync(settings: Settings) -> int:
+    """Configure the logs and serve until a signal; returns the exit code of the process."""
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(serve(settings))
+    except (ServeError, RedisStartError) as error:
+        _log.error("cannot_start", error=str(error))
+        return 1
+    except KeyboardInterrupt:  # a second Ctrl-C, or one before the service was up
+        return 130
+
+
+async def serve(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM, SIGINT or cancellation; returns the exit code: 0, or 1 when the embedded Redis died.
+
+    `ready` is called with the address, host:port, once calls are taken. Raises ServeError or RedisStartError when it
+    cannot start.
+    """
+    async with AsyncExitStack() as stack:
+        url, died = await _start_store(stack, settings)
+        server = _build_server(_client(stack, url, settings, settings.redis_max_connections), settings)
+        health = Health(_SERVICES)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        # A connection of its own: a busy pool is no reason to be taken out of service.
+        await _watch_store(stack, _client(stack, url, settings, 1), health, settings)
+        address = _bind(server, settings)
+        await server.start()
+        stack.push_async_callback(_drain, server, health, settings)
+        stopped = asyncio.ensure_future(_signalled())
+        stack.callback(stopped.cancel)
+        _log.info("ready", address=address, serving=health.ready)
+        if ready:
+            ready(address)
+        await asyncio.wait((stopped, died), return_when=asyncio.FIRST_COMPLETED)
+        return 1 if died.done() else 0
+
+
+async def _start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
+    """The URL of the Redis to use, and what completes when an embedded one has ended by itself."""
+    if settings.redis_url:
+        return settings.redis_url.get_secret_value(), asyncio.get_running_loop().create_future()
+    redis = await stack.enter_async_context(EmbeddedRedis(settings.data_dir, fsync=settings.fsync))
+    _log.info("embedded_redis", data_dir=str(redis.data_dir), pid=redis.process.pid, fsync=redis.fsync)
+
+    async def death() -> None:
+        code = await redis.process.wait()
+        _log.critical("embedded_redis_died", code=code, log_tail=redis.log_tail())
+
+    died = asyncio.ensure_future(death())
+    stack.callback(died.cancel)  # from here on its end is wanted
+    return redis.url, died
+
+
+def _client(stack: AsyncExitStack, url: str, settings: Settings, max_connections: int) -> Redis:
+    try:
+        client = connect(url, timeout_seconds=settings.redis_timeout_seconds, max_connections=max_connections)
+    except ValueError as error:
+        raise ServeError(f"cannot read the Redis URL: {error}") from error
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+def _build_server(client: Redis, settings: Settings) -> grpc.aio.Server:
+    """The server with our services: the only lines that know the store's and the servicers' classes."""
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        options=[
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.so_reuseport", 0),  # a taken port is an error, not a share of somebody's calls
+            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
+            ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
+        ],
+    )
+    store = RedisStore(client, request_window_ms=1000 * settings.request_window_seconds)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), server)
+    if settings.reflection:
+        reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
+    return server
+
+
+def _bind(server: grpc.aio.Server, settings: Settings) -> str:
+    """Listen; the address with the port that was taken."""
+    host, port = settings.address
+    try:
+        return f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
+    except RuntimeError as error:
+        raise ServeError(f"cannot listen on {settings.listen}: is the port in use? ({error})") from error
+
+
+async def _watch_store(stack: AsyncExitStack, client: Redis, health: Health, settings: Settings) -> None:
+    """Let health follow Redis. Raises RedisStartError when Redis is there and must not be used."""
+
+    async def check() -> None:
+        if health.ready:
+            await client.ping()
+        else:
+            await _fit_for_use(client, settings)
+
+    try:
+        await check()
+        await health.report("")
+    except (RedisError, OSError) as error:
+        await health.report(str(error) or type(error).__name__)
+    following = asyncio.ensure_future(health.follow(check, _PING_SECONDS))
+    stack.callback(following.cancel)
+
+
+async def _fit_for_use(client: Redis, settings: Settings) -> None:
+    """Raises RedisStartError when a search must not be trusted to this Redis; logs what it found."""
+    facts = await inspect(client)
+    if facts.evicts:
+        problem = f"Redis may evict keys (maxmemory-policy {facts.eviction}), which destroys searches"
+        if settings.unsafe_eviction == "refuse":
+            raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
+        _log.warning("redis_unsafe", problem=problem)
+    if facts.eviction is None:
+        _log.warning("redis_unsafe", problem="Redis does not tell its maxmemory-policy: make sure it is noeviction")
+    _log.info("redis", version=facts.version, persistence=facts.persistence)
+
+
+async def _signalled() -> None:
+    """Returns at the first SIGTERM or SIGINT; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    received = asyncio.Event()
+
+    def unhook() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    def first(number: signal.Signals) -> None:
+        unhook()
+        _log.info("stopping", signal=number.name)
+        received.set()
+
+    with suppress(ValueError, RuntimeError):  # not in the main thread: served until cancelled
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, first, number)
+    try:
+        await received.wait()
+    finally:
+        unhook()
+
+
+async def _drain(server: grpc.aio.Server, health: Health, settings: Settings) -> None:
+    await health.drain(settings.drain_notice_seconds)
+    await server.stop(settings.drain_seconds)
+    _log.info("drained")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed: it carries about a third more calls."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

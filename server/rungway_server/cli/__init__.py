@@ -1,0 +1,14 @@
+"""The command `rungway`. Installed with the thin client too, where it says what is missing."""
+
+import importlib.util
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script. Exits with 2 when the command line's packages are not installed."""
+    if any(importlib.util.find_spec(package) is None for package in ("typer", "rich", "yaml")):
+        print("rungway: the command line is not installed: pip install 'rungway[cli]'", file=sys.stderr)
+        raise SystemExit(2)
+    from rungway_server.cli.app import app
+
+    app(prog_name="rungway")

@@ -1,0 +1,136 @@
+"""The commands of people: what they take. What they do is imported when they run, so that `--help` starts quickly."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rungway_server.cli.options import (
+    DEFAULT_TARGET,
+    ExperimentArgument,
+    FileArgument,
+    Output,
+    OutputOption,
+    TargetOption,
+)
+
+
+def preview(file: FileArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show how many trials would train to which length, and what that saves. Needs no service."""
+    from rungway_server.cli.preview import preview
+
+    preview(file, output)
+
+
+def create(
+    file: FileArgument,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RUNGWAY_EXPERIMENT", help="Its id. Default: made from the file's key 'name', else from its file name."
+        ),
+    ] = None,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Create an experiment from a file."""
+    from rungway_server.cli.experiments import create
+
+    create(file, name, target, output)
+
+
+def status(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(metavar="[EXPERIMENT]", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all of them."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="List all experiments, whatever RUNGWAY_EXPERIMENT says.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show how far an experiment is, or list all of them."""
+    from rungway_server.cli import experiments
+
+    if experiment and not every:
+        experiments.show(experiment, target, output)
+    else:
+        experiments.show_all(target, output)
+
+
+def best(
+    experiment: ExperimentArgument,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many.")] = 1,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the trials with the best metric, best first, with their configurations."""
+    from rungway_server.cli.trials import best
+
+    best(experiment, count, target, output)
+
+
+def trials(
+    experiment: ExperimentArgument,
+    first: Annotated[int, typer.Option("--from", min=0, help="Number of the first trial to show.")] = 0,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="Most to show.")] = 100,
+    hparams: Annotated[bool, typer.Option("--hparams", help="Show the configurations too.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List trials by number, a page at a time."""
+    from rungway_server.cli.trials import trials
+
+    trials(experiment, first, count, hparams, target, output)
+
+
+def pause(
+    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
+) -> None:
+    """Hand out no more work until resumed; running trials pause at their next decision."""
+    from rungway_server.cli.experiments import change
+
+    change("pause", experiment, target, output)
+
+
+def resume(
+    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
+) -> None:
+    """Undo a pause."""
+    from rungway_server.cli.experiments import change
+
+    change("resume", experiment, target, output)
+
+
+def stop(
+    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
+) -> None:
+    """End a search; running trials are told to stop at their next report or heartbeat."""
+    from rungway_server.cli.experiments import change
+
+    change("stop", experiment, target, output)
+
+
+def delete(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's id.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Remove an experiment and everything stored of it."""
+    from rungway_server.cli.experiments import delete
+
+    delete(experiment, yes, target, output)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write the picture of the learning curves.")] = Path("demo-out"),
+    count: Annotated[int, typer.Option("--trials", min=9, max=10_000, help="How many models to try.")] = 150,
+    epochs: Annotated[int, typer.Option(min=3, max=729, help="Most epochs to train one.")] = 27,
+    workers: Annotated[int, typer.Option(min=0, max=256, help="Worker processes; 0 = one per core, at least 4.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the training.")] = 1,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a whole search on this machine: a service, workers that train real models, one of them killed on the way."""
+    from rungway_server.cli.demo import demo
+
+    demo(out, count, epochs, workers, seed, output)

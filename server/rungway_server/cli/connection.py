@@ -1,0 +1,21 @@
+"""The client of the commands: less patient than a worker's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rungway import Client, ClientConfig
+from rungway_server.cli.output import errors
+
+ATTEMPT_SECONDS = 3.0
+TOTAL_SECONDS = 4.0
+
+
+@contextmanager
+def service(target: str, experiment: str = "") -> Iterator[Client]:
+    """A client for one command; what goes wrong inside ends the command with one block of text and an exit code."""
+    with errors(target):
+        config = ClientConfig(
+            target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=TOTAL_SECONDS
+        )
+        with Client(config=config) as client:
+            yield client

@@ -1,0 +1,130 @@
+"""Commands about experiments: create, status, pause, resume, stop, delete."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from rungway import Experiment, Plan
+from rungway_server.cli.connection import service
+from rungway_server.cli.files import BadFile, read_document
+from rungway_server.cli.ladder import ladder
+from rungway_server.cli.options import Exit, Output
+from rungway_server.cli.output import console, count, errors, fail, print_json, print_notes, share, table, text
+
+_COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
+
+
+def create(file: Path, name: str | None, target: str, output: Output) -> None:
+    """Create an experiment from a file and print its id, its plan and the service's notes."""
+    with errors():
+        document = read_document(file)
+        experiment_id = name or _id_from(document, file)
+    with service(target) as client:
+        experiment = client.create_experiment(experiment_id, document)
+    if output is Output.JSON:
+        print_json(experiment)
+        return
+    out = console()
+    out.print(f"created {experiment.experiment}")
+    _print_plan(out, experiment)
+    print_notes(out, experiment.notes)
+
+
+def show(experiment_id: str, target: str, output: Output) -> None:
+    """Print how far one experiment is."""
+    with service(target, experiment_id) as client:
+        experiment = client.get_experiment()
+    if output is Output.JSON:
+        print_json(experiment)
+    else:
+        _print_experiment(console(), experiment)
+
+
+def show_all(target: str, output: Output) -> None:
+    """Print one line per experiment, oldest first."""
+    with service(target) as client:
+        experiments = list(client.list_experiments())
+    if output is Output.JSON:
+        print_json({"experiments": experiments})
+        return
+    if not experiments:
+        console().print("no experiments yet: rungway create FILE")
+        return
+    grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Failed", "Created (UTC)")
+    for each in experiments:
+        done, trials = f"{each.progress:.0%}", each.trials
+        created = f"{each.create_time:%Y-%m-%d %H:%M}"
+        numbers = (count(trials.started), count(trials.running), count(trials.failed))
+        grid.add_row(text(each.experiment), str(each.state), done, *numbers, created)
+    console().print(grid)
+
+
+def change(what: str, experiment_id: str, target: str, output: Output) -> None:
+    """Pause, resume or stop an experiment and print where it stands then."""
+    with service(target, experiment_id) as client:
+        experiment: Experiment = getattr(client, f"{what}_experiment")()
+    if output is Output.JSON:
+        print_json(experiment)
+    else:
+        running = experiment.trials.running
+        more = f", {count(running)} trial{'s'[: running != 1]} still running" if running else ""
+        console().print(f"{experiment.experiment} is {experiment.state}{more}")
+
+
+def delete(experiment_id: str, yes: bool, target: str, output: Output) -> None:
+    """Delete an experiment, after asking."""
+    if not yes and not typer.confirm(f"Delete {experiment_id!r} and everything stored of it?", err=True):
+        raise fail(Exit.REFUSED, "nothing was deleted")
+    with service(target, experiment_id) as client:
+        client.delete_experiment()
+    if output is Output.JSON:
+        print_json({"deleted": experiment_id})
+    else:
+        console().print(f"deleted {experiment_id}")
+
+
+def _id_from(document: Mapping[str, Any], file: Path) -> str:
+    """An id made from the document's name, or from the file's."""
+    given = document.get("name")
+    source = given if isinstance(given, str) and given else file.stem
+    slug = re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-")[:63].rstrip("-")
+    if not slug:
+        raise BadFile(f"{file}: no id can be made of the name {source!r}: give one with --name")
+    return slug
+
+
+def _print_experiment(out: Console, experiment: Experiment) -> None:
+    searcher = experiment.config.get("searcher", {})
+    direction = "smaller" if searcher.get("smaller_is_better", True) else "larger"
+    out.print(text(f"{experiment.experiment}: {experiment.state}, {experiment.progress:.0%} done"), style="bold")
+    out.print(text(f"{searcher.get('name')} on {searcher.get('metric')} ({direction} is better)"))
+    trials = experiment.trials
+    counts = [f"{count(getattr(trials, name))} {name}" for name in _COUNTS if getattr(trials, name)]
+    out.print(f"trials: {count(trials.started)} started" + (f"; {', '.join(counts)}" if counts else ""))
+    if experiment.plan:
+        _print_trained(out, experiment, experiment.plan)
+        for grid in ladder(experiment.plan):
+            out.print(grid)
+        if any(len(bracket.rungs) > 1 for bracket in experiment.plan.brackets):
+            out.print("12 →   4: twelve results at this rung, four of which went on", style="dim")
+    print_notes(out, experiment.notes)
+
+
+def _print_trained(out: Console, experiment: Experiment, plan: Plan) -> None:
+    full = sum(bracket.started for bracket in plan.brackets) * plan.brackets[0].rungs[-1].length
+    of = f", {share(experiment.trained_length, full)} of training each to the end" if full else ""
+    out.print(text(f"trained: {count(experiment.trained_length)} {plan.unit}{of}"))
+
+
+def _print_plan(out: Console, experiment: Experiment) -> None:
+    if experiment.plan is None:
+        return
+    grid = table(">Bracket", ">Trials", f"Rungs ({experiment.plan.unit})")
+    for index, bracket in enumerate(experiment.plan.brackets):
+        lengths = ", ".join(count(rung.length) for rung in bracket.rungs)
+        grid.add_row(str(index + 1), count(bracket.max_trials), lengths)
+    out.print(grid)

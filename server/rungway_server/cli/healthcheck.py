@@ -1,0 +1,47 @@
+"""`rungway healthcheck`: ask a service for its health, for Docker's HEALTHCHECK and for scripts."""
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def healthcheck(
+    *,
+    target: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT. Default: RUNGWAY_TARGET, else this host at the port of RUNGWAY_LISTEN or 7077."),
+    ] = None,
+    service: Annotated[
+        str, typer.Option(help="Full name of a service; 'liveness' asks for the process alone; '' = all.")
+    ] = "",
+    timeout: Annotated[float, typer.Option(min=0.01, help="How long to wait for the answer (seconds).")] = 3.0,
+) -> None:
+    """Exit with 0 when the service is SERVING, else with 1 and the reason."""
+    try:
+        import grpc
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+    except ModuleNotFoundError as error:
+        typer.echo(f"rungway: {error.name} is not installed: pip install 'rungway[server]'", err=True)
+        raise typer.Exit(2) from error
+    target = target or os.environ.get("RUNGWAY_TARGET") or _own_address(os.environ.get("RUNGWAY_LISTEN", ""))
+    # A proxy for the way out has no part in this.
+    with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(service=service), timeout=timeout
+            )
+        except grpc.RpcError as error:
+            typer.echo(f"{target}: {error.code().name}: {error.details()}", err=True)
+            raise typer.Exit(1) from error
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    typer.echo(f"{target}: {status}")
+    raise typer.Exit(0 if status == "SERVING" else 1)
+
+
+def _own_address(listen: str) -> str:
+    """Where a service on this host that listens at `listen` is reached."""
+    host, _, port = listen.rpartition(":")
+    if host in ("", "0.0.0.0", "[::]"):  # noqa: S104 # compared, not bound
+        host = "127.0.0.1"
+    return f"{host}:{port or 7077}"

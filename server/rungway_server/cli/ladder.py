@@ -1,0 +1,39 @@
+"""The ladder of an experiment as a table: rungs from the top down, brackets side by side."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from rungway import Bracket, Plan, Rung
+from rungway_server.cli.output import count, table
+
+BRACKETS_PER_TABLE = 4
+"""So many fit into 80 columns."""
+
+
+def ladder(plan: Plan) -> Iterator[Table]:
+    """Tables of some brackets each: what every rung holds, and after the arrow how many of it went on."""
+    for start in range(0, len(plan.brackets), BRACKETS_PER_TABLE):
+        yield _table(plan.brackets[start : start + BRACKETS_PER_TABLE], start, plan.unit)
+
+
+def _table(brackets: tuple[Bracket, ...], start: int, unit: str) -> Table:
+    grid = table(f">{unit}", *(f">Bracket {start + index + 1}" for index in range(len(brackets))))
+    tallest = max(len(bracket.rungs) for bracket in brackets)
+    for below_top in range(tallest):  # rungs of all brackets agree when counted from the top
+        there = [_rung_below(bracket, below_top) for bracket in brackets]
+        length = next(rung.length for rung in there if rung)
+        grid.add_row(count(length), *(_cell(rung.results, rung.passed, below_top) if rung else "" for rung in there))
+    grid.add_section()
+    grid.add_row("started", *(f"{count(bracket.started)} of {count(bracket.max_trials)}" for bracket in brackets))
+    grid.add_row("running", *(count(bracket.running) for bracket in brackets))
+    return grid
+
+
+def _rung_below(bracket: Bracket, below_top: int) -> Rung | None:
+    index = len(bracket.rungs) - 1 - below_top
+    return bracket.rungs[index] if index >= 0 else None
+
+
+def _cell(results: int, passed: int, below_top: int) -> str:
+    return count(results) if below_top == 0 else f"{count(results)} → {count(passed):>3}"

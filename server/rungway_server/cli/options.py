@@ -1,0 +1,37 @@
+"""The arguments that commands share, and how commands end."""
+
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Exit(IntEnum):
+    """Exit codes: 0 done; 1 refused by the service or by the rules of the search; 2 wrong usage or a bad file;
+    3 the service cannot be reached."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+DEFAULT_TARGET = "localhost:7077"
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
+TargetOption = Annotated[str, typer.Option(envvar="RUNGWAY_TARGET", help="Where the service is, HOST:PORT.")]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="YAML or JSON, '-' = standard input. Determined's form is taken as it is."),
+]
+ExperimentArgument = Annotated[
+    str, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
+]

@@ -1,0 +1,61 @@
+"""Commands about trials: best, trials."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from rungway import Experiment, Trial
+from rungway_server.cli.connection import service
+from rungway_server.cli.options import Output
+from rungway_server.cli.output import console, count, number, print_json, settings, table, text
+
+
+def best(experiment_id: str, most: int, target: str, output: Output) -> None:
+    """Print the best trials with their configurations."""
+    with service(target, experiment_id) as client:
+        found = client.best(most)
+        experiment = client.get_experiment()
+    if output is Output.JSON:
+        print_json({"experiment": experiment.experiment, "trials": found})
+    elif not found:
+        console().print("no trial has a result yet")
+    else:
+        _print_best(console(), experiment, found)
+
+
+def trials(experiment_id: str, first: int, most: int, hparams: bool, target: str, output: Output) -> None:
+    """Print a page of trials."""
+    with service(target, experiment_id) as client:
+        page, more = client.list_trials(first=first, count=most)
+    if output is Output.JSON:
+        print_json({"experiment": experiment_id, "trials": page, "next": more})
+        return
+    out = console()
+    if not page:
+        out.print("no trials here")
+        return
+    _print_trials(out, page, hparams)
+    if more is not None:
+        out.print(f"more: rungway trials {experiment_id} --from {more} -n {most}", style="dim")
+
+
+def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) -> None:
+    searcher = experiment.config.get("searcher", {})
+    grid = table(">Trial", f">{searcher.get('metric', 'metric')}", ">At", ">Trained", "State", "Configuration")
+    for trial in found:
+        values = (number(trial.best_metric), count(trial.best_length), count(trial.length))
+        grid.add_row(str(trial.trial), *values, str(trial.state), text(settings(trial.hparams)))
+    out.print(grid)
+
+
+def _print_trials(out: Console, page: Sequence[Trial], hparams: bool) -> None:
+    grid = table(">Trial", ">Bracket", "State", ">Length", ">Last", ">Best", ">Restarts", "Worker")
+    if hparams:
+        grid.add_column("Configuration", overflow="fold")
+    for trial in page:
+        state = f"{trial.state} ({trial.outcome})" if trial.outcome else str(trial.state)
+        row = [str(trial.trial), str(trial.bracket + 1), state, count(trial.length), number(trial.metric)]
+        row += [number(trial.best_metric), count(trial.restarts)]
+        extra = [text(settings(trial.hparams))] if hparams else []
+        grid.add_row(*row, text(trial.worker), *extra)
+    out.print(grid)

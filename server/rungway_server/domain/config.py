@@ -1,0 +1,160 @@
+"""The configuration of an experiment: read from a document with every violation found, and written back to one.
+
+A Determined experiment configuration is accepted as it is; what means nothing here is ignored, with a note.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.fields import MAX_INTEGER, Section, shown
+from rungway_server.domain.searcher_config import SearcherConfig, read_searcher, searcher_document
+from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.space import Space, space_document
+from rungway_server.domain.space_reader import read_space
+
+MAX_RESTARTS = 1_000_000
+MIN_LEASE_SECONDS, MAX_LEASE_SECONDS = 0.1, 86_400.0
+MAX_DESCRIPTION = 10_000
+"""Longest description, in characters."""
+MAX_VIOLATIONS = 30
+"""Most violations reported at once."""
+
+_KEYS = (
+    "hyperparameters",
+    "searcher",
+    "seed",
+    "reproducibility",
+    "max_restarts",
+    "lease_seconds",
+    "name",
+    "description",
+)
+IGNORED_KEYS = (
+    "bind_mounts",
+    "checkpoint_policy",
+    "checkpoint_storage",
+    "data",
+    "data_layer",
+    "debug",
+    "entrypoint",
+    "environment",
+    "integration",
+    "integrations",
+    "internal",
+    "labels",
+    "log_policies",
+    "log_pattern_policies",
+    "min_checkpoint_period",
+    "min_validation_period",
+    "optimizations",
+    "pbs",
+    "perform_initial_validation",
+    "preemption_timeout",
+    "profiling",
+    "project",
+    "records_per_epoch",
+    "resources",
+    "retention_policy",
+    "scheduling_unit",
+    "security",
+    "slurm",
+    "tensorboard_storage",
+    "workspace",
+)
+"""What a Determined experiment configuration may hold beside the keys used here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentConfig:
+    """Everything that defines an experiment.
+
+    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and lapsed leases;
+    a lease lasts `lease_seconds` from its last renewal. `name` and `description` are for people.
+    """
+
+    space: Space
+    searcher: SearcherConfig
+    seed: int
+    max_restarts: int = 5
+    lease_seconds: float = 60.0
+    name: str = ""
+    description: str = ""
+
+
+def parse(document: Mapping[str, object]) -> tuple[ExperimentConfig, tuple[str, ...]]:
+    """Read a configuration. Returns it with notes on what is ignored of it, in words.
+
+    Raises InvalidInput with the violations found: up to MAX_VIOLATIONS of them and the number of the others.
+    """
+    violations: list[Violation] = []
+    notes: list[str] = []
+    if not isinstance(document, Mapping):
+        raise InvalidInput.one("config", f"got {shown(document)}, wanted a mapping")
+    config = _read(Section(document, "", violations), notes)
+    if config is not None and not violations:
+        make_plan(config.searcher)  # a configuration that cannot be planned is none
+        return config, tuple(notes)
+    if len(violations) > MAX_VIOLATIONS:
+        rest = len(violations) - MAX_VIOLATIONS
+        violations[MAX_VIOLATIONS:] = [Violation("config", f"{rest} more violations are not listed")]
+    raise InvalidInput(violations)
+
+
+def to_document(config: ExperimentConfig) -> dict[str, object]:
+    """The document that reads back as this configuration, with all defaults filled in."""
+    return {
+        "name": config.name,
+        "description": config.description,
+        "hyperparameters": space_document(config.space),
+        "searcher": searcher_document(config.searcher),
+        "seed": config.seed,
+        "max_restarts": config.max_restarts,
+        "lease_seconds": config.lease_seconds,
+    }
+
+
+def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
+    top.allow((*_KEYS, *IGNORED_KEYS))
+    if ignored := sorted(key for key in top.values if key in IGNORED_KEYS):
+        notes.append(f"ignored, they mean nothing here: {', '.join(ignored)}")
+    searcher_section = top.section("searcher")
+    searcher = read_searcher(searcher_section, notes) if searcher_section.values else None
+    if not top.values.get("searcher"):
+        top.refuse("searcher", "missing, wanted a mapping with name and metric")
+    space = _space(top, notes)
+    seed = _seed(top, searcher_section)
+    max_restarts = top.integer("max_restarts", 5, least=0, most=MAX_RESTARTS)
+    lease_seconds = _lease_seconds(top)
+    name, description = top.text("name", ""), top.text("description", "", longest=MAX_DESCRIPTION)
+    if searcher is None:
+        return None
+    return ExperimentConfig(space, searcher, seed, max_restarts, lease_seconds, name, description)
+
+
+def _space(top: Section, notes: list[str]) -> Space:
+    document = top.values.get("hyperparameters")
+    if not document and (document is None or isinstance(document, Mapping)):
+        notes.append("hyperparameters: none, so all trials are alike")
+        return Space()
+    return read_space(document, "hyperparameters", top.violations)
+
+
+def _seed(top: Section, searcher: Section) -> int:
+    """The seed, wherever it is given; 0 when it is not."""
+    reproducibility = top.section("reproducibility")
+    reproducibility.allow(("experiment_seed",))
+    seed: int | None = None
+    for section, key in ((top, "seed"), (searcher, "seed"), (reproducibility, "experiment_seed")):
+        found = section.optional_integer(key, least=0, most=MAX_INTEGER)
+        if found is not None and seed is not None and found != seed:
+            section.refuse(key, f"got {found}, but another seed is {seed}")
+        seed = seed if found is None else found
+    return seed or 0
+
+
+def _lease_seconds(top: Section) -> float:
+    seconds = top.number("lease_seconds", 60.0)
+    if not MIN_LEASE_SECONDS <= seconds <= MAX_LEASE_SECONDS:
+        top.refuse("lease_seconds", f"got {shown(seconds)}, wanted {MIN_LEASE_SECONDS} to {MAX_LEASE_SECONDS}")
+    return seconds

@@ -1,0 +1,149 @@
+"""Reading a document key by key: every reader checks one value and notes what is wrong, none of them raises.
+
+After a violation a reader returns a lawful placeholder. Nobody sees it: whoever opened the document raises
+InvalidInput as soon as everything has been read, so that a user learns of all mistakes at once.
+"""
+
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from rungway_server.domain.errors import Violation
+
+MAX_TEXT = 256
+"""Longest name of anything (a key, a metric, a unit), in characters."""
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+"""What the wire's integers hold."""
+
+Choice = TypeVar("Choice", bound=StrEnum)
+T = TypeVar("T")
+
+
+def shown(value: object) -> str:
+    """A value as it appears in a message: its repr, shortened whatever its size."""
+    try:
+        return reprlib.repr(value)[:100]
+    except ValueError:  # an int beyond Python's limit for conversion to text
+        return f"a {type(value).__name__} of enormous size"
+
+
+def joined(path: str, key: object) -> str:
+    """The path of a key below a path."""
+    name = key if isinstance(key, str) and len(key) <= MAX_TEXT else shown(key)
+    return f"{path}.{name}" if path else name
+
+
+def is_text(value: object, longest: int = MAX_TEXT) -> bool:
+    """Whether the value is a text of at most `longest` characters that UTF-8 can carry."""
+    if not isinstance(value, str) or len(value) > longest:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+class Section:
+    """One mapping of a document. A null counts as absent."""
+
+    def __init__(self, values: Mapping[str, object], path: str, violations: list[Violation]) -> None:
+        self.values = values
+        self.path = path
+        self.violations = violations
+
+    def refuse(self, key: object, description: str) -> None:
+        """Note what is wrong with a key."""
+        self.violations.append(Violation(joined(self.path, key), description))
+
+    def allow(self, keys: Iterable[str]) -> None:
+        """Refuse every other key."""
+        allowed = sorted(keys)
+        for key in self.values:
+            if key not in allowed:
+                self.refuse(key, f"unknown key; allowed here: {', '.join(allowed)}")
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not null."""
+        return self.values.get(key) is not None
+
+    def integer(self, key: str, default: int | None = None, *, least: int, most: int) -> int:
+        """An integer within the bounds; compulsory without a default. A truth value or 3.0 is not an integer."""
+        value = self.values.get(key)
+        if value is None:
+            return self._missing(key, f"an integer from {least} to {most}", default, least)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.refuse(key, f"got {shown(value)}, wanted an integer from {least} to {most}")
+        elif not least <= value <= most:
+            self.refuse(key, f"got {shown(value)}, wanted {least} to {most}")
+        else:
+            return value
+        return least
+
+    def optional_integer(self, key: str, *, least: int, most: int) -> int | None:
+        """An integer within the bounds, or None when the key is absent."""
+        return self.integer(key, least=least, most=most) if self.has(key) else None
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """A finite number; compulsory without a default."""
+        value = self.values.get(key)
+        if value is None:
+            return self._missing(key, "a finite number", default, math.nan)
+        number = finite(value)
+        if number is None:
+            self.refuse(key, f"got {shown(value)}, wanted a finite number")
+            return math.nan if default is None else default
+        return number
+
+    def flag(self, key: str, default: bool) -> bool:
+        """A truth value."""
+        value = self.values.get(key)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        self.refuse(key, f"got {shown(value)}, wanted true or false")
+        return default
+
+    def text(self, key: str, default: str | None = None, *, longest: int = MAX_TEXT) -> str:
+        """A text; compulsory and not empty without a default."""
+        value = self.values.get(key)
+        if value is None:
+            return self._missing(key, "a text", default, "")
+        if not isinstance(value, str) or not is_text(value, longest):
+            self.refuse(key, f"got {shown(value)}, wanted a text of at most {longest} characters")
+            return ""
+        if not value and default is None:
+            self.refuse(key, "got an empty text")
+        return value
+
+    def choice(self, key: str, default: Choice) -> Choice:
+        """One of the words of an enumeration."""
+        value = self.values.get(key)
+        if value is None:
+            return default
+        for word in type(default):
+            if word == value:
+                return word
+        self.refuse(key, f"got {shown(value)}, wanted one of {', '.join(type(default))}")
+        return default
+
+    def section(self, key: str) -> "Section":
+        """A nested mapping; an absent one is empty."""
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            self.refuse(key, f"got {shown(value)}, wanted a mapping")
+        return Section(value if isinstance(value, Mapping) else {}, joined(self.path, key), self.violations)
+
+    def _missing(self, key: str, wanted: str, default: T | None, placeholder: T) -> T:
+        if default is None:
+            self.refuse(key, f"missing, wanted {wanted}")
+            return placeholder
+        return default
+
+
+def finite(value: object) -> float | None:
+    """The value as a finite float, None if it is none (a truth value is not a number)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,32 @@
+"""Checks that several use cases share. Each returns what is wrong, an empty list when nothing is."""
+
+from collections.abc import Sequence
+
+from rungway_server.domain.decisions import Lease
+from rungway_server.domain.errors import Violation
+
+
+def check_text(field: str, text: str, longest: int) -> list[Violation]:
+    """At most `longest` bytes of UTF-8."""
+    if len(text) <= longest // 4 or len(text.encode()) <= longest:
+        return []
+    return [Violation(field, f"got {len(text.encode())} bytes, wanted at most {longest}")]
+
+
+def check_leases(field: str, leases: Sequence[Lease], most: int) -> list[Violation]:
+    """Between one and `most` leases, of different trials, with lawful numbers."""
+    if not 1 <= len(leases) <= most:
+        return [Violation(field, f"got {len(leases)}, wanted 1 to {most}")]
+    wrong = [
+        Violation(f"{field}[{i}].lease", f"got trial {lease.trial} and fence {lease.fence}, wanted those of an assignment")
+        for i, lease in enumerate(leases)
+        if lease.trial < 0 or lease.fence < 0
+    ]
+    if len({lease.trial for lease in leases}) < len(leases):
+        wrong.append(Violation(field, "the same trial comes more than once; wanted one entry per lease"))
+    return wrong
+
+
+def page_size(asked: int) -> int:
+    """The size of a page: 0 means 100, more than 1,000 means 1,000."""
+    return min(asked or 100, 1_000)

@@ -1,0 +1,99 @@
+"""What workers do: ask, tell, heartbeat, release, fail."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    AskStatus,
+    Lease,
+    LeaseStatus,
+    Outcome,
+    Release,
+    Result,
+    TellAnswer,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.service.checks import check_leases, check_text
+from rungway_server.service.port import ExperimentRef, Store
+
+MOST_PER_ASK = 64
+MOST_PER_CALL = 256
+MOST_REPORTS = 4_096
+LONGEST_CHECKPOINT = 4_096
+LONGEST_MESSAGE = 4_096
+LONGEST_WORKER = 256
+
+
+class SearchUseCases:
+    """The hot path. Errors are those of the store and InvalidInput for what is wrong in a request."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def ask(
+        self, ref: ExperimentRef, request_id: str, count: int, worker: str
+    ) -> tuple[AskAnswer, TrialView | None]:
+        """Up to `count` (0 = 1) assignments; with DONE also the best trial."""
+        wrong = check_text("worker", worker, LONGEST_WORKER)
+        if not 0 <= count <= MOST_PER_ASK:
+            wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
+        _refuse(wrong + check_text("request_id", request_id, 64))
+        answer = await self._store.ask(ref, request_id, count or 1, worker)
+        if answer.status is not AskStatus.DONE:
+            return answer, None
+        best = await self._store.best(ref, 1)
+        return answer, best[0] if best else None
+
+    async def tell(self, ref: ExperimentRef, request_id: str, results: Sequence[Result]) -> TellAnswer:
+        """Take results and decide."""
+        wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
+        for i, result in enumerate(results):
+            wrong += _check_reports(f"results[{i}].reports", result)
+            wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
+        _refuse(wrong + check_text("request_id", request_id, 64))
+        return await self._store.tell(ref, request_id, list(results))
+
+    async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
+        """Renew leases."""
+        _refuse(check_leases("leases", leases, MOST_PER_CALL))
+        return await self._store.heartbeat(ref, list(leases))
+
+    async def release(self, ref: ExperimentRef, request_id: str, releases: Sequence[Release]) -> TellAnswer:
+        """Give trials back."""
+        wrong = check_leases("releases", [item.lease for item in releases], MOST_PER_CALL)
+        for i, item in enumerate(releases):
+            wrong += check_text(f"releases[{i}].checkpoint", item.checkpoint, LONGEST_CHECKPOINT)
+            if item.checkpoint_length < 0 or (item.checkpoint_length and not item.checkpoint):
+                wanted = "0 without a checkpoint, the checkpoint's length with one"
+                wrong.append(Violation(f"releases[{i}].checkpoint_length", f"got {item.checkpoint_length}, wanted {wanted}"))
+        _refuse(wrong + check_text("request_id", request_id, 64))
+        return await self._store.release(ref, request_id, list(releases))
+
+    async def fail(
+        self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str
+    ) -> tuple[Verdict, int]:
+        """End a trial, or put it back in line."""
+        wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
+        _refuse(wrong + check_leases("lease", [lease], 1))
+        return await self._store.fail(ref, request_id, lease, outcome, message)
+
+
+def _refuse(wrong: list[Violation]) -> None:
+    if wrong:
+        raise InvalidInput(wrong)
+
+
+def _check_reports(field: str, result: Result) -> list[Violation]:
+    reports = result.reports
+    if not 1 <= len(reports) <= MOST_REPORTS:
+        return [Violation(field, f"got {len(reports)} reports, wanted 1 to {MOST_REPORTS}")]
+    if reports[0].length < 1:
+        return [Violation(f"{field}[0].length", f"got {reports[0].length}, wanted at least 1")]
+    return [
+        Violation(f"{field}[{i}].length", f"got {after.length}, wanted more than {before.length} (the report before)")
+        for i, (before, after) in enumerate(pairwise(reports), start=1)
+        if after.length <= before.length
+    ]

@@ -1,0 +1,39 @@
+"""What people read of trials: pages, one with its curve, the best."""
+
+from rungway_server.domain.decisions import TrialView
+from rungway_server.domain.errors import InvalidInput, UnknownTrial
+from rungway_server.service.checks import page_size
+from rungway_server.service.port import ExperimentRef, Store
+
+MOST_BEST = 1_000
+
+
+class TrialUseCases:
+    """Reads trials. Errors are those of the store, UnknownTrial and InvalidInput."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def list(self, ref: ExperimentRef, asked: int, token: str) -> tuple[list[TrialView], str]:
+        """A page of trials by number, and the token of the next page."""
+        if asked < 0:
+            raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
+        if token and not (token.isascii() and token.isdigit() and len(token) < 16):
+            raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
+        first, size = int(token or 0), page_size(asked)
+        trials = await self._store.trials(ref, list(range(first, first + size + 1)))
+        return trials[:size], str(first + size) if len(trials) > size else ""
+
+    async def get(self, ref: ExperimentRef, number: int) -> TrialView:
+        """One trial with its curve."""
+        found = await self._store.trials(ref, [number], curve=True) if number >= 0 else []
+        if not found:
+            await self._store.definition(ref)
+            raise UnknownTrial(ref.experiment, number)
+        return found[0]
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """The best trials, best first."""
+        if not 0 <= count <= MOST_BEST:
+            raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
+        return await self._store.best(ref, count or 1)

@@ -1,0 +1,93 @@
+"""What a server remembers of the experiments it serves, and how it calls scripts on them.
+
+The memory is a cache: any of it may be dropped at any time. It notices a deleted and newly created experiment by its uid.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from rungway_server.domain.config import parse as parse_config
+from rungway_server.domain.errors import NewerSchema, StoreUnavailable, UnknownExperiment
+from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
+from rungway_server.store.redis.pipeline import ScriptPipeline
+from rungway_server.store.redis.plan_codec import plan_from_json
+
+SCHEMA = 1
+"""Version of what an experiment looks like in Redis."""
+
+_MOST_REMEMBERED = 10_000
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
+
+
+@dataclass(slots=True)
+class Known:
+    """One experiment: what never changes of it, its keys, and how far its proposals were when last heard of."""
+
+    definition: Definition
+    keys: list[str]
+    next_trial: int = 0
+    proposed: int = 0
+
+    @property
+    def smaller_is_better(self) -> bool:
+        """Direction of the metric."""
+        return self.definition.config.searcher.smaller_is_better
+
+
+class KnownExperiments:
+    """Finds experiments and runs scripts on them. Raises UnknownExperiment, NewerSchema, StoreUnavailable."""
+
+    def __init__(self, redis: "Redis", scripts: ScriptPipeline) -> None:
+        self._redis = redis
+        self._scripts = scripts
+        self._known: dict[ExperimentRef, Known] = {}
+
+    async def find(self, ref: ExperimentRef) -> Known:
+        """The experiment, from memory where it can."""
+        return self._known.get(ref) or await self._read(ref)
+
+    def forget(self, ref: ExperimentRef) -> None:
+        """Drop what is remembered."""
+        self._known.pop(ref, None)
+
+    async def run(
+        self, script: str, ref: ExperimentRef, args: Sequence[str | int], *, rungs: bool = True
+    ) -> tuple[Known, list[Any]]:
+        """Run a script on the experiment; `args` follow the uid. `rungs`: whether the script needs their keys."""
+        while True:
+            known = await self.find(ref)
+            keys = known.keys if rungs else fixed_keys(ref)
+            answer = await self._scripts.run(script, keys, [known.definition.uid, *args])
+            if answer[0] not in {"missing", "stale"}:
+                return known, answer
+            self.forget(ref)
+            if answer[0] == "missing":
+                raise UnknownExperiment(ref.experiment)
+
+    async def _read(self, ref: ExperimentRef) -> Known:
+        meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
+        try:
+            values = await self._redis.hmget(meta, list(_STORED))
+            if values[0] is not None:
+                # Heals the listing when a server died between making the experiment and listing it.
+                await self._redis.zadd(index, {ref.experiment: int(values[2])}, nx=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("the store does not answer; repeat the call with the same request_id") from error
+        if values[0] is None:
+            raise UnknownExperiment(ref.experiment)
+        schema, uid, created, config, plan_json, notes = values
+        if int(schema) > SCHEMA:
+            raise NewerSchema(ref.experiment, int(schema), SCHEMA)
+        plan = plan_from_json(plan_json)
+        definition = Definition(uid, parse_config(json.loads(config))[0], plan, tuple(json.loads(notes)), int(created))
+        known = Known(definition, experiment_keys(ref, plan))
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        self._known[ref] = known
+        return known

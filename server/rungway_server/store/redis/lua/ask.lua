@@ -1,0 +1,76 @@
+#!lua
+-- Hands out work.
+-- Promise: never more than max_trials valid trials, never more leases than the cap, no trial twice; nothing waits that
+-- could be handed out.
+-- KEYS   see KEYS.md
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 number of the first proposal below  7… proposals (JSON)
+-- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms},
+--         {'done', revision, reason}, {'propose', next_trial}, {'missing'}, {'stale'} or {'reused'}
+--         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
+--         reason, bracket, rung, rank, size, quota, cutoff key
+-- Replay the same request id gets the same assignments; WAIT and DONE are found anew
+--- @include "experiment"
+--- @include "trial"
+--- @include "event"
+--- @include "rung"
+--- @include "place"
+--- @include "lease"
+--- @include "die"
+--- @include "request"
+--- @include "settle"
+--- @include "candidates"
+--- @include "promote"
+--- @include "pick"
+local x, refusal = open_experiment(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local request, count, worker = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local print = 'ask ' .. count .. ' ' .. worker
+local known, reused = recall(request, print)
+if reused then return { 'reused' } end
+if known then return known end
+
+local tally = x.tally
+if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
+if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_stopped' } end
+if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
+
+take_proposals(x, tonumber(ARGV[6]), 7)
+reclaim(x, 16)
+
+local answer, why_not = { 'assigned', 0, 0, 0 }, nil
+while #answer < 4 + count do
+  if x.plan.cap > 0 and x.live >= x.plan.cap then
+    why_not = 'concurrency_limit'
+    break
+  end
+  local number, trial, why = pick(x)
+  if number == 'propose' then
+    why_not = 'propose'
+    break
+  elseif not number then
+    why_not = 'waiting_for_results'
+    break
+  end
+  local deadline = grant(x, number, trial, worker)
+  log_decision(x, 'assign', number, why)
+  answer[#answer + 1] = {
+    number, trial.fence, redis.call('HGET', CONFIGS, number), trial.from, trial.to, rung_length(x, trial.bracket, trial.rung),
+    trial.checkpoint, trial.bracket, trial.rung, trial.restarts, deadline, unpack(why),
+  }
+end
+
+local retry_ms = 1000
+if #answer == 4 then
+  if why_not ~= 'propose' then settle(x) end
+  local first = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
+  if first[2] then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
+else
+  answer[2], answer[3], answer[4] = tally.revision + 1, tally.next_trial, tally.proposed
+  remember(x, request, print, answer)
+end
+save_trials(x)
+save_experiment(x)
+if #answer > 4 then return answer end
+if why_not == 'propose' then return { 'propose', tally.next_trial } end
+if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
+return { 'wait', tally.revision, why_not, retry_ms }

@@ -1,0 +1,22 @@
+#!lua
+-- Pauses, resumes or stops an experiment.
+-- Promise: an ended experiment never runs again.
+-- KEYS   see KEYS.md (rungs are not needed)
+-- ARGV   1 uid  2 now_ms or ''  3 wanted state: paused, running or stopped
+-- Returns {'state', state now}, {'refused', state}, {'missing'} or {'stale'}
+-- Replay changes nothing more
+--- @include "experiment"
+--- @include "event"
+--- @include "settle"
+local x, refusal = open_experiment(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local tally, wanted = x.tally, ARGV[3]
+
+if tally.state ~= wanted then
+  if tally.state == 'done' or tally.state == 'stopped' then return { 'refused', tally.state } end
+  tally.state = wanted
+  log_event(x, wanted, -1)
+  settle(x)
+  save_experiment(x)
+end
+return { 'state', tally.state }

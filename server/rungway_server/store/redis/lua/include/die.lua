@@ -1,0 +1,22 @@
+-- The trial will never run again: it ranks after every real result and blocks no rung.
+local function die(x, number, trial, outcome, message)
+  local b, k = trial.bracket, trial.rung
+  end_lease(x, number, trial, outcome == 'stopped' and 'stopped' or 'failed')
+  trial.outcome, trial.message = outcome, message
+  local why, passes = place(x, b, k, number, trial, DEAD)
+  if passes and x.plan.form == 'promote' then raise_dead(x, number, trial) end
+  table.insert(why, 1, 'failed')
+  log_decision(x, 'failed', number, why)
+  return why
+end
+
+-- A failure that a retry may cure: back in line until the restarts are spent. Returns whether the trial lives.
+local function restart(x, number, trial, message)
+  read_sizes(x, trial.bracket)
+  trial.restarts = trial.restarts + 1
+  if trial.restarts > x.plan.max_restarts then return false, die(x, number, trial, 'transient', message) end
+  requeue(x, number, trial)
+  local why = { 'retry', trial.bracket, -1, 0, 0, 0, '' }
+  log_decision(x, 'retry', number, why)
+  return true, why
+end

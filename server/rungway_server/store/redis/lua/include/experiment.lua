@@ -1,0 +1,30 @@
+-- Opens the experiment: plan, tally, and one read of every key that scripts write, so that a key of a wrong type ends the
+-- script before its first write. Includes call the result x.
+local META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS = unpack(KEYS, 1, 9)
+
+local function open_experiment(uid, now)
+  local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
+  if not meta[1] then return nil, { 'missing' } end
+  if meta[1] ~= uid then return nil, { 'stale' } end
+  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, sizes = {}, now = tonumber(now) }
+  if not x.now then
+    local time = redis.call('TIME')
+    x.now = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  x.live, x.queued, x.ready = redis.call('ZCARD', LEASES), redis.call('LLEN', LINE), redis.call('ZCARD', READY)
+  redis.call('ZCARD', BEST)
+  redis.call('HLEN', TRIALS)
+  redis.call('HLEN', CURVES)
+  redis.call('XLEN', EVENTS)
+  redis.call('HLEN', KEYS[10])
+  redis.call('HLEN', KEYS[11])
+  return x
+end
+
+-- Writes everything that was changed in memory.
+local function save_experiment(x)
+  if x.changed then
+    x.tally.revision = x.tally.revision + 1
+    redis.call('HSET', META, 'tally', cmsgpack.pack(x.tally))
+  end
+end

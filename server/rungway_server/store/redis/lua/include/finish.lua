@@ -1,0 +1,12 @@
+-- The ends of a decision: the worker goes on, or its lease ends.
+local function go_on(x, result, trial, why, deadline)
+  return verdict('continue', why, trial.to, rung_length(x, trial.bracket, trial.rung), deadline)
+end
+
+local function finish(x, number, trial, state, decision, why)
+  end_lease(x, number, trial, state)
+  log_decision(x, decision, number, why)
+  return verdict(decision, why)
+end
+
+local function with_reason(reason, why) return { reason, unpack(why) } end

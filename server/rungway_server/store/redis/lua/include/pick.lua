@@ -1,0 +1,29 @@
+-- Takes the next piece of work. Returns trial number, record and explanation; 'propose' when a new trial has no
+-- configuration yet; nil when there is nothing to hand out.
+local function pick(x)
+  if x.queued > 0 then
+    local number = redis.call('LPOP', LINE)
+    x.queued, x.changed = x.queued - 1, true
+    local trial = load_trial(x, number)
+    return number, trial, { 'requeued', trial.bracket, -1, 0, 0, 0, '' }
+  end
+  for _, b in ipairs(brackets_by_share(x)) do
+    local number, trial, why = promote(x, b)
+    while number do
+      if climb(x, number, trial) then return number, trial, why end
+      number, trial, why = promote(x, b)
+    end
+    if x.tally.started[b + 1] < x.plan.brackets[b + 1].trials then return new_trial(x, b) end
+  end
+  return nil
+end
+
+-- Stores proposals for numbers that have none yet; a gap before them means that another server knows better.
+local function take_proposals(x, first, from)
+  local tally = x.tally
+  if not first or first > tally.proposed then return end
+  for i = from + tally.proposed - first, #ARGV do
+    redis.call('HSET', CONFIGS, tostring(tally.proposed), ARGV[i])
+    tally.proposed, x.changed = tally.proposed + 1, true
+  end
+end

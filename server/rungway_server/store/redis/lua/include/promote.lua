@@ -1,0 +1,26 @@
+-- The best result of the highest rung of a bracket that may go up; nil when there is none.
+local function promote(x, b)
+  local prefix = string.format('%02x', b)
+  local member = redis.call('ZRANGEBYLEX', READY, '[' .. prefix, '[' .. prefix .. 'g', 'LIMIT', 0, 1)[1]
+  if not member then return nil end
+  read_sizes(x, b)
+  local k, entry = 255 - tonumber(member:sub(3, 4), 16), member:sub(5)
+  local number = entry:sub(25)
+  local trial, n = load_trial(x, number), x.sizes[b][k]
+  local q = quota(x, b, k, n)
+  local why = { 'promoted', b, k, redis.call('ZRANK', rung_key(x, b, k), entry), n, q, cutoff_key(x, b, k, q) }
+  unready(x, b, k, entry)
+  return number, trial, why
+end
+
+local function new_trial(x, b)
+  local tally, number = x.tally, tostring(x.tally.next_trial)
+  if tally.next_trial >= tally.proposed then return 'propose' end
+  x.trials[number] = {
+    state = '', bracket = b, rung = 0, length = 0, fence = 0, from = 0, to = 0, restarts = 0, checkpoint = '', checkpoint_length = 0,
+    metric = '', best_key = '', best_metric = '', best_length = 0, points = 0, entries = {}, request = '', print = '', verdict = '',
+    outcome = '', message = '', worker = '', created = x.now,
+  }
+  tally.next_trial, tally.started[b + 1] = tally.next_trial + 1, tally.started[b + 1] + 1
+  return number, x.trials[number], { 'new_trial', b, -1, 0, 0, 0, '' }
+end

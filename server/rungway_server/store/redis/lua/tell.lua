@@ -1,0 +1,63 @@
+#!lua
+-- Takes results and decides what each worker does next.
+-- Promise: a result counts once in each rung it has reached; a report under an old fencing number changes nothing; every result is
+-- checked before any is taken.
+-- KEYS   see KEYS.md
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fence  checkpoint  number of reports
+--        and for each report: length  metric (text, kept as it is)  sort key
+-- Returns {'told', revision, {trial, fence, verdict (see include/verdict.lua)}…}, {'unknown_trial', number},
+--         {'length', result index, report index, length before, last length allowed}, {'missing'}, {'stale'} or {'reused'}
+-- Replay the same request id gets the same verdicts
+--- @include "experiment"
+--- @include "trial"
+--- @include "event"
+--- @include "rung"
+--- @include "place"
+--- @include "lease"
+--- @include "request"
+--- @include "settle"
+--- @include "verdict"
+--- @include "curve"
+--- @include "results"
+--- @include "finish"
+--- @include "decide_promote"
+--- @include "decide_stop"
+--- @include "decide"
+local x, refusal = open_experiment(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local request = ARGV[3]
+
+local results = read_results(5, tonumber(ARGV[4]))
+for i, result in ipairs(results) do
+  local trial = load_trial(x, result.number)
+  if not trial then return { 'unknown_trial', result.number } end
+  result.held = holds(trial, result.fence)
+  local known, reused = answered(trial, result.held, request, result.number, result.print)
+  if reused then return { 'reused' } end
+  result.known = known
+  if result.held and not known then
+    local wrong, before = first_wrong_length(trial, result.reports)
+    if wrong then return { 'length', i - 1, wrong - 1, before, trial.to } end
+    read_sizes(x, trial.bracket)
+  end
+end
+
+local answer = { 'told', 0 }
+for _, result in ipairs(results) do
+  local trial = load_trial(x, result.number)
+  local given = result.known
+  if not given then
+    if result.held then
+      given = take(x, result, trial)
+      keep_verdict(x, trial, request, result.number, result.print, given)
+    else
+      given = verdict('superseded', no_rung('lease_lost', trial))
+    end
+  end
+  answer[#answer + 1] = { result.number, result.fence, unpack(given) }
+end
+settle(x)
+save_trials(x)
+save_experiment(x)
+answer[2] = x.tally.revision
+return answer

@@ -1,0 +1,77 @@
+"""Plans as JSON: one form for Python to read back, one for Lua with what its decisions need beside the plan."""
+
+import json
+from typing import Any
+
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.store.redis.keys import FIRST_RUNG
+
+
+def plan_to_json(plan: Plan) -> str:
+    """The plan as JSON text; `plan_from_json` reads it back equal."""
+    return json.dumps(
+        {
+            "brackets": [
+                {
+                    "rungs": [[rung.length, rung.size, rung.passes] for rung in bracket.rungs],
+                    "max_trials": bracket.max_trials,
+                    "max_concurrent_trials": bracket.max_concurrent_trials,
+                }
+                for bracket in plan.brackets
+            ],
+            "rule": plan.rule,
+            "form": plan.form,
+            "divisor": plan.divisor,
+            "max_concurrent_trials": plan.max_concurrent_trials,
+            "unit": plan.unit,
+        }
+    )
+
+
+def plan_from_json(text: str | bytes) -> Plan:
+    """The plan that `plan_to_json` wrote."""
+    fields: dict[str, Any] = json.loads(text)
+    brackets = tuple(
+        Bracket(
+            rungs=tuple(Rung(*rung) for rung in bracket["rungs"]),
+            max_trials=bracket["max_trials"],
+            max_concurrent_trials=bracket["max_concurrent_trials"],
+        )
+        for bracket in fields["brackets"]
+    )
+    return Plan(
+        brackets=brackets,
+        rule=PromotionRule(fields["rule"]),
+        form=DecisionForm(fields["form"]),
+        divisor=fields["divisor"],
+        max_concurrent_trials=fields["max_concurrent_trials"],
+        unit=fields["unit"],
+    )
+
+
+def plan_for_lua(plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int) -> str:
+    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS."""
+    first, brackets = FIRST_RUNG, []
+    for bracket in plan.brackets:
+        brackets.append(
+            {
+                "first": first,
+                "trials": bracket.max_trials,
+                "share": bracket.max_concurrent_trials,
+                "rungs": [{"length": r.length, "size": r.size, "passes": r.passes} for r in bracket.rungs],
+            }
+        )
+        first += len(bracket.rungs)
+    return json.dumps(
+        {
+            "brackets": brackets,
+            "rule": plan.rule,
+            "form": plan.form,
+            "divisor": plan.divisor,
+            "cap": plan.max_concurrent_trials,
+            "lease_ms": lease_ms,
+            "max_restarts": max_restarts,
+            "window_ms": window_ms,
+            "window_count": window_count,
+        }
+    )

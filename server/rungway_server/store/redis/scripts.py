@@ -1,0 +1,50 @@
+"""The Lua scripts: read from this package, includes resolved, named by their SHA-1."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+
+_INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+
+NAMES = ("create", "ask", "tell", "heartbeat", "release", "fail", "change_state", "tally", "trials", "best")
+
+Transform = Callable[[str, str], str]
+"""Given a file's name ("ask", "include/rung") and its text, returns the text to load: the door for seeded mutants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One decision. `source` is what Redis is given; `sha` names it there."""
+
+    name: str
+    source: str
+    sha: str
+
+
+def load_scripts(transform: Transform | None = None, *, shebang: bool = True) -> dict[str, Script]:
+    """Every script by name. Redis before 7 does not know the first line `#!lua`, so it can be left out."""
+    return {name: _load(name, transform or (lambda _, text: text), shebang) for name in NAMES}
+
+
+def _load(name: str, transform: Transform, shebang: bool) -> Script:
+    seen: set[str] = set()
+
+    def text_of(file: str) -> str:
+        text = resources.files(__package__).joinpath("lua", f"{file}.lua").read_text(encoding="utf-8")
+        return _INCLUDE.sub(include, transform(file, text))
+
+    def include(match: re.Match[str]) -> str:
+        file = f"include/{match[1]}"
+        if file in seen:
+            return ""
+        seen.add(file)
+        return text_of(file)
+
+    first_line, _, body = text_of(name).partition("\n")
+    source = _COMMENT.sub("", body)
+    if shebang:
+        source = f"{first_line}\n{source}"
+    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,253 @@
+"""The store on Redis: one script per decision, one exchange per call."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from rungway_server.domain.config import ExperimentConfig, to_document
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    ExperimentState,
+    Lease,
+    LeaseStatus,
+    Decision,
+    Outcome,
+    Release,
+    Result,
+    Tally,
+    TellAnswer,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.errors import (
+    ExperimentExists,
+    InvalidInput,
+    RequestIdReused,
+    StoreUnavailable,
+    UnknownTrial,
+    WrongState,
+)
+from rungway_server.domain.plan import Plan
+from rungway_server.domain.ranking import sort_key
+from rungway_server.domain.sampling import propose
+from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.store.redis.answers import read_ask, read_tally, read_trial, read_verdict
+from rungway_server.store.redis.keys import fixed_keys, index_key
+from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
+from rungway_server.store.redis.pipeline import ScriptPipeline
+from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.scripts import Transform
+
+_PROPOSALS_AT_CREATION = 256
+_PROPOSALS_AT_ONCE = 64
+_PROPOSALS_LOW = 128
+_TIES_PER_PAGE = 64
+
+
+class RedisStore:
+    """Implements `rungway_server.service.port.Store`.
+
+    `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer stays
+    for at least one window unless more than `request_window_count` came within it.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis",
+        *,
+        request_window_ms: int = 600_000,
+        request_window_count: int = 50_000,
+        transform: Transform | None = None,
+    ) -> None:
+        self._redis = redis
+        self._scripts = ScriptPipeline(redis, transform)
+        self._window = (request_window_ms, request_window_count)
+        self._experiments = KnownExperiments(redis, self._scripts)
+
+    async def create(
+        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...], request_id: str
+    ) -> Definition:
+        """See the port."""
+        window_ms, window_count = self._window
+        for_lua = plan_for_lua(
+            plan,
+            lease_ms=round(config.lease_seconds * 1000),
+            max_restarts=config.max_restarts,
+            window_ms=window_ms,
+            window_count=window_count,
+        )
+        document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
+        print_ = sha256(f"{document}\n{plan_json}".encode()).hexdigest()
+        proposals = _proposals(config, 0, min(plan.max_trials, _PROPOSALS_AT_CREATION))
+        args = [uuid.uuid4().hex, "", request_id, print_, for_lua, plan_json, document, json.dumps(notes), SCHEMA]
+        answer = await self._scripts.run("create", fixed_keys(ref), [*args, *proposals])
+        if answer[0] == "exists":
+            raise ExperimentExists(ref.experiment)
+        if answer[0] == "reused":
+            raise RequestIdReused(request_id)
+        self._experiments.forget(ref)
+        return await self.definition(ref)
+
+    async def definition(self, ref: ExperimentRef) -> Definition:
+        """See the port."""
+        return (await self._experiments.find(ref)).definition
+
+    async def ask(
+        self, ref: ExperimentRef, request_id: str, count: int, worker: str, now_ms: int | None = None
+    ) -> AskAnswer:
+        """See the port. Proposals ride along when the stock seems low; a miss costs one more exchange."""
+        known = await self._experiments.find(ref)
+        first = known.proposed if known.proposed - known.next_trial < _PROPOSALS_LOW else None
+        if first is not None and not known.next_trial < first < known.definition.plan.max_trials:
+            first = None
+        while True:
+            config = known.definition.config
+            proposals = [] if first is None else _proposals(config, first, count + _PROPOSALS_AT_ONCE)
+            args = [request_id, count, worker, "" if first is None else first, *proposals]
+            known, answer = await self._experiments.run("ask", ref, [_time(now_ms), *args])
+            if answer[0] == "propose":
+                first = answer[1]
+                continue
+            if answer[0] == "reused":
+                raise RequestIdReused(request_id)
+            if answer[0] == "assigned":
+                known.next_trial = max(known.next_trial, answer[2])
+                known.proposed = max(known.proposed, answer[3])
+            return read_ask(answer, known.smaller_is_better)
+
+    async def tell(
+        self, ref: ExperimentRef, request_id: str, results: Sequence[Result], now_ms: int | None = None
+    ) -> TellAnswer:
+        """See the port."""
+        smaller = (await self._experiments.find(ref)).smaller_is_better
+        args: list[str | int] = [request_id, len(results)]
+        for result in results:
+            args += [result.lease.trial, result.lease.fence, result.checkpoint, len(result.reports)]
+            for report in result.reports:
+                args += [report.length, repr(report.metric), sort_key(report.metric, smaller)]
+        known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
+        if answer[0] == "length":
+            _, item, report_index, before, most = answer
+            found = results[item].reports[report_index].length
+            raise InvalidInput.one(
+                f"results[{item}].reports[{report_index}].length",
+                f"got {found}, wanted more than {before} (told before) and at most {most} (the assignment's end)",
+                reason="LENGTH_OUT_OF_ORDER" if found <= before else "LENGTH_BEYOND_ASSIGNMENT",
+            )
+        return _told(ref, request_id, answer, known)
+
+    async def heartbeat(
+        self, ref: ExperimentRef, leases: Sequence[Lease], now_ms: int | None = None
+    ) -> list[LeaseStatus]:
+        """See the port."""
+        args = [number for lease in leases for number in (lease.trial, lease.fence)]
+        _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args], rungs=False)
+        return [
+            LeaseStatus(lease, Decision(decision), deadline)
+            for lease, (decision, deadline) in zip(leases, answer[1:], strict=True)
+        ]
+
+    async def release(
+        self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], now_ms: int | None = None
+    ) -> TellAnswer:
+        """See the port."""
+        args: list[str | int] = [request_id]
+        for item in releases:
+            args += [item.lease.trial, item.lease.fence, item.checkpoint, item.checkpoint_length]
+        known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
+        if answer[0] == "checkpoint_length":
+            raise InvalidInput.one(
+                f"releases[{answer[1]}].checkpoint_length",
+                f"got {releases[answer[1]].checkpoint_length}, wanted at most {answer[2]} (the length told)",
+            )
+        return _told(ref, request_id, answer, known)
+
+    async def fail(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        lease: Lease,
+        outcome: Outcome,
+        message: str,
+        now_ms: int | None = None,
+    ) -> tuple[Verdict, int]:
+        """See the port."""
+        args = [request_id, lease.trial, lease.fence, outcome.value, message]
+        known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
+        told = _told(ref, request_id, answer, known)
+        return told.verdicts[0], told.revision
+
+    async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
+        """See the port."""
+        _, answer = await self._experiments.run("change_state", ref, ["", state.value], rungs=False)
+        if answer[0] == "refused":
+            raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
+
+    async def delete(self, ref: ExperimentRef) -> None:
+        """See the port."""
+        self._experiments.forget(ref)
+        known = await self._experiments.find(ref)
+        try:
+            await self._redis.unlink(*known.keys)
+            await self._redis.zrem(index_key(ref.namespace), ref.experiment)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("the store does not answer; repeat the call") from error
+        self._experiments.forget(ref)
+
+    async def tally(self, ref: ExperimentRef) -> Tally:
+        """See the port."""
+        known, answer = await self._experiments.run("tally", ref, [])
+        return read_tally(answer[1], answer[2], known.definition.plan)
+
+    async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
+        """See the port."""
+        _, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers], rungs=False)
+        return [read_trial(fields) for fields in answer[1:] if fields is not None]
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """See the port."""
+        _, answer = await self._experiments.run("best", ref, [count], rungs=False)
+        return [read_trial(fields) for fields in answer[1:]]
+
+    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
+        """See the port. The token is the creation time and id of the last one given."""
+        created, _, last = after.partition("/")
+        key, ties = index_key(namespace), _TIES_PER_PAGE
+        try:
+            found = await self._redis.zrange(
+                key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("the store does not answer; repeat the call") from error
+        past = [(int(score), name) for name, score in found]
+        if after:
+            past = [item for item in past if item > (int(created), last)]
+        page = past[:count]
+        more = len(found) == count + ties or len(past) > count
+        return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
+
+
+def _time(now_ms: int | None) -> str | int:
+    return "" if now_ms is None else now_ms
+
+
+def _proposals(config: ExperimentConfig, first: int, count: int) -> list[str]:
+    """Configurations of `count` trials from `first` on, as JSON texts."""
+    return [
+        json.dumps(propose(config.space, config.seed, number), separators=(",", ":"))
+        for number in range(first, first + count)
+    ]
+
+
+def _told(ref: ExperimentRef, request_id: str, answer: list[Any], known: Known) -> TellAnswer:
+    if answer[0] == "unknown_trial":
+        raise UnknownTrial(ref.experiment, int(answer[1]))
+    if answer[0] == "reused":
+        raise RequestIdReused(request_id)
+    verdicts = [read_verdict(fields, known.smaller_is_better) for fields in answer[2:]]
+    return TellAnswer(verdicts, answer[1])

@@ -1,0 +1,90 @@
+"""Errors on the wire: one table from error to status, and a google.rpc.Status with every failure."""
+
+import functools
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from rungway_server.domain import errors
+
+DOMAIN = "rungway"
+
+STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
+    errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnknownExperiment: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownTrial: grpc.StatusCode.NOT_FOUND,
+    errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
+    errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+}
+
+_RETRY_SECONDS = 1
+_log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Servicer = TypeVar("Servicer")
+
+
+def typed_errors(
+    method: Callable[[Servicer, Request, Context], Awaitable[Response]],
+) -> Callable[[Servicer, Request, Context], Awaitable[Response]]:
+    """Wraps an rpc so that whatever it raises reaches the caller typed, and nothing of the inside does."""
+
+    @functools.wraps(method)
+    async def wrapped(servicer: Servicer, request: Request, context: Context) -> Response:
+        try:
+            return await method(servicer, request, context)
+        except errors.RungwayError as error:
+            await _abort(context, STATUS[type(error)], str(error), _details(error))
+        except Exception:
+            incident = secrets.token_hex(6)
+            _log.exception("unexpected_error", rpc=method.__name__, incident=incident)
+            text = f"unexpected error; the server's log has it as incident {incident}"
+            await _abort(context, grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
+
+    return wrapped
+
+
+async def refuse_unimplemented(context: Context, rpc: str) -> NoReturn:
+    """Answer UNIMPLEMENTED."""
+    text = f"{rpc} is not implemented yet"
+    await _abort(context, grpc.StatusCode.UNIMPLEMENTED, text, [_info("NOT_IMPLEMENTED", {"rpc": rpc})])
+
+
+def _info(reason: str, metadata: dict[str, str]) -> Message:
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+
+
+def _details(error: errors.RungwayError) -> list[Message]:
+    details = [_info(error.reason, error.details)]
+    if isinstance(error, errors.InvalidInput):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in error.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
+    if isinstance(error, errors.StoreUnavailable):
+        details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_RETRY_SECONDS)))
+    return details
+
+
+async def _abort(context: Context, code: grpc.StatusCode, text: str, details: list[Message]) -> NoReturn:
+    packed = []
+    for detail in details:
+        packed.append(AnyMessage())
+        packed[-1].Pack(detail)
+    status = status_pb2.Status(code=code.value[0], message=text, details=packed)
+    await context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("abort_with_status returned")

@@ -1,0 +1,89 @@
+"""Experiments, plans and previews as messages of the wire."""
+
+from rungway.v1 import experiment_pb2
+from rungway.values import to_map
+from rungway_server.domain.config import to_document
+from rungway_server.domain.decisions import ExperimentState, Tally, TrialState
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
+from rungway_server.domain.preview import PreviewRow, preview
+from rungway_server.domain.progress import progress
+from rungway_server.service.experiments import ExperimentView, Planned
+from rungway_server.transport.wire import timestamp
+
+_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
+_RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
+_FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
+
+
+def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> experiment_pb2.Experiment:
+    """One experiment; lists leave the plan out."""
+    definition, tally = view.definition, view.tally
+    return experiment_pb2.Experiment(
+        experiment=view.ref.experiment,
+        config=to_map(to_document(definition.config)),
+        plan=plan_message(definition.plan, tally) if with_plan else None,
+        state=_STATES[tally.state],
+        create_time=timestamp(definition.created_ms),
+        trials=_counts(tally),
+        progress=progress(definition.plan, tally),
+        trained_length=tally.trained_length,
+        revision=tally.revision,
+        notes=definition.notes,
+    )
+
+
+def plan_message(plan: Plan, tally: Tally | None = None) -> experiment_pb2.Plan:
+    """A plan, with how far each bracket is where there is a tally."""
+    return experiment_pb2.Plan(
+        brackets=[_bracket(bracket, b, tally) for b, bracket in enumerate(plan.brackets)],
+        rule=_RULES[plan.rule],
+        form=_FORMS[plan.form],
+        divisor=plan.divisor,
+        max_concurrent_trials=plan.max_concurrent_trials,
+        unit=plan.unit,
+    )
+
+
+def preview_message(planned: Planned) -> experiment_pb2.Preview:
+    """What a search would do."""
+    shown = preview(planned.plan)
+    return experiment_pb2.Preview(
+        plan=plan_message(planned.plan),
+        brackets=[
+            experiment_pb2.BracketPreview(max_trials=bracket.max_trials, rows=_rows(bracket.rows))
+            for bracket in shown.brackets
+        ],
+        total=_rows(shown.total),
+        total_length=shown.total_length,
+        random_search_length=shown.random_search_length,
+        config=to_map(to_document(planned.config)),
+        notes=planned.notes,
+    )
+
+
+def _bracket(bracket: Bracket, b: int, tally: Tally | None) -> experiment_pb2.Bracket:
+    return experiment_pb2.Bracket(
+        rungs=[
+            experiment_pb2.Rung(
+                length=rung.length,
+                size=rung.size,
+                passes=rung.passes,
+                results=tally.rung_results[b][k] if tally else 0,
+                passed=tally.rung_passed[b][k] if tally else 0,
+            )
+            for k, rung in enumerate(bracket.rungs)
+        ],
+        max_trials=bracket.max_trials,
+        max_concurrent_trials=bracket.max_concurrent_trials,
+        started=tally.started[b] if tally else 0,
+        running=tally.running[b] if tally else 0,
+    )
+
+
+def _counts(tally: Tally) -> experiment_pb2.TrialCounts:
+    by_state = {state.value: tally.trial_states.get(state, 0) for state in TrialState}
+    return experiment_pb2.TrialCounts(started=sum(tally.started), **by_state)
+
+
+def _rows(rows: tuple[PreviewRow, ...]) -> list[experiment_pb2.PreviewRow]:
+    return [experiment_pb2.PreviewRow(trials=row.trials, length=row.length) for row in rows]

@@ -1,0 +1,168 @@
+"""The two gRPC services: read the message, call the use case, write the answer."""
+
+from typing import Any
+
+from rungway.v1 import experiment_service_pb2 as experiments_pb2
+from rungway.v1 import search_service_pb2 as search_pb2
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
+from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
+from rungway_server.domain.decisions import ExperimentState
+from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, plan_search
+from rungway_server.service.port import Store
+from rungway_server.service.search import SearchUseCases
+from rungway_server.service.trials import TrialUseCases
+from rungway_server.transport import requests, wire
+from rungway_server.transport.errors import Context, refuse_unimplemented, typed_errors
+from rungway_server.transport.experiment_wire import experiment_message, preview_message
+
+# The names of methods are those of the rpcs, and gRPC wants them so.
+# ruff: noqa: N802, D102
+
+
+def build_search_servicer(store: Store) -> SearchServiceServicer:
+    """SearchService on this store."""
+    return _SearchServicer(store)
+
+
+def build_experiment_servicer(store: Store) -> ExperimentServiceServicer:
+    """ExperimentService on this store."""
+    return _ExperimentServicer(store)
+
+
+class _SearchServicer(SearchServiceServicer):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._search = SearchUseCases(store)
+
+    @typed_errors
+    async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
+        ref = requests.read_ref(request.experiment)
+        answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker)
+        lease_ms = round((await self._store.definition(ref)).config.lease_seconds * 1000) if answer.assignments else 0
+        return wire.ask_message(answer, best, lease_ms)
+
+    @typed_errors
+    async def Tell(self, request: search_pb2.TellRequest, context: Context) -> search_pb2.TellResponse:
+        ref, results = requests.read_ref(request.experiment), requests.read_results(request)
+        return wire.tell_message(await self._search.tell(ref, request.request_id, results))
+
+    @typed_errors
+    async def Heartbeat(
+        self, request: search_pb2.HeartbeatRequest, context: Context
+    ) -> search_pb2.HeartbeatResponse:
+        leases = [requests.read_lease(lease) for lease in request.leases]
+        statuses = await self._search.heartbeat(requests.read_ref(request.experiment), leases)
+        return search_pb2.HeartbeatResponse(leases=[wire.lease_status_message(status) for status in statuses])
+
+    @typed_errors
+    async def Release(self, request: search_pb2.ReleaseRequest, context: Context) -> search_pb2.ReleaseResponse:
+        ref, releases = requests.read_ref(request.experiment), requests.read_releases(request)
+        answer = await self._search.release(ref, request.request_id, releases)
+        verdicts = [wire.verdict_message(verdict) for verdict in answer.verdicts]
+        return search_pb2.ReleaseResponse(verdicts=verdicts, revision=answer.revision)
+
+    @typed_errors
+    async def Fail(self, request: search_pb2.FailRequest, context: Context) -> search_pb2.FailResponse:
+        ref, lease = requests.read_ref(request.experiment), requests.read_lease(request.lease)
+        outcome = requests.read_outcome(request.outcome)
+        verdict, revision = await self._search.fail(ref, request.request_id, lease, outcome, request.message)
+        return search_pb2.FailResponse(verdict=wire.verdict_message(verdict), revision=revision)
+
+
+class _ExperimentServicer(ExperimentServiceServicer):
+    def __init__(self, store: Store) -> None:
+        self._experiments = ExperimentUseCases(store)
+        self._trials = TrialUseCases(store)
+
+    @typed_errors
+    async def CreateExperiment(
+        self, request: experiments_pb2.CreateExperimentRequest, context: Context
+    ) -> experiments_pb2.CreateExperimentResponse:
+        ref, document = requests.read_ref(request.experiment), requests.read_config(request.config)
+        view = await self._experiments.create(ref, document, request.request_id)
+        return experiments_pb2.CreateExperimentResponse(experiment=experiment_message(view))
+
+    @typed_errors
+    async def GetExperiment(
+        self, request: experiments_pb2.GetExperimentRequest, context: Context
+    ) -> experiments_pb2.GetExperimentResponse:
+        view = await self._experiments.get(requests.read_ref(request.experiment))
+        return experiments_pb2.GetExperimentResponse(experiment=experiment_message(view))
+
+    @typed_errors
+    async def ListExperiments(
+        self, request: experiments_pb2.ListExperimentsRequest, context: Context
+    ) -> experiments_pb2.ListExperimentsResponse:
+        views, token = await self._experiments.list(requests.NAMESPACE, request.page_size, request.page_token)
+        messages = [experiment_message(view, with_plan=False) for view in views]
+        return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
+
+    @typed_errors
+    async def PauseExperiment(
+        self, request: experiments_pb2.PauseExperimentRequest, context: Context
+    ) -> experiments_pb2.PauseExperimentResponse:
+        view = await self._change(request, ExperimentState.PAUSED)
+        return experiments_pb2.PauseExperimentResponse(experiment=experiment_message(view))
+
+    @typed_errors
+    async def ResumeExperiment(
+        self, request: experiments_pb2.ResumeExperimentRequest, context: Context
+    ) -> experiments_pb2.ResumeExperimentResponse:
+        view = await self._change(request, ExperimentState.RUNNING)
+        return experiments_pb2.ResumeExperimentResponse(experiment=experiment_message(view))
+
+    @typed_errors
+    async def StopExperiment(
+        self, request: experiments_pb2.StopExperimentRequest, context: Context
+    ) -> experiments_pb2.StopExperimentResponse:
+        view = await self._change(request, ExperimentState.STOPPED)
+        return experiments_pb2.StopExperimentResponse(experiment=experiment_message(view))
+
+    async def _change(self, request: Any, state: ExperimentState) -> ExperimentView:
+        return await self._experiments.change_state(requests.read_ref(request.experiment), state)
+
+    @typed_errors
+    async def DeleteExperiment(
+        self, request: experiments_pb2.DeleteExperimentRequest, context: Context
+    ) -> experiments_pb2.DeleteExperimentResponse:
+        await self._experiments.delete(requests.read_ref(request.experiment))
+        return experiments_pb2.DeleteExperimentResponse()
+
+    @typed_errors
+    async def PreviewSearch(
+        self, request: experiments_pb2.PreviewSearchRequest, context: Context
+    ) -> experiments_pb2.PreviewSearchResponse:
+        planned = plan_search(requests.read_config(request.config))
+        return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
+
+    @typed_errors
+    async def ListTrials(
+        self, request: experiments_pb2.ListTrialsRequest, context: Context
+    ) -> experiments_pb2.ListTrialsResponse:
+        ref = requests.read_ref(request.experiment)
+        trials, token = await self._trials.list(ref, request.page_size, request.page_token)
+        messages = [wire.trial_message(trial) for trial in trials]
+        return experiments_pb2.ListTrialsResponse(trials=messages, next_page_token=token)
+
+    @typed_errors
+    async def GetTrial(
+        self, request: experiments_pb2.GetTrialRequest, context: Context
+    ) -> experiments_pb2.GetTrialResponse:
+        trial = await self._trials.get(requests.read_ref(request.experiment), request.trial)
+        return experiments_pb2.GetTrialResponse(trial=wire.trial_message(trial))
+
+    @typed_errors
+    async def BestTrials(
+        self, request: experiments_pb2.BestTrialsRequest, context: Context
+    ) -> experiments_pb2.BestTrialsResponse:
+        trials = await self._trials.best(requests.read_ref(request.experiment), request.count)
+        return experiments_pb2.BestTrialsResponse(trials=[wire.trial_message(trial) for trial in trials])
+
+    async def EnqueueTrial(self, request: Any, context: Context) -> experiments_pb2.EnqueueTrialResponse:
+        await refuse_unimplemented(context, "EnqueueTrial")
+
+    async def ExplainTrial(self, request: Any, context: Context) -> experiments_pb2.ExplainTrialResponse:
+        await refuse_unimplemented(context, "ExplainTrial")
+
+    async def WatchEvents(self, request: Any, context: Context) -> None:
+        await refuse_unimplemented(context, "WatchEvents")

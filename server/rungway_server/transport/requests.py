@@ -1,0 +1,67 @@
+"""Messages of the wire as values of the domain. What a message cannot mean is InvalidInput with its field."""
+
+import math
+from collections.abc import Iterable
+
+from rungway.v1 import search_service_pb2 as search
+from rungway.v1 import trial_pb2, value_pb2
+from rungway.values import InvalidValue, from_map
+from rungway_server.domain.decisions import Lease, Outcome, Release, Report, Result
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.names import check_experiment_id
+from rungway_server.service.port import ExperimentRef
+
+NAMESPACE = "default"
+"""The one namespace there is until callers are told apart."""
+
+_OUTCOMES = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
+
+
+def read_ref(experiment: str) -> ExperimentRef:
+    """The experiment a request names."""
+    check_experiment_id(experiment)
+    return ExperimentRef(NAMESPACE, experiment)
+
+
+def read_lease(lease: trial_pb2.Lease) -> Lease:
+    """One lease."""
+    return Lease(lease.trial, lease.fence)
+
+
+def read_results(request: search.TellRequest) -> list[Result]:
+    """The results of a tell. A report without a metric is refused: NaN must be said."""
+    return [
+        Result(read_lease(result.lease), _read_reports(f"results[{i}].reports", result.reports), result.checkpoint)
+        for i, result in enumerate(request.results)
+    ]
+
+
+def _read_reports(field: str, reports: Iterable[trial_pb2.Report]) -> list[Report]:
+    read = []
+    for j, report in enumerate(reports):
+        if not report.HasField("metric"):
+            raise InvalidInput.one(f"{field}[{j}].metric", "is missing; wanted a number (NaN for none)")
+        # Every NaN is the same NaN, whatever its sign and payload.
+        read.append(Report(report.length, math.nan if math.isnan(report.metric) else report.metric))
+    return read
+
+
+def read_releases(request: search.ReleaseRequest) -> list[Release]:
+    """The trials given back."""
+    return [Release(read_lease(item.lease), item.checkpoint, item.checkpoint_length) for item in request.releases]
+
+
+def read_outcome(number: int) -> Outcome:
+    """How a trial failed."""
+    outcome = _OUTCOMES.get(number)
+    if outcome is None:
+        raise InvalidInput.one("outcome", f"got {number}, wanted one of {', '.join(o.name for o in Outcome)}")
+    return outcome
+
+
+def read_config(config: value_pb2.MapValue) -> dict[str, object]:
+    """The configuration document of a request."""
+    try:
+        return from_map(config)
+    except InvalidValue as error:
+        raise InvalidInput.one(error.path or "config", error.problem) from error

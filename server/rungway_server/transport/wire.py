@@ -1,0 +1,143 @@
+"""Values of the domain as messages of the wire, for the hot path."""
+
+import json
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rungway.v1 import search_service_pb2 as search
+from rungway.v1 import trial_pb2
+from rungway.values import to_map
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    AskStatus,
+    Assignment,
+    Decision,
+    Explanation,
+    Lease,
+    LeaseStatus,
+    Outcome,
+    Reason,
+    TellAnswer,
+    TrialState,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.explain import in_words
+
+_REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
+_DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") for decision in Decision}
+_STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
+_OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
+_ASK_STATUSES = {status: search.AskStatus.Value(f"ASK_STATUS_{status.name}") for status in AskStatus}
+
+
+def timestamp(ms: int) -> Timestamp:
+    """Milliseconds since the epoch as a Timestamp."""
+    return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def duration(ms: int) -> Duration:
+    """Milliseconds as a Duration."""
+    return Duration(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def lease_message(lease: Lease) -> trial_pb2.Lease:
+    """One lease."""
+    return trial_pb2.Lease(trial=lease.trial, fence=lease.fence)
+
+
+def explanation_message(why: Explanation) -> trial_pb2.Explanation:
+    """Why, with its numbers and in words."""
+    return trial_pb2.Explanation(
+        reason=_REASONS[why.reason],
+        bracket=why.bracket,
+        rung=why.rung,
+        rank=why.rank,
+        rung_size=why.rung_size,
+        quota=why.quota,
+        cutoff=why.cutoff,
+        text=in_words(why),
+    )
+
+
+def assignment_message(assignment: Assignment, lease_ms: int) -> trial_pb2.Assignment:
+    """One piece of work."""
+    return trial_pb2.Assignment(
+        lease=lease_message(assignment.lease),
+        hparams=to_map(json.loads(assignment.hparams)),
+        from_length=assignment.from_length,
+        to_length=assignment.to_length,
+        next_decision_length=assignment.next_decision_length,
+        checkpoint=assignment.checkpoint,
+        bracket=assignment.bracket,
+        rung=assignment.rung,
+        restarts=assignment.restarts,
+        lease_deadline=timestamp(assignment.deadline_ms),
+        lease_duration=duration(lease_ms),
+        explanation=explanation_message(assignment.explanation),
+    )
+
+
+def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> search.AskResponse:
+    """What an ask came to."""
+    return search.AskResponse(
+        status=_ASK_STATUSES[answer.status],
+        assignments=[assignment_message(assignment, lease_ms) for assignment in answer.assignments],
+        reason=_REASONS[answer.reason] if answer.reason else None,
+        retry_after=duration(answer.retry_after_ms) if answer.status is AskStatus.WAIT else None,
+        best_trial=trial_message(best) if best else None,
+        revision=answer.revision,
+    )
+
+
+def verdict_message(verdict: Verdict) -> trial_pb2.Verdict:
+    """One verdict."""
+    message = trial_pb2.Verdict(
+        lease=lease_message(verdict.lease),
+        decision=_DECISIONS[verdict.decision],
+        explanation=explanation_message(verdict.explanation),
+    )
+    if verdict.decision is Decision.CONTINUE:
+        message.to_length = verdict.to_length
+        message.next_decision_length = verdict.next_decision_length
+        message.lease_deadline.CopyFrom(timestamp(verdict.deadline_ms))
+    return message
+
+
+def tell_message(answer: TellAnswer) -> search.TellResponse:
+    """The verdicts of a tell."""
+    return search.TellResponse(verdicts=[verdict_message(v) for v in answer.verdicts], revision=answer.revision)
+
+
+def lease_status_message(status: LeaseStatus) -> search.LeaseStatus:
+    """How one lease stands."""
+    renewed = status.decision is Decision.CONTINUE
+    return search.LeaseStatus(
+        lease=lease_message(status.lease),
+        decision=_DECISIONS[status.decision],
+        lease_deadline=timestamp(status.deadline_ms) if renewed else None,
+    )
+
+
+def trial_message(trial: TrialView) -> trial_pb2.Trial:
+    """One trial, with its curve when it was read."""
+    return trial_pb2.Trial(
+        trial=trial.trial,
+        state=_STATES[trial.state],
+        hparams=to_map(json.loads(trial.hparams)),
+        bracket=trial.bracket,
+        rung=trial.rung,
+        length=trial.length,
+        metric=trial.metric,
+        best_metric=trial.best_metric,
+        best_length=trial.best_length,
+        restarts=trial.restarts,
+        checkpoint=trial.checkpoint,
+        checkpoint_length=trial.checkpoint_length,
+        worker=trial.worker,
+        outcome=_OUTCOMES[trial.outcome] if trial.outcome else None,
+        message=trial.message,
+        create_time=timestamp(trial.created_ms),
+        curve=[trial_pb2.Report(length=report.length, metric=report.metric) for report in trial.curve],
+    )

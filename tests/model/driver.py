@@ -1,0 +1,170 @@
+"""The store on a real redis-server behind the synchronous face of the reference model. How a store is made stands here alone."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+
+from rungway_server.domain.config import ExperimentConfig, parse
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    ExperimentState,
+    Lease,
+    LeaseStatus,
+    Outcome,
+    Release,
+    Result,
+    Tally,
+    TellAnswer,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.plan import Plan
+from rungway_server.domain.sampling import propose
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.scripts import Transform
+from tests.model.pair import Pair
+from tests.model.reference import ReferenceModel
+
+Answer = TypeVar("Answer")
+
+FENCES_PER_MS = 16
+WINDOW_MS = 10**10  # the tests' clock leaps; how answers are forgotten is tested with the store
+
+
+class StoreEngine:
+    """One experiment of a store; `created_ms` is when it was made (Redis time)."""
+
+    def __init__(
+        self, workbench: "Workbench", store: RedisStore, ref: ExperimentRef, config: ExperimentConfig, created_ms: int
+    ) -> None:
+        self._run = workbench.run
+        self._store = store
+        self._ref = ref
+        self.config = config
+        self.created_ms = created_ms
+
+    def hparams(self, number: int) -> str:
+        """The configuration of a trial as the store words it."""
+        return json.dumps(propose(self.config.space, self.config.seed, number), separators=(",", ":"))
+
+    def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
+        return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms))
+
+    def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
+        return self._run(self._store.tell(self._ref, request_id, results, now_ms))
+
+    def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus]:
+        return self._run(self._store.heartbeat(self._ref, leases, now_ms))
+
+    def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
+        return self._run(self._store.release(self._ref, request_id, releases, now_ms))
+
+    def fail(
+        self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
+    ) -> tuple[Verdict, int]:
+        return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms))
+
+    def set_state(self, state: ExperimentState) -> None:
+        self._run(self._store.set_state(self._ref, state))
+
+    def tally(self) -> Tally:
+        return self._run(self._store.tally(self._ref))
+
+    def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
+        return self._run(self._store.trials(self._ref, numbers, curve=curve))
+
+    def best(self, count: int) -> list[TrialView]:
+        return self._run(self._store.best(self._ref, count))
+
+
+class Workbench:
+    """A store on a Redis of the tests, with the event loop it lives on; every experiment made gets a fresh id."""
+
+    def __init__(self, url: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._redis = Redis.from_url(url, decode_responses=True)
+        self._numbers = itertools.count()
+        self.store = self.new_store()
+
+    def new_store(self, transform: Transform | None = None) -> RedisStore:
+        """A store, with changed scripts when asked for."""
+        return RedisStore(self._redis, request_window_ms=WINDOW_MS, transform=transform)
+
+    def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for a call of the store."""
+        return self._loop.run_until_complete(call)
+
+    def engine(
+        self,
+        plan: Plan,
+        *,
+        lease_ms: int = 10_000,
+        max_restarts: int = 2,
+        smaller_is_better: bool = True,
+        store: RedisStore | None = None,
+    ) -> StoreEngine:
+        """A new experiment in the store."""
+        config, _ = parse(
+            {
+                "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
+                "searcher": {
+                    "name": "random",
+                    "metric": "loss",
+                    "smaller_is_better": smaller_is_better,
+                    "max_trials": plan.max_trials,
+                    "max_length": {plan.unit: plan.max_length},
+                },
+                "seed": 1,
+                "max_restarts": max_restarts,
+                "lease_seconds": lease_ms / 1000,
+            }
+        )
+        ref = ExperimentRef("model", f"e{next(self._numbers)}")
+        chosen = store or self.store
+        definition = self.run(chosen.create(ref, config, plan, (), ""))
+        return StoreEngine(self, chosen, ref, config, definition.created_ms)
+
+    def pair(
+        self,
+        plan: Plan,
+        *,
+        lease_ms: int = 10_000,
+        max_restarts: int = 2,
+        smaller_is_better: bool = True,
+        store: RedisStore | None = None,
+    ) -> Pair:
+        """A new experiment in the store, beside a model of it."""
+        engine = self.engine(
+            plan, lease_ms=lease_ms, max_restarts=max_restarts, smaller_is_better=smaller_is_better, store=store
+        )
+        model = ReferenceModel(
+            plan,
+            lease_ms=lease_ms,
+            max_restarts=max_restarts,
+            smaller_is_better=smaller_is_better,
+            first_fence=engine.created_ms * FENCES_PER_MS,
+            hparams=engine.hparams,
+            experiment=engine.experiment,
+        )
+        return Pair(engine, model)
+
+    def close(self) -> None:
+        """Close connections and loop."""
+        self.run(self._redis.aclose())
+        self._loop.close()
+
+
+@contextmanager
+def open_workbench(url: str) -> Iterator[Workbench]:
+    """A workbench, closed at the end."""
+    workbench = Workbench(url)
+    try:
+        yield workbench
+    finally:
+        workbench.close()

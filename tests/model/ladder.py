@@ -1,0 +1,95 @@
+"""The rungs of one bracket in the plainest form: lists that are sorted each time someone asks."""
+
+import math
+from dataclasses import dataclass
+
+from rungway_server.domain.plan import Bracket, Plan, PromotionRule
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The result of one trial at one rung; `score` is None for a dead trial and for NaN, else smaller is better."""
+
+    trial: int
+    metric: float | None
+    score: float | None
+    sequence: int
+
+    @property
+    def rank_key(self) -> tuple[bool, float, int]:
+        """Real results first, smaller scores first, of equal ones the one told earlier."""
+        return self.score is None, 0.0 if self.score is None else self.score, self.sequence
+
+    def beats(self, other: "Entry") -> bool:
+        """Strictly better: being told earlier does not count."""
+        return self.rank_key[:2] < other.rank_key[:2]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an entry stands in its rung at one moment."""
+
+    rung: int
+    rank: int
+    size: int
+    quota: int
+    cutoff: float | None
+    passes: bool
+
+
+class Ladder:
+    """The rungs of one bracket with their entries, and how many trials went up from each."""
+
+    def __init__(self, plan: Plan, bracket: Bracket) -> None:
+        self.plan = plan
+        self.rungs = bracket.rungs
+        self.top = len(bracket.rungs) - 1
+        self.entries: list[list[Entry]] = [[] for _ in bracket.rungs]
+        self.passed = [0] * len(bracket.rungs)
+
+    def length(self, k: int) -> int:
+        """The length at which rung k compares."""
+        return self.rungs[k].length
+
+    def ranked(self, k: int) -> list[Entry]:
+        """The entries of rung k, best first."""
+        return sorted(self.entries[k], key=lambda entry: entry.rank_key)
+
+    def quota(self, k: int) -> int:
+        """How many of rung k's entries may go up (promote form); nothing goes up from the top."""
+        results = len(self.entries[k])
+        if k == self.top:
+            return 0
+        if self.plan.rule is PromotionRule.SYNC:
+            return max(0, results + self.rungs[k].passes - self.rungs[k].size)
+        return math.floor(results / self.plan.divisor)
+
+    def zone(self, k: int) -> list[Entry]:
+        """The entries of rung k that may go up."""
+        return self.ranked(k)[: self.quota(k)]
+
+    def cut(self, k: int) -> int:
+        """How many strictly better results are too many at rung k (stop form)."""
+        return max(math.floor(len(self.entries[k]) / self.plan.divisor), 1)
+
+    def entry_of(self, k: int, trial: int) -> Entry:
+        """The one entry of this trial in rung k."""
+        [entry] = [entry for entry in self.entries[k] if entry.trial == trial]
+        return entry
+
+    def promote_standing(self, k: int, entry: Entry) -> Standing:
+        """Where the entry stands under the promote form."""
+        ranked, quota = self.ranked(k), self.quota(k)
+        rank = ranked.index(entry)
+        cutoff = ranked[quota - 1].metric if quota > 0 else None
+        return Standing(k, rank, len(ranked), quota, cutoff, passes=rank < quota)
+
+    def stop_standing(self, k: int, entry: Entry) -> Standing:
+        """Where the entry stands under the stop form: its rank is the number of strictly better results."""
+        ranked, cut = self.ranked(k), self.cut(k)
+        better = sum(other.beats(entry) for other in ranked)
+        return Standing(k, better, len(ranked), cut, ranked[cut - 1].metric, passes=better < cut)
+
+    def remove(self, trial: int) -> None:
+        """Erase every entry of the trial."""
+        self.entries = [[entry for entry in rung if entry.trial != trial] for rung in self.entries]

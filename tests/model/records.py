@@ -1,0 +1,98 @@
+"""What the reference model keeps of a trial, and of the answers it gave."""
+
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from rungway_server.domain.decisions import Lease, Outcome, Report, TrialState, TrialView, Verdict
+from rungway_server.domain.errors import RequestIdReused
+
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class TrialRecord:
+    """One trial; `length` is the last told under the current lease and starts at the assignment's from_length."""
+
+    number: int
+    bracket: int
+    hparams: str
+    created_ms: int
+    state: TrialState = TrialState.RUNNING
+    rung: int = 0
+    length: int = 0
+    fence: int = -1
+    to_length: int = 0
+    restarts: int = 0
+    checkpoint: str = ""
+    checkpoint_length: int = 0
+    metric: float | None = None
+    best_metric: float | None = None
+    best_length: int = 0
+    worker: str = ""
+    outcome: Outcome | None = None
+    message: str = ""
+    curve: list[Report] = field(default_factory=list)
+
+    @property
+    def dead(self) -> bool:
+        """It ended without a rung's leave (asked of in the promote form only, where no rung stops a trial)."""
+        return self.state in (TrialState.FAILED, TrialState.STOPPED)
+
+    def held_by(self, lease: Lease) -> bool:
+        """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""
+        return self.state is TrialState.RUNNING and self.fence == lease.fence
+
+    def view(self, *, curve: bool) -> TrialView:
+        """The trial as the store shows it."""
+        return TrialView(
+            self.number, self.state, self.hparams, self.bracket, self.rung, self.length, self.metric,
+            self.best_metric, self.best_length, self.restarts, self.checkpoint, self.checkpoint_length, self.worker,
+            self.outcome, self.message, self.created_ms, tuple(self.curve) if curve else (),
+        )  # fmt: skip
+
+
+class Remembered(Generic[Answer]):
+    """Answers by key; the same key with another request is an error."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[object, Answer]] = {}
+
+    def recall(self, request_id: str, *key: object, request: object) -> Answer | None:
+        """The answer given before, None when there is none. Raises RequestIdReused for another request."""
+        if not request_id or (request_id, *key) not in self._kept:
+            return None
+        asked, answer = self._kept[(request_id, *key)]
+        if asked != request:
+            raise RequestIdReused(request_id)
+        return answer
+
+    def keep(self, request_id: str, *key: object, request: object, answer: Answer) -> None:
+        """Remember, unless the id is empty."""
+        if request_id:
+            self._kept[(request_id, *key)] = request, answer
+
+
+@dataclass
+class VerdictMemory:
+    """Verdicts by request id: those that ended a lease for good, the last CONTINUE for as long as its lease lives."""
+
+    ended: Remembered[Verdict] = field(default_factory=Remembered)
+    going: dict[int, tuple[str, object, Verdict]] = field(default_factory=dict)
+
+    def recall(self, request_id: str, trial: TrialRecord, lease: Lease, request: object) -> Verdict | None:
+        """The verdict given before, None when there is none. Raises RequestIdReused for another request."""
+        if not trial.held_by(lease):
+            return self.ended.recall(request_id, lease.trial, request=request)
+        kept = self.going.get(lease.trial)
+        if not request_id or kept is None or kept[0] != request_id:
+            return None
+        if kept[1] != request:
+            raise RequestIdReused(request_id)
+        return replace(kept[2])
+
+    def keep(self, request_id: str, trial: TrialRecord, request: object, verdict: Verdict) -> None:
+        """Remember the verdict on this trial."""
+        if trial.state is not TrialState.RUNNING:
+            self.ended.keep(request_id, trial.number, request=request, answer=verdict)
+        elif request_id:
+            self.going[trial.number] = request_id, request, verdict

@@ -1,0 +1,286 @@
+"""The reference model: the engine's calls in plain Python, to compare the Lua scripts with.
+
+The methods are those of the store port, but synchronous and with the time given by the caller.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from rungway_server.domain.decisions import (
+    AskAnswer,
+    AskStatus,
+    Assignment,
+    Decision,
+    Explanation,
+    Lease,
+    LeaseStatus,
+    Outcome,
+    Reason,
+    Release,
+    Result,
+    Tally,
+    TellAnswer,
+    TrialState,
+    TrialView,
+    Verdict,
+)
+from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
+from rungway_server.domain.plan import Plan
+from tests.model.records import Remembered, TrialRecord, VerdictMemory
+from tests.model.search import Search, explain
+from tests.model.verdicts import end_trial, give_back, take
+
+RECLAIMED_PER_ASK = 16
+PAUSED_RETRY_MS = 5000
+LONGEST_RETRY_MS = 1000
+SHORTEST_RETRY_MS = 100
+
+
+class ReferenceModel:
+    """One experiment. `first_fence` is the fencing number of the first lease; times are in milliseconds."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        lease_ms: int,
+        max_restarts: int,
+        smaller_is_better: bool,
+        first_fence: int,
+        hparams: Callable[[int], str],
+        experiment: str = "model",
+    ) -> None:
+        self.experiment = experiment
+        self.search = Search(
+            plan,
+            lease_ms=lease_ms,
+            max_restarts=max_restarts,
+            smaller_is_better=smaller_is_better,
+            first_fence=first_fence,
+            hparams=hparams,
+        )
+        self.revision = 1
+        self.asks: Remembered[AskAnswer] = Remembered()
+        self.verdicts = VerdictMemory()
+
+    # Asking.
+
+    def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
+        """Hand out up to `count` assignments."""
+        if known := self.asks.recall(request_id, request=(count, worker)):
+            return known
+        search = self.search
+        if search.state is State.STOPPED:
+            return self._nothing(AskStatus.DONE, Reason.EXPERIMENT_STOPPED)
+        if search.state is State.DONE:
+            return self._nothing(AskStatus.DONE, Reason.SEARCH_DONE)
+        if search.state is State.PAUSED:
+            return self._nothing(AskStatus.WAIT, Reason.EXPERIMENT_PAUSED, PAUSED_RETRY_MS)
+        answer = self._serve(count, worker, now_ms)
+        if answer.assignments:
+            self.asks.keep(request_id, request=(count, worker), answer=answer)
+        return answer
+
+    def _serve(self, count: int, worker: str, now_ms: int) -> AskAnswer:
+        before = self._fingerprint()
+        self._reclaim(now_ms)
+        assignments, why_not = self._hand_out(count, worker, now_ms)
+        self._end_when_finished()
+        self._bump_if_changed(before)
+        if assignments:
+            return AskAnswer(AskStatus.ASSIGNED, assignments, None, 0, self.revision)
+        if self.search.state is State.DONE:
+            return self._nothing(AskStatus.DONE, Reason.SEARCH_DONE)
+        return self._nothing(AskStatus.WAIT, why_not, self._retry_ms(now_ms))
+
+    def _nothing(self, status: AskStatus, reason: Reason, retry_ms: int = 0) -> AskAnswer:
+        return AskAnswer(status, [], reason, retry_ms, self.revision)
+
+    def _retry_ms(self, now_ms: int) -> int:
+        until = min(self.search.deadlines.values(), default=now_ms + LONGEST_RETRY_MS) - now_ms
+        return max(SHORTEST_RETRY_MS, min(LONGEST_RETRY_MS, until))
+
+    def _reclaim(self, now_ms: int) -> None:
+        deadlines = self.search.deadlines
+        lapsed = [number for number, deadline in deadlines.items() if deadline <= now_ms]
+        for number in sorted(lapsed, key=lambda number: (deadlines[number], str(number)))[:RECLAIMED_PER_ASK]:
+            self.search.restart(self.search.trials[number], "lease lapsed")
+            self.verdicts.going.pop(number, None)
+
+    def _hand_out(self, count: int, worker: str, now_ms: int) -> tuple[list[Assignment], Reason]:
+        search, assignments = self.search, list[Assignment]()
+        cap = search.plan.max_concurrent_trials
+        while len(assignments) < count:
+            if cap > 0 and len(search.deadlines) >= cap:
+                return assignments, Reason.CONCURRENCY_LIMIT
+            found = self._next_trial(now_ms)
+            if found is None:
+                break
+            assignments.append(search.hand_out(*found, worker, now_ms))
+        return assignments, Reason.WAITING_FOR_RESULTS
+
+    def _next_trial(self, now_ms: int) -> tuple[TrialRecord, Explanation] | None:
+        search = self.search
+        if search.line:
+            trial = search.trials[search.line.pop(0)]
+            return trial, explain(Reason.REQUEUED, trial)
+        for b in search.brackets_by_share():
+            while ready := search.ready(b):
+                _, entry = ready[0]
+                trial = search.trials[entry.trial]
+                if standing := search.climb(trial, entry):
+                    return trial, explain(Reason.PROMOTED, trial, standing)
+            if search.started(b) < search.plan.brackets[b].max_trials:
+                trial = search.new_trial(b, now_ms)
+                return trial, explain(Reason.NEW_TRIAL, trial)
+        return None
+
+    # Telling.
+
+    def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
+        """Take results, each for another lease."""
+        known = [self._check_result(request_id, i, result) for i, result in enumerate(results)]
+        before = self._fingerprint()
+        verdicts = []
+        for result, answer in zip(results, known, strict=True):
+            trial = self.search.trials[result.lease.trial]
+            if answer is None and trial.held_by(result.lease):
+                answer = take(self.search, trial, result, now_ms)
+                self._remember(request_id, trial, repr(result), answer)
+            verdicts.append(answer or self._superseded(trial, result.lease))
+        self._end_when_finished()
+        self._bump_if_changed(before)
+        return TellAnswer(verdicts, self.revision)
+
+    def _check_result(self, request_id: str, i: int, result: Result) -> Verdict | None:
+        trial = self._trial(result.lease)
+        if known := self.verdicts.recall(request_id, trial, result.lease, repr(result)):
+            return known
+        least = trial.length
+        for j, report in enumerate(result.reports):
+            if trial.held_by(result.lease) and not least < report.length <= trial.to_length:
+                raise InvalidInput.one(f"results[{i}].reports[{j}].length", f"{report.length} is out of order")
+            least = report.length
+        return None
+
+    # Heartbeats, releases, failures.
+
+    def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus]:
+        """Renew leases."""
+        search, answers = self.search, list[LeaseStatus]()
+        for lease in leases:
+            known = 0 <= lease.trial < len(search.trials)
+            if not known or not search.trials[lease.trial].held_by(lease):
+                answers.append(LeaseStatus(lease, Decision.SUPERSEDED))
+            elif search.state is State.STOPPED:
+                answers.append(LeaseStatus(lease, Decision.STOP))
+            else:
+                search.deadlines[lease.trial] = now_ms + search.lease_ms
+                answers.append(LeaseStatus(lease, Decision.CONTINUE, search.deadlines[lease.trial]))
+        self.revision += any(answer.decision is Decision.CONTINUE for answer in answers)
+        return answers
+
+    def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
+        """Put trials back in line at no cost."""
+        known = [self._check_release(request_id, i, release) for i, release in enumerate(releases)]
+        before = self._fingerprint()
+        verdicts = []
+        for release, answer in zip(releases, known, strict=True):
+            trial = self.search.trials[release.lease.trial]
+            if answer is None and trial.held_by(release.lease):
+                answer = give_back(self.search, trial, release)
+                self._remember(request_id, trial, repr(release), answer)
+            verdicts.append(answer or self._superseded(trial, release.lease))
+        self._end_when_finished()
+        self._bump_if_changed(before)
+        return TellAnswer(verdicts, self.revision)
+
+    def _check_release(self, request_id: str, i: int, release: Release) -> Verdict | None:
+        trial = self._trial(release.lease)
+        if known := self.verdicts.recall(request_id, trial, release.lease, repr(release)):
+            return known
+        if trial.held_by(release.lease) and not 0 <= release.checkpoint_length <= trial.length:
+            raise InvalidInput.one(f"releases[{i}].checkpoint_length", f"{release.checkpoint_length} is not reached")
+        return None
+
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
+        """End a trial, or put it back in line, as `outcome` says."""
+        trial, request = self._trial(lease), f"{lease} {outcome}"
+        verdict = self.verdicts.recall(request_id, trial, lease, request)
+        if verdict is None and trial.held_by(lease):
+            before = self._fingerprint()
+            verdict = end_trial(self.search, trial, lease, outcome, message)
+            self._remember(request_id, trial, request, verdict)
+            self._end_when_finished()
+            self._bump_if_changed(before)
+        return verdict or self._superseded(trial, lease), self.revision
+
+    # The experiment.
+
+    def set_state(self, state: State) -> None:
+        """Pause, resume or stop."""
+        if self.search.state is state:
+            return
+        if self.search.state in (State.DONE, State.STOPPED):
+            raise WrongState(self.experiment, self.search.state, "it has ended")
+        self.search.state = state
+        self.revision += 1
+        self._end_when_finished()
+
+    def tally(self) -> Tally:
+        """How far the experiment is."""
+        search, brackets = self.search, range(len(self.search.ladders))
+        return Tally(
+            state=search.state,
+            revision=self.revision,
+            trials_created=len(search.trials),
+            trained_length=search.trained_length,
+            started=[search.started(b) for b in brackets],
+            running=[search.running(b) for b in brackets],
+            rung_results=[[len(entries) for entries in ladder.entries] for ladder in search.ladders],
+            rung_passed=[list(ladder.passed) for ladder in search.ladders],
+            trial_states=dict(Counter(trial.state for trial in search.trials)),
+        )
+
+    def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
+        """The trials of these numbers that exist, in this order."""
+        trials = self.search.trials
+        return [trials[number].view(curve=curve) for number in numbers if 0 <= number < len(trials)]
+
+    def best(self, count: int) -> list[TrialView]:
+        """The trials with the best metric, best first, ties by trial number."""
+        sign = 1.0 if self.search.smaller_is_better else -1.0
+        real = [
+            (sign * trial.best_metric, trial.number)
+            for trial in self.search.trials
+            if trial.best_metric is not None and trial.state is not TrialState.INVALID
+        ]
+        return self.trials([number for _, number in sorted(real)[:count]])
+
+    # Helpers.
+
+    def _trial(self, lease: Lease) -> TrialRecord:
+        if not 0 <= lease.trial < len(self.search.trials):
+            raise UnknownTrial(self.experiment, lease.trial)
+        return self.search.trials[lease.trial]
+
+    def _superseded(self, trial: TrialRecord, lease: Lease) -> Verdict:
+        return Verdict(lease, Decision.SUPERSEDED, explain(Reason.LEASE_LOST, trial))
+
+    def _remember(self, request_id: str, trial: TrialRecord, request: str, verdict: Verdict) -> None:
+        if trial.state is not TrialState.RUNNING:
+            self.verdicts.going.pop(trial.number, None)
+        self.verdicts.keep(request_id, trial, request, verdict)
+
+    def _end_when_finished(self) -> None:
+        if self.search.state is State.RUNNING and self.search.finished():
+            self.search.state = State.DONE
+
+    def _fingerprint(self) -> str:
+        search = self.search
+        entries = [(ladder.entries, ladder.passed) for ladder in search.ladders]
+        return repr((search.state, search.trials, search.line, search.deadlines, entries))
+
+    def _bump_if_changed(self, before: str) -> None:
+        self.revision += before != self._fingerprint()

@@ -1,0 +1,204 @@
+"""What the reference model knows of one search, and the rules by which trials climb, die and end.
+
+Everything that can be counted is counted each time from the trials and the rungs' lists: how many run, how many were
+started, which results may go up. Nothing is kept in step by hand.
+"""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
+from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.plan import DecisionForm, Plan
+from tests.model.ladder import Entry, Ladder, Standing
+from tests.model.records import TrialRecord
+
+
+class Search:
+    """One search: its trials in order of their numbers, a ladder per bracket, the line, the deadlines."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        lease_ms: int,
+        max_restarts: int,
+        smaller_is_better: bool,
+        first_fence: int,
+        hparams: Callable[[int], str],
+    ) -> None:
+        self.plan = plan
+        self.lease_ms = lease_ms
+        self.max_restarts = max_restarts
+        self.smaller_is_better = smaller_is_better
+        self.hparams = hparams
+        self.state = State.RUNNING
+        self.trials: list[TrialRecord] = []
+        self.ladders = [Ladder(plan, bracket) for bracket in plan.brackets]
+        self.line: list[int] = []
+        self.deadlines: dict[int, int] = {}
+        self.next_fence = first_fence
+        self.next_sequence = 0
+        self.trained_length = 0
+
+    # What is true now.
+
+    @property
+    def stops(self) -> bool:
+        """Whether the decision form is `stop`."""
+        return self.plan.form is DecisionForm.STOP
+
+    def ladder(self, trial: TrialRecord) -> Ladder:
+        """The ladder the trial climbs."""
+        return self.ladders[trial.bracket]
+
+    def running(self, b: int) -> int:
+        """Leases held in bracket b."""
+        return sum(trial.bracket == b and trial.state is TrialState.RUNNING for trial in self.trials)
+
+    def started(self, b: int) -> int:
+        """Valid trials of bracket b."""
+        return sum(trial.bracket == b and trial.state is not TrialState.INVALID for trial in self.trials)
+
+    def brackets_by_share(self) -> list[int]:
+        """Bracket indices, the smallest share of its concurrency in use first; of equal ones the lower index."""
+        brackets = self.plan.brackets
+        return sorted(
+            range(len(brackets)), key=lambda b: (Fraction(self.running(b), brackets[b].max_concurrent_trials), b)
+        )
+
+    def ready(self, b: int) -> list[tuple[int, Entry]]:
+        """What may go up in bracket b: highest rung first, then best first."""
+        if self.stops:
+            return []
+        ladder = self.ladders[b]
+        return [
+            (k, entry)
+            for k in reversed(range(ladder.top))
+            for entry in ladder.zone(k)
+            if self.trials[entry.trial].rung == k and not self.trials[entry.trial].dead
+        ]
+
+    def finished(self) -> bool:
+        """Nothing runs, waits in line or may go up, and every bracket has started its trials."""
+        brackets = range(len(self.ladders))
+        full = all(self.started(b) == self.plan.brackets[b].max_trials for b in brackets)
+        return full and not self.deadlines and not self.line and not any(self.ready(b) for b in brackets)
+
+    # Rungs.
+
+    def place(self, trial: TrialRecord, metric: float | None) -> Standing:
+        """Put a result (None: that of a dead trial) into the rung the trial trains towards, and see where it stands."""
+        ladder, k = self.ladder(trial), trial.rung
+        real = metric is not None and not math.isnan(metric)
+        score = metric if self.smaller_is_better or metric is None else -metric
+        entry = Entry(trial.number, metric if real else None, score if real else None, self.next_sequence)
+        self.next_sequence += 1
+        ladder.entries[k].append(entry)
+        if self.stops:
+            return ladder.stop_standing(k, entry)
+        standing = ladder.promote_standing(k, entry)
+        self._raise_dead(ladder)
+        return standing
+
+    def go_up(self, trial: TrialRecord) -> None:
+        """The trial leaves its rung for the next."""
+        self.ladder(trial).passed[trial.rung] += 1
+        trial.rung += 1
+
+    def _raise_dead(self, ladder: Ladder) -> None:
+        """A dead trial that wins a slot counts at once as dead in the next rung, and so on up."""
+        for k in range(ladder.top):
+            for entry in ladder.zone(k):
+                trial = self.trials[entry.trial]
+                if trial.dead and trial.rung == k:
+                    self.go_up(trial)
+                    self.place(trial, None)
+                    return
+
+    def forget(self, trial: TrialRecord) -> None:
+        """Erase an invalid trial's results; whoever moves into a zone by that may go up."""
+        ladder = self.ladder(trial)
+        ladder.remove(trial.number)
+        if not self.stops:
+            for _ in ladder.rungs:
+                self._raise_dead(ladder)
+
+    def climb(self, trial: TrialRecord, entry: Entry) -> Standing | None:
+        """A waiting trial goes up. None when it ended on rungs whose lengths it had reached: no training to do."""
+        ladder = self.ladder(trial)
+        standing = ladder.promote_standing(trial.rung, entry)
+        self.go_up(trial)
+        while ladder.length(trial.rung) <= trial.length:
+            standing = self.place(trial, entry.metric)
+            if trial.rung == ladder.top:
+                trial.state = TrialState.COMPLETED
+                return None
+            if not standing.passes:
+                trial.state = TrialState.PAUSED
+                return None
+            self.go_up(trial)
+        return standing
+
+    # Trials.
+
+    def new_trial(self, b: int, now_ms: int) -> TrialRecord:
+        """A fresh trial in bracket b."""
+        number = len(self.trials)
+        self.trials.append(TrialRecord(number, b, self.hparams(number), now_ms))
+        return self.trials[-1]
+
+    def hand_out(self, trial: TrialRecord, why: Explanation, worker: str, now_ms: int) -> Assignment:
+        """Give a lease on the trial, from its checkpoint."""
+        ladder = self.ladder(trial)
+        trial.state, trial.worker = TrialState.RUNNING, worker
+        trial.fence, self.next_fence = self.next_fence, self.next_fence + 1
+        trial.length = trial.checkpoint_length
+        trial.to_length = ladder.length(ladder.top if self.stops else trial.rung)
+        self.deadlines[trial.number] = now_ms + self.lease_ms
+        return Assignment(
+            Lease(trial.number, trial.fence), trial.hparams, trial.length, trial.to_length, ladder.length(trial.rung),
+            trial.checkpoint, trial.bracket, trial.rung, trial.restarts, self.deadlines[trial.number], why,
+        )  # fmt: skip
+
+    def end_lease(self, trial: TrialRecord, state: TrialState) -> None:
+        """The trial runs no more, for now or for good."""
+        del self.deadlines[trial.number]
+        trial.state = state
+        if state is TrialState.QUEUED:
+            self.line.append(trial.number)
+
+    def die(self, trial: TrialRecord, outcome: Outcome, message: str) -> Standing:
+        """The trial ranks after every real result and never runs again."""
+        self.end_lease(trial, TrialState.STOPPED if outcome is Outcome.STOPPED else TrialState.FAILED)
+        trial.outcome, trial.message = outcome, message
+        return self.place(trial, None)
+
+    def restart(self, trial: TrialRecord, message: str) -> Standing | None:
+        """Back in line at the cost of one restart; dead (and where it then stands) when they are spent."""
+        trial.restarts += 1
+        if trial.restarts > self.max_restarts:
+            return self.die(trial, Outcome.TRANSIENT, message)
+        self.end_lease(trial, TrialState.QUEUED)
+        return None
+
+    def record(self, trial: TrialRecord, report: Report) -> None:
+        """One report enters the trial's curve and, when real and strictly better, becomes its best."""
+        self.trained_length += report.length - trial.length
+        trial.curve.append(report)
+        trial.length, trial.metric = report.length, report.metric
+        sign = 1.0 if self.smaller_is_better else -1.0
+        if math.isnan(report.metric):
+            return
+        if trial.best_metric is None or sign * report.metric < sign * trial.best_metric:
+            trial.best_metric, trial.best_length = report.metric, report.length
+
+
+def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None) -> Explanation:
+    """The reason with the numbers it rested on; without a standing no rung took part."""
+    if standing is None:
+        return Explanation(reason, trial.bracket)
+    return Explanation(
+        reason, trial.bracket, standing.rung, standing.rank, standing.size, standing.quota, standing.cutoff
+    )

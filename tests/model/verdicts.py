@@ -1,0 +1,125 @@
+"""How the reference model judges one result, release or failure whose lease holds."""
+
+from rungway_server.domain.decisions import (
+    Decision,
+    Explanation,
+    Lease,
+    Outcome,
+    Reason,
+    Release,
+    Report,
+    Result,
+    TrialState,
+    Verdict,
+)
+from rungway_server.domain.decisions import ExperimentState as State
+from tests.model.ladder import Standing
+from tests.model.records import TrialRecord
+from tests.model.search import Search, explain
+
+Judgement = tuple[Decision, Explanation]
+
+
+def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Verdict:
+    """Record the reports, renew the lease and decide."""
+    search.deadlines[trial.number] = now_ms + search.lease_ms
+    if search.state is State.STOPPED:
+        decision, why = _stop_with_experiment(search, trial, result)
+    elif search.stops:
+        decision, why = _decide_stop(search, trial, result)
+    else:
+        decision, why = _decide_promote(search, trial, result)
+    if result.checkpoint:
+        trial.checkpoint, trial.checkpoint_length = result.checkpoint, trial.length
+    if decision is not Decision.CONTINUE:
+        return Verdict(result.lease, decision, why)
+    next_length = search.ladder(trial).length(trial.rung)
+    return Verdict(result.lease, decision, why, trial.to_length, next_length, search.deadlines[trial.number])
+
+
+def _stop_with_experiment(search: Search, trial: TrialRecord, result: Result) -> Judgement:
+    for report in result.reports:
+        search.record(trial, report)
+    search.end_lease(trial, TrialState.STOPPED)
+    trial.outcome = Outcome.STOPPED
+    return Decision.STOP, explain(Reason.EXPERIMENT_STOPPED, trial)
+
+
+def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judgement:
+    for report in result.reports:
+        search.record(trial, report)
+    last, ladder = result.reports[-1], search.ladder(trial)
+    standing: Standing | None = None
+    while ladder.length(trial.rung) <= last.length:
+        standing = search.place(trial, last.metric)
+        if trial.rung == ladder.top:
+            return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.COMPLETED, standing)
+        if not standing.passes:
+            return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.NOT_PROMOTED, standing)
+        if search.state is State.PAUSED:
+            return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.EXPERIMENT_PAUSED, standing)
+        search.go_up(trial)
+    trial.to_length = ladder.length(trial.rung)
+    return _go_on(trial, standing)
+
+
+def _decide_stop(search: Search, trial: TrialRecord, result: Result) -> Judgement:
+    """The reports after the one that ended the trial enter its curve alone."""
+    standing: Standing | None = None
+    ended: Judgement | None = None
+    for report in result.reports:
+        search.record(trial, report)
+        while ended is None and search.ladder(trial).length(trial.rung) <= report.length:
+            standing, ended = _judge_stop(search, trial, report)
+    return ended or _go_on(trial, standing)
+
+
+def _judge_stop(search: Search, trial: TrialRecord, report: Report) -> tuple[Standing, Judgement | None]:
+    standing = search.place(trial, report.metric)
+    if trial.rung == search.ladder(trial).top:
+        return standing, _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.COMPLETED, standing)
+    if not standing.passes:
+        return standing, _end(search, trial, TrialState.STOPPED, Decision.STOP, Reason.STOPPED_AT_RUNG, standing)
+    search.go_up(trial)
+    return standing, None
+
+
+def _go_on(trial: TrialRecord, standing: Standing | None) -> Judgement:
+    return Decision.CONTINUE, explain(Reason.PROMOTED if standing else Reason.BETWEEN_RUNGS, trial, standing)
+
+
+def _end(
+    search: Search, trial: TrialRecord, state: TrialState, decision: Decision, reason: Reason, standing: Standing
+) -> Judgement:
+    search.end_lease(trial, state)
+    return decision, explain(reason, trial, standing)
+
+
+def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
+    """The worker leaves; the trial waits in line, or ends with a stopped experiment."""
+    if release.checkpoint:
+        trial.checkpoint, trial.checkpoint_length = release.checkpoint, release.checkpoint_length
+    if search.state is State.STOPPED:
+        search.end_lease(trial, TrialState.STOPPED)
+        trial.outcome = Outcome.STOPPED
+    else:
+        search.end_lease(trial, TrialState.QUEUED)
+    return Verdict(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))
+
+
+def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> Verdict:
+    """What each outcome does to the trial."""
+    if outcome is Outcome.PREEMPTED:
+        return give_back(search, trial, Release(lease))
+    if outcome is Outcome.INVALID:
+        search.end_lease(trial, TrialState.INVALID)
+        search.forget(trial)
+        trial.outcome, trial.message = outcome, message
+        return Verdict(lease, Decision.STOP, explain(Reason.INVALID, trial))
+    if outcome is Outcome.TRANSIENT:
+        standing = search.restart(trial, message)
+        if standing is None:
+            return Verdict(lease, Decision.PAUSE, explain(Reason.RETRY, trial))
+    else:
+        standing = search.die(trial, outcome, message)
+    return Verdict(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
