@@ -141,6 +141,18 @@ class WorkerCalls:
         self.leases.settle(statuses)
         return statuses
 
+    def renew(self) -> Flow[None]:
+        """Renew the leases that are due, trying until they would be due again."""
+        if leases := self.leases.due():
+            yield from self.heartbeat(leases, self.leases.interval())
+
+    def until_next_round(self) -> float | None:
+        """Seconds until leases must be renewed or reports may be overdue; None when there is nothing to keep."""
+        pause = self.leases.pause()
+        if pause is None or not self.leases.holders():
+            return pause
+        return min(pause, self.config.report_interval)
+
     def release(
         self,
         lease: Lease,

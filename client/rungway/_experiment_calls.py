@@ -16,7 +16,7 @@ from rungway._requests import new_request_id
 from rungway._rpcs import Rpc
 from rungway.v1 import experiment_service_pb2 as messages
 
-_PAGE = 1000
+_PAGE = 200  # with 20 KiB for each item a page stays below what gRPC receives
 _Reply = TypeVar("_Reply", bound=Message)
 
 
@@ -49,7 +49,7 @@ class ExperimentCalls:
         request = messages.GetExperimentRequest(experiment=self.name(experiment))
         return Experiment.from_proto((yield from self.call(_rpcs.GET_EXPERIMENT, request)).experiment)
 
-    def list(self, limit: int | None) -> Flow["list[Experiment]"]:
+    def list_experiments(self, limit: int | None) -> Flow[list[Experiment]]:
         """See Client.list_experiments."""
         found: list[Experiment] = []
         token = ""
@@ -91,7 +91,7 @@ class ExperimentCalls:
         request = messages.PreviewSearchRequest(config=_requests.configuration(config))
         return Preview.from_proto((yield from self.call(_rpcs.PREVIEW_SEARCH, request)).preview)
 
-    def list_trials(self, limit: int | None, experiment: str | None) -> Flow["list[Trial]"]:
+    def list_trials(self, limit: int | None, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.list_trials."""
         found: list[Trial] = []
         token = ""
@@ -108,7 +108,7 @@ class ExperimentCalls:
         request = messages.GetTrialRequest(experiment=self.name(experiment), trial=_requests.whole("trial", trial))
         return Trial.from_proto((yield from self.call(_rpcs.GET_TRIAL, request)).trial)
 
-    def best(self, count: int, experiment: str | None) -> Flow["list[Trial]"]:
+    def best(self, count: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.best."""
         request = messages.BestTrialsRequest(experiment=self.name(experiment), count=_requests.small("count", count))
         reply = yield from self.call(_rpcs.BEST_TRIALS, request)

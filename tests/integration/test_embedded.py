@@ -46,9 +46,9 @@ async def set_value(redis: EmbeddedRedis, value: str) -> None:
 
 async def value_of(redis: EmbeddedRedis) -> str | None:
     client = client_of(redis)
-    value = await client.get("key")
+    value: str | None = await client.get("key")
     await client.aclose()
-    return value.decode() if value else None
+    return value
 
 
 def start_owner(folder: Path) -> tuple[subprocess.Popen[str], int]:

@@ -46,6 +46,7 @@ class StoreEngine:
         self._run = workbench.run
         self._store = store
         self._ref = ref
+        self.experiment = ref.experiment
         self.config = config
         self.created_ms = created_ms
 
@@ -54,21 +55,21 @@ class StoreEngine:
         return json.dumps(propose(self.config.space, self.config.seed, number), separators=(",", ":"))
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
-        return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms))
+        return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))
 
     def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
-        return self._run(self._store.tell(self._ref, request_id, results, now_ms))
+        return self._run(self._store.tell(self._ref, request_id, results, now_ms=now_ms))
 
     def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus]:
-        return self._run(self._store.heartbeat(self._ref, leases, now_ms))
+        return self._run(self._store.heartbeat(self._ref, leases, now_ms=now_ms))
 
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
-        return self._run(self._store.release(self._ref, request_id, releases, now_ms))
+        return self._run(self._store.release(self._ref, request_id, releases, now_ms=now_ms))
 
     def fail(
         self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
     ) -> tuple[Verdict, int]:
-        return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms))
+        return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms=now_ms))
 
     def set_state(self, state: ExperimentState) -> None:
         self._run(self._store.set_state(self._ref, state))
@@ -153,6 +154,11 @@ class Workbench:
             experiment=engine.experiment,
         )
         return Pair(engine, model)
+
+    def start_of(self, pair: Pair) -> int:
+        """When the experiment was made (ms)."""
+        assert isinstance(pair.store, StoreEngine)
+        return pair.store.created_ms
 
     def close(self) -> None:
         """Close connections and loop."""

@@ -23,10 +23,11 @@ from rungway_server.cli.options import Exit
 from rungway_server.domain.errors import InvalidInput
 
 
-def console() -> Console:
-    """Standard output; 80 columns wide where it is not a terminal, unless COLUMNS says otherwise."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 80
-    return Console(highlight=False, emoji=False, markup=False, width=width)
+def console(*, stderr: bool = False) -> Console:
+    """Standard output or error; 80 columns wide where it is not a terminal, unless COLUMNS says otherwise."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else 80
+    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
 
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:

@@ -91,8 +91,9 @@ class Service(Child):
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        arguments = ["-m", "rungway_server.cli", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data)]
-        super().__init__(arguments, folder / "service.log", environment={"PYTHONUNBUFFERED": "1"})
+        command = "from rungway_server.cli import main; main()"
+        flags = ["--listen", "127.0.0.1:0", "--data", str(self.data), "--log-format", "json"]
+        super().__init__(["-c", command, "serve", *flags], folder / "service.log", environment={"PYTHONUNBUFFERED": "1"})
 
     def wait_ready(self) -> str:
         """Its address, host:port, once it takes calls. Raises ServiceFailed."""
@@ -125,13 +126,14 @@ class Service(Child):
         Only a service that was killed leaves a Redis behind, which then ends by itself (Linux) or is ended here.
         """
         lock = self.data / "lock"
-        with suppress(FileNotFoundError), lock.open("r+") as file:
+        with suppress(FileNotFoundError, ProcessLookupError), lock.open("r+") as file:
             deadline = time.monotonic() + STOP_SECONDS
             owner = re.search(r"redis-server (\d+)", lock.read_text())
             while not _locked_by_us(file.fileno()):
-                if time.monotonic() > deadline and owner:
-                    with suppress(ProcessLookupError):
+                if time.monotonic() > deadline:
+                    if owner:
                         os.kill(int(owner[1]), signal.SIGKILL)
+                    return
                 time.sleep(0.05)
 
 
@@ -141,12 +143,11 @@ class Worker(Child):
     def __init__(self, number: int, target: str, folder: Path, events: SimpleQueue[tuple[int, dict[str, Any]]]) -> None:
         self.number = number
         self.name = f"worker-{number}"
-        arguments = ["-m", "rungway_server.demo.worker", str(folder / "checkpoints")]
+        arguments = ["-m", "rungway_server.demo.worker", str(folder / "checkpoints"), self.name]
         environment = _ONE_THREAD | {
             "PYTHONUNBUFFERED": "1",
             "RUNGWAY_TARGET": target,
             "RUNGWAY_EXPERIMENT": "digits",
-            "RUNGWAY_WORKER": self.name,
         }
         super().__init__(arguments, folder / f"{self.name}.log", environment=environment, read=True)
         self._reader = Thread(target=self._read, args=(events,), daemon=True)

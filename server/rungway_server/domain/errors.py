@@ -93,9 +93,7 @@ class WrongState(RungwayError):
     reason = "WRONG_STATE"
 
     def __init__(self, experiment: str, state: str, wanted: str) -> None:
-        super().__init__(
-            f"experiment {experiment!r} is {state}: {wanted}", experiment=experiment, state=state
-        )
+        super().__init__(f"experiment {experiment!r} is {state}: {wanted}", experiment=experiment, state=state)
 
 
 class NewerSchema(RungwayError):

@@ -90,17 +90,15 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     max_length, unit = _length(section, name, notes)
     if ignored := [key for key in _IGNORED if section.has(key)]:
         notes.append(f"searcher: {' and '.join(ignored)} ignored, trials start without another trial's checkpoint")
-    is_single = name is SearcherName.SINGLE
+    several = "max_trials" in keys
     return SearcherConfig(
         name=name,
         metric=metric,
         smaller_is_better=section.flag("smaller_is_better", True),
         max_length=max_length,
         unit=unit,
-        max_trials=1 if is_single else section.integer("max_trials", least=1, most=MAX_TRIALS),
-        max_concurrent_trials=1
-        if is_single
-        else section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS),
+        max_trials=section.integer("max_trials", least=1, most=MAX_TRIALS) if several else 1,
+        max_concurrent_trials=section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS) if several else 1,
         divisor=_divisor(section) if "divisor" in keys else 4.0,
         min_length=_min_length(section, max_length) if "min_length" in keys else None,
         stop_once="stop_once" in keys and section.flag("stop_once", False),
@@ -181,8 +179,7 @@ def _max_length(section: Section) -> tuple[int | None, str]:
 def _divisor(section: Section) -> float:
     divisor = section.number("divisor", 4.0)
     if not 1 < divisor <= MAX_DIVISOR:
-        if divisor == divisor:  # not the placeholder of a violation noted already
-            section.refuse("divisor", f"got {shown(divisor)}, wanted more than 1, at most {MAX_DIVISOR}")
+        section.refuse("divisor", f"got {shown(divisor)}, wanted more than 1, at most {MAX_DIVISOR}")
         return 4.0
     return divisor
 

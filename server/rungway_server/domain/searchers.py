@@ -62,9 +62,7 @@ def adaptive_asha(searcher: SearcherConfig) -> Plan:
     trials = bracket_trials(searcher.max_trials, searcher.divisor, rungs)
     shares = bracket_concurrency(searcher.max_concurrent_trials, searcher.divisor, trials)
     brackets = tuple(
-        _bracket(
-            ladder[-count:] if ladder else rung_lengths(count, searcher.full_length, searcher.divisor), most, share
-        )
+        _bracket(_lengths(searcher, ladder, count), most, share)
         for count, most, share in zip(rungs, trials, shares, strict=True)
     )
     return _plan(searcher, brackets)
@@ -83,10 +81,7 @@ def _mode_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tup
     longest = len(ladder) if ladder else log_floor(searcher.full_length, searcher.divisor, MAX_RUNGS) + 1
     most = min(searcher.max_rungs, longest, log_floor(searcher.max_trials, searcher.divisor, MAX_RUNGS) + 1)
     # With divisors near 1 few trials seem to fill many rungs, and one trial per bracket would exceed max_trials.
-    while (
-        sum(bracket_trials(searcher.max_trials, searcher.divisor, mode_rungs(searcher.mode, most)))
-        > searcher.max_trials
-    ):
+    while _trials_needed(searcher, mode_rungs(searcher.mode, most)) > searcher.max_trials:
         most -= 1
     return mode_rungs(searcher.mode, most)
 
@@ -95,16 +90,24 @@ def _explicit_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) ->
     rungs = tuple(sorted(searcher.bracket_rungs, reverse=True))
     if ladder and rungs[0] > len(ladder):
         raise InvalidInput.one(
-            "searcher.bracket_rungs",
-            f"got {rungs[0]} rungs, but only {len(ladder)} fit between min_length and max_length",
+            "searcher.bracket_rungs", f"got {rungs[0]}, but from min_length to max_length are {len(ladder)} rungs"
         )
-    needed = sum(bracket_trials(searcher.max_trials, searcher.divisor, rungs))
+    needed = _trials_needed(searcher, rungs)
     if needed > searcher.max_trials:
         raise InvalidInput.one(
             "searcher.bracket_rungs",
-            f"{len(rungs)} brackets of at least one trial each come to {needed} trials, more than max_trials ({searcher.max_trials})",
+            f"these {len(rungs)} brackets, of at least one trial each, come to {needed} trials,"
+            f" but max_trials is {searcher.max_trials}",
         )
     return rungs
+
+
+def _trials_needed(searcher: SearcherConfig, rungs: tuple[int, ...]) -> int:
+    return sum(bracket_trials(searcher.max_trials, searcher.divisor, rungs))
+
+
+def _lengths(searcher: SearcherConfig, ladder: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
+    return ladder[-count:] if ladder else rung_lengths(count, searcher.full_length, searcher.divisor)
 
 
 def _climb(searcher: SearcherConfig) -> tuple[int, ...]:
@@ -112,7 +115,7 @@ def _climb(searcher: SearcherConfig) -> tuple[int, ...]:
     if log_floor(high / low, searcher.divisor, MAX_RUNGS) >= MAX_RUNGS:
         raise InvalidInput.one(
             "searcher.min_length",
-            f"climbing from {low} to {high} by {searcher.divisor} takes more than {MAX_RUNGS} rungs: use a larger divisor",
+            f"from {low} to {high} by {searcher.divisor} are more than {MAX_RUNGS} rungs: use a larger divisor",
         )
     return climbing_lengths(low, high, searcher.divisor)
 

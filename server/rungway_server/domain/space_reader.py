@@ -40,10 +40,8 @@ def _group(section: Section, names: tuple[str, ...]) -> Space:
         return Space()
     entries = []
     for name in _names(section):
-        path = (*names, name)
-        entries.append(
-            make_entry(path, _node(section.values[name], joined(section.path, name), path, section.violations))
-        )
+        here, path = (*names, name), joined(section.path, name)
+        entries.append(make_entry(here, _node(section.values[name], path, here, section.violations)))
     return Space(tuple(entries))
 
 
@@ -114,7 +112,7 @@ def _log(section: Section) -> Log:
 
 def _power_fits(base: float, exponent: float) -> bool:
     try:
-        return base**exponent != 0  # a NaN is the placeholder of a violation noted already
+        return bool(base**exponent)  # a NaN is the placeholder of a violation noted already
     except OverflowError:
         return False
 
@@ -158,11 +156,8 @@ def _json(value: object, path: str, violations: list[Violation], depth: int = 0)
         section = Section(value, path, violations)
         return {key: _json(value[key], joined(path, key), violations, depth + 1) for key in _names(section)}
     if not _is_scalar(value):
-        violations.append(
-            Violation(
-                path, f"got {shown(value)}, wanted null, true, false, a text, a 64-bit integer or a finite number"
-            )
-        )
+        wanted = "null, true, false, a text, a 64-bit integer or a finite number"
+        violations.append(Violation(path, f"got {shown(value)}, wanted {wanted}"))
     return value
 
 

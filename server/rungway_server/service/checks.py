@@ -18,7 +18,9 @@ def check_leases(field: str, leases: Sequence[Lease], most: int) -> list[Violati
     if not 1 <= len(leases) <= most:
         return [Violation(field, f"got {len(leases)}, wanted 1 to {most}")]
     wrong = [
-        Violation(f"{field}[{i}].lease", f"got trial {lease.trial} and fence {lease.fence}, wanted those of an assignment")
+        Violation(
+            f"{field}[{i}].lease", f"got trial {lease.trial} and fence {lease.fence}, wanted those of an assignment"
+        )
         for i, lease in enumerate(leases)
         if lease.trial < 0 or lease.fence < 0
     ]

@@ -58,7 +58,7 @@ class ExperimentUseCases:
         tally = await self._store.tally(ref)
         return ExperimentView(ref, await self._store.definition(ref), tally)
 
-    async def list(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView], str]:
+    async def page(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView], str]:
         """A page of searches, oldest first, and the token of the next page."""
         if asked < 0:
             raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")

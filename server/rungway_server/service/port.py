@@ -47,8 +47,9 @@ class Store(Protocol):
     it None and the store's own clock decides.
     """
 
-    async def create(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...],
-                     request_id: str) -> Definition:
+    async def create(
+        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...], request_id: str
+    ) -> Definition:
         """Store a new experiment. Raises ExperimentExists unless it was created by the same request_id."""
         ...
 
@@ -56,28 +57,41 @@ class Store(Protocol):
         """What never changes in the experiment, from the cache where it can."""
         ...
 
-    async def ask(self, ref: ExperimentRef, request_id: str, count: int, worker: str,
-                  now_ms: int | None = None) -> AskAnswer:
+    async def ask(
+        self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
+    ) -> AskAnswer:
         """Hand out up to `count` assignments."""
         ...
 
-    async def tell(self, ref: ExperimentRef, request_id: str, results: list[Result],
-                   now_ms: int | None = None) -> TellAnswer:
+    async def tell(
+        self, ref: ExperimentRef, request_id: str, results: list[Result], *, now_ms: int | None = None
+    ) -> TellAnswer:
         """Take results, each for another lease. Raises UnknownTrial, or InvalidInput for a length that does not grow
         or lies beyond the assignment (then no result of the call was taken)."""
         ...
 
-    async def heartbeat(self, ref: ExperimentRef, leases: list[Lease], now_ms: int | None = None) -> list[LeaseStatus]:
+    async def heartbeat(
+        self, ref: ExperimentRef, leases: list[Lease], *, now_ms: int | None = None
+    ) -> list[LeaseStatus]:
         """Renew leases."""
         ...
 
-    async def release(self, ref: ExperimentRef, request_id: str, releases: list[Release],
-                      now_ms: int | None = None) -> TellAnswer:
+    async def release(
+        self, ref: ExperimentRef, request_id: str, releases: list[Release], *, now_ms: int | None = None
+    ) -> TellAnswer:
         """Put trials back in line at no cost."""
         ...
 
-    async def fail(self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str,
-                   now_ms: int | None = None) -> tuple[Verdict, int]:
+    async def fail(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        lease: Lease,
+        outcome: Outcome,
+        message: str,
+        *,
+        now_ms: int | None = None,
+    ) -> tuple[Verdict, int]:
         """End a trial, or put it back in line, as `outcome` says. Returns the verdict and the revision."""
         ...
 

@@ -68,7 +68,9 @@ class SearchUseCases:
             wrong += check_text(f"releases[{i}].checkpoint", item.checkpoint, LONGEST_CHECKPOINT)
             if item.checkpoint_length < 0 or (item.checkpoint_length and not item.checkpoint):
                 wanted = "0 without a checkpoint, the checkpoint's length with one"
-                wrong.append(Violation(f"releases[{i}].checkpoint_length", f"got {item.checkpoint_length}, wanted {wanted}"))
+                wrong.append(
+                    Violation(f"releases[{i}].checkpoint_length", f"got {item.checkpoint_length}, wanted {wanted}")
+                )
         _refuse(wrong + check_text("request_id", request_id, 64))
         return await self._store.release(ref, request_id, list(releases))
 

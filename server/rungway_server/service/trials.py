@@ -14,7 +14,7 @@ class TrialUseCases:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def list(self, ref: ExperimentRef, asked: int, token: str) -> tuple[list[TrialView], str]:
+    async def page(self, ref: ExperimentRef, asked: int, token: str) -> tuple[list[TrialView], str]:
         """A page of trials by number, and the token of the next page."""
         if asked < 0:
             raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")

@@ -64,7 +64,8 @@ async def refuse_unimplemented(context: Context, rpc: str) -> NoReturn:
 
 
 def _info(reason: str, metadata: dict[str, str]) -> Message:
-    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+    info: Message = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
+    return info
 
 
 def _details(error: errors.RungwayError) -> list[Message]:

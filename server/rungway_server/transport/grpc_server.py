@@ -15,8 +15,7 @@ from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, refuse_unimplemented, typed_errors
 from rungway_server.transport.experiment_wire import experiment_message, preview_message
 
-# The names of methods are those of the rpcs, and gRPC wants them so.
-# ruff: noqa: N802, D102
+# what each rpc does stands in the proto
 
 
 def build_search_servicer(store: Store) -> SearchServiceServicer:
@@ -47,9 +46,7 @@ class _SearchServicer(SearchServiceServicer):
         return wire.tell_message(await self._search.tell(ref, request.request_id, results))
 
     @typed_errors
-    async def Heartbeat(
-        self, request: search_pb2.HeartbeatRequest, context: Context
-    ) -> search_pb2.HeartbeatResponse:
+    async def Heartbeat(self, request: search_pb2.HeartbeatRequest, context: Context) -> search_pb2.HeartbeatResponse:
         leases = [requests.read_lease(lease) for lease in request.leases]
         statuses = await self._search.heartbeat(requests.read_ref(request.experiment), leases)
         return search_pb2.HeartbeatResponse(leases=[wire.lease_status_message(status) for status in statuses])
@@ -93,7 +90,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def ListExperiments(
         self, request: experiments_pb2.ListExperimentsRequest, context: Context
     ) -> experiments_pb2.ListExperimentsResponse:
-        views, token = await self._experiments.list(requests.NAMESPACE, request.page_size, request.page_token)
+        views, token = await self._experiments.page(requests.NAMESPACE, request.page_size, request.page_token)
         messages = [experiment_message(view, with_plan=False) for view in views]
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 
@@ -140,7 +137,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.ListTrialsRequest, context: Context
     ) -> experiments_pb2.ListTrialsResponse:
         ref = requests.read_ref(request.experiment)
-        trials, token = await self._trials.list(ref, request.page_size, request.page_token)
+        trials, token = await self._trials.page(ref, request.page_size, request.page_token)
         messages = [wire.trial_message(trial) for trial in trials]
         return experiments_pb2.ListTrialsResponse(trials=messages, next_page_token=token)
 
@@ -164,5 +161,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def ExplainTrial(self, request: Any, context: Context) -> experiments_pb2.ExplainTrialResponse:
         await refuse_unimplemented(context, "ExplainTrial")
 
-    async def WatchEvents(self, request: Any, context: Context) -> None:
+    async def WatchEvents(  # type: ignore[override]  # an async method that aborts before it would stream
+        self, request: Any, context: Context
+    ) -> None:
         await refuse_unimplemented(context, "WatchEvents")

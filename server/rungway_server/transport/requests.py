@@ -14,7 +14,7 @@ from rungway_server.service.port import ExperimentRef
 NAMESPACE = "default"
 """The one namespace there is until callers are told apart."""
 
-_OUTCOMES = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
+_OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
 
 
 def read_ref(experiment: str) -> ExperimentRef:

@@ -84,7 +84,7 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
     return search.AskResponse(
         status=_ASK_STATUSES[answer.status],
         assignments=[assignment_message(assignment, lease_ms) for assignment in answer.assignments],
-        reason=_REASONS[answer.reason] if answer.reason else None,
+        reason=_REASONS[answer.reason] if answer.reason else trial_pb2.REASON_UNSPECIFIED,
         retry_after=duration(answer.retry_after_ms) if answer.status is AskStatus.WAIT else None,
         best_trial=trial_message(best) if best else None,
         revision=answer.revision,
@@ -136,7 +136,7 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         checkpoint=trial.checkpoint,
         checkpoint_length=trial.checkpoint_length,
         worker=trial.worker,
-        outcome=_OUTCOMES[trial.outcome] if trial.outcome else None,
+        outcome=_OUTCOMES[trial.outcome] if trial.outcome else trial_pb2.OUTCOME_UNSPECIFIED,
         message=trial.message,
         create_time=timestamp(trial.created_ms),
         curve=[trial_pb2.Report(length=report.length, metric=report.metric) for report in trial.curve],

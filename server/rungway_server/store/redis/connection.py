@@ -28,6 +28,7 @@ def connect(url: str, *, timeout_seconds: float, max_connections: int) -> Redis:
         retry_on_timeout=False,
         retry_on_error=[],
         decode_responses=True,
+        protocol=2,  # with 3, redis-py >= 8 hands out connections that Redis has closed (maintenance notifications)
     )
     return Redis.from_pool(pool)
 

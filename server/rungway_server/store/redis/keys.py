@@ -3,7 +3,19 @@
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 
-_FIXED = ("meta", "trials", "configs", "leases", "line", "ready", "best", "curves", "events", "requests:0", "requests:1")
+_FIXED = (
+    "meta",
+    "trials",
+    "configs",
+    "leases",
+    "line",
+    "ready",
+    "best",
+    "curves",
+    "events",
+    "requests:0",
+    "requests:1",
+)
 
 FIRST_RUNG = len(_FIXED) + 1
 """Position of the first rung in KEYS, counted from 1 as Lua does."""
@@ -17,9 +29,7 @@ def fixed_keys(ref: ExperimentRef) -> list[str]:
 def experiment_keys(ref: ExperimentRef, plan: Plan) -> list[str]:
     """Every key of the experiment: the fixed ones, then one per rung by bracket and rung."""
     tag = _tag(ref)
-    rungs = [
-        f"{tag}:rung:{b}:{k}" for b, bracket in enumerate(plan.brackets) for k in range(len(bracket.rungs))
-    ]
+    rungs = [f"{tag}:rung:{b}:{k}" for b, bracket in enumerate(plan.brackets) for k in range(len(bracket.rungs))]
     return fixed_keys(ref) + rungs
 
 

@@ -1,14 +1,14 @@
 """What a server remembers of the experiments it serves, and how it calls scripts on them.
 
-The memory is a cache: any of it may be dropped at any time. It notices a deleted and newly created experiment by its uid.
+The memory is a cache: any of it may be dropped at any time. It notices by its uid that
+an experiment was deleted and created anew.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from rungway_server.domain.config import parse as parse_config
@@ -17,6 +17,9 @@ from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 SCHEMA = 1
 """Version of what an experiment looks like in Redis."""
@@ -73,7 +76,7 @@ class KnownExperiments:
     async def _read(self, ref: ExperimentRef) -> Known:
         meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
         try:
-            values = await self._redis.hmget(meta, list(_STORED))
+            values: list[Any] = await self._redis.hmget(meta, list(_STORED))
             if values[0] is not None:
                 # Heals the listing when a server died between making the experiment and listing it.
                 await self._redis.zadd(index, {ref.experiment: int(values[2])}, nx=True)

@@ -1,19 +1,21 @@
 """Runs scripts on Redis, gathering concurrent calls into one exchange.
 
-Callers that arrive while an exchange is under way share the next one, so that under load one packet carries many decisions
-(docs/adr/0003-concurrency.md has the figures). Nothing is ever sent twice: a lost reply is reported as StoreUnavailable, and the
-caller's own request id makes a repeat safe.
+Callers that arrive while an exchange is under way share the next one, so that under load one packet carries many
+decisions (docs/adr/0003-concurrency.md has the figures). Nothing is ever sent twice: a lost reply is reported as
+StoreUnavailable, and the caller's own request id makes a repeat safe.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.scripts import Script, Transform, load_scripts
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 _MOST_PER_EXCHANGE = 256
 _EXCHANGES_AT_ONCE = 2

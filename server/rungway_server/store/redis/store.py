@@ -4,18 +4,17 @@ import json
 import uuid
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from rungway_server.domain.config import ExperimentConfig, to_document
 from rungway_server.domain.decisions import (
     AskAnswer,
+    Decision,
     ExperimentState,
     Lease,
     LeaseStatus,
-    Decision,
     Outcome,
     Release,
     Result,
@@ -43,6 +42,9 @@ from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.scripts import Transform
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 _PROPOSALS_AT_CREATION = 256
 _PROPOSALS_AT_ONCE = 64
 _PROPOSALS_LOW = 128
@@ -52,8 +54,8 @@ _TIES_PER_PAGE = 64
 class RedisStore:
     """Implements `rungway_server.service.port.Store`.
 
-    `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer stays
-    for at least one window unless more than `request_window_count` came within it.
+    `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
+    stays for at least one window unless more than `request_window_count` came within it.
     """
 
     def __init__(
@@ -84,7 +86,17 @@ class RedisStore:
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}".encode()).hexdigest()
         proposals = _proposals(config, 0, min(plan.max_trials, _PROPOSALS_AT_CREATION))
-        args = [uuid.uuid4().hex, "", request_id, print_, for_lua, plan_json, document, json.dumps(notes), SCHEMA]
+        args: list[str | int] = [
+            uuid.uuid4().hex,
+            "",
+            request_id,
+            print_,
+            for_lua,
+            plan_json,
+            document,
+            json.dumps(notes),
+            SCHEMA,
+        ]
         answer = await self._scripts.run("create", fixed_keys(ref), [*args, *proposals])
         if answer[0] == "exists":
             raise ExperimentExists(ref.experiment)
@@ -98,7 +110,7 @@ class RedisStore:
         return (await self._experiments.find(ref)).definition
 
     async def ask(
-        self, ref: ExperimentRef, request_id: str, count: int, worker: str, now_ms: int | None = None
+        self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
         """See the port. Proposals ride along when the stock seems low; a miss costs one more exchange."""
         known = await self._experiments.find(ref)
@@ -121,7 +133,7 @@ class RedisStore:
             return read_ask(answer, known.smaller_is_better)
 
     async def tell(
-        self, ref: ExperimentRef, request_id: str, results: Sequence[Result], now_ms: int | None = None
+        self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
         smaller = (await self._experiments.find(ref)).smaller_is_better
@@ -142,7 +154,7 @@ class RedisStore:
         return _told(ref, request_id, answer, known)
 
     async def heartbeat(
-        self, ref: ExperimentRef, leases: Sequence[Lease], now_ms: int | None = None
+        self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None
     ) -> list[LeaseStatus]:
         """See the port."""
         args = [number for lease in leases for number in (lease.trial, lease.fence)]
@@ -153,7 +165,7 @@ class RedisStore:
         ]
 
     async def release(
-        self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], now_ms: int | None = None
+        self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
         args: list[str | int] = [request_id]
@@ -174,10 +186,11 @@ class RedisStore:
         lease: Lease,
         outcome: Outcome,
         message: str,
+        *,
         now_ms: int | None = None,
     ) -> tuple[Verdict, int]:
         """See the port."""
-        args = [request_id, lease.trial, lease.fence, outcome.value, message]
+        args: list[str | int] = [request_id, lease.trial, lease.fence, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
         told = _told(ref, request_id, answer, known)
         return told.verdicts[0], told.revision
@@ -219,7 +232,7 @@ class RedisStore:
         created, _, last = after.partition("/")
         key, ties = index_key(namespace), _TIES_PER_PAGE
         try:
-            found = await self._redis.zrange(
+            found: list[tuple[str, float]] = await self._redis.zrange(
                 key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
             )
         except (RedisError, OSError, TimeoutError) as error:

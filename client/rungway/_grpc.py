@@ -1,0 +1,138 @@
+"""The way to the service over gRPC: channel options, one attempt, and the two drivers that wait for flows."""
+
+import asyncio
+import threading
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from rungway._calls import MAX_REQUEST_BYTES
+from rungway._config import ClientConfig
+from rungway._errors import FailedPrecondition, RungwayError, from_rpc_error
+from rungway._flow import Attempt, Effect, Flow, Sleep, drive, drive_async
+from rungway._rpcs import Rpc
+
+_T = TypeVar("_T")
+_MAX_REPLY_BYTES = 4 << 20
+_KEEPALIVE_TIMEOUT = 20.0
+
+
+def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
+    """Options of a channel: bounded messages, no retries below our own, quick reconnects, gentle keepalive."""
+    options: list[tuple[str, str | int]] = [
+        ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
+        ("grpc.max_receive_message_length", _MAX_REPLY_BYTES),
+        ("grpc.enable_retries", 0),
+        ("grpc.initial_reconnect_backoff_ms", _milliseconds(config.backoff_initial)),
+        ("grpc.max_reconnect_backoff_ms", _milliseconds(config.backoff_max)),
+        ("grpc.keepalive_time_ms", _milliseconds(config.keepalive)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(_KEEPALIVE_TIMEOUT)),
+        ("grpc.keepalive_permit_without_calls", 0),
+    ]
+    if config.target.startswith("dns:"):
+        options.append(("grpc.lb_policy_name", "round_robin"))
+    return options
+
+
+class SyncDriver:
+    """Runs flows in the calling thread; any number of threads may use it at once."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._channel = grpc.insecure_channel(config.target, options=channel_options(config))
+        self._methods: dict[str, Any] = {}
+        self._closed = threading.Event()
+
+    def run(self, flow: Flow[_T]) -> _T:
+        """Run a flow to its end."""
+        return drive(flow, self._perform)
+
+    def close(self) -> None:
+        """Break off what is under way and close the channel."""
+        self._closed.set()
+        self._channel.close()
+
+    def _perform(self, effect: Effect) -> Message | None:
+        if isinstance(effect, Sleep):
+            self._closed.wait(effect.seconds)
+        if self._closed.is_set():
+            raise _closed_error()
+        return self._attempt(effect) if isinstance(effect, Attempt) else None
+
+    def _attempt(self, effect: Attempt) -> Message:
+        try:
+            reply: Message = self._method(effect.rpc)(
+                effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
+            )
+        except grpc.RpcError as failure:
+            if self._closed.is_set():
+                raise _closed_error() from failure
+            raise from_rpc_error(failure) from failure
+        except ValueError as failure:  # what grpc raises when the channel was closed meanwhile
+            raise _closed_error() from failure
+        return reply
+
+    def _method(self, rpc: Rpc[Any]) -> Any:
+        if (method := self._methods.get(rpc.path)) is None:
+            method = self._channel.unary_unary(rpc.path, _serialized, rpc.reply.FromString)
+            self._methods[rpc.path] = method
+        return method
+
+
+class AsyncDriver:
+    """Runs flows in the event loop of the first call."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._open_channel: grpc.aio.Channel | None = None
+        self._methods: dict[str, Any] = {}
+        self._closed = False
+
+    async def run(self, flow: Flow[_T]) -> _T:
+        """Run a flow to its end."""
+        return await drive_async(flow, self._perform)
+
+    async def close(self) -> None:
+        """Break off what is under way and close the channel."""
+        self._closed = True
+        if self._open_channel is not None:
+            await self._open_channel.close()
+
+    async def _perform(self, effect: Effect) -> Message | None:
+        if isinstance(effect, Sleep):
+            await asyncio.sleep(effect.seconds)
+        if self._closed:
+            raise _closed_error()
+        return await self._attempt(effect) if isinstance(effect, Attempt) else None
+
+    async def _attempt(self, effect: Attempt) -> Message:
+        try:
+            reply: Message = await self._method(effect.rpc)(
+                effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
+            )
+        except grpc.RpcError as failure:
+            if self._closed:
+                raise _closed_error() from failure
+            raise from_rpc_error(failure) from failure
+        return reply
+
+    def _method(self, rpc: Rpc[Any]) -> Any:
+        if self._open_channel is None:  # here and not earlier, for a channel belongs to a running loop
+            self._open_channel = grpc.aio.insecure_channel(self._config.target, options=channel_options(self._config))
+        if (method := self._methods.get(rpc.path)) is None:
+            method = self._open_channel.unary_unary(rpc.path, _serialized, rpc.reply.FromString)
+            self._methods[rpc.path] = method
+        return method
+
+
+def _serialized(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _closed_error() -> RungwayError:
+    return FailedPrecondition("the client was closed", reason="CLIENT_CLOSED")
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(int(seconds * 1000), 1)

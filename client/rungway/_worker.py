@@ -1,0 +1,125 @@
+"""A trial in a training loop, and the thread that keeps leases alive meanwhile."""
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rungway import _requests
+from rungway._calls import WorkerCalls
+from rungway._errors import RungwayError
+from rungway._grpc import SyncDriver
+from rungway._models import Assignment
+from rungway._requests import Checkpoint
+from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured
+
+_log = logging.getLogger("rungway")
+
+
+class TrialRun(Run):
+    """One trial under one lease, renewed in the background; use it in a `with` block.
+
+    What leaves the block decides what becomes of the trial: see `Client.trials` and `Client.trial`.
+    """
+
+    def __init__(self, driver: SyncDriver, calls: WorkerCalls, assignment: Assignment, *, cures: bool) -> None:
+        """`cures` = swallow errors that are the trial's own, so that the worker goes on with the next one."""
+        super().__init__(calls, assignment)
+        self._driver = driver
+        self._cures = cures
+        self._sending = threading.Lock()
+
+    def report(self, length: int, metric: object, checkpoint: Checkpoint | Callable[[], Checkpoint] = None) -> bool:
+        """Report a validation result at an absolute length; whether to train on.
+
+        Where nothing is decided yet, the report is held back and this returns at once. At a decision everything held
+        back is told in order, and while the service is away this waits for it (`worker_timeout`). A `checkpoint` that
+        can be called is called at a decision only.
+
+        Raises InvalidArgument for a metric that is no real number or a length that does not grow or is too large, and
+        what the service refuses; OutcomeUnknown after `worker_timeout`, and the next report sends the same again.
+        """
+        report = _requests.report(length, metric)
+        if self._ended:
+            return False
+        self._check(report)
+        if callable(checkpoint):
+            checkpoint = checkpoint() if self._decides(report.length) else None
+        if self._add(report, _requests.checkpoint_text(checkpoint)):
+            with self._sending:
+                self._driver.run(self._tell())
+        return not self.should_stop
+
+    def tell_overdue(self) -> None:
+        """Tell in the background what has been held back for long, unless a report is just doing so."""
+        if self._overdue() and self._sending.acquire(blocking=False):
+            try:
+                self._driver.run(self._tell_overdue())
+            finally:
+                self._sending.release()
+
+    def leave(self, departure: Departure = GIVEN_BACK) -> None:
+        """Be done with the trial: tell what is held back and, if it is not over, give it back."""
+        with self._sending:
+            self._driver.run(self._leave(departure))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        cured = self._cures and is_cured(raised)
+        if cured:
+            _log.warning("trial %d failed, going on with the next", self.number, exc_info=raised)
+        self.leave(GIVEN_BACK if raised is None else departure(raised, stays=cured))
+        return cured
+
+
+class LeaseKeeper:
+    """A daemon thread that renews all live leases in one call and sends overdue reports.
+
+    It runs while there is something to renew and starts again when there is.
+    """
+
+    def __init__(self, driver: SyncDriver, calls: WorkerCalls) -> None:
+        self._driver = driver
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def ensure(self) -> None:
+        """Start the thread unless it runs."""
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._main, name="rungway-leases", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _main(self) -> None:
+        while (pause := self._pause_or_end()) is not None:
+            if self._closed.wait(pause):
+                return
+            try:
+                self._driver.run(self._calls.renew())
+                for run in self._calls.leases.holders():
+                    if isinstance(run, TrialRun):
+                        run.tell_overdue()
+            except RungwayError as error:
+                _log.warning("leases could not be renewed: %s", error)
+
+    def _pause_or_end(self) -> float | None:
+        with self._lock:
+            pause = self._calls.until_next_round()
+            if pause is None:
+                self._thread = None
+            return pause

@@ -1,0 +1,145 @@
+"""What happens on the floor: which worker does what, and the accident that is made to happen to one of them."""
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rungway import Trial, TrialState
+
+Say = Callable[[str], None]
+"""Takes a line for people to read."""
+
+CALM, OVERDUE = 0.15, 0.6
+"""Parts of the search: no accident before the first; after the second, any trial in training will do."""
+
+
+class Process(Protocol):
+    """What is needed of a worker's process."""
+
+    name: str
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+
+    def log_tail(self) -> str:
+        """The end of what it wrote to standard error."""
+
+
+@dataclass
+class Desk:
+    """One worker and what it is busy with; epochs are absolute."""
+
+    number: int
+    process: Process
+    trial: int | None = None
+    epoch: int = 0
+    until: int = 0
+    error: float | None = None
+    resumed: bool = False
+    state: str = "starting"
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process.exit_code is None
+
+
+@dataclass
+class Accident:
+    """The worker killed with SIGKILL, and what became of its trial."""
+
+    worker: int
+    worker_name: str
+    trial: int
+    epoch: int
+    at: float
+    resumed_by: int | None = None
+    resumed_epoch: int = 0
+    resumed_after: float = 0.0
+
+
+@dataclass
+class Floor:
+    """All workers. `handle` takes in what they print; `cause_accident` kills one of them, once."""
+
+    desks: Mapping[int, Desk]
+    say: Say
+    epochs_trained: int = 0
+    accident: Accident | None = None
+    _dead: set[int] = field(default_factory=set)
+
+    def handle(self, number: int, event: Mapping[str, Any]) -> None:
+        """Take in one line of a worker."""
+        desk = self.desks[number]
+        match event["what"]:
+            case "start":
+                desk.trial, desk.epoch, desk.until = event["trial"], event["epoch"], event["until"]
+                desk.error, desk.resumed, desk.state = None, event["epoch"] > 0, "training"
+                self._seen_again(desk)
+            case "epoch":
+                desk.epoch, desk.until, desk.error = event["epoch"], event["until"], event["error"]
+                self.epochs_trained += 1
+            case "diverged":
+                self.say(f"trial {event['trial']} diverged in epoch {event['epoch']}: ranked last, never run again")
+                desk.trial = None
+            case "done":
+                desk.trial, desk.state = None, "done"
+
+    def notice_deaths(self) -> None:
+        """Say it once of each worker that ended before its time."""
+        for number, desk in self.desks.items():
+            if desk.alive or desk.state == "done" or number in self._dead:
+                continue
+            self._dead.add(number)
+            if self.accident is None or self.accident.worker != number:
+                self.say(f"worker {number} died by itself (exit code {desk.process.exit_code})")
+            desk.state = "killed" if desk.process.exit_code == -signal.SIGKILL else "dead"
+
+    @property
+    def working(self) -> bool:
+        """Whether any worker is left."""
+        return any(desk.alive for desk in self.desks.values())
+
+    def cause_accident(self, progress: float, top: int, read_trial: Callable[[int], Trial]) -> None:
+        """Kill a worker in the middle of a trial that goes for the top and has a checkpoint, if there is one now."""
+        if self.accident or progress < CALM or sum(desk.alive for desk in self.desks.values()) < 2:
+            return
+        for number, desk in self.desks.items():
+            if not desk.alive or desk.trial is None or desk.until - desk.epoch < 2:
+                continue
+            if desk.until == top or progress > OVERDUE:
+                self._kill(number, desk, desk.trial, read_trial)
+                if self.accident:
+                    return
+
+    def _kill(self, number: int, desk: Desk, trial: int, read_trial: Callable[[int], Trial]) -> None:
+        """Freeze the worker, make sure that it holds the trial, and kill it; or let it go on."""
+        desk.process.send(signal.SIGSTOP)
+        held = read_trial(trial)
+        if held.state is not TrialState.RUNNING or held.worker != desk.process.name or not held.checkpoint_length:
+            desk.process.send(signal.SIGCONT)
+            return
+        desk.process.send(signal.SIGKILL)
+        self.accident = Accident(number, desk.process.name, trial, desk.epoch, time.monotonic())
+        desk.state = "killed"
+        self.say(
+            f"worker {number} killed with SIGKILL on purpose, holding trial {trial} at epoch {desk.epoch} of {desk.until}; "
+            "it is not replaced"
+        )
+
+    def _seen_again(self, desk: Desk) -> None:
+        accident = self.accident
+        if accident is None or accident.resumed_by is not None or desk.trial != accident.trial:
+            return
+        accident.resumed_by, accident.resumed_epoch = desk.number, desk.epoch
+        accident.resumed_after = time.monotonic() - accident.at
+        self.say(
+            f"trial {desk.trial} resumed by worker {desk.number} from its checkpoint at epoch {desk.epoch}, "
+            f"{accident.resumed_after:.1f} s later"
+        )

@@ -1,0 +1,104 @@
+"""The end of the demo: what was found, what it cost, and the picture."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from rungway import Experiment, Outcome as TrialOutcome
+from rungway_server.cli.output import count, plain, share, table
+from rungway_server.demo.picture import Curve, Story, draw
+from rungway_server.demo.run import Outcome
+
+PICTURE = "learning_curves.png"
+
+
+def write_picture(outcome: Outcome, folder: Path) -> Path:
+    """Draw the learning curves into the folder, made when missing, and return the picture's path."""
+    experiment, accident = outcome.experiment, outcome.accident
+    curves = [Curve(trial.trial, sorted({r.length: r.metric for r in trial.curve}.items())) for trial in outcome.trials]
+    trained, full = experiment.trained_length, _full_length(experiment)
+    story = Story(
+        title="Adaptive ASHA on handwritten digits",
+        subtitle=(
+            f"{len(curves)} multi-layer perceptrons, {count(trained)} epochs trained: {share(trained, full)} of the "
+            f"{count(full)} that training every one to the end would cost"
+        ),
+        best=outcome.best.trial if outcome.best else None,
+        killed=(accident.trial, accident.epoch) if accident else None,
+    )
+    path = folder / PICTURE
+    draw(curves, _lengths(experiment), story, path)
+    return path
+
+
+def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
+    """Print what was found and what it cost."""
+    experiment, best = outcome.experiment, outcome.best
+    out.print(_rungs(outcome))
+    if best and best.best_metric is not None:
+        out.print(Text(f"Best: trial {best.trial}, validation error {best.best_metric:.2%} at epoch {best.best_length}", "bold"))
+        grid = table("Hyperparameter", ">Value")
+        for name, value in sorted(best.hparams.items()):
+            grid.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        out.print(grid)
+    trained, full = experiment.trained_length, _full_length(experiment)
+    out.print(f"Trained {count(trained)} epochs; all trials to the end: {count(full)}; share {share(trained, full)}.")
+    out.print(_accident(outcome), soft_wrap=True)
+    out.print(f"Time {outcome.seconds:.0f} s. Learning curves: {picture}", soft_wrap=True)
+
+
+def document(outcome: Outcome, picture: Path) -> dict[str, Any]:
+    """The same for programs."""
+    accident = plain(outcome.accident) | {"taken_over": outcome.taken_over} if outcome.accident else None
+    return {
+        "trials": outcome.experiment.trials,
+        "trained_epochs": outcome.experiment.trained_length,
+        "full_epochs": _full_length(outcome.experiment),
+        "rungs": [{"epochs": rung, "reached": reached, "ended": ended} for rung, reached, ended in _reached(outcome)],
+        "best": outcome.best,
+        "accident": accident,
+        "seconds": round(outcome.seconds, 3),
+        "picture": str(picture),
+    }
+
+
+def _rungs(outcome: Outcome) -> Any:
+    grid = table(">Epochs", ">Trials that came this far", ">Ended here", title="Rungs")
+    for rung, reached, ended in reversed(_reached(outcome)):
+        grid.add_row(count(rung), count(reached), count(ended))
+    return grid
+
+
+def _reached(outcome: Outcome) -> list[tuple[int, int, int]]:
+    """Per rung, lowest first: its length, the trials that reported there, and those that went no further."""
+    lengths = _lengths(outcome.experiment)
+    tops = Counter(max((rung for rung in lengths if rung <= trial.length), default=0) for trial in outcome.trials)
+    return [(rung, sum(tops[other] for other in lengths if other >= rung), tops[rung]) for rung in lengths]
+
+
+def _lengths(experiment: Experiment) -> list[int]:
+    assert experiment.plan
+    return sorted({rung.length for bracket in experiment.plan.brackets for rung in bracket.rungs})
+
+
+def _full_length(experiment: Experiment) -> int:
+    return experiment.trials.started * _lengths(experiment)[-1]
+
+
+def _accident(outcome: Outcome) -> str:
+    accident = outcome.accident
+    diverged = sum(trial.outcome is TrialOutcome.DIVERGED for trial in outcome.trials)
+    ends = f"{diverged} trial{'s'[: diverged != 1]} diverged. " if diverged else ""
+    if accident is None:
+        return ends + "No worker was killed: none was in the middle of a trial with a checkpoint at the right time."
+    trial = outcome.trials[accident.trial]
+    if not outcome.taken_over:
+        return ends + f"Worker {accident.worker} was killed, but its trial {accident.trial} was NOT taken over: {trial.state}."
+    return ends + (
+        f"Worker {accident.worker} was killed holding trial {trial.trial} at epoch {accident.epoch}; {trial.worker} "
+        f"went on from epoch {accident.resumed_epoch} after {accident.resumed_after:.1f} s and took it to epoch "
+        f"{trial.length} ({trial.state}, {trial.restarts} restart{'s'[: trial.restarts != 1]})."
+    )

@@ -1,0 +1,177 @@
+"""Random play on store and model at once: whatever workers, users and networks may do to an experiment."""
+
+import math
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from rungway_server.domain.decisions import ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.plan import Plan
+from rungway_server.store.redis import RedisStore
+from tests.model.driver import Workbench
+from tests.model.pair import Pair
+from tests.model.plans import plans
+
+LEASE_MS = 10_000
+METRICS = st.sampled_from([0.0, -0.0, 0.25, 0.5, 0.5, 1.0, -1.0, math.nan, math.inf, -math.inf])
+CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
+COUNTS = st.integers(1, 3)
+HOW_FAR = st.sampled_from(["rung", "rung", "rung", "end", "between", "anywhere"])
+NO_LEASE = Lease(0, 1)
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Every rule plays one call on a Pair, which compares all there is to see after it."""
+
+    def __init__(self, workbench: Workbench, store: RedisStore | None = None) -> None:
+        super().__init__()
+        self.workbench = workbench
+        self.store = store
+        self.requests: list[tuple[str, Callable[[str], object]]] = []
+        self.leases: list[Lease] = []
+
+    @initialize(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans())
+    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool) -> None:
+        self.pair: Pair = self.workbench.pair(
+            plan, lease_ms=LEASE_MS, max_restarts=max_restarts, smaller_is_better=smaller_is_better, store=self.store
+        )
+        self.now = self.workbench.start_of(self.pair)
+
+    # What is drawn from what there is.
+
+    def held(self, data: st.DataObject, most: int) -> list[Lease]:
+        """Some leases that are held now, each of another trial."""
+        held = [lease for lease in self.leases if self._is_held(lease)]
+        return data.draw(st.lists(st.sampled_from(held or [NO_LEASE]), min_size=1, max_size=most, unique=True))
+
+    def any_lease(self, data: st.DataObject) -> Lease:
+        """A lease that may be held, lost, or never given."""
+        invented = [Lease(99, 1), *(Lease(lease.trial, lease.fence + 1) for lease in self.leases[-1:])]
+        return data.draw(st.sampled_from([*self.leases, *invented]))
+
+    def _is_held(self, lease: Lease) -> bool:
+        return self.pair.model.search.trials[lease.trial].held_by(lease)
+
+    def some_held(self) -> bool:
+        return any(self._is_held(lease) for lease in self.leases)
+
+    def _reports(self, data: st.DataObject, lease: Lease) -> list[Report]:
+        """Reports that fit the lease: at the next rung, at the end, between, or at several lengths on the way."""
+        search = self.pair.model.search
+        trial = search.trials[lease.trial]
+        rung, end = search.ladder(trial).length(trial.rung), trial.to_length
+        how = data.draw(HOW_FAR)
+        last = {"rung": rung, "end": end, "between": max(trial.length + 1, rung - 1)}.get(how)
+        if last is not None:
+            return [Report(last, data.draw(METRICS))]
+        lengths = data.draw(st.sets(st.integers(trial.length + 1, end), min_size=1, max_size=4))
+        return [Report(length, data.draw(METRICS)) for length in sorted(lengths)]
+
+    def play(self, call: Callable[[str], object], *, named: bool = True) -> None:
+        """Play a call under a fresh request id, or under none."""
+        request_id = f"r{len(self.requests)}" if named else ""
+        self.requests.append((request_id, call))
+        call(request_id)
+
+    # What may happen.
+
+    @rule(count=COUNTS, named=st.booleans(), worker=st.sampled_from(["w1", "w2"]))
+    def ask(self, count: int, named: bool, worker: str) -> None:
+        def call(request_id: str) -> None:
+            answer = self.pair.ask(request_id, count, worker, self.now)
+            self.leases += [given.lease for given in answer.assignments] if answer else []
+
+        self.play(call, named=named)
+
+    @precondition(some_held)
+    @rule(data=st.data(), named=st.booleans())
+    def tell(self, data: st.DataObject, named: bool) -> None:
+        results = [
+            Result(lease, self._reports(data, lease), data.draw(CHECKPOINTS)) for lease in self.held(data, most=3)
+        ]
+        self.play(lambda request_id: self.pair.tell(request_id, results, self.now), named=named)
+
+    @precondition(some_held)
+    @rule(data=st.data())
+    def tell_at_rung(self, data: st.DataObject) -> None:
+        [lease] = self.held(data, most=1)
+        trial = self.pair.model.search.trials[lease.trial]
+        length = self.pair.model.search.ladder(trial).length(trial.rung)
+        result = Result(lease, [Report(length, data.draw(METRICS))], data.draw(CHECKPOINTS))
+        self.play(lambda request_id: self.pair.tell(request_id, [result], self.now))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=3))
+    def tell_nonsense(self, data: st.DataObject, lengths: list[int]) -> None:
+        """Any lease with any lengths, beside a result that is right."""
+        odd = self.any_lease(data)
+        results = [Result(odd, [Report(length, data.draw(METRICS)) for length in lengths])]
+        if self.some_held():
+            [lease] = self.held(data, most=1)
+            right = Result(lease, self._reports(data, lease))
+            results += [right] if lease.trial != odd.trial else []
+        self.play(lambda request_id: self.pair.tell(request_id, results, self.now))
+
+    @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
+    def time_passes(self, lapse: int) -> None:
+        self.now += lapse
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), count=COUNTS)
+    def heartbeat(self, data: st.DataObject, count: int) -> None:
+        self.pair.heartbeat([self.any_lease(data) for _ in range(count)], self.now)
+
+    @precondition(some_held)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        releases = []
+        for lease in self.held(data, most=2):
+            checkpoint = data.draw(CHECKPOINTS)
+            told = self.pair.model.search.trials[lease.trial].length
+            releases.append(Release(lease, checkpoint, data.draw(st.integers(0, told)) if checkpoint else 0))
+        self.play(lambda request_id: self.pair.release(request_id, releases, self.now))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), length=st.integers(0, 7))
+    def release_nonsense(self, data: st.DataObject, length: int) -> None:
+        release = Release(self.any_lease(data), "c", length)
+        self.play(lambda request_id: self.pair.release(request_id, [release], self.now))
+
+    @precondition(some_held)
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    def fail(self, data: st.DataObject, outcome: Outcome) -> None:
+        [lease] = self.held(data, most=1)
+        self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "it broke", self.now))
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    def fail_any(self, data: st.DataObject, outcome: Outcome) -> None:
+        lease = self.any_lease(data)
+        self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "", self.now))
+
+    @rule(state=st.sampled_from([ExperimentState.PAUSED, ExperimentState.RUNNING, ExperimentState.RUNNING]))
+    def pause_or_resume(self, state: ExperimentState) -> None:
+        self.pair.set_state(state)
+
+    @precondition(lambda self: len(self.requests) > 12)
+    @rule(dice=st.integers(0, 4))
+    def stop(self, dice: int) -> None:
+        if dice == 4:
+            self.pair.set_state(ExperimentState.STOPPED)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """An earlier request comes again, with the same id."""
+        request_id, call = data.draw(st.sampled_from(self.requests[-8:]))
+        if request_id:
+            call(request_id)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data())
+    def reuse(self, data: st.DataObject) -> None:
+        """The id of an earlier request comes with another request."""
+        (request_id, _), (_, call) = (data.draw(st.sampled_from(self.requests[-8:])) for _ in range(2))
+        if request_id:
+            call(request_id)

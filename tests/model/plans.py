@@ -1,0 +1,50 @@
+"""Random plans: every rule and form, equal rungs, few trials, small caps. And short ways to write a plan by hand."""
+
+from hypothesis import strategies as st
+
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+
+ASYNC, SYNC = PromotionRule.ASYNC, PromotionRule.SYNC
+PROMOTE, STOP = DecisionForm.PROMOTE, DecisionForm.STOP
+
+
+def async_plan(
+    *lengths: int, trials: int, divisor: float = 3, form: DecisionForm = PROMOTE, concurrency: int = 4, cap: int = 0
+) -> Plan:
+    """One bracket under the async rule."""
+    bracket = Bracket(tuple(Rung(length) for length in lengths), trials, concurrency)
+    return Plan((bracket,), ASYNC, form, divisor, cap, "epochs")
+
+
+def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
+    """One bracket under the sync rule; a rung is (length, size, passes)."""
+    bracket = Bracket(tuple(Rung(*rung) for rung in rungs), rungs[0][1], concurrency)
+    return Plan((bracket,), SYNC, PROMOTE, 2, 0, "epochs")
+
+
+@st.composite
+def _lengths(draw: st.DrawFn, top: int) -> list[int]:
+    lower = draw(st.lists(st.integers(1, top), max_size=3))
+    return [*sorted(lower), top]
+
+
+@st.composite
+def _bracket(draw: st.DrawFn, rule: PromotionRule, top: int) -> Bracket:
+    lengths, trials = draw(_lengths(top)), draw(st.integers(1, 8))
+    sizes = [trials]
+    while rule is SYNC and len(sizes) < len(lengths):
+        sizes.append(draw(st.integers(min(1, sizes[-1]), sizes[-1])))
+    if rule is ASYNC:
+        return Bracket(tuple(Rung(length) for length in lengths), trials, draw(st.integers(1, 4)))
+    rungs = tuple(Rung(*rung) for rung in zip(lengths, sizes, [*sizes[1:], 0], strict=True))
+    return Bracket(rungs, trials, draw(st.integers(1, 4)))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """A plan of one to three brackets of one to four rungs."""
+    rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE)]))
+    top = draw(st.integers(1, 6))
+    brackets = draw(st.lists(_bracket(rule, top), min_size=1, max_size=3))
+    divisor = draw(st.sampled_from([1.5, 2, 2.5, 3, 4]))
+    return Plan(tuple(brackets), rule, form, divisor, draw(st.sampled_from([0, 0, 0, 1, 2, 4])), "epochs")
