@@ -144,7 +144,7 @@ class WorkerCalls:
     def renew(self) -> Flow[None]:
         """Renew the leases that are due, trying until they would be due again."""
         if leases := self.leases.due():
-            yield from self.heartbeat(leases, self.leases.interval())
+            yield from self.heartbeat(leases, self.leases.interval() or self.config.attempt_timeout)
 
     def until_next_round(self) -> float | None:
         """Seconds until leases must be renewed or reports may be overdue; None when there is nothing to keep."""

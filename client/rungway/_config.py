@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rungway._errors import InvalidArgument
 
@@ -68,3 +68,9 @@ class ClientConfig:
             value = getattr(self, name)
             if not value >= least:
                 raise InvalidArgument.one(name, f"wanted at least {least:g}, got {value!r}")
+
+
+def configured(config: ClientConfig | None, target: str | None, experiment: str | None) -> ClientConfig:
+    """The settings with target and experiment in place of theirs where given. Raises InvalidArgument."""
+    given = {name: value for name, value in (("target", target), ("experiment", experiment)) if value is not None}
+    return ClientConfig(**given) if config is None else replace(config, **given)  # type: ignore[arg-type]

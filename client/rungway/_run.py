@@ -29,6 +29,7 @@ class Departure:
 
 
 GIVEN_BACK = Departure(None)
+LEFT_BEHIND = Departure(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
 
 
 def departure(raised: BaseException, *, stays: bool) -> Departure:

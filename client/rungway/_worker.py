@@ -97,9 +97,12 @@ class LeaseKeeper:
                 self._thread = threading.Thread(target=self._main, name="rungway-leases", daemon=True)
                 self._thread.start()
 
-    def close(self) -> None:
-        """End the thread and wait for it."""
+    def stop(self) -> None:
+        """Renew no more."""
         self._closed.set()
+
+    def join(self) -> None:
+        """Wait for the end of the thread, once it was stopped and the driver was closed."""
         with self._lock:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -115,6 +118,8 @@ class LeaseKeeper:
                     if isinstance(run, TrialRun):
                         run.tell_overdue()
             except RungwayError as error:
+                if self._closed.is_set():
+                    return
                 _log.warning("leases could not be renewed: %s", error)
 
     def _pause_or_end(self) -> float | None:

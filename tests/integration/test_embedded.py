@@ -134,7 +134,7 @@ async def test_a_long_folder_name_does_not_matter(tmp_path: Path) -> None:
 
 
 async def test_a_folder_name_with_blanks_and_quotes(tmp_path: Path) -> None:
-    async with EmbeddedRedis(tmp_path / "it's a \"folder\" #1 100%25?") as redis:
+    async with EmbeddedRedis(tmp_path / 'it\'s a "folder" #1 100%25?') as redis:
         await set_value(redis, "reached")
         assert await value_of(redis) == "reached"
 

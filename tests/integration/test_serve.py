@@ -32,7 +32,15 @@ class Service:
         self.log: list[dict[str, object]] = []
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")} | variables
         self.process = subprocess.Popen(
-            [Path(sys.executable).parent / "rungway", "serve", "--listen", "127.0.0.1:0", "--drain-notice", "0.1", *flags],
+            [
+                Path(sys.executable).parent / "rungway",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--drain-notice",
+                "0.1",
+                *flags,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -67,7 +75,9 @@ class Service:
 
     def health(self, service: str = "") -> str:
         with grpc.insecure_channel(self.address) as channel:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(service=service), timeout=5
+            )
         return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def list_experiments(self) -> None:
@@ -185,7 +195,11 @@ def test_a_redis_that_evicts_and_comes_later_is_not_served() -> None:
 
 
 def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
-    with redis_on_socket() as url, service("--redis", url) as first, service("--redis", url, "--listen", first.address) as second:
+    with (
+        redis_on_socket() as url,
+        service("--redis", url) as first,
+        service("--redis", url, "--listen", first.address) as second,
+    ):
         assert second.ended() == 1
         assert f"cannot listen on {first.address}" in str(second.line("cannot_start")["error"])
 
@@ -203,7 +217,9 @@ def test_wrong_settings_end_with_2() -> None:
 def test_an_open_health_watch_sees_the_drain_and_does_not_hold_it_up() -> None:
     with redis_on_socket() as url, service("--redis", url, "--drain", "10") as running:
         with grpc.insecure_channel(running.address) as channel:
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""), timeout=_SECONDS)
+            watch = health_pb2_grpc.HealthStub(channel).Watch(
+                health_pb2.HealthCheckRequest(service=""), timeout=_SECONDS
+            )
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
             running.process.send_signal(signal.SIGTERM)
             begun = time.monotonic()
@@ -252,7 +268,9 @@ def test_a_message_too_large_is_refused() -> None:
 def test_healthcheck_command() -> None:
     def check(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [Path(sys.executable).parent / "rungway", "healthcheck", *flags]
-        return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=20, check=False)
+        return subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, timeout=20, check=False
+        )
 
     with redis_on_socket() as url, service("--redis", url) as running:
         found = check("--target", running.address)

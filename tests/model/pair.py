@@ -104,18 +104,20 @@ class Pair:
 
     def compare(self) -> None:
         """All that can be seen: the tally, every trial with its curve, the best."""
-        self._same("tally", self.store.tally(), self.model.tally())
+        _same("tally", plain(self.store.tally()), plain(self.model.tally()))
         numbers = list(range(self.model.tally().trials_created + 1))
-        self._same("trials", self.store.trials(numbers, curve=True), self.model.trials(numbers, curve=True))
-        self._same("best", self.store.best(BEST_SHOWN), self.model.best(BEST_SHOWN))
+        views = [plain(engine.trials(numbers, curve=True)) for engine in (self.store, self.model)]
+        _same("trials", *views)
+        _same("best", plain(self.store.best(BEST_SHOWN)), plain(self.model.best(BEST_SHOWN)))
 
     def _both(self, call: Callable[[Engine], Answer]) -> Answer | None:
         answers: list[Answer] = []
         of_model = _outcome_of(lambda: answers.append(call(self.model)) or answers[0])
-        self._same("answer", _outcome_of(lambda: call(self.store)), of_model)
+        _same("answer", _outcome_of(lambda: call(self.store)), of_model)
         self.compare()
         return answers[0] if answers else None
 
-    def _same(self, what: str, of_store: object, of_model: object) -> None:
-        if plain(of_store) != plain(of_model):
-            raise Differs(f"{what}\n  store: {plain(of_store)}\n  model: {plain(of_model)}")
+
+def _same(what: str, of_store: object, of_model: object) -> None:
+    if of_store != of_model:
+        raise Differs(f"{what}\n  store: {of_store}\n  model: {of_model}")

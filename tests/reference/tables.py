@@ -29,8 +29,7 @@ def cases(name: str, **wanted: object) -> list[ParameterSet]:
     chosen = [
         pytest.param(case, id=case["id"])
         for case in load(name)
-        if case["id"] not in apart
-        and all(key in case and value in (..., case[key]) for key, value in wanted.items())
+        if case["id"] not in apart and all(key in case and value in (..., case[key]) for key, value in wanted.items())
     ]
     assert chosen, f"no case of {name} has {wanted}"
     return chosen

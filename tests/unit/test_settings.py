@@ -39,7 +39,8 @@ def test_variables_of_kubernetes_and_of_the_client_are_not_ours(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("xdg", "wanted"), [("/x/data", "/x/data/rungway"), ("", "~/.local/share/rungway"), ("a/b", "~/.local/share/rungway")]
+    ("xdg", "wanted"),
+    [("/x/data", "/x/data/rungway"), ("", "~/.local/share/rungway"), ("a/b", "~/.local/share/rungway")],
 )
 def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", xdg)
@@ -53,7 +54,11 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> 
         ("listen", "localhost:http", "wanted host:port"),
         ("listen", "localhost:65536", "wanted host:port"),
         ("listen", "::1:7077", "wanted an IPv6 address in brackets"),
-        ("drain_seconds", "-1", "drain_seconds (RUNGWAY_DRAIN_SECONDS): got '-1': Input should be greater than or equal"),
+        (
+            "drain_seconds",
+            "-1",
+            "drain_seconds (RUNGWAY_DRAIN_SECONDS): got '-1': Input should be greater than or equal",
+        ),
         ("drain_seconds", "nan", "drain_seconds"),
         ("max_message_bytes", "1e99", "max_message_bytes"),
         ("redis_max_connections", "0", "redis_max_connections"),
@@ -90,6 +95,8 @@ def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
-@pytest.mark.parametrize(("text", "parts"), [("h:0", ("h", 0)), ("[::1]:7", ("[::1]", 7)), ("10.0.0.1:65535", ("10.0.0.1", 65535))])
+@pytest.mark.parametrize(
+    ("text", "parts"), [("h:0", ("h", 0)), ("[::1]:7", ("[::1]", 7)), ("10.0.0.1:65535", ("10.0.0.1", 65535))]
+)
 def test_addresses(text: str, parts: tuple[str, int]) -> None:
     assert split_address(text) == parts

@@ -6,7 +6,7 @@ A command module imports typer and the standard library at its top and everythin
 
 import typer
 
-from rungway_server.cli import healthcheck, serve
+from rungway_server.cli import commands, healthcheck, serve
 
 app = typer.Typer(
     name="rungway",
@@ -17,3 +17,13 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("healthcheck")(healthcheck.healthcheck)
+app.command("demo")(commands.demo)
+app.command("preview")(commands.preview)
+app.command("create")(commands.create)
+app.command("status")(commands.status)
+app.command("best")(commands.best)
+app.command("trials")(commands.trials)
+app.command("pause")(commands.pause)
+app.command("resume")(commands.resume)
+app.command("stop")(commands.stop)
+app.command("delete")(commands.delete)

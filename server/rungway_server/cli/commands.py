@@ -27,7 +27,8 @@ def create(
     name: Annotated[
         str | None,
         typer.Option(
-            envvar="RUNGWAY_EXPERIMENT", help="Its id. Default: made from the file's key 'name', else from its file name."
+            envvar="RUNGWAY_EXPERIMENT",
+            help="Its id. Default: made from the file's key 'name', else from its file name.",
         ),
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
@@ -44,7 +45,9 @@ def status(
         str | None,
         typer.Argument(metavar="[EXPERIMENT]", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all of them."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="List all experiments, whatever RUNGWAY_EXPERIMENT says.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="List all experiments, whatever RUNGWAY_EXPERIMENT says.")
+    ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -71,6 +74,7 @@ def best(
 
 def trials(
     experiment: ExperimentArgument,
+    *,
     first: Annotated[int, typer.Option("--from", min=0, help="Number of the first trial to show.")] = 0,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="Most to show.")] = 100,
     hparams: Annotated[bool, typer.Option("--hparams", help="Show the configurations too.")] = False,
@@ -78,9 +82,9 @@ def trials(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List trials by number, a page at a time."""
-    from rungway_server.cli.trials import trials
+    from rungway_server.cli.trials import Page, trials
 
-    trials(experiment, first, count, hparams, target, output)
+    trials(experiment, Page(first, count, hparams), target, output)
 
 
 def pause(
@@ -123,6 +127,7 @@ def delete(
 
 
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Where to write the picture of the learning curves.")] = Path("demo-out"),
     count: Annotated[int, typer.Option("--trials", min=9, max=10_000, help="How many models to try.")] = 150,
     epochs: Annotated[int, typer.Option(min=3, max=729, help="Most epochs to train one.")] = 27,
@@ -133,4 +138,4 @@ def demo(
     """Run a whole search on this machine: a service, workers that train real models, one of them killed on the way."""
     from rungway_server.cli.demo import demo
 
-    demo(out, count, epochs, workers, seed, output)
+    demo(out, trials=count, epochs=epochs, workers=workers, seed=seed, output=output)

@@ -16,7 +16,7 @@ LEAST_WORKERS = 4
 INTERRUPTED = 130
 
 
-def demo(out: Path, trials: int, epochs: int, workers: int, seed: int, output: Output) -> None:
+def demo(out: Path, *, trials: int, epochs: int, workers: int, seed: int, output: Output) -> None:
     """Run the demo and print its report."""
     missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
@@ -28,6 +28,10 @@ def demo(out: Path, trials: int, epochs: int, workers: int, seed: int, output: O
 
     screen = console()
     order = Order(trials, epochs, workers or max(os.cpu_count() or 1, LEAST_WORKERS), seed)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(Exit.USAGE, f"{out}: cannot be made: {error.strerror}") from None
     try:
         outcome = run(order, view(screen) if output is Output.TABLE else PlainView(console(stderr=True)))
         picture = report.write_picture(outcome, out)

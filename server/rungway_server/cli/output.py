@@ -44,7 +44,9 @@ def errors(target: str = "") -> Iterator[None]:
     except BadFile as error:
         raise fail(Exit.USAGE, str(error)) from None
     except InvalidInput as error:
-        raise fail(Exit.REFUSED, "the configuration is refused", [f"{v.field}: {v.description}" for v in error.violations]) from None
+        raise fail(
+            Exit.REFUSED, "the configuration is refused", [f"{v.field}: {v.description}" for v in error.violations]
+        ) from None
     except InvalidValue as error:
         raise fail(Exit.REFUSED, "the configuration is refused", [str(error)]) from None
     except InvalidArgument as error:
@@ -53,7 +55,9 @@ def errors(target: str = "") -> Iterator[None]:
     except Unavailable as error:
         raise fail(Exit.UNREACHABLE, f"no answer from the service at {target}", [str(error)]) from None
     except OutcomeUnknown as error:
-        raise fail(Exit.UNREACHABLE, f"no answer from the service at {target}: it may have been done or not", [str(error)]) from None
+        raise fail(
+            Exit.UNREACHABLE, f"no answer from the service at {target}: it may have been done or not", [str(error)]
+        ) from None
     except RungwayError as error:
         raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}"] if error.reason else []) from None
 
@@ -83,9 +87,7 @@ def table(*columns: str, title: str = "") -> Table:
     grid = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
     for name in columns:
         right = name.startswith(">")
-        grid.add_column(
-            name.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold"
-        )
+        grid.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     return grid
 
 

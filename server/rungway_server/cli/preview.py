@@ -24,6 +24,7 @@ from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
 from rungway_server.domain.searchers import make_plan
 
+
 def preview(file: Path, output: Output) -> None:
     """Print what the search in a file would do."""
     with errors():

@@ -1,6 +1,7 @@
 """Commands about trials: best, trials."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -23,20 +24,32 @@ def best(experiment_id: str, most: int, target: str, output: Output) -> None:
         _print_best(console(), experiment, found)
 
 
-def trials(experiment_id: str, first: int, most: int, hparams: bool, target: str, output: Output) -> None:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which trials to list, and whether with their configurations."""
+
+    first: int
+    most: int
+    hparams: bool
+
+
+def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
     """Print a page of trials."""
+    end = page.first + page.most
     with service(target, experiment_id) as client:
-        page, more = client.list_trials(first=first, count=most)
+        listed = client.list_trials(limit=end + 1)
+    found = listed[page.first : end]
+    more = end if len(listed) > end else None
     if output is Output.JSON:
-        print_json({"experiment": experiment_id, "trials": page, "next": more})
+        print_json({"experiment": experiment_id, "trials": found, "next": more})
         return
     out = console()
-    if not page:
+    if not found:
         out.print("no trials here")
         return
-    _print_trials(out, page, hparams)
+    _print_trials(out, found, page.hparams)
     if more is not None:
-        out.print(f"more: rungway trials {experiment_id} --from {more} -n {most}", style="dim")
+        out.print(f"more: rungway trials {experiment_id} --from {more} -n {page.most}", style="dim")
 
 
 def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) -> None:
@@ -48,11 +61,11 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) ->
     out.print(grid)
 
 
-def _print_trials(out: Console, page: Sequence[Trial], hparams: bool) -> None:
+def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
     grid = table(">Trial", ">Bracket", "State", ">Length", ">Last", ">Best", ">Restarts", "Worker")
     if hparams:
         grid.add_column("Configuration", overflow="fold")
-    for trial in page:
+    for trial in found:
         state = f"{trial.state} ({trial.outcome})" if trial.outcome else str(trial.state)
         row = [str(trial.trial), str(trial.bracket + 1), state, count(trial.length), number(trial.metric)]
         row += [number(trial.best_metric), count(trial.restarts)]

@@ -1,4 +1,4 @@
-"""The images of the demo: 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn, split once and for all."""
+"""The images of the demo: 1,797 handwritten digits of 8 x 8 pixels in scikit-learn, split once and for all."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Digits:
 
 def load() -> Digits:
     """The same split for every worker, on every machine."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415  (slow to import; only workers need it)
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = (bunch.images / 16.0 - 0.5).astype(np.float32)

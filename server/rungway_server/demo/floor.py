@@ -129,8 +129,8 @@ class Floor:
         self.accident = Accident(number, desk.process.name, trial, desk.epoch, time.monotonic())
         desk.state = "killed"
         self.say(
-            f"worker {number} killed with SIGKILL on purpose, holding trial {trial} at epoch {desk.epoch} of {desk.until}; "
-            "it is not replaced"
+            f"worker {number} killed with SIGKILL on purpose, holding trial {trial} at epoch {desk.epoch} of "
+            f"{desk.until}; it is not replaced"
         )
 
     def _seen_again(self, desk: Desk) -> None:

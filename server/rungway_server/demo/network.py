@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Network:
         self.seed = seed
         self.epoch = 0
         sizes = [PIXELS, *[self.hparams.hidden_size] * self.hparams.hidden_layers, CLASSES]
-        self._shapes = list(zip(sizes, sizes[1:], strict=False))
+        self._shapes = list(pairwise(sizes))
         total = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self._shapes)
         self.weights: Floats = np.zeros(total, np.float32)
         self.velocity: Floats = np.zeros(total, np.float32)

@@ -40,10 +40,10 @@ class Story:
 
 def draw(curves: Sequence[Curve], rungs: Sequence[int], story: Story, path: Path) -> None:
     """Write a PNG: one line per trial, coloured by the highest rung it reached; `rungs` are lengths, lowest first."""
-    import matplotlib as mpl  # noqa: PLC0415  (slow to import; only the end of the demo needs it)
+    import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6.2), dpi=160, facecolor="white")
     axes = figure.add_axes((0.075, 0.1, 0.84, 0.72))
@@ -117,7 +117,9 @@ def _mark(axes: "Axes", curves: Sequence[Curve], story: Story) -> None:
     if story.best is not None:
         reports = by_trial[story.best].reports
         best_epoch, best_error = min(reports, key=lambda report: report[1])
-        axes.plot([best_epoch], [max(best_error, FLOOR)], "o", color=BEST, markersize=7, markeredgecolor="white", zorder=7)
+        axes.plot(
+            [best_epoch], [max(best_error, FLOOR)], "o", color=BEST, markersize=7, markeredgecolor="white", zorder=7
+        )
         axes.annotate(
             f"trial {story.best}\n{best_error:.2%}", (reports[-1][0], max(reports[-1][1], FLOOR)), xytext=(9, 0),
             textcoords="offset points", va="center", color=BEST, fontsize=9.5, fontweight="bold",

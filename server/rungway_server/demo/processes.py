@@ -31,7 +31,13 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 _ONE_THREAD = {
     name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "BLIS_NUM_THREADS",
+    )
 }
 
 
@@ -47,7 +53,7 @@ class Child:
         launch = [sys.executable, "-I", "-S", "-c", _CHILD, str(os.getpid()), sys.executable]
         self.log = log
         with log.open("ab") as file:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
                 [*launch, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if read else file,
@@ -93,7 +99,9 @@ class Service(Child):
         self.data = folder / "data"
         command = "from rungway_server.cli import main; main()"
         flags = ["--listen", "127.0.0.1:0", "--data", str(self.data), "--log-format", "json"]
-        super().__init__(["-c", command, "serve", *flags], folder / "service.log", environment={"PYTHONUNBUFFERED": "1"})
+        super().__init__(
+            ["-c", command, "serve", *flags], folder / "service.log", environment={"PYTHONUNBUFFERED": "1"}
+        )
 
     def wait_ready(self) -> str:
         """Its address, host:port, once it takes calls. Raises ServiceFailed."""

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from rungway import Experiment, Outcome as TrialOutcome
+from rungway import Experiment
+from rungway import Outcome as TrialOutcome
 from rungway_server.cli.output import count, plain, share, table
 from rungway_server.demo.picture import Curve, Story, draw
 from rungway_server.demo.run import Outcome
@@ -39,7 +40,11 @@ def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
     experiment, best = outcome.experiment, outcome.best
     out.print(_rungs(outcome))
     if best and best.best_metric is not None:
-        out.print(Text(f"Best: trial {best.trial}, validation error {best.best_metric:.2%} at epoch {best.best_length}", "bold"))
+        out.print(
+            Text(
+                f"Best: trial {best.trial}, validation error {best.best_metric:.2%} at epoch {best.best_length}", "bold"
+            )
+        )
         grid = table("Hyperparameter", ">Value")
         for name, value in sorted(best.hparams.items()):
             grid.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
@@ -96,7 +101,10 @@ def _accident(outcome: Outcome) -> str:
         return ends + "No worker was killed: none was in the middle of a trial with a checkpoint at the right time."
     trial = outcome.trials[accident.trial]
     if not outcome.taken_over:
-        return ends + f"Worker {accident.worker} was killed, but its trial {accident.trial} was NOT taken over: {trial.state}."
+        return (
+            ends
+            + f"Worker {accident.worker} was killed, but its trial {accident.trial} was NOT taken over: {trial.state}."
+        )
     return ends + (
         f"Worker {accident.worker} was killed holding trial {trial.trial} at epoch {accident.epoch}; {trial.worker} "
         f"went on from epoch {accident.resumed_epoch} after {accident.resumed_after:.1f} s and took it to epoch "

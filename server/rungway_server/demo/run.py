@@ -78,7 +78,7 @@ def _search(order: Order, view: View, folder: Path, stack: ExitStack) -> Outcome
     for note in client.create_experiment(EXPERIMENT, search).notes:
         view.say(f"note: {note}")
     stack.enter_context(view)
-    return _Search(order, view, service, client, folder, stack).run(target)
+    return _Search(order, view, service, client, folder=folder, stack=stack).run(target)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ class _Search:
     """One search in the works."""
 
     def __init__(
-        self, order: Order, view: View, service: Service, client: Client, folder: Path, stack: ExitStack
+        self, order: Order, view: View, service: Service, client: Client, *, folder: Path, stack: ExitStack
     ) -> None:
         self._order, self._view, self._service, self._client = order, view, service, client
         self._folder, self._stack = folder, stack

@@ -77,7 +77,8 @@ class PlainView:
         experiment, trials = snapshot.experiment, snapshot.experiment.trials
         self.say(
             f"{snapshot.elapsed:3.0f} s  {experiment.progress:4.0%}  {trials.started:3} trials started, "
-            f"{trials.running} running, {count(experiment.trained_length)} epochs trained, best {_best_error(snapshot.best)}"
+            f"{trials.running} running, {count(experiment.trained_length)} epochs trained, "
+            f"best {_best_error(snapshot.best)}"
         )
 
 

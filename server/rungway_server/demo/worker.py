@@ -19,13 +19,19 @@ from rungway_server.demo.network import Network, NotFinite
 def main(folder: Path, worker: str) -> None:
     """Train until the search is done."""
     data = digits.load()
-    client = rungway.Client(worker=worker)
+    client = rungway.Client(config=rungway.ClientConfig(worker=worker))
     for trial in client.trials():
         with trial:
             network = Network(trial.hparams, seed=trial.number)
             if trial.checkpoint:
                 network.load(trial.checkpoint)
-            say("start", trial=trial.number, epoch=network.epoch, until=trial.to_length, restarts=trial.assignment.restarts)
+            say(
+                "start",
+                trial=trial.number,
+                epoch=network.epoch,
+                until=trial.to_length,
+                restarts=trial.assignment.restarts,
+            )
             for epoch in trial.lengths():
                 try:
                     network.train_epoch(data)

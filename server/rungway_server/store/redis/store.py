@@ -232,7 +232,7 @@ class RedisStore:
         created, _, last = after.partition("/")
         key, ties = index_key(namespace), _TIES_PER_PAGE
         try:
-            found: list[tuple[str, float]] = await self._redis.zrange(
+            found: Any = await self._redis.zrange(
                 key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
             )
         except (RedisError, OSError, TimeoutError) as error:

@@ -1,0 +1,66 @@
+# The one task runner. `make` lists the verbs; each sets up what it needs in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+LOAD_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup proto lint format test test-fast demo load build image clean distclean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.redis ## Make .venv with everything, a redis-server included (PYTHON=python3.12 chooses the interpreter)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]' --group dev
+	@touch $@
+
+$(VENV)/.redis: $(VENV)/.installed scripts/fetch_redis.py
+	$(BIN)/python scripts/fetch_redis.py $(BIN)
+	@touch $@
+
+proto: setup ## Generate client/rungway/v1 from proto/rungway/v1
+	PYTHON=$(BIN)/python sh scripts/proto.sh
+
+lint: setup ## Style, types, import rules, protos: all checks that run nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+
+format: setup ## Write the files as lint wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write
+
+test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+test-fast: setup ## The tests without those marked slow
+	$(BIN)/python -m pytest -n auto -m 'not slow' $(PYTEST_ARGS)
+
+demo: setup ## A real search with real workers on this machine, in under two minutes
+	$(BIN)/rungway demo
+
+load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
+	$(BIN)/python -m loadtests $(LOAD_ARGS)
+
+build: setup ## The wheel, into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+image: ## The container image (needs Docker)
+	docker build --tag rungway .
+
+clean: ## Remove caches and what was built
+	rm -rf build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## … and the virtual environments
+	rm -rf $(VENV) .venv-proto

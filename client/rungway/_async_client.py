@@ -1,0 +1,172 @@
+"""The twin of `Client` for asyncio."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self, overload
+
+from rungway._async_worker import AsyncLeaseKeeper, AsyncTrialRun
+from rungway._calls import WorkerCalls
+from rungway._config import ClientConfig, configured
+from rungway._errors import FailedPrecondition
+from rungway._experiment_calls import ExperimentCalls
+from rungway._experiment_models import Experiment, Preview
+from rungway._grpc import AsyncDriver
+from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
+from rungway._requests import Checkpoint, Result, report
+from rungway._run import LEFT_BEHIND
+from rungway._words import Outcome
+
+
+class AsyncClient:
+    """The twin of `Client` for asyncio: the same methods, awaited.
+
+    It belongs to the event loop of its first call. A trial that a task was told to CONTINUE goes on with the next `ask`
+    of that task. Close it, or use it in `async with`, before the loop ends.
+    """
+
+    def __init__(
+        self, target: str | None = None, *, experiment: str | None = None, config: ClientConfig | None = None
+    ) -> None:
+        """See Client."""
+        self.config = configured(config, target, experiment)
+        self._driver = AsyncDriver(self.config)
+        self._work = WorkerCalls(self.config, asyncio.current_task)
+        self._experiments = ExperimentCalls(self.config)
+        self._keeper = AsyncLeaseKeeper(self._driver, self._work)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """See Client.close."""
+        await self._keeper.close()
+        await self._driver.close()
+
+    # Work.
+
+    async def ask(self, *, timeout: float | None = None) -> Assignment | None:
+        """See Client.ask."""
+        assignment = await self._driver.run(self._work.ask(timeout))
+        if assignment is not None:
+            self._keeper.ensure()
+        return assignment
+
+    async def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
+        """See Client.ask_once."""
+        return await self._driver.run(self._work.ask_once(count, request_id))
+
+    async def tell(
+        self,
+        assignment: Assignment,
+        metric: object,
+        *,
+        length: int | None = None,
+        checkpoint: Checkpoint = None,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """See Client.tell."""
+        reports = [report(assignment.to_length if length is None else length, metric)]
+        return (await self.tell_many([Result(assignment, reports, checkpoint)], request_id=request_id))[0]
+
+    async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
+        """See Client.tell_many."""
+        return await self._driver.run(self._work.tell(results, request_id))
+
+    async def heartbeat(self, leases: Iterable[Assignment | Lease]) -> list[LeaseStatus]:
+        """See Client.heartbeat."""
+        return await self._driver.run(self._work.heartbeat(leases))
+
+    async def release(
+        self,
+        assignment: Assignment,
+        checkpoint: Checkpoint = None,
+        length: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """See Client.release."""
+        return await self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
+
+    async def fail(
+        self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
+    ) -> Verdict:
+        """See Client.fail."""
+        return await self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
+
+    async def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
+        """See Client.trials."""
+        while (assignment := await self.ask()) is not None:
+            run = AsyncTrialRun(self._driver, self._work, assignment, cures=True)
+            try:
+                yield run
+            except GeneratorExit:
+                await run.leave(LEFT_BEHIND)
+                raise
+            await run.leave()
+
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[AsyncTrialRun]:
+        """See Client.trial."""
+        if (assignment := await self.ask()) is None:
+            raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
+        async with AsyncTrialRun(self._driver, self._work, assignment, cures=False) as run:
+            yield run
+
+    # Experiments and results. `experiment` is the client's own where it is not given.
+
+    async def create_experiment(
+        self, experiment: str, config: Mapping[str, Any], *, request_id: str | None = None
+    ) -> Experiment:
+        """See Client.create_experiment."""
+        return await self._driver.run(self._experiments.create(experiment, config, request_id))
+
+    async def get_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.get_experiment."""
+        return await self._driver.run(self._experiments.get(experiment))
+
+    async def list_experiments(self, limit: int | None = None) -> list[Experiment]:
+        """See Client.list_experiments."""
+        return await self._driver.run(self._experiments.list_experiments(limit))
+
+    async def pause_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.pause_experiment."""
+        return await self._driver.run(self._experiments.pause(experiment))
+
+    async def resume_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.resume_experiment."""
+        return await self._driver.run(self._experiments.resume(experiment))
+
+    async def stop_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.stop_experiment."""
+        return await self._driver.run(self._experiments.stop(experiment))
+
+    async def delete_experiment(self, experiment: str | None = None) -> None:
+        """See Client.delete_experiment."""
+        await self._driver.run(self._experiments.delete(experiment))
+
+    async def preview(self, config: Mapping[str, Any]) -> Preview:
+        """See Client.preview."""
+        return await self._driver.run(self._experiments.preview(config))
+
+    async def list_trials(self, limit: int | None = None, *, experiment: str | None = None) -> list[Trial]:
+        """See Client.list_trials."""
+        return await self._driver.run(self._experiments.list_trials(limit, experiment))
+
+    async def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
+        """See Client.get_trial."""
+        return await self._driver.run(self._experiments.get_trial(trial, experiment))
+
+    @overload
+    async def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    @overload
+    async def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
+    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | None | list[Trial]:
+        """See Client.best."""
+        trials = await self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        if count is None:
+            return trials[0] if trials else None
+        return trials

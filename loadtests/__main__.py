@@ -1,0 +1,42 @@
+"""`python -m loadtests [throughput|growth]`: run a load test on this machine, print a table, write JSON."""
+
+import argparse
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+from loadtests import throughput
+from loadtests.report import print_table, write_json
+from rungway_server.bootstrap import _loop_factory
+
+_HEAD = ("in flight", "call", "per second", "p50 ms", "p99 ms", "× no-op", "server µs", "redis µs", "generator µs", "server cores")
+
+
+def main() -> None:
+    """Read the command line and run the test it names."""
+    arguments = _parser().parse_args()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_throughput(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
+    tests = parser.add_subparsers(dest="test")
+    throughput_ = tests.add_parser("throughput", help="asks and tells per second beside a no-op rpc")
+    for one in (parser, throughput_):  # throughput is what runs when no test is named
+        one.add_argument("--seconds", type=float, default=5.0, help="length of one measurement (%(default)s)")
+        one.add_argument("--in-flight", type=int, nargs="+", default=[16, 64, 256], help="calls at once (%(default)s)")
+        one.add_argument("--rounds", type=int, default=3, help="measurements of each kind; medians are shown (%(default)s)")
+        one.add_argument("--json", type=Path, help="where to write the results (loadtests/results/)")
+    return parser
+
+
+async def _throughput(arguments: argparse.Namespace) -> None:
+    found = await throughput.measure(arguments.in_flight, arguments.seconds, arguments.rounds)
+    rows = [list(asdict(one).values()) for one in throughput.medians(found)]
+    print_table(_HEAD, rows)
+    print(f"\nwritten: {write_json(arguments.json, 'throughput', [asdict(one) for one in found])}")
+
+
+if __name__ == "__main__":
+    main()

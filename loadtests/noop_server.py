@@ -1,0 +1,57 @@
+"""A no-op rpc on the product's own server stack: the same builder, options and event loop, with a canned answer.
+
+What this carries is what the stack allows; the service's own figures are read beside it. Run as
+`python -m loadtests.noop_server`; prints one JSON line with its address and serves until SIGTERM.
+"""
+
+import asyncio
+import json
+import signal
+
+import grpc
+from redis.asyncio import Redis
+
+from rungway.v1 import search_service_pb2 as pb
+from rungway_server import bootstrap
+from rungway_server.domain.decisions import Decision, Explanation, Lease, Reason, TellAnswer, Verdict
+from rungway_server.settings import Settings
+from rungway_server.transport import wire
+
+PATH = "/loadtests.Noop/Tell"
+_ANSWER = wire.tell_message(
+    TellAnswer(
+        [Verdict(Lease(1_000, 2**44), Decision.CONTINUE, Explanation(Reason.BETWEEN_RUNGS, 1), 10**9, 10**7, 2**41)],
+        revision=100_000,
+    )
+)
+"""As long as the answer to a report between two rungs."""
+
+
+async def _tell(request: pb.TellRequest, context: "grpc.aio.ServicerContext[pb.TellRequest, pb.TellResponse]") -> pb.TellResponse:
+    return _ANSWER
+
+
+def _handler() -> grpc.GenericRpcHandler:
+    tell = grpc.unary_unary_rpc_method_handler(
+        _tell, request_deserializer=pb.TellRequest.FromString, response_serializer=pb.TellResponse.SerializeToString
+    )
+    service, rpc = PATH.strip("/").split("/")
+    return grpc.method_handlers_generic_handler(service, {rpc: tell})
+
+
+async def _serve() -> None:
+    unused = Redis()  # the product's services are registered too, and never called; no connection is ever made
+    server = bootstrap._build_server(unused, Settings())
+    server.add_generic_rpc_handlers((_handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    print(json.dumps({"event": "ready", "address": f"127.0.0.1:{port}"}), flush=True)
+    await stopped.wait()
+    await server.stop(0)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=bootstrap._loop_factory()) as runner:
+        runner.run(_serve())

@@ -1,0 +1,76 @@
+"""The processes under test, each apart from the generator: redis-server, `rungway serve` and the no-op server."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rungway_server.store.redis.embedded import EmbeddedRedis
+
+_RUNGWAY = str(Path(sys.executable).parent / "rungway")
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where the servers listen, and the processes whose CPU time is read."""
+
+    service: str
+    noop: str
+    redis_url: str
+    service_pid: int
+    noop_pid: int
+    redis_pid: int
+
+
+@asynccontextmanager
+async def running_stack() -> AsyncIterator[Stack]:
+    """A real Redis (append-only file, synced every second), the service on it, and the no-op server."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
+        redis = await stack.enter_async_context(EmbeddedRedis(Path(folder)))
+        serve = [_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis.url, "--drain-notice", "0"]
+        service, service_pid = await stack.enter_async_context(_server(*serve))
+        noop, noop_pid = await stack.enter_async_context(_server(sys.executable, "-m", "loadtests.noop_server"))
+        yield Stack(service, noop, redis.url, service_pid, noop_pid, redis.process.pid)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time a process has used so far, all threads, user and system (seconds, to a hundredth)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+@asynccontextmanager
+async def _server(*command: str) -> AsyncIterator[tuple[str, int]]:
+    """A process that logs a JSON line with event "ready" and its address; ended by SIGTERM."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+    try:
+        yield await asyncio.wait_for(_ready(process), _START_SECONDS), process.pid
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _ready(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout
+    log = []
+    async for line in process.stdout:
+        log.append(line.decode())
+        entry = json.loads(line)
+        if entry["event"] == "ready":
+            return str(entry["address"])
+    raise RuntimeError(f"the server did not start: {''.join(log)}")

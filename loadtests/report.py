@@ -1,0 +1,42 @@
+"""Results as tables for people and as JSON for programs."""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+"""Where results go unless told otherwise; git ignores it."""
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns to the width of their longest text, numbers to the right."""
+    texts = [list(head), *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(head))]
+    for row in texts:
+        print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
+
+
+def write_json(path: Path | None, test: str, results: object) -> Path:
+    """Write results with what they were measured on; returns the file."""
+    file = path or RESULTS / f"{test}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    machine = {
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg(),
+        "platform": platform.platform(),
+        "python": sys.version.split()[0],
+        **{name: version(name) for name in ("grpcio", "redis", "rungway")},
+    }
+    file.write_text(json.dumps({"test": test, "machine": machine, "results": results}, indent=2) + "\n")
+    return file
+
+
+def _text(cell: object) -> str:
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.2f}" if abs(cell) < 10 else f"{cell:.1f}"

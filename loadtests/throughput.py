@@ -1,0 +1,137 @@
+"""Asks and tells per second with their latency, beside a no-op rpc on the same server stack in the same run.
+
+Closed loop: each of `in_flight` slots sends its next call when the last was answered. Rounds are interleaved (no-op, tell,
+ask, pair; then again), so that whatever else the machine does falls on all of them alike; medians over the rounds are
+reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process and costs
+about as much CPU per call as the server: while a server uses less than a core, what limits is the generator or the
+machine, and the CPU time per call tells more than the calls per second.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from statistics import median
+
+import grpc
+
+from loadtests.experiment import CONFIG
+from loadtests.meter import Meter, percentile
+from loadtests.processes import Stack, cpu_seconds, running_stack
+from loadtests.workloads import WORKLOADS
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway.values import to_map
+
+_CONNECTIONS = 8
+_WARM_UP = 0.2
+"""Part of the measured time that the load runs before, unmeasured."""
+_MOST_CALLS = 200_000
+"""Most calls of one measurement: what a run can add to memory and disk is bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One kind of call in one measurement, or the median of several. Latencies in ms, CPU time in µs per call.
+
+    `to_noop`: calls of all kinds per second of this measurement, by those of the no-op in the same round. The CPU time
+    per call (of the server, Redis and the generator) and `server_cores`, the cores the server used, are over all kinds.
+    """
+
+    in_flight: int
+    kind: str
+    per_second: float
+    p50: float
+    p99: float
+    to_noop: float
+    server_cpu: float
+    redis_cpu: float
+    generator_cpu: float
+    server_cores: float
+
+
+async def measure(in_flight: list[int], seconds: float, rounds: int) -> list[Measured]:
+    """Every measurement of every round, each taking `seconds` after its warm-up."""
+    found: list[Measured] = []
+    async with running_stack() as stack:
+        for _ in range(rounds):
+            for slots in in_flight:
+                noop = 0.0
+                for name in WORKLOADS:
+                    kinds = await _measurement(stack, name, slots, seconds, noop)
+                    noop = noop or kinds[0].per_second
+                    found += kinds
+    return found
+
+
+def medians(found: list[Measured]) -> list[Measured]:
+    """One row per concurrency and kind: the median of each figure over the rounds."""
+    groups: dict[tuple[int, str], list[Measured]] = {}
+    for one in found:
+        groups.setdefault((one.in_flight, one.kind), []).append(one)
+    figures = [name for name in Measured.__slots__ if name not in ("in_flight", "kind")]
+    return [
+        Measured(in_flight, kind, **{name: median(getattr(one, name) for one in group) for name in figures})
+        for (in_flight, kind), group in groups.items()
+    ]
+
+
+async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop: float) -> list[Measured]:
+    address, pid = (stack.noop, stack.noop_pid) if name == "no-op" else (stack.service, stack.service_pid)
+    experiment = f"load-{uuid.uuid4().hex[:12]}"
+    meter = Meter(_MOST_CALLS)
+    async with AsyncExitStack() as exits:
+        channels = [await exits.enter_async_context(_channel(address)) for _ in range(min(slots, _CONNECTIONS))]
+        if name != "no-op":
+            await _create(channels[0], experiment)
+            exits.push_async_callback(_delete, channels[0], experiment)
+        prepared = [await WORKLOADS[name](channels[i % len(channels)], experiment) for i in range(slots)]
+        async with asyncio.TaskGroup() as group:
+            for run in prepared:
+                group.create_task(run(meter))
+            await asyncio.sleep(seconds * _WARM_UP)
+            figures = await _record(meter, (pid, stack.redis_pid, os.getpid()), seconds)
+    took, server, redis, generator = figures
+    calls = max(meter.calls, 1)
+    return [
+        Measured(
+            in_flight=slots,
+            kind=kind,
+            per_second=len(latencies) / took,
+            p50=1e3 * percentile(latencies, 0.5),
+            p99=1e3 * percentile(latencies, 0.99),
+            to_noop=calls / took / noop if noop else 1.0,
+            server_cpu=1e6 * server / calls,
+            redis_cpu=1e6 * redis / calls,
+            generator_cpu=1e6 * generator / calls,
+            server_cores=server / took,
+        )
+        for kind, latencies in sorted(meter.latencies.items())
+    ]
+
+
+async def _record(meter: Meter, pids: tuple[int, ...], seconds: float) -> list[float]:
+    """Let the meter record; the time it took and each process's CPU time in it (seconds)."""
+    before = [time.perf_counter(), *map(cpu_seconds, pids)]
+    meter.recording = True
+    while meter.running and time.perf_counter() - before[0] < seconds:
+        await asyncio.sleep(0.01)
+    meter.recording = meter.running = False
+    return [after - start for start, after in zip(before, [time.perf_counter(), *map(cpu_seconds, pids)], strict=True)]
+
+
+def _channel(address: str) -> grpc.aio.Channel:
+    """A connection of its own, as every worker has."""
+    return grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+
+
+async def _create(channel: grpc.aio.Channel, experiment: str) -> None:
+    await ExperimentServiceStub(channel).CreateExperiment(
+        pb.CreateExperimentRequest(experiment=experiment, config=to_map(CONFIG))
+    )
+
+
+async def _delete(channel: grpc.aio.Channel, experiment: str) -> None:
+    await ExperimentServiceStub(channel).DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment))

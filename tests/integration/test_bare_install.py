@@ -1,0 +1,45 @@
+"""`pip install .` in an empty environment is the thin client: grpcio, protobuf and nothing more."""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = tmp_path / "bare" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(_ROOT))
+    (wheel,) = tmp_path.glob("*.whl")
+    run(*pip, "--python", str(python), "install", "--constraint", str(_ROOT / "constraints.txt"), str(wheel))
+
+    listed = json.loads(run(*pip, "--python", str(python), "list", "--format=json"))
+    # typing-extensions is what grpcio brings itself.
+    assert {package["name"].replace("_", "-").lower() for package in listed} - {"typing-extensions"} == {
+        "grpcio",
+        "protobuf",
+        "rungway",
+    }
+    assert run(python, "-I", "-c", "import rungway; print(rungway.__version__)").strip() in wheel.name
+    assert (
+        run(python, "-I", "-c", "from rungway import AsyncClient, Client; print(Client.__name__)").strip() == "Client"
+    )
+
+    command = subprocess.run([python.parent / "rungway"], capture_output=True, text=True, timeout=30, check=False)
+    assert command.returncode == 2
+    assert command.stderr == "rungway: the command line is not installed: pip install 'rungway[cli]'\n"
+    assert command.stdout == ""
+
+
+def run(*command: str | Path) -> str:
+    """What a command printed; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

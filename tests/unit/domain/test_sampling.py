@@ -1,0 +1,258 @@
+"""Drawing configurations: the same for ever, independent of order and neighbours, and fair."""
+
+import json
+import math
+import random
+from collections import Counter
+from decimal import Context, Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungway_server.domain.sampling import philox, propose, round_keys
+from rungway_server.domain.space import Space
+from rungway_server.domain.space_reader import read_space
+from tests.reference.tables import Case, cases, load
+from tests.unit.domain.test_space import spaces
+
+word = st.integers(0, 2**64 - 1)
+SPACE = {
+    "batch_size": {"type": "categorical", "vals": [16, 32, 64]},
+    "layers": {"type": "int", "minval": 1, "maxval": 5},
+    "optimizer": {
+        "kind": "sgd",
+        "lr": {"type": "log", "base": 10, "minval": -5, "maxval": -1},
+        "momentum": {"type": "double", "minval": 0.0, "maxval": 1.0},
+    },
+    "wide": {"type": "int", "minval": -(2**63), "maxval": 2**63 - 1},
+}
+
+
+def space(document: dict[str, Any]) -> Space:
+    violations: list[Any] = []
+    result = read_space(document, "hyperparameters", violations)
+    assert not violations
+    return result
+
+
+def draws(parameter: object, many: int, seed: int = 1) -> list[Any]:
+    one = space({"x": parameter})
+    return [propose(one, seed, number)["x"] for number in range(many)]
+
+
+def test_the_published_known_answers() -> None:
+    ones = 2**64 - 1
+    assert philox((0, 0, 0, 0), round_keys(0, 0)) == (
+        0x16554D9ECA36314C,
+        0xDB20FE9D672D0FDC,
+        0xD7E772CEE186176B,
+        0x7E68B68AEC7BA23B,
+    )
+    assert philox((ones, ones, ones, ones), round_keys(ones, ones)) == (
+        0x87B092C3013FE90B,
+        0x438C3C67BE8D0224,
+        0x9CC7D7C69CD777B6,
+        0xA09CAEBF594F0BA0,
+    )
+
+
+@given(st.tuples(word, word, word, word), word, word)
+def test_bits_are_those_of_numpy(counter: tuple[int, int, int, int], low: int, high: int) -> None:
+    before = (sum(part << (64 * i) for i, part in enumerate(counter)) - 1) % 2**256  # numpy counts up before drawing
+    bits = np.random.Philox(key=low | high << 64, counter=before).random_raw(4)
+    assert philox(counter, round_keys(low, high)) == tuple(int(part) for part in bits)
+
+
+GOLDEN: list[tuple[int, int, dict[str, Any]]] = [
+    (
+        0,
+        0,
+        {
+            "batch_size": 16,
+            "layers": 2,
+            "optimizer": {"kind": "sgd", "lr": 0.00022612508299065038, "momentum": 0.29843826953741526},
+            "wide": -667646786144001472,
+        },
+    ),
+    (
+        0,
+        1,
+        {
+            "batch_size": 64,
+            "layers": 4,
+            "optimizer": {"kind": "sgd", "lr": 0.00014530237605586842, "momentum": 0.6642734965760545},
+            "wide": 8039565109944536419,
+        },
+    ),
+    (
+        1,
+        0,
+        {
+            "batch_size": 32,
+            "layers": 3,
+            "optimizer": {"kind": "sgd", "lr": 0.000921988635641105, "momentum": 0.09131736707603133},
+            "wide": -2187245771362743056,
+        },
+    ),
+    (
+        20260101,
+        999999,
+        {
+            "batch_size": 16,
+            "layers": 3,
+            "optimizer": {"kind": "sgd", "lr": 0.0047177317878713855, "momentum": 0.9991811387324363},
+            "wide": -151616067681139877,
+        },
+    ),
+    (
+        9223372036854775807,
+        9007199254740993,
+        {
+            "batch_size": 64,
+            "layers": 1,
+            "optimizer": {"kind": "sgd", "lr": 0.00597600839946328, "momentum": 0.5872293226090077},
+            "wide": -2957159177804595644,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("seed", "number", "expect"), GOLDEN)
+def test_proposals_never_change(seed: int, number: int, expect: dict[str, Any]) -> None:
+    """A figure that moves here means that running experiments would change under their users' feet."""
+    assert json.dumps(propose(space(SPACE), seed, number)) == json.dumps(expect)
+
+
+def test_trials_may_be_drawn_in_any_order() -> None:
+    one = space(SPACE)
+    in_order = [propose(one, 5, number) for number in range(50)]
+    shuffled = list(range(50))
+    random.Random(0).shuffle(shuffled)
+    assert {number: propose(space(SPACE), 5, number) for number in shuffled} == dict(enumerate(in_order))
+    assert len({json.dumps(values) for values in in_order}) == 50
+
+
+def test_parameters_do_not_know_of_each_other() -> None:
+    alone = space({"optimizer": {"momentum": SPACE["optimizer"]["momentum"]}})  # type: ignore[index]
+    for number in range(20):
+        whole = propose(space(SPACE), 5, number)
+        assert whole["optimizer"]["momentum"] == propose(alone, 5, number)["optimizer"]["momentum"]  # type: ignore[index]
+
+
+def test_seed_number_and_path_all_matter() -> None:
+    unit = {"type": "double", "minval": 0, "maxval": 1}
+    two = space({"a": unit, "b": unit, "g": {"a": unit}})
+    values = []
+    for seed in (0, 1, 2**63 - 1):
+        for number in (0, 1, 2**32, 2**63):
+            drawn = propose(two, seed, number)
+            values += [drawn["a"], drawn["b"], drawn["g"]["a"]]  # type: ignore[index]
+    assert len(set(values)) == 36
+
+
+@given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+def test_every_value_lies_in_its_space(document: dict[str, Any], seed: int, number: int) -> None:
+    whole = space(document)
+    values = propose(whole, seed, number)
+    assert list(values) == sorted(document, key=str.encode)
+    assert propose(whole, seed, number) == values
+    json.dumps(values, allow_nan=False)
+    check(document, values)
+
+
+def check(document: dict[str, Any], values: dict[str, Any]) -> None:
+    for name, wanted in document.items():
+        value = values[name]
+        kind = wanted.get("type") if isinstance(wanted, dict) else "bare"
+        if kind is None:
+            check(wanted, value)
+        elif kind == "categorical":
+            assert value in wanted["vals"]
+        elif kind == "int":
+            assert wanted["minval"] <= value <= wanted["maxval"]
+        elif kind == "double":
+            assert wanted["minval"] <= value < wanted["maxval"]
+        elif kind == "log":
+            exponent = math.log(value, wanted["base"])
+            assert wanted["minval"] - 1e-9 <= exponent <= wanted["maxval"] + 1e-9
+        else:
+            assert value == (wanted["val"] if kind == "const" else wanted)
+
+
+@pytest.mark.parametrize("case", cases("hyperparameter_sampling_cases.json", expect_sample=...))
+def test_samples_of_the_table(case: Case) -> None:
+    assert propose(space(case["hyperparameters"]), 0, 0) == case["expect_sample"]
+
+
+@pytest.mark.parametrize("case", cases("hyperparameter_sampling_cases.json", expect_support=...))
+def test_supports_of_the_table(case: Case) -> None:
+    assert sorted(set(draws(case["hyperparameters"]["x"], 100))) == case["expect_support"]
+
+
+@pytest.mark.parametrize("case", cases("hyperparameter_sampling_cases.json", expect_bounds=...))
+def test_bounds_of_the_table(case: Case) -> None:
+    low, high = case["expect_bounds"]
+    seen = draws(case["hyperparameters"]["x"], 500)
+    assert all(low <= value <= high for value in seen)
+    middle = math.sqrt(low * high) if low > 0 else (low + high) / 2
+    assert min(seen) < middle < max(seen)
+
+
+def test_the_same_seed_gives_the_same_sample() -> None:
+    (case,) = [case for case in load("hyperparameter_sampling_cases.json") if case["id"] == "all-kinds-reproducible"]
+    for seed in range(50):
+        again = [propose(space(case["hyperparameters"]), seed, number) for number in (0, 1)]
+        assert again == [propose(space(case["hyperparameters"]), seed, number) for number in (0, 1)]
+        assert again[0] != again[1]
+
+
+def chi_square(counts: Counter[Any], cells: int, many: int) -> float:
+    assert len(counts) <= cells
+    expected = many / cells
+    return sum((counts[cell] - expected) ** 2 / expected for cell in range(cells))
+
+
+# With 99 degrees of freedom a fair source stays between these bounds in all but about one of 10,000 draws.
+FAIR = (55, 160)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("parameter", "cell"),
+    [
+        ({"type": "int", "minval": -50, "maxval": 49}, lambda value: value + 50),
+        ({"type": "int", "minval": -(2**63), "maxval": 2**63 - 1}, lambda value: (value + 2**63) * 100 >> 64),
+        ({"type": "double", "minval": -1, "maxval": 1}, lambda value: int((value + 1) * 50)),
+        ({"type": "log", "base": 10, "minval": -5, "maxval": -1}, lambda value: int((math.log10(value) + 5) * 25)),
+        ({"type": "categorical", "vals": list(range(100))}, lambda value: value),
+    ],
+    ids=["int", "int64", "double", "log", "categorical"],
+)
+def test_values_are_spread_evenly(parameter: object, cell: Any, seed: int) -> None:
+    many = 5000
+    counts = Counter(cell(value) for value in draws(parameter, many, seed))
+    assert FAIR[0] < chi_square(counts, 100, many) < FAIR[1]
+
+
+def test_neighbouring_trials_and_parameters_are_not_correlated() -> None:
+    unit = {"type": "double", "minval": -1, "maxval": 1}
+    one = space({"a": unit, "b": unit})
+    rows = np.array([list(propose(one, 3, number).values()) for number in range(5000)])
+    a, b = rows[:, 0], rows[:, 1]
+    for left, right in ((a, b), (a[1:], a[:-1]), (b[1:], b[:-1]), (a[1:], b[:-1])):
+        assert abs(np.corrcoef(left, right)[0, 1]) < 0.06
+
+
+def test_integer_bounds_are_both_reached() -> None:
+    assert Counter(draws({"type": "int", "minval": 7, "maxval": 9}, 300)).keys() == {7, 8, 9}
+
+
+@pytest.mark.parametrize("base", [2.0, 10.0, 0.5, 3.14])
+def test_a_log_value_is_the_nearest_number_to_the_power(base: float) -> None:
+    bounds = {"minval": -8, "maxval": 8}
+    exponents = draws({"type": "double", **bounds}, 200)  # the same path, and so the same bits
+    powers = [float(Context(prec=60).power(Decimal(base), Decimal(exponent))) for exponent in exponents]
+    assert draws({"type": "log", "base": base, **bounds}, 200) == powers

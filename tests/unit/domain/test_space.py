@@ -1,0 +1,232 @@
+"""Reading search spaces: what is accepted, what is refused and where the mistake is said to be."""
+
+import datetime
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungway_server.domain.errors import Violation
+from rungway_server.domain.space import Categorical, Const, Double, Int, Log, Space, space_document
+from rungway_server.domain.space_reader import MAX_DEPTH, MAX_PARAMETERS, read_space
+from tests.reference.tables import Case, cases
+
+
+def read(document: object) -> tuple[Space, list[Violation]]:
+    violations: list[Violation] = []
+    return read_space(document, "hyperparameters", violations), violations
+
+
+def good(document: object) -> Space:
+    space, violations = read(document)
+    assert violations == []
+    return space
+
+
+def node(value: object) -> object:
+    (entry,) = good({"p": value}).entries
+    return entry.node
+
+
+@pytest.mark.parametrize("case", cases("config_cases.json", schema="hyperparameter"))
+def test_parameters_of_the_table(case: Case) -> None:
+    _, violations = read({"p": case["config"]})
+    # Where the original is lenient about something meaningless, Rungway refuses.
+    assert (violations == []) == (case["sane"] and "lenient" not in case), violations
+
+
+@pytest.mark.parametrize(
+    ("value", "expect"),
+    [
+        ({"type": "const", "val": [1, {"a": None}]}, Const([1, {"a": None}])),
+        ({"type": "int", "minval": -(2**63), "maxval": 2**63 - 1, "count": 3}, Int(-(2**63), 2**63 - 1, 3)),
+        ({"type": "double", "minval": -1, "maxval": 2.5}, Double(-1.0, 2.5)),
+        ({"type": "log", "base": 10, "minval": -5, "maxval": -1, "count": None}, Log(10.0, -5.0, -1.0)),
+        ({"type": "log", "base": 0.5, "minval": 1, "maxval": 3}, Log(0.5, 1.0, 3.0)),
+        ({"type": "categorical", "vals": ["a", None, [1]]}, Categorical(("a", None, [1]))),
+        ("relu", Const("relu")),
+        (None, Const(None)),
+        ([1, {"type": "int", "minval": 1, "maxval": 2}], Const([1, {"type": "int", "minval": 1, "maxval": 2}])),
+        ({}, Space()),
+    ],
+)
+def test_kinds(value: object, expect: object) -> None:
+    assert node(value) == expect
+
+
+def test_numbers_keep_their_type() -> None:
+    double = node({"type": "double", "minval": 0, "maxval": 1})
+    assert isinstance(double, Double)
+    assert isinstance(double.minval, float)
+    assert repr(node(1)) == "Const(val=1)"
+    assert repr(node(1.0)) == "Const(val=1.0)"
+    assert repr(node(True)) == "Const(val=True)"
+
+
+def test_names_are_in_byte_order_whatever_the_order_of_the_document() -> None:
+    names = ["b", "é", "a", "B", "z", "\U0001f600", "\uffff"]
+    space = good(dict.fromkeys(names, 1))
+    assert [entry.name for entry in space.entries] == ["B", "a", "b", "z", "é", "\uffff", "\U0001f600"]
+    assert space == good(dict.fromkeys(reversed(names), 1))
+
+
+def test_streams_depend_on_the_whole_path() -> None:
+    space = good({"a": {"b": 1}, "ab": 1, "b": {"a": 1}, "c": {"b": 1}})
+    streams = [entry.stream for entry in space.entries]
+    streams += [entry.node.entries[0].stream for entry in space.entries if isinstance(entry.node, Space)]
+    assert len(set(streams)) == 7
+
+
+def test_a_space_is_a_copy() -> None:
+    values: list[object] = [1]
+    document = {"c": values, "d": {"type": "categorical", "vals": [values]}}
+    space = good(document)
+    values.append(2)
+    assert [entry.node for entry in space.entries] == [Const([1]), Categorical(([1],))]
+
+
+BAD: list[tuple[object, list[str]]] = [
+    ([], [""]),
+    ("x", [""]),
+    ({"p": {"type": "tournament"}}, [".p.type"]),
+    ({"p": {"type": ["int"]}}, [".p.type"]),
+    ({"p": {"type": "int"}}, [".p.minval", ".p.maxval"]),
+    ({"p": {"type": "int", "minval": True, "maxval": 3}}, [".p.minval"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3.0}}, [".p.maxval"]),
+    ({"p": {"type": "int", "minval": "0", "maxval": 3}}, [".p.minval"]),
+    ({"p": {"type": "int", "minval": 3, "maxval": 3}}, [".p.minval"]),
+    ({"p": {"type": "int", "minval": 4, "maxval": 3}}, [".p.minval"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 2**63}}, [".p.maxval"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 10**5000}}, [".p.maxval"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "count": 0}}, [".p.count"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "count": 1.0}}, [".p.count"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "step": 1}}, [".p.step"]),
+    ({"p": {"type": "double", "minval": 1.0, "maxval": 1.0}}, [".p.minval"]),
+    ({"p": {"type": "double", "minval": math.nan, "maxval": 1}}, [".p.minval"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": math.inf}}, [".p.maxval"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": 10**400}}, [".p.maxval"]),
+    ({"p": {"type": "double", "minval": -1e308, "maxval": 1e308}}, [".p.maxval"]),
+    ({"p": {"type": "double", "minval": False, "maxval": 1}}, [".p.minval"]),
+    ({"p": {"type": "log", "minval": -3, "maxval": 1}}, [".p.base"]),
+    ({"p": {"type": "log", "base": 0, "minval": -3, "maxval": 1}}, [".p.base"]),
+    ({"p": {"type": "log", "base": -10, "minval": -3, "maxval": 1}}, [".p.base"]),
+    ({"p": {"type": "log", "base": 1, "minval": -3, "maxval": 1}}, [".p.base"]),
+    ({"p": {"type": "log", "base": 10, "minval": 1, "maxval": -3}}, [".p.minval"]),
+    ({"p": {"type": "log", "base": 10, "minval": 1, "maxval": 400}}, [".p.maxval"]),
+    ({"p": {"type": "log", "base": 10, "minval": -400, "maxval": 1}}, [".p.minval"]),
+    ({"p": {"type": "categorical"}}, [".p.vals"]),
+    ({"p": {"type": "categorical", "vals": []}}, [".p.vals"]),
+    ({"p": {"type": "categorical", "vals": "abc"}}, [".p.vals"]),
+    ({"p": {"type": "categorical", "vals": [1, math.nan]}}, [".p.vals[1]"]),
+    ({"p": {"type": "categorical", "vals": [0] * 10_001}}, [".p.vals"]),
+    ({"p": {"type": "const"}}, [".p.val"]),
+    ({"p": {"type": "const", "val": {"a": [0, 2**64]}}}, [".p.val.a[1]"]),
+    ({"p": datetime.date(2024, 1, 1)}, [".p"]),
+    ({"p": b"bytes"}, [".p"]),
+    ({"p": "\ud800"}, [".p"]),
+    ({"p": "x" * 10_001}, [".p"]),
+    ({"g": {"h": {"lr": {"type": "double", "minval": 2, "maxval": 1}}}}, [".g.h.lr.minval"]),
+    ({1: 2}, [".1"]),
+    ({"": 2}, ["."]),
+    ({"g": {None: 2}}, [".g.None"]),
+    ({"\udfff": 2}, [".\udfff"]),
+    ({"a": {"type": "x"}, "b": {"type": "int", "minval": 1}, "c": {3: 4}}, [".a.type", ".b.maxval", ".c.3"]),
+]
+
+
+@pytest.mark.parametrize(("document", "paths"), BAD, ids=lambda value: str(value)[:60] if value else "empty")
+def test_every_violation_has_its_path(document: object, paths: list[str]) -> None:
+    _, violations = read(document)
+    assert [violation.field for violation in violations] == ["hyperparameters" + path for path in paths]
+    assert all(len(violation.description) < 300 for violation in violations)
+
+
+def test_a_base_says_what_it_must_be() -> None:
+    _, (violation,) = read({"lr": {"type": "log", "base": -10, "minval": -5, "maxval": -1}})
+    assert violation.description == "got -10.0, wanted a positive number other than 1: values are base ** exponent"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"x": 1}
+    for _ in range(depth):
+        document = {"g": document}
+    return document
+
+
+def test_depth_is_limited() -> None:
+    good(nested(MAX_DEPTH))
+    _, (violation,) = read(nested(MAX_DEPTH + 1))
+    assert violation.field == "hyperparameters" + ".g" * (MAX_DEPTH + 1)
+    read(nested(5000))
+
+
+def test_depth_of_values_is_limited() -> None:
+    value: object = 0
+    for _ in range(5000):
+        value = [value]
+    _, (violation,) = read({"p": value})
+    assert violation.field == "hyperparameters.p" + "[0]" * MAX_DEPTH
+
+
+def test_the_number_of_parameters_is_limited() -> None:
+    names = [f"p{i}" for i in range(MAX_PARAMETERS)]
+    good({"g": dict.fromkeys(names, 1)})
+    _, (violation,) = read({"g": dict.fromkeys(names, 1), "one": "more"})
+    assert violation.field == "hyperparameters"
+
+
+name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4).filter(lambda text: text != "type")
+number = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+json_value = st.recursive(
+    st.none() | st.booleans() | number | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(name, inner, max_size=3),
+    max_leaves=5,
+)
+bounds = st.lists(st.integers(-300, 300), min_size=2, max_size=2, unique=True).map(sorted)
+count = st.none() | st.integers(1, 9)
+
+
+def ranged(kind: str, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(
+        lambda pair, **keys: {"type": kind, "minval": pair[0], "maxval": pair[1], **keys}, bounds, count=count, **more
+    )
+
+
+parameter = st.one_of(
+    st.builds(lambda val: {"type": "const", "val": val}, json_value),
+    json_value.filter(lambda value: not isinstance(value, dict)),
+    st.builds(lambda vals: {"type": "categorical", "vals": vals}, st.lists(json_value, min_size=1, max_size=3)),
+    ranged("int"),
+    ranged("double"),
+    ranged("log", base=st.floats(1.1, 10)),
+)
+spaces = st.recursive(
+    st.dictionaries(name, parameter, max_size=4),
+    lambda inner: st.dictionaries(name, inner | parameter, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(spaces)
+def test_documents_read_back_as_the_same_space(document: dict[str, object]) -> None:
+    space = good(document)
+    written = json.loads(json.dumps(space_document(space)))
+    assert good(written) == space
+    assert space_document(good(written)) == space_document(space)
+
+
+keys = st.text() | st.integers() | st.sampled_from(["type", "minval", "maxval", "vals"])
+anything = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.sampled_from(["int", "log"]),
+    lambda inner: st.lists(inner) | st.dictionaries(keys, inner),
+)
+
+
+@given(anything)
+def test_nothing_breaks_the_reader(document: object) -> None:
+    space, violations = read(document)
+    if not violations:
+        assert good(space_document(space)) == space

@@ -1,0 +1,127 @@
+"""The project keeps its own rules: size, generated code, import directions, nothing of anybody's machine."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_BIN = Path(sys.executable).parent
+_GENERATED = _ROOT / "client" / "rungway" / "v1"
+_SOURCES = ("client", "server", "scripts", "loadtests", "examples")
+
+# "path" or "path::function", each with the reason in a comment.
+_LONGER_THAN_ALLOWED: frozenset[str] = frozenset()
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
+def python_files() -> Iterator[Path]:
+    for folder in _SOURCES:
+        yield from (path for path in (_ROOT / folder).rglob("*.py") if _GENERATED not in path.parents)
+
+
+def own_files() -> list[Path]:
+    """What belongs to the project: tracked, or new and not ignored."""
+    listed = run("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [path for name in listed.stdout.split("\0") if name and (path := _ROOT / name).is_file()]
+
+
+def too_long(lengths: Iterator[tuple[str, int]], most: int) -> list[str]:
+    return [
+        f"{name}: {length} > {most}" for name, length in lengths if length > most and name not in _LONGER_THAN_ALLOWED
+    ]
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(_ROOT).as_posix()
+
+
+def test_modules_have_at_most_300_lines() -> None:
+    assert too_long(((name_of(path), lines_of(path)) for path in python_files()), 300) == []
+
+
+def test_functions_have_at_most_60_lines() -> None:
+    assert too_long(functions(), 60) == []
+
+
+def functions() -> Iterator[tuple[str, int]]:
+    for path in python_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name_of(path)}::{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize(("pattern", "most"), [("lua/*.lua", 120), ("lua/include/*.lua", 40)])
+def test_scripts_are_short(pattern: str, most: int) -> None:
+    scripts = list((_ROOT / "server" / "rungway_server" / "store" / "redis").glob(pattern))
+    assert scripts
+    assert too_long(((name_of(path), lines_of(path)) for path in scripts), most) == []
+
+
+def test_exceptions_are_still_needed() -> None:
+    known = {name_of(path) for path in own_files()} | {name for name, _ in functions()}
+    assert known >= _LONGER_THAN_ALLOWED
+
+
+@pytest.mark.slow
+def test_generated_code_is_up_to_date(tmp_path: Path) -> None:
+    generated = run("sh", "scripts/proto.sh", tmp_path)
+    if not (_ROOT / ".venv-proto" / "bin" / "protoc-gen-mypy").exists():
+        pytest.skip("the environment of the generator could not be built (it needs a package index)")
+    assert generated.returncode == 0, generated.stderr
+    assert contents(_GENERATED) == contents(tmp_path / "rungway" / "v1"), "run `make proto`"
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix in (".py", ".pyi")}
+
+
+@pytest.mark.parametrize("command", [["lint"], ["format", "--diff", "--exit-code"]])
+def test_protos_follow_the_rules(command: list[str]) -> None:
+    checked = run(_BIN / "buf", *command)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_imports_point_inward() -> None:
+    checked = run(_BIN / "lint-imports", "--no-cache")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_nothing_of_a_machine_or_a_package_index() -> None:
+    # Put together here, so that this file does not hold them itself.
+    words = [
+        "/wo" + "rk/",
+        "/ro" + "ot/",
+        "/ho" + "me/",
+        "/opt/py" + "pi",
+        "index" + "-url",
+        "find" + "-links",
+        "pypi.org/" + "simple",
+    ]
+    pattern = re.compile("|".join(map(re.escape, words)))
+    found = [
+        f"{name_of(path)}:{number}: {line.strip()[:100]}"
+        for path in own_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def test_constraints_are_names_and_versions_only() -> None:
+    lines = (_ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    wrong = [line for line in lines if line and not line.startswith("#") and not re.fullmatch(r"[\w.-]+==[\w.]+", line)]
+    assert wrong == []
