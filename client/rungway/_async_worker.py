@@ -1,7 +1,6 @@
 """The twin of `_worker` for asyncio."""
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -39,11 +38,10 @@ class AsyncTrialRun(Run):
         if self._ended:
             return False
         self._check(report)
-        saved = checkpoint
-        if callable(saved):
-            saved = saved() if self._decides(report.length) else None
-        text = await saved if inspect.isawaitable(saved) else saved
-        if self._add(report, _requests.checkpoint_text(text)):
+        if callable(checkpoint):
+            saved = checkpoint() if self._decides(report.length) else None
+            checkpoint = await saved if isinstance(saved, Awaitable) else saved
+        if self._add(report, _requests.checkpoint_text(checkpoint)):
             async with self._sending:
                 await self._driver.run(self._tell())
         return not self.should_stop

@@ -198,7 +198,7 @@ class Client:
     def best(self, *, experiment: str | None = None) -> Trial | None: ...
     @overload
     def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | None | list[Trial]:
+    def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
         """The trial with the best metric, None when no trial has a real one; with `count` that many, best first."""
         trials = self._driver.run(self._experiments.best(1 if count is None else count, experiment))
         if count is None:

@@ -72,7 +72,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(_drain, server, health, settings)
-        stopped = asyncio.ensure_future(_signalled())
+        stopped = asyncio.ensure_future(_stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         _log.info("ready", address=address, serving=health.ready)
         if ready:
@@ -165,8 +165,8 @@ async def _fit_for_use(client: Redis, settings: Settings) -> None:
     _log.info("redis", version=facts.version, persistence=facts.persistence)
 
 
-async def _signalled() -> None:
-    """Returns at the first SIGTERM or SIGINT; a second one ends the process at once."""
+def _stop_signal(stack: AsyncExitStack) -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     received = asyncio.Event()
 
@@ -182,10 +182,8 @@ async def _signalled() -> None:
     with suppress(ValueError, RuntimeError):  # not in the main thread: served until cancelled
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, first, number)
-    try:
-        await received.wait()
-    finally:
-        unhook()
+    stack.callback(unhook)
+    return received
 
 
 async def _drain(server: grpc.aio.Server, health: Health, settings: Settings) -> None:

@@ -15,7 +15,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare" / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(_ROOT))
     (wheel,) = tmp_path.glob("*.whl")
     run(*pip, "--python", str(python), "install", "--constraint", str(_ROOT / "constraints.txt"), str(wheel))

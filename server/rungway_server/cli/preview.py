@@ -1,11 +1,14 @@
 """`rungway preview`: what a search would do, worked out here, without a service."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from rungway_server.cli.files import read_document
+from rungway_server.cli.ladder import BRACKETS_PER_TABLE
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import (
     console,
@@ -19,7 +22,7 @@ from rungway_server.cli.output import (
 )
 from rungway_server.domain import config as configs
 from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.plan import Bracket, Plan
+from rungway_server.domain.plan import Plan
 from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
 from rungway_server.domain.searchers import make_plan
@@ -39,37 +42,39 @@ def preview(file: Path, output: Output) -> None:
 
 
 def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: tuple[str, ...]) -> None:
-    out.print(headline(config.searcher.name, plan.max_trials, len(plan.brackets), plan.max_length, plan.unit))
-    for index, (bracket, rows) in enumerate(zip(plan.brackets, result.brackets, strict=True)):
-        out.print(_rows(f"Bracket {index + 1}: {_ladder(bracket, plan.unit)}", rows.rows, plan.unit))
-    if len(plan.brackets) > 1:
-        out.print(_rows("All brackets", result.total, plan.unit))
-    saved = table(f"Total length trained ({plan.unit})", ">Length", ">Share")
-    saved.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
-    saved.add_row(f"random search, {count(plan.max_trials)} trials", count(result.random_search_length), "100.0%")
-    out.print(saved)
+    many = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
+    out.print(
+        f"{config.searcher.name}: {_trials(plan.max_trials)}{many}, up to {count(plan.max_length)} {plan.unit} each"
+    )
+    for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
+        columns = {
+            f"Bracket {start + index + 1}": bracket.rows
+            for index, bracket in enumerate(result.brackets[start : start + BRACKETS_PER_TABLE])
+        }
+        if len(columns) > 1 and start + len(columns) == len(result.brackets):
+            columns["All"] = result.total
+        out.print(_table(columns, plan.unit))
+    cost = table(f"Total length trained ({plan.unit})", ">Length", ">Share")
+    cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
+    cost.add_row(f"random search, {_trials(plan.max_trials)}", count(result.random_search_length), "100.0%")
+    out.print(cost)
     print_notes(out, notes)
 
 
-def headline(searcher: str, trials: int, brackets: int, length: int, unit: str) -> str:
-    """One line on a plan: `adaptive_asha: 500 trials in 3 brackets, up to 1,024 epochs each`."""
-    ladders = f" in {brackets} brackets" if brackets > 1 else ""
-    return f"{searcher}: {count(trials)} trial{'s'[: trials != 1]}{ladders}, up to {count(length)} {unit} each"
+def _trials(number: int) -> str:
+    return f"{count(number)} trial{'s'[: number != 1]}"
 
 
-def _ladder(bracket: Bracket, unit: str) -> str:
-    rungs = ", ".join(count(rung.length) for rung in bracket.rungs)
-    return f"{count(bracket.max_trials)} trials, rungs at {rungs} {unit}"
-
-
-def _rows(title: str, rows: tuple[PreviewRow, ...], unit: str) -> Any:
-    grid = table(">Trials", f">Train to ({unit})", f">Total ({unit})", title=title)
-    for row in rows:
-        grid.add_row(count(row.trials), count(row.length), count(row.trials * row.length))
+def _table(columns: Mapping[str, Sequence[PreviewRow]], unit: str) -> Table:
+    """Trials by the length they train to, a column per bracket; below, how many they are and what they train."""
+    grid = table(f">Train to ({unit})", *(f">{name}" for name in columns))
+    for length in sorted({row.length for rows in columns.values() for row in rows}):
+        ends = ({row.length: count(row.trials) for row in rows}.get(length, "") for rows in columns.values())
+        grid.add_row(count(length), *ends)
     grid.add_section()
-    grid.add_row(
-        count(sum(row.trials for row in rows)), "", count(sum(row.trials * row.length for row in rows)), style="bold"
-    )
+    grid.add_row("trials", *(count(sum(row.trials for row in rows)) for rows in columns.values()), style="bold")
+    totals = (count(sum(row.trials * row.length for row in rows)) for rows in columns.values())
+    grid.add_row(f"{unit} trained", *totals, style="bold")
     return grid
 
 

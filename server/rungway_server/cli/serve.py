@@ -9,63 +9,56 @@ import typer
 def serve(
     *,
     listen: Annotated[str | None, typer.Option(help="Where to listen, HOST:PORT; port 0 takes a free one.")] = None,
-    redis: Annotated[
-        str | None,
-        typer.Option(help="Use this Redis and not the embedded store. With a password, rather set RUNGWAY_REDIS_URL."),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the embedded store.")] = None,
+    redis: Annotated[str | None, typer.Option(help="Use this Redis; with a password, set RUNGWAY_REDIS_URL.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     fsync: Annotated[str | None, typer.Option(help="Embedded store: sync to disk 'everysec' or 'always'.")] = None,
     reflection: Annotated[bool | None, typer.Option(help="Serve the descriptors to tools.")] = None,
     redis_timeout: Annotated[float | None, typer.Option(help="How long to wait for Redis (seconds).")] = None,
     redis_connections: Annotated[int | None, typer.Option(help="Most connections to Redis at once.")] = None,
-    unsafe_eviction: Annotated[
-        str | None, typer.Option(help="A Redis that may evict keys: 'refuse' it or 'warn'.")
-    ] = None,
-    request_window: Annotated[
-        int | None, typer.Option(help="How long answers to request ids are remembered (seconds).")
-    ] = None,
+    unsafe_eviction: Annotated[str | None, typer.Option(help="If Redis may evict keys: 'refuse' or 'warn'.")] = None,
+    request_window: Annotated[int | None, typer.Option(help="How long answers are kept for repeats (seconds).")] = None,
     max_message_bytes: Annotated[int | None, typer.Option(help="Largest request taken (bytes).")] = None,
     max_concurrent_rpcs: Annotated[int | None, typer.Option(help="Calls in work at once.")] = None,
-    drain_notice: Annotated[
-        float | None, typer.Option(help="On SIGTERM: serve as NOT_SERVING for so long (seconds).")
-    ] = None,
-    drain: Annotated[float | None, typer.Option(help="Then: let calls in work finish for so long (seconds).")] = None,
+    drain_notice: Annotated[float | None, typer.Option(help="SIGTERM: stay as NOT_SERVING so long (seconds).")] = None,
+    drain: Annotated[float | None, typer.Option(help="Then: calls in work may take so long (seconds).")] = None,
     log_level: Annotated[str | None, typer.Option(help="'debug', 'info', 'warning' or 'error'.")] = None,
-    log_format: Annotated[
-        str | None, typer.Option(help="'json', 'console', or 'auto': text on a terminal, else JSON.")
-    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="'json', 'console', or 'auto': text on a terminal.")] = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C.
 
-    Every flag can also be set by the environment: RUNGWAY_LISTEN, RUNGWAY_REDIS_URL, RUNGWAY_DATA_DIR and so on, named
-    after the settings; a flag wins. Exit codes: 0 after a drain, 1 when it could not start or its store died, 2 for a
-    wrong setting.
+    Every setting can also come from the environment: RUNGWAY_LISTEN, RUNGWAY_REDIS_URL, RUNGWAY_DATA_DIR, …; a flag
+    wins. Exit codes: 0 after a drain, 1 when it could not start or its store died, 2 for a wrong setting.
     """
+    settings: dict[str, object] = {
+        "listen": listen,
+        "redis_url": redis,
+        "data_dir": data,
+        "fsync": fsync,
+        "reflection": reflection,
+        "redis_timeout_seconds": redis_timeout,
+        "redis_max_connections": redis_connections,
+        "unsafe_eviction": unsafe_eviction,
+        "request_window_seconds": request_window,
+        "max_message_bytes": max_message_bytes,
+        "max_concurrent_rpcs": max_concurrent_rpcs,
+        "drain_notice_seconds": drain_notice,
+        "drain_seconds": drain,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    raise typer.Exit(_serve(settings))
+
+
+def _serve(flags: dict[str, object]) -> int:
     try:
         from rungway_server.bootstrap import serve_sync
         from rungway_server.settings import Settings, SettingsError
     except ModuleNotFoundError as error:
         typer.echo(f"rungway: {error.name} is not installed: pip install 'rungway[server]'", err=True)
-        raise typer.Exit(2) from error
+        return 2
     try:
-        settings = Settings.load(
-            listen=listen,
-            redis_url=redis,
-            data_dir=data,
-            fsync=fsync,
-            reflection=reflection,
-            redis_timeout_seconds=redis_timeout,
-            redis_max_connections=redis_connections,
-            unsafe_eviction=unsafe_eviction,
-            request_window_seconds=request_window,
-            max_message_bytes=max_message_bytes,
-            max_concurrent_rpcs=max_concurrent_rpcs,
-            drain_notice_seconds=drain_notice,
-            drain_seconds=drain,
-            log_level=log_level,
-            log_format=log_format,
-        )
+        settings = Settings.load(**flags)
     except SettingsError as error:
         typer.echo(f"rungway: wrong settings:\n{error}", err=True)
-        raise typer.Exit(2) from error
-    raise typer.Exit(serve_sync(settings))
+        return 2
+    return serve_sync(settings)

@@ -14,7 +14,7 @@ from rungway_server.demo.digits import Digits, shifted
 
 CLASSES = 10
 PIXELS = 64
-PASSES_PER_EPOCH = 10
+PASSES_PER_EPOCH = 8
 
 Floats = npt.NDArray[np.float32]
 
@@ -66,7 +66,7 @@ class Network:
             matrix[:] = spread * rng.standard_normal(matrix.shape, np.float32)
 
     def train_epoch(self, digits: Digits) -> None:
-        """Ten passes over the training images, moved afresh each time. Raises NotFinite when training diverged."""
+        """Eight passes over the training images, moved afresh each time. Raises NotFinite when training diverged."""
         self.epoch += 1
         rng = np.random.default_rng([self.seed, self.epoch])
         rate = np.float32(self.hparams.learning_rate * self.hparams.learning_rate_decay ** (self.epoch - 1))
@@ -135,8 +135,7 @@ class Network:
         rate = self.hparams.dropout
         if rate == 0:
             return np.float32(1)
-        mask: Floats = (rng.random(shape, np.float32) >= rate) / np.float32(1 - rate)
-        return mask
+        return (rng.random(shape, np.float32) >= rate).astype(np.float32) / np.float32(1 - rate)
 
     def _activate(self, sums: Floats) -> Floats:
         result: Floats = np.tanh(sums) if self.hparams.activation == "tanh" else np.maximum(sums, 0)
@@ -157,6 +156,6 @@ class Network:
 
 
 def _softmax(logits: Floats) -> Floats:
-    result = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     result /= result.sum(axis=1, keepdims=True)
     return result

@@ -14,7 +14,7 @@ def experiment_config(trials: int, epochs: int, workers: int, seed: int) -> dict
         "name": "handwritten digits",
         "hyperparameters": {
             "hidden_layers": {"type": "int", "minval": 1, "maxval": 3},
-            "hidden_size": {"type": "int", "minval": 32, "maxval": 384},
+            "hidden_size": {"type": "int", "minval": 32, "maxval": 256},
             "activation": {"type": "categorical", "vals": ["relu", "tanh"]},
             "learning_rate": {"type": "log", "base": 10, "minval": -4, "maxval": 0.5},
             "learning_rate_decay": {"type": "double", "minval": 0.8, "maxval": 1.0},

@@ -35,9 +35,9 @@ def main(folder: Path, worker: str) -> None:
             for epoch in trial.lengths():
                 try:
                     network.train_epoch(data)
-                except NotFinite as error:
+                except NotFinite as failure:
                     say("diverged", trial=trial.number, epoch=epoch)
-                    raise rungway.Diverged(str(error)) from None
+                    raise rungway.Diverged(str(failure)) from None
                 error = network.error(data)
                 checkpoint = folder / f"trial-{trial.number:04}-epoch-{epoch:03}.npz"
                 going_on = trial.report(epoch, error, checkpoint=partial(network.save, checkpoint))

@@ -115,7 +115,7 @@ def to_document(config: ExperimentConfig) -> dict[str, object]:
 
 
 def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
-    top.allow((*_KEYS, *IGNORED_KEYS))
+    top.allow(_KEYS, unsaid=IGNORED_KEYS)
     if ignored := sorted(key for key in top.values if key in IGNORED_KEYS):
         notes.append(f"ignored, they mean nothing here: {', '.join(ignored)}")
     searcher_section = top.section("searcher")

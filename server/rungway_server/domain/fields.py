@@ -54,12 +54,13 @@ class Section:
         """Note what is wrong with a key."""
         self.violations.append(Violation(joined(self.path, key), description))
 
-    def allow(self, keys: Iterable[str]) -> None:
-        """Refuse every other key."""
-        allowed = sorted(keys)
+    def allow(self, keys: Iterable[str], *, unsaid: Iterable[str] = ()) -> None:
+        """Refuse every other key, and say which are allowed, without those that are `unsaid`."""
+        said = sorted(keys)
+        allowed = {*said, *unsaid}
         for key in self.values:
             if key not in allowed:
-                self.refuse(key, f"unknown key; allowed here: {', '.join(allowed)}")
+                self.refuse(key, f"unknown key, wanted one of {', '.join(said)}")
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null."""

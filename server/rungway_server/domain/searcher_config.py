@@ -86,7 +86,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     if name is None:
         return None
     keys = _KEYS[name]
-    section.allow((*keys, *_OTHER_FORMS))
+    section.allow(keys, unsaid=_OTHER_FORMS)
     max_length, unit = _length(section, name, notes)
     if ignored := [key for key in _IGNORED if section.has(key)]:
         notes.append(f"searcher: {' and '.join(ignored)} ignored, trials start without another trial's checkpoint")

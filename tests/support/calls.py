@@ -1,0 +1,152 @@
+"""Raw stubs and the requests that tests send by them."""
+
+import itertools
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from rungway.v1 import experiment_service_pb2 as experiment_pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1 import trial_pb2
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway.v1.search_service_pb2_grpc import SearchServiceStub
+from rungway.values import to_map
+
+SECONDS = 20.0
+"""Deadline of every call of the tests."""
+
+SPACE: Mapping[str, object] = {
+    "rate": {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0},
+    "layers": {"type": "int", "minval": 1, "maxval": 4},
+}
+
+_names = itertools.count()
+
+
+def unique_name(prefix: str = "e") -> str:
+    """An experiment id that no other test of this process uses."""
+    return f"{prefix}-{next(_names)}"
+
+
+def new_id() -> str:
+    """A request id."""
+    return uuid.uuid4().hex
+
+
+def config(
+    name: str = "random",
+    *,
+    space: Mapping[str, object] | None = None,
+    lease_seconds: float = 60.0,
+    max_restarts: int = 5,
+    **searcher: object,
+) -> dict[str, object]:
+    """A configuration; `searcher` are further keys of that section."""
+    section: dict[str, object] = {"name": name, "metric": "loss", "max_length": {"epochs": 1}, **searcher}
+    if name != "single":
+        section.setdefault("max_trials", 4)
+    return {
+        "hyperparameters": SPACE if space is None else space,
+        "searcher": section,
+        "seed": 7,
+        "lease_seconds": lease_seconds,
+        "max_restarts": max_restarts,
+    }
+
+
+class Calls:
+    """The calls of both services on one channel, shortened to what tests vary."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.search = SearchServiceStub(channel)
+        self.experiments = ExperimentServiceStub(channel)
+
+    def create(self, experiment: str, document: Mapping[str, object], request_id: str = "") -> None:
+        """CreateExperiment."""
+        request = experiment_pb.CreateExperimentRequest(
+            experiment=experiment, config=to_map(document), request_id=request_id
+        )
+        self.experiments.CreateExperiment(request, timeout=SECONDS)
+
+    def ask(self, experiment: str, count: int = 1, request_id: str = "", worker: str = "w") -> search_pb.AskResponse:
+        """Ask."""
+        request = search_pb.AskRequest(experiment=experiment, count=count, request_id=request_id, worker=worker)
+        return self.search.Ask(request, timeout=SECONDS)
+
+    def assignment(self, experiment: str) -> trial_pb2.Assignment:
+        """The one assignment of an ask that must give one."""
+        (assignment,) = self.ask(experiment).assignments
+        return assignment
+
+    def tell(
+        self,
+        experiment: str,
+        lease: trial_pb2.Lease,
+        *reports: tuple[int, float],
+        request_id: str = "",
+        checkpoint: str = "",
+    ) -> trial_pb2.Verdict:
+        """Tell with one result."""
+        request = tell_request(experiment, lease, *reports, request_id=request_id, checkpoint=checkpoint)
+        (verdict,) = self.search.Tell(request, timeout=SECONDS).verdicts
+        return verdict
+
+    def trial(self, experiment: str, number: int) -> trial_pb2.Trial:
+        """GetTrial."""
+        request = experiment_pb.GetTrialRequest(experiment=experiment, trial=number)
+        return self.experiments.GetTrial(request, timeout=SECONDS).trial
+
+
+def tell_request(
+    experiment: str,
+    lease: trial_pb2.Lease,
+    *reports: tuple[int, float],
+    request_id: str = "",
+    checkpoint: str = "",
+) -> search_pb.TellRequest:
+    """A tell of one result, from pairs of length and metric."""
+    result = trial_pb2.Result(
+        lease=lease,
+        reports=[trial_pb2.Report(length=length, metric=metric) for length, metric in reports],
+        checkpoint=checkpoint,
+    )
+    return search_pb.TellRequest(experiment=experiment, request_id=request_id, results=[result])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a call failed; `fields` are the paths of its field violations."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    metadata: Mapping[str, str]
+    fields: tuple[str, ...]
+    violations: Mapping[str, str]
+    retry_seconds: float | None
+
+
+def refusal_of(error: grpc.RpcError) -> Refusal:
+    """What a failed call says of itself in its google.rpc.Status; it must have one."""
+    status = rpc_status.from_call(error)
+    assert status is not None, f"no google.rpc.Status with {error!r}"
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        for message in (info, bad, retry):
+            if detail.Is(message.DESCRIPTOR):
+                detail.Unpack(message)
+    assert info.domain == "rungway"
+    return Refusal(
+        code=error.code(),
+        reason=info.reason,
+        message=status.message,
+        metadata=dict(info.metadata),
+        fields=tuple(violation.field for violation in bad.field_violations),
+        violations={violation.field: violation.description for violation in bad.field_violations},
+        retry_seconds=retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None,
+    )

@@ -1,0 +1,77 @@
+"""`rungway serve` processes for tests: any number of them on one Redis, each on a free port."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+class Service:
+    """One running `rungway serve`; its log lines are read as they are needed."""
+
+    def __init__(self, folder: Path, flags: tuple[str, ...]) -> None:
+        self._log = folder / "log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [Path(sys.executable).parent / "rungway", "serve", "--log-format", "json", *flags],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+
+    @property
+    def address(self) -> str:
+        """Where it listens, host:port; waits until it does."""
+        return str(self._line("ready")["address"])
+
+    def log(self) -> str:
+        """All it has written."""
+        return self._log.read_text(errors="replace")
+
+    def lines(self, event: str) -> list[dict[str, object]]:
+        """The log lines of one event."""
+        complete = [line for line in self.log().splitlines(keepends=True) if line.endswith("}\n")]
+        return [line for line in map(json.loads, complete) if line["event"] == event]
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; returns its exit code when it has drained."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS)
+
+    def _line(self, event: str) -> dict[str, object]:
+        deadline = time.monotonic() + READY_SECONDS
+        while not (found := self.lines(event)):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"`rungway serve` did not say {event!r}:\n{self.log()}")
+            time.sleep(0.02)
+        return found[0]
+
+
+@contextmanager
+def services(redis_url: str, count: int = 1, *flags: str) -> Iterator[list[Service]]:
+    """`count` services on one Redis, all ready; killed at the end. `flags` are added to each command line."""
+    with tempfile.TemporaryDirectory(prefix="rw-") as folder, ExitStack() as stack:
+        running = []
+        for number in range(count):
+            own = Path(folder, str(number))
+            own.mkdir()
+            running.append(Service(own, ("--listen", "127.0.0.1:0", "--redis", redis_url, *flags)))
+            stack.callback(running[-1].kill)
+        for service in running:
+            assert service.address
+        yield running

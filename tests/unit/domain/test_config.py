@@ -1,0 +1,442 @@
+"""Reading whole configurations: defaults, Determined's own files, and every kind of mistake."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungway_server.domain.config import MAX_VIOLATIONS, ExperimentConfig, parse, to_document
+from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.ladder import Mode
+from rungway_server.domain.searcher_config import SearcherConfig, SearcherName
+from rungway_server.domain.space import Space
+from tests.reference.tables import Case, cases
+from tests.unit.domain.test_space import spaces
+
+NO_SPACE = "hyperparameters: none, so all trials are alike"
+RANDOM = {"name": "random", "metric": "loss", "max_trials": 5}
+ADAPTIVE = {"name": "adaptive_asha", "metric": "loss", "max_trials": 100, "max_length": {"epochs": 64}}
+ASYNC = {"name": "async_halving", "metric": "loss", "max_trials": 9, "num_rungs": 3, "max_length": 81}
+
+
+def searcher(section: dict[str, Any]) -> SearcherConfig:
+    return parse({"searcher": section})[0].searcher
+
+
+def notes(document: dict[str, Any]) -> list[str]:
+    return [note for note in parse({"hyperparameters": {"x": 1}, **document})[1]]
+
+
+def violations(document: Any) -> list[Violation]:
+    with pytest.raises(InvalidInput) as caught:
+        parse(document)
+    return list(caught.value.violations)
+
+
+def fields(document: Any) -> list[str]:
+    return [violation.field for violation in violations(document)]
+
+
+# ------------------------------------------------------------------------------------------- the reference table
+
+
+def accepted(section: dict[str, Any]) -> bool:
+    try:
+        parse({"searcher": section})
+    except InvalidInput:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("case", cases("config_cases.json", schema="searcher", startable=...))
+def test_what_may_start_is_accepted_and_nothing_else(case: Case) -> None:
+    # Where the original is lenient about something meaningless, Rungway refuses.
+    assert accepted(case["config"]) == (case["startable"] and "lenient" not in case)
+
+
+@pytest.mark.parametrize("case", cases("config_cases.json", schema="length"))
+def test_lengths(case: Case) -> None:
+    assert accepted({**RANDOM, "max_length": case["config"]}) == case["sane_positive"]
+
+
+DEFAULTED = [
+    *cases("config_cases.json", schema="searcher", expect_defaulted=...),
+    *cases("config_cases.json", schema="searcher", expect_defaulted_subset=...),
+]
+
+
+@pytest.mark.parametrize("case", DEFAULTED)
+def test_defaults(case: Case) -> None:
+    section = case["config"]
+    if section["name"] not in ("single", "random") and "max_length" not in section:
+        section = {**section, "max_length": 1000}  # compulsory here, and its own default nowhere
+    expect = case.get("expect_defaulted") or case["expect_defaulted_subset"]
+    document = to_document(parse({"searcher": section})[0])["searcher"]
+    assert isinstance(document, dict)
+    kept = {key: value for key, value in expect.items() if value is not None and not key.startswith("source_")}
+    assert {key: document.get(key) for key in kept} == kept
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"name": "adaptive_asha", "metric": "loss", "max_trials": 100, "max_length": {"epochs": 5}},
+        {"name": "async_halving", "metric": "loss", "max_trials": 100, "num_rungs": 3, "max_length": {"epochs": 5}},
+    ],
+)
+def test_old_lengths_may_start(section: dict[str, Any]) -> None:
+    assert (searcher(section).max_length, searcher(section).unit) == (5, "epochs")
+
+
+# ------------------------------------------------------------------------------------------------- good documents
+
+
+def test_the_least_there_can_be() -> None:
+    config, said = parse({"searcher": {"name": "single", "metric": "loss"}})
+    assert config == ExperimentConfig(
+        Space(), SearcherConfig(name=SearcherName.SINGLE, metric="loss", max_concurrent_trials=1), seed=0
+    )
+    assert (config.max_restarts, config.lease_seconds, config.name, config.description) == (5, 60.0, "", "")
+    assert said == (NO_SPACE,)
+    assert config.searcher.to_completion
+    assert config.searcher.full_length == 1
+
+
+def test_everything_given() -> None:
+    document = {
+        "name": "digits",
+        "description": "a search",
+        "hyperparameters": {"lr": {"type": "log", "base": 10, "minval": -5, "maxval": -1}},
+        "searcher": {
+            "name": "adaptive_asha",
+            "metric": "accuracy",
+            "smaller_is_better": False,
+            "max_trials": 50,
+            "max_length": 100,
+            "unit": "rounds",
+            "max_concurrent_trials": 0,
+            "divisor": 2.5,
+            "min_length": 3,
+            "stop_once": True,
+            "mode": "conservative",
+            "max_rungs": 4,
+            "bracket_rungs": [2, 1],
+        },
+        "seed": 7,
+        "max_restarts": 0,
+        "lease_seconds": 1.5,
+    }
+    config, said = parse(document)
+    assert said == ()
+    assert config.searcher == SearcherConfig(
+        name=SearcherName.ADAPTIVE_ASHA,
+        metric="accuracy",
+        smaller_is_better=False,
+        max_trials=50,
+        max_length=100,
+        unit="rounds",
+        max_concurrent_trials=0,
+        divisor=2.5,
+        min_length=3,
+        stop_once=True,
+        mode=Mode.CONSERVATIVE,
+        max_rungs=4,
+        bracket_rungs=(2, 1),
+    )
+    assert (config.seed, config.max_restarts, config.lease_seconds) == (7, 0, 1.5)
+    assert (config.name, config.description) == ("digits", "a search")
+    written = to_document(config)
+    assert written.pop("hyperparameters") == {"lr": {"type": "log", "base": 10.0, "minval": -5.0, "maxval": -1.0}}
+    assert written == {key: value for key, value in document.items() if key != "hyperparameters"}
+
+
+def test_a_determined_file_is_accepted_as_it_is() -> None:
+    document = {
+        "name": "mnist_pytorch_adaptive_search",
+        "description": None,
+        "hyperparameters": {
+            "learning_rate": {"type": "log", "minval": -5.0, "maxval": 1.0, "base": 10.0},
+            "n_filters1": {"type": "int", "minval": 8, "maxval": 64},
+            "dropout1": {"type": "double", "minval": 0.2, "maxval": 0.8},
+            "batch_size": {"type": "categorical", "vals": [32, 64]},
+            "global_batch_size": 64,
+        },
+        "searcher": {
+            "name": "adaptive_asha",
+            "metric": "validation_loss",
+            "smaller_is_better": True,
+            "max_trials": 500,
+            "max_time": 1024,
+            "time_metric": "epochs",
+            "source_trial_id": None,
+        },
+        "entrypoint": "python3 train.py",
+        "records_per_epoch": 50_000,
+        "min_validation_period": {"epochs": 1},
+        "resources": {"slots_per_trial": 1},
+        "environment": {"image": "some/image"},
+        "checkpoint_policy": "best",
+        "checkpoint_storage": None,
+        "data": {"url": "https://example.com"},
+        "labels": ["a", "b"],
+        "profiling": {"enabled": False},
+        "workspace": "w",
+        "project": "p",
+        "reproducibility": {"experiment_seed": 42},
+        "max_restarts": 3,
+    }
+    config, said = parse(document)
+    assert (config.seed, config.max_restarts, config.name) == (42, 3, "mnist_pytorch_adaptive_search")
+    assert (config.searcher.max_length, config.searcher.unit) == (1024, "epochs")
+    assert said == (
+        "ignored, they mean nothing here: checkpoint_policy, checkpoint_storage, data, entrypoint, environment, labels,"
+        " min_validation_period, profiling, project, records_per_epoch, resources, workspace",
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "length", "unit"),
+    [
+        ({"max_length": {"batches": 7}}, 7, "batches"),
+        ({"max_length": {"seconds": 7}}, 7, "seconds"),
+        ({"max_length": {"epochs": 7}, "unit": "epochs"}, 7, "epochs"),
+        ({"max_length": 7}, 7, ""),
+        ({"max_length": 7, "unit": "rounds"}, 7, "rounds"),
+        ({"max_time": 7, "time_metric": "steps"}, 7, "steps"),
+        ({"max_time": 7, "time_metric": "steps", "max_length": {"epochs": 9}}, 7, "steps"),
+        ({"max_time": 7, "max_length": {"epochs": 9}}, 9, "epochs"),
+        ({"time_metric": "steps", "max_length": {"epochs": 9}}, 9, "epochs"),
+        ({"max_length": 10**12}, 10**12, ""),
+    ],
+)
+def test_forms_of_a_length(keys: dict[str, Any], length: int, unit: str) -> None:
+    for section in (RANDOM, {**ADAPTIVE, "max_length": None}):
+        found = searcher({**section, **keys})
+        assert (found.max_length, found.unit) == (length, unit)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"searcher": RANDOM}, []),
+        ({"searcher": RANDOM, "hyperparameters": None}, [NO_SPACE]),
+        ({"searcher": RANDOM, "hyperparameters": {}}, [NO_SPACE]),
+        (
+            {"searcher": {**ADAPTIVE, "max_time": 8, "time_metric": "epochs"}},
+            ["searcher: max_length ignored, max_time and time_metric are used"],
+        ),
+        (
+            {"searcher": {**ADAPTIVE, "max_time": 8}},
+            ["searcher: max_time ignored without time_metric, max_length is used"],
+        ),
+        (
+            {"searcher": {**RANDOM, "source_trial_id": 15, "source_checkpoint_uuid": None}},
+            ["searcher: source_trial_id ignored, trials start without another trial's checkpoint"],
+        ),
+    ],
+)
+def test_notes(document: dict[str, Any], said: list[str]) -> None:
+    assert notes(document) == said
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        {"seed": 9},
+        {"searcher": {**RANDOM, "seed": 9}},
+        {"reproducibility": {"experiment_seed": 9}},
+        {"seed": 9, "searcher": {**RANDOM, "seed": 9}, "reproducibility": {"experiment_seed": 9}},
+        {"seed": 9, "reproducibility": {"experiment_seed": None}},
+    ],
+)
+def test_where_the_seed_may_be(seeds: dict[str, Any]) -> None:
+    assert parse({"searcher": RANDOM, **seeds})[0].seed == 9
+
+
+# -------------------------------------------------------------------------------------------------- bad documents
+
+
+@pytest.mark.parametrize("name", ["grid", "sync_halving", "hyperband", "adaptive", "pbt"])
+def test_known_searchers_that_are_not_available_yet(name: str) -> None:
+    (violation,) = violations({"searcher": {"name": name, "metric": "loss", "budget": 3}})
+    assert violation.field == "searcher.name"
+    assert "not available yet" in violation.description
+
+
+def test_retired_searchers_say_what_to_use() -> None:
+    (violation,) = violations({"searcher": {"name": "adaptive_simple", "metric": "loss", "max_trials": 3}})
+    assert violation == Violation("searcher.name", "'adaptive_simple' is retired: use 'adaptive_asha'")
+
+
+BAD: list[tuple[Any, list[str]]] = [
+    ({}, ["searcher"]),
+    ({"searcher": None}, ["searcher"]),
+    ({"searcher": {}}, ["searcher"]),
+    ({"searcher": RANDOM, "hyperparameter": {}}, ["hyperparameter"]),
+    ({"searcher": RANDOM, 3: 4}, ["3"]),
+    ({"searcher": RANDOM, "hyperparameters": [1]}, ["hyperparameters"]),
+    ({"searcher": RANDOM, "hyperparameters": 0}, ["hyperparameters"]),
+    ({"searcher": RANDOM, "seed": -1}, ["seed"]),
+    ({"searcher": RANDOM, "seed": 2**63}, ["seed"]),
+    ({"searcher": RANDOM, "seed": 1.0}, ["seed"]),
+    ({"searcher": RANDOM, "seed": 1, "reproducibility": {"experiment_seed": 2}}, ["reproducibility.experiment_seed"]),
+    ({"searcher": {**RANDOM, "seed": 2}, "seed": 1}, ["searcher.seed"]),
+    ({"searcher": RANDOM, "reproducibility": {"seed": 2}}, ["reproducibility.seed"]),
+    ({"searcher": RANDOM, "reproducibility": 2}, ["reproducibility"]),
+    ({"searcher": RANDOM, "max_restarts": -1}, ["max_restarts"]),
+    ({"searcher": RANDOM, "max_restarts": True}, ["max_restarts"]),
+    ({"searcher": RANDOM, "lease_seconds": 0}, ["lease_seconds"]),
+    ({"searcher": RANDOM, "lease_seconds": 86_401}, ["lease_seconds"]),
+    ({"searcher": RANDOM, "lease_seconds": math.nan}, ["lease_seconds"]),
+    ({"searcher": RANDOM, "lease_seconds": "60"}, ["lease_seconds"]),
+    ({"searcher": RANDOM, "name": 3}, ["name"]),
+    ({"searcher": RANDOM, "name": "x" * 257}, ["name"]),
+    ({"searcher": RANDOM, "description": "x" * 10_001}, ["description"]),
+    ({"searcher": {"name": "random"}}, ["searcher.metric", "searcher.max_trials"]),
+    ({"searcher": {"metric": "loss"}}, ["searcher.name"]),
+    ({"searcher": {"name": "annealing", "metric": "loss"}}, ["searcher.name"]),
+    ({"searcher": {"name": 5, "metric": "loss"}}, ["searcher.name"]),
+    ({"searcher": {**RANDOM, "metric": ""}}, ["searcher.metric"]),
+    ({"searcher": {**RANDOM, "metric": "x" * 257}}, ["searcher.metric"]),
+    ({"searcher": {**RANDOM, "metric": "\ud800"}}, ["searcher.metric"]),
+    ({"searcher": {**RANDOM, "max_trials": 0}}, ["searcher.max_trials"]),
+    ({"searcher": {**RANDOM, "max_trials": 10_000_001}}, ["searcher.max_trials"]),
+    ({"searcher": {**RANDOM, "max_trials": True}}, ["searcher.max_trials"]),
+    ({"searcher": {**RANDOM, "max_concurrent_trials": -1}}, ["searcher.max_concurrent_trials"]),
+    ({"searcher": {**RANDOM, "smaller_is_better": 1}}, ["searcher.smaller_is_better"]),
+    ({"searcher": {**RANDOM, "divisor": 3}}, ["searcher.divisor"]),
+    ({"searcher": {**RANDOM, "max_length": 0}}, ["searcher.max_length"]),
+    ({"searcher": {**RANDOM, "max_length": True}}, ["searcher.max_length"]),
+    ({"searcher": {**RANDOM, "max_length": 2.0}}, ["searcher.max_length"]),
+    ({"searcher": {**RANDOM, "max_length": 10**12 + 1}}, ["searcher.max_length"]),
+    ({"searcher": {**RANDOM, "max_length": {"epochs": 0}}}, ["searcher.max_length.epochs"]),
+    ({"searcher": {**RANDOM, "max_length": {"epochs": None}}}, ["searcher.max_length.epochs"]),
+    ({"searcher": {**RANDOM, "max_length": {3: 4}}}, ["searcher.max_length"]),
+    ({"searcher": {**RANDOM, "max_length": {"epochs": 3}, "unit": "batches"}}, ["searcher.unit"]),
+    ({"searcher": {**RANDOM, "unit": "epochs"}}, ["searcher.unit"]),
+    ({"searcher": {**RANDOM, "max_time": 3}}, ["searcher.time_metric"]),
+    ({"searcher": {**RANDOM, "max_time": 0, "time_metric": "epochs"}}, ["searcher.max_time"]),
+    ({"searcher": {"name": "single", "metric": "loss", "max_trials": 2}}, ["searcher.max_trials"]),
+    ({"searcher": {**ADAPTIVE, "max_length": None}}, ["searcher.max_length"]),
+    ({"searcher": {**ADAPTIVE, "divisor": 1}}, ["searcher.divisor"]),
+    ({"searcher": {**ADAPTIVE, "divisor": 1e9}}, ["searcher.divisor"]),
+    ({"searcher": {**ADAPTIVE, "divisor": math.nan}}, ["searcher.divisor"]),
+    ({"searcher": {**ADAPTIVE, "divisor": True}}, ["searcher.divisor"]),
+    ({"searcher": {**ADAPTIVE, "max_rungs": 0}}, ["searcher.max_rungs"]),
+    ({"searcher": {**ADAPTIVE, "max_rungs": 101}}, ["searcher.max_rungs"]),
+    ({"searcher": {**ADAPTIVE, "num_rungs": 3}}, ["searcher.num_rungs"]),
+    ({"searcher": {**ADAPTIVE, "mode": "Standard"}}, ["searcher.mode"]),
+    ({"searcher": {**ADAPTIVE, "mode": []}}, ["searcher.mode"]),
+    ({"searcher": {**ADAPTIVE, "bracket_rungs": [0]}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "bracket_rungs": [True]}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "bracket_rungs": [101]}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "bracket_rungs": [1] * 101}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "bracket_rungs": "12"}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "max_trials": 2, "bracket_rungs": [3, 2, 1]}}, ["searcher.bracket_rungs"]),
+    ({"searcher": {**ADAPTIVE, "min_length": 0}}, ["searcher.min_length"]),
+    ({"searcher": {**ADAPTIVE, "min_length": 65}}, ["searcher.min_length"]),
+    ({"searcher": {**ADAPTIVE, "stop_once": 0}}, ["searcher.stop_once"]),
+    ({"searcher": {**ASYNC, "num_rungs": None}}, ["searcher.num_rungs"]),
+    ({"searcher": {**ASYNC, "min_length": 3}}, ["searcher.num_rungs"]),
+    ({"searcher": {**ASYNC, "num_rungs": 101}}, ["searcher.num_rungs"]),
+    (
+        {
+            "typo": 1,
+            "hyperparameters": {"optimizer": {"lr": {"type": "double", "minval": 1, "maxval": 0}}},
+            "searcher": {"name": "random", "max_trials": 0, "foo": 1},
+            "max_restarts": "many",
+        },
+        [
+            "typo",
+            "searcher.metric",
+            "searcher.foo",
+            "searcher.max_trials",
+            "hyperparameters.optimizer.lr.minval",
+            "max_restarts",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "expect"), BAD)
+def test_every_violation_is_found_with_its_path(document: Any, expect: list[str]) -> None:
+    found = violations(document)
+    assert [violation.field for violation in found] == expect
+    assert all(0 < len(violation.description) < 500 for violation in found)
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 3])
+def test_a_document_that_is_no_mapping(document: Any) -> None:
+    assert fields(document) == ["config"]
+
+
+def test_a_searcher_that_is_no_mapping() -> None:
+    assert fields({"searcher": [1]}) == ["searcher"]
+
+
+def test_the_number_of_violations_listed_is_bounded() -> None:
+    found = violations({"searcher": RANDOM, "hyperparameters": {f"p{i}": {"type": "x"} for i in range(100)}})
+    assert len(found) == MAX_VIOLATIONS + 1
+    assert found[-1] == Violation("config", f"{100 - MAX_VIOLATIONS} more violations are not listed")
+
+
+# ------------------------------------------------------------------------------------------------- reading back
+
+lengths = st.integers(1, 10**12)
+units = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+several = {
+    "metric": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5),
+    "smaller_is_better": st.booleans(),
+    "max_trials": st.integers(1, 10_000_000),
+    "max_concurrent_trials": st.integers(0, 100),
+}
+halving = {
+    **several,
+    "max_length": lengths,
+    "unit": units,
+    "divisor": st.floats(1.5, 1000) | st.integers(2, 9),
+    "stop_once": st.booleans(),
+}
+sections = st.one_of(
+    st.fixed_dictionaries({"name": st.just("single"), "metric": several["metric"]}, optional={"max_length": lengths}),
+    st.fixed_dictionaries({"name": st.just("random"), **several}),
+    st.fixed_dictionaries({"name": st.just("async_halving"), **halving, "num_rungs": st.integers(1, 9)}),
+    st.fixed_dictionaries({"name": st.just("async_halving"), **halving, "min_length": st.just(1)}),
+    st.fixed_dictionaries(
+        {
+            "name": st.just("adaptive_asha"),
+            **halving,
+            "mode": st.sampled_from(["aggressive", "standard", "conservative"]),
+            "max_rungs": st.integers(1, 9),
+        }
+    ),
+)
+
+
+@given(spaces, sections, st.integers(0, 2**63 - 1), st.floats(0.1, 86_400))
+def test_documents_read_back_as_the_same_configuration(
+    space: dict[str, Any], section: dict[str, Any], seed: int, lease_seconds: float
+) -> None:
+    document = {"hyperparameters": space, "searcher": section, "seed": seed, "lease_seconds": lease_seconds}
+    config, _ = parse(document)
+    written = to_document(config)
+    assert parse(json.loads(json.dumps(written)))[0] == config
+    assert {key: written["searcher"][key] for key in section} == section  # type: ignore[index]
+
+
+keys = st.sampled_from(["name", "metric", "max_trials", "max_length", "divisor", "searcher", "seed", "bracket_rungs"])
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["random", "loss", "adaptive_asha"])
+anything = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner), max_leaves=6)
+
+
+@given(st.dictionaries(keys, anything))
+def test_nothing_breaks_the_parser(document: dict[str, Any]) -> None:
+    for attempt in (document, {"searcher": document}):
+        try:
+            config, _ = parse(attempt)
+        except InvalidInput:
+            continue
+        assert parse(to_document(config))[0] == config
