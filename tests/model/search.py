@@ -170,10 +170,14 @@ class Search:
             self.line.append(trial.number)
 
     def die(self, trial: TrialRecord, outcome: Outcome, message: str) -> Standing:
-        """The trial ranks after every real result and never runs again."""
+        """The trial ranks after every real result and never runs again. Returns where it stands at last."""
         self.end_lease(trial, TrialState.STOPPED if outcome is Outcome.STOPPED else TrialState.FAILED)
         trial.outcome, trial.message = outcome, message
-        return self.place(trial, None)
+        standing = self.place(trial, None)
+        if self.stops:
+            return standing
+        ladder = self.ladder(trial)
+        return ladder.promote_standing(trial.rung, ladder.entry_of(trial.rung, trial.number))
 
     def restart(self, trial: TrialRecord, message: str) -> Standing | None:
         """Back in line at the cost of one restart; dead (and where it then stands) when they are spent."""

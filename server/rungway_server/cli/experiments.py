@@ -108,7 +108,7 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
         for grid in ladder(experiment.plan):
-            out.print(grid)
+            out.print("", grid, "", sep="\n")
         if any(len(bracket.rungs) > 1 for bracket in experiment.plan.brackets):
             out.print("12 →   4: twelve results at this rung, four of which went on", style="dim")
     print_notes(out, experiment.notes)
@@ -127,4 +127,4 @@ def _print_plan(out: Console, experiment: Experiment) -> None:
     for index, bracket in enumerate(experiment.plan.brackets):
         lengths = ", ".join(count(rung.length) for rung in bracket.rungs)
         grid.add_row(str(index + 1), count(bracket.max_trials), lengths)
-    out.print(grid)
+    out.print("", grid, "", sep="\n")

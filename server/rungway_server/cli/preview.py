@@ -53,11 +53,11 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
         }
         if len(columns) > 1 and start + len(columns) == len(result.brackets):
             columns["All"] = result.total
-        out.print(_table(columns, plan.unit))
+        out.print("", _table(columns, plan.unit), sep="\n")
     cost = table(f"Total length trained ({plan.unit})", ">Length", ">Share")
     cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
     cost.add_row(f"random search, {_trials(plan.max_trials)}", count(result.random_search_length), "100.0%")
-    out.print(cost)
+    out.print("", cost, "", sep="\n")
     print_notes(out, notes)
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -106,14 +106,14 @@ class Floor:
         """Whether any worker is left."""
         return any(desk.alive for desk in self.desks.values())
 
-    def cause_accident(self, progress: float, top: int, read_trial: Callable[[int], Trial]) -> None:
-        """Kill a worker in the middle of a trial that goes for the top and has a checkpoint, if there is one now."""
+    def cause_accident(self, progress: float, rungs: Sequence[int], read_trial: Callable[[int], Trial]) -> None:
+        """Kill a worker that is between the two top rungs with its trial, if there is one now."""
         if self.accident or progress < CALM or sum(desk.alive for desk in self.desks.values()) < 2:
             return
         for number, desk in self.desks.items():
-            if not desk.alive or desk.trial is None or desk.until - desk.epoch < 2:
+            if not desk.alive or desk.trial is None or desk.epoch in rungs or desk.until - desk.epoch < 2:
                 continue
-            if desk.until == top or progress > OVERDUE:
+            if desk.until == rungs[-1] or progress > OVERDUE:
                 self._kill(number, desk, desk.trial, read_trial)
                 if self.accident:
                     return
@@ -129,8 +129,7 @@ class Floor:
         self.accident = Accident(number, desk.process.name, trial, desk.epoch, time.monotonic())
         desk.state = "killed"
         self.say(
-            f"worker {number} killed with SIGKILL on purpose, holding trial {trial} at epoch {desk.epoch} of "
-            f"{desk.until}; it is not replaced"
+            f"worker {number} killed (SIGKILL) holding trial {trial} at epoch {desk.epoch} of {desk.until}, not replaced"
         )
 
     def _seen_again(self, desk: Desk) -> None:
@@ -140,6 +139,6 @@ class Floor:
         accident.resumed_by, accident.resumed_epoch = desk.number, desk.epoch
         accident.resumed_after = time.monotonic() - accident.at
         self.say(
-            f"trial {desk.trial} resumed by worker {desk.number} from its checkpoint at epoch {desk.epoch}, "
+            f"trial {desk.trial} resumed by worker {desk.number} from its checkpoint of epoch {desk.epoch}, "
             f"{accident.resumed_after:.1f} s later"
         )

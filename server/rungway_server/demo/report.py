@@ -11,7 +11,7 @@ from rungway import Experiment
 from rungway import Outcome as TrialOutcome
 from rungway_server.cli.output import count, plain, share, table
 from rungway_server.demo.picture import Curve, Story, draw
-from rungway_server.demo.run import Outcome
+from rungway_server.demo.run import Outcome, rung_lengths
 
 PICTURE = "learning_curves.png"
 
@@ -21,24 +21,25 @@ def write_picture(outcome: Outcome, folder: Path) -> Path:
     experiment, accident = outcome.experiment, outcome.accident
     curves = [Curve(trial.trial, sorted({r.length: r.metric for r in trial.curve}.items())) for trial in outcome.trials]
     trained, full = experiment.trained_length, _full_length(experiment)
+    diverged = _diverged(outcome)
     story = Story(
         title="Adaptive ASHA on handwritten digits",
         subtitle=(
-            f"{len(curves)} multi-layer perceptrons, {count(trained)} epochs trained: {share(trained, full)} of the "
+            f"{len(curves)} multi-layer perceptrons{f' ({diverged} diverged)' if diverged else ''}, {count(trained)} epochs trained: {share(trained, full)} of the "
             f"{count(full)} that training every one to the end would cost"
         ),
         best=outcome.best.trial if outcome.best else None,
         killed=(accident.trial, accident.epoch) if accident else None,
     )
     path = folder / PICTURE
-    draw(curves, _lengths(experiment), story, path)
+    draw(curves, rung_lengths(experiment), story, path)
     return path
 
 
 def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
     """Print what was found and what it cost."""
     experiment, best = outcome.experiment, outcome.best
-    out.print(_rungs(outcome))
+    out.print("", _rungs(outcome), "", sep="\n")
     if best and best.best_metric is not None:
         out.print(
             Text(
@@ -48,7 +49,7 @@ def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
         grid = table("Hyperparameter", ">Value")
         for name, value in sorted(best.hparams.items()):
             grid.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-        out.print(grid)
+        out.print("", grid, "", sep="\n")
     trained, full = experiment.trained_length, _full_length(experiment)
     out.print(f"Trained {count(trained)} epochs; all trials to the end: {count(full)}; share {share(trained, full)}.")
     out.print(_accident(outcome), soft_wrap=True)
@@ -71,7 +72,7 @@ def document(outcome: Outcome, picture: Path) -> dict[str, Any]:
 
 
 def _rungs(outcome: Outcome) -> Any:
-    grid = table(">Epochs", ">Trials that came this far", ">Ended here", title="Rungs")
+    grid = table(">Rung (epochs)", ">Trials that came this far", ">Ended here")
     for rung, reached, ended in reversed(_reached(outcome)):
         grid.add_row(count(rung), count(reached), count(ended))
     return grid
@@ -79,23 +80,22 @@ def _rungs(outcome: Outcome) -> Any:
 
 def _reached(outcome: Outcome) -> list[tuple[int, int, int]]:
     """Per rung, lowest first: its length, the trials that reported there, and those that went no further."""
-    lengths = _lengths(outcome.experiment)
+    lengths = rung_lengths(outcome.experiment)
     tops = Counter(max((rung for rung in lengths if rung <= trial.length), default=0) for trial in outcome.trials)
     return [(rung, sum(tops[other] for other in lengths if other >= rung), tops[rung]) for rung in lengths]
 
 
-def _lengths(experiment: Experiment) -> list[int]:
-    assert experiment.plan
-    return sorted({rung.length for bracket in experiment.plan.brackets for rung in bracket.rungs})
-
-
 def _full_length(experiment: Experiment) -> int:
-    return experiment.trials.started * _lengths(experiment)[-1]
+    return experiment.trials.started * rung_lengths(experiment)[-1]
+
+
+def _diverged(outcome: Outcome) -> int:
+    return sum(trial.outcome is TrialOutcome.DIVERGED for trial in outcome.trials)
 
 
 def _accident(outcome: Outcome) -> str:
     accident = outcome.accident
-    diverged = sum(trial.outcome is TrialOutcome.DIVERGED for trial in outcome.trials)
+    diverged = _diverged(outcome)
     ends = f"{diverged} trial{'s'[: diverged != 1]} diverged. " if diverged else ""
     if accident is None:
         return ends + "No worker was killed: none was in the middle of a trial with a checkpoint at the right time."

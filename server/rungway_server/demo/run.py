@@ -94,6 +94,12 @@ def _signals_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def rung_lengths(experiment: Experiment) -> list[int]:
+    """The lengths of all its rungs, lowest first."""
+    assert experiment.plan
+    return sorted({rung.length for bracket in experiment.plan.brackets for rung in bracket.rungs})
+
+
 class _Search:
     """One search in the works."""
 
@@ -135,7 +141,7 @@ class _Search:
         self._service.check()
         experiment = self._client.get_experiment()
         best = self._client.best()
-        floor.cause_accident(experiment.progress, self._order.epochs, self._client.get_trial)
+        floor.cause_accident(experiment.progress, rung_lengths(experiment), self._client.get_trial)
         self._view.show(Snapshot(experiment, best, floor.desks.values(), time.monotonic() - self._begin))
         return experiment
 

@@ -1,7 +1,6 @@
 """Shows the running demo: live on a terminal, as plain lines elsewhere."""
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,7 +17,6 @@ from rungway_server.cli.ladder import ladder
 from rungway_server.cli.output import count, settings, table
 from rungway_server.demo.floor import Desk
 
-LOG_LINES = 5
 PLAIN_SECONDS = 5.0
 
 
@@ -88,7 +86,6 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, refresh_per_second=8)
-        self._lines: deque[Text] = deque(maxlen=LOG_LINES)
         self._begin = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -101,9 +98,9 @@ class LiveView:
         self._live.stop()
 
     def say(self, line: str) -> None:
-        """Put the line under the tables."""
-        stamp = Text(f"{time.monotonic() - self._begin:5.1f} s  ", style="dim")
-        self._lines.append(stamp + Text(line, style="yellow" if "kill" in line or "resumed" in line else ""))
+        """Print the line above the tables."""
+        stamp = Text(f"{time.monotonic() - self._begin:3.0f} s  ", style="dim")
+        self._console.print(stamp + Text(line, style="yellow" if "kill" in line or "resumed" in line else ""))
 
     def show(self, snapshot: Snapshot) -> None:
         """Redraw."""
@@ -112,7 +109,7 @@ class LiveView:
     def _screen(self, snapshot: Snapshot) -> RenderableType:
         plan = snapshot.experiment.plan
         ladders = list(ladder(plan)) if plan else []
-        return Group(_headline(snapshot), *ladders, _best(snapshot.best), _desks(snapshot.desks), *self._lines)
+        return Group("", _headline(snapshot), "", *ladders, "", _desks(snapshot.desks), "", _best(snapshot.best))
 
 
 def view(console: Console) -> View:
@@ -136,7 +133,10 @@ def _headline(snapshot: Snapshot) -> RenderableType:
 
 def _best(best: Trial | None) -> RenderableType:
     line = Text("best so far: ", style="bold") + Text(_best_error(best), style="green bold")
-    return line if best is None else line + Text(f"  {settings(best.hparams)}", style="dim")
+    if best is not None:
+        line += Text(f"  {settings(best.hparams)}", style="dim")
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def _best_error(best: Trial | None) -> str:

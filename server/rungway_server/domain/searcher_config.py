@@ -87,7 +87,9 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
         return None
     keys = _KEYS[name]
     section.allow(keys, unsaid=_OTHER_FORMS)
+    noted = len(section.violations)
     max_length, unit = _length(section, name, notes)
+    longest = max_length if max_length and len(section.violations) == noted else MAX_LENGTH  # else a placeholder
     if ignored := [key for key in _IGNORED if section.has(key)]:
         notes.append(f"searcher: {' and '.join(ignored)} ignored, trials start without another trial's checkpoint")
     several = "max_trials" in keys
@@ -100,7 +102,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
         max_trials=section.integer("max_trials", least=1, most=MAX_TRIALS) if several else 1,
         max_concurrent_trials=section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS) if several else 1,
         divisor=_divisor(section) if "divisor" in keys else 4.0,
-        min_length=_min_length(section, max_length) if "min_length" in keys else None,
+        min_length=section.optional_integer("min_length", least=1, most=longest) if "min_length" in keys else None,
         stop_once="stop_once" in keys and section.flag("stop_once", False),
         num_rungs=_num_rungs(section) if "num_rungs" in keys else None,
         mode=section.choice("mode", Mode.STANDARD) if "mode" in keys else Mode.STANDARD,
@@ -182,10 +184,6 @@ def _divisor(section: Section) -> float:
         section.refuse("divisor", f"got {shown(divisor)}, wanted more than 1, at most {MAX_DIVISOR}")
         return 4.0
     return divisor
-
-
-def _min_length(section: Section, max_length: int | None) -> int | None:
-    return section.optional_integer("min_length", least=1, most=max_length or MAX_LENGTH)
 
 
 def _num_rungs(section: Section) -> int | None:

@@ -13,17 +13,19 @@ def check_text(field: str, text: str, longest: int) -> list[Violation]:
     return [Violation(field, f"got {len(text.encode())} bytes, wanted at most {longest}")]
 
 
-def check_leases(field: str, leases: Sequence[Lease], most: int) -> list[Violation]:
-    """Between one and `most` leases, of different trials, with lawful numbers."""
+def check_lease(field: str, lease: Lease) -> list[Violation]:
+    """A lease with numbers that an assignment can have; fences are positive, so a missing lease is none."""
+    if lease.trial >= 0 and lease.fence > 0:
+        return []
+    found = f"got trial {lease.trial} and fence {lease.fence}"
+    return [Violation(field, f"{found}, wanted the lease of an assignment")]
+
+
+def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str = ".lease") -> list[Violation]:
+    """Between one and `most` leases, of different trials; `inside` is where in an item of `field` its lease stands."""
     if not 1 <= len(leases) <= most:
         return [Violation(field, f"got {len(leases)}, wanted 1 to {most}")]
-    wrong = [
-        Violation(
-            f"{field}[{i}].lease", f"got trial {lease.trial} and fence {lease.fence}, wanted those of an assignment"
-        )
-        for i, lease in enumerate(leases)
-        if lease.trial < 0 or lease.fence < 0
-    ]
+    wrong = [violation for i, lease in enumerate(leases) for violation in check_lease(f"{field}[{i}]{inside}", lease)]
     if len({lease.trial for lease in leases}) < len(leases):
         wrong.append(Violation(field, "the same trial comes more than once; wanted one entry per lease"))
     return wrong

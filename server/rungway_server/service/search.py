@@ -16,7 +16,7 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.service.checks import check_leases, check_text
+from rungway_server.service.checks import check_lease, check_leases, check_text
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_PER_ASK = 64
@@ -58,7 +58,7 @@ class SearchUseCases:
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""
-        _refuse(check_leases("leases", leases, MOST_PER_CALL))
+        _refuse(check_leases("leases", leases, MOST_PER_CALL, inside=""))
         return await self._store.heartbeat(ref, list(leases))
 
     async def release(self, ref: ExperimentRef, request_id: str, releases: Sequence[Release]) -> TellAnswer:
@@ -79,7 +79,7 @@ class SearchUseCases:
     ) -> tuple[Verdict, int]:
         """End a trial, or put it back in line."""
         wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
-        _refuse(wrong + check_leases("lease", [lease], 1))
+        _refuse(wrong + check_lease("lease", lease))
         return await self._store.fail(ref, request_id, lease, outcome, message)
 
 

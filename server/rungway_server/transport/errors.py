@@ -2,7 +2,7 @@
 
 import functools
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -29,6 +29,11 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
 }
 
 _RETRY_SECONDS = 1
+_LONGEST_TEXT = 800
+"""Longest text of a failure (bytes). Clients refuse trailers of more than 8 KB, and the text is in them twice."""
+_MOST_VIOLATIONS = 2_400
+"""Most that the field violations of a failure may take together (bytes)."""
+_LONGEST_PATH = 500
 _log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -73,7 +78,7 @@ def _details(error: errors.RungwayError) -> list[Message]:
     if isinstance(error, errors.InvalidInput):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-            for v in error.violations
+            for v in _that_fit(error.violations)
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     if isinstance(error, errors.StoreUnavailable):
@@ -81,7 +86,26 @@ def _details(error: errors.RungwayError) -> list[Message]:
     return details
 
 
+def _that_fit(violations: Sequence[errors.Violation]) -> Iterator[errors.Violation]:
+    """The first violations, as many as a trailer takes, and the number of the others."""
+    room = _MOST_VIOLATIONS
+    for i, violation in enumerate(violations):
+        field, description = _cut(violation.field, _LONGEST_PATH), _cut(violation.description, _LONGEST_TEXT)
+        room -= len(field.encode()) + len(description.encode())
+        if room < 0:
+            yield errors.Violation("request", f"{len(violations) - i} more violations are not listed")
+            return
+        yield errors.Violation(field, description)
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text, shortened to so many bytes of UTF-8."""
+    encoded = text.encode()
+    return text if len(encoded) <= longest else encoded[: longest - 3].decode(errors="ignore") + "…"
+
+
 async def _abort(context: Context, code: grpc.StatusCode, text: str, details: list[Message]) -> NoReturn:
+    text = _cut(text, _LONGEST_TEXT)
     packed = []
     for detail in details:
         packed.append(AnyMessage())

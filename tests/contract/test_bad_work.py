@@ -1,0 +1,384 @@
+"""Bad input to the calls of workers, one row each: the status, the reason, the field, and nothing changed."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+import redis
+
+from rungway.v1 import search_service_pb2 as pb
+from rungway.v1 import trial_pb2
+from rungway.v1.trial_pb2 import Lease, Report, Result
+from tests.contract.refused import refused
+from tests.support.calls import SECONDS, Calls, config, new_id, tell_request, unique_name
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+NOT_FOUND = grpc.StatusCode.NOT_FOUND
+EXISTS = grpc.StatusCode.ALREADY_EXISTS
+
+LONG_ID = "r" * 65
+UNLAWFUL_NAMES = ["", "{x}", "a:b", "../", "a/b", "-a", "a-", "A", "ä", "a b", "a\n", "x" * 64, "x" * 10_000, "\x00", "🎲"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """An experiment and a lease in it: stopping form, rungs at 1, 3 and 9, length 2 told."""
+
+    experiment: str
+    lease: Lease
+    request_id: str
+
+
+@pytest.fixture(scope="module")
+def held(calls: Calls) -> Held:
+    experiment = unique_name("held")
+    document = config("async_halving", num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True)
+    calls.create(experiment, document)
+    lease = calls.assignment(experiment).lease
+    request_id = new_id()
+    calls.tell(experiment, lease, (1, 0.5), (2, 0.25), request_id=request_id)
+    return Held(experiment, lease, request_id)
+
+
+Request = pb.AskRequest | pb.TellRequest | pb.HeartbeatRequest | pb.ReleaseRequest | pb.FailRequest
+Row = tuple[str, Callable[[Held], Request], str, tuple[str, ...]]
+
+
+def tell(held: Held, *results: Result, request_id: str = "") -> pb.TellRequest:
+    return pb.TellRequest(experiment=held.experiment, request_id=request_id, results=results)
+
+
+def reports(*pairs: tuple[int, float]) -> list[Report]:
+    return [Report(length=length, metric=metric) for length, metric in pairs]
+
+
+def other(held: Held) -> Lease:
+    return Lease(trial=held.lease.trial + 1, fence=held.lease.fence)
+
+
+ASK: list[Row] = [
+    ("count below 0", lambda h: pb.AskRequest(experiment=h.experiment, count=-1), "INVALID_FIELD", ("count",)),
+    ("count above 64", lambda h: pb.AskRequest(experiment=h.experiment, count=65), "INVALID_FIELD", ("count",)),
+    ("long worker", lambda h: pb.AskRequest(experiment=h.experiment, worker="w" * 257), "INVALID_FIELD", ("worker",)),
+    ("long worker in bytes", lambda h: pb.AskRequest(experiment=h.experiment, worker="ä" * 129), "INVALID_FIELD", ("worker",)),
+    ("long id", lambda h: pb.AskRequest(experiment=h.experiment, request_id=LONG_ID), "INVALID_FIELD", ("request_id",)),
+    (
+        "three at once",
+        lambda h: pb.AskRequest(experiment=h.experiment, count=-1, worker="w" * 300, request_id=LONG_ID),
+        "INVALID_FIELD",
+        ("worker", "count", "request_id"),
+    ),
+]  # fmt: skip
+
+TELL: list[Row] = [
+    ("no results", lambda h: tell(h), "INVALID_FIELD", ("results",)),
+    (
+        "too many results",
+        lambda h: tell(h, *(Result(lease=Lease(trial=i, fence=1), reports=reports((1, 0))) for i in range(257))),
+        "INVALID_FIELD",
+        ("results",),
+    ),
+    ("no lease", lambda h: tell(h, Result(reports=reports((3, 0.1)))), "INVALID_FIELD", ("results[0].lease",)),
+    ("no reports", lambda h: tell(h, Result(lease=h.lease)), "INVALID_FIELD", ("results[0].reports",)),
+    (
+        "no metric",
+        lambda h: tell(h, Result(lease=h.lease, reports=[Report(length=3)])),
+        "INVALID_FIELD",
+        ("results[0].reports[0].metric",),
+    ),
+    (
+        "no metric in a later report",
+        lambda h: tell(h, Result(lease=h.lease, reports=[*reports((3, 0.1)), Report(length=4)])),
+        "INVALID_FIELD",
+        ("results[0].reports[1].metric",),
+    ),
+    (
+        "no length",
+        lambda h: tell(h, Result(lease=h.lease, reports=[Report(metric=1.0)])),
+        "INVALID_FIELD",
+        ("results[0].reports[0].length",),
+    ),
+    (
+        "negative length",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((-3, 0.1)))),
+        "INVALID_FIELD",
+        ("results[0].reports[0].length",),
+    ),
+    (
+        "lengths going backwards within a result",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((4, 0.1), (3, 0.1)))),
+        "INVALID_FIELD",
+        ("results[0].reports[1].length",),
+    ),
+    (
+        "the same length twice within a result",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((3, 0.1), (3, 0.1)))),
+        "INVALID_FIELD",
+        ("results[0].reports[1].length",),
+    ),
+    (
+        "a length told before",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((2, 0.1)))),
+        "LENGTH_OUT_OF_ORDER",
+        ("results[0].reports[0].length",),
+    ),
+    (
+        "a length below the one told before",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((1, 0.1)))),
+        "LENGTH_OUT_OF_ORDER",
+        ("results[0].reports[0].length",),
+    ),
+    (
+        "a length beyond the assignment",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((3, 0.1), (10, 0.1)))),
+        "LENGTH_BEYOND_ASSIGNMENT",
+        ("results[0].reports[1].length",),
+    ),
+    (
+        "the largest length",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((2**63 - 1, 0.1)))),
+        "LENGTH_BEYOND_ASSIGNMENT",
+        ("results[0].reports[0].length",),
+    ),
+    (
+        "a good result before a bad one",
+        lambda h: tell(
+            h,
+            Result(lease=h.lease, reports=reports((3, 0.1))),
+            Result(lease=other(h), reports=reports((2, 0.1), (1, 0.1))),
+        ),
+        "INVALID_FIELD",
+        ("results[1].reports[1].length",),
+    ),
+    (
+        "the same trial twice",
+        lambda h: tell(h, *(Result(lease=h.lease, reports=reports((n, 0.1))) for n in (3, 4))),
+        "INVALID_FIELD",
+        ("results",),
+    ),
+    (
+        "a negative trial and a negative fence",
+        lambda h: tell(
+            h,
+            Result(lease=Lease(trial=-1, fence=h.lease.fence), reports=reports((3, 0.1))),
+            Result(lease=Lease(trial=0, fence=-1), reports=reports((3, 0.1))),
+        ),
+        "INVALID_FIELD",
+        ("results[0].lease", "results[1].lease"),
+    ),
+    (
+        "a long checkpoint",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((3, 0.1)), checkpoint="c" * 4097)),
+        "INVALID_FIELD",
+        ("results[0].checkpoint",),
+    ),
+    (
+        "too many reports",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports(*((n, 0.1) for n in range(1, 4098))))),
+        "INVALID_FIELD",
+        ("results[0].reports",),
+    ),
+    (
+        "a long request id",
+        lambda h: tell(h, Result(lease=h.lease, reports=reports((3, 0.1))), request_id=LONG_ID),
+        "INVALID_FIELD",
+        ("request_id",),
+    ),
+]
+
+HEARTBEAT: list[Row] = [
+    ("no leases", lambda h: pb.HeartbeatRequest(experiment=h.experiment), "INVALID_FIELD", ("leases",)),
+    (
+        "too many leases",
+        lambda h: pb.HeartbeatRequest(experiment=h.experiment, leases=[Lease(trial=i, fence=1) for i in range(257)]),
+        "INVALID_FIELD",
+        ("leases",),
+    ),
+    (
+        "the same trial twice",
+        lambda h: pb.HeartbeatRequest(experiment=h.experiment, leases=[h.lease, h.lease]),
+        "INVALID_FIELD",
+        ("leases",),
+    ),
+    (
+        "a negative trial",
+        lambda h: pb.HeartbeatRequest(experiment=h.experiment, leases=[h.lease, Lease(trial=-1, fence=1)]),
+        "INVALID_FIELD",
+        ("leases[1]",),
+    ),
+    (
+        "an empty lease",
+        lambda h: pb.HeartbeatRequest(experiment=h.experiment, leases=[Lease()]),
+        "INVALID_FIELD",
+        ("leases[0]",),
+    ),
+]
+
+
+def release(held: Held, *releases: pb.Release, request_id: str = "") -> pb.ReleaseRequest:
+    return pb.ReleaseRequest(experiment=held.experiment, request_id=request_id, releases=releases)
+
+
+RELEASE: list[Row] = [
+    ("nothing", lambda h: release(h), "INVALID_FIELD", ("releases",)),
+    (
+        "too many",
+        lambda h: release(h, *(pb.Release(lease=Lease(trial=i, fence=1)) for i in range(257))),
+        "INVALID_FIELD",
+        ("releases",),
+    ),
+    ("no lease", lambda h: release(h, pb.Release()), "INVALID_FIELD", ("releases[0].lease",)),
+    (
+        "the same trial twice",
+        lambda h: release(h, pb.Release(lease=h.lease), pb.Release(lease=h.lease)),
+        "INVALID_FIELD",
+        ("releases",),
+    ),
+    (
+        "a negative checkpoint length",
+        lambda h: release(h, pb.Release(lease=h.lease, checkpoint="c", checkpoint_length=-1)),
+        "INVALID_FIELD",
+        ("releases[0].checkpoint_length",),
+    ),
+    (
+        "a checkpoint length without a checkpoint",
+        lambda h: release(h, pb.Release(lease=h.lease, checkpoint_length=1)),
+        "INVALID_FIELD",
+        ("releases[0].checkpoint_length",),
+    ),
+    (
+        "a checkpoint further than what was told",
+        lambda h: release(h, pb.Release(lease=h.lease, checkpoint="c", checkpoint_length=3)),
+        "INVALID_FIELD",
+        ("releases[0].checkpoint_length",),
+    ),
+    (
+        "a long checkpoint",
+        lambda h: release(h, pb.Release(lease=h.lease, checkpoint="ä" * 2049, checkpoint_length=1)),
+        "INVALID_FIELD",
+        ("releases[0].checkpoint",),
+    ),
+]
+
+
+def fail(held: Held, lease: Lease | None = None, **fields: object) -> pb.FailRequest:
+    values: dict[str, object] = {"outcome": trial_pb2.OUTCOME_ERROR, **fields}
+    return pb.FailRequest(experiment=held.experiment, lease=lease or held.lease, **values)  # type: ignore[arg-type]  # the table's own
+
+
+FAIL: list[Row] = [
+    ("no outcome", lambda h: fail(h, outcome=0), "INVALID_FIELD", ("outcome",)),
+    ("an unknown outcome", lambda h: fail(h, outcome=99), "INVALID_FIELD", ("outcome",)),
+    ("a negative outcome", lambda h: fail(h, outcome=-1), "INVALID_FIELD", ("outcome",)),
+    (
+        "no lease",
+        lambda h: pb.FailRequest(experiment=h.experiment, outcome=trial_pb2.OUTCOME_ERROR),
+        "INVALID_FIELD",
+        ("lease",),
+    ),
+    ("a negative trial", lambda h: fail(h, Lease(trial=-1, fence=1)), "INVALID_FIELD", ("lease",)),
+    ("a long message", lambda h: fail(h, message="m" * 4097), "INVALID_FIELD", ("message",)),
+    ("a long request id", lambda h: fail(h, request_id=LONG_ID), "INVALID_FIELD", ("request_id",)),
+]
+
+TABLES = {"Ask": ASK, "Tell": TELL, "Heartbeat": HEARTBEAT, "Release": RELEASE, "Fail": FAIL}
+ROWS = [pytest.param(rpc, row, id=f"{rpc}: {row[0]}") for rpc, rows in TABLES.items() for row in rows]
+
+
+@pytest.mark.parametrize(("rpc", "row"), ROWS)
+def test_a_wrong_field_is_named(rpc: str, row: Row, calls: Calls, store: "redis.Redis", held: Held) -> None:
+    _, build, reason, fields = row
+    refusal = refused(store, lambda: getattr(calls.search, rpc)(build(held), timeout=SECONDS))
+    assert (refusal.code, refusal.reason, refusal.fields) == (INVALID, reason, fields)
+    assert all(refusal.violations.values())
+
+
+@pytest.mark.parametrize("name", UNLAWFUL_NAMES, ids=lambda name: repr(name[:20]))
+@pytest.mark.parametrize("rpc", list(TABLES))
+def test_an_unlawful_name(rpc: str, name: str, calls: Calls, store: "redis.Redis", held: Held) -> None:
+    refusal = refused(store, lambda: getattr(calls.search, rpc)(good(rpc, held, name), timeout=SECONDS))
+    assert (refusal.code, refusal.reason, refusal.fields) == (INVALID, "INVALID_FIELD", ("experiment",))
+
+
+@pytest.mark.parametrize("rpc", list(TABLES))
+def test_an_unknown_experiment(rpc: str, calls: Calls, store: "redis.Redis", held: Held) -> None:
+    refusal = refused(store, lambda: getattr(calls.search, rpc)(good(rpc, held, "nobody"), timeout=SECONDS))
+    assert (refusal.code, refusal.reason) == (NOT_FOUND, "EXPERIMENT_NOT_FOUND")
+    assert refusal.metadata == {"experiment": "nobody"}
+
+
+def good(rpc: str, held: Held, experiment: str) -> Request:
+    """A request without a fault but, maybe, in the experiment's name."""
+    if rpc == "Ask":
+        return pb.AskRequest(experiment=experiment)
+    if rpc == "Tell":
+        return tell_request(experiment, held.lease, (3, 0.1))
+    if rpc == "Heartbeat":
+        return pb.HeartbeatRequest(experiment=experiment, leases=[held.lease])
+    if rpc == "Release":
+        return pb.ReleaseRequest(experiment=experiment, releases=[pb.Release(lease=held.lease)])
+    return pb.FailRequest(experiment=experiment, lease=held.lease, outcome=trial_pb2.OUTCOME_TRANSIENT)
+
+
+@pytest.mark.parametrize("number", [99, 2**31, 2**53 + 1, 2**63 - 1])
+@pytest.mark.parametrize("rpc", ["Tell", "Release", "Fail"])
+def test_an_unknown_trial(rpc: str, number: int, calls: Calls, store: "redis.Redis", held: Held) -> None:
+    nobody = Held(held.experiment, Lease(trial=number, fence=held.lease.fence), "")
+    refusal = refused(store, lambda: getattr(calls.search, rpc)(good(rpc, nobody, held.experiment), timeout=SECONDS))
+    assert (refusal.code, refusal.reason) == (NOT_FOUND, "TRIAL_NOT_FOUND")
+    assert refusal.metadata == {"experiment": held.experiment, "trial": str(number)}
+
+
+def test_an_unknown_trial_refuses_the_whole_tell(calls: Calls, store: "redis.Redis", held: Held) -> None:
+    request = tell(
+        held,
+        Result(lease=held.lease, reports=reports((3, 0.1))),
+        Result(lease=Lease(trial=99, fence=1), reports=reports((3, 0.1))),
+    )
+    assert refused(store, lambda: calls.search.Tell(request, timeout=SECONDS)).reason == "TRIAL_NOT_FOUND"
+
+
+def test_a_length_beyond_the_second_result_refuses_the_first_too(calls: Calls, store: "redis.Redis") -> None:
+    experiment = unique_name()
+    calls.create(experiment, config(max_length={"epochs": 5}))
+    first, second = (assignment.lease for assignment in calls.ask(experiment, 2).assignments)
+    request = pb.TellRequest(
+        experiment=experiment,
+        results=[Result(lease=first, reports=reports((5, 0.1))), Result(lease=second, reports=reports((6, 0.1)))],
+    )
+    refusal = refused(store, lambda: calls.search.Tell(request, timeout=SECONDS))
+    assert (refusal.reason, refusal.fields) == ("LENGTH_BEYOND_ASSIGNMENT", ("results[1].reports[0].length",))
+
+
+@pytest.mark.parametrize("fence", [1, 2**62, 2**63 - 1])
+def test_somebody_elses_lease_is_a_verdict_and_changes_nothing(
+    fence: int, calls: Calls, store: "redis.Redis", held: Held
+) -> None:
+    from tests.support.snapshot import differences, snapshot
+
+    lease = Lease(trial=held.lease.trial, fence=fence)
+    stolen = Held(held.experiment, lease, "")
+    before = snapshot(store)
+    verdict = calls.tell(held.experiment, lease, (3, -math.inf), request_id=new_id(), checkpoint="stolen")
+    released = calls.search.Release(release(stolen, pb.Release(lease=lease)), timeout=SECONDS).verdicts[0]
+    failed = calls.search.Fail(fail(stolen), timeout=SECONDS).verdict
+    beat = calls.search.Heartbeat(pb.HeartbeatRequest(experiment=held.experiment, leases=[lease]), timeout=SECONDS)
+    for given in (verdict, released, failed):
+        assert given.decision == trial_pb2.DECISION_SUPERSEDED
+        assert given.explanation.reason == trial_pb2.REASON_LEASE_LOST
+        assert given.lease == lease
+        assert given.explanation.text
+    assert beat.leases[0].decision == trial_pb2.DECISION_SUPERSEDED
+    assert differences(before, snapshot(store)) == []
+
+
+def test_many_wrong_fields_still_fit_into_an_answer(calls: Calls, store: "redis.Redis", held: Held) -> None:
+    backwards = reports(*itertools.chain.from_iterable(((2, 0.1), (1, 0.1)) for _ in range(50)))
+    request = tell(held, *(Result(lease=Lease(trial=i, fence=1), reports=backwards) for i in range(256)))
+    refusal = refused(store, lambda: calls.search.Tell(request, timeout=SECONDS))
+    assert (refusal.code, refusal.reason) == (INVALID, "INVALID_FIELD")
+    assert refusal.fields[0] == "results[0].reports[1].length"
+    assert "more" in refusal.violations[refusal.fields[-1]] or "not listed" in refusal.message

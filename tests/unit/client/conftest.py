@@ -1,0 +1,62 @@
+"""A scripted server, and settings that make its failures pass quickly."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rungway import Client, ClientConfig
+from rungway.v1 import trial_pb2
+from tests.unit.client.scripted import Ladder, ScriptedServer, failed, heartbeat, released
+
+
+@pytest.fixture
+def ladder() -> Ladder:
+    return Ladder()
+
+
+@pytest.fixture
+def server(ladder: Ladder) -> Iterator[ScriptedServer]:
+    """It answers what most tests are not about; Ask is theirs to script."""
+    server = ScriptedServer()
+    server.on("Tell", ladder.tell)
+    server.on("Heartbeat", heartbeat(trial_pb2.DECISION_CONTINUE))
+    server.on("Release", released)
+    server.on("Fail", failed)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def config(server: ScriptedServer) -> ClientConfig:
+    return ClientConfig(
+        target=server.target,
+        experiment="digits",
+        worker="w1",
+        attempt_timeout=1.0,
+        total_timeout=1.0,
+        farewell_timeout=0.3,
+        backoff_initial=0.01,
+        backoff_max=0.05,
+    )
+
+
+@pytest.fixture
+def connect(config: ClientConfig) -> Iterator[Callable[..., Client]]:
+    """Makes clients with settings of a test's own and closes them."""
+    clients: list[Client] = []
+
+    def make(**settings: Any) -> Client:
+        clients.append(Client(config=replace(config, **settings)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect: Callable[..., Client]) -> Client:
+    return connect()
