@@ -8,12 +8,13 @@ from google.protobuf.message import Message
 from rungway import _requests, _rpcs
 from rungway._calls import call
 from rungway._config import ClientConfig
-from rungway._errors import NotFound
+from rungway._errors import FailedPrecondition, NotFound
 from rungway._experiment_models import Experiment, Preview
 from rungway._flow import Flow
 from rungway._models import Trial
 from rungway._requests import new_request_id
 from rungway._rpcs import Rpc
+from rungway._words import ExperimentState
 from rungway.v1 import experiment_service_pb2 as messages
 
 _PAGE = 200  # with 20 KiB for each item a page stays below what gRPC receives
@@ -74,7 +75,13 @@ class ExperimentCalls:
     def stop(self, experiment: str | None) -> Flow[Experiment]:
         """See Client.stop_experiment."""
         request = messages.StopExperimentRequest(experiment=self.name(experiment))
-        return Experiment.from_proto((yield from self.call(_rpcs.STOP_EXPERIMENT, request)).experiment)
+        try:
+            return Experiment.from_proto((yield from self.call(_rpcs.STOP_EXPERIMENT, request)).experiment)
+        except FailedPrecondition as error:
+            if error.attempts == 1 or error.details.get("state") != ExperimentState.STOPPED:
+                raise
+        # An earlier attempt, whose reply was lost, stopped it.
+        return (yield from self.get(experiment))
 
     def delete(self, experiment: str | None) -> Flow[None]:
         """See Client.delete_experiment."""

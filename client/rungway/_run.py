@@ -51,8 +51,16 @@ def departure(raised: BaseException, *, stays: bool) -> Departure:
 
 
 def is_cured(raised: BaseException | None) -> bool:
-    """Whether a worker may go on with the next trial after this: the trial was at fault, and the service was told."""
+    """Whether a worker may go on with the next trial after this: the trial was at fault, and the service is told."""
     return isinstance(raised, Exception) and not isinstance(raised, Preempted | RungwayError)
+
+
+def log_cured(trial: int, raised: BaseException | None) -> None:
+    """Say why a trial is over; where it was not on purpose, with the place."""
+    on_purpose = isinstance(raised, InvalidConfiguration | Diverged)
+    level = logging.INFO if on_purpose else logging.WARNING
+    name = type(raised).__name__
+    _log.log(level, "trial %d ended by %s: %s", trial, name, raised, exc_info=None if on_purpose else raised)
 
 
 class Run:

@@ -12,7 +12,7 @@ from rungway._errors import RungwayError
 from rungway._grpc import SyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
-from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured
+from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured, log_cured
 
 _log = logging.getLogger("rungway")
 
@@ -72,7 +72,7 @@ class TrialRun(Run):
     ) -> bool:
         cured = self._cures and is_cured(raised)
         if cured:
-            _log.warning("trial %d failed, going on with the next", self.number, exc_info=raised)
+            log_cured(self.number, raised)
         self.leave(GIVEN_BACK if raised is None else departure(raised, stays=cured))
         return cured
 

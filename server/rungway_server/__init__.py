@@ -1,0 +1,1 @@
+"""Rungway's service: ARCHITECTURE.md has the map."""

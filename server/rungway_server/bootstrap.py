@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import grpc
 import structlog
@@ -28,6 +29,7 @@ from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server
 from rungway_server.transport.health import Health
+from rungway_server.transport.unreadable import TolerantServer
 
 _SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
@@ -118,8 +120,9 @@ def _build_server(client: Redis, settings: Settings) -> grpc.aio.Server:
         ],
     )
     store = RedisStore(client, request_window_ms=1000 * settings.request_window_seconds)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), server)
+    tolerant: Any = TolerantServer(server)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), tolerant)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), tolerant)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
     return server

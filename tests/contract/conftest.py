@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-import redis
+from redis import Redis
 
 from tests.support.calls import Calls
 from tests.support.redis_server import redis_on_socket
@@ -19,9 +19,9 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def store(redis_url: str) -> Iterator["redis.Redis"]:
+def store(redis_url: str) -> Iterator[Redis]:
     """What the service stores, past the service."""
-    with redis.Redis.from_url(redis_url) as client:
+    with Redis.from_url(redis_url) as client:
         yield client
 
 

@@ -5,16 +5,24 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-import redis
+from redis import Redis
 
 from tests.support.calls import Refusal, refusal_of
 from tests.support.snapshot import differences, snapshot
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+NOT_FOUND = grpc.StatusCode.NOT_FOUND
+UNLAWFUL_NAMES = (
+    *("", "{x}", "a:b", "../", "a/b", "-a", "a-", "A", "ä", "a b", "a\n", "\x00", "🎲"),
+    *("x" * 64, "x" * 10_000),
+)
+"""What no experiment may be called."""
 
 INSIDE = re.compile(r"Traceback|\.py\b|rungway_server|redis|lua|KEYS|ARGV|WRONGTYPE|rungway:\{|Error\(", re.IGNORECASE)
 """What no caller may read."""
 
 
-def refused(store: "redis.Redis", call: Callable[[], object]) -> Refusal:
+def refused(store: Redis, call: Callable[[], object]) -> Refusal:
     """How the call was refused; it must be, and must change nothing."""
     before = snapshot(store)
     with pytest.raises(grpc.RpcError) as failed:

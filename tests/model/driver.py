@@ -66,9 +66,7 @@ class StoreEngine:
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
         return self._run(self._store.release(self._ref, request_id, releases, now_ms=now_ms))
 
-    def fail(
-        self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
-    ) -> tuple[Verdict, int]:
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms=now_ms))
 
     def set_state(self, state: ExperimentState) -> None:

@@ -15,6 +15,7 @@ from tests.model.plans import plans
 
 LEASE_MS = 10_000
 METRICS = st.sampled_from([0.0, -0.0, 0.25, 0.5, 0.5, 1.0, -1.0, math.nan, math.inf, -math.inf])
+DEATHS = st.none()
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 HOW_FAR = st.sampled_from(["rung", "rung", "rung", "end", "between", "anywhere"])
@@ -30,13 +31,24 @@ class EngineMachine(RuleBasedStateMachine):
         self.store = store
         self.requests: list[tuple[str, Callable[[str], object]]] = []
         self.leases: list[Lease] = []
+        self.given: list[Lease] = []
 
     @initialize(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans())
     def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool) -> None:
-        self.pair: Pair = self.workbench.pair(
+        self.pair = self.workbench.pair(
             plan, lease_ms=LEASE_MS, max_restarts=max_restarts, smaller_is_better=smaller_is_better, store=self.store
         )
         self.now = self.workbench.start_of(self.pair)
+        self.requests.clear()
+        self.leases.clear()
+
+    def ended(self) -> bool:
+        return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
+
+    @precondition(ended)
+    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans())
+    def start_another(self, plan: Plan, max_restarts: int, smaller_is_better: bool) -> None:
+        self.start(plan, max_restarts, smaller_is_better)
 
     # What is drawn from what there is.
 
@@ -58,15 +70,39 @@ class EngineMachine(RuleBasedStateMachine):
 
     def _reports(self, data: st.DataObject, lease: Lease) -> list[Report]:
         """Reports that fit the lease: at the next rung, at the end, between, or at several lengths on the way."""
-        search = self.pair.model.search
-        trial = search.trials[lease.trial]
-        rung, end = search.ladder(trial).length(trial.rung), trial.to_length
+        trial = self.pair.model.search.trials[lease.trial]
+        rung, end = self._rung_length(lease), trial.to_length
         how = data.draw(HOW_FAR)
         last = {"rung": rung, "end": end, "between": max(trial.length + 1, rung - 1)}.get(how)
         if last is not None:
             return [Report(last, data.draw(METRICS))]
         lengths = data.draw(st.sets(st.integers(trial.length + 1, end), min_size=1, max_size=4))
         return [Report(length, data.draw(METRICS)) for length in sorted(lengths)]
+
+    def _rung_length(self, lease: Lease) -> int:
+        search = self.pair.model.search
+        trial = search.trials[lease.trial]
+        return search.ladder(trial).length(trial.rung)
+
+    def _ask(self, count: int, worker: str, *, named: bool) -> None:
+        def call(request_id: str) -> None:
+            answer = self.pair.ask(request_id, count, worker, self.now)
+            self.given = [given.lease for given in answer.assignments] if answer else []
+            self.leases += self.given
+
+        self.play(call, named=named)
+
+    def _tell(self, results: list[Result], *, named: bool) -> None:
+        self.play(lambda request_id: self.pair.tell(request_id, results, self.now), named=named)
+
+    def _tell_or_die(self, lease: Lease, metric: float | None) -> None:
+        if metric is None:
+            self._fail(lease, Outcome.ERROR)
+        else:
+            self._tell([Result(lease, [Report(self._rung_length(lease), metric)], "c")], named=True)
+
+    def _fail(self, lease: Lease, outcome: Outcome) -> None:
+        self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "it broke", self.now))
 
     def play(self, call: Callable[[str], object], *, named: bool = True) -> None:
         """Play a call under a fresh request id, or under none."""
@@ -76,30 +112,28 @@ class EngineMachine(RuleBasedStateMachine):
 
     # What may happen.
 
-    @rule(count=COUNTS, named=st.booleans(), worker=st.sampled_from(["w1", "w2"]))
-    def ask(self, count: int, named: bool, worker: str) -> None:
-        def call(request_id: str) -> None:
-            answer = self.pair.ask(request_id, count, worker, self.now)
-            self.leases += [given.lease for given in answer.assignments] if answer else []
-
-        self.play(call, named=named)
+    @rule(count=COUNTS, worker=st.sampled_from(["w1", "w2"]), named=st.booleans())
+    def ask(self, count: int, worker: str, named: bool) -> None:
+        self._ask(count, worker, named=named)
 
     @precondition(some_held)
     @rule(data=st.data(), named=st.booleans())
     def tell(self, data: st.DataObject, named: bool) -> None:
-        results = [
-            Result(lease, self._reports(data, lease), data.draw(CHECKPOINTS)) for lease in self.held(data, most=3)
-        ]
-        self.play(lambda request_id: self.pair.tell(request_id, results, self.now), named=named)
+        leases = self.held(data, most=3)
+        self._tell([Result(lease, self._reports(data, lease), data.draw(CHECKPOINTS)) for lease in leases], named=named)
 
-    @precondition(some_held)
-    @rule(data=st.data())
-    def tell_at_rung(self, data: st.DataObject) -> None:
-        [lease] = self.held(data, most=1)
-        trial = self.pair.model.search.trials[lease.trial]
-        length = self.pair.model.search.ladder(trial).length(trial.rung)
-        result = Result(lease, [Report(length, data.draw(METRICS))], data.draw(CHECKPOINTS))
-        self.play(lambda request_id: self.pair.tell(request_id, [result], self.now))
+    @precondition(lambda self: not self.ended())
+    @rule(metrics=st.lists(METRICS | DEATHS, min_size=8, max_size=24), workers=COUNTS)
+    def work(self, metrics: list[float | None], workers: int) -> None:
+        """A few workers in turn do what is usual: tell at the next rung, and ask again when the lease has ended. Some die."""
+        for metric in metrics:
+            held = [lease for lease in self.leases if self._is_held(lease)]
+            if len(held) < workers:
+                self._ask(1, "w1", named=True)
+            if held and (len(held) >= workers or not self.given):
+                self._tell_or_die(held[0], metric)
+            elif not self.given:
+                return
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=3))
@@ -111,7 +145,7 @@ class EngineMachine(RuleBasedStateMachine):
             [lease] = self.held(data, most=1)
             right = Result(lease, self._reports(data, lease))
             results += [right] if lease.trial != odd.trial else []
-        self.play(lambda request_id: self.pair.tell(request_id, results, self.now))
+        self._tell(results, named=True)
 
     @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
     def time_passes(self, lapse: int) -> None:
@@ -132,32 +166,31 @@ class EngineMachine(RuleBasedStateMachine):
             releases.append(Release(lease, checkpoint, data.draw(st.integers(0, told)) if checkpoint else 0))
         self.play(lambda request_id: self.pair.release(request_id, releases, self.now))
 
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data(), length=st.integers(0, 7))
-    def release_nonsense(self, data: st.DataObject, length: int) -> None:
-        release = Release(self.any_lease(data), "c", length)
-        self.play(lambda request_id: self.pair.release(request_id, [release], self.now))
-
     @precondition(some_held)
     @rule(data=st.data(), outcome=st.sampled_from(Outcome))
     def fail(self, data: st.DataObject, outcome: Outcome) -> None:
         [lease] = self.held(data, most=1)
-        self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "it broke", self.now))
+        self._fail(lease, outcome)
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
-    def fail_any(self, data: st.DataObject, outcome: Outcome) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome), length=st.integers(0, 7))
+    def fail_or_release_nonsense(self, data: st.DataObject, outcome: Outcome, length: int) -> None:
+        """Any lease fails, or is given back with any checkpoint length."""
         lease = self.any_lease(data)
-        self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "", self.now))
+        if data.draw(st.booleans()):
+            self._fail(lease, outcome)
+        else:
+            release = Release(lease, "c", length)
+            self.play(lambda request_id: self.pair.release(request_id, [release], self.now))
 
-    @rule(state=st.sampled_from([ExperimentState.PAUSED, ExperimentState.RUNNING, ExperimentState.RUNNING]))
+    @rule(state=st.sampled_from([*[ExperimentState.RUNNING] * 3, ExperimentState.PAUSED]))
     def pause_or_resume(self, state: ExperimentState) -> None:
         self.pair.set_state(state)
 
     @precondition(lambda self: len(self.requests) > 12)
-    @rule(dice=st.integers(0, 4))
+    @rule(dice=st.integers(0, 2))
     def stop(self, dice: int) -> None:
-        if dice == 4:
+        if dice == 2:
             self.pair.set_state(ExperimentState.STOPPED)
 
     @precondition(lambda self: self.requests)

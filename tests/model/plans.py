@@ -24,13 +24,13 @@ def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
 
 @st.composite
 def _lengths(draw: st.DrawFn, top: int) -> list[int]:
-    lower = draw(st.lists(st.integers(1, top), max_size=3))
-    return [*sorted(lower), top]
+    lower = draw(st.sampled_from([2, 3, 1, 2, 3, 0]))
+    return [*sorted(draw(st.integers(1, top)) for _ in range(lower)), top]
 
 
 @st.composite
 def _bracket(draw: st.DrawFn, rule: PromotionRule, top: int) -> Bracket:
-    lengths, trials = draw(_lengths(top)), draw(st.integers(1, 8))
+    lengths, trials = draw(_lengths(top)), draw(st.sampled_from([9, 6, 12, 4, 7, 3, 2, 1]))
     sizes = [trials]
     while rule is SYNC and len(sizes) < len(lengths):
         sizes.append(draw(st.integers(min(1, sizes[-1]), sizes[-1])))
@@ -44,7 +44,7 @@ def _bracket(draw: st.DrawFn, rule: PromotionRule, top: int) -> Bracket:
 def plans(draw: st.DrawFn) -> Plan:
     """A plan of one to three brackets of one to four rungs."""
     rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE)]))
-    top = draw(st.integers(1, 6))
-    brackets = draw(st.lists(_bracket(rule, top), min_size=1, max_size=3))
-    divisor = draw(st.sampled_from([1.5, 2, 2.5, 3, 4]))
+    top = draw(st.sampled_from([4, 2, 3, 6, 1]))
+    brackets = [draw(_bracket(rule, top)) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))]
+    divisor = draw(st.sampled_from([2, 3, 1.5, 2.5, 4]))
     return Plan(tuple(brackets), rule, form, divisor, draw(st.sampled_from([0, 0, 0, 1, 2, 4])), "epochs")

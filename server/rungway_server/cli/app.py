@@ -12,6 +12,7 @@ app = typer.Typer(
     name="rungway",
     help="Hyperparameter search as a service.",
     no_args_is_help=True,
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or a bad file, 3 the service cannot be reached.",
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they may hold passwords
 )

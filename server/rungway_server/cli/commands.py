@@ -43,7 +43,7 @@ def create(
 def status(
     experiment: Annotated[
         str | None,
-        typer.Argument(metavar="[EXPERIMENT]", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all of them."),
+        typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all of them."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="List all experiments, whatever RUNGWAY_EXPERIMENT says.")

@@ -54,12 +54,13 @@ def show_all(target: str, output: Output) -> None:
     if not experiments:
         console().print("no experiments yet: rungway create FILE")
         return
-    grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Failed", "Created (UTC)")
+    grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Created (UTC)")
     for each in experiments:
         done, trials = f"{each.progress:.0%}", each.trials
         created = f"{each.create_time:%Y-%m-%d %H:%M}"
-        numbers = (count(trials.started), count(trials.running), count(trials.failed))
-        grid.add_row(text(each.experiment), str(each.state), done, *numbers, created)
+        grid.add_row(
+            text(each.experiment), str(each.state), done, count(trials.started), count(trials.running), created
+        )
     console().print(grid)
 
 
@@ -104,7 +105,10 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
     out.print(text(f"{searcher.get('name')} on {searcher.get('metric')} ({direction} is better)"))
     trials = experiment.trials
     counts = [f"{count(getattr(trials, name))} {name}" for name in _COUNTS if getattr(trials, name)]
-    out.print(f"trials: {count(trials.started)} started" + (f"; {', '.join(counts)}" if counts else ""))
+    out.print(
+        f"trials: {count(trials.started)} of {count(searcher.get('max_trials', 1))} started"
+        + (f"; {', '.join(counts)}" if counts else "")
+    )
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
         for grid in ladder(experiment.plan):

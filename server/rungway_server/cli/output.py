@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
-from rungway.values import InvalidValue
 from rungway_server.cli.files import BadFile
 from rungway_server.cli.options import Exit
 from rungway_server.domain.errors import InvalidInput
@@ -47,8 +46,6 @@ def errors(target: str = "") -> Iterator[None]:
         raise fail(
             Exit.REFUSED, "the configuration is refused", [f"{v.field}: {v.description}" for v in error.violations]
         ) from None
-    except InvalidValue as error:
-        raise fail(Exit.REFUSED, "the configuration is refused", [str(error)]) from None
     except InvalidArgument as error:
         lines = [f"{field}: {description}" for field, description in error.violations]
         raise fail(Exit.REFUSED, "the request is refused" if lines else str(error), lines) from None
@@ -72,7 +69,7 @@ def plain(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in sorted(value.items())}  # maps come over the wire in any order
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, datetime):
@@ -117,7 +114,7 @@ def settings(hparams: Mapping[str, Any]) -> str:
 
 
 def _flat(mapping: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, value in mapping.items():
+    for name, value in sorted(mapping.items()):
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:

@@ -54,21 +54,24 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
 
 def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) -> None:
     searcher = experiment.config.get("searcher", {})
-    grid = table(">Trial", f">{searcher.get('metric', 'metric')}", ">At", ">Trained", "State", "Configuration")
+    unit = experiment.plan.unit if experiment.plan else ""
+    out.print(text(f"{experiment.experiment}: best by {searcher.get('metric')}, at and trained in {unit}"))
+    grid = table(">Trial", ">Best", ">At", ">Trained", "State", "Configuration")
     for trial in found:
         values = (number(trial.best_metric), count(trial.best_length), count(trial.length))
         grid.add_row(str(trial.trial), *values, str(trial.state), text(settings(trial.hparams)))
-    out.print(grid)
+    out.print("", grid, sep="\n")
 
 
 def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
-    grid = table(">Trial", ">Bracket", "State", ">Length", ">Last", ">Best", ">Restarts", "Worker")
-    if hparams:
-        grid.add_column("Configuration", overflow="fold")
+    about = ("Configuration",) if hparams else (">Bracket", ">Last", ">Restarts", "Worker")
+    grid = table(">Trial", "State", ">Length", ">Best", *about)
     for trial in found:
-        state = f"{trial.state} ({trial.outcome})" if trial.outcome else str(trial.state)
-        row = [str(trial.trial), str(trial.bracket + 1), state, count(trial.length), number(trial.metric)]
-        row += [number(trial.best_metric), count(trial.restarts)]
-        extra = [text(settings(trial.hparams))] if hparams else []
-        grid.add_row(*row, text(trial.worker), *extra)
+        state = f"{trial.state}: {trial.outcome}" if trial.outcome else str(trial.state)
+        row = (str(trial.trial), state, count(trial.length), number(trial.best_metric))
+        if hparams:
+            grid.add_row(*row, text(settings(trial.hparams)))
+        else:
+            more = (str(trial.bracket + 1), number(trial.metric), count(trial.restarts))
+            grid.add_row(*row, *more, text(trial.worker))
     out.print(grid)

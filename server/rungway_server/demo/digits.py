@@ -1,11 +1,14 @@
 """The images of the demo: 1,797 handwritten digits of 8 x 8 pixels in scikit-learn, split once and for all."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-SPLIT_SEED = 20_19
+FILE = "digits.npz"
+SPLIT_SEED = 2019
 TRAIN_IMAGES = 898
 
 Images = npt.NDArray[np.float32]
@@ -22,16 +25,27 @@ class Digits:
     valid_labels: Labels
 
 
-def load() -> Digits:
-    """The same split for every worker, on every machine."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = (bunch.images / 16.0 - 0.5).astype(np.float32)
-    labels = bunch.target.astype(np.int64)
+def load(folder: Path) -> Digits:
+    """The same split for every worker, on every machine; read from the folder once it was prepared there."""
+    path = folder / FILE
+    if not path.exists():
+        prepare(folder)
+    with np.load(path) as saved:
+        images, labels = saved["images"], saved["labels"]
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
     train, valid = order[:TRAIN_IMAGES], order[TRAIN_IMAGES:]
     return Digits(images[train], labels[train], images[valid], labels[valid])
+
+
+def prepare(folder: Path) -> None:
+    """Write scikit-learn's images to the folder: importing it takes each worker longer than many an epoch."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    partial = folder / f"{os.getpid()}.tmp"
+    with partial.open("wb") as file:
+        np.savez(file, images=(bunch.images / 16.0 - 0.5).astype(np.float32), labels=bunch.target.astype(np.int64))
+    partial.replace(folder / FILE)
 
 
 def shifted(images: Images, probability: float, rng: np.random.Generator) -> Images:

@@ -129,7 +129,7 @@ class Floor:
         self.accident = Accident(number, desk.process.name, trial, desk.epoch, time.monotonic())
         desk.state = "killed"
         self.say(
-            f"worker {number} killed (SIGKILL) holding trial {trial} at epoch {desk.epoch} of {desk.until}, not replaced"
+            f"worker {number} killed (SIGKILL) with trial {trial} at epoch {desk.epoch} of {desk.until}, not replaced"
         )
 
     def _seen_again(self, desk: Desk) -> None:

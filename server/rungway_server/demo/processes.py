@@ -151,7 +151,7 @@ class Worker(Child):
     def __init__(self, number: int, target: str, folder: Path, events: SimpleQueue[tuple[int, dict[str, Any]]]) -> None:
         self.number = number
         self.name = f"worker-{number}"
-        arguments = ["-m", "rungway_server.demo.worker", str(folder / "checkpoints"), self.name]
+        arguments = ["-m", "rungway_server.demo.worker", str(folder / "work"), self.name]
         environment = _ONE_THREAD | {
             "PYTHONUNBUFFERED": "1",
             "RUNGWAY_TARGET": target,

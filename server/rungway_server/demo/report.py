@@ -21,13 +21,13 @@ def write_picture(outcome: Outcome, folder: Path) -> Path:
     experiment, accident = outcome.experiment, outcome.accident
     curves = [Curve(trial.trial, sorted({r.length: r.metric for r in trial.curve}.items())) for trial in outcome.trials]
     trained, full = experiment.trained_length, _full_length(experiment)
-    diverged = _diverged(outcome)
+    many = f"{len(curves)} multi-layer perceptrons"
+    if diverged := _diverged(outcome):
+        many += f" ({diverged} diverged)"
+    cost = f"{share(trained, full)} of the {count(full)} that training every one to the end would cost"
     story = Story(
         title="Adaptive ASHA on handwritten digits",
-        subtitle=(
-            f"{len(curves)} multi-layer perceptrons{f' ({diverged} diverged)' if diverged else ''}, {count(trained)} epochs trained: {share(trained, full)} of the "
-            f"{count(full)} that training every one to the end would cost"
-        ),
+        subtitle=f"{many}, {count(trained)} epochs trained: {cost}",
         best=outcome.best.trial if outcome.best else None,
         killed=(accident.trial, accident.epoch) if accident else None,
     )
@@ -52,7 +52,7 @@ def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
         out.print("", grid, "", sep="\n")
     trained, full = experiment.trained_length, _full_length(experiment)
     out.print(f"Trained {count(trained)} epochs; all trials to the end: {count(full)}; share {share(trained, full)}.")
-    out.print(_accident(outcome), soft_wrap=True)
+    out.print(_accident(outcome))
     out.print(f"Time {outcome.seconds:.0f} s. Learning curves: {picture}", soft_wrap=True)
 
 

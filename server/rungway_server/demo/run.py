@@ -10,7 +10,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from rungway import Client, ClientConfig, Experiment, ExperimentState, Trial
+from rungway import Client, ClientConfig, Experiment, ExperimentState, RungwayError, Trial
+from rungway_server.demo import digits
 from rungway_server.demo.floor import Accident, Desk, Floor
 from rungway_server.demo.processes import Service, Worker
 from rungway_server.demo.space import EXPERIMENT, experiment_config
@@ -59,7 +60,6 @@ def run(order: Order, view: View) -> Outcome:
     with _signals_interrupt():
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-demo-")))
-            (folder / "checkpoints").mkdir()
             return _search(order, view, folder, stack)
         finally:
             for number in _INTERRUPTS:  # nothing may interrupt the cleaning up, which ends by itself
@@ -70,8 +70,11 @@ def run(order: Order, view: View) -> Outcome:
 def _search(order: Order, view: View, folder: Path, stack: ExitStack) -> Outcome:
     service = Service(folder)
     stack.callback(service.stop)
+    (folder / "work").mkdir()
+    digits.prepare(folder / "work")
     target = service.wait_ready()
-    view.say(f"service at {target} (process {service.pid}), embedded store in {service.data}")
+    view.say(f"service at {target} (process {service.pid})")
+    view.say(f"embedded store in {service.data}")
     config = ClientConfig(target=target, experiment=EXPERIMENT, attempt_timeout=5, total_timeout=10)
     client = stack.enter_context(Client(config=config))
     search = experiment_config(order.trials, order.epochs, order.workers, order.seed)
@@ -109,13 +112,16 @@ class _Search:
         self._order, self._view, self._service, self._client = order, view, service, client
         self._folder, self._stack = folder, stack
         self._events: SimpleQueue[tuple[int, dict[str, Any]]] = SimpleQueue()
-        self._begin = time.monotonic()
+        self._begin = self._looked = time.monotonic()
 
     def run(self, target: str) -> Outcome:
         floor = Floor(dict(self._desks(target)), self._view.say)
+        experiment = self._look(floor)
         while floor.working:
             self._take_in(floor)
-            self._look(floor)
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                experiment = self._look(floor)
+            floor.cause_accident(experiment.progress, rung_lengths(experiment), self._client.get_trial)
         self._take_in(floor)
         experiment = self._look(floor)
         if experiment.state is not ExperimentState.DONE:
@@ -139,9 +145,12 @@ class _Search:
 
     def _look(self, floor: Floor) -> Experiment:
         self._service.check()
-        experiment = self._client.get_experiment()
-        best = self._client.best()
-        floor.cause_accident(experiment.progress, rung_lengths(experiment), self._client.get_trial)
+        try:
+            experiment, best = self._client.get_experiment(), self._client.best()
+        except RungwayError:
+            self._service.check()
+            raise
+        self._looked = time.monotonic()
         self._view.show(Snapshot(experiment, best, floor.desks.values(), time.monotonic() - self._begin))
         return experiment
 

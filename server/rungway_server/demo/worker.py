@@ -1,6 +1,6 @@
 """One worker: asks for trials, trains them, tells the results. Its training loop is all there is to using Rungway.
 
-    RUNGWAY_TARGET=localhost:7077 RUNGWAY_EXPERIMENT=digits python -m rungway_server.demo.worker CHECKPOINT_FOLDER NAME
+    RUNGWAY_TARGET=localhost:7077 RUNGWAY_EXPERIMENT=digits python -m rungway_server.demo.worker FOLDER NAME
 
 What it does is printed as one JSON object per line, for the live view of the demo.
 """
@@ -17,8 +17,8 @@ from rungway_server.demo.network import Network, NotFinite
 
 
 def main(folder: Path, worker: str) -> None:
-    """Train until the search is done."""
-    data = digits.load()
+    """Train until the search is done; checkpoints are kept in the folder, which all workers share."""
+    data = digits.load(folder)
     client = rungway.Client(config=rungway.ClientConfig(worker=worker))
     for trial in client.trials():
         with trial:

@@ -1,1 +1,1 @@
-"""The rules of the search: plans, promotion, spaces, sampling. Pure: no store, no wire, no clock, no global randomness."""
+"""The rules of the search: plans, ranking, spaces, sampling. Pure: no store, no wire, no clock, no randomness."""

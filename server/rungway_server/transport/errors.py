@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from rungway_server.domain import errors
+from rungway_server.transport.unreadable import Unreadable
 
 DOMAIN = "rungway"
 
@@ -50,6 +51,8 @@ def typed_errors(
     @functools.wraps(method)
     async def wrapped(servicer: Servicer, request: Request, context: Context) -> Response:
         try:
+            if isinstance(request, Unreadable):
+                raise errors.InvalidInput.one("request", request.problem, reason="UNREADABLE_REQUEST")
             return await method(servicer, request, context)
         except errors.RungwayError as error:
             await _abort(context, STATUS[type(error)], str(error), _details(error))

@@ -92,7 +92,7 @@ class ScriptedServer:
             self._server.stop(None).wait()
             self._server = None
 
-    def _handler(self, name: str, request_type: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def _handler(self, name: str, request_type: Any) -> "grpc.RpcMethodHandler[Any, Any]":
         def handle(request: Any, context: grpc.ServicerContext) -> Message:
             with self._lock:
                 self.calls.append((name, request))

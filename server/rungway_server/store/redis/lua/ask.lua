@@ -13,6 +13,7 @@
 --- @include "trial"
 --- @include "event"
 --- @include "rung"
+--- @include "ready"
 --- @include "place"
 --- @include "lease"
 --- @include "die"

@@ -9,6 +9,7 @@
 --- @include "trial"
 --- @include "event"
 --- @include "rung"
+--- @include "ready"
 --- @include "place"
 --- @include "displace"
 --- @include "lease"

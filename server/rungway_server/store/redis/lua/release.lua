@@ -10,6 +10,7 @@
 --- @include "trial"
 --- @include "event"
 --- @include "rung"
+--- @include "ready"
 --- @include "lease"
 --- @include "request"
 --- @include "settle"

@@ -12,6 +12,7 @@
 --- @include "trial"
 --- @include "event"
 --- @include "rung"
+--- @include "ready"
 --- @include "place"
 --- @include "lease"
 --- @include "request"

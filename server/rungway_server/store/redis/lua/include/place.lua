@@ -1,12 +1,6 @@
 -- Puts a result into a rung, or takes it out, and moves the rung's zone (promotion form).
 local place
 
-local function go_up(x, trial)
-  local passed = x.tally.passed[trial.bracket + 1]
-  passed[trial.rung + 1] = passed[trial.rung + 1] + 1
-  trial.rung, trial.changed, x.changed = trial.rung + 1, true, true
-end
-
 -- A dead trial that wins a slot counts at once as dead in the next rung, and so on up.
 local function raise_dead(x, number, trial)
   repeat

@@ -32,11 +32,3 @@ local function cutoff_key(x, b, k, q)
   if not entry or entry:sub(1, 16) == DEAD then return '' end
   return entry:sub(1, 16)
 end
-
-local function ready_member(b, k, entry) return string.format('%02x%02x', b, 255 - k) .. entry end
-
-local function make_ready(x, b, k, entry) x.ready = x.ready + redis.call('ZADD', READY, 0, ready_member(b, k, entry)) end
-
-local function unready(x, b, k, entry)
-  if entry then x.ready = x.ready - redis.call('ZREM', READY, ready_member(b, k, entry)) end
-end

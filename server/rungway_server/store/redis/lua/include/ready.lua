@@ -1,0 +1,14 @@
+-- Results inside their rung's zone whose trial waits, and what happens when one goes up.
+local function ready_member(b, k, entry) return string.format('%02x%02x', b, 255 - k) .. entry end
+
+local function make_ready(x, b, k, entry) x.ready = x.ready + redis.call('ZADD', READY, 0, ready_member(b, k, entry)) end
+
+local function unready(x, b, k, entry)
+  if entry then x.ready = x.ready - redis.call('ZREM', READY, ready_member(b, k, entry)) end
+end
+
+local function go_up(x, trial)
+  local passed = x.tally.passed[trial.bracket + 1]
+  passed[trial.rung + 1] = passed[trial.rung + 1] + 1
+  trial.rung, trial.changed, x.changed = trial.rung + 1, true, true
+end

@@ -1,0 +1,126 @@
+"""No request, however odd, is answered UNKNOWN or INTERNAL, and none hangs."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rungway.v1 import experiment_service_pb2, search_service_pb2
+from tests.support.calls import Calls, config, refusal_of
+from tests.support.service import Service
+
+METHODS: list[MethodDescriptor] = [
+    method
+    for file, service in ((search_service_pb2, "SearchService"), (experiment_service_pb2, "ExperimentService"))
+    for method in file.DESCRIPTOR.services_by_name[service].methods
+]
+ALLOWED = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+KNOWN = "any-1"
+TEXTS = st.sampled_from([KNOWN, "any-2", "", "searcher", "name", "random", "metric", "max_trials", "1", "{x}"]) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=20
+)
+DEEPEST = 5
+
+FD = FieldDescriptor
+SCALARS: dict[int, st.SearchStrategy[Any]] = {
+    FD.CPPTYPE_INT32: st.integers(-1, 5) | st.integers(-(2**31), 2**31 - 1),
+    FD.CPPTYPE_INT64: st.integers(-1, 5) | st.integers(-(2**63), 2**63 - 1),
+    FD.CPPTYPE_DOUBLE: st.floats(),
+    FD.CPPTYPE_BOOL: st.booleans(),
+    FD.CPPTYPE_ENUM: st.integers(-1, 9),
+    FD.CPPTYPE_STRING: TEXTS,
+}
+
+
+@st.composite
+def messages(draw: st.DrawFn, kind: type[Message], depth: int = 0) -> Message:
+    """A message of a kind with any of its fields set to anything."""
+    message = kind()
+    for field in kind.DESCRIPTOR.fields:
+        if draw(st.integers(0, 3)) == 0 and field.name != "experiment":
+            continue
+        fill(draw, message, field, depth)
+    return message
+
+
+def fill(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> None:
+    """Give a field a value; beyond DEEPEST nested messages stay empty."""
+    inner = field.message_type
+    if inner is None:
+        value = draw(st.lists(SCALARS[field.cpp_type], max_size=3) if field.is_repeated else SCALARS[field.cpp_type])
+        if field.is_repeated:
+            getattr(message, field.name).extend(value)
+        else:
+            setattr(message, field.name, value)
+    elif depth < DEEPEST:
+        some = messages(GetMessageClass(inner.fields_by_name["value"].message_type), depth + 1) if is_map(field) else None
+        if some is not None:
+            for key, entry in draw(st.dictionaries(TEXTS, some, max_size=3)).items():
+                getattr(message, field.name)[key].CopyFrom(entry)
+        elif field.is_repeated:
+            getattr(message, field.name).extend(draw(st.lists(messages(GetMessageClass(inner), depth + 1), max_size=3)))
+        else:
+            getattr(message, field.name).CopyFrom(draw(messages(GetMessageClass(inner), depth + 1)))
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map (those of this contract have message values)."""
+    return bool(field.message_type and field.message_type.GetOptions().map_entry)
+
+
+@pytest.fixture(scope="module")
+def channel(service: Service, calls: Calls) -> Any:
+    """A channel to the service, on which an experiment named KNOWN has leases."""
+    calls.create(KNOWN, config(max_length={"epochs": 5}, max_trials=10_000))
+    calls.ask(KNOWN, 4)
+    with grpc.insecure_channel(service.address) as channel:
+        yield channel
+
+
+def answer(channel: grpc.Channel, method: MethodDescriptor, data: bytes) -> grpc.StatusCode:
+    """How the service took these bytes; a failure must explain itself."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    try:
+        channel.unary_unary(path)(data, timeout=10)
+    except grpc.RpcError as error:
+        assert refusal_of(error).reason
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_any_message(method: MethodDescriptor, channel: grpc.Channel) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(request=messages(GetMessageClass(method.input_type)))
+    def run(request: Message) -> None:
+        assert answer(channel, method, request.SerializeToString()) in ALLOWED | {grpc.StatusCode.OK}
+
+    run()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_any_bytes(method: MethodDescriptor, channel: grpc.Channel) -> None:
+    bad_utf8, cut_off, deep = b"\x0a\x02\xff\xfe", b"\x0a\x05ab", b"\x1a\x80\x08" * 300
+    for data in (b"", b"\xff\xff\xff", bad_utf8, cut_off, deep, b"\x00" * 100, bytes(range(256))):
+        assert answer(channel, method, data) in ALLOWED | {grpc.StatusCode.OK}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_bytes_that_are_no_message_are_refused_as_such(method: MethodDescriptor, channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as failed:
+        channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")(b"\xff\xff\xff", timeout=10)
+    refusal = refusal_of(failed.value)
+    if refusal.code is not grpc.StatusCode.UNIMPLEMENTED:
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNREADABLE_REQUEST")
+        assert refusal.fields == ("request",)

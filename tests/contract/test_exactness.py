@@ -1,0 +1,128 @@
+"""Numbers come back as they went in, whatever lies between: wire, Lua, Redis, JSON."""
+
+import math
+import struct
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.values import from_map
+from tests.support.calls import SECONDS, Calls, config, unique_name
+
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CURVES = st.lists(st.floats(), min_size=1, max_size=40)
+
+
+def bits(number: float) -> bytes:
+    """All of a number; every NaN is the same."""
+    return b"nan" if math.isnan(number) else struct.pack("<d", number)
+
+
+@QUICK
+@given(metrics=CURVES)
+def test_every_metric_told_comes_back(metrics: list[float], calls: Calls) -> None:
+    experiment = unique_name("exact")
+    calls.create(experiment, config("single", max_length={"epochs": len(metrics)}))
+    lease = calls.assignment(experiment).lease
+    calls.tell(experiment, lease, *enumerate(metrics, start=1))
+    trial = calls.trial(experiment, 0)
+    assert [report.length for report in trial.curve] == list(range(1, len(metrics) + 1))
+    assert [bits(report.metric) for report in trial.curve] == [bits(metric) for metric in metrics]
+    assert bits(trial.metric) == bits(metrics[-1])
+    best = calls.experiments.BestTrials(pb.BestTrialsRequest(experiment=experiment), timeout=SECONDS).trials
+    real = [metric for metric in metrics if not math.isnan(metric)]
+    if not real:
+        assert not trial.HasField("best_metric")
+        assert not best
+    else:
+        first = real.index(min(real))
+        assert bits(trial.best_metric) == bits(real[first])
+        assert trial.best_length == [i for i, m in enumerate(metrics, start=1) if not math.isnan(m)][first]
+        assert [bits(found.best_metric) for found in best] == [bits(real[first])]
+
+
+@QUICK
+@given(metrics=st.lists(st.floats(allow_nan=False), min_size=2, max_size=12), smaller=st.booleans())
+def test_the_best_are_ordered_by_value_and_then_number(metrics: list[float], smaller: bool, calls: Calls) -> None:
+    experiment = unique_name("order")
+    calls.create(experiment, config(max_trials=len(metrics), smaller_is_better=smaller))
+    for assignment in calls.ask(experiment, len(metrics)).assignments:
+        calls.tell(experiment, assignment.lease, (1, metrics[assignment.lease.trial]))
+    request = pb.BestTrialsRequest(experiment=experiment, count=1000)
+    found = [trial.trial for trial in calls.experiments.BestTrials(request, timeout=SECONDS).trials]
+    assert found == sorted(range(len(metrics)), key=lambda n: (metrics[n] if smaller else -metrics[n], n))
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@QUICK
+@given(values=st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), VALUES))
+def test_constants_of_a_space_come_back(values: dict[str, object], calls: Calls) -> None:
+    experiment = unique_name("const")
+    space = {name: {"type": "const", "val": value} for name, value in values.items()}
+    categories = {"type": "categorical", "vals": [list(values.values())]}
+    calls.create(experiment, config(space={"values": space, "all": categories}))
+    wanted = {"values": values, "all": list(values.values())}
+    assert exactly(from_map(calls.assignment(experiment).hparams)) == exactly(wanted)
+    assert exactly(from_map(calls.trial(experiment, 0).hparams)) == exactly(wanted)
+
+
+def exactly(value: object) -> object:
+    """A value in which 1, 1.0 and True, and 0.0 and -0.0, differ."""
+    if isinstance(value, dict):
+        return {key: exactly(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exactly(item) for item in value]
+    return type(value).__name__, repr(value)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 2**53 + 1, -(2**53) - 1, 10**15 + 1])
+def test_whole_numbers_of_64_bits(number: int, calls: Calls) -> None:
+    experiment = unique_name("int64")
+    space: dict[str, object] = {
+        "bare": number,
+        "const": {"type": "const", "val": number},
+        "choice": {"type": "categorical", "vals": [number]},
+        "int": {"type": "int", "minval": min(number, number - 1, key=abs), "maxval": number},
+    }
+    if number > 0:
+        space["int"] = {"type": "int", "minval": number - 1, "maxval": number}
+    else:
+        space["int"] = {"type": "int", "minval": number, "maxval": number + 1}
+    calls.create(experiment, config(space=space))
+    drawn = from_map(calls.assignment(experiment).hparams)
+    assert [drawn[name] for name in ("bare", "const", "choice")] == [number] * 3
+    assert drawn["int"] in {number - 1, number, number + 1}
+    assert isinstance(drawn["int"], int)
+
+
+def test_long_lengths(calls: Calls) -> None:
+    experiment, longest = unique_name(), 10**12
+    calls.create(experiment, config("single", max_length={"records": longest}))
+    assignment = calls.assignment(experiment)
+    assert assignment.to_length == longest
+    calls.tell(experiment, assignment.lease, (longest - 1, 0.5), (longest, 0.25))
+    trial = calls.trial(experiment, 0)
+    assert [report.length for report in trial.curve] == [longest - 1, longest]
+    assert (trial.length, trial.best_length) == (longest, longest)
+
+
+def test_texts_come_back(calls: Calls) -> None:
+    experiment = unique_name()
+    checkpoint = "s3://bücket/{x}:../🎲\n\x00" + "c" * 4000
+    calls.create(experiment, config("single", max_length={"epochs": 2}))
+    assignment = calls.ask(experiment, worker="42@höst\x00").assignments[0]
+    calls.tell(experiment, assignment.lease, (1, 0.5), checkpoint=checkpoint)
+    trial = calls.trial(experiment, 0)
+    assert (trial.worker, trial.checkpoint, trial.checkpoint_length) == ("42@höst\x00", checkpoint, 1)

@@ -1,0 +1,152 @@
+"""What nobody foresaw reaches the caller as INTERNAL with an incident id, and nothing of the inside with it."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from io import StringIO
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from rungway.v1 import experiment_service_pb2 as experiment_pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
+from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
+from rungway.values import to_map
+from rungway_server import logs
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.store import RedisStore
+from rungway_server.transport import grpc_server
+from tests.support.calls import config, new_id, refusal_of
+
+SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
+LEASE = Lease(trial=0, fence=1)
+
+SEARCH: dict[str, Message] = {
+    "Ask": search_pb.AskRequest(experiment="e"),
+    "Tell": search_pb.TellRequest(experiment="e", results=[Result(lease=LEASE, reports=[Report(length=1, metric=1)])]),
+    "Heartbeat": search_pb.HeartbeatRequest(experiment="e", leases=[LEASE]),
+    "Release": search_pb.ReleaseRequest(experiment="e", releases=[search_pb.Release(lease=LEASE)]),
+    "Fail": search_pb.FailRequest(experiment="e", lease=LEASE, outcome=OUTCOME_ERROR),
+}
+EXPERIMENTS: dict[str, Message] = {
+    "CreateExperiment": experiment_pb.CreateExperimentRequest(experiment="e", config=to_map(config())),
+    "GetExperiment": experiment_pb.GetExperimentRequest(experiment="e"),
+    "ListExperiments": experiment_pb.ListExperimentsRequest(),
+    "PauseExperiment": experiment_pb.PauseExperimentRequest(experiment="e"),
+    "ResumeExperiment": experiment_pb.ResumeExperimentRequest(experiment="e"),
+    "StopExperiment": experiment_pb.StopExperimentRequest(experiment="e"),
+    "DeleteExperiment": experiment_pb.DeleteExperimentRequest(experiment="e"),
+    "ListTrials": experiment_pb.ListTrialsRequest(experiment="e"),
+    "GetTrial": experiment_pb.GetTrialRequest(experiment="e"),
+    "BestTrials": experiment_pb.BestTrialsRequest(experiment="e"),
+}
+CALLS = [("rungway.v1.SearchService", *item) for item in SEARCH.items()] + [
+    ("rungway.v1.ExperimentService", *item) for item in EXPERIMENTS.items()
+]
+
+
+class Broken(Exception):
+    """Nobody has heard of it."""
+
+
+class BrokenStore(RedisStore):
+    """A store on a real Redis of which every method raises."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name.startswith("_"):
+            return super().__getattribute__(name)
+
+        async def broken(*_: object, **__: object) -> None:
+            raise Broken(SECRET)
+
+        return broken
+
+
+@pytest.fixture
+async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server in this process whose store is broken."""
+    server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5, max_connections=2)
+    store = BrokenStore(client)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    await server.stop(0)
+    await client.aclose()
+
+
+@pytest.fixture
+def log() -> StringIO:
+    """What the service logs."""
+    stream = StringIO()
+    logs.configure("info", "json", stream)
+    return stream
+
+
+@pytest.mark.parametrize(("service", "rpc", "request_"), CALLS, ids=lambda value: value if isinstance(value, str) else "")
+async def test_an_unexpected_error(
+    service: str, rpc: str, request_: Message, channel: grpc.aio.Channel, log: StringIO
+) -> None:
+    call = channel.unary_unary(f"/{service}/{rpc}", request_serializer=lambda message: message.SerializeToString())
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call(request_, timeout=10)
+    incident = typed(failed.value)
+    (line,) = [found for found in map(json.loads, log.getvalue().splitlines()) if found.get("incident") == incident]
+    assert (line["event"], line["level"], line["rpc"]) == ("unexpected_error", "error", rpc)
+    assert SECRET in line["exception"]
+
+
+def typed(error: grpc.aio.AioRpcError) -> str:
+    """The incident id of an INTERNAL failure that tells nothing else."""
+    refusal = refusal_of(error)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert set(refusal.metadata) == {"incident"}
+    incident = refusal.metadata["incident"]
+    assert re.fullmatch(r"[0-9a-f]{12}", incident)
+    assert incident in refusal.message
+    everything = f"{error.details()} {error.trailing_metadata()}"
+    for inside in ("hunter2", "10.0.0.7", "rungway:{", "Broken", "Traceback", ".py"):
+        assert inside not in everything
+    return incident
+
+
+async def test_a_preview_needs_no_store(channel: grpc.aio.Channel) -> None:
+    call = channel.unary_unary(
+        "/rungway.v1.ExperimentService/PreviewSearch",
+        request_serializer=experiment_pb.PreviewSearchRequest.SerializeToString,
+        response_deserializer=experiment_pb.PreviewSearchResponse.FromString,
+    )
+    answer = await call(experiment_pb.PreviewSearchRequest(config=to_map(config())), timeout=10)
+    assert answer.preview.total_length == 4
+
+
+def test_every_rpc_was_broken() -> None:
+    everything = {
+        method.name
+        for file, name in ((search_pb, "SearchService"), (experiment_pb, "ExperimentService"))
+        for method in file.DESCRIPTOR.services_by_name[name].methods
+    }
+    untouched = {"PreviewSearch", "EnqueueTrial", "ExplainTrial", "WatchEvents"}
+    assert everything - untouched == SEARCH.keys() | EXPERIMENTS.keys()
+
+
+def test_a_damaged_experiment_is_an_incident(calls: object, redis_url: str) -> None:
+    from redis import Redis
+
+    from tests.support.calls import Calls, unique_name
+
+    assert isinstance(calls, Calls)
+    experiment = unique_name("damaged")
+    calls.create(experiment, config())
+    with Redis.from_url(redis_url) as client:
+        client.set(f"rungway:{{default/{experiment}}}:leases", "not a sorted set")
+    with pytest.raises(grpc.RpcError) as failed:
+        calls.ask(experiment, request_id=new_id())
+    refusal = refusal_of(failed.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "WRONGTYPE" not in f"{refusal.message} {refusal.metadata}"
