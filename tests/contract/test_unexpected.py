@@ -1,13 +1,13 @@
 """What nobody foresaw reaches the caller as INTERNAL with an incident id, and nothing of the inside with it."""
 
-import json
 import re
 from collections.abc import AsyncIterator
-from io import StringIO
 
 import grpc
 import pytest
 from google.protobuf.message import Message
+from redis import Redis
+from structlog.testing import capture_logs
 
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import search_service_pb2 as search_pb
@@ -15,11 +15,10 @@ from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
 from rungway.values import to_map
-from rungway_server import logs
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server
-from tests.support.calls import config, new_id, refusal_of
+from tests.support.calls import Calls, config, refusal_of, unique_name
 
 SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
 LEASE = Lease(trial=0, fence=1)
@@ -80,25 +79,17 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     await client.aclose()
 
 
-@pytest.fixture
-def log() -> StringIO:
-    """What the service logs."""
-    stream = StringIO()
-    logs.configure("info", "json", stream)
-    return stream
-
-
-@pytest.mark.parametrize(("service", "rpc", "request_"), CALLS, ids=lambda value: value if isinstance(value, str) else "")
-async def test_an_unexpected_error(
-    service: str, rpc: str, request_: Message, channel: grpc.aio.Channel, log: StringIO
-) -> None:
-    call = channel.unary_unary(f"/{service}/{rpc}", request_serializer=lambda message: message.SerializeToString())
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call(request_, timeout=10)
+@pytest.mark.parametrize(
+    ("service", "rpc", "request_"), CALLS, ids=lambda value: value if isinstance(value, str) else ""
+)
+async def test_an_unexpected_error(service: str, rpc: str, request_: Message, channel: grpc.aio.Channel) -> None:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{service}/{rpc}")
+    with capture_logs() as lines, pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call(request_.SerializeToString(), timeout=10)
     incident = typed(failed.value)
-    (line,) = [found for found in map(json.loads, log.getvalue().splitlines()) if found.get("incident") == incident]
-    assert (line["event"], line["level"], line["rpc"]) == ("unexpected_error", "error", rpc)
-    assert SECRET in line["exception"]
+    (line,) = [found for found in lines if found.get("incident") == incident]
+    assert (line["event"], line["log_level"], line["rpc"]) == ("unexpected_error", "error", rpc)
+    assert line["exc_info"]
 
 
 def typed(error: grpc.aio.AioRpcError) -> str:
@@ -135,18 +126,12 @@ def test_every_rpc_was_broken() -> None:
     assert everything - untouched == SEARCH.keys() | EXPERIMENTS.keys()
 
 
-def test_a_damaged_experiment_is_an_incident(calls: object, redis_url: str) -> None:
-    from redis import Redis
-
-    from tests.support.calls import Calls, unique_name
-
-    assert isinstance(calls, Calls)
+def test_a_damaged_experiment_is_an_incident(calls: Calls, store: Redis) -> None:
     experiment = unique_name("damaged")
     calls.create(experiment, config())
-    with Redis.from_url(redis_url) as client:
-        client.set(f"rungway:{{default/{experiment}}}:leases", "not a sorted set")
+    store.set(f"rungway:{{default/{experiment}}}:leases", "not a sorted set")
     with pytest.raises(grpc.RpcError) as failed:
-        calls.ask(experiment, request_id=new_id())
+        calls.ask(experiment)
     refusal = refusal_of(failed.value)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "WRONGTYPE" not in f"{refusal.message} {refusal.metadata}"

@@ -1,4 +1,4 @@
-"""The store on a real redis-server behind the synchronous face of the reference model. How a store is made stands here alone."""
+"""The store on a real redis-server behind the face of the reference model. How a store is made stands here alone."""
 
 import asyncio
 import itertools

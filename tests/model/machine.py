@@ -3,19 +3,20 @@
 import math
 from collections.abc import Callable
 
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from rungway_server.domain.decisions import ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.plan import Plan
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
-from tests.model.pair import Pair
 from tests.model.plans import plans
 
 LEASE_MS = 10_000
-METRICS = st.sampled_from([0.0, -0.0, 0.25, 0.5, 0.5, 1.0, -1.0, math.nan, math.inf, -math.inf])
-DEATHS = st.none()
+METRIC_VALUES = [0.0, -0.0, 0.25, 0.5, 0.5, 0.75, 1.0, -1.0, math.nan, math.inf, -math.inf]
+METRICS = st.sampled_from(METRIC_VALUES)
+METRICS_AND_DEATHS = st.sampled_from([*METRIC_VALUES, None, None])
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 HOW_FAR = st.sampled_from(["rung", "rung", "rung", "end", "between", "anywhere"])
@@ -123,9 +124,9 @@ class EngineMachine(RuleBasedStateMachine):
         self._tell([Result(lease, self._reports(data, lease), data.draw(CHECKPOINTS)) for lease in leases], named=named)
 
     @precondition(lambda self: not self.ended())
-    @rule(metrics=st.lists(METRICS | DEATHS, min_size=8, max_size=24), workers=COUNTS)
+    @rule(metrics=st.lists(METRICS_AND_DEATHS, min_size=8, max_size=24), workers=COUNTS)
     def work(self, metrics: list[float | None], workers: int) -> None:
-        """A few workers in turn do what is usual: tell at the next rung, and ask again when the lease has ended. Some die."""
+        """A few workers in turn tell at the next rung, or die there, and ask when their lease has ended."""
         for metric in metrics:
             held = [lease for lease in self.leases if self._is_held(lease)]
             if len(held) < workers:
@@ -208,3 +209,13 @@ class EngineMachine(RuleBasedStateMachine):
         (request_id, _), (_, call) = (data.draw(st.sampled_from(self.requests[-8:])) for _ in range(2))
         if request_id:
             call(request_id)
+
+
+def play_at_random(workbench: Workbench, chosen: settings, store: RedisStore | None = None) -> None:
+    """Play as many games as the settings say. Raises Differs (with the shortest game found) when the two differ."""
+
+    class Game(EngineMachine):
+        def __init__(self) -> None:
+            super().__init__(workbench, store)
+
+    run_state_machine_as_test(Game, settings=chosen)

@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 class Engine(Protocol):
-    """What the model and the store (through `tests.model.driver`) have in common: the port, one experiment at a time."""
+    """What the model and the store (through `tests.model.driver`) have in common: the port, for one experiment."""
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer: ...
     def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer: ...
@@ -112,7 +112,12 @@ class Pair:
 
     def _both(self, call: Callable[[Engine], Answer]) -> Answer | None:
         answers: list[Answer] = []
-        of_model = _outcome_of(lambda: answers.append(call(self.model)) or answers[0])
+
+        def ask_model() -> Answer:
+            answers.append(call(self.model))
+            return answers[0]
+
+        of_model = _outcome_of(ask_model)
         _same("answer", _outcome_of(lambda: call(self.store)), of_model)
         self.compare()
         return answers[0] if answers else None

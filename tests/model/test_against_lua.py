@@ -6,10 +6,9 @@ The quick profile runs in `make test`; `RUNGWAY_MODEL_PROFILE=long` plays far mo
 import os
 
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.driver import Workbench
-from tests.model.machine import EngineMachine
+from tests.model.machine import play_at_random
 
 COMMON = settings(
     deadline=None,
@@ -25,4 +24,4 @@ PROFILES = {
 
 def test_random_play_matches_the_model(workbench: Workbench) -> None:
     chosen = PROFILES[os.environ.get("RUNGWAY_MODEL_PROFILE", "quick")]
-    run_state_machine_as_test(lambda: EngineMachine(workbench), settings=chosen)
+    play_at_random(workbench, chosen)

@@ -67,7 +67,7 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
     about = ("Configuration",) if hparams else (">Bracket", ">Last", ">Restarts", "Worker")
     grid = table(">Trial", "State", ">Length", ">Best", *about)
     for trial in found:
-        state = f"{trial.state}: {trial.outcome}" if trial.outcome else str(trial.state)
+        state = str(trial.outcome or trial.state)  # "diverged" says more than "failed"
         row = (str(trial.trial), state, count(trial.length), number(trial.best_metric))
         if hparams:
             grid.add_row(*row, text(settings(trial.hparams)))

@@ -18,7 +18,18 @@ import rungway
 from rungway import Client, Decision, Outcome, Reason, Report, Result
 from rungway.v1 import search_service_pb2, trial_pb2
 from rungway.values import to_map
-from tests.unit.client.scripted import DONE, Abort, Ladder, ScriptedServer, assigned, assignment, lost, verdict, wait
+from tests.unit.client.scripted import (
+    DONE,
+    Abort,
+    Ladder,
+    ScriptedServer,
+    assigned,
+    assignment,
+    heartbeat,
+    lost,
+    verdict,
+    wait,
+)
 
 
 def test_an_assignment_is_all_a_worker_needs(server: ScriptedServer, client: Client) -> None:
@@ -65,6 +76,16 @@ def test_without_a_checkpoint_a_promoted_trial_starts_again_from_the_last_one(
     assert ranges == [(0, 3, ""), (0, 9, "")]
     # What is trained a second time is not told a second time.
     assert [length for _, length, _ in ladder.told] == list(range(1, 10))
+
+
+def test_without_a_new_checkpoint_the_old_one_stays(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0, from_length=1, checkpoint="old")))
+    got = client.ask()
+    assert got
+    client.tell(got, 1.0)
+    following = client.ask()
+    assert following
+    assert (following.from_length, following.to_length, following.checkpoint) == (1, 9, "old")
 
 
 def test_who_goes_on_alone_is_given_nothing_twice(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
@@ -255,6 +276,19 @@ def test_the_service_may_come_up_after_its_workers(server: ScriptedServer, clien
     assert client.ask()
 
 
+def test_workers_wait_for_a_connection_and_people_do_not(
+    server: ScriptedServer, connect: Callable[..., Client]
+) -> None:
+    server.stop()
+    client = connect(worker_timeout=0.3, total_timeout=0.3)
+    with pytest.raises(rungway.OutcomeUnknown) as worker:
+        client.ask()
+    with pytest.raises(rungway.Unavailable) as person:
+        client.get_experiment()
+    assert worker.value.attempts == 1
+    assert person.value.attempts > 1
+
+
 def test_leases_are_renewed_released_and_failed(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(*(assignment(number, fence=number) for number in range(64))))
     held = client.ask_once(64).assignments
@@ -317,6 +351,43 @@ def test_the_lease_of_a_held_assignment_is_renewed(server: ScriptedServer, clien
     renewed = len(server.requests("Heartbeat"))
     time.sleep(0.3)
     assert len(server.requests("Heartbeat")) == renewed
+
+
+def renewals_in(server: ScriptedServer, seconds: float) -> int:
+    gc.collect()
+    time.sleep(0.1)  # one that was under way
+    before = len(server.requests("Heartbeat"))
+    time.sleep(seconds)
+    return len(server.requests("Heartbeat")) - before
+
+
+def test_whoever_goes_on_keeps_the_lease(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
+    got = client.ask()
+    assert got
+    told = client.tell(got, 1.0)
+    following = told.next
+    del got, told
+    assert renewals_in(server, 0.3) >= 2
+    assert following
+
+
+def test_a_loop_that_never_comes_back_lets_the_lease_lapse(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
+    got = client.ask()
+    assert got
+    assert client.tell(got, 1.0)
+    del got
+    assert renewals_in(server, 0.3) == 0
+
+
+def test_a_lease_that_was_lost_is_not_renewed_again(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
+    server.on("Heartbeat", heartbeat(trial_pb2.DECISION_SUPERSEDED))
+    got = client.ask()
+    time.sleep(0.3)
+    assert len(server.requests("Heartbeat")) == 1
+    assert got
 
 
 def test_a_told_and_ended_lease_is_not_renewed(server: ScriptedServer, client: Client) -> None:

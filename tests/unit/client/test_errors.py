@@ -17,6 +17,22 @@ def test_every_status_has_its_exception(status: grpc.StatusCode) -> None:
     assert str(error) == "text"
 
 
+NOT_BY_NAME = {
+    "CANCELLED": errors.Unavailable,
+    "UNKNOWN": errors.InternalError,
+    "INTERNAL": errors.InternalError,
+    "DATA_LOSS": errors.InternalError,
+    "ABORTED": errors.FailedPrecondition,
+    "OUT_OF_RANGE": errors.InvalidArgument,
+}
+
+
+@pytest.mark.parametrize("status", STATUSES, ids=lambda status: status.name)
+def test_exceptions_are_named_after_their_status(status: grpc.StatusCode) -> None:
+    named = getattr(errors, status.name.title().replace("_", ""), None)
+    assert errors.ERROR_BY_STATUS[status] is NOT_BY_NAME.get(status.name, named)
+
+
 def test_no_exception_is_forgotten() -> None:
     by_client_alone = {errors.OutcomeUnknown}
     assert set(errors.RungwayError.__subclasses__()) == set(errors.ERROR_BY_STATUS.values()) | by_client_alone

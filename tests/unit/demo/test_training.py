@@ -88,9 +88,8 @@ def test_a_resumed_network_is_the_one_that_was_never_interrupted(data: digits.Di
 
 def test_divergence_is_noticed(data: digits.Digits) -> None:
     network = Network(HPARAMS | {"learning_rate": 1e6, "hidden_layers": 3, "dropout": 0.0}, seed=1)
-    with pytest.raises(NotFinite, match="after epoch"):
-        for _ in range(3):
-            network.train_epoch(data)
+    with pytest.raises(NotFinite, match="after epoch 1"):
+        network.train_epoch(data)
 
 
 def test_shifted_images_move_by_a_pixel_at_most(data: digits.Digits) -> None:

@@ -1,0 +1,105 @@
+"""One connection to Redis with many calls under way at once.
+
+redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
+waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). Calls made in one
+turn of the event loop leave together, and answers come back in the order of the calls.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any, Self
+
+import hiredis
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+
+Call = tuple[str | bytes | int | float, ...]
+
+_INCOMPLETE = object()
+"""What the reader gives while an answer has not come whole."""
+
+
+class Lane(asyncio.Protocol):
+    """A connection taken from a client's pool until `close`. After a break it stays closed: open another one."""
+
+    def __init__(self, redis: Redis, connection: AbstractConnection) -> None:
+        """Take over a connected connection; `open` is the way to make a lane."""
+        assert connection._writer  # connected
+        self.closed = False
+        self._pool, self._connection = redis.connection_pool, connection
+        self._timeout: float = connection.socket_timeout or 60.0
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(encoding="utf-8", notEnoughData=_INCOMPLETE)
+        self._unsent: list[bytes] = []
+        self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered
+        self._watch: asyncio.TimerHandle | None = None
+        self._transport = connection._writer.transport
+        self._streams = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+
+    @classmethod
+    async def open(cls, redis: Redis) -> Self:
+        """Connect. Raises the errors of redis-py."""
+        return cls(redis, await redis.connection_pool.get_connection())  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        """Give the connection back; calls under way fail."""
+        self.closed = True
+        await self._connection.disconnect(nowait=True)
+        await self._pool.release(self._connection)
+
+    async def call(self, command: Call) -> Any:
+        """The answer; an error that Redis answers is a `hiredis.ReplyError` as a value.
+
+        Raises ConnectionError or TimeoutError when no answer comes; whether the command ran is then unknown.
+        """
+        if self.closed:
+            raise ConnectionError("the connection to Redis is closed")
+        packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(packed)
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._calls.append((self._loop.time() + self._timeout, answer))
+        if not self._watch:
+            self._watch = self._loop.call_later(self._timeout, self._check)
+        return await answer
+
+    def _send(self) -> None:
+        packed, self._unsent = b"".join(self._unsent), []
+        if not self.closed:
+            self._transport.write(packed)
+
+    def _check(self) -> None:
+        """Break the connection when its oldest call is overdue: all behind it are stuck as well."""
+        self._watch = None
+        if not self._calls:
+            return
+        due = self._calls[0][0]
+        if due <= self._loop.time():
+            self._fail(TimeoutError("Redis did not answer in time"))
+            self._transport.abort()
+        else:
+            self._watch = self._loop.call_at(due, self._check)
+
+    def _fail(self, error: Exception) -> None:
+        self.closed = True
+        if self._watch:
+            self._watch.cancel()
+        while self._calls:
+            _, answer = self._calls.popleft()
+            if not answer.done():
+                answer.set_exception(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._reader.feed(data)
+        while (found := self._reader.gets()) is not _INCOMPLETE:
+            _, answer = self._calls.popleft()
+            if not answer.done():  # its caller may have been cancelled
+                answer.set_result(found)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._fail(ConnectionError(f"lost the connection to Redis: {exc or 'closed by the other side'}"))
+        self._streams.connection_lost(exc)  # redis-py may wait for it

@@ -1,0 +1,80 @@
+"""docs/errors.md lists every reason with its status: no more and no fewer than the code has."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rungway_server.domain import errors
+from rungway_server.transport.errors import STATUS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+REASON = re.compile(r"[A-Z]+(_[A-Z]+)*")
+
+STATUS_OF_OTHERS = {
+    "LENGTH_OUT_OF_ORDER": "INVALID_ARGUMENT",
+    "LENGTH_BEYOND_ASSIGNMENT": "INVALID_ARGUMENT",
+    "UNREADABLE_REQUEST": "INVALID_ARGUMENT",
+    "NOT_IMPLEMENTED": "UNIMPLEMENTED",
+    "INTERNAL": "INTERNAL",
+}
+"""Reasons that are not those of a class."""
+
+
+def rows(heading: str) -> dict[str, tuple[str, str, str]]:
+    """The table below a heading: reason to status, meaning and advice."""
+    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)
+    assert len(found) == section.count("\n| `")
+    return {reason: (status, meaning, advice) for reason, status, meaning, advice in found}
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and REASON.fullmatch(inner.value):
+            yield inner.value
+
+
+def reasons(package: str) -> set[str]:
+    """Every reason that a package gives anywhere: as a `reason` of a class or argument, or to `_info`."""
+    found: set[str] = set()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "reason" for t in node.targets):
+                found.update(constants(node.value))
+            if isinstance(node, ast.Call):
+                for keyword in node.keywords:
+                    if keyword.arg == "reason":
+                        found.update(constants(keyword.value))
+                if isinstance(node.func, ast.Name) and node.func.id == "_info":
+                    found.update(constants(node.args[0]))
+    return found
+
+
+def test_every_reason_of_the_service_is_listed() -> None:
+    found = reasons("server/rungway_server")
+    assert found >= {"INVALID_FIELD", "LENGTH_OUT_OF_ORDER", "NOT_IMPLEMENTED", "WRONG_STATE"}
+    assert set(rows("Reasons of the service")) == found
+
+
+def test_every_reason_of_the_client_is_listed() -> None:
+    assert set(rows("Reasons of the Python client")) == reasons("client/rungway")
+
+
+def test_statuses_are_those_of_the_code() -> None:
+    of_classes = {kind.reason: status.name for kind, status in STATUS.items()}
+    wanted = of_classes | STATUS_OF_OTHERS
+    assert {reason: row[0] for reason, row in rows("Reasons of the service").items()} == wanted
+
+
+def test_every_error_has_a_status() -> None:
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RungwayError)}
+    assert kinds - {errors.RungwayError} == set(STATUS)
+
+
+def test_every_reason_says_what_to_do() -> None:
+    for heading in ("Reasons of the service", "Reasons of the Python client"):
+        for reason, (_, meaning, advice) in rows(heading).items():
+            assert len(meaning) > 10, reason
+            assert len(advice) > 5, reason

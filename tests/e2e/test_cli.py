@@ -1,0 +1,178 @@
+"""The commands against a real service on a real Redis."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rungway import Client, Diverged
+from rungway_server.cli.app import app
+from tests.support.redis_server import free_port, redis_on_socket
+from tests.support.service import services
+
+CONFIG = """\
+name: Small Search
+hyperparameters:
+  rate: {type: log, base: 10, minval: -3, maxval: 0}
+searcher: {name: adaptive_asha, metric: loss, max_trials: 12, max_length: {epochs: 9},
+  divisor: 3, max_concurrent_trials: 1}
+labels: [x]
+"""
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    with redis_on_socket() as url, services(url) as (service,):
+        yield service.address
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "search.yaml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def searched(target: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A search that has finished: trial n reports (100 - n) / length, trial 3 diverged."""
+    name = "finished"
+    path = tmp_path_factory.mktemp("search") / "search.yaml"
+    path.write_text(CONFIG)
+    assert run(target, "create", str(path), "--name", name)[0] == 0
+    with Client(target, experiment=name) as client:
+        for trial in client.trials():
+            with trial:
+                for length in trial.lengths():
+                    if trial.number == 3:
+                        raise Diverged("[bold]too fast\x1b[0m")
+                    trial.report(length, (100 - trial.number) / length, checkpoint="somewhere")
+    return name
+
+
+def run(target: str, *arguments: str, **options: Any) -> tuple[int, str, str]:
+    environment = {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": None} | options.pop("env", {})
+    result = CliRunner().invoke(app, arguments, env=environment, **options)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    for line in result.stdout.splitlines():
+        assert len(line) <= 80 or "--output" in arguments
+    return result.exit_code, result.stdout, result.stderr
+
+
+def lines(table: str) -> list[list[str]]:
+    return [line.split() for line in table.splitlines()]
+
+
+def test_create_prints_id_plan_and_notes_and_refuses_a_second(target: str, file: str) -> None:
+    code, out, _ = run(target, "create", file)
+    assert code == 0
+    assert "created small-search" in out  # made from the file's key "name"
+    assert ["1", "8", "1,", "3,", "9"] in lines(out)
+    assert "note: ignored, they mean nothing here: labels" in out
+    assert "max_concurrent_trials raised from 1 to 2" in out
+    code, out, err = run(target, "create", file)
+    assert (code, out) == (1, "")
+    assert err == "error: there is already an experiment 'small-search'\n  reason: EXPERIMENT_EXISTS\n"
+
+
+def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
+    code, out, _ = run(target, "status", searched)
+    assert code == 0
+    assert f"{searched}: done, 100% done" in out
+    assert "adaptive_asha on loss (smaller is better)" in out
+    assert "trials: 12 of 12 started" in out
+    assert "1 failed" in out
+    assert ["epochs", "Bracket", "1", "Bracket", "2"] in lines(out)
+    assert ["started", "8", "of", "8", "4", "of", "4"] in lines(out)
+    document = json.loads(run(target, "status", searched, "--output", "json")[1])
+    assert [rung["length"] for rung in document["plan"]["brackets"][0]["rungs"]] == [1, 3, 9]
+    assert document["plan"]["brackets"][0]["rungs"][0]["results"] == 8
+    assert (document["state"], document["trials"]["failed"], document["progress"]) == ("done", 1, 1.0)
+
+
+def test_status_of_all_and_the_environment(target: str, searched: str) -> None:
+    code, out, _ = run(target, "status")
+    assert code == 0
+    assert [line[:3] for line in lines(out) if searched in line] == [[searched, "done", "100%"]]
+    assert f"{searched}: done" in run(target, "status", env={"RUNGWAY_EXPERIMENT": searched})[1]
+    everything = json.loads(run(target, "status", "--all", "--output", "json", env={"RUNGWAY_EXPERIMENT": searched})[1])
+    assert searched in [each["experiment"] for each in everything["experiments"]]
+
+
+def test_best(target: str, searched: str) -> None:
+    code, out, _ = run(target, "best", searched, "-n", "2")
+    assert code == 0
+    assert f"{searched}: best by loss" in out
+    found = json.loads(run(target, "best", searched, "-n", "2", "--output", "json")[1])["trials"]
+    assert len(found) == 2
+    assert found[0]["best_metric"] <= found[1]["best_metric"]
+    assert f"rate={found[0]['hparams']['rate']:.4g}" in out
+
+
+def test_trials_come_in_pages(target: str, searched: str) -> None:
+    code, out, _ = run(target, "trials", searched, "-n", "5")
+    assert code == 0
+    assert [line[0] for line in lines(out) if line and line[0].isdigit()] == ["0", "1", "2", "3", "4"]
+    assert f"more: rungway trials {searched} --from 5 -n 5" in out
+    assert ["3", "diverged"] in [line[:2] for line in lines(out)]
+    last = json.loads(run(target, "trials", searched, "--from", "10", "--output", "json")[1])
+    assert [trial["trial"] for trial in last["trials"]] == [10, 11]
+    assert last["next"] is None
+    assert "rate=" in run(target, "trials", searched, "--hparams")[1]
+    assert "no trials here" in run(target, "trials", searched, "--from", "99")[1]
+
+
+def test_pause_resume_stop_delete(target: str, file: str) -> None:
+    name = "short-lived"
+    assert run(target, "create", file, "--name", name)[0] == 0
+    assert run(target, "pause", name)[1] == f"{name} is paused\n"
+    assert json.loads(run(target, "resume", name, "-o", "json")[1])["state"] == "running"
+    assert run(target, "stop", name)[1] == f"{name} is stopped\n"
+    code, _, err = run(target, "resume", name)
+    assert code == 1
+    assert "reason: WRONG_STATE" in err
+    code, _, err = run(target, "delete", name, input="n\n")
+    assert (code, "nothing was deleted" in err) == (1, True)
+    assert run(target, "status", name)[0] == 0
+    assert run(target, "delete", name, input="y\n")[0] == 0
+    code, _, err = run(target, "status", name)
+    assert (code, err) == (1, f"error: there is no experiment '{name}'\n  reason: EXPERIMENT_NOT_FOUND\n")
+    assert run(target, "delete", name, "--yes")[0] == 1
+
+
+def test_a_refused_configuration_lists_every_field(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "hyperparameters: {a: {type: int, minval: 3, maxval: 3}}\nsearcher: {name: random, max_trials: -1}\n"
+    )
+    code, out, err = run(target, "create", str(path))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == "error: the request is refused"
+    fields = {line.split(":")[0].strip() for line in err.splitlines()[1:]}
+    assert {"searcher.metric", "searcher.max_trials"} <= {field.removeprefix("config.") for field in fields}
+    path.write_text("searcher: {name: random, metric: x, max_trials: 99999999999999999999}\n")
+    assert run(target, "create", str(path))[0] == 1  # too large even to be sent
+
+
+@pytest.mark.parametrize("arguments", [("create", "absent.yaml"), ("best",), ("trials", "x", "-n", "0"), ("nonsense",)])
+def test_wrong_usage(target: str, arguments: tuple[str, ...]) -> None:
+    code, out, err = run(target, *arguments)
+    assert (code, out) == (2, "")
+    assert err
+
+
+def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str) -> None:
+    command = [str(Path(sys.executable).parent / "rungway"), "create", file, "--target", f"127.0.0.1:{free_port()}"]
+    begin = time.monotonic()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr.startswith("error: no answer from the service at 127.0.0.1:")
+    assert "Traceback" not in ended.stderr
+    assert time.monotonic() - begin < 15

@@ -1,0 +1,140 @@
+"""The demo as a user runs it: a search with an accident, and nothing left behind, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+SECONDS = 100.0
+SMALL = ("--trials", "40", "--epochs", "9", "--output", "json")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc"),
+]
+
+
+class Demo:
+    """A running `rungway demo` whose temporary files lie in a folder of this test alone."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder / "t"
+        self.folder.mkdir()
+        self._said = folder / "said"
+        command = [str(Path(sys.executable).parent / "rungway"), "demo", "--out", str(folder / "out"), *arguments]
+        with self._said.open("wb") as said:
+            environment = os.environ | {"TMPDIR": str(self.folder)}
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment)
+
+    def said(self) -> str:
+        """What it has said until now."""
+        return self._said.read_text()
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"{what}: not seen\n{self.said()}"
+            assert self.process.poll() is None, f"it ended before {what}\n{self.said()}"
+            time.sleep(0.02)
+
+    def processes(self, kind: str = "") -> list[int]:
+        """The running processes with this folder in their command line or as their place, except the demo itself."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                place = os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            ours = str(self.folder) in command or place.startswith(str(self.folder))
+            if ours and command and kind in command and int(entry.name) != self.process.pid:
+                found.append(int(entry.name))
+        return found
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and standard output, once it has ended."""
+        out, _ = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode, out.decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """SIGKILL, if it still runs: its children end with it."""
+        self.process.kill()
+        self.process.communicate()
+
+    def nothing_is_left(self) -> bool:
+        return not self.processes() and not list(self.folder.iterdir())
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Demo]]:
+    """Starts a demo in a new folder, with a short name for the path of the socket in it."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-")))
+        yield lambda *arguments: stack.enter_context(Demo(folder, *arguments))
+
+
+def test_a_killed_workers_trial_goes_on_elsewhere(start: Callable[..., Demo]) -> None:
+    demo = start(*SMALL)
+    code, out = demo.end()
+    assert code == 0, demo.said()
+    result = json.loads(out)
+    accident = result["accident"]
+    assert accident["taken_over"]  # the service says: restarted, another worker, further than at the accident
+    assert accident["resumed_by"] != accident["worker"]
+    assert accident["resumed_epoch"] in (1, 3)  # from the checkpoint of a rung, not from the start
+    assert f"worker {accident['worker']} killed (SIGKILL) with trial {accident['trial']}" in demo.said()
+    assert f"trial {accident['trial']} resumed by worker {accident['resumed_by']}" in demo.said()
+    assert result["trials"]["started"] == 40
+    assert result["rungs"][-1]["epochs"] == 9
+    assert result["rungs"][-1]["reached"] >= 3
+    assert result["trained_epochs"] < result["full_epochs"] == 360
+    assert result["best"]["best_metric"] < 0.1
+    assert Path(result["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert demo.nothing_is_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], number: signal.Signals) -> None:
+    demo = start("--trials", "5000")
+    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
+    assert demo.processes("redis-server")
+    demo.process.send_signal(number)
+    code, _ = demo.end()
+    assert code == 130
+    assert "interrupted" in demo.said()
+    assert demo.nothing_is_left()
+
+
+def test_a_service_that_is_killed_ends_the_demo_in_order(start: Callable[..., Demo]) -> None:
+    demo = start("--trials", "5000")
+    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
+    (service,) = demo.processes(" serve ")
+    os.kill(service, signal.SIGKILL)
+    code, _ = demo.end()
+    assert code == 1
+    assert "the service ended (exit code -9)" in demo.said()
+    assert "Traceback" not in demo.said()
+    assert demo.nothing_is_left()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children only on Linux")
+def test_nothing_runs_on_when_the_demo_itself_is_killed(start: Callable[..., Demo]) -> None:
+    demo = start("--trials", "5000")
+    demo.wait_until(lambda: len(demo.processes("demo.worker")) >= 4, "the start")
+    demo.process.kill()
+    assert demo.end()[0] == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while demo.processes():
+        assert time.monotonic() < deadline, demo.processes()
+        time.sleep(0.1)

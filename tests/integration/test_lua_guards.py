@@ -1,0 +1,341 @@
+"""The Lua files by themselves: a damaged key never leaves half a decision, words and headers agree with Python."""
+
+import ast
+import asyncio
+import functools
+import itertools
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis, ResponseError
+
+from rungway_server.domain import decisions
+from rungway_server.domain.decisions import Assignment, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore, scripts
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.keys import experiment_keys, fixed_keys
+from rungway_server.store.redis.scripts import NAMES, Script, load_scripts
+from tests.support.redis_server import redis_on_socket
+from tests.support.searches import stored
+from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
+
+LUA = Path(scripts.__file__).with_name("lua")
+SOURCES = {path.relative_to(LUA).with_suffix("").as_posix(): path.read_text() for path in LUA.rglob("*.lua")}
+REF = ExperimentRef("default", "guarded")
+PLAN = Plan(
+    brackets=(
+        Bracket((Rung(1), Rung(3), Rung(9)), 20, 4),
+        Bracket((Rung(3), Rung(9)), 20, 4),
+    ),
+    rule=PromotionRule.ASYNC,
+    form=DecisionForm.PROMOTE,
+    divisor=3.0,
+    max_concurrent_trials=0,
+    unit="epochs",
+)
+STOPPING = Plan(PLAN.brackets, PLAN.rule, DecisionForm.STOP, PLAN.divisor, PLAN.max_concurrent_trials, PLAN.unit)
+LEASE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stored experiment with something of everything, and for each script calls that use it all."""
+
+    content: Snapshot
+    keys: list[str]
+    calls: dict[str, list[list[str | int]]]
+
+
+async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
+    """Make an experiment that has leases lapsed and held, a line, results ready to go up, a best and request ids.
+
+    Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
+    """
+    async with connect(url, timeout_seconds=5, max_connections=2) as client:
+        store = RedisStore(client)
+        definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)
+        start = definition.created_ms
+        await store.ask(REF, "", 4, "w", now_ms=start)  # two of each bracket, never told
+        answer = await store.ask(REF, "a", 16, "w", now_ms=start + 30_000)
+        asked = list(answer.assignments)
+        for metric in (0.5, 0.6, 0.9):  # the first may go up once there are three
+            for assignment in (asked.pop(0), asked.pop(0)):
+                await tell(store, assignment, metric, start + 31_000)
+        answer = await store.ask(REF, "", 2, "w", now_ms=start + 32_000)
+        for assignment in answer.assignments:
+            await tell(store, assignment, 0.3, start + 33_000)
+        for metric in (0.55, 0.95, 0.96):  # again the first, and it waits for somebody to ask
+            for assignment in (asked.pop(0), asked.pop(0)):
+                await tell(store, assignment, metric, start + 34_000)
+        leases = [assignment.lease for assignment in asked]
+        await store.release(REF, "r", [Release(leases.pop())], now_ms=start + 35_000)
+    return definition.uid, start + LEASE_MS + 1, leases
+
+
+async def tell(store: RedisStore, assignment: Assignment, metric: float, now: int) -> None:
+    """Tell the result at the next decision."""
+    report = Report(assignment.next_decision_length, metric)
+    await store.tell(REF, f"t{assignment.lease.fence}", [Result(assignment.lease, [report], "c")], now_ms=now)
+
+
+def calls_of(uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str | int]]]:
+    """For each script the arguments of calls that change, or read, as much as one call can."""
+    tell: list[str | int] = [uid, now, "q", len(leases)]
+    release: list[str | int] = [uid, now, "q"]
+    for lease in leases:
+        tell += [lease.trial, lease.fence, "c", 1, 9, "0.001", f"{lease.trial:016x}"]
+        release += [lease.trial, lease.fence, "", 0]
+    first = leases[0]
+    proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
+    return {
+        "create": [["other", now, "q", "print", '{"brackets":[]}', "{}", "{}", "[]", 1, *proposals]],
+        "ask": [[uid, now, "q", 20, "w", ""], [uid, now, "q", 64, "w", 40, *proposals]],
+        "tell": [tell],
+        "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
+        "release": [release],
+        "fail": [[uid, now, "q", first.trial, first.fence, outcome.value, "why"] for outcome in Outcome],
+        "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
+        "tally": [[uid]],
+        "trials": [[uid, "1", *range(20)]],
+        "best": [[uid, 10]],
+    }
+
+
+@pytest.fixture(scope="module", params=[PLAN, STOPPING], ids=["promote", "stop"])
+def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scene:
+    client.flushall()
+    uid, now, leases = asyncio.run(play(redis_url, request.param))
+    return Scene(snapshot(client), experiment_keys(REF, request.param), calls_of(uid, now, leases))
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    """A Redis that these tests may empty."""
+    with redis_on_socket() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@functools.cache
+def sources(client: Redis) -> dict[str, Script]:
+    """The scripts as this Redis takes them."""
+    return load_scripts(shebang=int(str(client.info("server")["redis_version"]).split(".")[0]) >= 7)
+
+
+def run(client: Redis, script: str, keys: list[str], args: list[str | int]) -> object:
+    """What the script answers, None when it raises."""
+    needed = keys if script in {"ask", "tell", "release", "fail", "tally"} else fixed_keys(REF)
+    try:
+        return client.eval(sources(client)[script].source, len(needed), *needed, *args)
+    except ResponseError:
+        return None
+
+
+def test_the_scene_has_something_of_everything(scene: Scene) -> None:
+    empty = {key.rpartition("}:")[2] for key in scene.keys if key.encode() not in scene.content}
+    above = {"rung:0:1", "rung:0:2", "rung:1:1"}
+    assert empty - above <= {"requests:1", "ready"}
+    assert "ready" in empty or empty < {"requests:1"} | above
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene, client: Redis) -> None:
+    """Either the script fails and has changed nothing, or it does not use that key and answers as if all were well."""
+    failures, broken = [], 0
+    content = {} if script == "create" else scene.content
+    for args in scene.calls[script]:
+        restore(client, content)
+        whole = run(client, script, scene.keys, args)
+        assert whole is not None, "the call is good where no key is damaged"
+        for key in scene.keys:
+            restore(client, content)
+            client.delete(key)
+            client.set(key, "a text")
+            before = content | {key.encode(): Content(b"a text", b"")}
+            answer = run(client, script, scene.keys, args)
+            changed = differences(before, snapshot(client))
+            broken += answer is None
+            if answer is None and changed:
+                failures.append(f"{args[2:6]} with {key}: failed and yet changed {changed}")
+            elif answer is not None and answer != whole:
+                failures.append(f"{args[2:6]} with {key}: answered {answer}, not {whole}")
+    assert failures == []
+    assert broken, "no key mattered at all"
+
+
+def test_scripts_load_on_this_redis(client: Redis) -> None:
+    """Redis names them by the hash that the service computes."""
+    loaded = {script.name: client.script_load(script.source) for script in sources(client).values()}
+    assert loaded == {script.name: script.sha for script in sources(client).values()}
+
+
+def newer_redis() -> str | None:
+    """A redis-server of version 7 or newer on PATH or in the usual places."""
+    for path in (shutil.which("redis-server"), "/usr/bin/redis-server", "/usr/local/bin/redis-server"):
+        if path and Path(path).is_file():
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+            if (found := re.search(r"v=(\d+)", version)) and int(found[1]) >= 7:
+                return path
+    return None
+
+
+@pytest.mark.skipif(newer_redis() is None, reason="no redis-server 7 or newer at hand")
+def test_scripts_load_on_redis_7_with_their_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.support.redis_server.find_redis_server", newer_redis)
+    with redis_on_socket() as url, Redis.from_url(url) as client:
+        for script in load_scripts(shebang=True).values():
+            assert client.script_load(script.source) == script.sha
+
+
+def test_every_first_line_is_a_shebang_and_readers_say_so() -> None:
+    for name in NAMES:
+        first = SOURCES[name].splitlines()[0]
+        assert first in {"#!lua", "#!lua flags=no-writes"}
+        assert (first != "#!lua") == (name in {"tally", "trials", "best"})
+
+
+# Headers.
+
+WORD = re.compile(r"'([a-z_]+)'")
+RETURN_WORD = re.compile(r"(?:return|answer\s*=|answer, \w+ =) \{ '([a-z_]+)'")
+
+
+def header(name: str) -> str:
+    """The comment at the head of a script."""
+    return "\n".join(itertools.takewhile(lambda line: line.startswith("-- "), SOURCES[name].splitlines()[1:]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_script_says_what_it_takes_and_gives(name: str) -> None:
+    for part in ("-- KEYS ", "-- ARGV ", "-- Returns "):
+        assert part in header(name), f"{name}.lua has no {part}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_header_names_every_word_that_may_come_back(name: str) -> None:
+    returned = set(RETURN_WORD.findall(SOURCES[name]))
+    if "open_experiment" in SOURCES[name]:
+        returned |= {"missing", "stale"}
+    assert returned == set(WORD.findall(header(name).split("-- Returns ")[1].split("-- Replay")[0]))
+
+
+def test_every_argument_is_documented() -> None:
+    for name in NAMES:
+        documented = [int(n) for n in re.findall(r"(?<![\w.])(\d+)…? ", header(name).split("-- ARGV ")[1])]
+        used = [int(n) for n in re.findall(r"ARGV\[(\d+)\]", SOURCES[name])]
+        assert used, name
+        assert max(used) <= max(documented), name
+
+
+# Words.
+
+
+def python_words() -> set[str]:
+    """Every word that an enumeration of decisions.py has."""
+    enums = (kind for kind in vars(decisions).values() if isinstance(kind, type) and hasattr(kind, "__members__"))
+    return {str(word) for kind in enums for word in kind}  # type: ignore[attr-defined]  # members of an enumeration
+
+
+def spoken() -> dict[str, set[str]]:
+    """Words by what Lua uses them for, wherever they stand."""
+    everything = "\n".join(SOURCES.values())
+    patterns = {
+        "decision": (
+            r"verdict\('(\w+)'",
+            r"finish\([^()]*'\w+', '(\w+)'",
+            r"lives and '(\w+)' or '(\w+)'",
+            r"\{ '(continue|stop|pause|superseded)', ",
+        ),
+        "reason": (
+            r"no_rung\('(\w+)'",
+            r"with_reason\('(\w+)'",
+            r"why_not = '(\w+)'",
+            r"table\.insert\(why, 1, '(\w+)'\)",
+            r"\{ '(\w+)', (?:b|trial\.bracket),",
+            r"'(?:done|wait)', tally\.revision, '(\w+)'",
+        ),
+        "state": (
+            r"set_state\([^()]*'(\w+)'\)",
+            r"end_lease\([^()]*'(\w+)'\)",
+            r"finish\([^()]*'(\w+)', '\w+'",
+            r"state [=~]?= '(\w+)'",
+        ),
+        "outcome": (r"outcome [=~]?= '(\w+)'", r"outcome, \w+\.message = '(\w+)'"),
+    }
+    return {
+        use: {word for pattern in each for found in re.findall(pattern, everything) for word in as_tuple(found)}
+        for use, each in patterns.items()
+    }
+
+
+def as_tuple(found: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else found
+
+
+def test_python_knows_every_word_of_a_decision() -> None:
+    words = spoken()
+    assert words["decision"] == set(decisions.Decision)
+    assert words["reason"] - {"propose"} <= set(decisions.Reason)
+    assert words["state"] <= set(decisions.TrialState) | set(decisions.ExperimentState)
+    assert words["outcome"] <= set(decisions.Outcome)
+
+
+def test_lua_gives_every_reason_that_python_knows() -> None:
+    assert set(decisions.Reason) == spoken()["reason"] - {"propose"}
+
+
+def test_python_handles_every_word_of_an_answer() -> None:
+    """The first words of all answers stand, as texts, in the modules that read them."""
+    returned = {word for name in NAMES for word in RETURN_WORD.findall(SOURCES[name])} | {"missing", "stale"}
+    handled = {
+        node.value
+        for path in LUA.parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    expected = {"told", "beat", "trials", "created", "done", "state", "tally"}  # the answer when nothing is special
+    assert returned - expected <= handled
+
+
+OTHER_WORDS = {
+    "fields of meta": {"uid", "plan", "tally", "schema", "created", "request", "print", "config", "plan_json", "notes"},
+    "kinds of events": {"assign", "continue", "release", "retry", "failed", "invalid", "pause", "stop", "done"},
+    "prints": {"ask", "tell", "fail", "release"},
+    "rules and forms": {"async", "promote", "stop"},
+    "of the stream": {"e"},
+    "of the answers": {
+        "missing",
+        "stale",
+        "reused",
+        "exists",
+        "length",
+        "checkpoint_length",
+        "unknown_trial",
+        "propose",
+    },
+    "as expected": {"told", "beat", "trials", "created", "done", "state", "tally", "assigned", "wait", "refused"},
+    "formats": {"g"},
+    "the sort key of a dead trial": {"f" * 16},
+}
+"""What Lua says beside the words of decisions.py, by where."""
+
+
+def test_no_word_of_lua_is_unknown() -> None:
+    """A new word in any .lua file must be one of Python's, or be named above by what it is for."""
+    fields = set(WORD.findall(SOURCES["include/trial"].split("FIELDS = {")[1].split("}")[0]))
+    known = python_words() | fields | set().union(*OTHER_WORDS.values())
+    code = {name: re.sub(r"--.*", "", source) for name, source in SOURCES.items()}
+    unknown = {(name, word) for name, source in code.items() for word in WORD.findall(source) if word not in known}
+    assert unknown == set()
