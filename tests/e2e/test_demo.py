@@ -16,6 +16,7 @@ import pytest
 
 SECONDS = 100.0
 SMALL = ("--trials", "40", "--epochs", "9", "--output", "json")
+ENDLESS = ("--trials", "5000", "--output", "json")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc"),
@@ -106,7 +107,7 @@ def test_a_killed_workers_trial_goes_on_elsewhere(start: Callable[..., Demo]) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], number: signal.Signals) -> None:
-    demo = start("--trials", "5000")
+    demo = start(*ENDLESS)
     demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
     assert demo.processes("redis-server")
     demo.process.send_signal(number)
@@ -117,7 +118,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], n
 
 
 def test_a_service_that_is_killed_ends_the_demo_in_order(start: Callable[..., Demo]) -> None:
-    demo = start("--trials", "5000")
+    demo = start(*ENDLESS)
     demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
     (service,) = demo.processes(" serve ")
     os.kill(service, signal.SIGKILL)
@@ -130,7 +131,7 @@ def test_a_service_that_is_killed_ends_the_demo_in_order(start: Callable[..., De
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children only on Linux")
 def test_nothing_runs_on_when_the_demo_itself_is_killed(start: Callable[..., Demo]) -> None:
-    demo = start("--trials", "5000")
+    demo = start(*ENDLESS)
     demo.wait_until(lambda: len(demo.processes("demo.worker")) >= 4, "the start")
     demo.process.kill()
     assert demo.end()[0] == -signal.SIGKILL

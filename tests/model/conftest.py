@@ -1,15 +1,23 @@
 """One redis-server and one store for all tests of this folder."""
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.model.driver import Workbench, open_workbench
 from tests.support.redis_server import redis_on_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.model.driver import Workbench
+
+pytest.register_assert_rewrite("tests.model.examples_leases", "tests.model.examples_rungs")
 
 
 @pytest.fixture(scope="session")
-def workbench() -> Iterator[Workbench]:
+def workbench() -> "Iterator[Workbench]":
     """A store on a real redis-server."""
+    from tests.model.driver import open_workbench  # after the registration above
+
     with redis_on_socket() as url, open_workbench(url) as workbench:
         yield workbench

@@ -28,6 +28,7 @@ from rungway_server.domain.sampling import propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.scripts import Transform
+from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
 
@@ -152,6 +153,18 @@ class Workbench:
             experiment=engine.experiment,
         )
         return Pair(engine, model)
+
+    def start(self, plan: Plan, *, smaller_is_better: bool = True, store: RedisStore | None = None) -> Hand:
+        """A new experiment to play by hand, in the store and beside it in a model."""
+        return Hand(
+            self.pair(
+                plan,
+                lease_ms=LEASE_MS,
+                max_restarts=MAX_RESTARTS,
+                smaller_is_better=smaller_is_better,
+                store=store,
+            )
+        )
 
     def start_of(self, pair: Pair) -> int:
         """When the experiment was made (ms)."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from rungway_server.domain.decisions import (
     AskAnswer,
@@ -59,70 +59,71 @@ def plain(value: object) -> object:
     return value
 
 
-def _outcome_of(call: Callable[[], object]) -> object:
-    """What a call answered, or which typed error it raised with which fields."""
+def _outcome_of(call: Callable[[], Answer]) -> tuple[object, Answer | None, RungwayError | None]:
+    """What a call came to in plain form, the answer, and the typed error it raised instead."""
     try:
-        return plain(call())
+        answer = call()
+        return plain(answer), answer, None
     except InvalidInput as error:
-        return "InvalidInput", [violation.field for violation in error.violations]
+        return ["InvalidInput", *(violation.field for violation in error.violations)], None, error
     except RungwayError as error:
-        return type(error).__name__, dict(error.details)
+        return [type(error).__name__, dict(error.details)], None, error
 
 
 class Pair:
-    """Store and model of one experiment. Every method raises Differs as soon as they do."""
+    """Store and model of one experiment, as one engine: it answers, or raises, what both do, or raises Differs."""
 
     def __init__(self, store: Engine, model: ReferenceModel) -> None:
         self.store = store
         self.model = model
 
-    def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer | None:
-        """The model's answer, None when the call was refused."""
+    def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         return self._both(lambda engine: engine.ask(request_id, count, worker, now_ms))
 
-    def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer | None:
-        """The model's answer, None when the call was refused."""
+    def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
         return self._both(lambda engine: engine.tell(request_id, results, now_ms))
 
-    def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus] | None:
-        """The model's answer, None when the call was refused."""
+    def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus]:
         return self._both(lambda engine: engine.heartbeat(leases, now_ms))
 
-    def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer | None:
-        """The model's answer, None when the call was refused."""
+    def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
         return self._both(lambda engine: engine.release(request_id, releases, now_ms))
 
-    def fail(
-        self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
-    ) -> tuple[Verdict, int] | None:
-        """The model's answer, None when the call was refused."""
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._both(lambda engine: engine.fail(request_id, lease, outcome, message, now_ms))
 
     def set_state(self, state: ExperimentState) -> None:
-        """Pause, resume or stop."""
         self._both(lambda engine: engine.set_state(state))
 
-    def compare(self) -> None:
-        """All that can be seen: the tally, every trial with its curve, the best."""
-        _same("tally", plain(self.store.tally()), plain(self.model.tally()))
-        numbers = list(range(self.model.tally().trials_created + 1))
-        views = [plain(engine.trials(numbers, curve=True)) for engine in (self.store, self.model)]
-        _same("trials", *views)
-        _same("best", plain(self.store.best(BEST_SHOWN)), plain(self.model.best(BEST_SHOWN)))
+    def tally(self) -> Tally:
+        return self._same(lambda engine: engine.tally())
 
-    def _both(self, call: Callable[[Engine], Answer]) -> Answer | None:
-        answers: list[Answer] = []
+    def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
+        return self._same(lambda engine: engine.trials(numbers, curve=curve))
 
-        def ask_model() -> Answer:
-            answers.append(call(self.model))
-            return answers[0]
+    def best(self, count: int) -> list[TrialView]:
+        return self._same(lambda engine: engine.best(count))
 
-        of_model = _outcome_of(ask_model)
-        _same("answer", _outcome_of(lambda: call(self.store)), of_model)
-        self.compare()
-        return answers[0] if answers else None
+    def _both(self, call: Callable[[Engine], Answer]) -> Answer:
+        try:
+            answer = self._same(call)
+        except RungwayError:
+            self._compare_views()
+            raise
+        self._compare_views()
+        return answer
 
+    def _compare_views(self) -> None:
+        """All there is to see: the tally, every trial with its curve, the best."""
+        created = self.tally().trials_created
+        self.trials(list(range(created + 1)), curve=True)
+        self.best(BEST_SHOWN)
 
-def _same(what: str, of_store: object, of_model: object) -> None:
-    if of_store != of_model:
-        raise Differs(f"{what}\n  store: {of_store}\n  model: {of_model}")
+    def _same(self, call: Callable[[Engine], Answer]) -> Answer:
+        of_model, answer, error = _outcome_of(lambda: call(self.model))
+        of_store, _, _ = _outcome_of(lambda: call(self.store))
+        if of_store != of_model:
+            raise Differs(f"\n  store: {of_store}\n  model: {of_model}")
+        if error is not None:
+            raise error
+        return cast("Answer", answer)

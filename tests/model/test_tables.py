@@ -33,7 +33,7 @@ def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
     """Makes an engine of a plan and the direction of the metric."""
     if request.param == "store":
         workbench = request.getfixturevalue("workbench")
-        return lambda plan, smaller: workbench.engine(plan, smaller_is_better=smaller)  # type: ignore[no-any-return]
+        return lambda plan, smaller: workbench.engine(plan, smaller_is_better=smaller)
     return lambda plan, smaller: ReferenceModel(
         plan, lease_ms=1000, max_restarts=0, smaller_is_better=smaller, first_fence=1, hparams=str
     )

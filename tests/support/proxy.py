@@ -16,6 +16,8 @@ class Proxy:
         self._upstream = port
         self._trigger: bytes | None = None
         self._cut = threading.Event()
+        self._connections: set[asyncio.Future[None]] = set()
+        self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
         """Where it listens on the loopback interface."""
         self.lost = threading.Event()
@@ -35,25 +37,40 @@ class Proxy:
         """Close the connection that has lost a reply."""
         self._cut.set()
 
-    async def serve(self) -> None:
-        """Listen; returns at once."""
+    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+        """Listen until `stop` is set."""
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await stop.wait()
+        server.close()
+        while self._connections:
+            for end in self._ends:
+                end.close()
+            await asyncio.wait(self._connections, timeout=0.05)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.ensure_future(self._carry(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        self._ends |= {up_writer, writer}
         losing = asyncio.Event()
         directions = [
             asyncio.ensure_future(self._send(reader, up_writer, losing)),
             asyncio.ensure_future(self._reply(up_reader, writer, losing)),
         ]
-        try:
-            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in directions:
-                task.cancel()
-            for end in (up_writer, writer):
-                end.close()
+        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for task in directions:
+            task.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
+        for end in (up_writer, writer):
+            end.close()
+            with suppress(OSError):
+                await end.wait_closed()
+        self._ends -= {up_writer, writer}
 
     async def _send(self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, losing: asyncio.Event) -> None:
         with suppress(OSError):
@@ -78,22 +95,19 @@ class Proxy:
 @contextmanager
 def proxy_to(port: int) -> Iterator[Proxy]:
     """A proxy in front of a port of the loopback interface."""
-    proxy, loop = Proxy(port), asyncio.new_event_loop()
-    loop.run_until_complete(proxy.serve())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    proxy, ready, stop = Proxy(port), threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        await proxy.serve(ready, stop)
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
+    assert ready.wait(10)
     try:
         yield proxy
     finally:
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(15)
-        loop.call_soon_threadsafe(loop.stop)
+        proxy.cut()
+        loops[0].call_soon_threadsafe(stop.set)
         thread.join()
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
-async def _cancel_all() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

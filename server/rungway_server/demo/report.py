@@ -24,7 +24,7 @@ def write_picture(outcome: Outcome, folder: Path) -> Path:
     many = f"{len(curves)} multi-layer perceptrons"
     if diverged := _diverged(outcome):
         many += f" ({diverged} diverged)"
-    cost = f"{share(trained, full)} of the {count(full)} that training every one to the end would cost"
+    cost = f"{share(trained, full)} of the {count(full)} of training all of them to the end"
     story = Story(
         title="Adaptive ASHA on handwritten digits",
         subtitle=f"{many}, {count(trained)} epochs trained: {cost}",
@@ -58,7 +58,10 @@ def print_report(outcome: Outcome, picture: Path, out: Console) -> None:
 
 def document(outcome: Outcome, picture: Path) -> dict[str, Any]:
     """The same for programs."""
-    accident = plain(outcome.accident) | {"taken_over": outcome.taken_over} if outcome.accident else None
+    accident = None
+    if outcome.accident:
+        accident = plain(outcome.accident) | {"taken_over": outcome.taken_over}
+        del accident["at"]  # a clock of this process alone
     return {
         "trials": outcome.experiment.trials,
         "trained_epochs": outcome.experiment.trained_length,
@@ -106,7 +109,8 @@ def _accident(outcome: Outcome) -> str:
             + f"Worker {accident.worker} was killed, but its trial {accident.trial} was NOT taken over: {trial.state}."
         )
     return ends + (
-        f"Worker {accident.worker} was killed holding trial {trial.trial} at epoch {accident.epoch}; {trial.worker} "
-        f"went on from epoch {accident.resumed_epoch} after {accident.resumed_after:.1f} s and took it to epoch "
-        f"{trial.length} ({trial.state}, {trial.restarts} restart{'s'[: trial.restarts != 1]})."
+        f"Worker {accident.worker} was killed holding trial {trial.trial} at epoch {accident.epoch}; "
+        f"worker {accident.resumed_by} went on from epoch {accident.resumed_epoch} "
+        f"after {accident.resumed_after:.1f} s and took it to epoch {trial.length} "
+        f"({trial.state}, {trial.restarts} restart{'s'[: trial.restarts != 1]})."
     )

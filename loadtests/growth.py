@@ -1,0 +1,107 @@
+"""What a decision costs Redis as an experiment grows: script time per ask and per tell, by trials in the experiment.
+
+No server and no network: the store is called directly, so that filling the experiment takes seconds. Each figure is
+Redis's own account of the time its scripts took (INFO commandstats), and the lowest of a few samples: whatever else the
+machine does can only add to it.
+"""
+
+import asyncio
+import random
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from loadtests.experiment import CONFIG, MAX_LENGTH
+from rungway_server.domain.decisions import Assignment, Report, Result
+from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.store import RedisStore
+
+_REF = ExperimentRef("default", "growth")
+_BATCH = 64
+_SAMPLES = 8
+_CALLS = 64
+"""Calls of one kind in one sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Script time (µs per call) at a number of trials, and the memory of Redis (bytes per trial, everything included)."""
+
+    trials: int
+    ask: float
+    tell_between_rungs: float
+    tell_at_rung: float
+    bytes_per_trial: float
+
+
+async def measure(sizes: list[int]) -> list[Cost]:
+    """The costs at each number of trials, smallest first."""
+    with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
+        async with EmbeddedRedis(Path(folder)) as redis:
+            client = connect(redis.url, timeout_seconds=30, max_connections=4)
+            try:
+                return await _Growth(client).costs(sorted(sizes))
+            finally:
+                await client.aclose()
+
+
+class _Growth:
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._store = RedisStore(client)
+        self._trials = 0
+
+    async def costs(self, sizes: list[int]) -> list[Cost]:
+        empty = int((await self._client.info("memory"))["used_memory"])
+        await ExperimentUseCases(self._store).create(_REF, CONFIG, "")
+        costs = []
+        for size in sizes:
+            while self._trials < size:
+                await self._tell_at_rung(await self._ask(min(_BATCH, size - self._trials)))
+            used = int((await self._client.info("memory"))["used_memory"]) - empty
+            asks, between, at_rung = zip(*[await self._sample() for _ in range(_SAMPLES)], strict=True)
+            costs.append(Cost(size, min(asks), min(between), min(at_rung), used / size))
+        return costs
+
+    async def _sample(self) -> tuple[float, float, float]:
+        held: list[Assignment] = []
+
+        async def ask() -> None:
+            held.extend(await self._ask(1))
+
+        asks = await self._cost([ask] * _CALLS)
+        between = await self._cost([self._teller(one, one.from_length + 1) for one in held])
+        at_rung = await self._cost([self._teller(one, one.next_decision_length) for one in held])
+        return asks, between, at_rung
+
+    async def _cost(self, calls: list[Callable[[], Awaitable[None]]]) -> float:
+        await self._client.config_resetstat()
+        for call in calls:
+            await call()
+        return float((await self._client.info("commandstats"))["cmdstat_evalsha"]["usec_per_call"])
+
+    async def _ask(self, count: int) -> list[Assignment]:
+        answer = await self._store.ask(_REF, uuid.uuid4().hex, count, "growth")
+        self._trials += sum(one.lease.trial >= self._trials for one in answer.assignments)
+        return list(answer.assignments)
+
+    def _teller(self, held: Assignment, length: int) -> Callable[[], Awaitable[None]]:
+        async def tell() -> None:
+            result = Result(held.lease, [Report(length, random.random())])
+            await self._store.tell(_REF, uuid.uuid4().hex, [result])
+
+        return tell
+
+    async def _tell_at_rung(self, held: list[Assignment]) -> None:
+        """Results at the next rung; a trial that may go on at once is told to the top, so that no lease stays behind."""
+        while held:
+            results = [Result(one.lease, [Report(one.next_decision_length, random.random())]) for one in held]
+            answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
+            raise NotImplementedError(MAX_LENGTH, answer)

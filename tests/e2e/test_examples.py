@@ -1,0 +1,44 @@
+"""The examples run as they stand."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rungway import Client
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import services
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    with redis_on_socket() as url, services(url) as (service,):
+        yield service.address
+
+
+@pytest.mark.parametrize(
+    ("name", "experiment"),
+    [("ask_tell", "sine-ask-tell"), ("trials_loop", "sine-trials-loop"), ("asyncio_loop", "sine-asyncio")],
+)
+def test_a_loop_finishes_its_search(target: str, name: str, experiment: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        env=os.environ | {"RUNGWAY_TARGET": target},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "best: trial " in ended.stdout
+    with Client(target, experiment=experiment) as client:
+        found = client.get_experiment()
+        best = client.best()
+    assert (found.state, found.trials.started) == ("done", 40)
+    assert best is not None
+    assert (best.length, best.best_metric is not None and best.best_metric < 0.1) == (64, True)

@@ -1,0 +1,349 @@
+"""A reply lost after the script ran: the caller is told so, a repeat gives the same answer, and there is one effect."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from redis import Redis
+
+import rungway
+from rungway.v1 import search_service_pb2 as pb
+from rungway.v1 import trial_pb2
+from rungway_server.domain.decisions import Decision, Lease, Outcome, Reason, Release, Report, Result
+from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
+from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, tell_request, unique_name
+from tests.support.proxy import Proxy, proxy_to
+from tests.support.redis_server import redis_on_port
+from tests.support.searches import config_of, stored
+from tests.support.service import Service, services
+from tests.support.snapshot import Snapshot, differences, snapshot
+
+PLAN = Plan(
+    (Bracket((Rung(1), Rung(3), Rung(9)), 40, 40),), PromotionRule.ASYNC, DecisionForm.PROMOTE, 3.0, 0, "epochs"
+)
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with redis_on_port() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def redis(redis_url: str) -> Iterator[Redis]:
+    """Redis, past every proxy."""
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[Proxy]:
+    """Between a store and Redis."""
+    with proxy_to(port_of(redis_url)) as proxy:
+        yield proxy
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A store whose replies can be lost, and another beside it, on one experiment."""
+
+    lossy: RedisStore
+    sure: RedisStore
+    ref: ExperimentRef
+    proxy: Proxy
+    redis: Redis
+
+    def scripts_run(self) -> int:
+        """How many scripts Redis has executed by their hash."""
+        stats = self.redis.info("commandstats").get("cmdstat_evalsha", {"calls": 0})
+        return int(stats["calls"])
+
+    async def leases(self, count: int) -> list[Lease]:
+        """So many new leases."""
+        return [assignment.lease for assignment in (await self.sure.ask(self.ref, "", count, "w")).assignments]
+
+    async def lose(self, call: Callable[[], Awaitable[object]]) -> object:
+        """Make the call and lose its reply: it must have run, once. Then repeat it: what the repeat answered."""
+        before = snapshot(self.redis)
+        ran = self.scripts_run()
+        self.proxy.lose_replies(b"EVALSHA")
+        with pytest.raises(StoreUnavailable):
+            await call()
+        assert self.proxy.lost.is_set()
+        assert self.scripts_run() == ran + 1, "redis-py or the store sent the script again by itself"
+        after = snapshot(self.redis)
+        assert differences(before, after), "the script did not run"
+        answer = await call()
+        assert differences(after, snapshot(self.redis)) == [], "the repeat had an effect of its own"
+        assert await call() == answer
+        return answer
+
+
+@pytest.fixture
+async def bench(redis_url: str, redis: Redis, proxy: Proxy) -> AsyncIterator[Bench]:
+    async with AsyncExitStack() as stack:
+        lossy, sure = [
+            RedisStore(await stack.enter_async_context(connect(url, timeout_seconds=3, max_connections=4)))
+            for url in (f"redis://127.0.0.1:{proxy.port}", redis_url)
+        ]
+        ref = ExperimentRef("default", unique_name("lost"))
+        await stored(sure, ref, PLAN)
+        await lossy.tally(ref)  # it has loaded its scripts and knows the experiment
+        yield Bench(lossy, sure, ref, proxy, redis)
+
+
+async def test_ask(bench: Bench) -> None:
+    before = await bench.sure.tally(bench.ref)
+    answer = await bench.lose(lambda: bench.lossy.ask(bench.ref, "id", 3, "w"))
+    assert await bench.sure.ask(bench.ref, "id", 3, "w") == answer
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.started, after.running) == (before.revision + 1, (3,), (3,))
+
+
+async def test_tell_that_continues(bench: Bench) -> None:
+    leases = await bench.leases(3)
+    for lease in leases[:2]:
+        await bench.sure.tell(bench.ref, "", [Result(lease, [Report(1, 0.5)])])
+    before = await bench.sure.tally(bench.ref)
+    results = [Result(leases[2], [Report(1, 0.25)], "c")]
+    answer = await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
+    told = await bench.sure.tell(bench.ref, "id", results)
+    assert told == answer
+    assert (told.verdicts[0].decision, told.verdicts[0].to_length) == (Decision.CONTINUE, 3)
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.trained_length) == (before.revision + 1, before.trained_length + 1)
+    assert after.rung_results == ((3, 0, 0),)
+    assert after.rung_passed == ((1, 0, 0),)
+    (trial,) = await bench.sure.trials(bench.ref, [leases[2].trial], curve=True)
+    assert trial.curve == (Report(1, 0.25),)
+
+
+async def test_tell_that_pauses(bench: Bench) -> None:
+    (lease,) = await bench.leases(1)
+    before = await bench.sure.tally(bench.ref)
+    results = [Result(lease, [Report(1, 0.25)])]
+    await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
+    (verdict,) = (await bench.sure.tell(bench.ref, "id", results)).verdicts
+    assert (verdict.decision, verdict.explanation.reason) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.rung_results) == (before.revision + 1, ((1, 0, 0),))
+
+
+async def test_tell_of_several_results(bench: Bench) -> None:
+    results = [Result(lease, [Report(1, lease.trial / 10)]) for lease in await bench.leases(9)]
+    before = await bench.sure.tally(bench.ref)
+    await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.rung_results) == (before.revision + 1, ((9, 0, 0),))
+
+
+async def test_release(bench: Bench) -> None:
+    (lease,) = await bench.leases(1)
+    before = await bench.sure.tally(bench.ref)
+    await bench.lose(lambda: bench.lossy.release(bench.ref, "id", [Release(lease)]))
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.running) == (before.revision + 1, (0,))
+    (again,) = await bench.leases(1)
+    assert again.trial == lease.trial
+    (other,) = await bench.leases(1)
+    assert other.trial != lease.trial, "it stood in line twice"
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+async def test_fail(outcome: Outcome, bench: Bench) -> None:
+    (lease,) = await bench.leases(1)
+    before = await bench.sure.tally(bench.ref)
+    await bench.lose(lambda: bench.lossy.fail(bench.ref, "id", lease, outcome, "why"))
+    after = await bench.sure.tally(bench.ref)
+    assert (after.revision, after.running) == (before.revision + 1, (0,))
+    (trial,) = await bench.sure.trials(bench.ref, [lease.trial])
+    assert trial.restarts == (outcome is Outcome.TRANSIENT)
+    dead = outcome in {Outcome.DIVERGED, Outcome.ERROR, Outcome.STOPPED}
+    assert after.rung_results == ((int(dead), 0, 0),)
+
+
+async def test_create(bench: Bench) -> None:
+    ref = ExperimentRef("default", unique_name("made"))
+    config = config_of(PLAN)
+    bench.proxy.lose_replies(b"EVALSHA")
+    ran = bench.scripts_run()
+    with pytest.raises(StoreUnavailable):
+        await bench.lossy.create(ref, config, PLAN, (), "id")
+    assert bench.scripts_run() == ran + 1
+    definition = await bench.lossy.create(ref, config, PLAN, (), "id")
+    after = snapshot(bench.redis)
+    assert await bench.sure.create(ref, config, PLAN, (), "id") == definition
+    assert differences(after, snapshot(bench.redis)) == []
+    assert (await bench.sure.tally(ref)).revision == 1
+
+
+async def test_without_a_request_id_the_loss_is_reported_and_nothing_is_sent_again(bench: Bench) -> None:
+    ran = bench.scripts_run()
+    bench.proxy.lose_replies(b"EVALSHA")
+    with pytest.raises(StoreUnavailable):
+        await bench.lossy.ask(bench.ref, "", 1, "w")
+    await asyncio.sleep(0.3)
+    assert bench.scripts_run() == ran + 1
+
+
+async def test_calls_that_shared_the_connection_are_all_safe_to_repeat(bench: Bench) -> None:
+    def ask(number: int) -> Awaitable[object]:
+        return bench.lossy.ask(bench.ref, f"id {number}", 1, "w")
+
+    bench.proxy.lose_replies(b"EVALSHA")
+    first = await asyncio.gather(*(ask(number) for number in range(30)), return_exceptions=True)
+    assert any(isinstance(answer, StoreUnavailable) for answer in first)
+    assert not any(isinstance(answer, BaseException) and not isinstance(answer, StoreUnavailable) for answer in first)
+    answers = [await bench.lossy.ask(bench.ref, f"id {number}", 1, "w") for number in range(30)]
+    leases = [answer.assignments[0].lease for answer in answers]
+    assert sorted(lease.trial for lease in leases) == list(range(30))
+    assert (await bench.sure.tally(bench.ref)).started == (30,)
+
+
+async def test_a_cancelled_call_does_not_disturb_the_others(bench: Bench) -> None:
+    calls = [asyncio.ensure_future(bench.sure.ask(bench.ref, f"id {n}", 1, "w")) for n in range(20)]
+    await asyncio.sleep(0)
+    for call in calls[::2]:
+        call.cancel()
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(answer, asyncio.CancelledError) for answer in done) == 10
+    again = [await bench.sure.ask(bench.ref, f"id {n}", 1, "w") for n in range(20)]
+    assert again[1::2] == done[1::2], "an answer went to the wrong call"
+    assert sorted(answer.assignments[0].lease.trial for answer in again) == list(range(20))
+
+
+async def test_scripts_that_redis_has_forgotten_are_loaded_again_and_run_once(bench: Bench) -> None:
+    bench.redis.script_flush()
+    answer = await bench.sure.ask(bench.ref, "id", 1, "w")
+    assert answer.assignments[0].lease.trial == 0
+    assert (await bench.sure.tally(bench.ref)).started == (1,)
+
+
+# The same through the service.
+
+
+@pytest.fixture(scope="module")
+def far_proxy(redis_url: str) -> Iterator[Proxy]:
+    """Between a service and Redis."""
+    with proxy_to(port_of(redis_url)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def service(far_proxy: Proxy) -> Iterator[Service]:
+    """A service whose Redis is behind a proxy."""
+    with services(f"redis://127.0.0.1:{far_proxy.port}", 1, "--redis-timeout", "3") as (running,):
+        yield running
+
+
+@pytest.fixture
+def calls(service: Service) -> Iterator[Calls]:
+    with grpc.insecure_channel(service.address) as channel:
+        yield Calls(channel)
+
+
+def halving(calls: Calls) -> str:
+    """An experiment in promotion form, rungs at 1, 3 and 9."""
+    experiment = unique_name("wire")
+    calls.create(experiment, config("async_halving", num_rungs=3, divisor=3, max_length={"epochs": 9}, max_trials=16))
+    return experiment
+
+
+Requests = list[tuple[str, pb.AskRequest | pb.TellRequest | pb.ReleaseRequest | pb.FailRequest]]
+
+
+def requests(calls: Calls, experiment: str) -> Requests:
+    """One of each changing call, to be made in this order."""
+    for _ in range(2):
+        calls.tell(experiment, calls.assignment(experiment).lease, (1, 0.5))
+    up, pausing, released, failing = (assignment.lease for assignment in calls.ask(experiment, 4).assignments)
+    return [
+        ("Ask", pb.AskRequest(experiment=experiment, request_id=new_id(), count=2)),
+        ("Tell", tell_request(experiment, up, (1, 0.25), request_id=new_id())),
+        ("Tell", tell_request(experiment, pausing, (1, 0.75), request_id=new_id())),
+        (
+            "Release",
+            pb.ReleaseRequest(experiment=experiment, request_id=new_id(), releases=[pb.Release(lease=released)]),
+        ),
+        (
+            "Fail",
+            pb.FailRequest(
+                experiment=experiment, request_id=new_id(), lease=failing, outcome=trial_pb2.OUTCOME_TRANSIENT
+            ),
+        ),
+    ]
+
+
+def test_a_reply_of_redis_lost_is_unavailable_and_a_repeat_cures_it(
+    calls: Calls, far_proxy: Proxy, redis: Redis
+) -> None:
+    experiment = halving(calls)
+    for rpc, request in requests(calls, experiment):
+        before = snapshot(redis)
+        far_proxy.lose_replies(b"EVALSHA")
+        with pytest.raises(grpc.RpcError) as failed:
+            getattr(calls.search, rpc)(request, timeout=SECONDS)
+        refusal = refusal_of(failed.value)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+        assert refusal.retry_seconds
+        after = snapshot(redis)
+        assert differences(before, after)
+        answer = getattr(calls.search, rpc)(request, timeout=SECONDS)
+        assert getattr(calls.search, rpc)(request, timeout=SECONDS) == answer
+        assert differences(after, snapshot(redis)) == []
+
+
+def test_a_connection_cut_after_the_call_was_handled(calls: Calls, service: Service, redis: Redis) -> None:
+    experiment = halving(calls)
+    for rpc, request in requests(calls, experiment):
+        before = snapshot(redis)
+        with proxy_to(port_of(service.address)) as proxy:
+            with grpc.insecure_channel(f"127.0.0.1:{proxy.port}") as channel:
+                proxy.lose_replies(request.request_id.encode(), cut=False)
+                call = getattr(Calls(channel).search, rpc).future(request, timeout=SECONDS)
+                after = wait_for_change(redis, before)
+                proxy.cut()
+                error = call.exception()
+            assert isinstance(error, grpc.RpcError)
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+        answer = getattr(calls.search, rpc)(request, timeout=SECONDS)
+        assert getattr(calls.search, rpc)(request, timeout=SECONDS) == answer
+        assert differences(after, snapshot(redis)) == []
+
+
+def wait_for_change(redis: Redis, before: Snapshot) -> Snapshot:
+    """What Redis holds once it holds something else."""
+    deadline = time.monotonic() + 10
+    while not differences(before, snapshot(redis)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return snapshot(redis)  # anew: the change may have come in the middle of the one before
+
+
+def test_the_client_repeats_by_itself_with_one_effect(calls: Calls, service: Service) -> None:
+    experiment = halving(calls)
+    with proxy_to(port_of(service.address)) as proxy:
+        settings = rungway.ClientConfig(target=f"127.0.0.1:{proxy.port}", experiment=experiment, backoff_max=0.3)
+        with rungway.Client(config=settings) as client:
+            for number in range(2):
+                proxy.lose_replies((ask_id := new_id()).encode())
+                (assignment,) = client.ask_once(request_id=ask_id).assignments
+                assert proxy.lost.is_set()
+                assert assignment.trial == number
+                proxy.lose_replies((tell_id := new_id()).encode())
+                verdict = client.tell(assignment, 0.5 + number, request_id=tell_id)
+                assert proxy.lost.is_set()
+                assert verdict.decision is rungway.Decision.PAUSE
+                assert len(client.get_trial(number).curve) == 1

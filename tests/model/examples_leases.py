@@ -1,0 +1,443 @@
+"""Games worked by hand: leases, lines, budgets, repeats, pauses and ends (one promise of the rules each)."""
+
+import pytest
+
+from rungway_server.domain.decisions import (
+    Decision,
+    ExperimentState,
+    Lease,
+    Outcome,
+    Reason,
+    Report,
+    Result,
+    TrialState,
+)
+from rungway_server.domain.errors import InvalidInput, RequestIdReused, UnknownTrial, WrongState
+from rungway_server.domain.plan import Bracket, Plan, Rung
+from tests.model.hand import LEASE_MS, MAX_RESTARTS, Start, example, in_short
+from tests.model.plans import ASYNC, PROMOTE, STOP, async_plan
+
+LOST = "superseded lease_lost"
+
+
+def two_brackets(*, cap: int = 0) -> Plan:
+    """A bracket that stops most with concurrency 3, and one that trains all to the end with concurrency 2."""
+    brackets = (Bracket((Rung(1), Rung(3)), 4, 3), Bracket((Rung(3),), 3, 2))
+    return Plan(brackets, ASYNC, PROMOTE, 2, cap, "epochs")
+
+
+@example
+def served_in_order(start: Start) -> None:
+    """First a trial given back, then a promotion from the highest rung, then a new trial."""
+    hand = start(async_plan(1, 2, 4, trials=8, divisor=2))
+    hand.ask(6)
+    for trial, metric in enumerate([0.1, 0.2, 0.3, 0.4]):
+        hand.told(trial, metric)
+    assert hand.ask(2) == [0, 1]
+    assert [hand.told(0, 0.2), hand.told(1, 0.1)] == ["pause not_promoted", "continue promoted"]
+    assert hand.told(1, 0.1) == "stop completed"
+    hand.told(4, 0.35)
+    hand.told(5, 0.36)  # best three of 6 in rung 0: trial 2 may go up
+    assert hand.ask() == [2]
+    hand.told(2, 0.9)
+    assert hand.ask(2) == [6, 7]
+    hand.told(6, 0.05)  # goes up: the best of 7
+    hand.told(7, 0.06)  # best four of 8: goes up as well
+    hand.told(7, 0.8)  # 4 results in rung 1, two may go up: trial 0 is second
+    hand.release(6)
+    assert [given.explanation.reason for given in hand.answer(3).assignments] == [Reason.REQUEUED, Reason.PROMOTED]
+    assert hand.view(0).rung == 2
+
+
+@example
+def brackets_by_share(start: Start) -> None:
+    """The bracket with the smallest share of its concurrency in use; ties: the one that stops most."""
+    hand = start(two_brackets())
+    brackets = [given.bracket for given in hand.answer(5).assignments]
+    assert brackets == [0, 1, 0, 1, 0]  # shares 0/3 0/2, 1/3 0/2, 1/3 1/2, 2/3 1/2, 2/3 2/2
+    assert hand.told(1, 0.5) == "stop completed"
+    assert hand.assigned().bracket == 1  # 3/3 against 1/2
+    assert [given.bracket for given in hand.answer(3).assignments] == [0]  # bracket 1 has started all its trials
+
+
+@example
+def a_promotion_belongs_to_its_bracket(start: Start) -> None:
+    """Rankings never cross brackets; a bracket with nothing to give is passed over."""
+    hand = start(two_brackets())
+    hand.ask(7)
+    assert hand.told(0, 0.5) == "pause not_promoted"
+    assert hand.told(1, 0.1) == "stop completed"
+    assert hand.told(2, 0.6) == "pause not_promoted"
+    assert hand.assigned().lease.trial == 0
+    assert [hand.sizes(0), hand.sizes(1)] == [[2, 0], [1]]
+
+
+@example
+def the_cap_holds(start: Start) -> None:
+    """Never more leases at once than the cap; that is one of the three reasons to wait."""
+    hand = start(two_brackets(cap=2))
+    assert len(hand.ask(3)) == 2
+    answer = hand.answer()
+    assert (answer.reason, answer.retry_after_ms) == (Reason.CONCURRENCY_LIMIT, 1000)
+    hand.release(0)
+    assert hand.ask(3) == [0]
+    hand.now += LEASE_MS - 300
+    assert hand.answer().retry_after_ms == 300
+    hand.now += 299
+    assert hand.answer().retry_after_ms == 100
+
+
+@example
+def the_budget_is_exact(start: Start) -> None:
+    """Never one trial more than max_trials, and the search ends when all of them have."""
+    hand = start(async_plan(1, trials=3))
+    assert hand.ask(5) == [0, 1, 2]
+    assert hand.waits() == "wait waiting_for_results"
+    assert [hand.told(trial, 0.5) for trial in range(2)] == ["stop completed"] * 2
+    assert hand.engine.tally().state is ExperimentState.RUNNING
+    hand.told(2, 0.5)
+    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.waits() == "done search_done"
+
+
+@example
+def a_lapsed_lease_is_handed_out_again(start: Start) -> None:
+    """At its deadline, not before; from the last checkpoint; at the cost of a restart; under a greater fence."""
+    hand = start(async_plan(4, 8, trials=3))
+    first = hand.assigned()
+    assert first.deadline_ms == hand.now + LEASE_MS
+    hand.tell(0, 0.5, at=2, checkpoint="half")
+    hand.tell(0, 0.4, at=3, checkpoint="")
+    hand.now += LEASE_MS - 1
+    assert hand.ask() == [1]
+    hand.now += 1
+    again = hand.assigned()
+    assert (again.lease.trial, again.lease.fence) == (0, first.lease.fence + 2)
+    assert (again.restarts, again.from_length, again.checkpoint) == (1, 2, "half")
+    assert again.explanation.reason is Reason.REQUEUED
+    assert hand.refused(0, 2) == ["results[0].reports[0].length"]
+    assert in_short(hand.tell(0, 0.45, at=3)) == "continue between_rungs"
+    assert len(hand.view(0).curve) == 3
+
+
+@example
+def a_late_report_is_good_until_reclaimed(start: Start) -> None:
+    """A lease past its deadline that nobody reclaimed still holds, and a report renews it."""
+    hand = start(async_plan(4, 8, trials=2))
+    hand.ask()
+    hand.now += 3 * LEASE_MS
+    verdict = hand.tell(0, 0.5, at=1)
+    assert (verdict.decision, verdict.deadline_ms) == (Decision.CONTINUE, hand.now + LEASE_MS)
+    hand.now += 3 * LEASE_MS
+    assert hand.beat(0) == [Decision.CONTINUE]
+    hand.now += LEASE_MS - 1
+    assert hand.ask(2) == [1]
+
+
+@example
+def an_old_fence_changes_nothing(start: Start) -> None:
+    """A report, heartbeat, release or failure under an old fencing number is SUPERSEDED."""
+    hand = start(async_plan(2, 4, trials=2))
+    hand.ask()
+    old = hand.held[0]
+    hand.release(0)
+    assert hand.ask() == [0]
+    new, hand.held[0] = hand.held[0], old
+    assert new.fence > old.fence
+    assert in_short(hand.tell(0, 0.1, at=1)) == LOST
+    assert in_short(hand.tell(0, 0.1, at=99)) == LOST
+    assert hand.beat(0) == [Decision.SUPERSEDED]
+    assert in_short(hand.release(0)) == LOST
+    assert in_short(hand.fail(0, Outcome.INVALID)) == LOST
+    assert hand.view(0).state is TrialState.RUNNING
+    hand.held[0] = new
+    hand.told(0, 0.1)
+    assert in_short(hand.tell(0, 0.1, at=1)) == LOST  # it waits at its rung: no lease holds
+
+
+@example
+def sixteen_lapsed_leases_per_ask(start: Start) -> None:
+    """An ask reclaims a bounded number of leases: the earliest, then by the text of the trial's number."""
+    hand = start(async_plan(1, trials=20))
+    hand.ask(20)
+    hand.now += 1
+    hand.beat(3)
+    hand.now += LEASE_MS
+    assert hand.ask(20) == [0, 1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 2, 4, 5, 6]
+    assert hand.ask(20) == [7, 8, 9, 3]
+
+
+@example
+def restarts_are_spent(start: Start) -> None:
+    """Lapsed leases and TRANSIENT failures count together; then the trial is dead."""
+    hand = start(async_plan(1, 2, trials=2))
+    hand.ask(2)
+    hand.beat(0)
+    hand.now += LEASE_MS
+    hand.beat(0)
+    assert hand.assigned().restarts == 1
+    verdict = hand.fail(1, Outcome.TRANSIENT)
+    assert in_short(verdict) == "pause retry"
+    assert (hand.view(1).restarts, hand.view(1).outcome) == (MAX_RESTARTS, None)
+    assert hand.ask() == [1]
+    hand.now += LEASE_MS - 1
+    hand.beat(0)
+    hand.now += 1
+    assert hand.waits() == "wait waiting_for_results"
+    view = hand.view(1)
+    assert (view.state, view.outcome, view.restarts) == (TrialState.FAILED, Outcome.TRANSIENT, MAX_RESTARTS + 1)
+    assert hand.sizes() == [1, 0]
+    for _ in range(MAX_RESTARTS):
+        assert in_short(hand.fail(0, Outcome.TRANSIENT)) == "pause retry"
+        assert hand.ask() == [0]
+    assert in_short(hand.fail(0, Outcome.TRANSIENT)) == "stop failed"
+    assert hand.waits() == "done search_done"
+
+
+@example
+def a_preempted_trial_costs_nothing(start: Start) -> None:
+    """Back in line, first come first served, without a restart; a checkpoint given with it is where it goes on."""
+    hand = start(async_plan(4, 8, trials=4))
+    hand.ask(3)
+    hand.tell(1, 0.5, at=3, checkpoint="three")
+    assert in_short(hand.release(1, "two", 2)) == "pause preempted"
+    assert in_short(hand.fail(0, Outcome.PREEMPTED)) == "pause preempted"
+    assert hand.view(1).state is TrialState.QUEUED
+    given = hand.answer(3).assignments
+    assert [(item.lease.trial, item.from_length, item.checkpoint) for item in given] == [
+        (1, 2, "two"), (0, 0, ""), (3, 0, "")
+    ]  # fmt: skip
+    assert {item.restarts for item in given} == {0}
+    with pytest.raises(InvalidInput, match="checkpoint_length"):
+        hand.release(1, "beyond", 3)
+    assert hand.view(1).state is TrialState.RUNNING
+
+
+@example
+def an_invalid_trial_leaves_no_trace(start: Start) -> None:
+    """Its results leave every rung, a fresh trial replaces it, and it is gone from the best."""
+    hand = start(async_plan(1, 2, 4, trials=4, divisor=2))
+    hand.ask(4)
+    hand.told(0, 0.5)
+    hand.told(1, 0.1)
+    hand.told(2, 0.6)
+    assert in_short(hand.fail(1, Outcome.INVALID)) == "stop invalid"
+    assert hand.sizes() == [2, 0, 0]
+    assert hand.passed() == [1, 0, 0]
+    assert hand.best() == [0, 2]
+    assert hand.view(1).state is TrialState.INVALID
+    assert hand.view(1).outcome is Outcome.INVALID
+    assert list(hand.engine.tally().started) == [3]
+    assert hand.ask(2) == [0, 4]  # with 1 gone, trial 0 is the best of 2
+    assert hand.waits() == "wait waiting_for_results"
+
+
+@example
+def a_zone_shrinks_when_results_leave(start: Start) -> None:
+    """A waiting result that a removal puts outside the quota may go up no more."""
+    hand = start(async_plan(1, 2, trials=6, divisor=2))
+    hand.ask(6)
+    hand.told(0, 0.1)
+    hand.told(1, 0.3)
+    assert hand.ask() == [0]
+    hand.told(2, 0.4)
+    hand.told(3, 0.5)  # best two of 4: trials 0 and 1
+    hand.told(4, 0.2)  # best two of 5: trials 0 and 4, which goes up at once
+    hand.told(5, 0.6)  # best three of 6: trial 1 may go up
+    hand.fail(0, Outcome.INVALID)  # best two of 5: trials 4 and 1
+    assert hand.ask(2) == [1, 6]
+    hand.fail(4, Outcome.INVALID)  # best two of 4: trials 1 and 2
+    assert hand.ask(2) == [2, 7]
+
+
+@example
+def a_removal_outside_the_zone(start: Start) -> None:
+    """It may narrow the zone too: the last result inside it may go up no more."""
+    hand = start(async_plan(1, 2, trials=8, divisor=2))
+    hand.ask(6)
+    hand.told(0, 0.5)
+    hand.told(1, 0.6)
+    assert hand.ask() == [0]
+    assert hand.told(2, 0.1) == "continue promoted"
+    hand.told(3, 0.9)
+    assert hand.told(4, 0.2) == "continue promoted"  # best two of 5: trials 2 and 4; trial 0 is third
+    hand.pause()
+    assert hand.told(5, 0.3) == "pause experiment_paused"  # third of 6, and three may go up
+    hand.fail(0, Outcome.INVALID)  # third of 5, and two may
+    hand.resume()
+    assert hand.ask() == [6]
+    assert hand.told(6, 0.8) == "pause not_promoted"  # third of 6 again
+    assert hand.ask() == [5]
+
+
+@example
+def all_or_nothing(start: Start) -> None:
+    """All results of a call are checked before any is taken."""
+    hand = start(async_plan(2, 4, trials=3))
+    hand.ask(2)
+    good = Result(hand.held[0], [Report(2, 0.5)])
+    for lengths, wrong in [((0,), 0), ((3,), 0), ((1, 1), 1), ((1, 3), 1), ((2, 1), 1)]:
+        bad = Result(hand.held[1], [Report(length, 0.5) for length in lengths])
+        with pytest.raises(InvalidInput) as caught:
+            hand.tell_all([good, bad])
+        assert caught.value.violations[0].field == f"results[1].reports[{wrong}].length"
+    with pytest.raises(UnknownTrial):
+        hand.tell_all([good, Result(Lease(7, 1), [Report(1, 0.5)])])
+    assert hand.sizes() == [0, 0]
+    assert hand.view(0).curve == ()
+    taken = hand.tell_all([good, Result(Lease(1, 1), [Report(9, 0.5)])])
+    assert [in_short(verdict) for verdict in taken] == ["pause not_promoted", LOST]
+
+
+@example
+def lengths_grow_within_a_lease(start: Start) -> None:
+    """Strictly, from what was told before to the end of the assignment; the stop form may go past rungs to the end."""
+    hand = start(async_plan(2, 4, trials=1, form=STOP))
+    hand.ask()
+    assert hand.refused(0, 5) == ["results[0].reports[0].length"]
+    hand.tell(0, 0.5, at=3)
+    assert hand.refused(0, 3) == ["results[0].reports[0].length"]
+    assert hand.refused(0, 4, 5) == ["results[0].reports[1].length"]
+    assert in_short(hand.tell(0, 0.5, at=4)) == "stop completed"
+
+
+@example
+def the_same_request_has_one_effect(start: Start) -> None:
+    """The same id gives the same answer: an ask, a verdict that ended a lease, the last CONTINUE of a lease."""
+    hand = start(async_plan(2, 4, trials=4, divisor=2))
+    asked = hand.answer(2, request="a")
+    assert hand.answer(2, request="a") == asked
+    assert len(hand.engine.trials([0, 1, 2, 3])) == 2
+    going = hand.tell(0, 0.5, at=1, request="b")
+    hand.now += 1
+    assert hand.tell(0, 0.5, at=1, request="b") == going
+    ended = hand.tell(0, 0.5, at=2, request="c")
+    assert hand.tell(0, 0.5, at=2, request="c") == ended
+    assert in_short(hand.tell(0, 0.5, at=1, request="b")) == LOST  # its lease is gone, and the answer with it
+    assert hand.sizes() == [1, 0]
+    left = hand.release(1, request="d")
+    assert hand.release(1, request="d") == left
+    assert hand.ask() == [1]
+    failed = hand.fail(1, Outcome.ERROR, request="e")
+    assert hand.fail(1, Outcome.ERROR, request="e") == failed
+    assert hand.sizes() == [2, 0]
+
+
+@example
+def an_id_is_for_one_request(start: Start) -> None:
+    """The same id with another request is refused."""
+    hand = start(async_plan(2, 4, trials=3))
+    hand.answer(2, request="a")
+    with pytest.raises(RequestIdReused):
+        hand.answer(1, request="a")
+    hand.tell(0, 0.5, at=1, request="b")
+    with pytest.raises(RequestIdReused):
+        hand.tell(0, 0.6, at=1, request="b")
+    hand.fail(1, Outcome.ERROR, request="c")
+    with pytest.raises(RequestIdReused):
+        hand.fail(1, Outcome.DIVERGED, request="c")
+
+
+@example
+def waiting_is_found_anew(start: Start) -> None:
+    """WAIT and DONE are not remembered: the same id may get work later."""
+    hand = start(async_plan(2, trials=2, cap=1))
+    hand.ask()
+    assert hand.answer(request="a").reason is Reason.CONCURRENCY_LIMIT
+    hand.told(0, 0.5)
+    assert [given.lease.trial for given in hand.answer(request="a").assignments] == [1]
+
+
+@example
+def a_pause_holds_work_back(start: Start) -> None:
+    """While paused nothing is handed out or taken up; a result inside the quota waits, one between rungs goes on."""
+    hand = start(async_plan(2, 4, trials=4, divisor=1.5))
+    hand.ask(3)
+    hand.told(0, 0.5)
+    hand.pause()
+    answer = hand.answer()
+    assert (answer.reason, answer.retry_after_ms) == (Reason.EXPERIMENT_PAUSED, 5000)
+    assert in_short(hand.tell(1, 0.4, at=1)) == "continue between_rungs"
+    verdict = hand.tell(1, 0.4, at=2)
+    assert (in_short(verdict), verdict.explanation.rank) == ("pause experiment_paused", 0)
+    assert hand.told(2, 0.6) == "pause not_promoted"
+    hand.now += 2 * LEASE_MS
+    assert hand.waits() == "wait experiment_paused"
+    hand.resume()
+    assert hand.ask(3) == [1, 0, 3]
+
+
+@example
+def the_stop_form_goes_on_through_a_pause(start: Start) -> None:
+    """There a trial that a rung lets pass just goes on."""
+    hand = start(async_plan(2, 4, trials=2, form=STOP))
+    hand.ask()
+    hand.pause()
+    assert hand.told(0, 0.5) == "continue promoted"
+    assert hand.told(0, 0.5) == "stop completed"
+
+
+@example
+def a_pause_may_outlast_the_search(start: Start) -> None:
+    """A search whose last trial ends while it is paused is done when it is resumed."""
+    hand = start(async_plan(2, trials=1))
+    hand.ask()
+    hand.pause()
+    hand.told(0, 0.5)
+    assert hand.engine.tally().state is ExperimentState.PAUSED
+    hand.resume()
+    assert hand.waits() == "done search_done"
+
+
+@example
+def a_stop_is_for_good(start: Start) -> None:
+    """Nothing is handed out any more; a late result is kept in the curve and counts in no rung."""
+    hand = start(async_plan(2, 4, trials=3))
+    hand.ask(3)
+    hand.stop()
+    assert hand.waits() == "done experiment_stopped"
+    assert hand.beat(0) == [Decision.STOP]
+    assert in_short(hand.tell(0, 0.5, at=2)) == "stop experiment_stopped"
+    view = hand.view(0)
+    assert (view.state, view.outcome, view.metric) == (TrialState.STOPPED, Outcome.STOPPED, 0.5)
+    assert hand.sizes() == [0, 0]
+    assert in_short(hand.release(1)) == "pause preempted"
+    assert hand.view(1).state is TrialState.STOPPED
+    with pytest.raises(WrongState):
+        hand.resume()
+    assert hand.beat(1, 2) == [Decision.SUPERSEDED, Decision.STOP]
+
+
+@example
+def the_best_are_real(start: Start) -> None:
+    """The best metric of each trial, at any length; ties by trial number; never a NaN."""
+    hand = start(async_plan(4, 8, trials=4))
+    hand.ask(4)
+    hand.tell(0, 0.5, float("nan"), 0.3, at=[1, 2, 3])
+    hand.tell(0, 0.4, at=4)
+    hand.tell(1, float("nan"), at=1)
+    hand.tell(2, 0.3, at=2)
+    hand.tell(3, -0.0, at=1)
+    hand.tell(3, 0.0, at=2)
+    assert hand.best() == [3, 0, 2]
+    assert hand.best(2) == [3, 0]
+    view = hand.view(0)
+    assert (view.best_metric, view.best_length, view.metric) == (0.3, 3, 0.4)
+    assert hand.view(3).best_length == 1
+
+
+@example
+def every_change_has_a_revision(start: Start) -> None:
+    """Each call that changes something counts one, a heartbeat and a WAIT that reclaimed something included."""
+    hand = start(async_plan(2, 4, trials=1, cap=0))
+    assert hand.engine.tally().revision == 1
+    assert hand.answer().revision == 2
+    assert hand.answer().revision == 2
+    hand.beat(0)
+    assert hand.engine.tally().revision == 3
+    hand.tell(0, 0.5, at=1)
+    hand.now += LEASE_MS
+    for expected in (5, 6, 7):
+        assert hand.answer().revision == expected  # reclaimed and handed out; the third time it dies
+        hand.now += LEASE_MS
+    assert hand.engine.tally().state is ExperimentState.DONE

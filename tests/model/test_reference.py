@@ -1,0 +1,36 @@
+"""The games worked by hand, on the model alone and on the store with the model beside it.
+
+What a rule promises stands in each game in numbers that a person worked out, so that model and Lua cannot be wrong
+together.
+"""
+
+import pytest
+
+from rungway_server.domain.plan import Plan
+from tests.model.driver import Workbench
+from tests.model.examples import EXAMPLES
+from tests.model.hand import LEASE_MS, MAX_RESTARTS, Example, Hand
+from tests.model.reference import ReferenceModel
+
+each_example = pytest.mark.parametrize("play", EXAMPLES, ids=[play.__name__ for play in EXAMPLES])
+
+
+@each_example
+def test_model(play: Example) -> None:
+    def start(plan: Plan, *, smaller_is_better: bool = True) -> Hand:
+        model = ReferenceModel(
+            plan,
+            lease_ms=LEASE_MS,
+            max_restarts=MAX_RESTARTS,
+            smaller_is_better=smaller_is_better,
+            first_fence=1,
+            hparams=str,
+        )
+        return Hand(model)
+
+    play(start)
+
+
+@each_example
+def test_store(play: Example, workbench: Workbench) -> None:
+    play(workbench.start)
