@@ -15,6 +15,7 @@
 --- @include "rung"
 --- @include "ready"
 --- @include "place"
+--- @include "place_stop"
 --- @include "lease"
 --- @include "die"
 --- @include "request"

@@ -11,6 +11,7 @@
 --- @include "rung"
 --- @include "ready"
 --- @include "place"
+--- @include "place_stop"
 --- @include "displace"
 --- @include "lease"
 --- @include "die"

@@ -14,6 +14,7 @@
 --- @include "rung"
 --- @include "ready"
 --- @include "place"
+--- @include "place_stop"
 --- @include "lease"
 --- @include "request"
 --- @include "settle"

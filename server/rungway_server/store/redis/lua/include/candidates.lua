@@ -18,17 +18,19 @@ local function brackets_by_share(x)
   return order
 end
 
--- Where rungs have equal lengths a result counts in the next rung at once. Returns whether there is training to do.
-local function climb(x, number, trial)
+-- Where rungs have equal lengths a result counts in the next rung at once. Returns
+-- what it rests on when there is training to do, nil when not.
+local function climb(x, number, trial, why)
   local key = trial.entries[trial.rung + 1]:sub(1, 16)
   go_up(x, trial)
   while rung_length(x, trial.bracket, trial.rung) <= trial.length do
-    local _, passes = place(x, trial.bracket, trial.rung, number, trial, key)
+    local numbers, passes = place(x, trial.bracket, trial.rung, number, trial, key)
     if not passes then
       set_state(x, trial, is_top(x, trial.bracket, trial.rung) and 'completed' or 'paused')
-      return false
+      return nil
     end
+    why = { 'promoted', unpack(numbers) }
     go_up(x, trial)
   end
-  return true
+  return why
 end

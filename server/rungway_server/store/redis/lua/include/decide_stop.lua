@@ -1,13 +1,4 @@
 -- Stopping form: at each rung it has reached a trial goes on unless too many results there are strictly better.
--- Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", with the stopping rule of section 3.
-local function place_stop(x, b, k, number, trial, key)
-  local better = redis.call('ZLEXCOUNT', rung_key(x, b, k), '-', '(' .. key)
-  local why = place(x, b, k, number, trial, key)
-  local cut = math.max(math.floor(x.sizes[b][k] / x.plan.divisor), 1)
-  why[3], why[5], why[6] = better, cut, cutoff_key(x, b, k, cut)
-  return why, better < cut
-end
-
 local function decide_stop(x, result, trial, report, deadline, given)
   local number, b = result.number, trial.bracket
   local why

@@ -3,8 +3,13 @@ local function die(x, number, trial, outcome, message)
   local b, k = trial.bracket, trial.rung
   end_lease(x, number, trial, outcome == 'stopped' and 'stopped' or 'failed')
   trial.outcome, trial.message = outcome, message
-  local why, passes = place(x, b, k, number, trial, DEAD)
-  if passes and x.plan.form == 'promote' then raise_dead(x, number, trial) end
+  local why, passes
+  if x.plan.form == 'stop' then
+    why = place_stop(x, b, k, number, trial, DEAD)
+  else
+    why, passes = place(x, b, k, number, trial, DEAD)
+    if passes then why = raise_dead(x, number, trial) end
+  end
   table.insert(why, 1, 'failed')
   log_decision(x, 'failed', number, why)
   return why

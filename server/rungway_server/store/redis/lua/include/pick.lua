@@ -10,7 +10,8 @@ local function pick(x)
   for _, b in ipairs(brackets_by_share(x)) do
     local number, trial, why = promote(x, b)
     while number do
-      if climb(x, number, trial) then return number, trial, why end
+      why = climb(x, number, trial, why)
+      if why then return number, trial, why end
       number, trial, why = promote(x, b)
     end
     if x.tally.started[b + 1] < x.plan.brackets[b + 1].trials then return new_trial(x, b) end

@@ -1,12 +1,14 @@
 -- Puts a result into a rung, or takes it out, and moves the rung's zone (promotion form).
 local place
 
--- A dead trial that wins a slot counts at once as dead in the next rung, and so on up.
+-- A dead trial that wins a slot counts at once as dead in the next rung, and so on up. Returns the numbers of the last one.
 local function raise_dead(x, number, trial)
+  local why, passes
   repeat
     go_up(x, trial)
-    local _, passes = place(x, trial.bracket, trial.rung, number, trial, DEAD)
+    why, passes = place(x, trial.bracket, trial.rung, number, trial, DEAD)
   until not passes
+  return why
 end
 
 -- An entry has entered its zone: its trial becomes ready unless it went up before.
