@@ -36,7 +36,9 @@ if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } e
 if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_stopped' } end
 if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
 
+for b = 0, #x.plan.brackets - 1 do read_sizes(x, b) end
 take_proposals(x, tonumber(ARGV[6]), 7)
+if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
 reclaim(x, 16)
 
 local answer, why_not = { 'assigned', 0, 0, 0 }, nil
@@ -46,10 +48,7 @@ while #answer < 4 + count do
     break
   end
   local number, trial, why = pick(x)
-  if number == 'propose' then
-    why_not = 'propose'
-    break
-  elseif not number then
+  if not number then
     why_not = 'waiting_for_results'
     break
   end
@@ -63,7 +62,7 @@ end
 
 local retry_ms = 1000
 if #answer == 4 then
-  if why_not ~= 'propose' then settle(x) end
+  settle(x)
   local first = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
   if first[2] then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
 else
@@ -73,6 +72,5 @@ end
 save_trials(x)
 save_experiment(x)
 if #answer > 4 then return answer end
-if why_not == 'propose' then return { 'propose', tally.next_trial } end
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
 return { 'wait', tally.revision, why_not, retry_ms }

@@ -1,5 +1,4 @@
--- Takes the next piece of work. Returns trial number, record and explanation; 'propose' when a new trial has no
--- configuration yet; nil when there is nothing to hand out.
+-- Takes the next piece of work. Returns trial number, record and explanation; nil when there is nothing to hand out.
 local function pick(x)
   if x.queued > 0 then
     local number = redis.call('LPOP', LINE)
@@ -27,4 +26,11 @@ local function take_proposals(x, first, from)
     redis.call('HSET', CONFIGS, tostring(tally.proposed), ARGV[i])
     tally.proposed, x.changed = tally.proposed + 1, true
   end
+end
+
+-- How many new trials there may be: with fewer configurations than that, an ask calls for more before it decides anything.
+local function startable(x)
+  local count = 0
+  for b, bracket in ipairs(x.plan.brackets) do count = count + bracket.trials - x.tally.started[b] end
+  return count
 end

@@ -15,7 +15,6 @@ end
 
 local function new_trial(x, b)
   local tally, number = x.tally, tostring(x.tally.next_trial)
-  if tally.next_trial >= tally.proposed then return 'propose' end
   x.trials[number] = {
     state = '', bracket = b, rung = 0, length = 0, fence = 0, from = 0, to = 0, restarts = 0, checkpoint = '', checkpoint_length = 0,
     metric = '', best_key = '', best_metric = '', best_length = 0, points = 0, entries = {}, request = '', print = '', verdict = '',
