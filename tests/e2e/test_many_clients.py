@@ -27,6 +27,7 @@ from tests.support.service import Service, services
 CLIENTS = 200
 SERVERS = 3
 LEASE_SECONDS = 1.5
+FAILURES = (trial_pb2.OUTCOME_TRANSIENT, trial_pb2.OUTCOME_INVALID, trial_pb2.OUTCOME_ERROR)
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +134,9 @@ class Crowd:
             reply, call = await self.send("Release", release)
             verdict = reply.verdicts[0]
         else:
-            outcome = self.random.choice(
-                (trial_pb2.OUTCOME_TRANSIENT, trial_pb2.OUTCOME_INVALID, trial_pb2.OUTCOME_ERROR)
-            )
-            reply, call = await self.send(
-                "Fail", pb.FailRequest(experiment=self.experiment, lease=lease, outcome=outcome)
-            )
+            outcome = self.random.choice(FAILURES)
+            fail = pb.FailRequest(experiment=self.experiment, lease=lease, outcome=outcome)
+            reply, call = await self.send("Fail", fail)
             verdict = reply.verdict
             if verdict.explanation.reason == trial_pb2.REASON_INVALID:
                 self.history.invalid.add(lease.trial)
@@ -169,18 +167,20 @@ async def while_watching(redis: Redis, experiment: str, work: Coroutine[Any, Any
             await watcher
 
 
-ASHA = {"max_length": {"epochs": 27}, "divisor": 3}
+def asha(name: str, *, trials: int, cap: int, **searcher: object) -> dict[str, object]:
+    """A search up to length 27 by thirds."""
+    return config(name, max_trials=trials, max_concurrent_trials=cap, max_length={"epochs": 27}, divisor=3, **searcher)  # type: ignore[arg-type]  # none of these is an argument of its own
+
+
 SEARCHES = {
-    "promotion": (config("adaptive_asha", max_trials=90, max_concurrent_trials=40, **ASHA), 0.08),
-    "promotion, one bracket": (
-        config("async_halving", num_rungs=4, max_trials=81, max_concurrent_trials=9, **ASHA),
-        0.05,
-    ),
-    "stopping": (config("adaptive_asha", max_trials=90, max_concurrent_trials=30, stop_once=True, **ASHA), 0.05),
+    "promotion": (asha("adaptive_asha", trials=90, cap=40), 0.08),
+    "promotion, one bracket": (asha("async_halving", trials=81, cap=9, num_rungs=4), 0.05),
+    "stopping": (asha("adaptive_asha", trials=90, cap=30, stop_once=True), 0.05),
     "random, all at once": (config(max_trials=500, max_concurrent_trials=0), 0.02),
     "random, few at once": (config(max_trials=60, max_concurrent_trials=5), 0.05),
     "one single trial": (config("single"), 0.0),
 }
+"""Configurations, each with the part of assignments that do not end in a tell."""
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -217,6 +217,7 @@ async def check_stored(redis: Redis, experiment: str, max_trials: int, cap: int)
     """The state in Redis at the end, and the log of how it came about."""
     key = f"rungway:{{default/{experiment}}}"
     assert await redis.exists(f"{key}:leases", f"{key}:line", f"{key}:ready") == 0
-    events = [fields["e"].split(" ") for _, fields in await redis.xrange(f"{key}:events")]
+    logged: list[Any] = list(await redis.xrange(f"{key}:events") or [])
+    events = [fields["e"].split(" ") for _, fields in logged]
     check_events(events[:-1], max_trials, cap)
     assert events[-1] == ["done", "-1"]

@@ -1,8 +1,13 @@
 """All games worked by hand."""
 
-from tests.model import examples_leases, examples_rungs
+from tests.model import examples_calls, examples_leases, examples_rungs
 from tests.model.hand import REGISTERED, Example
 
 EXAMPLES: list[Example] = REGISTERED
 
-__all__ = ["EXAMPLES", "examples_leases", "examples_rungs"]  # the modules register their games when they are imported
+__all__ = [
+    "EXAMPLES",
+    "examples_calls",
+    "examples_leases",
+    "examples_rungs",
+]  # the modules register their games when they are imported

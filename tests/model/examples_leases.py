@@ -1,21 +1,17 @@
-"""Games worked by hand: leases, lines, budgets, repeats, pauses and ends (one promise of the rules each)."""
+"""Games worked by hand: who is served first, leases, lines and restarts (one promise of the rules each)."""
 
 import pytest
 
 from rungway_server.domain.decisions import (
     Decision,
-    ExperimentState,
-    Lease,
     Outcome,
     Reason,
-    Report,
-    Result,
     TrialState,
 )
-from rungway_server.domain.errors import InvalidInput, RequestIdReused, UnknownTrial, WrongState
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.plan import Bracket, Plan, Rung
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Start, example, in_short
-from tests.model.plans import ASYNC, PROMOTE, STOP, async_plan
+from tests.model.plans import ASYNC, PROMOTE, async_plan
 
 LOST = "superseded lease_lost"
 
@@ -88,19 +84,6 @@ def the_cap_holds(start: Start) -> None:
 
 
 @example
-def the_budget_is_exact(start: Start) -> None:
-    """Never one trial more than max_trials, and the search ends when all of them have."""
-    hand = start(async_plan(1, trials=3))
-    assert hand.ask(5) == [0, 1, 2]
-    assert hand.waits() == "wait waiting_for_results"
-    assert [hand.told(trial, 0.5) for trial in range(2)] == ["stop completed"] * 2
-    assert hand.engine.tally().state is ExperimentState.RUNNING
-    hand.told(2, 0.5)
-    assert hand.engine.tally().state is ExperimentState.DONE
-    assert hand.waits() == "done search_done"
-
-
-@example
 def a_lapsed_lease_is_handed_out_again(start: Start) -> None:
     """At its deadline, not before; from the last checkpoint; at the cost of a restart; under a greater fence."""
     hand = start(async_plan(4, 8, trials=3))
@@ -128,10 +111,13 @@ def a_late_report_is_good_until_reclaimed(start: Start) -> None:
     hand.now += 3 * LEASE_MS
     verdict = hand.tell(0, 0.5, at=1)
     assert (verdict.decision, verdict.deadline_ms) == (Decision.CONTINUE, hand.now + LEASE_MS)
+    hand.now += LEASE_MS - 1
+    assert hand.ask() == [1]
     hand.now += 3 * LEASE_MS
     assert hand.beat(0) == [Decision.CONTINUE]
     hand.now += LEASE_MS - 1
-    assert hand.ask(2) == [1]
+    assert hand.ask() == [1]
+    assert hand.view(0).restarts == 0
 
 
 @example
@@ -228,7 +214,8 @@ def an_invalid_trial_leaves_no_trace(start: Start) -> None:
     assert hand.view(1).state is TrialState.INVALID
     assert hand.view(1).outcome is Outcome.INVALID
     assert list(hand.engine.tally().started) == [3]
-    assert hand.ask(2) == [0, 4]  # with 1 gone, trial 0 is the best of 2
+    assert hand.ask() == [0]  # with 1 gone, trial 0 is the best of 2
+    assert hand.ask() == [4]
     assert hand.waits() == "wait waiting_for_results"
 
 
@@ -245,9 +232,9 @@ def a_zone_shrinks_when_results_leave(start: Start) -> None:
     hand.told(4, 0.2)  # best two of 5: trials 0 and 4, which goes up at once
     hand.told(5, 0.6)  # best three of 6: trial 1 may go up
     hand.fail(0, Outcome.INVALID)  # best two of 5: trials 4 and 1
-    assert hand.ask(2) == [1, 6]
+    assert hand.ask() == [1]
     hand.fail(4, Outcome.INVALID)  # best two of 4: trials 1 and 2
-    assert hand.ask(2) == [2, 7]
+    assert hand.ask() == [2]
 
 
 @example
@@ -268,176 +255,3 @@ def a_removal_outside_the_zone(start: Start) -> None:
     assert hand.ask() == [6]
     assert hand.told(6, 0.8) == "pause not_promoted"  # third of 6 again
     assert hand.ask() == [5]
-
-
-@example
-def all_or_nothing(start: Start) -> None:
-    """All results of a call are checked before any is taken."""
-    hand = start(async_plan(2, 4, trials=3))
-    hand.ask(2)
-    good = Result(hand.held[0], [Report(2, 0.5)])
-    for lengths, wrong in [((0,), 0), ((3,), 0), ((1, 1), 1), ((1, 3), 1), ((2, 1), 1)]:
-        bad = Result(hand.held[1], [Report(length, 0.5) for length in lengths])
-        with pytest.raises(InvalidInput) as caught:
-            hand.tell_all([good, bad])
-        assert caught.value.violations[0].field == f"results[1].reports[{wrong}].length"
-    with pytest.raises(UnknownTrial):
-        hand.tell_all([good, Result(Lease(7, 1), [Report(1, 0.5)])])
-    assert hand.sizes() == [0, 0]
-    assert hand.view(0).curve == ()
-    taken = hand.tell_all([good, Result(Lease(1, 1), [Report(9, 0.5)])])
-    assert [in_short(verdict) for verdict in taken] == ["pause not_promoted", LOST]
-
-
-@example
-def lengths_grow_within_a_lease(start: Start) -> None:
-    """Strictly, from what was told before to the end of the assignment; the stop form may go past rungs to the end."""
-    hand = start(async_plan(2, 4, trials=1, form=STOP))
-    hand.ask()
-    assert hand.refused(0, 5) == ["results[0].reports[0].length"]
-    hand.tell(0, 0.5, at=3)
-    assert hand.refused(0, 3) == ["results[0].reports[0].length"]
-    assert hand.refused(0, 4, 5) == ["results[0].reports[1].length"]
-    assert in_short(hand.tell(0, 0.5, at=4)) == "stop completed"
-
-
-@example
-def the_same_request_has_one_effect(start: Start) -> None:
-    """The same id gives the same answer: an ask, a verdict that ended a lease, the last CONTINUE of a lease."""
-    hand = start(async_plan(2, 4, trials=4, divisor=2))
-    asked = hand.answer(2, request="a")
-    assert hand.answer(2, request="a") == asked
-    assert len(hand.engine.trials([0, 1, 2, 3])) == 2
-    going = hand.tell(0, 0.5, at=1, request="b")
-    hand.now += 1
-    assert hand.tell(0, 0.5, at=1, request="b") == going
-    ended = hand.tell(0, 0.5, at=2, request="c")
-    assert hand.tell(0, 0.5, at=2, request="c") == ended
-    assert in_short(hand.tell(0, 0.5, at=1, request="b")) == LOST  # its lease is gone, and the answer with it
-    assert hand.sizes() == [1, 0]
-    left = hand.release(1, request="d")
-    assert hand.release(1, request="d") == left
-    assert hand.ask() == [1]
-    failed = hand.fail(1, Outcome.ERROR, request="e")
-    assert hand.fail(1, Outcome.ERROR, request="e") == failed
-    assert hand.sizes() == [2, 0]
-
-
-@example
-def an_id_is_for_one_request(start: Start) -> None:
-    """The same id with another request is refused."""
-    hand = start(async_plan(2, 4, trials=3))
-    hand.answer(2, request="a")
-    with pytest.raises(RequestIdReused):
-        hand.answer(1, request="a")
-    hand.tell(0, 0.5, at=1, request="b")
-    with pytest.raises(RequestIdReused):
-        hand.tell(0, 0.6, at=1, request="b")
-    hand.fail(1, Outcome.ERROR, request="c")
-    with pytest.raises(RequestIdReused):
-        hand.fail(1, Outcome.DIVERGED, request="c")
-
-
-@example
-def waiting_is_found_anew(start: Start) -> None:
-    """WAIT and DONE are not remembered: the same id may get work later."""
-    hand = start(async_plan(2, trials=2, cap=1))
-    hand.ask()
-    assert hand.answer(request="a").reason is Reason.CONCURRENCY_LIMIT
-    hand.told(0, 0.5)
-    assert [given.lease.trial for given in hand.answer(request="a").assignments] == [1]
-
-
-@example
-def a_pause_holds_work_back(start: Start) -> None:
-    """While paused nothing is handed out or taken up; a result inside the quota waits, one between rungs goes on."""
-    hand = start(async_plan(2, 4, trials=4, divisor=1.5))
-    hand.ask(3)
-    hand.told(0, 0.5)
-    hand.pause()
-    answer = hand.answer()
-    assert (answer.reason, answer.retry_after_ms) == (Reason.EXPERIMENT_PAUSED, 5000)
-    assert in_short(hand.tell(1, 0.4, at=1)) == "continue between_rungs"
-    verdict = hand.tell(1, 0.4, at=2)
-    assert (in_short(verdict), verdict.explanation.rank) == ("pause experiment_paused", 0)
-    assert hand.told(2, 0.6) == "pause not_promoted"
-    hand.now += 2 * LEASE_MS
-    assert hand.waits() == "wait experiment_paused"
-    hand.resume()
-    assert hand.ask(3) == [1, 0, 3]
-
-
-@example
-def the_stop_form_goes_on_through_a_pause(start: Start) -> None:
-    """There a trial that a rung lets pass just goes on."""
-    hand = start(async_plan(2, 4, trials=2, form=STOP))
-    hand.ask()
-    hand.pause()
-    assert hand.told(0, 0.5) == "continue promoted"
-    assert hand.told(0, 0.5) == "stop completed"
-
-
-@example
-def a_pause_may_outlast_the_search(start: Start) -> None:
-    """A search whose last trial ends while it is paused is done when it is resumed."""
-    hand = start(async_plan(2, trials=1))
-    hand.ask()
-    hand.pause()
-    hand.told(0, 0.5)
-    assert hand.engine.tally().state is ExperimentState.PAUSED
-    hand.resume()
-    assert hand.waits() == "done search_done"
-
-
-@example
-def a_stop_is_for_good(start: Start) -> None:
-    """Nothing is handed out any more; a late result is kept in the curve and counts in no rung."""
-    hand = start(async_plan(2, 4, trials=3))
-    hand.ask(3)
-    hand.stop()
-    assert hand.waits() == "done experiment_stopped"
-    assert hand.beat(0) == [Decision.STOP]
-    assert in_short(hand.tell(0, 0.5, at=2)) == "stop experiment_stopped"
-    view = hand.view(0)
-    assert (view.state, view.outcome, view.metric) == (TrialState.STOPPED, Outcome.STOPPED, 0.5)
-    assert hand.sizes() == [0, 0]
-    assert in_short(hand.release(1)) == "pause preempted"
-    assert hand.view(1).state is TrialState.STOPPED
-    with pytest.raises(WrongState):
-        hand.resume()
-    assert hand.beat(1, 2) == [Decision.SUPERSEDED, Decision.STOP]
-
-
-@example
-def the_best_are_real(start: Start) -> None:
-    """The best metric of each trial, at any length; ties by trial number; never a NaN."""
-    hand = start(async_plan(4, 8, trials=4))
-    hand.ask(4)
-    hand.tell(0, 0.5, float("nan"), 0.3, at=[1, 2, 3])
-    hand.tell(0, 0.4, at=4)
-    hand.tell(1, float("nan"), at=1)
-    hand.tell(2, 0.3, at=2)
-    hand.tell(3, -0.0, at=1)
-    hand.tell(3, 0.0, at=2)
-    assert hand.best() == [3, 0, 2]
-    assert hand.best(2) == [3, 0]
-    view = hand.view(0)
-    assert (view.best_metric, view.best_length, view.metric) == (0.3, 3, 0.4)
-    assert hand.view(3).best_length == 1
-
-
-@example
-def every_change_has_a_revision(start: Start) -> None:
-    """Each call that changes something counts one, a heartbeat and a WAIT that reclaimed something included."""
-    hand = start(async_plan(2, 4, trials=1, cap=0))
-    assert hand.engine.tally().revision == 1
-    assert hand.answer().revision == 2
-    assert hand.answer().revision == 2
-    hand.beat(0)
-    assert hand.engine.tally().revision == 3
-    hand.tell(0, 0.5, at=1)
-    hand.now += LEASE_MS
-    for expected in (5, 6, 7):
-        assert hand.answer().revision == expected  # reclaimed and handed out; the third time it dies
-        hand.now += LEASE_MS
-    assert hand.engine.tally().state is ExperimentState.DONE

@@ -18,10 +18,12 @@ from tests.model.plans import plans
 LEASE_MS = 10_000
 METRIC_VALUES = [0.0, -0.0, 0.25, 0.5, 0.5, 0.75, 1.0, -1.0, math.nan, math.inf, -math.inf]
 METRICS = st.sampled_from(METRIC_VALUES)
-METRICS_AND_DEATHS = st.sampled_from([*METRIC_VALUES, None, None])
+METRICS_AND_ENDS = st.sampled_from(
+    [*METRIC_VALUES, 0.1, 0.2, 0.3, Outcome.ERROR, Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT, Outcome.PREEMPTED]
+)
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
-HOW_FAR = st.sampled_from(["rung", "rung", "rung", "end", "between", "anywhere"])
+HOW_FAR = st.sampled_from(["rung", "rung", "between", "between", "anywhere", "end", "again"])
 NO_LEASE = Lease(0, 1)
 
 
@@ -76,7 +78,8 @@ class EngineMachine(RuleBasedStateMachine):
         trial = self.pair.model.search.trials[lease.trial]
         rung, end = self._rung_length(lease), trial.to_length
         how = data.draw(HOW_FAR)
-        last = {"rung": rung, "end": end, "between": max(trial.length + 1, rung - 1)}.get(how)
+        between = max(trial.length + 1, rung - 1)
+        last = {"rung": rung, "end": end, "between": between, "again": trial.length}.get(how)
         if last is not None:
             return [Report(last, data.draw(METRICS))]
         lengths = data.draw(st.sets(st.integers(trial.length + 1, end), min_size=1, max_size=4))
@@ -98,14 +101,18 @@ class EngineMachine(RuleBasedStateMachine):
     def _tell(self, results: list[Result], *, named: bool) -> None:
         self.play(lambda request_id: self.pair.tell(request_id, results, self.now), named=named)
 
-    def _tell_or_die(self, lease: Lease, metric: float | None) -> None:
-        if metric is None:
-            self._fail(lease, Outcome.ERROR)
+    def _tell_or_fail(self, lease: Lease, result: float | Outcome) -> None:
+        if isinstance(result, Outcome):
+            self._fail(lease, result)
         else:
-            self._tell([Result(lease, [Report(self._rung_length(lease), metric)], "c")], named=True)
+            self._tell([Result(lease, [Report(self._rung_length(lease), result)], "c")], named=True)
 
     def _fail(self, lease: Lease, outcome: Outcome) -> None:
         self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "it broke", self.now))
+
+    def _set_state(self, state: ExperimentState) -> None:
+        with suppress(WrongState):
+            self.pair.set_state(state)
 
     def play(self, call: Callable[[str], object], *, named: bool = True) -> None:
         """Play a call under a fresh request id, or under none."""
@@ -130,16 +137,22 @@ class EngineMachine(RuleBasedStateMachine):
         self._tell([Result(lease, self._reports(data, lease), data.draw(CHECKPOINTS)) for lease in leases], named=named)
 
     @precondition(lambda self: not self.ended())
-    @rule(metrics=st.lists(METRICS_AND_DEATHS, min_size=8, max_size=24), workers=COUNTS)
-    def work(self, metrics: list[float | None], workers: int) -> None:
-        """A few workers in turn tell at the next rung, or die there, and ask when their lease has ended."""
-        for metric in metrics:
+    @rule(
+        results=st.lists(METRICS_AND_ENDS, min_size=8, max_size=24),
+        workers=COUNTS,
+        pause=st.sampled_from([None, None, (2, 4), (5, 9)]),
+    )
+    def work(self, results: list[float | Outcome], workers: int, pause: tuple[int, int] | None) -> None:
+        """A few workers in turn tell at the next rung, or fail there, and ask when their lease has ended."""
+        for i, result in enumerate(results):
+            if pause and i in pause:
+                self._set_state(ExperimentState.PAUSED if i == pause[0] else ExperimentState.RUNNING)
             held = [lease for lease in self.leases if self._is_held(lease)]
             if len(held) < workers:
                 self._ask(1, "w1", named=True)
             if held and (len(held) >= workers or not self.given):
-                self._tell_or_die(held[0], metric)
-            elif not self.given:
+                self._tell_or_fail(held[0], result)
+            if not held and not self.given and not pause:
                 return
 
     @precondition(lambda self: self.leases)
@@ -192,15 +205,16 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(state=st.sampled_from([*[ExperimentState.RUNNING] * 3, ExperimentState.PAUSED]))
     def pause_or_resume(self, state: ExperimentState) -> None:
-        with suppress(WrongState):
-            self.pair.set_state(state)
+        self._set_state(state)
 
     @precondition(lambda self: len(self.requests) > 12)
-    @rule(dice=st.integers(0, 2))
-    def stop(self, dice: int) -> None:
+    @rule(dice=st.integers(0, 2), metric=METRICS)
+    def stop(self, dice: int, metric: float) -> None:
+        """Stop, and hear of it when the next result is told."""
         if dice == 2:
-            with suppress(WrongState):
-                self.pair.set_state(ExperimentState.STOPPED)
+            self._set_state(ExperimentState.STOPPED)
+            for lease in [lease for lease in self.leases if self._is_held(lease)][:1]:
+                self._tell_or_fail(lease, metric)
 
     @precondition(lambda self: self.requests)
     @rule(data=st.data())

@@ -206,7 +206,7 @@ class ReferenceModel:
 
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         """End a trial, or put it back in line, as `outcome` says."""
-        trial, request = self._trial(lease), f"{lease} {outcome}"
+        trial, request = self._trial(lease), f"{lease} {outcome} {message}"
         verdict = self.verdicts.recall(request_id, trial, lease, request)
         if verdict is None and trial.held_by(lease):
             before = self._fingerprint()

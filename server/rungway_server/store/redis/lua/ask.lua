@@ -26,7 +26,7 @@
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request, count, worker = ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local print = 'ask ' .. count .. ' ' .. worker
+local print = fingerprint('ask', 4, 5)
 local known, reused = recall(request, print)
 if reused then return { 'reused' } end
 if known then return known end

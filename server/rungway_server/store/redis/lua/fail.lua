@@ -27,7 +27,7 @@ local request, number, fence, outcome, message = ARGV[3], ARGV[4], ARGV[5], ARGV
 
 local trial = load_trial(x, number)
 if not trial then return { 'unknown_trial', number } end
-local print, held = 'fail ' .. fence .. ' ' .. outcome, holds(trial, fence)
+local print, held = fingerprint('fail', 4, 7), holds(trial, fence)
 local given, reused = answered(trial, held, request, number, print)
 if reused then return { 'reused' } end
 if not given and held then

@@ -25,7 +25,7 @@ for at = 4, #ARGV, 4 do
   local item = { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], length = tonumber(ARGV[at + 3]) }
   local trial = load_trial(x, item.number)
   if not trial then return { 'unknown_trial', item.number } end
-  item.print = table.concat({ 'release', item.fence, item.length, item.checkpoint }, ' ')
+  item.print = fingerprint('release', at, at + 3)
   item.held = holds(trial, item.fence)
   local known, reused = answered(trial, item.held, request, item.number, item.print)
   if reused then return { 'reused' } end

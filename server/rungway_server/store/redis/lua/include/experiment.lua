@@ -24,8 +24,6 @@ end
 
 -- Writes everything that was changed in memory.
 local function save_experiment(x)
-  if x.changed then
-    x.tally.revision = x.tally.revision + 1
-    redis.call('HSET', META, 'tally', cmsgpack.pack(x.tally))
-  end
+  if x.changed then x.tally.revision = x.tally.revision + 1 end
+  if x.changed or x.stocked then redis.call('HSET', META, 'tally', cmsgpack.pack(x.tally)) end
 end

@@ -24,7 +24,7 @@ local function take_proposals(x, first, from)
   if not first or first > tally.proposed then return end
   for i = from + tally.proposed - first, #ARGV do
     redis.call('HSET', CONFIGS, tostring(tally.proposed), ARGV[i])
-    tally.proposed, x.changed = tally.proposed + 1, true
+    tally.proposed, x.stocked = tally.proposed + 1, true
   end
 end
 

@@ -1,3 +1,6 @@
+-- What a request says, in short: its part of ARGV.
+local function fingerprint(kind, first, last) return redis.sha1hex(kind .. ' ' .. table.concat(ARGV, ' ', first, last)):sub(1, 16) end
+
 -- Answers by request id, kept in two generations: bounded in time and in number, and a repeat finds its answer.
 local function remember(x, id, print, answer)
   if id == '' then return end

@@ -4,13 +4,13 @@ local function read_results(at, count)
   for _ = 1, count do
     local result = { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], reports = {} }
     local reports = tonumber(ARGV[at + 3])
+    local first = at
     at = at + 4
     for r = 1, reports do
       result.reports[r] = { length = ARGV[at], metric = ARGV[at + 1], key = ARGV[at + 2] }
       at = at + 3
     end
-    local last = result.reports[reports]
-    result.print = table.concat({ 'tell', result.fence, reports, last.length, last.metric }, ' ')
+    result.print = fingerprint('tell', first, at - 1)
     results[#results + 1] = result
   end
   return results

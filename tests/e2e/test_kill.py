@@ -1,0 +1,212 @@
+"""Workers and servers that die, or stop for a while, in mid-search: it finishes, and nothing told is lost."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from redis import Redis
+
+from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_service_pb2 as experiments_pb
+from rungway.v1 import search_service_pb2 as pb
+from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import Service, services
+from tests.support.snapshot import differences, snapshot
+from tests.support.worker import Worker, start_worker
+
+LEASE_SECONDS = 1.5
+BOUND_SECONDS = 4.0
+"""How long after its lease lapsed a trial may wait for another worker: they ask at least once a second."""
+FOREVER = 3600.0
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    with redis_on_socket() as url:
+        yield url
+
+
+@contextmanager
+def calls_to(service: Service) -> Iterator[Calls]:
+    with grpc.insecure_channel(service.address) as channel:
+        yield Calls(channel)
+
+
+@contextmanager
+def workers(stack: ExitStack, count: int, folder: Path, target: str, experiment: str) -> Iterator[list[Worker]]:
+    """So many workers, killed at the end."""
+    running = [start_worker(folder / f"worker {number}", target, experiment, 0.02) for number in range(count)]
+    for worker in running:
+        stack.callback(end, worker)
+    yield running
+
+
+def end(worker: Worker) -> None:
+    worker.process.kill()
+    worker.process.wait()
+
+
+def told(*workers: Worker) -> Counter[tuple[int, int, float]]:
+    """Every result that was acknowledged to a worker, by trial, length and metric."""
+    return Counter(
+        (event["trial"], event["length"], event["metric"])
+        for worker in workers
+        for event in worker.events("told")
+        if event["decision"] != "superseded"
+    )
+
+
+def stored(calls: Calls, experiment: str, trials: int) -> Counter[tuple[int, int, float]]:
+    """Every result in the curves."""
+    return Counter(
+        (number, report.length, report.metric)
+        for number in range(trials)
+        for report in calls.trial(experiment, number).curve
+    )
+
+
+def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Path) -> None:
+    experiment, trials = unique_name("kill"), 40
+    with ExitStack() as stack:
+        doomed, survivor = stack.enter_context(services(redis_url, 2))
+        calls = stack.enter_context(calls_to(survivor))
+        calls.create(
+            experiment,
+            config(
+                "adaptive_asha", max_trials=trials, max_length={"epochs": 9}, divisor=3, lease_seconds=LEASE_SECONDS
+            ),
+        )
+        target = f"ipv4:{doomed.address},{survivor.address}"
+        victim = start_worker(tmp_path / "victim", target, experiment, 0.01, 1, FOREVER)
+        stack.callback(end, victim)
+        hanging = victim.wait_for("hanging")
+        others = stack.enter_context(workers(stack, 3, tmp_path, target, experiment))
+        time.sleep(LEASE_SECONDS * 1.5)  # its lease is renewed in the background as long as it lives
+        assert calls.trial(experiment, hanging["trial"]).state == trial_pb2.TRIAL_STATE_RUNNING
+
+        victim.process.kill()
+        killed = time.time()
+        others[0].wait_for("told", 3)
+        doomed.kill()
+
+        for worker in others:
+            assert worker.process.wait(60) == 0
+            assert worker.events("done")
+
+        found = calls.experiments.GetExperiment(
+            experiments_pb.GetExperimentRequest(experiment=experiment), timeout=SECONDS
+        )
+        assert found.experiment.state == experiment_pb2.EXPERIMENT_STATE_DONE
+        assert found.experiment.trials.started == trials
+        assert stored(calls, experiment, trials) == told(victim, *others)
+
+        trial = calls.trial(experiment, hanging["trial"])
+        assert trial.restarts == 1
+        assert trial.state != trial_pb2.TRIAL_STATE_FAILED
+        again = min(
+            event["time"]
+            for worker in others
+            for event in worker.events("asked")
+            if event["trial"] == trial.trial and event["restarts"] == 1
+        )
+        assert again - killed <= LEASE_SECONDS + BOUND_SECONDS
+
+
+def test_servers_killed_one_after_the_other_lose_nothing(redis_url: str, tmp_path: Path) -> None:
+    experiment, trials = unique_name("chain"), 60
+    with ExitStack() as stack:
+        servers = stack.enter_context(services(redis_url, 3))
+        calls = stack.enter_context(calls_to(servers[-1]))
+        calls.create(experiment, config("adaptive_asha", max_trials=trials, max_length={"epochs": 9}, divisor=3))
+        target = f"ipv4:{','.join(server.address for server in servers)}"
+        running = stack.enter_context(workers(stack, 3, tmp_path, target, experiment))
+        for count, server in ((5, servers[0]), (20, servers[1])):
+            running[0].wait_for("told", count)
+            server.kill()
+        for worker in running:
+            assert worker.process.wait(60) == 0
+        assert stored(calls, experiment, trials) == told(*running)
+        assert not any(trial.restarts for trial in (calls.trial(experiment, number) for number in range(trials)))
+
+
+def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(redis_url: str, tmp_path: Path) -> None:
+    experiment = unique_name("stopped")
+    with ExitStack() as stack:
+        (service,) = stack.enter_context(services(redis_url))
+        calls = stack.enter_context(calls_to(service))
+        redis = stack.enter_context(Redis.from_url(redis_url))
+        calls.create(experiment, config("single", max_length={"epochs": 3}, lease_seconds=1.0))
+        sleeper = start_worker(tmp_path / "sleeper", service.address, experiment, 0.0, 1, 2.0)
+        stack.callback(end, sleeper)
+        sleeper.wait_for("hanging")
+        sleeper.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.2)
+        assignment = calls.assignment(experiment)
+        assert (assignment.restarts, assignment.from_length, assignment.checkpoint) == (1, 1, "at 1")
+        assert assignment.explanation.reason == trial_pb2.REASON_REQUEUED
+        assert calls.tell(experiment, assignment.lease, (3, 0.5)).decision == trial_pb2.DECISION_STOP
+
+        before = snapshot(redis)
+        sleeper.process.send_signal(signal.SIGCONT)
+        late = sleeper.wait_for("told", 2)
+        assert (late["length"], late["decision"]) == (2, "superseded")
+        assert sleeper.process.wait(30) == 0
+        assert differences(before, snapshot(redis)) == []
+        assert [report.length for report in calls.trial(experiment, 0).curve] == [1, 3]
+
+
+def test_a_late_tell_while_another_holds_the_trial_changes_nothing(redis_url: str) -> None:
+    experiment = unique_name("late")
+    with services(redis_url) as (service,), calls_to(service) as calls, Redis.from_url(redis_url) as redis:
+        calls.create(experiment, config("single", max_length={"epochs": 3}, lease_seconds=0.2))
+        old = calls.assignment(experiment)
+        time.sleep(0.3)
+        new = calls.assignment(experiment)
+        assert new.lease.trial == old.lease.trial
+        assert new.lease.fence > old.lease.fence
+        before = snapshot(redis)
+        verdict = calls.tell(experiment, old.lease, (3, -1.0), request_id=new_id(), checkpoint="stolen")
+        assert verdict.decision == trial_pb2.DECISION_SUPERSEDED
+        assert verdict.explanation.reason == trial_pb2.REASON_LEASE_LOST
+        assert differences(before, snapshot(redis)) == []
+
+
+def test_a_trial_whose_workers_all_die_ends_after_its_restarts(redis_url: str) -> None:
+    experiment, lease = unique_name("poison"), 0.3
+    with services(redis_url) as (service,), calls_to(service) as calls:
+        calls.create(experiment, config("single", lease_seconds=lease, max_restarts=2))
+        for restarts in range(3):
+            asked = time.monotonic()
+            while (answer := calls.ask(experiment)).status == pb.ASK_STATUS_WAIT:
+                time.sleep(answer.retry_after.ToMilliseconds() / 1000)
+            (assignment,) = answer.assignments
+            assert assignment.restarts == restarts
+            assert time.monotonic() - asked <= lease + 1.0  # as soon as the lease has lapsed: the hint says how long
+        time.sleep(lease)
+        assert calls.ask(experiment).status == pb.ASK_STATUS_DONE
+        trial = calls.trial(experiment, 0)
+        assert (trial.state, trial.outcome) == (trial_pb2.TRIAL_STATE_FAILED, trial_pb2.OUTCOME_TRANSIENT)
+
+
+def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
+    experiment, ask_id, tell_id = unique_name("between"), new_id(), new_id()
+    with services(redis_url) as (first,), calls_to(first) as calls:
+        calls.create(experiment, config(max_trials=2))
+        asked = calls.ask(experiment, request_id=ask_id)
+        first.kill()
+        with services(redis_url) as (second,), calls_to(second) as calls_again:
+            assert calls_again.ask(experiment, request_id=ask_id) == asked
+            lease = asked.assignments[0].lease
+            verdict = calls_again.tell(experiment, lease, (1, 0.5), request_id=tell_id)
+            assert verdict.decision == trial_pb2.DECISION_STOP
+            second.kill()
+            with services(redis_url) as (third,), calls_to(third) as calls_at_last:
+                assert calls_at_last.tell(experiment, lease, (1, 0.5), request_id=tell_id) == verdict
+                assert calls_at_last.ask(experiment, request_id=ask_id) == asked
+                assert [report.metric for report in calls_at_last.trial(experiment, 0).curve] == [0.5]

@@ -1,0 +1,168 @@
+"""Seeded mistakes in the Lua scripts: each one that the tests of this folder would not notice is a hole in them."""
+
+from dataclasses import dataclass
+from functools import reduce
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake: in `file`, each text `before` of `changes` becomes `after`."""
+
+    name: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+
+    def transform(self, file: str, source: str) -> str:
+        """The mistaken source, for the script loader. Raises LookupError when the text to change is not there."""
+        if file != self.file:
+            return source
+        if missing := [before for before, _ in self.changes if before not in source]:
+            raise LookupError(f"mutant {self.name!r}: {file}.lua does not hold {missing}: write the mutant anew")
+        return reduce(lambda text, change: text.replace(*change), self.changes, source)
+
+
+def _mutant(name: str, file: str, *texts: str) -> Mutant:
+    return Mutant(name, file, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+MUTANTS = (
+    # Leases and fences.
+    _mutant("no fencing check", "include/lease", " and trial.fence == tonumber(fence)", ""),
+    _mutant(
+        "fence not bumped",
+        "include/lease",
+        "tally.next_fence, tally.next_fence + 1",
+        "tally.next_fence, tally.next_fence",
+    ),
+    _mutant(
+        "starts where it was told",
+        "include/lease",
+        "trial.checkpoint_length, trial.checkpoint_length, worker",
+        "trial.length, trial.length, worker",
+    ),
+    _mutant("line served last come first", "include/lease", "'RPUSH'", "'LPUSH'"),
+    _mutant("reclaim ignores the deadline", "include/candidates", "'-inf', x.now,", "'-inf', '+inf',"),
+    _mutant("deadline not reached yet", "include/candidates", "'-inf', x.now,", "'-inf', '(' .. x.now,"),
+    _mutant(
+        "lapsed leases cost no restart",
+        "include/candidates",
+        "restart(x, number, load_trial(x, number), 'lease lapsed')",
+        "requeue(x, number, load_trial(x, number))",
+    ),
+    _mutant("seventeen reclaimed per ask", "ask", "reclaim(x, 16)", "reclaim(x, 17)"),
+    _mutant(
+        "one restart too many",
+        "include/die",
+        "trial.restarts > x.plan.max_restarts",
+        "trial.restarts > x.plan.max_restarts + 1",
+    ),
+    _mutant(
+        "tell does not renew",
+        "include/decide",
+        "local deadline = renew(x, number)",
+        "local deadline = x.now + x.plan.lease_ms",
+    ),
+    _mutant("heartbeat without a lease", "heartbeat", "not trial or not holds(trial, ARGV[i + 1])", "not trial"),
+    _mutant("heartbeat makes no revision", "heartbeat", "x.changed = true", "x.changed = x.changed"),
+    _mutant(
+        "release costs a restart",
+        "include/give_back",
+        "requeue(x, number, trial)",
+        "trial.restarts = trial.restarts + 1 requeue(x, number, trial)",
+    ),
+    # Budget and order of service.
+    _mutant("cap off by one", "ask", "x.live >= x.plan.cap", "x.live > x.plan.cap"),
+    _mutant("started not given back", "include/outcome", "x.tally.started[b] - 1", "x.tally.started[b]"),
+    _mutant(
+        "one trial too many", "include/pick", "x.tally.started[b + 1] < x.plan", "x.tally.started[b + 1] <= x.plan"
+    ),
+    _mutant(
+        "share is the number of leases",
+        "include/candidates",
+        "live[a + 1] * brackets[b + 1].share, live[b + 1] * brackets[a + 1].share",
+        "live[a + 1], live[b + 1]",
+    ),
+    _mutant(
+        "lowest rung promoted first",
+        "include/promote",
+        "'ZRANGEBYLEX', READY, '[' .. prefix, '[' .. prefix .. 'g',",
+        "'ZREVRANGEBYLEX', READY, '[' .. prefix .. 'g', '[' .. prefix,",
+    ),
+    _mutant("done while some wait in line", "include/settle", " or x.queued > 0", ""),
+    _mutant("done while some may go up", "include/settle", " or x.ready > 0", ""),
+    # Rungs.
+    _mutant(
+        "zone one too wide", "include/place", "return why, rank < after, entry", "return why, rank <= after, entry"
+    ),
+    _mutant("quota rounds up", "include/rung", "math.floor(n / x.plan.divisor)", "math.ceil(n / x.plan.divisor)"),
+    _mutant(
+        "sync rule waits for one more", "include/rung", "n + rung.passes - rung.size", "n + rung.passes - rung.size - 1"
+    ),
+    _mutant(
+        "ties go to the newest",
+        "include/place",
+        "string.format('%08x', x.tally.next_entry)",
+        "string.format('%08x', 4294967295 - x.tally.next_entry)",
+    ),
+    _mutant(
+        "a displaced result may go up", "include/place", "unready(x, b, k, entry_at(x, b, k, after))", "local _ = after"
+    ),
+    _mutant(
+        "nobody else is let up", "include/place", "admit(x, b, k, entry_at(x, b, k, after - 1))", "local _ = after"
+    ),
+    _mutant("up twice", "include/place", "if trial.rung > k then return end", ""),
+    _mutant("dead ranks best", "include/die", "number, trial, DEAD)", "number, trial, '0000000000000000')"),
+    _mutant(
+        "the dead block a rung",
+        "include/place",
+        "if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end",
+        "if trial.state == 'failed' or trial.state == 'stopped' then return end",
+    ),
+    _mutant(
+        "invalid results stay", "include/displace", "redis.call('ZREM', rung_key(x, b, k), entry)", "local _ = entry"
+    ),
+    _mutant(
+        "a removal lets nobody up",
+        "include/displace",
+        "admit(x, b, k, entry_at(x, b, k, after - 1))",
+        "local _ = after",
+    ),
+    _mutant(
+        "a removal leaves the zone wide",
+        "include/displace",
+        "unready(x, b, k, entry_at(x, b, k, after))",
+        "local _ = after",
+    ),
+    _mutant("equal rungs are trained for", "include/candidates", "<= trial.length do", "< trial.length do"),
+    _mutant(
+        "a pause takes nobody out", "include/decide_promote", "x.tally.state == 'paused'", "x.tally.state == 'none'"
+    ),
+    _mutant("stopping counts ties against", "include/place_stop", "'-', '(' .. key)", "'-', '[' .. key .. 'g')"),
+    _mutant(
+        "stopping lets nobody first",
+        "include/place_stop",
+        "math.max(math.floor(x.sizes[b][k] / x.plan.divisor), 1)",
+        "math.floor(x.sizes[b][k] / x.plan.divisor)",
+    ),
+    _mutant("a stopped search still ranks", "include/decide", "if not stopped and", "if"),
+    # Requests and metrics.
+    _mutant(
+        "no request is remembered",
+        "include/request",
+        "redis.call('HSET', young, id, cmsgpack.pack({ print, answer }))",
+        "local _ = answer",
+    ),
+    _mutant(
+        "no CONTINUE is remembered",
+        "include/verdict",
+        "if trial.request ~= id then return nil end",
+        "if true then return nil end",
+    ),
+    _mutant("an id serves any request", "include/request", "kept[1] ~= print", "false"),
+    _mutant("best takes NaN", "include/curve", "report.key == DEAD or ", ""),
+    _mutant(
+        "best is the last of equals", "include/curve", "report.key >= trial.best_key", "report.key > trial.best_key"
+    ),
+    _mutant("lengths may repeat", "include/results", "length <= before", "length < before"),
+    _mutant("lengths beyond the assignment", "include/results", " or length > trial.to", ""),
+)

@@ -1,0 +1,43 @@
+"""Each seeded mistake in the Lua is caught: some game worked by hand comes out otherwise than in the model."""
+
+import pytest
+
+from rungway_server.store.redis import RedisStore
+from tests.model.driver import Workbench
+from tests.model.examples import EXAMPLES
+from tests.model.hand import Example
+from tests.model.mutants import MUTANTS, Mutant
+from tests.model.pair import Differs
+
+
+def differs(play: Example, workbench: Workbench, store: RedisStore) -> bool:
+    """Whether store and model come apart in a game. Any other error, such as one of Lua itself, is raised."""
+    try:
+        play(lambda plan, **options: workbench.start(plan, store=store, **options))
+    except Differs:
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def games(workbench: Workbench) -> list[Example]:
+    """The games in which the true scripts agree with the model: only they can tell a mistake from the truth."""
+    sound = [play for play in EXAMPLES if not differs(play, workbench, workbench.store)]
+    assert sound
+    return sound
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_mistake_is_caught(mutant: Mutant, workbench: Workbench, games: list[Example]) -> None:
+    store = workbench.new_store(mutant.transform)
+    assert any(differs(play, workbench, store) for play in games)
+
+
+def test_mutants_have_names_of_their_own() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+def test_a_mutant_whose_text_is_gone_is_noticed() -> None:
+    gone = Mutant("gone", "ask", (("no such text", ""),))
+    with pytest.raises(LookupError, match="no such text"):
+        gone.transform("ask", "return 1")

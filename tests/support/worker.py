@@ -1,0 +1,81 @@
+"""A worker process for tests: trains nothing, tells a result per unit of length, and writes down what it was told.
+
+`python -m tests.support.worker TARGET EXPERIMENT LOG [STEP_SECONDS [HANG_AT [HANG_SECONDS]]]`: with the first
+assignment from its HANG_AT-th on that has more than one unit of length it hangs after one result, for HANG_SECONDS and
+with the lease held.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rungway import Client
+
+
+def metric_of(trial: int, length: int) -> float:
+    """What training gives: some trials are better than others, and all get better with length."""
+    return trial * 7919 % 101 / 101 + 1 / length
+
+
+@dataclass
+class Worker:
+    """A worker process and its log."""
+
+    process: "subprocess.Popen[bytes]"
+    path: Path
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Lines of its log of one kind: `asked` (an assignment), `told` (an acknowledged result), `hanging`, `done`."""
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        events: list[dict[str, Any]] = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [event for event in events if event["event"] == kind]
+
+    def wait_for(self, kind: str, count: int = 1, seconds: float = 30) -> dict[str, Any]:
+        """The count-th event of a kind."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.events(kind)) < count:
+            assert self.process.poll() is None, f"the worker ended with {self.process.returncode}"
+            assert time.monotonic() < deadline, f"no {kind} in {self.path.read_text()}"
+            time.sleep(0.02)
+        return found[count - 1]
+
+
+def start_worker(log: Path, target: str, experiment: str, *options: float) -> Worker:
+    """Start a worker; `options` as in the command line."""
+    command = [sys.executable, "-m", "tests.support.worker", target, experiment, str(log), *map(str, options)]
+    environment = os.environ | {"GRPC_VERBOSITY": "NONE"}
+    return Worker(subprocess.Popen(command, env=environment), log)
+
+
+def _main(target: str, experiment: str, log: str, *options: str) -> None:
+    step, hang_at, hang_seconds = (*map(float, options), *(0.0, 0.0, 0.0))[:3]
+    with Path(log).open("a", buffering=1) as out, Client(target, experiment=experiment) as client:
+
+        def note(event: str, **values: object) -> None:
+            out.write(json.dumps({"event": event, "time": time.time(), **values}) + "\n")
+
+        assignments = 0
+        while assignment := client.ask():
+            assignments += 1
+            note("asked", trial=assignment.trial, fence=assignment.lease.fence, restarts=assignment.restarts)
+            for length in range(assignment.from_length + 1, assignment.to_length + 1):
+                time.sleep(step)
+                if 0 < hang_at <= assignments and length > assignment.from_length + 1:
+                    hang_at = 0
+                    note("hanging", trial=assignment.trial)
+                    time.sleep(hang_seconds)
+                metric = metric_of(assignment.trial, length)
+                verdict = client.tell(assignment, metric, length=length, checkpoint=f"at {length}")
+                note("told", trial=assignment.trial, length=length, metric=metric, decision=verdict.decision)
+                if not verdict:
+                    break
+        note("done")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
