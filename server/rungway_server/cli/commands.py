@@ -15,11 +15,22 @@ from rungway_server.cli.options import (
 )
 
 
-def preview(file: FileArgument, output: OutputOption = Output.TABLE) -> None:
+def preview(
+    file: FileArgument,
+    *,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Show how long it takes with so many workers.")
+    ] = None,
+    seconds_per_unit: Annotated[
+        float | None, typer.Option(min=1e-6, help="What training one unit of length takes; needs --workers.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the brackets and their rungs.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Show how many trials would train to which length, and what that saves. Needs no service."""
     from rungway_server.cli.preview import preview
 
-    preview(file, output)
+    preview(file, output, workers=workers, seconds_per_unit=seconds_per_unit, plot=plot)
 
 
 def create(

@@ -33,7 +33,7 @@ def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
     cost = f"{preview.total_length:,} {plan.unit} in all, {saved:.1%} of training every trial to the end"
     titles(canvas, 0.11, title, f"{plan.max_trials:,} trials, {cost}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.savefig(path)
+    canvas.savefig(path, format="png")
 
 
 def _reaching(bracket: BracketPreview) -> list[tuple[int, int]]:

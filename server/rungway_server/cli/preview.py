@@ -7,41 +7,67 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rungway_server.cli.drawing import check_matplotlib, writing
 from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import BRACKETS_PER_TABLE
-from rungway_server.cli.options import Output
+from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
     console,
     count,
     errors,
+    fail,
     plain,
     print_json,
     print_notes,
     share,
     table,
 )
+from rungway_server.cli.plan_picture import draw_plan
 from rungway_server.domain import config as configs
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
+from rungway_server.domain.schedule import expected_seconds
 from rungway_server.domain.searchers import make_plan
+from rungway_server.simulation.report import time_text
 
 
-def preview(file: Path, output: Output) -> None:
-    """Print what the search in a file would do."""
+def preview(
+    file: Path,
+    output: Output,
+    *,
+    workers: int | None = None,
+    seconds_per_unit: float | None = None,
+    plot: Path | None = None,
+) -> None:
+    """Print what the search in a file would do, and draw it."""
+    if (workers is None) != (seconds_per_unit is None):
+        raise fail(Exit.USAGE, "--workers and --seconds-per-unit are needed together")
+    check_matplotlib(plot)
     with errors():
         config, notes = configs.parse(read_document(file))
         plan, more = make_plan(config.searcher, config.space)
     result = preview_plan(plan)
     notes = (*notes, *more)
+    expected = expected_seconds(plan, workers, seconds_per_unit) if workers and seconds_per_unit else None
+    if plot:
+        with writing(plot):
+            draw_plan(plan, result, config.name or config.searcher.name, plot)
     if output is Output.JSON:
-        print_json(_document(config, plan, result, notes))
-    else:
-        _print(console(), config, plan, result, notes)
+        document = _document(config, plan, result, notes)
+        print_json(document if expected is None else document | {"expected_seconds": expected})
+        return
+    out = console()
+    _print(out, config, plan, result)
+    if expected is not None:
+        out.print(f"Expected time with {count(workers or 0)} workers: {time_text(expected)}", "", sep="\n")
+    print_notes(out, notes)
+    if plot:
+        out.print(f"Written: {plot}", soft_wrap=True)
 
 
-def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: tuple[str, ...]) -> None:
+def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview) -> None:
     many = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
     out.print(
         f"{config.searcher.name}: {_trials(plan.max_trials)}{many}, up to {count(plan.max_length)} {plan.unit} each"
@@ -58,7 +84,6 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
     cost.add_row(f"random search, {_trials(plan.max_trials)}", count(result.random_search_length), "100.0%")
     out.print("", cost, "", sep="\n")
-    print_notes(out, notes)
 
 
 def _trials(number: int) -> str:

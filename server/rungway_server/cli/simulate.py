@@ -1,5 +1,7 @@
 """`rungway simulate`: a whole search in seconds, with recorded or made-up learning curves. Needs no service."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +11,6 @@ from rungway_server.cli.options import Exit, FileArgument, Output, OutputOption
 
 if TYPE_CHECKING:
     from rungway_server.simulation.order import Order
-    from rungway_server.simulation.records import Run
-    from rungway_server.simulation.summary import Summary
 
 
 def simulate(
@@ -53,6 +53,7 @@ def simulate(
     """Run a search on a simulated clock: every decision by the service's own code, training by recorded curves."""
     import math
 
+    from rungway_server.cli.drawing import check_matplotlib
     from rungway_server.cli.files import read_document
     from rungway_server.cli.output import errors, fail
     from rungway_server.simulation.curves import BadCurves
@@ -61,7 +62,7 @@ def simulate(
 
     if drop_form not in list(DropForm):
         raise fail(Exit.USAGE, f"--drop-form: got {drop_form!r}, wanted one of {', '.join(DropForm)}")
-    _check_drawing(plot, animate)
+    check_matplotlib(plot, animate)
     fleet = Fleet(
         workers, straggler_sd, drop_probability, DropForm(drop_form), math.inf if horizon is None else horizon, seed
     )
@@ -75,34 +76,24 @@ def simulate(
         _animate(order, animate, output)
 
 
-def _check_drawing(*paths: Path | None) -> None:
-    import importlib.util
-
-    from rungway_server.cli.output import fail
-
-    if any(paths) and importlib.util.find_spec("matplotlib") is None:
-        raise fail(Exit.USAGE, "pictures need matplotlib: pip install 'rungway[demo]'")
-
-
 def _run(order: "Order", targets: list[float], output: Output, csv: Path | None, plot: Path | None) -> None:
-    from rungway_server.cli.output import console, fail, print_json, print_notes
-    from rungway_server.domain.errors import RungwayError
+    from rungway_server.cli.drawing import writing
+    from rungway_server.cli.output import console, print_json, print_notes
     from rungway_server.simulation import report
     from rungway_server.simulation.order import run_orders
     from rungway_server.simulation.summary import summarise
-    from rungway_server.store.redis.errors import RedisStartError
 
-    try:
+    with _failing():
         [run] = run_orders([order])
-        summary = summarise(run, order.curves, targets)
-        if csv:
+    summary = summarise(run, order.curves, targets)
+    if csv:
+        with writing(csv):
             report.write_csv(run.steps, csv)
-        if plot:
-            _plot(order, run, summary, plot)
-    except (RungwayError, RedisStartError) as error:
-        raise fail(Exit.REFUSED, f"the simulation failed: {error}") from None
-    except OSError as error:
-        raise fail(Exit.USAGE, f"{error.filename}: cannot be written: {error.strerror}") from None
+    if plot:
+        from rungway_server.simulation.picture import draw
+
+        with writing(plot):
+            draw(run, summary, _title(order), order.config.searcher.metric, plot)
     if output is Output.JSON:
         print_json(report.document(run, summary, order.curves.name, order.notes))
         return
@@ -114,22 +105,28 @@ def _run(order: "Order", targets: list[float], output: Output, csv: Path | None,
             out.print(f"Written: {path}", soft_wrap=True)
 
 
-def _plot(order: "Order", run: "Run", summary: "Summary", path: Path) -> None:
-    from rungway_server.simulation.picture import draw
-
-    draw(run, summary, _title(order), order.config.searcher.metric, path)
-
-
 def _animate(order: "Order", path: Path, output: Output) -> None:
-    from rungway_server.cli.output import console, fail
+    from rungway_server.cli.drawing import writing
+    from rungway_server.cli.output import console
     from rungway_server.simulation.animation import animate
 
-    try:
+    with _failing(), writing(path):
         animate(order, path)
-    except OSError as error:
-        raise fail(Exit.USAGE, f"{error.filename}: cannot be written: {error.strerror}") from None
     if output is Output.TABLE:
         console().print(f"Written: {path}", soft_wrap=True)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """End the command in one block when there is no Redis, or it gives up."""
+    from rungway_server.cli.output import fail
+    from rungway_server.domain.errors import RungwayError
+    from rungway_server.store.redis.errors import RedisStartError
+
+    try:
+        yield
+    except (RungwayError, RedisStartError) as error:
+        raise fail(Exit.REFUSED, f"the simulation failed: {error}") from None
 
 
 def _title(order: "Order") -> str:

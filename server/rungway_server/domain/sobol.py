@@ -2,8 +2,8 @@
 
 Sobol 1967; direction numbers of Joe and Kuo 2008, "Constructing Sobol Sequences with Better Two-Dimensional
 Projections", as scipy has them. scipy draws the plain sequence, whose points are exact and the same for ever; it is
-scrambled here, by a digital shift of seeded bits for each dimension (Cranley and Patterson 1976; Owen 2003), because
-the scrambling of a library may change from one release to the next.
+scrambled here, by a digital shift of seeded bits for each dimension (L'Ecuyer and Lemieux 2002, "Recent Advances in
+Randomized Quasi-Monte Carlo Methods"), because the scrambling of a library may change from one release to the next.
 """
 
 import importlib

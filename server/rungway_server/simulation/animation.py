@@ -44,7 +44,7 @@ def animate(order: Order, path: Path) -> None:
     frames = _frames(runs, order)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames[0].save(
-        path, save_all=True, append_images=frames[1:], loop=0, optimize=False,
+        path, format="GIF", save_all=True, append_images=frames[1:], loop=0, optimize=False,
         duration=[FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS],
     )  # fmt: skip
 

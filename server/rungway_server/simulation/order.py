@@ -51,7 +51,9 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
         raise BadCurves(f"{searcher.name} changes hyperparameters on the way: no recorded curve shows what comes of it")
     curves, notes = _find_curves(source, planned.plan, fleet.seed, searcher.metric)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
-    notes = [*planned.notes, *notes, *_idle_notes(planned.plan, fleet)]
+    # Curves do not depend on hyperparameters, so what the space is like does not matter here.
+    of_search = [note for note in planned.notes if not note.startswith("hyperparameters:")]
+    notes = [*of_search, *notes, *_idle_notes(planned.plan, fleet)]
     return Order(planned.config, planned.plan, curves, fleet, tuple(notes))
 
 

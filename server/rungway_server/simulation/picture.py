@@ -47,7 +47,7 @@ def draw(run: Run, summary: Summary, title: str, metric: str, path: Path) -> Non
     canvas.text(0.085, 0.48, f"Workers: {summary.busy:.0%} busy", color=INK, fontsize=10.5, va="center", weight="bold")
     titles(canvas, 0.085, title, _subtitle(run, summary))
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.savefig(path)
+    canvas.savefig(path, format="png")
 
 
 def _subtitle(run: Run, summary: Summary) -> str:
