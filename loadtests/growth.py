@@ -15,8 +15,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from loadtests.experiment import CONFIG, MAX_LENGTH
-from rungway_server.domain.decisions import Assignment, Report, Result
+from loadtests.experiment import CONFIG
+from rungway_server.domain.decisions import Assignment, Decision, Lease, Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection import connect
@@ -26,13 +26,14 @@ from rungway_server.store.redis.store import RedisStore
 _REF = ExperimentRef("default", "growth")
 _BATCH = 64
 _SAMPLES = 8
+_QUIET_SECONDS = 20
 _CALLS = 64
 """Calls of one kind in one sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Script time (µs per call) at a number of trials, and the memory of Redis (bytes per trial, everything included)."""
+    """Script time (µs per call) at a number of trials, and the memory of Redis (bytes per trial, all included)."""
 
     trials: int
     ask: float
@@ -64,11 +65,22 @@ class _Growth:
         costs = []
         for size in sizes:
             while self._trials < size:
-                await self._tell_at_rung(await self._ask(min(_BATCH, size - self._trials)))
+                held = await self._ask(min(_BATCH, size - self._trials))
+                going_on = [(one.lease, one.next_decision_length) for one in held]
+                while going_on:
+                    going_on = await self._tell(going_on)
+            await self._quiet()
             used = int((await self._client.info("memory"))["used_memory"]) - empty
             asks, between, at_rung = zip(*[await self._sample() for _ in range(_SAMPLES)], strict=True)
             costs.append(Cost(size, min(asks), min(between), min(at_rung), used / size))
         return costs
+
+    async def _quiet(self) -> None:
+        """Wait until Redis rewrites no append-only file: while its child copies, every write faults a page."""
+        for _ in range(_QUIET_SECONDS * 10):
+            if not (await self._client.info("persistence"))["aof_rewrite_in_progress"]:
+                return
+            await asyncio.sleep(0.1)
 
     async def _sample(self) -> tuple[float, float, float]:
         held: list[Assignment] = []
@@ -94,14 +106,12 @@ class _Growth:
 
     def _teller(self, held: Assignment, length: int) -> Callable[[], Awaitable[None]]:
         async def tell() -> None:
-            result = Result(held.lease, [Report(length, random.random())])
-            await self._store.tell(_REF, uuid.uuid4().hex, [result])
+            await self._tell([(held.lease, length)])
 
         return tell
 
-    async def _tell_at_rung(self, held: list[Assignment]) -> None:
-        """Results at the next rung; a trial that may go on at once is told to the top, so that no lease stays behind."""
-        while held:
-            results = [Result(one.lease, [Report(one.next_decision_length, random.random())]) for one in held]
-            answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
-            raise NotImplementedError(MAX_LENGTH, answer)
+    async def _tell(self, lengths: list[tuple[Lease, int]]) -> list[tuple[Lease, int]]:
+        """Random metrics at these lengths; the leases that go on, with their next lengths."""
+        results = [Result(lease, [Report(length, random.random())]) for lease, length in lengths]
+        answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
+        return [(one.lease, one.next_decision_length) for one in answer.verdicts if one.decision is Decision.CONTINUE]

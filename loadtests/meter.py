@@ -1,8 +1,10 @@
 """Counting and timing calls, in a window that leaves the warm-up out."""
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeVar
 
 Answer = TypeVar("Answer")
@@ -14,9 +16,26 @@ class Meter:
     def __init__(self, most_calls: int) -> None:
         """`most_calls`: stop after so many recorded calls."""
         self.latencies: defaultdict[str, list[float]] = defaultdict(list)
-        self.running = True
         self.recording = False
         self._left = most_calls
+        self._stopped = asyncio.Event()
+
+    @property
+    def running(self) -> bool:
+        """Whether slots go on."""
+        return not self._stopped.is_set()
+
+    async def record(self, seconds: float) -> None:
+        """Record for so long, or until the most calls were recorded; then stop the slots."""
+        self.recording = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+        self.stop()
+
+    def stop(self) -> None:
+        """Record no more and let the slots end."""
+        self.recording = False
+        self._stopped.set()
 
     async def timed(self, kind: str, call: Awaitable[Answer]) -> Answer:
         """The answer of the call; a failed call ends the test with its error."""
@@ -26,7 +45,7 @@ class Meter:
             self.latencies[kind].append(time.perf_counter() - began)
             self._left -= 1
             if self._left <= 0:
-                self.running = self.recording = False
+                self.stop()
         return answer
 
     @property

@@ -27,7 +27,9 @@ _ANSWER = wire.tell_message(
 """As long as the answer to a report between two rungs."""
 
 
-async def _tell(request: pb.TellRequest, context: "grpc.aio.ServicerContext[pb.TellRequest, pb.TellResponse]") -> pb.TellResponse:
+async def _tell(
+    request: pb.TellRequest, context: "grpc.aio.ServicerContext[pb.TellRequest, pb.TellResponse]"
+) -> pb.TellResponse:
     return _ANSWER
 
 

@@ -48,6 +48,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+def machine_cpu_seconds() -> float:
+    """CPU time that all processes of the machine together have used so far, interrupts included (seconds)."""
+    user, nice, system, _idle, _waiting, irq, softirq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, softirq))) / _TICKS_PER_SECOND
+
+
 @asynccontextmanager
 async def _server(*command: str) -> AsyncIterator[tuple[str, int]]:
     """A process that logs a JSON line with event "ready" and its address; ended by SIGTERM."""

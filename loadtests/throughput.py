@@ -1,10 +1,10 @@
 """Asks and tells per second with their latency, beside a no-op rpc on the same server stack in the same run.
 
-Closed loop: each of `in_flight` slots sends its next call when the last was answered. Rounds are interleaved (no-op, tell,
-ask, pair; then again), so that whatever else the machine does falls on all of them alike; medians over the rounds are
-reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process and costs
-about as much CPU per call as the server: while a server uses less than a core, what limits is the generator or the
-machine, and the CPU time per call tells more than the calls per second.
+Closed loop: each of `in_flight` slots sends its next call when the last was answered. Rounds are interleaved (no-op,
+tell, ask, pair; then again), so that whatever else the machine does falls on all of them alike; medians over the rounds
+are reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process and
+costs about as much CPU per call as the server: while a server uses less than a core, what limits is the generator or
+the machine, and the CPU time per call tells more than the calls per second.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import grpc
 
 from loadtests.experiment import CONFIG
 from loadtests.meter import Meter, percentile
-from loadtests.processes import Stack, cpu_seconds, running_stack
+from loadtests.processes import Stack, cpu_seconds, machine_cpu_seconds, running_stack
 from loadtests.workloads import WORKLOADS
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
@@ -37,7 +37,8 @@ class Measured:
     """One kind of call in one measurement, or the median of several. Latencies in ms, CPU time in µs per call.
 
     `to_noop`: calls of all kinds per second of this measurement, by those of the no-op in the same round. The CPU time
-    per call (of the server, Redis and the generator) and `server_cores`, the cores the server used, are over all kinds.
+    per call (of the server, Redis and the generator) and the cores used, by the server and by what is no part of this
+    test, are over all kinds. With `other_cores` far from 0 the machine was not ours: trust the ratios only.
     """
 
     in_flight: int
@@ -50,6 +51,7 @@ class Measured:
     redis_cpu: float
     generator_cpu: float
     server_cores: float
+    other_cores: float
 
 
 async def measure(in_flight: list[int], seconds: float, rounds: int) -> list[Measured]:
@@ -92,8 +94,7 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
             for run in prepared:
                 group.create_task(run(meter))
             await asyncio.sleep(seconds * _WARM_UP)
-            figures = await _record(meter, (pid, stack.redis_pid, os.getpid()), seconds)
-    took, server, redis, generator = figures
+            took, machine, server, redis, generator = await _record(meter, (pid, stack.redis_pid, os.getpid()), seconds)
     calls = max(meter.calls, 1)
     return [
         Measured(
@@ -107,19 +108,21 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
             redis_cpu=1e6 * redis / calls,
             generator_cpu=1e6 * generator / calls,
             server_cores=server / took,
+            other_cores=(machine - server - redis - generator) / took,
         )
         for kind, latencies in sorted(meter.latencies.items())
     ]
 
 
 async def _record(meter: Meter, pids: tuple[int, ...], seconds: float) -> list[float]:
-    """Let the meter record; the time it took and each process's CPU time in it (seconds)."""
-    before = [time.perf_counter(), *map(cpu_seconds, pids)]
-    meter.recording = True
-    while meter.running and time.perf_counter() - before[0] < seconds:
-        await asyncio.sleep(0.01)
-    meter.recording = meter.running = False
-    return [after - start for start, after in zip(before, [time.perf_counter(), *map(cpu_seconds, pids)], strict=True)]
+    """Let the meter record; the time it took and the CPU time of the machine and of each process in it (seconds)."""
+
+    def now() -> list[float]:
+        return [time.perf_counter(), machine_cpu_seconds(), *map(cpu_seconds, pids)]
+
+    before = now()
+    await meter.record(seconds)
+    return [after - start for start, after in zip(before, now(), strict=True)]
 
 
 def _channel(address: str) -> grpc.aio.Channel:

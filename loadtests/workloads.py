@@ -1,8 +1,8 @@
-"""What the slots of the load generator do. A slot has one call in flight at a time, like a worker that trains in no time."""
+"""What the slots of the load generator do: each has one call in flight, like a worker that trains in no time."""
 
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING
 
 import grpc
@@ -16,7 +16,7 @@ from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 if TYPE_CHECKING:  # exists in the stub file only
     from rungway.v1.search_service_pb2_grpc import SearchServiceAsyncStub
 
-Prepared = Callable[[Meter], Awaitable[None]]
+Prepared = Callable[[Meter], Coroutine[None, None, None]]
 """A slot that is ready: runs until the meter stops."""
 Workload = Callable[[grpc.aio.Channel, str], Awaitable[Prepared]]
 """Prepares one slot on a channel to its server and an experiment."""
@@ -111,7 +111,7 @@ async def _assignment(stub: "SearchServiceAsyncStub", experiment: str) -> trial_
 
 
 def _stub(channel: grpc.aio.Channel) -> "SearchServiceAsyncStub":
-    return SearchServiceStub(channel)  # type: ignore[return-value]
+    return SearchServiceStub(channel)
 
 
 def _expect(holds: bool, answer: object) -> None:

@@ -67,6 +67,15 @@ from rungway._words import (
     TrialState,
 )
 from rungway._worker import TrialRun
+from rungway.space import (
+    choice,
+    const,
+    log_uniform,
+    quantized_randint,
+    quantized_uniform,
+    randint,
+    uniform,
+)
 
 __all__ = [
     "AlreadyExists",
@@ -116,4 +125,11 @@ __all__ = [
     "Unimplemented",
     "Verdict",
     "__version__",
+    "choice",
+    "const",
+    "log_uniform",
+    "quantized_randint",
+    "quantized_uniform",
+    "randint",
+    "uniform",
 ]

@@ -159,3 +159,52 @@ def test_an_ended_lease_is_superseded_under_a_new_id(calls: Calls, store: Redis,
     before = snapshot(store)
     assert calls.tell(experiment, lease, (1, 0.5), request_id=new_id()).decision == trial_pb2.DECISION_SUPERSEDED
     assert differences(before, snapshot(store)) == []
+
+
+def altered(request: pb.TellRequest, **changes: object) -> pb.TellRequest:
+    """The same tell with another checkpoint, or another metric in its first report."""
+    other = pb.TellRequest()
+    other.CopyFrom(request)
+    if "checkpoint" in changes:
+        other.results[0].checkpoint = str(changes["checkpoint"])
+    else:
+        other.results[0].reports[0].metric = 77.0
+    return other
+
+
+@pytest.mark.parametrize("length", [2, 5], ids=["while the lease lives", "after it has ended"])
+def test_a_tell_that_differs_anywhere_is_another_request(length: int, calls: Calls, store: Redis) -> None:
+    experiment, request_id = unique_name(), new_id()
+    calls.create(experiment, config(max_length={"epochs": 5}))
+    lease = calls.assignment(experiment).lease
+    request = tell_request(experiment, lease, (1, 0.5), (length, 0.25), request_id=request_id, checkpoint="c")
+    calls.search.Tell(request, timeout=SECONDS)
+    reused(
+        store,
+        request_id,
+        lambda: calls.search.Tell(altered(request, checkpoint="d"), timeout=SECONDS),
+        lambda: calls.search.Tell(altered(request), timeout=SECONDS),
+    )
+
+
+def test_a_release_or_failure_that_differs_anywhere_is_another_request(
+    calls: Calls, store: Redis, experiment: str
+) -> None:
+    first, second = (assignment.lease for assignment in calls.ask(experiment, 2).assignments)
+    release_id, fail_id = new_id(), new_id()
+
+    def release(checkpoint: str) -> pb.ReleaseResponse:
+        item = pb.Release(lease=first, checkpoint=checkpoint)
+        request = pb.ReleaseRequest(experiment=experiment, request_id=release_id, releases=[item])
+        return calls.search.Release(request, timeout=SECONDS)
+
+    def fail(message: str) -> pb.FailResponse:
+        request = pb.FailRequest(
+            experiment=experiment, request_id=fail_id, lease=second, outcome=trial_pb2.OUTCOME_ERROR, message=message
+        )
+        return calls.search.Fail(request, timeout=SECONDS)
+
+    release("c")
+    fail("it broke")
+    reused(store, release_id, lambda: release("d"))
+    reused(store, fail_id, lambda: fail("it broke again"))

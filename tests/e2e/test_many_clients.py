@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,23 +148,13 @@ class Crowd:
         self.history.calls.append(Call(call.begun, call.ended, call.revision, changed))
 
 
-async def watch(redis: Redis, experiment: str, seen: list[int]) -> None:
-    """Note the number of stored leases, over and over."""
-    while True:
-        seen.append(await redis.zcard(f"rungway:{{default/{experiment}}}:leases"))
-        await asyncio.sleep(0.002)
-
-
 async def while_watching(redis: Redis, experiment: str, work: Coroutine[Any, Any, int]) -> tuple[int, int]:
     """What the work returned, and the most leases that were ever seen stored meanwhile."""
-    seen: list[int] = [0]
-    watcher = asyncio.create_task(watch(redis, experiment, seen))
-    try:
-        return await work, max(seen)
-    finally:
-        watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await watcher
+    task, most = asyncio.ensure_future(work), 0
+    while not task.done():
+        most = max(most, await redis.zcard(f"rungway:{{default/{experiment}}}:leases"))
+        await asyncio.sleep(0.002)
+    return await task, most
 
 
 def asha(name: str, *, trials: int, cap: int, **searcher: object) -> dict[str, object]:

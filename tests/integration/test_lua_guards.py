@@ -1,12 +1,11 @@
 """The Lua files by themselves: a damaged key never leaves half a decision, words and headers agree with Python."""
 
-import ast
 import asyncio
 import functools
-import itertools
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 from redis import Redis, ResponseError
 
-from rungway_server.domain import decisions
 from rungway_server.domain.decisions import Assignment, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
@@ -22,7 +20,7 @@ from rungway_server.store.redis import RedisStore, scripts
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys
 from rungway_server.store.redis.scripts import NAMES, Script, load_scripts
-from tests.support.redis_server import redis_on_socket
+from tests.support.redis_server import find_redis_server, redis_on_socket
 from tests.support.searches import stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
@@ -108,6 +106,18 @@ def calls_of(uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str
     }
 
 
+def servers() -> dict[str, str]:
+    """One redis-server of each major version that is installed: on PATH, in the usual place, beside the interpreter."""
+    beside, usual = Path(sys.executable).parent / "redis-server", Path("/usr/bin/redis-server")
+    found = {}
+    for path in (find_redis_server(), shutil.which("redis-server"), str(usual), str(beside)):
+        if path and Path(path).is_file():
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+            if match := re.search(r"v=(\d+)", version):
+                found.setdefault(f"redis {match[1]}", path)
+    return found
+
+
 @pytest.fixture(scope="module", params=[PLAN, STOPPING], ids=["promote", "stop"])
 def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scene:
     client.flushall()
@@ -115,11 +125,13 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
     return Scene(snapshot(client), experiment_keys(REF, request.param), calls_of(uid, now, leases))
 
 
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    """A Redis that these tests may empty."""
-    with redis_on_socket() as url:
-        yield url
+@pytest.fixture(scope="module", params=servers().values(), ids=servers().keys())
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A Redis that these tests may empty, of every major version at hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.support.redis_server.find_redis_server", lambda: request.param)
+        with redis_on_socket() as url:
+            yield url
 
 
 @pytest.fixture(scope="module")
@@ -176,166 +188,8 @@ def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene
 
 
 def test_scripts_load_on_this_redis(client: Redis) -> None:
-    """Redis names them by the hash that the service computes."""
+    """Redis names them by the hash that the service computes; 7 and newer take them with their first line."""
     loaded = {script.name: client.script_load(script.source) for script in sources(client).values()}
     assert loaded == {script.name: script.sha for script in sources(client).values()}
-
-
-def newer_redis() -> str | None:
-    """A redis-server of version 7 or newer on PATH or in the usual places."""
-    for path in (shutil.which("redis-server"), "/usr/bin/redis-server", "/usr/local/bin/redis-server"):
-        if path and Path(path).is_file():
-            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-            if (found := re.search(r"v=(\d+)", version)) and int(found[1]) >= 7:
-                return path
-    return None
-
-
-@pytest.mark.skipif(newer_redis() is None, reason="no redis-server 7 or newer at hand")
-def test_scripts_load_on_redis_7_with_their_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.redis_server.find_redis_server", newer_redis)
-    with redis_on_socket() as url, Redis.from_url(url) as client:
-        for script in load_scripts(shebang=True).values():
-            assert client.script_load(script.source) == script.sha
-
-
-def test_every_first_line_is_a_shebang_and_readers_say_so() -> None:
-    for name in NAMES:
-        first = SOURCES[name].splitlines()[0]
-        assert first in {"#!lua", "#!lua flags=no-writes"}
-        assert (first != "#!lua") == (name in {"tally", "trials", "best"})
-
-
-# Headers.
-
-WORD = re.compile(r"'([a-z_]+)'")
-RETURN_WORD = re.compile(r"(?:return|answer\s*=|answer, \w+ =) \{ '([a-z_]+)'")
-
-
-def header(name: str) -> str:
-    """The comment at the head of a script."""
-    return "\n".join(itertools.takewhile(lambda line: line.startswith("-- "), SOURCES[name].splitlines()[1:]))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_script_says_what_it_takes_and_gives(name: str) -> None:
-    for part in ("-- KEYS ", "-- ARGV ", "-- Returns "):
-        assert part in header(name), f"{name}.lua has no {part}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_header_names_every_word_that_may_come_back(name: str) -> None:
-    returned = set(RETURN_WORD.findall(SOURCES[name]))
-    if "open_experiment" in SOURCES[name]:
-        returned |= {"missing", "stale"}
-    assert returned == set(WORD.findall(header(name).split("-- Returns ")[1].split("-- Replay")[0]))
-
-
-def test_every_argument_is_documented() -> None:
-    for name in NAMES:
-        documented = [int(n) for n in re.findall(r"(?<![\w.])(\d+)…? ", header(name).split("-- ARGV ")[1])]
-        used = [int(n) for n in re.findall(r"ARGV\[(\d+)\]", SOURCES[name])]
-        assert used, name
-        assert max(used) <= max(documented), name
-
-
-# Words.
-
-
-def python_words() -> set[str]:
-    """Every word that an enumeration of decisions.py has."""
-    enums = (kind for kind in vars(decisions).values() if isinstance(kind, type) and hasattr(kind, "__members__"))
-    return {str(word) for kind in enums for word in kind}  # type: ignore[attr-defined]  # members of an enumeration
-
-
-def spoken() -> dict[str, set[str]]:
-    """Words by what Lua uses them for, wherever they stand."""
-    everything = "\n".join(SOURCES.values())
-    patterns = {
-        "decision": (
-            r"verdict\('(\w+)'",
-            r"finish\([^()]*'\w+', '(\w+)'",
-            r"lives and '(\w+)' or '(\w+)'",
-            r"\{ '(continue|stop|pause|superseded)', ",
-        ),
-        "reason": (
-            r"no_rung\('(\w+)'",
-            r"with_reason\('(\w+)'",
-            r"why_not = '(\w+)'",
-            r"table\.insert\(why, 1, '(\w+)'\)",
-            r"\{ '(\w+)', (?:b|trial\.bracket),",
-            r"'(?:done|wait)', tally\.revision, '(\w+)'",
-        ),
-        "state": (
-            r"set_state\([^()]*'(\w+)'\)",
-            r"end_lease\([^()]*'(\w+)'\)",
-            r"finish\([^()]*'(\w+)', '\w+'",
-            r"state [=~]?= '(\w+)'",
-        ),
-        "outcome": (r"outcome [=~]?= '(\w+)'", r"outcome, \w+\.message = '(\w+)'"),
-    }
-    return {
-        use: {word for pattern in each for found in re.findall(pattern, everything) for word in as_tuple(found)}
-        for use, each in patterns.items()
-    }
-
-
-def as_tuple(found: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (found,) if isinstance(found, str) else found
-
-
-def test_python_knows_every_word_of_a_decision() -> None:
-    words = spoken()
-    assert words["decision"] == set(decisions.Decision)
-    assert words["reason"] - {"propose"} <= set(decisions.Reason)
-    assert words["state"] <= set(decisions.TrialState) | set(decisions.ExperimentState)
-    assert words["outcome"] <= set(decisions.Outcome)
-
-
-def test_lua_gives_every_reason_that_python_knows() -> None:
-    assert set(decisions.Reason) == spoken()["reason"] - {"propose"}
-
-
-def test_python_handles_every_word_of_an_answer() -> None:
-    """The first words of all answers stand, as texts, in the modules that read them."""
-    returned = {word for name in NAMES for word in RETURN_WORD.findall(SOURCES[name])} | {"missing", "stale"}
-    handled = {
-        node.value
-        for path in LUA.parent.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    expected = {"told", "beat", "trials", "created", "done", "state", "tally"}  # the answer when nothing is special
-    assert returned - expected <= handled
-
-
-OTHER_WORDS = {
-    "fields of meta": {"uid", "plan", "tally", "schema", "created", "request", "print", "config", "plan_json", "notes"},
-    "kinds of events": {"assign", "continue", "release", "retry", "failed", "invalid", "pause", "stop", "done"},
-    "prints": {"ask", "tell", "fail", "release"},
-    "rules and forms": {"async", "promote", "stop"},
-    "of the stream": {"e"},
-    "of the answers": {
-        "missing",
-        "stale",
-        "reused",
-        "exists",
-        "length",
-        "checkpoint_length",
-        "unknown_trial",
-        "propose",
-    },
-    "as expected": {"told", "beat", "trials", "created", "done", "state", "tally", "assigned", "wait", "refused"},
-    "formats": {"g"},
-    "the sort key of a dead trial": {"f" * 16},
-}
-"""What Lua says beside the words of decisions.py, by where."""
-
-
-def test_no_word_of_lua_is_unknown() -> None:
-    """A new word in any .lua file must be one of Python's, or be named above by what it is for."""
-    fields = set(WORD.findall(SOURCES["include/trial"].split("FIELDS = {")[1].split("}")[0]))
-    known = python_words() | fields | set().union(*OTHER_WORDS.values())
-    code = {name: re.sub(r"--.*", "", source) for name, source in SOURCES.items()}
-    unknown = {(name, word) for name, source in code.items() for word in WORD.findall(source) if word not in known}
-    assert unknown == set()
+    major = int(str(client.info("server")["redis_version"]).split(".")[0])
+    assert {script.source.startswith("#!lua") for script in sources(client).values()} == {major >= 7}

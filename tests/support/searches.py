@@ -1,8 +1,23 @@
 """Experiments made straight in a store, past the service, from a plan of the test's own."""
 
 from rungway_server.domain.config import ExperimentConfig, parse
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Reason, Report, Result
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import Definition, ExperimentRef, Store
+
+Said = tuple[Decision, Reason]
+
+
+def plan(
+    lengths: tuple[int, ...] = (1, 3, 9),
+    *,
+    trials: int = 9,
+    cap: int = 0,
+    form: DecisionForm = DecisionForm.PROMOTE,
+) -> Plan:
+    """One bracket with divisor 3."""
+    rungs = tuple(Rung(length) for length in lengths)
+    return Plan((Bracket(rungs, trials, cap or trials),), PromotionRule.ASYNC, form, 3.0, cap, "epochs")
 
 
 def config_of(plan: Plan, *, lease_seconds: float = 60.0, max_restarts: int = 5, seed: int = 7) -> ExperimentConfig:
@@ -34,3 +49,17 @@ async def stored(
     """Create an experiment with this plan."""
     config = config_of(plan, lease_seconds=lease_seconds, max_restarts=max_restarts)
     return await store.create(ref, config, plan, (), request_id)
+
+
+async def take(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignment]:
+    """Assignments, exactly as many as asked for."""
+    answer = await store.ask(ref, "", count, "w")
+    assert answer.status is AskStatus.ASSIGNED
+    assert len(answer.assignments) == count
+    return list(answer.assignments)
+
+
+async def say(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
+    """Tell one result; what was decided, and why."""
+    answer = await store.tell(ref, "", [Result(lease, [Report(length, metric)], f"at {length}")])
+    return answer.verdicts[0].decision, answer.verdicts[0].explanation.reason

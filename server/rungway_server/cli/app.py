@@ -6,7 +6,7 @@ A command module imports typer and the standard library at its top and everythin
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, serve
+from rungway_server.cli import commands, healthcheck, serve, simulate
 
 app = typer.Typer(
     name="rungway",
@@ -20,6 +20,7 @@ app.command("serve")(serve.serve)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.command("demo")(commands.demo)
 app.command("preview")(commands.preview)
+app.command("simulate")(simulate.simulate)
 app.command("create")(commands.create)
 app.command("status")(commands.status)
 app.command("best")(commands.best)

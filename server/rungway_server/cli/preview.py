@@ -32,7 +32,7 @@ def preview(file: Path, output: Output) -> None:
     """Print what the search in a file would do."""
     with errors():
         config, notes = configs.parse(read_document(file))
-        plan, more = make_plan(config.searcher)
+        plan, more = make_plan(config.searcher, config.space)
     result = preview_plan(plan)
     notes = (*notes, *more)
     if output is Output.JSON:

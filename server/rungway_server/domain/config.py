@@ -4,13 +4,18 @@ A Determined experiment configuration is accepted as it is; what means nothing h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rungway_server.domain.constraints import read_constraints
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.fields import MAX_INTEGER, Section, shown
-from rungway_server.domain.searcher_config import SearcherConfig, read_searcher, searcher_document
+from rungway_server.domain.fields import MAX_INTEGER, Section, joined, shown
+from rungway_server.domain.points import TooManyPoints, without_count
+from rungway_server.domain.sampling import LEAST_SHARE, feasible_share, number_of_points
+from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName, searcher_document
+from rungway_server.domain.searcher_reader import read_searcher
 from rungway_server.domain.searchers import make_plan
-from rungway_server.domain.space import Space, space_document
+from rungway_server.domain.sobol import available as sobol_available
+from rungway_server.domain.space import Source, Space, space_document
 from rungway_server.domain.space_reader import read_space
 
 MAX_RESTARTS = 1_000_000
@@ -22,6 +27,7 @@ MAX_VIOLATIONS = 30
 
 _KEYS = (
     "hyperparameters",
+    "constraints",
     "searcher",
     "seed",
     "reproducibility",
@@ -93,7 +99,8 @@ def parse(document: Mapping[str, object]) -> tuple[ExperimentConfig, tuple[str, 
         raise InvalidInput.one("config", f"got {shown(document)}, wanted a mapping")
     config = _read(Section(document, "", violations), notes)
     if config is not None and not violations:
-        make_plan(config.searcher)  # a configuration that cannot be planned is none
+        _check_share(config.space)
+        make_plan(config.searcher, config.space)  # a configuration that cannot be planned is none
         return config, tuple(notes)
     if len(violations) > MAX_VIOLATIONS:
         rest = len(violations) - MAX_VIOLATIONS
@@ -107,6 +114,7 @@ def to_document(config: ExperimentConfig) -> dict[str, object]:
         "name": config.name,
         "description": config.description,
         "hyperparameters": space_document(config.space),
+        "constraints": list(config.space.constraints),
         "searcher": searcher_document(config.searcher),
         "seed": config.seed,
         "max_restarts": config.max_restarts,
@@ -129,6 +137,7 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     name, description = top.text("name", ""), top.text("description", "", longest=MAX_DESCRIPTION)
     if searcher is None:
         return None
+    space = _with_source(space, searcher, top)
     return ExperimentConfig(space, searcher, seed, max_restarts, lease_seconds, name, description)
 
 
@@ -136,8 +145,36 @@ def _space(top: Section, notes: list[str]) -> Space:
     document = top.values.get("hyperparameters")
     if not document and (document is None or isinstance(document, Mapping)):
         notes.append("hyperparameters: none, so all trials are alike")
-        return Space()
-    return read_space(document, "hyperparameters", top.violations)
+        space = Space()
+    else:
+        space = read_space(document, "hyperparameters", top.violations)
+    return replace(space, constraints=read_constraints(top.values.get("constraints"), space, top.violations))
+
+
+def _with_source(space: Space, searcher: SearcherConfig, top: Section) -> Space:
+    """The space with what the searcher says about where configurations come from."""
+    if searcher.name is SearcherName.GRID:
+        for path in without_count(space):
+            field = joined("hyperparameters", ".".join((*path, "count")))
+            top.refuse(field, "missing, wanted the number of points in the grid")
+        return replace(space, source=Source.GRID, num_samples=searcher.num_samples)
+    if searcher.sampler is Sampler.SOBOL and not sobol_available():
+        top.refuse("searcher.sampler", "got 'sobol', which needs scipy: install rungway[server] where the service runs")
+    return replace(space, source=Source(searcher.sampler.value))
+
+
+def _check_share(space: Space) -> None:
+    """Raises InvalidInput when no configuration meets the constraints, or too few to be found by drawing."""
+    if not space.constraints:
+        return
+    try:
+        share, points = feasible_share(space), number_of_points(space)
+    except TooManyPoints:
+        return  # a grid: said when it is planned
+    least = LEAST_SHARE if points is None else 0.0
+    if share == 0 or share < least:
+        wanted = f"at least {least:.1%}" if least else "at least one"
+        raise InvalidInput.one("constraints", f"{share:.4%} of all configurations meet them, wanted {wanted}")
 
 
 def _seed(top: Section, searcher: Section) -> int:

@@ -43,16 +43,44 @@ def is_text(value: object, longest: int = MAX_TEXT) -> bool:
 
 
 class Section:
-    """One mapping of a document. A null counts as absent."""
+    """One mapping of a document. A null counts as absent.
 
-    def __init__(self, values: Mapping[str, object], path: str, violations: list[Violation]) -> None:
+    `spelled` tells how the user spelled a key that has several names, so that a violation names what was written.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, object],
+        path: str,
+        violations: list[Violation],
+        spelled: Mapping[str, str] | None = None,
+    ) -> None:
         self.values = values
         self.path = path
         self.violations = violations
+        self.spelled = spelled or {}
 
     def refuse(self, key: object, description: str) -> None:
         """Note what is wrong with a key."""
-        self.violations.append(Violation(joined(self.path, key), description))
+        written = self.spelling(key) if isinstance(key, str) else key
+        self.violations.append(Violation(joined(self.path, written), description))
+
+    def spelling(self, key: str) -> str:
+        """The key as the user wrote it."""
+        return self.spelled.get(key, key)
+
+    def renamed(self, names: Mapping[str, str]) -> "Section":
+        """The section with other names of keys (other name to name) put right; both at once are refused."""
+        values, spelled = dict(self.values), {}
+        for other, name in names.items():
+            if not self.has(other):
+                values.pop(other, None)
+                continue
+            if self.has(name):
+                self.refuse(other, f"given together with {name}, wanted one of them: they are two names of one key")
+            values[name] = values.pop(other)
+            spelled[name] = other
+        return Section(values, self.path, self.violations, spelled)
 
     def allow(self, keys: Iterable[str], *, unsaid: Iterable[str] = ()) -> None:
         """Refuse every other key, and say which are allowed, without those that are `unsaid`."""
@@ -130,7 +158,8 @@ class Section:
         value = self.values.get(key)
         if value is not None and not isinstance(value, Mapping):
             self.refuse(key, f"got {shown(value)}, wanted a mapping")
-        return Section(value if isinstance(value, Mapping) else {}, joined(self.path, key), self.violations)
+        path = joined(self.path, self.spelling(key))
+        return Section(value if isinstance(value, Mapping) else {}, path, self.violations)
 
     def _missing(self, key: str, wanted: str, default: T | None, placeholder: T) -> T:
         if default is None:

@@ -73,5 +73,10 @@ def bracket_concurrency(max_concurrent_trials: int, divisor: float, trials: tupl
     return tuple(share + (index < rest) for index in range(len(trials)))
 
 
+def powers(divisor: float, count: int) -> tuple[float, ...]:
+    """divisor ** 0, divisor ** 1, … `count` of them."""
+    return tuple(_power(divisor, exponent) for exponent in range(count))
+
+
 def _power(divisor: float, exponent: int) -> float:
     return math.prod((divisor,) * exponent)  # pow() may differ in the last bit from one C library to the next

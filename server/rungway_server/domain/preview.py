@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from rungway_server.domain.plan import Bracket, Plan
+from rungway_server.domain.plan import Bracket, Plan, PromotionRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,12 @@ class PlanPreview:
 
 
 def preview(plan: Plan) -> PlanPreview:
-    """How many trials end at which length, if every rung is filled and passes 1/divisor of its trials on.
+    """How many trials end at which length, if every rung is filled.
 
-    At least one goes on from every rung; asynchronous promotion and failures make a real search differ a little.
+    By the synchronous rule this is exact, but for failures. By the asynchronous rule every rung is taken to pass
+    1/divisor of its trials on, at least one; how results come in makes a real search differ a little.
     """
-    ends = [_ends(bracket, plan.divisor) for bracket in plan.brackets]
+    ends = [_ends(bracket, plan) for bracket in plan.brackets]
     total: Counter[int] = Counter()
     for bracket_ends in ends:
         total.update(bracket_ends)
@@ -55,12 +56,12 @@ def preview(plan: Plan) -> PlanPreview:
     )
 
 
-def _ends(bracket: Bracket, divisor: float) -> Counter[int]:
+def _ends(bracket: Bracket, plan: Plan) -> Counter[int]:
     """Trials of a bracket by the length they end at, zeros included."""
     ends: Counter[int] = Counter()
     trials = bracket.max_trials
     for rung in bracket.rungs[:-1]:
-        passing = max(int(trials / divisor), 1)
+        passing = rung.passes if plan.rule is PromotionRule.SYNC else max(int(trials / plan.divisor), 1)
         ends[rung.length] += trials - passing
         trials = passing
     ends[bracket.rungs[-1].length] += trials

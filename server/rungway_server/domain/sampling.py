@@ -1,115 +1,147 @@
 """Configurations by seed and trial number: a pure function, the same on every replica, version and platform.
 
-Bits come from the counter-based generator Philox 4x64-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as
-1, 2, 3"). Its key is the seed; its counter is the trial's number, followed by 128 bits made from the parameter's
-path. Every (seed, number, path) thus has a block of bits of its own: any trial can be drawn at any time in any order,
-and adding, removing or reordering parameters changes no other. The rounds are written out here, in integers, because
-they cost less (about 2 µs a parameter) than preparing a library's generator for each block, and because a library's
-streams and start-up time are then nobody's concern; the tests hold them to numpy's raw output.
+Random bits come from Philox (see `philox`). Its key is the seed; its counter is the trial's number, the number of the
+attempt, and 128 bits made from the parameter's path. Every (seed, number, attempt, path) thus has a block of bits of
+its own: any trial can be drawn at any time in any order, and adding, removing or reordering parameters changes no
+other (as long as the space is drawn independently, see below).
 
-Bits become values by exact integer arithmetic, by single binary64 operations, and for `log` by the decimal module,
-whose logarithm and exponential are correctly rounded: no result depends on a C library's last bit.
+What does not meet the constraints is drawn again, with the next attempt number. Where all parameters are discrete and
+few (`points`), trials take the points in a shuffled order instead, so that none comes twice before all have come; each
+point is then as likely as any other. A Sobol search takes the point of its sequence with the trial's number, and
+independent draws only where that point does not meet the constraints.
 """
 
-from collections.abc import Callable
-from decimal import Context, Decimal
-from functools import lru_cache
-from math import nextafter
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
-from rungway_server.domain.space import Categorical, Const, Double, Entry, Int, Log, Space
+from rungway_server.domain.configuration import Configuration
+from rungway_server.domain.constraints import checker
+from rungway_server.domain.drawing import draw
+from rungway_server.domain.philox import RoundKeys, philox, seed_keys
+from rungway_server.domain.points import Points, points_of
+from rungway_server.domain.sobol import BITS, sobol
+from rungway_server.domain.space import Const, Entry, Path, Source, Space
 
-_WORD = (1 << 64) - 1
-_MULTIPLIERS = 0xD2E7470EE14C6C93, 0xCA5A826395121157
-_WEYL = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
-_ROUNDS = 10
-_DECIMAL = Context(prec=28)
+SHARE_SAMPLE = 4096
+"""Draws that the feasible share is estimated from."""
+LEAST_SHARE = 0.001
+"""A space with a smaller feasible share is refused."""
+MAX_ATTEMPTS = 20_000
+"""Most draws for one configuration: at LEAST_SHARE, all of them fail once in e ** 20 trials."""
 
-Words: TypeAlias = tuple[int, int, int, int]
-RoundKeys: TypeAlias = tuple[tuple[int, int], ...]
+# Counters of other uses have one of these where an attempt number would be.
+_SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
 
 
 def propose(space: Space, seed: int, number: int) -> dict[str, object]:
     """The configuration of a trial: names in byte order to values, groups as nested dictionaries.
 
     `seed` and `number` count from 0 and are below 2**64. Values of constants and categorical parameters are the
-    space's own: not to be changed.
+    space's own: not to be changed. The space has passed `config.parse`, which refuses those that have no proposals.
     """
-    return _group(space, _round_keys(seed), number)
+    return _proposals(space).propose(seed, number)
 
 
-def _group(space: Space, keys: RoundKeys, number: int) -> dict[str, object]:
-    return {entry.name: _value(entry, keys, number) for entry in space.entries}
+def feasible_share(space: Space) -> float:
+    """The part of the configurations that meets the constraints: exact where the points can be counted, otherwise
+    estimated from SHARE_SAMPLE draws, always the same ones."""
+    return _proposals(space).feasible_share
 
 
-def _value(entry: Entry, keys: RoundKeys, number: int) -> object:
-    node = entry.node
-    if isinstance(node, Const):
-        return node.val
-    if isinstance(node, Space):
-        return _group(node, keys, number)
-    return _DRAW[type(node)](node, philox((number, 0, *entry.stream), keys))
+def number_of_points(space: Space) -> int | None:
+    """How many different configurations the proposals come from; None when there is no telling. Raises TooManyPoints
+    for a grid that is too large."""
+    proposals = _proposals(space)
+    return len(proposals.points) if isinstance(proposals, _Listed) else None
 
 
-def philox(counter: Words, keys: RoundKeys) -> Words:
-    """The 256 bits of Philox 4x64-10 at a counter, as 64-bit words, for the round keys of a key."""
-    a, b, c, d = counter
-    first, second = _MULTIPLIERS
-    for low, high in keys:
-        left, right = first * a, second * c
-        a, b, c, d = (right >> 64) ^ b ^ low, right & _WORD, (left >> 64) ^ d ^ high, left & _WORD
-    return a, b, c, d
+@lru_cache(maxsize=32)
+def _proposals(space: Space) -> "_Listed | _Drawn":
+    points = points_of(space)
+    return _Drawn(space) if points is None else _Listed(space, points)
 
 
-def round_keys(low: int, high: int) -> RoundKeys:
-    """The key of each round: Weyl sequences that start at the two words of the key."""
-    return tuple(((low + i * _WEYL[0]) & _WORD, (high + i * _WEYL[1]) & _WORD) for i in range(_ROUNDS))
+@dataclass(frozen=True)
+class _Listed:
+    """Proposals from a list of points: a grid from the last to the first, otherwise shuffled, again and again."""
+
+    space: Space
+    points: Points
+
+    @property
+    def feasible_share(self) -> float:
+        return len(self.points) / self.points.looked_at
+
+    def propose(self, seed: int, number: int) -> dict[str, object]:
+        size = len(self.points)
+        if self.space.source is Source.GRID:
+            return self.points[size - 1 - number % size]
+        return self.points[_shuffled(size, seed, number // size)[number % size]]
 
 
-@lru_cache(maxsize=1024)
-def _round_keys(seed: int) -> RoundKeys:
-    return round_keys(seed, 0)
+@lru_cache(maxsize=16)
+def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
+    """0 to size - 1 in a random order, another one each time."""
+    keys = seed_keys(seed)
+    bits = [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
+    return sorted(range(size), key=bits.__getitem__)
 
 
-def _below(size: int, words: Words) -> int:
-    """An integer from 0 to size - 1: of 128 bits, the part above the point after multiplying with the size.
+@dataclass(frozen=True)
+class _Drawn:
+    """Proposals that are drawn, until they meet the constraints."""
 
-    No integer is likelier than another by more than 2**-128, far below what any number of trials could show.
-    """
-    return (((words[0] << 64) | words[1]) * size) >> 128
+    space: Space
 
+    @property
+    def feasible_share(self) -> float:
+        return len(self._feasible) / SHARE_SAMPLE if self.space.constraints else 1.0
 
-def _between(low: float, high: float, words: Words) -> float:
-    """A number from low to below high, by 53 bits."""
-    number = low + (high - low) * ((words[0] >> 11) * 2.0**-53)
-    return number if number < high else nextafter(high, low)  # the sum may have been rounded up to high
+    def propose(self, seed: int, number: int) -> dict[str, object]:
+        keys = seed_keys(seed)
+        sobol_search = self.space.source is Source.SOBOL
+        values = self._from_sobol(keys, number) if sobol_search else self._from_bits(keys, number, 0)
+        if self.space.constraints:
+            attempt = 1
+            while not self._met(values):
+                if attempt == MAX_ATTEMPTS:
+                    return self._sample(self._feasible[number % len(self._feasible)]).nested()
+                values, attempt = self._from_bits(keys, number, attempt), attempt + 1
+        return values.nested()
 
+    def _from_bits(self, keys: RoundKeys, number: int, attempt: int) -> Configuration:
+        """Independent draws."""
+        return Configuration(
+            self.space, lambda entry: draw(entry.parameter, philox((number, attempt, *entry.stream), keys))
+        )
 
-def _int(node: Int, words: Words) -> int:
-    return node.minval + _below(node.maxval - node.minval + 1, words)
+    def _from_sobol(self, keys: RoundKeys, number: int) -> Configuration:
+        """Each parameter has a dimension of the sequence, with a shift of its own."""
+        dimensions = self._dimensions
+        point = sobol(number, len(dimensions)) if dimensions else []
 
+        def value(entry: Entry) -> object:
+            if isinstance(entry.node, Const):
+                return entry.node.val
+            shift, *_ = philox((0, _SHIFT, *entry.stream), keys)
+            return draw(entry.parameter, ((point[dimensions[entry.path]] << (64 - BITS)) ^ shift, 0, 0, 0))
 
-def _double(node: Double, words: Words) -> float:
-    return _between(node.minval, node.maxval, words)
+        return Configuration(self.space, value)
 
+    def _sample(self, number: int) -> Configuration:
+        """One of the draws that the feasible share is estimated from."""
+        return self._from_bits(seed_keys(0), number, _SHARE)
 
-def _log(node: Log, words: Words) -> float:
-    exponent = Decimal(_between(node.minval, node.maxval, words))
-    return float(_DECIMAL.exp(_DECIMAL.multiply(_natural_log(node.base), exponent)))
+    @cached_property
+    def _feasible(self) -> list[int]:
+        return [number for number in range(SHARE_SAMPLE) if self._met(self._sample(number))]
 
+    @cached_property
+    def _met(self) -> Callable[[Configuration], bool]:
+        return checker(self.space)
 
-@lru_cache(maxsize=1024)
-def _natural_log(base: float) -> Decimal:
-    return _DECIMAL.ln(Decimal(base))
-
-
-def _categorical(node: Categorical, words: Words) -> object:
-    return node.vals[_below(len(node.vals), words)]
-
-
-_DRAW: dict[type, Callable[[Any, Words], object]] = {
-    Int: _int,
-    Double: _double,
-    Log: _log,
-    Categorical: _categorical,
-}
+    @cached_property
+    def _dimensions(self) -> dict[Path, int]:
+        varied = (path for path, entry in self.space.leaves.items() if not isinstance(entry.node, Const))
+        return {path: dimension for dimension, path in enumerate(varied)}

@@ -3,30 +3,33 @@
 from collections.abc import Callable
 
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.ladder import (
-    MAX_RUNGS,
-    bracket_concurrency,
-    bracket_trials,
-    climbing_lengths,
-    log_floor,
-    mode_rungs,
-    rung_lengths,
+from rungway_server.domain.ladder import MAX_RUNGS, bracket_concurrency, bracket_trials, log_floor, mode_rungs
+from rungway_server.domain.plan import Bracket, Plan, PromotionRule, Rung
+from rungway_server.domain.planning import (
+    adaptive_ladder,
+    bracket_lengths,
+    explicit_rungs,
+    ladder_lengths,
+    plan_of,
 )
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.searcher_config import SearcherConfig, SearcherName
+from rungway_server.domain.points import TooManyPoints
+from rungway_server.domain.preview import preview
+from rungway_server.domain.sampling import feasible_share, number_of_points
+from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherConfig, SearcherName
+from rungway_server.domain.space import Space
+from rungway_server.domain.sync_searchers import adaptive, hyperband, sync_halving
+
+_NO_SPACE = Space()
 
 
-def make_plan(searcher: SearcherConfig) -> tuple[Plan, tuple[str, ...]]:
-    """The plan of a search, and what was changed to make it possible, in words.
+def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan, tuple[str, ...]]:
+    """The plan of a search, and what its user should know about it, in words. Only a grid is planned by its space.
 
-    Raises InvalidInput when the brackets asked for cannot be had: with more trials than max_trials, or with more
-    rungs than the lengths allow.
+    Raises InvalidInput when the plan asked for cannot be had: with more trials than max_trials, with more rungs than
+    the lengths allow, with a budget that pays for no trial, or from a grid that is too large.
     """
-    plan = _PLANNERS[searcher.name](searcher)
-    asked, made = searcher.max_concurrent_trials, plan.max_concurrent_trials
-    if asked == made:
-        return plan, ()
-    return plan, (f"searcher: max_concurrent_trials raised from {asked} to {made}, one for each bracket",)
+    plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
+    return plan, tuple(_notes(searcher, space, plan))
 
 
 def single(searcher: SearcherConfig) -> Plan:
@@ -37,43 +40,107 @@ def single(searcher: SearcherConfig) -> Plan:
 def random(searcher: SearcherConfig) -> Plan:
     """`max_trials` independent trials, each trained to the end (Bergstra and Bengio 2012, "Random Search for
     Hyper-Parameter Optimization")."""
-    share = searcher.max_concurrent_trials or searcher.max_trials
-    return _plan(searcher, (_bracket((searcher.full_length,), searcher.max_trials, share),))
+    return _whole_runs(searcher, searcher.max_trials)
+
+
+def grid(searcher: SearcherConfig, space: Space) -> Plan:
+    """All points of the space's grid, `num_samples` times, each trained to the end.
+
+    A space without parameters has one point, the empty configuration.
+    """
+    try:
+        points = number_of_points(space)
+    except TooManyPoints as error:
+        raise InvalidInput.one("hyperparameters", f"the grid has {error}") from None
+    if points is None:
+        raise ValueError(f"{space.source} is not the source of a grid")
+    trials, most = points * searcher.num_samples, searcher.max_trials or MAX_TRIALS
+    if trials > most:
+        field = "max_trials" if searcher.max_trials else "num_samples"
+        times = f", {searcher.num_samples} times" if searcher.num_samples > 1 else ""
+        raise InvalidInput.one(f"searcher.{field}", f"the grid has {points} points{times}, wanted at most {most}")
+    return _whole_runs(searcher, trials)
 
 
 def async_halving(searcher: SearcherConfig) -> Plan:
-    """One bracket of asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel
-    Hyperparameter Tuning")."""
-    if searcher.num_rungs is None:
-        lengths = _climb(searcher)
+    """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+
+    With `brackets`, the ladder of bracket s begins s rungs higher; the trials are shared out as in adaptive_asha.
+    """
+    lengths = ladder_lengths(searcher)
+    if searcher.brackets > len(lengths):
+        raise InvalidInput.one("searcher.brackets", f"got {searcher.brackets}, but there are {len(lengths)} rungs")
+    rungs = tuple(range(len(lengths), len(lengths) - searcher.brackets, -1))
+    trials = _trials(searcher, rungs, "brackets")
+    if searcher.brackets == 1:
+        # Without a cap, the share is the number of trials from which one reaches the top.
+        widest = int(searcher.divisor ** (len(lengths) - 1))
+        shares: tuple[int, ...] = (searcher.max_concurrent_trials or min(widest, searcher.max_trials),)
     else:
-        lengths = rung_lengths(searcher.num_rungs, searcher.full_length, searcher.divisor)
-    # Without a cap, the share is the number of trials from which one reaches the top.
-    widest = int(searcher.divisor ** (len(lengths) - 1))
-    share = searcher.max_concurrent_trials or min(widest, searcher.max_trials)
-    return _plan(searcher, (_bracket(lengths, searcher.max_trials, share),))
+        shares = bracket_concurrency(searcher.max_concurrent_trials, searcher.divisor, trials)
+    brackets = (
+        _bracket(lengths[-count:], most, share) for count, most, share in zip(rungs, trials, shares, strict=True)
+    )
+    return plan_of(searcher, tuple(brackets), PromotionRule.ASYNC)
 
 
 def adaptive_asha(searcher: SearcherConfig) -> Plan:
     """Several brackets of asynchronous successive halving side by side, the one with most rungs first: a hedge over
     how early a trial can be judged, as in Hyperband (Li et al. 2018)."""
-    ladder = None if searcher.min_length is None else _climb(searcher)
-    rungs = _explicit_rungs(searcher, ladder) if searcher.bracket_rungs else _mode_rungs(searcher, ladder)
-    trials = bracket_trials(searcher.max_trials, searcher.divisor, rungs)
+    ladder = adaptive_ladder(searcher)
+    rungs = explicit_rungs(searcher, ladder) if searcher.bracket_rungs else _mode_rungs(searcher, ladder)
+    trials = _trials(searcher, rungs, "bracket_rungs")
     shares = bracket_concurrency(searcher.max_concurrent_trials, searcher.divisor, trials)
-    brackets = tuple(
-        _bracket(_lengths(searcher, ladder, count), most, share)
+    brackets = (
+        _bracket(bracket_lengths(searcher, ladder, count), most, share)
         for count, most, share in zip(rungs, trials, shares, strict=True)
     )
-    return _plan(searcher, brackets)
+    return plan_of(searcher, tuple(brackets), PromotionRule.ASYNC)
+
+
+def pbt(searcher: SearcherConfig) -> Plan:
+    """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks"): one bracket
+    with a rung at the end of each round, where all of the population meet.
+
+    The plan tells its shape only. The rule by which the worst make way for copies of the best is neither of the two
+    there are; copies come on top of the bracket's trials.
+    """
+    population = searcher.population
+    if population is None:
+        raise ValueError(f"{searcher.name} without a population")
+    size, rounds = population.population_size, population.num_rounds
+    rungs = (Rung(population.length_per_round * (k + 1), size, size if k < rounds - 1 else 0) for k in range(rounds))
+    share = searcher.max_concurrent_trials or size
+    return plan_of(searcher, (Bracket(tuple(rungs), size, share),), PromotionRule.SYNC)
 
 
 _PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
     SearcherName.SINGLE: single,
     SearcherName.RANDOM: random,
+    SearcherName.SYNC_HALVING: sync_halving,
     SearcherName.ASYNC_HALVING: async_halving,
+    SearcherName.HYPERBAND: hyperband,
+    SearcherName.ADAPTIVE: adaptive,
     SearcherName.ADAPTIVE_ASHA: adaptive_asha,
+    SearcherName.PBT: pbt,
 }
+
+
+def _notes(searcher: SearcherConfig, space: Space, plan: Plan) -> list[str]:
+    notes = []
+    asked, made = searcher.max_concurrent_trials, plan.max_concurrent_trials
+    if asked != made:
+        notes.append(f"searcher: max_concurrent_trials raised from {asked} to {made}, one for each bracket")
+    if searcher.name is SearcherName.HYPERBAND:
+        notes.append(f"searcher: one pass starts {plan.max_trials} trials in {len(plan.brackets)} brackets")
+    if searcher.budget is not None and (total := preview(plan).total_length) > searcher.budget:
+        notes.append(f"searcher: trains {total} in all, more than budget: every rung holds at least one trial")
+    if space.constraints:
+        notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
+    points = number_of_points(space)
+    if points and space.entries and searcher.name is not SearcherName.GRID and plan.max_trials > points:
+        notes.append(f"hyperparameters: {plan.max_trials} trials, but only {points} different configurations")
+    return notes
 
 
 def _mode_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -81,56 +148,28 @@ def _mode_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tup
     longest = len(ladder) if ladder else log_floor(searcher.full_length, searcher.divisor, MAX_RUNGS) + 1
     most = min(searcher.max_rungs, longest, log_floor(searcher.max_trials, searcher.divisor, MAX_RUNGS) + 1)
     # With divisors near 1 few trials seem to fill many rungs, and one trial per bracket would exceed max_trials.
-    while _trials_needed(searcher, mode_rungs(searcher.mode, most)) > searcher.max_trials:
+    while sum(bracket_trials(searcher.max_trials, searcher.divisor, mode_rungs(searcher.mode, most))) > (
+        searcher.max_trials
+    ):
         most -= 1
     return mode_rungs(searcher.mode, most)
 
 
-def _explicit_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:
-    rungs = tuple(sorted(searcher.bracket_rungs, reverse=True))
-    if ladder and rungs[0] > len(ladder):
+def _trials(searcher: SearcherConfig, rungs: tuple[int, ...], field: str) -> tuple[int, ...]:
+    trials = bracket_trials(searcher.max_trials, searcher.divisor, rungs)
+    if sum(trials) > searcher.max_trials:
         raise InvalidInput.one(
-            "searcher.bracket_rungs", f"got {rungs[0]}, but from min_length to max_length are {len(ladder)} rungs"
-        )
-    needed = _trials_needed(searcher, rungs)
-    if needed > searcher.max_trials:
-        raise InvalidInput.one(
-            "searcher.bracket_rungs",
-            f"these {len(rungs)} brackets, of at least one trial each, come to {needed} trials,"
+            f"searcher.{field}",
+            f"these {len(rungs)} brackets, of at least one trial each, come to {sum(trials)} trials,"
             f" but max_trials is {searcher.max_trials}",
         )
-    return rungs
+    return trials
 
 
-def _trials_needed(searcher: SearcherConfig, rungs: tuple[int, ...]) -> int:
-    return sum(bracket_trials(searcher.max_trials, searcher.divisor, rungs))
-
-
-def _lengths(searcher: SearcherConfig, ladder: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
-    return ladder[-count:] if ladder else rung_lengths(count, searcher.full_length, searcher.divisor)
-
-
-def _climb(searcher: SearcherConfig) -> tuple[int, ...]:
-    low, high = searcher.min_length or 1, searcher.full_length
-    if log_floor(high / low, searcher.divisor, MAX_RUNGS) >= MAX_RUNGS:
-        raise InvalidInput.one(
-            "searcher.min_length",
-            f"from {low} to {high} by {searcher.divisor} are more than {MAX_RUNGS} rungs: use a larger divisor",
-        )
-    return climbing_lengths(low, high, searcher.divisor)
+def _whole_runs(searcher: SearcherConfig, trials: int) -> Plan:
+    share = searcher.max_concurrent_trials or trials
+    return plan_of(searcher, (_bracket((searcher.full_length,), trials, share),), PromotionRule.ASYNC)
 
 
 def _bracket(lengths: tuple[int, ...], max_trials: int, share: int) -> Bracket:
     return Bracket(tuple(Rung(length) for length in lengths), max_trials, share)
-
-
-def _plan(searcher: SearcherConfig, brackets: tuple[Bracket, ...]) -> Plan:
-    cap = searcher.max_concurrent_trials
-    return Plan(
-        brackets=brackets,
-        rule=PromotionRule.ASYNC,
-        form=DecisionForm.STOP if searcher.stop_once else DecisionForm.PROMOTE,
-        divisor=searcher.divisor,
-        max_concurrent_trials=max(cap, len(brackets)) if cap else 0,
-        unit=searcher.unit,
-    )

@@ -2,21 +2,37 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from rungway_server.domain.conditions import read_conditions
+from rungway_server.domain.decimals import step_count
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, finite, is_text, joined, shown
-from rungway_server.domain.space import Categorical, Const, Double, Int, Log, Parameter, Space, make_entry
+from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
+from rungway_server.domain.json_values import MAX_DEPTH, json_copy, names_of
+from rungway_server.domain.space import (
+    Categorical,
+    Const,
+    Double,
+    Group,
+    Int,
+    Log,
+    LogUniform,
+    Parameter,
+    Path,
+    Space,
+    make_entry,
+)
 
-MAX_DEPTH = 16
-"""Deepest nesting of groups, and of lists and mappings in a value."""
 MAX_PARAMETERS = 1000
 """Most parameters of a space, constants included."""
 MAX_VALUES = 10_000
 """Most values of a categorical parameter."""
 MAX_COUNT = 10_000_000
 """Most points of a parameter in a grid."""
-MAX_VALUE_TEXT = 10_000
-"""Longest text in a value, in characters."""
+MAX_STEPS = 2**53
+"""Most values of a number with a step."""
+
+_RANGE = ("type", "minval", "maxval", "count", "when")
 
 
 def read_space(document: object, path: str, violations: list[Violation]) -> Space:
@@ -24,42 +40,40 @@ def read_space(document: object, path: str, violations: list[Violation]) -> Spac
     if not isinstance(document, Mapping):
         violations.append(Violation(path, f"got {shown(document)}, wanted a mapping of names to parameters"))
         return Space()
-    space = _group(Section(document, path, violations), ())
-    if (size := _size(space)) > MAX_PARAMETERS:
+    reader = _Reader(violations)
+    space = Space(reader.group(Section(document, path, violations), ()).entries)
+    if (size := len(space.leaves)) > MAX_PARAMETERS:
         violations.append(Violation(path, f"got {size} parameters, wanted at most {MAX_PARAMETERS}"))
-    return space
+        return space
+    return replace(space, conditions=read_conditions(space, reader.whens))
 
 
-def _size(space: Space) -> int:
-    return sum(_size(entry.node) if isinstance(entry.node, Space) else 1 for entry in space.entries)
+class _Reader:
+    """Walks down the tree; `whens` collects the conditions, which can be understood only when all names are known."""
 
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+        self.whens: dict[Path, Section] = {}
 
-def _group(section: Section, names: tuple[str, ...]) -> Space:
-    if len(names) > MAX_DEPTH:
-        section.violations.append(Violation(section.path, f"nested deeper than {MAX_DEPTH} groups"))
-        return Space()
-    entries = []
-    for name in _names(section):
-        here, path = (*names, name), joined(section.path, name)
-        entries.append(make_entry(here, _node(section.values[name], path, here, section.violations)))
-    return Space(tuple(entries))
+    def group(self, section: Section, names: Path) -> Group:
+        if len(names) > MAX_DEPTH:
+            section.violations.append(Violation(section.path, f"nested deeper than {MAX_DEPTH} groups"))
+            return Group()
+        entries = []
+        for name in names_of(section):
+            here, path = (*names, name), joined(section.path, name)
+            entries.append(make_entry(here, self._node(section.values[name], path, here)))
+        return Group(tuple(entries))
 
-
-def _names(section: Section) -> list[str]:
-    names = []
-    for name in section.values:
-        if is_text(name) and name:
-            names.append(name)
-        else:
-            section.refuse(name, f"got {shown(name)} as a name, wanted a text of 1 to 256 characters")
-    return sorted(names, key=str.encode)
-
-
-def _node(value: object, path: str, names: tuple[str, ...], violations: list[Violation]) -> Parameter | Space:
-    if not isinstance(value, Mapping):
-        return Const(_json(value, path, violations))
-    section = Section(value, path, violations)
-    return _parameter(section) if "type" in value else _group(section, names)
+    def _node(self, value: object, path: str, names: Path) -> Parameter | Group:
+        if not isinstance(value, Mapping):
+            return Const(json_copy(value, path, self.violations))
+        section = Section(value, path, self.violations)
+        if "type" not in value:
+            return self.group(section, names)
+        if section.has("when"):
+            self.whens[names] = section.section("when")
+        return _parameter(section)
 
 
 def _parameter(section: Section) -> Parameter:
@@ -72,33 +86,36 @@ def _parameter(section: Section) -> Parameter:
 
 
 def _const(section: Section) -> Const:
-    section.allow(("type", "val"))
+    section.allow(("type", "val", "when"))
     if "val" not in section.values:
         section.refuse("val", "missing, wanted any value, null included")
-    return Const(_json(section.values.get("val"), joined(section.path, "val"), section.violations))
+    return Const(json_copy(section.values.get("val"), joined(section.path, "val"), section.violations))
 
 
 def _int(section: Section) -> Int:
-    section.allow(("type", "minval", "maxval", "count"))
+    section.allow((*_RANGE, "step"))
     noted = len(section.violations)
     minval = section.integer("minval", least=MIN_INTEGER, most=MAX_INTEGER)
     maxval = section.integer("maxval", least=MIN_INTEGER, most=MAX_INTEGER)
     if len(section.violations) == noted:  # else the bounds are placeholders
         _in_order(section, minval, maxval)
-    return Int(minval, maxval, _count(section))
+    step = section.optional_integer("step", least=1, most=MAX_INTEGER)
+    if step is not None and step > maxval - minval and len(section.violations) == noted:
+        section.refuse("step", f"got {step}, wanted at most maxval - minval ({maxval - minval})")
+    return Int(minval, maxval, _count(section), step)
 
 
 def _double(section: Section) -> Double:
-    section.allow(("type", "minval", "maxval", "count"))
+    section.allow((*_RANGE, "step"))
     minval, maxval = section.number("minval"), section.number("maxval")
     _in_order(section, minval, maxval)
     if math.isinf(maxval - minval):
         section.refuse("maxval", f"got {maxval!r}, wanted a distance from minval that a number can hold")
-    return Double(minval, maxval, _count(section))
+    return Double(minval, maxval, _count(section), _step(section, minval, maxval))
 
 
 def _log(section: Section) -> Log:
-    section.allow(("type", "base", "minval", "maxval", "count"))
+    section.allow((*_RANGE, "base", "step"))
     base, minval, maxval = section.number("base"), section.number("minval"), section.number("maxval")
     _in_order(section, minval, maxval)
     if base <= 0 or base == 1:
@@ -107,7 +124,16 @@ def _log(section: Section) -> Log:
         for key, exponent in (("minval", minval), ("maxval", maxval)):
             if not _power_fits(base, exponent):
                 section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is no positive finite number")
-    return Log(base, minval, maxval, _count(section))
+    return Log(base, minval, maxval, _count(section), _step(section, minval, maxval))
+
+
+def _log_uniform(section: Section) -> LogUniform:
+    section.allow(_RANGE)
+    minval, maxval = section.number("minval"), section.number("maxval")
+    _in_order(section, minval, maxval)
+    if minval <= 0:
+        section.refuse("minval", f"got {minval!r}, wanted more than 0: bounds of log_uniform are values, not exponents")
+    return LogUniform(minval, maxval, _count(section))
 
 
 def _power_fits(base: float, exponent: float) -> bool:
@@ -118,13 +144,13 @@ def _power_fits(base: float, exponent: float) -> bool:
 
 
 def _categorical(section: Section) -> Categorical:
-    section.allow(("type", "vals"))
+    section.allow(("type", "vals", "when"))
     vals = section.values.get("vals")
     if not isinstance(vals, list | tuple) or not 1 <= len(vals) <= MAX_VALUES:
         section.refuse("vals", f"got {shown(vals)}, wanted a list of 1 to {MAX_VALUES} values")
         return Categorical((None,))
     path = joined(section.path, "vals")
-    return Categorical(tuple(_json(val, f"{path}[{i}]", section.violations) for i, val in enumerate(vals)))
+    return Categorical(tuple(json_copy(val, f"{path}[{i}]", section.violations) for i, val in enumerate(vals)))
 
 
 _READERS: dict[str, Callable[[Section], Parameter]] = {
@@ -132,6 +158,7 @@ _READERS: dict[str, Callable[[Section], Parameter]] = {
     "int": _int,
     "double": _double,
     "log": _log,
+    "log_uniform": _log_uniform,
     "categorical": _categorical,
 }
 
@@ -145,25 +172,15 @@ def _count(section: Section) -> int | None:
     return section.optional_integer("count", least=1, most=MAX_COUNT)
 
 
-def _json(value: object, path: str, violations: list[Violation], depth: int = 0) -> object:
-    """A copy of a JSON value, so that nothing the caller does later changes the space."""
-    if isinstance(value, list | tuple | Mapping) and depth >= MAX_DEPTH:
-        violations.append(Violation(path, f"nested deeper than {MAX_DEPTH} lists and mappings"))
+def _step(section: Section, minval: float, maxval: float) -> float | None:
+    if not section.has("step"):
         return None
-    if isinstance(value, list | tuple):
-        return [_json(item, f"{path}[{i}]", violations, depth + 1) for i, item in enumerate(value)]
-    if isinstance(value, Mapping):
-        section = Section(value, path, violations)
-        return {key: _json(value[key], joined(path, key), violations, depth + 1) for key in _names(section)}
-    if not _is_scalar(value):
-        wanted = "null, true, false, a text, a 64-bit integer or a finite number"
-        violations.append(Violation(path, f"got {shown(value)}, wanted {wanted}"))
-    return value
-
-
-def _is_scalar(value: object) -> bool:
-    if value is None or isinstance(value, bool):
-        return True
-    if isinstance(value, int):
-        return MIN_INTEGER <= value <= MAX_INTEGER
-    return is_text(value, MAX_VALUE_TEXT) if isinstance(value, str) else finite(value) is not None
+    noted = len(section.violations)
+    step = section.number("step")
+    if len(section.violations) > noted:
+        return None
+    if not 0 < step <= maxval - minval:
+        section.refuse("step", f"got {step!r}, wanted more than 0, at most maxval - minval")
+    elif step_count(minval, maxval, step) > MAX_STEPS:
+        section.refuse("step", f"got {step!r}, wanted at most 2 ** 53 steps from minval to maxval")
+    return step

@@ -34,7 +34,7 @@ class ExperimentView:
 def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
-    plan, more = make_plan(config.searcher)
+    plan, more = make_plan(config.searcher, config.space)
     return Planned(config, plan, (*notes, *more))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rungway_server.domain.config import ExperimentConfig, parse, to_document
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.ladder import Mode
-from rungway_server.domain.searcher_config import SearcherConfig, SearcherName
+from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName
 from rungway_server.domain.space import Space
 from tests.reference.tables import Case, cases
 from tests.unit.domain.test_space import spaces
@@ -92,6 +92,7 @@ def test_everything_given() -> None:
         "name": "digits",
         "description": "a search",
         "hyperparameters": {"lr": {"type": "log", "base": 10, "minval": -5, "maxval": -1}},
+        "constraints": [],
         "searcher": {
             "name": "adaptive_asha",
             "metric": "accuracy",
@@ -100,6 +101,7 @@ def test_everything_given() -> None:
             "max_length": 100,
             "unit": "rounds",
             "max_concurrent_trials": 0,
+            "sampler": "sobol",
             "divisor": 2.5,
             "min_length": 3,
             "stop_once": True,
@@ -121,6 +123,7 @@ def test_everything_given() -> None:
         max_length=100,
         unit="rounds",
         max_concurrent_trials=0,
+        sampler=Sampler.SOBOL,
         divisor=2.5,
         min_length=3,
         stop_once=True,
@@ -253,11 +256,28 @@ halving = {
     "divisor": st.floats(1.5, 1000) | st.integers(2, 9),
     "stop_once": st.booleans(),
 }
+sync = {**several, "max_length": lengths, "unit": units, "divisor": st.floats(1.5, 1000) | st.integers(2, 9)}
 sections = st.one_of(
     st.fixed_dictionaries({"name": st.just("single"), "metric": several["metric"]}, optional={"max_length": lengths}),
     st.fixed_dictionaries({"name": st.just("random"), **several}),
     st.fixed_dictionaries({"name": st.just("async_halving"), **halving, "num_rungs": st.integers(1, 9)}),
     st.fixed_dictionaries({"name": st.just("async_halving"), **halving, "min_length": st.just(1)}),
+    st.fixed_dictionaries({"name": st.just("sync_halving"), **sync, "num_rungs": st.integers(1, 9)}),
+    st.fixed_dictionaries({"name": st.just("sync_halving"), **sync, "min_length": st.just(1)}),
+    st.fixed_dictionaries({"name": st.just("adaptive"), **sync, "max_rungs": st.integers(1, 9)}),
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["sync_halving", "adaptive"]),
+            "metric": several["metric"],
+            "max_length": st.integers(1, 1000),
+            "budget": st.integers(10**5, 10**6),
+            "min_length": st.just(1),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"name": st.just("hyperband"), "metric": several["metric"], "max_length": st.integers(1, 10**5)},
+        optional={"divisor": st.integers(2, 9), "sampler": st.sampled_from(["random", "sobol"])},
+    ),
     st.fixed_dictionaries(
         {
             "name": st.just("adaptive_asha"),

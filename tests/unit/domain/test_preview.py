@@ -12,7 +12,7 @@ from tests.reference.tables import Case, cases
 @pytest.mark.parametrize("case", cases("preview.json"))
 def test_preview_lists_what_the_table_says(case: Case) -> None:
     config, _ = parse({"hyperparameters": case.get("hyperparameters"), "searcher": case["config"]})
-    plan, _ = make_plan(config.searcher)
+    plan, _ = make_plan(config.searcher, config.space)
     rows = [
         {"trials": row.trials, "length": None if config.searcher.to_completion else row.length}
         for row in preview(plan).total
@@ -25,7 +25,7 @@ def test_rows_per_bracket_and_what_it_all_costs() -> None:
     config, _ = parse(
         {"searcher": {"name": "adaptive_asha", "metric": "loss", "max_trials": 500, "max_length": {"epochs": 1024}}}
     )
-    seen = preview(make_plan(config.searcher)[0])
+    seen = preview(make_plan(config.searcher, config.space)[0])
     assert [bracket.max_trials for bracket in seen.brackets] == [354, 110, 36]
     assert seen.brackets[2] == BracketPreview(36, (PreviewRow(27, 64), PreviewRow(7, 256), PreviewRow(2, 1024)))
     assert seen.total == tuple(

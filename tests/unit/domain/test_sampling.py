@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.sampling import philox, propose, round_keys
+from rungway_server.domain.config import parse
+from rungway_server.domain.philox import philox, round_keys
+from rungway_server.domain.sampling import number_of_points, propose
+from rungway_server.domain.searchers import make_plan
 from rungway_server.domain.space import Space
 from rungway_server.domain.space_reader import read_space
 from tests.reference.tables import Case, cases, load
@@ -39,7 +43,7 @@ def space(document: dict[str, Any]) -> Space:
 
 
 def draws(parameter: object, many: int, seed: int = 1) -> list[Any]:
-    one = space({"x": parameter})
+    one = space({"x": parameter, "y": {"type": "double", "minval": 0, "maxval": 1}})  # y: no finite number of points
     return [propose(one, seed, number)["x"] for number in range(many)]
 
 
@@ -163,7 +167,7 @@ def test_every_value_lies_in_its_space(document: dict[str, Any], seed: int, numb
     check(document, values)
 
 
-def check(document: dict[str, Any], values: dict[str, Any]) -> None:
+def check(document: dict[str, Any], values: dict[str, Any], *, closed: bool = False) -> None:
     for name, wanted in document.items():
         value = values[name]
         kind = wanted.get("type") if isinstance(wanted, dict) else "bare"
@@ -174,7 +178,10 @@ def check(document: dict[str, Any], values: dict[str, Any]) -> None:
         elif kind == "int":
             assert wanted["minval"] <= value <= wanted["maxval"]
         elif kind == "double":
-            assert wanted["minval"] <= value < wanted["maxval"]
+            assert wanted["minval"] <= value <= wanted["maxval"]
+            assert value < wanted["maxval"] or wanted.get("step") or closed
+        elif kind == "log_uniform":
+            assert wanted["minval"] <= value <= wanted["maxval"]
         elif kind == "log":
             exponent = math.log(value, wanted["base"])
             assert wanted["minval"] - 1e-9 <= exponent <= wanted["maxval"] + 1e-9
@@ -228,8 +235,12 @@ FAIR = (55, 160)
         ({"type": "double", "minval": -1, "maxval": 1}, lambda value: int((value + 1) * 50)),
         ({"type": "log", "base": 10, "minval": -5, "maxval": -1}, lambda value: int((math.log10(value) + 5) * 25)),
         ({"type": "categorical", "vals": list(range(100))}, lambda value: value),
+        ({"type": "int", "minval": 1, "maxval": 300, "step": 3}, lambda value: value // 3),
+        ({"type": "double", "minval": 0.5, "maxval": 10.4, "step": 0.1}, lambda value: round(value * 10) - 5),
+        ({"type": "log", "base": 2, "minval": 0, "maxval": 99, "step": 1}, lambda value: int(math.log2(value))),
+        ({"type": "log_uniform", "minval": 1e-5, "maxval": 0.1}, lambda value: int((math.log10(value) + 5) * 25)),
     ],
-    ids=["int", "int64", "double", "log", "categorical"],
+    ids=["int", "int64", "double", "log", "categorical", "int-step", "double-step", "log-step", "log_uniform"],
 )
 def test_values_are_spread_evenly(parameter: object, cell: Any, seed: int) -> None:
     many = 5000
@@ -256,3 +267,107 @@ def test_a_log_value_is_the_nearest_number_to_the_power(base: float) -> None:
     exponents = draws({"type": "double", **bounds}, 200)  # the same path, and so the same bits
     powers = [float(Context(prec=60).power(Decimal(base), Decimal(exponent))) for exponent in exponents]
     assert draws({"type": "log", "base": base, **bounds}, 200) == powers
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expect"),
+    [
+        ({"type": "int", "minval": 1, "maxval": 8, "step": 3}, [1, 4, 7]),
+        ({"type": "int", "minval": -3, "maxval": 3, "step": 6}, [-3, 3]),
+        ({"type": "double", "minval": 0.1, "maxval": 0.5, "step": 0.1}, [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ({"type": "double", "minval": 0, "maxval": 1, "step": 0.4}, [0.0, 0.4, 0.8]),
+        ({"type": "log", "base": 10, "minval": -3, "maxval": 0, "step": 1}, [0.001, 0.01, 0.1, 1.0]),
+        ({"type": "log", "base": 2, "minval": 4, "maxval": 7.5, "step": 1}, [16.0, 32.0, 64.0, 128.0]),
+    ],
+)
+def test_values_with_a_step_are_the_decimals_one_would_write(parameter: object, expect: list[float]) -> None:
+    assert sorted(set(draws(parameter, 200))) == expect
+
+
+def test_plain_logs_are_the_nearest_numbers() -> None:
+    context, (minval, maxval) = Context(prec=60), (1e-5, 0.1)
+    low, high = context.ln(Decimal(minval)), context.ln(Decimal(maxval))
+    parts = draws({"type": "double", "minval": 0, "maxval": 1}, 200)  # the same path, and so the same bits
+    expect = [float(context.exp(low + (high - low) * Decimal(part))) for part in parts]
+    assert draws({"type": "log_uniform", "minval": minval, "maxval": maxval}, 200) == expect
+
+
+small: Any = {"a": {"type": "int", "minval": 1, "maxval": 5}, "b": {"type": "categorical", "vals": ["x", "y", "z"]}}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_points_are_taken_in_turn(seed: int) -> None:
+    texts = [json.dumps(propose(space(small), seed, number)) for number in range(60)]
+    rounds = [texts[start : start + 15] for start in range(0, 60, 15)]
+    assert all(sorted(one) == sorted(rounds[0]) for one in rounds)
+    assert all(len(set(one)) == 15 for one in rounds)
+    assert len({tuple(one) for one in rounds}) == 4
+
+
+def test_orders_of_few_points_are_all_as_likely() -> None:
+    three = space({"x": {"type": "int", "minval": 0, "maxval": 2}})
+    orders = Counter(tuple(propose(three, seed, number)["x"] for number in range(3)) for seed in range(600))
+    assert len(orders) == 6
+    assert all(65 < times < 140 for times in orders.values())
+
+
+def test_few_points_of_a_conditional_space_never_come_twice() -> None:
+    whole = space({**small, "c": {"type": "int", "minval": 1, "maxval": 9, "when": {"b": "x"}}})
+    points = number_of_points(whole)
+    assert points == 5 * (9 + 2)
+    assert len({json.dumps(propose(whole, 3, number)) for number in range(points)}) == points
+
+
+@pytest.mark.parametrize(
+    ("document", "points"),
+    [
+        ({}, 1),
+        ({"c": 3}, 1),
+        (small, 15),
+        ({f"p{i}": {"type": "int", "minval": 1, "maxval": 10} for i in range(5)}, 100_000),
+        ({f"p{i}": {"type": "int", "minval": 1, "maxval": 10} for i in range(6)}, None),
+        ({"wide": {"type": "int", "minval": -(2**63), "maxval": 2**63 - 1}}, None),
+        ({"x": {"type": "double", "minval": 0, "maxval": 1}}, None),
+        ({"x": {"type": "double", "minval": 0, "maxval": 1, "step": 0.01}}, 101),
+        ({"x": {"type": "log_uniform", "minval": 1, "maxval": 2}}, None),
+        ({"x": {"type": "categorical", "vals": [1, 1, 2]}}, 2),
+    ],
+)
+def test_number_of_points(document: dict[str, Any], points: int | None) -> None:
+    assert number_of_points(space(document)) == points
+
+
+def test_more_trials_than_points_are_said() -> None:
+    section = {"name": "random", "metric": "loss", "max_trials": 16}
+    config, _ = parse({"hyperparameters": small, "searcher": section})
+    _, notes = make_plan(config.searcher, config.space)
+    assert notes == ("hyperparameters: 16 trials, but only 15 different configurations",)
+    assert make_plan(replace(config.searcher, max_trials=15), config.space)[1] == ()
+
+
+UNIT = {"type": "double", "minval": 0, "maxval": 1}
+LATER_GOLDEN: list[tuple[dict[str, Any], list[str], int, dict[str, Any]]] = [
+    (small, [], 0, {"a": 3, "b": "x"}),
+    (small, [], 1, {"a": 4, "b": "z"}),
+    (
+        {
+            "e": {"type": "log", "base": 10, "minval": -5, "maxval": -1, "step": 0.5},
+            "i": {"type": "int", "minval": 0, "maxval": 100, "step": 5},
+            "l": {"type": "log_uniform", "minval": 1e-5, "maxval": 0.1},
+            "s": {"type": "double", "minval": 0, "maxval": 1, "step": 0.05},
+        },
+        [],
+        30,
+        {},
+    ),
+    ({"a": UNIT, "b": UNIT}, ["a + b < 0.2"], 30, {}),
+]
+
+
+@pytest.mark.parametrize(("document", "constraints", "number", "expect"), LATER_GOLDEN)
+def test_other_proposals_never_change_either(
+    document: dict[str, Any], constraints: list[str], number: int, expect: dict[str, Any]
+) -> None:
+    section = {"name": "random", "metric": "loss", "max_trials": 3}
+    config, _ = parse({"hyperparameters": document, "constraints": constraints, "searcher": section})
+    assert json.dumps(propose(config.space, 0, number)) == json.dumps(expect)

@@ -16,7 +16,7 @@ from tests.reference.tables import Case, cases
 
 def plan_of(**searcher: object) -> Plan:
     config, _ = parse({"searcher": {"metric": "loss", **searcher}})
-    return make_plan(config.searcher)[0]
+    return make_plan(config.searcher, config.space)[0]
 
 
 def lengths(plan: Plan) -> list[list[int]]:

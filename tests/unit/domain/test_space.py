@@ -10,8 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.space import Categorical, Const, Double, Int, Log, Space, space_document
-from rungway_server.domain.space_reader import MAX_DEPTH, MAX_PARAMETERS, read_space
+from rungway_server.domain.json_values import MAX_DEPTH
+from rungway_server.domain.space import (
+    Categorical,
+    Const,
+    Double,
+    Group,
+    Int,
+    Log,
+    LogUniform,
+    Space,
+    space_document,
+)
+from rungway_server.domain.space_reader import MAX_PARAMETERS, read_space
 from tests.reference.tables import Case, cases
 
 
@@ -46,11 +57,15 @@ def test_parameters_of_the_table(case: Case) -> None:
         ({"type": "double", "minval": -1, "maxval": 2.5}, Double(-1.0, 2.5)),
         ({"type": "log", "base": 10, "minval": -5, "maxval": -1, "count": None}, Log(10.0, -5.0, -1.0)),
         ({"type": "log", "base": 0.5, "minval": 1, "maxval": 3}, Log(0.5, 1.0, 3.0)),
+        ({"type": "log", "base": 2, "minval": 4, "maxval": 8, "step": 2}, Log(2.0, 4.0, 8.0, None, 2.0)),
+        ({"type": "int", "minval": 1, "maxval": 8, "step": 3}, Int(1, 8, None, 3)),
+        ({"type": "double", "minval": 0, "maxval": 1, "step": 0.25, "count": 3}, Double(0.0, 1.0, 3, 0.25)),
+        ({"type": "log_uniform", "minval": 1e-5, "maxval": 0.1, "count": 5}, LogUniform(1e-5, 0.1, 5)),
         ({"type": "categorical", "vals": ["a", None, [1]]}, Categorical(("a", None, [1]))),
         ("relu", Const("relu")),
         (None, Const(None)),
         ([1, {"type": "int", "minval": 1, "maxval": 2}], Const([1, {"type": "int", "minval": 1, "maxval": 2}])),
-        ({}, Space()),
+        ({}, Group()),
     ],
 )
 def test_kinds(value: object, expect: object) -> None:
@@ -76,7 +91,7 @@ def test_names_are_in_byte_order_whatever_the_order_of_the_document() -> None:
 def test_streams_depend_on_the_whole_path() -> None:
     space = good({"a": {"b": 1}, "ab": 1, "b": {"a": 1}, "c": {"b": 1}})
     streams = [entry.stream for entry in space.entries]
-    streams += [entry.node.entries[0].stream for entry in space.entries if isinstance(entry.node, Space)]
+    streams += [entry.stream for path, entry in space.leaves.items() if len(path) > 1]
     assert len(set(streams)) == 7
 
 
@@ -103,7 +118,19 @@ BAD: list[tuple[object, list[str]]] = [
     ({"p": {"type": "int", "minval": 0, "maxval": 10**5000}}, [".p.maxval"]),
     ({"p": {"type": "int", "minval": 0, "maxval": 3, "count": 0}}, [".p.count"]),
     ({"p": {"type": "int", "minval": 0, "maxval": 3, "count": 1.0}}, [".p.count"]),
-    ({"p": {"type": "int", "minval": 0, "maxval": 3, "step": 1}}, [".p.step"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "steps": 1}}, [".p.steps"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "step": 0}}, [".p.step"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "step": 4}}, [".p.step"]),
+    ({"p": {"type": "int", "minval": 0, "maxval": 3, "step": 1.5}}, [".p.step"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": 3, "step": 0}}, [".p.step"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": 3, "step": 3.1}}, [".p.step"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": 3, "step": "x"}}, [".p.step"]),
+    ({"p": {"type": "double", "minval": 0, "maxval": 3, "step": 1e-300}}, [".p.step"]),
+    ({"p": {"type": "log", "base": 10, "minval": -3, "maxval": 1, "step": -1}}, [".p.step"]),
+    ({"p": {"type": "log_uniform", "minval": 0, "maxval": 1}}, [".p.minval"]),
+    ({"p": {"type": "log_uniform", "minval": 2, "maxval": 1}}, [".p.minval"]),
+    ({"p": {"type": "log_uniform", "minval": 1, "maxval": 2, "step": 1}}, [".p.step"]),
+    ({"p": {"type": "log_uniform", "minval": 1, "maxval": 2, "base": 10}}, [".p.base"]),
     ({"p": {"type": "double", "minval": 1.0, "maxval": 1.0}}, [".p.minval"]),
     ({"p": {"type": "double", "minval": math.nan, "maxval": 1}}, [".p.minval"]),
     ({"p": {"type": "double", "minval": 0, "maxval": math.inf}}, [".p.maxval"]),
@@ -195,13 +222,15 @@ def ranged(kind: str, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+plain_logs = st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=2, unique=True).map(sorted)
 parameter = st.one_of(
     st.builds(lambda val: {"type": "const", "val": val}, json_value),
     json_value.filter(lambda value: not isinstance(value, dict)),
     st.builds(lambda vals: {"type": "categorical", "vals": vals}, st.lists(json_value, min_size=1, max_size=3)),
-    ranged("int"),
-    ranged("double"),
-    ranged("log", base=st.floats(1.1, 10)),
+    ranged("int", step=st.none() | st.just(1)),
+    ranged("double", step=st.none() | st.sampled_from([1.0, 0.1, 0.3])),
+    ranged("log", base=st.floats(1.1, 10), step=st.none() | st.just(0.5)),
+    st.builds(lambda pair: {"type": "log_uniform", "minval": pair[0], "maxval": pair[1]}, plain_logs),
 )
 spaces = st.recursive(
     st.dictionaries(name, parameter, max_size=4),
@@ -215,6 +244,7 @@ def test_documents_read_back_as_the_same_space(document: dict[str, object]) -> N
     space = good(document)
     written = json.loads(json.dumps(space_document(space)))
     assert good(written) == space
+    assert hash(good(written)) == hash(space)
     assert space_document(good(written)) == space_document(space)
 
 

@@ -1,0 +1,67 @@
+"""Search spaces in Python: functions that return what a configuration file would hold.
+
+from rungway import choice, log_uniform, randint, uniform
+
+hyperparameters = {
+    "lr": log_uniform(1e-5, 1e-1),
+    "layers": randint(1, 4),
+    "optimizer": choice(["adam", "sgd"]),
+    "momentum": uniform(0.0, 0.99, when={"optimizer": "sgd"}),
+}
+
+Groups are nested dictionaries; plain values are constants. `count` is the number of points in a grid search. `when`
+makes a parameter conditional: it exists only when each parameter named there has the value, or one of the list of
+values (nested ones are named from the top with dots: "model.optimizer"). The service checks everything.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+Parameter: TypeAlias = dict[str, object]
+"""One parameter in the form of a configuration file."""
+When: TypeAlias = Mapping[str, object]
+
+
+def uniform(low: float, high: float, *, count: int | None = None, when: When | None = None) -> Parameter:
+    """A number from `low` to below `high`, each as likely."""
+    return _parameter("double", minval=low, maxval=high, count=count, when=when)
+
+
+def quantized_uniform(
+    low: float, high: float, step: float, *, count: int | None = None, when: When | None = None
+) -> Parameter:
+    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), each as likely."""
+    return _parameter("double", minval=low, maxval=high, step=step, count=count, when=when)
+
+
+def log_uniform(low: float, high: float, *, count: int | None = None, when: When | None = None) -> Parameter:
+    """A number from `low` to `high` whose logarithm is uniform. The bounds are values (1e-5), NOT exponents (-5)."""
+    return _parameter("log_uniform", minval=low, maxval=high, count=count, when=when)
+
+
+def randint(low: int, high: int, *, count: int | None = None, when: When | None = None) -> Parameter:
+    """An integer from `low` to `high`, each as likely. `high` IS INCLUDED, unlike in numpy and Ray Tune: randint(1, 3)
+    is 1, 2 or 3."""
+    return _parameter("int", minval=low, maxval=high, count=count, when=when)
+
+
+def quantized_randint(
+    low: int, high: int, step: int, *, count: int | None = None, when: When | None = None
+) -> Parameter:
+    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), each as likely."""
+    return _parameter("int", minval=low, maxval=high, step=step, count=count, when=when)
+
+
+def choice(values: Sequence[object], *, when: When | None = None) -> Parameter:
+    """One of the values, each as likely."""
+    return _parameter("categorical", vals=list(values), when=when)
+
+
+def const(value: object, *, when: When | None = None) -> Parameter:
+    """Always the same value; worth writing out for a mapping, or with `when`."""
+    return {"type": "const", "val": value} if when is None else {"type": "const", "val": value, "when": dict(when)}
+
+
+def _parameter(kind: str, *, when: When | None, **keys: object) -> Parameter:
+    document = {"type": kind, **{key: value for key, value in keys.items() if value is not None}}
+    return document if when is None else {**document, "when": dict(when)}

@@ -1,0 +1,75 @@
+"""A plan as a picture: the ladder of each bracket, its rungs as wide as the trials that reach them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rungway_server.domain.plan import Plan
+from rungway_server.domain.preview import BracketPreview, PlanPreview
+from rungway_server.simulation.look import FAINT, INK, figure, quiet, rung_colours, titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BAR = 0.62
+"""Height of a rung, of the 1 between two."""
+_ABOVE, _BELOW = 1.0, 0.45
+"""Room for the titles and for the names of the brackets (inches)."""
+_NARROWEST = 0.012
+"""Width of a rung that hardly anybody reaches, of the whole."""
+
+
+def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
+    """Write a PNG with a column per bracket, the top rung above. Raises OSError."""
+    lengths = sorted({rung.length for bracket in plan.brackets for rung in bracket.rungs})
+    height = _ABOVE + _BELOW + 0.6 * len(lengths)
+    canvas = figure(max(2.0 + 2.1 * len(plan.brackets), 7.5), height, 160)
+    axes = canvas.add_axes((0.11, _BELOW / height, 0.86, 1 - (_ABOVE + _BELOW) / height))
+    colours = rung_colours(plan)
+    for column, bracket in enumerate(preview.brackets):
+        _bracket(axes, column, _reaching(bracket), [colours[row.length] for row in bracket.rows], lengths)
+    _axes(axes, plan, lengths)
+    saved = preview.total_length / preview.random_search_length
+    cost = f"{preview.total_length:,} {plan.unit} in all, {saved:.1%} of training every trial to the end"
+    titles(canvas, 0.11, title, f"{plan.max_trials:,} trials, {cost}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    canvas.savefig(path)
+
+
+def _reaching(bracket: BracketPreview) -> list[tuple[int, int]]:
+    """Length and number of trials that train so far, by growing length."""
+    left, reaching = bracket.max_trials, []
+    for row in bracket.rows:
+        reaching.append((row.length, left))
+        left -= row.trials
+    return reaching
+
+
+def _bracket(
+    axes: "Axes", column: int, reaching: Sequence[tuple[int, int]], colours: Sequence[str], lengths: Sequence[int]
+) -> None:
+    most = max(trials for _, trials in reaching)
+    for (length, trials), colour in zip(reaching, colours, strict=True):
+        width, y = max(0.8 * trials / most, _ABOVE, _BELOW = 1.0, 0.45
+"""Room for the titles and for the names of the brackets (inches)."""
+_NARROWEST) if trials else 0.0, lengths.index(length)
+        axes.barh(y, width, height=BAR, left=column - width / 2, color=colour, linewidth=0, zorder=3)
+        inside = width > 0.3
+        colour_of_text = "white" if inside and y else INK
+        axes.text(
+            column if inside else column + width / 2 + 0.02, y, f"{trials:,}", ha="center" if inside else "left",
+            va="center", fontsize=9.5, fontweight="bold", color=colour_of_text, zorder=4,
+            bbox=None if inside else {"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip
+
+
+def _axes(axes: "Axes", plan: Plan, lengths: Sequence[int]) -> None:
+    names = [f"Bracket {index + 1}" for index in range(len(plan.brackets))] if len(plan.brackets) > 1 else ["Trials"]
+    axes.set_xlim(-0.5, len(plan.brackets) - 0.5)
+    axes.set_ylim(-0.5, len(lengths) - 0.5)
+    axes.set_xticks(range(len(plan.brackets)), names)
+    axes.set_yticks(range(len(lengths)), [f"{length:,}" for length in lengths])
+    axes.set_ylabel(f"trained to ({plan.unit})", color=INK, fontsize=9.5)
+    for y in range(len(lengths)):
+        axes.axhline(y, color=FAINT, linewidth=0.6, linestyle=(0, (1, 3)), zorder=1)
+    quiet(axes)

@@ -1,0 +1,81 @@
+"""Reading the `when` of conditional parameters, once all names of the space are known."""
+
+from collections.abc import Mapping
+
+from rungway_server.domain.configuration import same
+from rungway_server.domain.errors import Violation
+from rungway_server.domain.fields import Section, shown
+from rungway_server.domain.json_values import json_copy, names_of
+from rungway_server.domain.space import (
+    Categorical,
+    Condition,
+    Const,
+    Int,
+    Parameter,
+    Path,
+    Space,
+    dotted,
+    paths_named,
+)
+
+MAX_CHAIN = 32
+"""Longest chain of conditions on conditional parameters."""
+MAX_ALTERNATIVES = 10_000
+"""Most values of one condition."""
+
+
+def read_conditions(space: Space, whens: Mapping[Path, Section]) -> dict[Path, tuple[Condition, ...]]:
+    """The conditions of each parameter that has some; what is wrong is noted in the sections."""
+    conditions: dict[Path, tuple[Condition, ...]] = {}
+    for path, section in whens.items():
+        found = (_condition(space, section, name) for name in names_of(section))
+        conditions[path] = tuple(condition for condition in found if condition)
+    _check_chains(conditions, whens)
+    return {path: found for path, found in conditions.items() if found}
+
+
+def _condition(space: Space, section: Section, name: str) -> Condition | None:
+    targets = paths_named(space.leaves, name)
+    if len(targets) != 1:
+        many = "is the name of several parameters" if targets else "is no parameter of the space"
+        section.refuse(name, f"{shown(name)} {many}; wanted its names from the top with dots, as in model.optimizer")
+        return None
+    node = space.leaves[targets[0]].node
+    if not isinstance(node, Const | Int | Categorical):
+        section.refuse(name, f"{shown(name)} is continuous, wanted a const, int or categorical parameter")
+        return None
+    value = section.values[name]
+    alternatives = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(alternatives) <= MAX_ALTERNATIVES:
+        section.refuse(name, f"got {len(alternatives)} values, wanted 1 to {MAX_ALTERNATIVES}")
+        return None
+    values = tuple(json_copy(item, f"{section.path}.{name}", section.violations) for item in alternatives)
+    for item in values:
+        if not _possible(node, item):
+            section.refuse(name, f"got {shown(item)}, which {name} never is")
+    return Condition(targets[0], values)
+
+
+def _possible(node: Parameter, value: object) -> bool:
+    match node:
+        case Const(val):
+            return same(val, value)
+        case Categorical(vals):
+            return any(same(val, value) for val in vals)
+        case Int(minval, maxval, _, step):
+            is_int = isinstance(value, int) and not isinstance(value, bool)
+            return is_int and minval <= value <= maxval and (value - minval) % (step or 1) == 0  # type: ignore[operator]
+        case _:
+            return False
+
+
+def _check_chains(conditions: Mapping[Path, tuple[Condition, ...]], whens: Mapping[Path, Section]) -> None:
+    """Refuse circles, and chains longer than MAX_CHAIN, by removing what depends on nothing that is left."""
+    left = set(conditions)
+    for _ in range(MAX_CHAIN):
+        left -= {path for path in left if not any(condition.path in left for condition in conditions[path])}
+    if left:
+        path = min(left)
+        names = ", ".join(sorted(dotted(other) for other in left)[:5])
+        problem = f"conditions go round in a circle, or on for more than {MAX_CHAIN} steps: {names[:200]}"
+        whens[path].violations.append(Violation(whens[path].path, problem))

@@ -1,0 +1,198 @@
+"""The simulation: workers as events on a clock, and every decision made by the service's own store.
+
+A worker trains to the next length at which a decision is made, tells, and goes on, or asks again. What happens at one
+moment is told together, in the order of the workers, and then those without work ask together. A worker that has to
+wait asks again at the next moment at which anything happens: a real one polls, and loses up to a second by it. Leases
+of live workers are renewed when they would lapse, those of silent ones are not.
+"""
+
+import heapq
+import time
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import TypeVar
+
+from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain.decisions import (
+    AskStatus,
+    Assignment,
+    Decision,
+    Lease,
+    Outcome,
+    Report,
+    Result,
+    Verdict,
+)
+from rungway_server.domain.plan import Plan
+from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.simulation.curves import Curves
+from rungway_server.simulation.fleet import DropForm, Fleet, Luck
+from rungway_server.simulation.leases import Leases
+from rungway_server.simulation.records import Job, Run, Step
+
+MOST_AT_ONCE = 256
+"""Most results or assignments in one call."""
+
+_CHECKPOINT = "simulated"
+_REF = ExperimentRef("simulation", "search")
+_T = TypeVar("_T")
+
+
+async def simulate(
+    store: Store, config: ExperimentConfig, plan: Plan, curves: Curves, fleet: Fleet, *, keep_steps: bool = True
+) -> Run:
+    """Run a search to its end, or to the fleet's horizon. The same arguments give the same run, but for its cost.
+
+    The store is used by one simulation at a time. Raises BadCurves where curves and plan do not fit (see `check_fit`),
+    and StoreUnavailable.
+    """
+    definition = await store.create(_REF, config, plan, (), "")
+    began = time.perf_counter()
+    try:
+        simulation = _Simulation(store, definition.created_ms, plan, curves, fleet, keep_steps)
+        run = await simulation.run()
+    finally:
+        await store.delete(_REF)
+    run.cost.seconds = time.perf_counter() - began
+    return run
+
+
+class _Simulation:
+    """The state of one simulation: events to come, idle workers, jobs under way by worker."""
+
+    def __init__(self, store: Store, base_ms: int, plan: Plan, curves: Curves, fleet: Fleet, keep_steps: bool) -> None:
+        self._store, self._base_ms = store, base_ms
+        self._curves, self._fleet = curves, fleet
+        self._luck = Luck(fleet, curves.unit_seconds)
+        self._rungs = [{rung.length: k for k, rung in enumerate(bracket.rungs)} for bracket in plan.brackets]
+        self._keep_steps = keep_steps
+        self._run = Run(plan, fleet)
+        self._idle = list(range(fleet.workers))
+        self._jobs: dict[int, tuple[Lease, Job]] = {}
+        self._drops: dict[int, int] = {}
+        self._leases = Leases()
+        # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease lapses.
+        self._events: list[tuple[float, int]] = []
+
+    async def run(self) -> Run:
+        """Everything from the first ask to the end."""
+        run = self._run
+        await self._hand_out(0.0)
+        while self._events and not run.done:
+            now = self._events[0][0]
+            if now > self._fleet.horizon:
+                run.end = self._fleet.horizon
+                break
+            workers = self._due(now)
+            finished = [worker for worker in workers if self._jobs[worker][1].told]
+            dropped = [worker for worker in workers if not self._jobs[worker][1].told]
+            for start in range(0, len(finished), MOST_AT_ONCE):
+                await self._tell(now, finished[start : start + MOST_AT_ONCE])
+            for worker in dropped:
+                await self._drop(now, worker)
+            if workers:
+                run.end = now
+            await self._hand_out(now)
+        unfinished = sorted(self._jobs.items())
+        run.jobs += [replace(job, ended=run.end, told=False) for _, (_, job) in unfinished]
+        return run
+
+    def _due(self, now: float) -> list[int]:
+        """Take the events of this moment: the workers whose jobs end, in order."""
+        workers = []
+        while self._events and self._events[0][0] == now:
+            worker = heapq.heappop(self._events)[1]
+            if worker >= 0:
+                workers.append(worker)
+        return workers
+
+    async def _tell(self, now: float, workers: list[int]) -> None:
+        """Tell the results of jobs that ended well; go on where the verdict says so."""
+        jobs = [self._jobs.pop(worker) for worker in workers]
+        metrics = [self._curves.metric(job.trial, job.end) for _, job in jobs]
+        results = [
+            Result(lease, (Report(job.end, metric),), _CHECKPOINT)
+            for (lease, job), metric in zip(jobs, metrics, strict=True)
+        ]
+        answer = await self._timed(self._store.tell(_REF, "", results, now_ms=self._ms(now)))
+        self._run.cost.tells += len(results)
+        for (_, job), metric, verdict in zip(jobs, metrics, answer.verdicts, strict=True):
+            self._run.jobs.append(job)
+            self._note(now, job, metric, verdict.decision, verdict)
+            if verdict.decision is Decision.CONTINUE:
+                self._leases.renewed(verdict.lease, verdict.deadline_ms)
+                self._start(now, job.worker, verdict.lease, job.bracket, job.end, verdict.next_decision_length)
+            else:
+                self._leases.ended(verdict.lease)
+                self._idle.append(job.worker)
+
+    async def _drop(self, now: float, worker: int) -> None:
+        """A job is lost; its worker is free, and the service learns of it sooner or later."""
+        lease, job = self._jobs.pop(worker)
+        self._run.jobs.append(job)
+        self._run.drops += 1
+        self._drops[job.trial] = self._drops.get(job.trial, 0) + 1
+        self._leases.ended(lease)
+        self._idle.append(worker)
+        if self._fleet.drop_form is DropForm.TOLD:
+            failing = self._store.fail(_REF, "", lease, Outcome.TRANSIENT, "dropped", now_ms=self._ms(now))
+            self._note(now, job, None, "dropped", (await self._timed(failing))[0])
+            self._run.cost.tells += 1
+            return
+        [status] = await self._timed(self._store.heartbeat(_REF, [lease], now_ms=self._ms(now)))
+        heapq.heappush(self._events, ((status.deadline_ms - self._base_ms) / 1000, -1))
+        self._note(now, job, None, "dropped", None)
+
+    async def _hand_out(self, now: float) -> None:
+        """Let every worker without work ask, until the answer is to wait or that the search is over."""
+        self._idle.sort()
+        if self._idle and (due := self._leases.due(self._ms(now))):
+            statuses = await self._timed(self._store.heartbeat(_REF, due, now_ms=self._ms(now)))
+            for status in statuses:
+                self._leases.renewed(status.lease, status.deadline_ms)
+        while self._idle:
+            count = min(len(self._idle), MOST_AT_ONCE)
+            answer = await self._timed(self._store.ask(_REF, "", count, "", now_ms=self._ms(now)))
+            self._run.cost.asks += len(answer.assignments) or 1
+            if answer.status is not AskStatus.ASSIGNED:
+                self._run.done = answer.status is AskStatus.DONE
+                return
+            for worker, assignment in zip(self._idle, answer.assignments, strict=False):
+                self._take(now, worker, assignment)
+            del self._idle[: len(answer.assignments)]
+
+    def _take(self, now: float, worker: int, assignment: Assignment) -> None:
+        lease, bracket = assignment.lease, assignment.bracket
+        self._leases.renewed(lease, assignment.deadline_ms)
+        job = self._start(now, worker, lease, bracket, assignment.from_length, assignment.next_decision_length)
+        self._note(now, job, None, "assigned", assignment)
+
+    def _start(self, now: float, worker: int, lease: Lease, bracket: int, start: int, end: int) -> Job:
+        """Begin a job: how it will end is drawn here."""
+        trial = lease.trial
+        factor, dropped_after = self._luck.draw(trial, start, end, self._drops.get(trial, 0))
+        seconds = self._curves.seconds(trial, start, end) * factor
+        ended = now + min(seconds, dropped_after)
+        job = Job(worker, trial, bracket, start, end, now, ended, told=seconds <= dropped_after)
+        self._jobs[worker] = (lease, job)
+        heapq.heappush(self._events, (ended, worker))
+        return job
+
+    def _note(
+        self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | Verdict | None
+    ) -> None:
+        if self._keep_steps:
+            rung = self._rungs[job.bracket].get(job.end, -1)
+            reason = answer.explanation.reason.value if answer else "silent"
+            step = Step(now, job.worker, job.trial, job.start, job.end, metric, decision, reason, job.bracket, rung)
+            self._run.steps.append(step)
+
+    def _ms(self, now: float) -> int:
+        return self._base_ms + round(now * 1000)
+
+    async def _timed(self, call: Awaitable[_T]) -> _T:
+        began = time.perf_counter()
+        answer = await call
+        self._run.cost.store_seconds += time.perf_counter() - began
+        self._run.cost.calls += 1
+        return answer

@@ -1,0 +1,64 @@
+"""The simulated workers: how many, how uneven, how unreliable. What happens to a job depends on the seed and the job
+alone, so searches under different rules or with different fleets meet the same luck where they train the same."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import NormalDist
+
+from rungway_server.domain.philox import philox, round_keys
+
+_STREAM = 0x466C656574
+_NORMAL = NormalDist()
+
+
+class DropForm(StrEnum):
+    """How the service learns of a dropped job."""
+
+    SILENT = "silent"
+    """Not at all: the lease lapses on the simulated clock, `lease_seconds` after the worker's last sign of life."""
+    TOLD = "told"
+    """At once: the worker tells TRANSIENT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The workers of one simulation.
+
+    Training takes 1 + |N(0, straggler_sd)| times as long as the curves say, drawn per job; a job is dropped with
+    `drop_probability` in each unit of time (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning",
+    appendix A.1). A dropped job loses what it trained since its last checkpoint, which is its last result; its worker
+    asks for other work at once. The simulation ends at `horizon` (simulated seconds) if the search has not.
+    """
+
+    workers: int
+    straggler_sd: float = 0.0
+    drop_probability: float = 0.0
+    drop_form: DropForm = DropForm.SILENT
+    horizon: float = math.inf
+    seed: int = 0
+
+
+class Luck:
+    """The draws of a fleet: a pure function of its seed and the job."""
+
+    def __init__(self, fleet: Fleet, unit_seconds: float) -> None:
+        """`unit_seconds`: the unit of time of the drop probability."""
+        self._sd = fleet.straggler_sd
+        self._keys = round_keys(fleet.seed, _STREAM)
+        # A job survives t units with probability (1 - p) ** t: the time of its drop is exponential.
+        survival = 1.0 - fleet.drop_probability
+        self._mean = -unit_seconds / math.log(survival) if 0.0 < survival < 1.0 else math.inf
+
+    def draw(self, trial: int, start: int, end: int, attempt: int) -> tuple[float, float]:
+        """By what a job's training time is multiplied, and after how many seconds of it the job would be dropped."""
+        if not self._sd and self._mean == math.inf:
+            return 1.0, math.inf
+        slow, drop, _, _ = philox((trial, start, end, attempt), self._keys)
+        factor = 1.0 + self._sd * abs(_NORMAL.inv_cdf(_open(slow))) if self._sd else 1.0
+        return factor, -self._mean * math.log(_open(drop)) if self._mean < math.inf else math.inf
+
+
+def _open(word: int) -> float:
+    """64 random bits as a number above 0 and below 1."""
+    return ((word >> 12) + 0.5) * 2.0**-52

@@ -1,0 +1,32 @@
+"""The leases of live workers: renewed when they would lapse, as heartbeats do, but without a call per heartbeat."""
+
+import heapq
+
+from rungway_server.domain.decisions import Lease
+
+
+class Leases:
+    """Deadlines of the leases whose workers live."""
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Lease, int] = {}
+        self._by_deadline: list[tuple[int, int, int]] = []
+
+    def renewed(self, lease: Lease, deadline_ms: int) -> None:
+        """The lease lasts until then."""
+        self._deadlines[lease] = deadline_ms
+        heapq.heappush(self._by_deadline, (deadline_ms, lease.trial, lease.fence))
+
+    def ended(self, lease: Lease) -> None:
+        """Nobody holds it any more, or its holder fell silent."""
+        self._deadlines.pop(lease, None)
+
+    def due(self, now_ms: int) -> list[Lease]:
+        """The leases that an ask at this time would take for lapsed: to be renewed before it."""
+        found = []
+        while self._by_deadline and self._by_deadline[0][0] <= now_ms:
+            deadline, trial, fence = heapq.heappop(self._by_deadline)
+            lease = Lease(trial, fence)
+            if self._deadlines.get(lease) == deadline:
+                found.append(lease)
+        return found

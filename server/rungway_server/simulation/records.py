@@ -1,0 +1,75 @@
+"""What a simulation leaves behind."""
+
+from dataclasses import dataclass, field
+
+from rungway_server.domain.plan import Plan
+from rungway_server.simulation.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to one worker, at a time in simulated seconds.
+
+    `decision` is `assigned`, the answer to a tell (`continue`, `pause`, `stop`, `superseded`), or `dropped`; `start`
+    and `end` are the lengths of the job, `metric` is None where nothing was told. `rung` is the one trained towards,
+    -1 where there is none at that length.
+    """
+
+    time: float
+    worker: int
+    trial: int
+    start: int
+    end: int
+    metric: float | None
+    decision: str
+    reason: str
+    bracket: int
+    rung: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A worker trained a trial from one length to another, between two times (simulated seconds).
+
+    `told` is false for what was dropped, or not finished when the run ended; `end` is then what it trained towards.
+    """
+
+    worker: int
+    trial: int
+    bracket: int
+    start: int
+    end: int
+    began: float
+    ended: float
+    told: bool
+
+
+@dataclass(slots=True)
+class Cost:
+    """What a simulation cost for real: calls, the asks and results answered, seconds in all and within the store."""
+
+    asks: int = 0
+    tells: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    store_seconds: float = 0.0
+
+    @property
+    def decisions(self) -> int:
+        """Asks and tells answered: each assignment, each WAIT or DONE, each verdict on a result."""
+        return self.asks + self.tells
+
+
+@dataclass(slots=True)
+class Run:
+    """One simulated search: `end` (simulated seconds) is its last event, `done` whether the search was over then,
+    `drops` how many jobs were dropped."""
+
+    plan: Plan
+    fleet: Fleet
+    steps: list[Step] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    end: float = 0.0
+    done: bool = False
+    drops: int = 0
+    cost: Cost = field(default_factory=Cost)

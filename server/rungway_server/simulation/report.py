@@ -1,0 +1,130 @@
+"""A simulation for people and programs: tables, JSON, CSV."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rungway_server.cli.output import count, number, plain, share, table
+from rungway_server.domain.plan import Plan
+from rungway_server.simulation.records import Cost, Run, Step
+from rungway_server.simulation.summary import Point, Summary
+
+COLUMNS = ("time", "worker", "trial", "from", "to", "metric", "decision", "reason", "bracket", "rung")
+MOST_POINTS = 12
+"""So many improvements are printed: the last ones."""
+
+
+def write_csv(steps: Iterable[Step], path: Path) -> None:
+    """One line per event, by time: see `Step`; times in simulated seconds. Raises OSError."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(COLUMNS)
+        for step in steps:
+            metric = "" if step.metric is None else repr(step.metric)
+            job = (step.trial, step.start, step.end, metric)
+            lines.writerow((f"{step.time:.6f}", step.worker, *job, step.decision, step.reason, step.bracket, step.rung))
+
+
+def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
+    """Print the figures of a run."""
+    out.print(title, "", _figures(run.plan, summary), sep="\n")
+    out.print("", _lengths(run.plan, summary), sep="\n")
+    out.print("", _best(summary, run.plan.unit), sep="\n")
+    if summary.targets:
+        out.print("", _targets(summary), sep="\n")
+    out.print("", speed(run.cost), sep="\n", soft_wrap=True)
+
+
+def speed(cost: Cost) -> str:
+    """How fast the simulation itself went."""
+    return (
+        f"Simulated in {cost.seconds:.1f} s: {count(cost.decisions)} decisions ({count(cost.asks)} asks,"
+        f" {count(cost.tells)} tells) in {count(cost.calls)} calls, {count(_rate(cost))} a second;"
+        f" {share(cost.store_seconds, cost.seconds)} of the time in the store."
+    )
+
+
+def document(run: Run, summary: Summary, curves: str, notes: Sequence[str]) -> dict[str, Any]:
+    """The same for programs. All of it but `speed` is the same for the same arguments."""
+    fleet, cost = run.fleet, run.cost
+    return {
+        "curves": curves,
+        "workers": fleet.workers,
+        "straggler_sd": fleet.straggler_sd,
+        "drop_probability": fleet.drop_probability,
+        "seed": fleet.seed,
+        "unit": run.plan.unit,
+        **plain(summary),
+        "decisions": {"asks": cost.asks, "tells": cost.tells, "calls": cost.calls},
+        "speed": {
+            "seconds": cost.seconds,
+            "store_seconds": cost.store_seconds,
+            "decisions_per_second": _rate(cost),
+        },
+        "notes": list(notes),
+    }
+
+
+def time_text(seconds: float | None) -> str:
+    """A simulated time in a table: four significant digits and a unit, "never" for None."""
+    if seconds is None:
+        return "never"
+    for size, name in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.4g} {name}"
+    return f"{seconds:.4g} s"
+
+
+def _rate(cost: Cost) -> int:
+    return round(cost.decisions / cost.seconds) if cost.seconds else 0
+
+
+def _figures(plan: Plan, summary: Summary) -> Table:
+    grid = table("Simulated", ">Value")
+    grid.add_row("time" if summary.done else "time (the search goes on)", time_text(summary.end))
+    grid.add_row("trials", f"{count(summary.trials)} of {count(plan.max_trials)}")
+    grid.add_row(f"trained ({plan.unit})", count(summary.trained_length))
+    full = f"{count(summary.full)}, the first after {time_text(summary.first_full)}" if summary.full else "0"
+    grid.add_row(f"trained to the end ({count(plan.max_length)} {plan.unit})", full)
+    grid.add_row("jobs dropped", count(summary.drops))
+    grid.add_row("workers busy", share(summary.busy, 1))
+    grid.add_row("workers busy with what was lost", share(summary.lost, 1))
+    grid.add_row("workers waiting", share(summary.waiting, 1))
+    return grid
+
+
+def _lengths(plan: Plan, summary: Summary) -> Table:
+    grid = table(f">Trained to ({plan.unit})", ">Trials")
+    for row in summary.lengths:
+        grid.add_row(count(row.length), count(row.trials))
+    return grid
+
+
+def _best(summary: Summary, unit: str) -> Table:
+    grid = table(">Time", ">Best so far", ">Trial", f">At ({unit})", ">Best trained to the end")
+    for point in summary.best[-MOST_POINTS:]:
+        full = _at(summary.best_full, point.time)
+        grid.add_row(
+            time_text(point.time), number(point.metric), str(point.trial), count(point.length),
+            number(full.metric) if full else "",
+        )  # fmt: skip
+    if summary.best_full:
+        last = summary.best_full[-1]
+        grid.add_section()
+        grid.add_row(time_text(last.time), "", str(last.trial), count(last.length), number(last.metric))
+    return grid
+
+
+def _at(points: Sequence[Point], time: float) -> Point | None:
+    return next((point for point in reversed(points) if point.time <= time), None)
+
+
+def _targets(summary: Summary) -> Table:
+    grid = table("Target", ">Metric", ">Reached after", ">Trained to the end")
+    for target in summary.targets:
+        grid.add_row(target.name, number(target.metric), time_text(target.any_length), time_text(target.full_length))
+    return grid

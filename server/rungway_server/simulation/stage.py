@@ -1,0 +1,41 @@
+"""Where simulations run: the store of the service, on an embedded Redis of their own that writes nothing to disk."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.embedded import EmbeddedRedis
+
+_T = TypeVar("_T")
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[RedisStore]:
+    """A store for as many simulations as one likes, one at a time. Raises RedisStartError when Redis does not start."""
+    with tempfile.TemporaryDirectory(prefix="rungway-simulation-") as folder:
+        async with EmbeddedRedis(Path(folder)) as server:
+            redis = connect(server.url, timeout_seconds=60.0, max_connections=2)
+            try:
+                await redis.config_set("appendonly", "no")  # nothing here outlives the simulation
+                yield RedisStore(redis)
+            finally:
+                await redis.aclose()
+
+
+def run_on_stage(simulations: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that uses `stage`, on the event loop that the service uses."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(simulations)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,125 @@
+"""Recorded learning curves: an .npz table of configurations by lengths (docs/simulation.md names its keys)."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rungway_server.simulation.curves import BadCurves, Permutation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+_NEEDED = ("meta", "tasks", "val", "seconds")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One task of a table: `values` by row and length - 1, `elapsed` the seconds by row and length (0 at length 0)."""
+
+    name: str
+    task: str
+    tasks: tuple[str, ...]
+    metric: str
+    unit: str
+    smaller_is_better: bool
+    values: "Numbers"
+    elapsed: "Numbers"
+
+    @property
+    def title(self) -> str:
+        """Its name, with the task where there are several."""
+        return f"{self.name}, {self.task}" if len(self.tasks) > 1 else self.name
+
+
+def read_table(path: Path, task: str | None = None) -> Table:
+    """Read one task of a table (the first unless named). Raises BadCurves with what is wrong with the file."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if missing := [key for key in _NEEDED if key not in file.files]:
+                raise BadCurves(f"{path}: not a table of curves: without {', '.join(missing)}")
+            stored: dict[str, Any] = {key: file[key] for key in (*_NEEDED, "n_done") if key in file.files}
+            meta = json.loads(str(stored["meta"]))
+    except OSError as error:
+        raise BadCurves(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
+        raise BadCurves(f"{path}: not an .npz table of curves: {error}") from None
+    return _one_task(path, stored, meta, task)
+
+
+def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], task: str | None) -> Table:
+    import numpy as np
+
+    tasks = tuple(str(name) for name in stored["tasks"])
+    chosen = tasks[0] if task is None else task
+    if chosen not in tasks:
+        raise BadCurves(f"{path}: has no task {chosen!r}; its tasks: {', '.join(tasks)}")
+    every = np.asarray(stored["val"], dtype=np.float64)
+    if every.ndim != 3 or every.shape[0] != len(tasks) or not every.size or not np.isfinite(every).any():
+        raise BadCurves(f"{path}: val has the shape {every.shape}, wanted (tasks, configurations, lengths)")
+    smaller = bool(meta.get("lower_is_better", True))
+    index = tasks.index(chosen)
+    try:
+        seconds = np.broadcast_to(stored["seconds"], every.shape)[index].astype(np.float64)
+        done = np.asarray(stored["n_done"])[index] if "n_done" in stored else np.full(every.shape[1], every.shape[2])
+        values, seconds = _filled(every[index], seconds, done, worst=(np.nanmax if smaller else np.nanmin)(every))
+    except (ValueError, IndexError) as error:
+        raise BadCurves(f"{path}: seconds and n_done do not fit the shape of val: {error}") from None
+    return Table(
+        name=str(meta.get("name", path.stem)),
+        task=chosen,
+        tasks=tasks,
+        metric=str(meta.get("metric", "metric")),
+        unit=str(meta.get("resource_unit", "unit")),
+        smaller_is_better=smaller,
+        values=values,
+        elapsed=np.concatenate([np.zeros((len(seconds), 1)), np.cumsum(seconds, axis=1)], axis=1),
+    )
+
+
+def _filled(values: "Numbers", seconds: "Numbers", done: Any, worst: float) -> "tuple[Numbers, Numbers]":
+    """Diverged cells get the worst value of the table; after its end a run keeps its last value and costs nothing."""
+    import numpy as np
+
+    values = np.where(np.isnan(values), worst, values)
+    lengths = np.arange(values.shape[1])
+    last = np.clip(np.asarray(done), 1, values.shape[1])[:, None] - 1
+    values = np.take_along_axis(values, np.minimum(lengths[None, :], last), axis=1)
+    return values, np.where((lengths[None, :] > last) | np.isnan(seconds), 0.0, seconds)
+
+
+class TableCurves:
+    """The curves of a search over a table: each trial is one of its rows, whatever its hyperparameters."""
+
+    def __init__(self, table: Table, seed: int, *, seconds_per_unit: float | None = None) -> None:
+        """Deal the rows by the seed. `seconds_per_unit` (seconds) replaces the recorded times."""
+        rows, self.max_length = table.values.shape
+        self.name, self.smaller_is_better = table.title, table.smaller_is_better
+        self._values: list[list[float]] = table.values.tolist()
+        self._elapsed: list[list[float]] | None = None if seconds_per_unit else table.elapsed.tolist()
+        self.unit_seconds = seconds_per_unit or float(table.elapsed[:, -1].mean()) / self.max_length
+        if not self.unit_seconds > 0:
+            raise BadCurves(f"{self.name} has no seconds: give --seconds-per-unit")
+        self._row = Permutation(rows, seed)
+
+    def metric(self, trial: int, length: int) -> float:
+        """See `Curves`."""
+        return self._values[self._row[trial]][length - 1]
+
+    def seconds(self, trial: int, start: int, end: int) -> float:
+        """See `Curves`."""
+        if self._elapsed is None:
+            return (end - start) * self.unit_seconds
+        elapsed = self._elapsed[self._row[trial]]
+        return elapsed[end] - elapsed[start]
+
+    def finals(self) -> Sequence[float]:
+        """See `Curves`."""
+        return [row[-1] for row in self._values]

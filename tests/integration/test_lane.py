@@ -1,0 +1,88 @@
+"""The connection that carries every script: many calls under way at once, and what a break does to them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import hiredis
+import pytest
+from redis.asyncio import Redis
+
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.lane import Lane
+from tests.support.redis_server import redis_on_port, redis_on_socket
+
+TIMEOUT_SECONDS = 0.3
+
+
+@pytest.fixture(params=[redis_on_socket, redis_on_port])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with request.param() as url:
+        yield url
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[Redis]:
+    client = connect(url, timeout_seconds=TIMEOUT_SECONDS, max_connections=2)
+    yield client
+    began = time.monotonic()
+    await client.aclose()
+    assert time.monotonic() - began < TIMEOUT_SECONDS, "closing waited for a connection that the lane had taken over"
+
+
+async def test_answers_find_their_calls(client: Redis) -> None:
+    lane = await Lane.open(client)
+    texts = [f"höhe {number} " + "x" * (number * 997 % 70_000) for number in range(500)]
+    assert await asyncio.gather(*(lane.call(("ECHO", text)) for text in texts)) == texts
+
+
+async def test_a_caller_that_leaves_does_not_shift_the_answers(client: Redis) -> None:
+    lane = await Lane.open(client)
+    calls = [asyncio.create_task(lane.call(("ECHO", number))) for number in range(10)]
+    await asyncio.sleep(0)  # all are on their way
+    calls[3].cancel()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [str(answer) for answer in answers if not isinstance(answer, BaseException)] == list("012456789")
+
+
+async def test_an_error_of_redis_is_an_answer(client: Redis) -> None:
+    lane = await Lane.open(client)
+    wrong, right = await asyncio.gather(lane.call(("NOSUCH",)), lane.call(("ECHO", "yes")))
+    assert isinstance(wrong, hiredis.ReplyError)
+    assert right == "yes"
+    assert not lane.closed
+
+
+async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_lane(client: Redis) -> None:
+    lane = await Lane.open(client)
+    await lane.call(("CLIENT", "PAUSE", 2_000))
+    began = time.monotonic()
+    answers = await asyncio.gather(*(lane.call(("ECHO", number)) for number in range(3)), return_exceptions=True)
+    assert TIMEOUT_SECONDS <= time.monotonic() - began < 2 * TIMEOUT_SECONDS
+    assert [type(answer) for answer in answers] == [TimeoutError] * 3
+    assert lane.closed
+    with pytest.raises(ConnectionError):
+        await lane.call(("ECHO", 1))
+
+
+async def test_answers_that_come_steadily_are_never_late(client: Redis) -> None:
+    """The time allowed counts from each call, not from the first of an unbroken row of calls."""
+    lane = await Lane.open(client)
+    began = time.monotonic()
+    while time.monotonic() - began < 3 * TIMEOUT_SECONDS:
+        await lane.call(("ECHO", 1))
+        await asyncio.sleep(0.01)
+    assert not lane.closed
+
+
+async def test_a_cut_connection_fails_the_calls_and_goes_back_to_the_pool(client: Redis) -> None:
+    for _ in range(5):  # more than the pool holds
+        lane = await Lane.open(client)
+        number = await lane.call(("CLIENT", "ID"))
+        waiting = asyncio.create_task(lane.call(("BLPOP", "nothing", 0)))
+        await asyncio.sleep(0)
+        await client.client_kill_filter(_id=number)
+        with pytest.raises(ConnectionError):
+            await waiting
+        assert lane.closed
+        await lane.close()

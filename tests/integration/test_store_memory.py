@@ -1,0 +1,147 @@
+"""What a store proposes, lists and remembers: configurations, pages of experiments, request ids."""
+
+import asyncio
+import json
+
+from redis.asyncio import Redis
+
+from rungway_server.domain.decisions import (
+    AskStatus,
+)
+from rungway_server.domain.sampling import propose
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.keys import experiment_keys, index_key
+from tests.support.calls import unique_name
+from tests.support.searches import config_of, plan, say, stored, take
+
+# Proposals.
+
+
+async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> dict[int, str]:
+    """Run the search to its end with so many workers, spread over the stores; the configuration of every trial."""
+    found: dict[int, str] = {}
+
+    async def work(store: RedisStore) -> None:
+        while (answer := await store.ask(ref, "", 1, "w")).status is not AskStatus.DONE:
+            for assignment in answer.assignments:
+                number = assignment.lease.trial
+                assert found.setdefault(number, assignment.hparams) == assignment.hparams
+                await say(store, ref, assignment.lease, assignment.to_length, float(number % 7))
+            if not answer.assignments:
+                await asyncio.sleep(0.005)
+
+    await asyncio.gather(*(work(stores[number % len(stores)]) for number in range(workers)))
+    return found
+
+
+async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_number(
+    stores: list[RedisStore], redis_url: str
+) -> None:
+    runs = []
+    for workers, several in ((1, False), (7, True), (40, True)):
+        ref = ExperimentRef("default", unique_name("s"))
+        config = config_of(plan((1,), trials=600))
+        await stored(stores[0], ref, plan((1,), trials=600))  # more than are proposed at creation
+        runs.append(await finish(stores if several else stores[:1], ref, workers))
+        trials = await stores[1].trials(ref, list(range(600)))
+        assert {trial.trial: trial.hparams for trial in trials} == runs[-1]
+    assert runs[0] == runs[1] == runs[2]
+    assert sorted(runs[0]) == list(range(600))
+    for number in (0, 255, 256, 599):
+        assert json.loads(runs[0][number]) == propose(config.space, config.seed, number)
+    assert len(set(runs[0].values())) == 600
+
+
+async def test_a_store_that_starts_in_the_middle_proposes_the_same(
+    stores: list[RedisStore], redis_url: str, ref: ExperimentRef
+) -> None:
+    config = config_of(plan((1,), trials=1000))
+    await stored(stores[0], ref, plan((1,), trials=1000))
+    for _ in range(5):
+        await take(stores[0], ref, 64)
+    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+        restarted = RedisStore(client)
+        for number in range(320, 400):
+            (assignment,) = await take(restarted, ref)
+            assert assignment.lease.trial == number
+            assert json.loads(assignment.hparams) == propose(config.space, config.seed, number)
+
+
+# Listing.
+
+
+async def test_pages_of_experiments_are_complete_and_oldest_first(store: RedisStore) -> None:
+    namespace = "pages"
+    names = [f"n{number}" for number in (5, 3, 9, 1, 7, 2, 8)]
+    for name in names:
+        await stored(store, ExperimentRef(namespace, name), plan())
+        await asyncio.sleep(0.002)
+    for size in (1, 2, 3, 7, 8):
+        pages: list[list[str]] = []
+        token = ""
+        while not pages or token:
+            page, token = await store.experiments(namespace, token, size)
+            assert len(page) <= size
+            pages.append(page)
+        assert [name for page in pages for name in page] == names
+    assert await store.experiments("nobody", "", 10) == ([], "")
+
+
+async def test_experiments_of_the_same_millisecond_are_all_listed(store: RedisStore, redis: Redis) -> None:
+    names = sorted(f"tie{number}" for number in range(20))
+    for name in names:
+        await stored(store, ExperimentRef("ties", name), plan())
+    await redis.zadd(index_key("ties"), dict.fromkeys(names, 1_700_000_000_000))
+    found: list[str] = []
+    token = ""
+    while not found or token:
+        page, token = await store.experiments("ties", token, 3)
+        found += page
+    assert found == names
+
+
+async def test_a_listing_that_was_lost_is_healed_by_whoever_reads_the_experiment(
+    stores: list[RedisStore], redis: Redis, ref: ExperimentRef
+) -> None:
+    await stored(stores[0], ref, plan())
+    await redis.zrem(index_key("default"), ref.experiment)  # as when the server died right after the script
+    await stores[1].tally(ref)
+    definition = await stores[1].definition(ref)
+    assert await redis.zscore(index_key("default"), ref.experiment) == definition.created_ms
+
+
+# Request ids.
+
+
+async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
+    redis_url: str, redis: Redis, ref: ExperimentRef
+) -> None:
+    window = 10
+    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+        store = RedisStore(client, request_window_count=window)
+        await stored(store, ref, plan((1,), trials=200))
+        generations = experiment_keys(ref, plan())[9:11]
+        answers = []
+        for number in range(55):
+            answers.append(await store.ask(ref, f"id {number}", 1, "w"))
+            kept = [await redis.hlen(key) for key in generations]
+            assert max(kept) <= window
+            for back in range(min(window, number + 1)):  # a window's worth is always remembered
+                assert await store.ask(ref, f"id {number - back}", 1, "w") == answers[number - back]
+        assert sum(kept) > window
+        forgotten = await store.ask(ref, "id 0", 1, "w")
+        assert forgotten.assignments[0].lease.trial == 55
+
+
+async def test_request_ids_are_forgotten_with_time(redis_url: str, redis: Redis, ref: ExperimentRef) -> None:
+    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+        store = RedisStore(client, request_window_ms=1_000)
+        start = (await stored(store, ref, plan((1,), trials=200), lease_seconds=3600)).created_ms
+        first = await store.ask(ref, "first", 1, "w", now_ms=start)
+        await store.ask(ref, "second", 1, "w", now_ms=start + 1_001)
+        assert await store.ask(ref, "first", 1, "w", now_ms=start + 1_900) == first  # at least one window
+        await store.ask(ref, "third", 1, "w", now_ms=start + 2_100)
+        again = await store.ask(ref, "first", 1, "w", now_ms=start + 2_200)
+        assert again.assignments[0].lease != first.assignments[0].lease

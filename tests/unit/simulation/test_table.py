@@ -1,0 +1,124 @@
+"""Tables of recorded curves: what the cells come to, which row a trial gets, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rungway_server.simulation.curves import BadCurves, Permutation, check_fit
+from rungway_server.simulation.table import Table, TableCurves, read_table
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "curves" / "digits_mlp.npz"
+NAN = float("nan")
+VALUES = [
+    [[0.9, 0.5, 0.4], [0.8, NAN, NAN], [0.7, 0.6, 0.2]],
+    [[7.0, 8.0, 9.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]],
+]
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    meta = {"name": "tiny", "metric": "error", "lower_is_better": True, "resource_unit": "epoch"}
+    arrays: dict[str, Any] = {
+        "meta": json.dumps(meta | changes.pop("meta", {})),
+        "tasks": np.array(["a", "b"]),
+        "val": np.array(VALUES, dtype=np.float32),
+        "seconds": np.ones((1, 1, 1), dtype=np.float32),
+    }
+    arrays = {key: value for key, value in (arrays | changes).items() if value is not None}
+    path = folder / "tiny.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def values(table: Table) -> list[list[float]]:
+    return np.round(table.values, 6).tolist()  # type: ignore[no-any-return]
+
+
+def test_a_diverged_cell_is_the_worst_value_of_the_table(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path))
+    assert (table.task, table.metric, table.unit, table.smaller_is_better) == ("a", "error", "epoch", True)
+    assert values(table) == [[0.9, 0.5, 0.4], [0.8, 9.0, 9.0], [0.7, 0.6, 0.2]]
+    larger = read_table(write(tmp_path, meta={"lower_is_better": False}))
+    assert values(larger)[1] == [0.8, 0.2, 0.2]
+
+
+def test_an_ended_run_keeps_its_last_value_and_costs_nothing_more(tmp_path: Path) -> None:
+    seconds = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]] * 2, dtype=np.float32)
+    table = read_table(write(tmp_path, n_done=np.array([[3, 1, 2]] * 2), seconds=seconds))
+    assert values(table) == [[0.9, 0.5, 0.4], [0.8, 0.8, 0.8], [0.7, 0.6, 0.6]]
+    assert table.elapsed.tolist() == [[0, 1, 3, 6], [0, 4, 4, 4], [0, 7, 15, 15]]
+
+
+def test_another_task(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path), "b")
+    assert values(table)[0] == [7.0, 8.0, 9.0]
+    assert table.title == "tiny, b"
+
+
+def test_each_trial_has_a_row_of_its_own_until_all_are_used() -> None:
+    order = Permutation(50, seed=3)
+    first, second = [order[trial] for trial in range(50)], [order[trial] for trial in range(50, 100)]
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    assert [Permutation(50, seed=3)[trial] for trial in (99, 0, 49)] == [second[-1], first[0], first[-1]]
+    assert [Permutation(50, seed=4)[trial] for trial in range(50)] != first
+
+
+def test_curves_give_the_rows_of_the_trials(tmp_path: Path) -> None:
+    seconds = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]] * 2, dtype=np.float32)
+    curves = TableCurves(read_table(write(tmp_path, seconds=seconds)), seed=1)
+    order = Permutation(3, seed=1)
+    for trial in range(3):
+        row = order[trial]
+        assert curves.metric(trial, 2) == pytest.approx([0.5, 9.0, 0.6][row])
+        assert curves.seconds(trial, 1, 3) == [5, 11, 17][row]
+    assert curves.unit_seconds == 5
+    assert TableCurves(read_table(write(tmp_path)), 1, seconds_per_unit=2.5).seconds(0, 1, 3) == 5.0
+
+
+def test_lengths_and_directions_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    curves = TableCurves(read_table(write(tmp_path)), seed=0)
+    check_fit(curves, 3, True)
+    with pytest.raises(BadCurves, match=r"tiny, a ends at length 3, but the search trains to 4"):
+        check_fit(curves, 4, True)
+    with pytest.raises(BadCurves, match=r"better when smaller: set smaller_is_better: true"):
+        check_fit(curves, 3, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"val": None}, "without val"),
+        ({"seconds": np.ones((4, 4))}, "seconds and n_done do not fit"),
+        ({"val": np.ones((2, 3))}, r"val has the shape \(2, 3\)"),
+        ({"val": np.full((2, 3, 3), NAN)}, "val has the shape"),
+        ({"meta": np.array({"pickled": object()}, dtype=object)}, "not an .npz table"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with np.load(path) as file:
+        arrays: dict[str, Any] = dict(file)
+    np.savez(path, **{key: value for key, value in (arrays | changes).items() if value is not None})
+    with pytest.raises(BadCurves, match=message):
+        read_table(path)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text.npz"
+    text.write_text("no table")
+    with pytest.raises(BadCurves, match=r"not an \.npz table"):
+        read_table(text)
+    with pytest.raises(BadCurves, match="cannot be read: No such file"):
+        read_table(tmp_path / "absent.npz")
+    with pytest.raises(BadCurves, match="has no task 'c'; its tasks: a, b"):
+        read_table(write(tmp_path), "c")
+
+
+def test_the_table_in_examples_is_complete() -> None:
+    table = read_table(EXAMPLE)
+    assert table.values.shape == (2000, 81)
+    assert np.isfinite(table.values).all()
+    assert (np.diff(table.elapsed, axis=1) > 0).all()
