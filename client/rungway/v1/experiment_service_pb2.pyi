@@ -30,10 +30,16 @@ class CreateExperimentRequest(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
+    WARM_START_FROM_FIELD_NUMBER: _builtins.int
+    WARM_START_COUNT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     request_id: _builtins.str
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
+    warm_start_from: _builtins.str
+    """An experiment whose best configurations become the first trials of this one; empty = none."""
+    warm_start_count: _builtins.int
+    """How many of them: 1 (also when 0) to 1,000; those that this space does not allow are left out, with a note."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds" …"""
@@ -44,10 +50,12 @@ class CreateExperimentRequest(_message.Message):
         experiment: _builtins.str = ...,
         request_id: _builtins.str = ...,
         config: _value_pb2.MapValue | None = ...,
+        warm_start_from: _builtins.str = ...,
+        warm_start_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

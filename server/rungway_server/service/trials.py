@@ -1,8 +1,12 @@
-"""What people read of trials: pages, one with its curve, the best."""
+"""What people do with trials: pages, one with its curve, the best, their lives, configurations of their own."""
 
-from rungway_server.domain.decisions import TrialView
+import json
+from collections.abc import Mapping
+
+from rungway_server.domain.decisions import EventView, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.service.checks import page_size
+from rungway_server.domain.membership import check_configuration
+from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_BEST = 1_000
@@ -37,3 +41,16 @@ class TrialUseCases:
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
         return await self._store.best(ref, count or 1)
+
+    async def explain(self, ref: ExperimentRef, number: int) -> list[EventView]:
+        """Every decision about a trial, oldest first."""
+        if number < 0:
+            raise UnknownTrial(ref.experiment, number)
+        return await self._store.explain(ref, number)
+
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
+        """Queue a configuration for the next new trial; how many wait in front of it."""
+        space = (await self._store.definition(ref)).config.space
+        if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
+            raise InvalidInput(wrong)
+        return await self._store.enqueue(ref, request_id, json.dumps(hparams, separators=(",", ":")))

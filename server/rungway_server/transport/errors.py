@@ -66,12 +66,6 @@ def typed_errors(
     return wrapped
 
 
-async def refuse_unimplemented(context: Context, rpc: str) -> NoReturn:
-    """Answer UNIMPLEMENTED."""
-    text = f"{rpc} is not implemented yet"
-    await _abort(context, grpc.StatusCode.UNIMPLEMENTED, text, [_info("NOT_IMPLEMENTED", {"rpc": rpc})])
-
-
 def _info(reason: str, metadata: dict[str, str]) -> Message:
     info: Message = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
     return info
