@@ -109,7 +109,7 @@ def calls_of(uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str
 def servers() -> dict[str, str]:
     """One redis-server of each major version that is installed: on PATH, in the usual place, beside the interpreter."""
     beside, usual = Path(sys.executable).parent / "redis-server", Path("/usr/bin/redis-server")
-    found = {}
+    found: dict[str, str] = {}
     for path in (find_redis_server(), shutil.which("redis-server"), str(usual), str(beside)):
         if path and Path(path).is_file():
             version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
@@ -125,7 +125,7 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
     return Scene(snapshot(client), experiment_keys(REF, request.param), calls_of(uid, now, leases))
 
 
-@pytest.fixture(scope="module", params=servers().values(), ids=servers().keys())
+@pytest.fixture(scope="module", params=list(servers().values()), ids=list(servers()))
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A Redis that these tests may empty, of every major version at hand."""
     with pytest.MonkeyPatch.context() as patch:

@@ -50,9 +50,7 @@ def _bracket(
 ) -> None:
     most = max(trials for _, trials in reaching)
     for (length, trials), colour in zip(reaching, colours, strict=True):
-        width, y = max(0.8 * trials / most, _ABOVE, _BELOW = 1.0, 0.45
-"""Room for the titles and for the names of the brackets (inches)."""
-_NARROWEST) if trials else 0.0, lengths.index(length)
+        width, y = max(0.8 * trials / most, _NARROWEST) if trials else 0.0, lengths.index(length)
         axes.barh(y, width, height=BAR, left=column - width / 2, color=colour, linewidth=0, zorder=3)
         inside = width > 0.3
         colour_of_text = "white" if inside and y else INK

@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -28,8 +29,9 @@ TABLE = Path("examples/curves/digits_mlp.npz")
 WORKERS = (1, 8, 64, 500)
 TROUBLES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.01), (2.0, 0.01))
 """Standard deviation of the stragglers, probability of a drop per unit of time."""
-WINDOW = 3
-"""Trials trained to the end are counted for so many times as long as one trial takes without trouble."""
+WINDOW, WINDOW_WORKERS = 3, 64
+"""Trials trained to the end are counted for so many times as long as one takes without trouble; with fewer workers than
+these, for as much longer."""
 BEST_PART = 0.01
 SPEED_UP_WORKERS = (1, 2, 4, 8, 16, 32, 64)
 LEASE_SECONDS = 5.0
@@ -117,16 +119,17 @@ async def _summaries(
     return tuple(runs)
 
 
-def straggler_table(cases: Sequence[Case], window: float) -> str:
-    """The first table, in Markdown: medians over the seeds; `window` (seconds) is how long trained trials count."""
+def straggler_table(cases: Sequence[Case], longest: int) -> str:
+    """The first table, in Markdown: medians over the seeds; `longest` is the length of a full training."""
     lines = [
         "| | | | first trained to the end | | trained to the end | | workers waiting | | search over | |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         "| **workers** | **stragglers** | **drops** |" + " **async** | **sync** |" * 4,
     ]
     for case in cases:
+        window = WINDOW * longest * max(WINDOW_WORKERS / case.fleet.workers, 1)
         cells = [f"{case.fleet.workers}", f"{case.fleet.straggler_sd:g}", f"{case.fleet.drop_probability:g}"]
-        for figure in (_first_text, lambda rule: _within(rule, window), _waiting, _over):
+        for figure in (_first_text, partial(_within, window), _waiting, _over):
             cells += [figure(case.asynchronous), figure(case.synchronous)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -151,7 +154,7 @@ def _first_text(rule: Sequence[Summary]) -> str:
     return f"{median(inf if s.first_full is None else s.first_full for s in rule):.0f}"
 
 
-def _within(rule: Sequence[Summary], window: float) -> str:
+def _within(window: float, rule: Sequence[Summary]) -> str:
     return f"{median(sum(time <= window for time in s.full_times) for s in rule):g}"
 
 
@@ -177,8 +180,8 @@ def main() -> None:
     chosen = parser.parse_args()
     began = time.perf_counter()
     table = read_table(chosen.curves, chosen.task)
-    window = WINDOW * table.values.shape[1]
-    print(straggler_table(run_on_stage(straggler_cases(table, WORKERS, chosen.seeds)), window), flush=True)
+    longest = table.values.shape[1]
+    print(straggler_table(run_on_stage(straggler_cases(table, WORKERS, chosen.seeds)), longest), flush=True)
     print()
     print(f"The target is {target_of(table, BEST_PART):.4g} ({table.metric}), what the best 1 % end at.\n")
     print(speed_up_table(run_on_stage(speed_up_cases(table, SPEED_UP_WORKERS, chosen.seeds))))

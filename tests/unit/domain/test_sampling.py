@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungway_server.domain.config import parse
@@ -157,6 +157,7 @@ def test_seed_number_and_path_all_matter() -> None:
     assert len(set(values)) == 36
 
 
+@settings(deadline=None)  # the first proposal of a seed may shuffle up to 100,000 points
 @given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_every_value_lies_in_its_space(document: dict[str, Any], seed: int, number: int) -> None:
     whole = space(document)
@@ -358,9 +359,9 @@ LATER_GOLDEN: list[tuple[dict[str, Any], list[str], int, dict[str, Any]]] = [
         },
         [],
         30,
-        {},
+        {"e": 3.1622776601683795e-05, "i": 30, "l": 4.402438229762743e-05, "s": 0.25},
     ),
-    ({"a": UNIT, "b": UNIT}, ["a + b < 0.2"], 30, {}),
+    ({"a": UNIT, "b": UNIT}, ["a + b < 0.2"], 30, {"a": 0.010072117827211513, "b": 0.18240212553110036}),
 ]
 
 

@@ -1,0 +1,328 @@
+"""Simulations on a real Redis: by hand, deterministic, within the rules of the search, and fast enough."""
+
+import json
+import resource
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL.GifImagePlugin import GifImageFile
+from typer.testing import CliRunner, Result
+
+from rungway_server.cli.app import app
+from rungway_server.domain.preview import preview
+from rungway_server.service.experiments import Planned, plan_search
+from rungway_server.service.port import Store
+from rungway_server.simulation.curves import Curves
+from rungway_server.simulation.engine import simulate
+from rungway_server.simulation.fleet import DropForm, Fleet
+from rungway_server.simulation.records import Run
+from rungway_server.simulation.stage import run_on_stage, stage
+from rungway_server.simulation.study import halving, speed_up_cases, speed_up_table, straggler_cases, straggler_table
+from rungway_server.simulation.summary import summarise
+from rungway_server.simulation.synthetic import SyntheticCurves
+from rungway_server.simulation.table import read_table
+from rungway_server.simulation.twin import synchronous
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TABLE = EXAMPLES / "curves" / "digits_mlp.npz"
+STRAGGLER = str(EXAMPLES / "straggler.yaml")
+HALVING: dict[str, Any] = {"name": "async_halving", "max_trials": 81, "max_length": 27, "num_rungs": 4, "divisor": 3}
+SEARCHERS: dict[str, dict[str, Any]] = {
+    "single": {"max_length": 27},
+    "random": {"max_trials": 20, "max_length": 27},
+    "async_halving": {**HALVING},
+    "async_halving stopping": {**HALVING, "stop_once": True},
+    "async_halving brackets": {**HALVING, "num_rungs": None, "min_length": 1, "brackets": 2},
+    "sync_halving": {**HALVING},
+    "hyperband": {"max_length": 27, "divisor": 3},
+    "adaptive": {"max_trials": 90, "max_length": 27, "divisor": 3},
+    "adaptive_asha": {"max_trials": 90, "max_length": 27, "divisor": 3},
+    "adaptive_asha stopping": {"max_trials": 90, "max_length": 27, "divisor": 3, "stop_once": True},
+}
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    async with stage() as store:
+        yield store
+
+
+def planned(lease_seconds: float = 5.0, **searcher: Any) -> Planned:
+    section = {"metric": "error", "unit": "epochs", **searcher}
+    if section["name"] != "single":
+        section.setdefault("max_concurrent_trials", 0)
+    section = {key: value for key, value in section.items() if value is not None}
+    return plan_search({"searcher": section, "lease_seconds": lease_seconds, "seed": 1})
+
+
+async def run(store: Store, search: Planned, fleet: Fleet, curves: Curves | None = None) -> Run:
+    plan = search.plan
+    curves = curves or SyntheticCurves("power", fleet.seed, plan.max_length, plan.max_trials)
+    return await simulate(store, search.config, plan, curves, fleet)
+
+
+class Ordered:
+    """Trial n is better than trial n + 1 at every length; a unit of length takes a second."""
+
+    name, max_length, smaller_is_better, unit_seconds = "ordered", 9, True, 1.0
+
+    def metric(self, trial: int, length: int) -> float:
+        return trial / 10 + 1 / length
+
+    def seconds(self, trial: int, start: int, end: int) -> float:
+        return float(end - start)
+
+    def finals(self) -> list[float]:
+        return [0.1]
+
+
+LADDER: dict[str, Any] = {"max_trials": 9, "max_length": 9, "num_rungs": 3, "divisor": 3}
+
+
+async def test_a_synchronous_search_by_hand(store: Store) -> None:
+    done = await run(store, planned(name="sync_halving", **LADDER), Fleet(2), Ordered())
+    # Rung 0 holds 9 and passes 3: trial 6's result, the seventh, makes one place certain, and so on.
+    jobs = [(job.worker, job.trial, job.start, job.end, job.began, job.ended) for job in done.jobs]
+    assert jobs[:6] == [(n % 2, n, 0, 1, n // 2, n // 2 + 1) for n in range(6)]
+    assert sorted((trial, end) for _, trial, _, end, _, _ in jobs if end > 1) == [(0, 3), (0, 9), (1, 3), (2, 3)]
+    first_up = next(began for _, trial, _, end, began, _ in jobs if end == 3)
+    assert first_up == 4.0
+    assert (jobs[-1][1], jobs[-1][5], done.end, done.done) == (0, done.end, done.end, True)
+
+
+async def test_an_asynchronous_search_by_hand(store: Store) -> None:
+    done = await run(store, planned(name="async_halving", **LADDER), Fleet(1), Ordered())
+    told = [(job.trial, job.end, job.ended) for job in done.jobs]
+    # Three results let the best go up; the worker's own trial is not it, so it asks, and gets trial 0.
+    assert told[:4] == [(0, 1, 1.0), (1, 1, 2.0), (2, 1, 3.0), (0, 3, 5.0)]
+    assert done.end == 9 * 1 + 3 * 2 + 1 * 6
+    assert [step.decision for step in done.steps[:2]] == ["assigned", "pause"]
+    assert done.cost.tells == len(done.jobs) == 13
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+async def test_every_searcher_runs_to_its_end(store: Store, name: str) -> None:
+    search = planned(**{**SEARCHERS[name], "name": name.partition(" ")[0]})
+    fleet = Fleet(7, 0.5, 0.01, seed=3)
+    done = await run(store, search, fleet)
+    plan = search.plan
+    summary = summarise(done, SyntheticCurves("power", 3, plan.max_length, plan.max_trials))
+    assert done.done
+    assert summary.trials == plan.max_trials
+    assert summary.full >= 1
+    assert {row.length for row in summary.lengths} <= {rung.length for b in plan.brackets for rung in b.rungs}
+    assert not any(step.decision == "superseded" for step in done.steps)
+    check_workers(done)
+
+
+def check_workers(done: Run) -> None:
+    """No worker does two things at once, and no trial is trained twice at once."""
+    for key in ("worker", "trial"):
+        jobs = sorted(done.jobs, key=lambda job: (getattr(job, key), job.began, job.ended))
+        for one, following in pairwise(jobs):
+            if getattr(one, key) == getattr(following, key):
+                assert one.ended <= following.began
+
+
+@pytest.mark.parametrize("name", ["sync_halving", "hyperband", "adaptive"])
+async def test_a_synchronous_search_trains_what_its_preview_says(store: Store, name: str) -> None:
+    search = planned(**{**SEARCHERS[name], "name": name})
+    done = await run(store, search, Fleet(8, 1.0))
+    summary = summarise(done, SyntheticCurves("power", 0, 27, 1))
+    rows = [(row.length, row.trials) for row in preview(search.plan).total if row.trials]
+    assert [(row.length, row.trials) for row in summary.lengths] == rows
+
+
+async def test_the_same_seed_gives_the_same_run(store: Store) -> None:
+    search = planned(name="adaptive_asha", max_trials=60, max_length=27, divisor=3)
+    fleet = Fleet(5, 0.7, 0.02, seed=9)
+    first, second = [await run(store, search, fleet) for _ in range(2)]
+    assert first.steps == second.steps
+    assert first.jobs == second.jobs
+    other = await run(store, search, replace(fleet, seed=10))
+    assert other.steps != first.steps
+
+
+async def test_a_silent_drop_comes_back_when_its_lease_lapses(store: Store) -> None:
+    done = await run(store, planned(4.0, **HALVING), Fleet(6, 0.5, 0.03, seed=2))
+    again = check_drops(done)
+    assert len(again) >= 5
+    assert min(again) == pytest.approx(4.0, abs=0.001)  # the store counts in milliseconds
+
+
+async def test_a_told_drop_comes_back_at_once(store: Store) -> None:
+    done = await run(store, planned(4.0, **HALVING), Fleet(6, 0.5, 0.03, DropForm.TOLD, seed=2))
+    again = check_drops(done)
+    assert len(again) >= 5
+    assert min(again) == 0.0
+
+
+def check_drops(done: Run) -> list[float]:
+    """How long each dropped trial that came back was away; it starts again from its last result."""
+    again = []
+    for place, drop in enumerate(done.steps):
+        if drop.decision == "dropped":
+            later = [s for s in done.steps[place + 1 :] if s.trial == drop.trial and s.decision == "assigned"]
+            if later and later[0].reason == "requeued":
+                assert later[0].start == drop.start
+                again.append(later[0].time - drop.time)
+    assert done.drops == sum(step.decision == "dropped" for step in done.steps)
+    return again
+
+
+async def test_leases_of_live_workers_never_lapse(store: Store) -> None:
+    search = planned(0.5, **HALVING)
+    curves = SyntheticCurves("power", 0, 27, 81, seconds_per_unit=60.0)  # 120 leases long
+    done = await run(store, search, Fleet(4), curves)
+    assert done.done
+    assert {step.reason for step in done.steps if step.decision == "assigned"} == {"new_trial", "promoted"}
+    assert [job.trial for job in done.jobs] == [job.trial for job in (await run(store, search, Fleet(4))).jobs]
+
+
+async def test_the_cap_holds_back_workers(store: Store) -> None:
+    done = await run(store, planned(**HALVING, max_concurrent_trials=3), Fleet(8, 1.0))
+    moments = sorted(job.began for job in done.jobs)
+    assert max(sum(job.began <= now < job.ended for job in done.jobs) for now in moments) == 3
+
+
+async def test_the_horizon_cuts_jobs_off(store: Store) -> None:
+    done = await run(store, planned(**HALVING), Fleet(4, 0.5, horizon=20.0))
+    assert (done.end, done.done, done.drops) == (20.0, False, 0)
+    unfinished = [job for job in done.jobs if not job.told]
+    assert len(unfinished) == 4
+    assert {job.ended for job in unfinished} == {20.0}
+
+
+async def test_asynchronous_promotion_trains_the_first_to_the_end_earlier(store: Store) -> None:
+    search, fleet = halving(read_table(TABLE)), Fleet(16, 1.0, 0.01)
+    small = replace(search.plan, brackets=(replace(search.plan.brackets[0], max_trials=243),))
+    curves = SyntheticCurves("power", 1, 81, 243)
+    first = []
+    for plan in (small, synchronous(small)):
+        done = await simulate(store, search.config, plan, curves, fleet)
+        first.append(summarise(done, curves).first_full or 0.0)
+    assert 0 < first[0] < 0.8 * first[1]
+
+
+def test_two_thousand_decisions_a_second_of_one_core() -> None:
+    """By the processor time of this process and its Redis together, whatever else the machine does."""
+    search = planned(**{**HALVING, "max_trials": 1500})
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.process_time()
+
+    async def both() -> Run:
+        async with stage() as store:
+            return await run(store, search, Fleet(64, 0.5))
+
+    done = run_on_stage(both())
+    spent = time.process_time() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent += after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
+    assert done.cost.decisions > 3500
+    assert done.cost.decisions / spent > 2000
+
+
+async def test_the_study_prints_its_tables() -> None:
+    table = read_table(TABLE)
+    small = replace(table, values=table.values[:60, :9], elapsed=table.elapsed[:60, :10])
+    rows = straggler_table(await straggler_cases(small, (1, 4), 2), 9).splitlines()
+    assert len(rows) == 3 + 2 * 4
+    assert len({row.count("|") for row in rows}) == 1
+    rows = speed_up_table(await speed_up_cases(small, (1, 4), 2)).splitlines()
+    assert len(rows) == 2 + 2
+    assert rows[2].startswith("| 1 | ")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["simulate", *arguments])
+
+
+def test_the_command_prints_figures_and_writes_files(tmp_path: Path) -> None:
+    csv, png = tmp_path / "events.csv", tmp_path / "new" / "picture.png"
+    result = invoke(
+        *(STRAGGLER, "--curves", str(TABLE), "--workers", "16", "--seconds-per-unit", "1", "--straggler-sd", "1"),
+        *("--drop-probability", "0.01", "--seed", "4", "--target", "0.05", "--csv", str(csv), "--plot", str(png)),
+    )
+    assert result.exit_code == 0, result.output
+    for words in ("243 of 243", "workers waiting", "Best so far", "0.05", "decisions", "a second"):
+        assert words in result.output
+    lines = csv.read_text().splitlines()
+    assert lines[0] == "time,worker,trial,from,to,metric,decision,reason,bracket,rung"
+    assert lines[1] == "0.000000,0,0,0,1,,assigned,new_trial,0,0"
+    assert len(lines) > 600
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_command_gives_the_same_json() -> None:
+    arguments = (STRAGGLER, "--synthetic", "power", "--workers", "60", "--straggler-sd", "1", "--output", "json")
+    first, second = [timeless(invoke(*arguments)) for _ in range(2)]
+    assert first == second
+    assert first["curves"] == "power"
+    assert first["trials"] == 243
+    assert sum(row["trials"] for row in first["lengths"]) == 243
+    assert first["busy"] + first["lost"] + first["waiting"] == pytest.approx(1)
+
+
+def timeless(result: Result) -> Mapping[str, Any]:
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert document.pop("speed")["decisions_per_second"] > 0
+    return document
+
+
+def test_the_animation_moves_for_fifteen_seconds_and_stays_small(tmp_path: Path) -> None:
+    gif = tmp_path / "moving.gif"
+    result = invoke(
+        *(STRAGGLER, "--curves", str(TABLE), "--workers", "16", "--seconds-per-unit", "1"),
+        *("--straggler-sd", "2", "--drop-probability", "0.01", "--animate", str(gif)),
+    )
+    assert result.exit_code == 0, result.output
+    assert gif.stat().st_size < 3_000_000
+    with GifImageFile(gif) as picture:
+        assert (picture.size, picture.n_frames) == ((1200, 580), 150)
+        assert picture.info["loop"] == 0
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or ()}
+        assert (255, 255, 255) in colours
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "name one source of curves"),
+        (("--synthetic", "straight"), 2, "there are: power, crossing, random"),
+        (("--synthetic", "power", "--curves", str(TABLE)), 2, "name one source of curves"),
+        (("--curves", "absent.npz"), 2, "absent.npz: cannot be read"),
+        (("--curves", str(TABLE), "--task", "letters"), 2, "has no task 'letters'; its tasks: digits"),
+        (("--synthetic", "power", "--drop-form", "loud"), 2, "wanted one of silent, told"),
+        (("--synthetic", "power", "--csv", "absent/events.csv"), 2, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_in_one_block(arguments: tuple[str, ...], code: int, message: str) -> None:
+    result = invoke(STRAGGLER, "--workers", "4", *arguments)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("searcher", "message"),
+    [
+        ({"max_length": 82}, "ends at length 81, but the search trains to 82"),
+        ({"smaller_is_better": False}, "better when smaller"),
+    ],
+)
+def test_searches_that_the_table_cannot_show_are_refused(
+    searcher: Mapping[str, Any], message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "search.json"
+    section = {"name": "random", "metric": "error", "max_trials": 4, "max_length": 9, "unit": "epochs", **searcher}
+    file.write_text(json.dumps({"searcher": section}))
+    result = invoke(str(file), "--curves", str(TABLE), "--workers", "4")
+    assert result.exit_code == 2
+    assert message in result.stderr
