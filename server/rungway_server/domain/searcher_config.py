@@ -82,10 +82,11 @@ class SearcherConfig:
     """A searcher section with its defaults; keys that its searcher does not have keep their defaults.
 
     `max_length`, `min_length` and `budget` are in `unit`; no max_length means that each trial trains once, to
-    completion (single, random and grid only). A result as good as `target_metric` ends the search. `max_trials` is 0 where it is not given: for a grid without a limit, and
-    for synchronous halving by `budget`. `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the
-    stopping form. Exactly one of `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode`
-    and `max_rungs`. `population` is set for pbt alone.
+    completion (single, random and grid only). A result as good as `target_metric` ends the search. `max_trials` is 0
+    where it is not given: for a grid without a limit, and for synchronous halving by `budget`.
+    `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the stopping form. Exactly one of
+    `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
+    `population` is set for pbt alone.
     """
 
     name: SearcherName

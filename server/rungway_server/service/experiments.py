@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 
 from rungway_server.domain.config import ExperimentConfig, parse
 from rungway_server.domain.decisions import ExperimentState, Tally
-from rungway_server.domain.errors import InvalidInput, UnknownExperiment, Violation
+from rungway_server.domain.errors import InvalidInput, NewerSchema, UnknownExperiment, Violation
 from rungway_server.domain.membership import check_configuration
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
+from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
 from rungway_server.domain.searchers import make_plan
 from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
 MOST_WARM = 1_000
+LARGEST_CONFIGURATION = 32_768
+"""Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
+    size = len(json.dumps(propose(config.space, config.seed, 0)))
+    if size > LARGEST_CONFIGURATION:
+        raise InvalidInput.one(
+            "hyperparameters", f"make configurations of {size} bytes, wanted at most {LARGEST_CONFIGURATION}"
+        )
     return Planned(config, plan, (*notes, *more))
 
 
@@ -118,7 +126,7 @@ class ExperimentUseCases:
     async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | None:
         try:
             return await self.get(ref)
-        except UnknownExperiment:  # deleted since the page was read
+        except (UnknownExperiment, NewerSchema):  # deleted since the page was read, or of a newer server
             return None
 
     async def change_state(self, ref: ExperimentRef, state: ExperimentState) -> ExperimentView:

@@ -12,6 +12,10 @@ from rungway_server.service.port import ExperimentRef, Store
 MOST_BEST = 1_000
 
 
+_LARGEST_PAGE = 2 << 20
+"""Bytes of text in a page: clients take messages of 4 MiB."""
+
+
 class TrialUseCases:
     """Reads trials. Errors are those of the store, UnknownTrial and InvalidInput."""
 
@@ -25,8 +29,9 @@ class TrialUseCases:
         if token and not (token.isascii() and token.isdigit() and len(token) < 16):
             raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
         first, size = int(token or 0), page_size(asked)
-        trials = await self._store.trials(ref, list(range(first, first + size + 1)))
-        return trials[:size], str(first + size) if len(trials) > size else ""
+        found = await self._store.trials(ref, list(range(first, first + size + 1)))
+        page = _that_fit(found[:size])
+        return page, str(first + len(page)) if len(found) > len(page) else ""
 
     async def get(self, ref: ExperimentRef, number: int) -> TrialView:
         """One trial with its curve."""
@@ -37,10 +42,10 @@ class TrialUseCases:
         return found[0]
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """The best trials, best first."""
+        """The best trials, best first; fewer where they are too large for one message."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
-        return await self._store.best(ref, count or 1)
+        return _that_fit(await self._store.best(ref, count or 1))
 
     async def explain(self, ref: ExperimentRef, number: int) -> list[EventView]:
         """Every decision about a trial, oldest first."""
@@ -54,3 +59,13 @@ class TrialUseCases:
         if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
             raise InvalidInput(wrong)
         return await self._store.enqueue(ref, request_id, json.dumps(hparams, separators=(",", ":")))
+
+
+def _that_fit(trials: list[TrialView]) -> list[TrialView]:
+    """The first trials, as many as a message takes, but at least one."""
+    room = _LARGEST_PAGE
+    for i, trial in enumerate(trials):
+        room -= 200 + sum(len(text.encode()) for text in (trial.hparams, trial.checkpoint, trial.worker, trial.message))
+        if room < 0:
+            return trials[: max(i, 1)]
+    return trials

@@ -52,7 +52,7 @@ class RedisReads:
         known, answer = await self._experiments.run("explain", ref, [trial], rungs=False)
         if answer[0] == "unknown_trial":
             raise UnknownTrial(ref.experiment, trial)
-        return [read_event(*fields, known.smaller_is_better) for fields in answer[1:]]
+        return [read_event(name, event, state, known.smaller_is_better) for name, event, state in answer[1:]]
 
     async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
         """See the port."""
