@@ -75,8 +75,8 @@ class Settings(BaseSettings):
     redis_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60)
     """How long to wait for Redis: for a connection of the pool, for connecting, and for an answer (seconds, each)."""
 
-    redis_max_connections: int = Field(default=64, ge=1, le=10_000)
-    """Most connections to Redis at once; further calls wait for one."""
+    redis_max_connections: int = Field(default=64, ge=2, le=10_000)
+    """Most connections to Redis at once: one carries all decisions, the others what is only read."""
 
     unsafe_eviction: Literal["refuse", "warn"] = "refuse"
     """What to do with a Redis that may evict keys (maxmemory-policy other than noeviction), which destroys searches."""

@@ -144,7 +144,7 @@ MUTANTS = (
         "math.max(math.floor(x.sizes[b][k] / x.plan.divisor), 1)",
         "math.floor(x.sizes[b][k] / x.plan.divisor)",
     ),
-    _mutant("a stopped search still ranks", "include/decide", "if not stopped and", "if"),
+    _mutant("a stopped search still ranks", "include/decide", "if not over and", "if"),
     # Requests and metrics.
     _mutant(
         "no request is remembered",

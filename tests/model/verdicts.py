@@ -109,7 +109,8 @@ def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
 
 def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> Verdict:
     """What each outcome does to the trial."""
-    if outcome is Outcome.PREEMPTED:
+    stopped = search.state is State.STOPPED
+    if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and stopped):
         return give_back(search, trial, Release(lease))
     if outcome is Outcome.INVALID:
         search.end_lease(trial, TrialState.INVALID)

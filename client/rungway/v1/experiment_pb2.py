@@ -23,42 +23,39 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rungway.v1 import trial_pb2 as rungway_dot_v1_dot_trial__pb2
 from rungway.v1 import value_pb2 as rungway_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brungway/v1/experiment.proto\x12\nrungway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rungway/v1/value.proto\"\xb7\x02\n\nExperiment\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x1e\n\x04plan\x18\x03 \x01(\x0b\x32\x10.rungway.v1.Plan\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x1b.rungway.v1.ExperimentState\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06trials\x18\x06 \x01(\x0b\x32\x17.rungway.v1.TrialCounts\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12\x16\n\x0etrained_length\x18\x08 \x01(\x03\x12\x10\n\x08revision\x18\t \x01(\x03\x12\r\n\x05notes\x18\n \x03(\t\"\x94\x01\n\x0bTrialCounts\x12\x0f\n\x07started\x18\x01 \x01(\x03\x12\x0f\n\x07running\x18\x02 \x01(\x03\x12\x0e\n\x06paused\x18\x03 \x01(\x03\x12\x0e\n\x06queued\x18\x04 \x01(\x03\x12\x11\n\tcompleted\x18\x05 \x01(\x03\x12\x0f\n\x07stopped\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x0f\n\x07invalid\x18\x08 \x01(\x03\"\xbc\x01\n\x04Plan\x12%\n\x08\x62rackets\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Bracket\x12\'\n\x04rule\x18\x02 \x01(\x0e\x32\x19.rungway.v1.PromotionRule\x12&\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x18.rungway.v1.DecisionForm\x12\x0f\n\x07\x64ivisor\x18\x04 \x01(\x01\x12\x1d\n\x15max_concurrent_trials\x18\x05 \x01(\x03\x12\x0c\n\x04unit\x18\x06 \x01(\t\"\x7f\n\x07\x42racket\x12\x1f\n\x05rungs\x18\x01 \x03(\x0b\x32\x10.rungway.v1.Rung\x12\x12\n\nmax_trials\x18\x02 \x01(\x03\x12\x1d\n\x15max_concurrent_trials\x18\x03 \x01(\x03\x12\x0f\n\x07started\x18\x04 \x01(\x03\x12\x0f\n\x07running\x18\x05 \x01(\x03\"U\n\x04Rung\x12\x0e\n\x06length\x18\x01 \x01(\x03\x12\x0f\n\x07results\x18\x02 \x01(\x03\x12\x0e\n\x06passed\x18\x03 \x01(\x03\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x0e\n\x06passes\x18\x05 \x01(\x03\"\xe7\x01\n\x07Preview\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.rungway.v1.Plan\x12,\n\x08\x62rackets\x18\x02 \x03(\x0b\x32\x1a.rungway.v1.BracketPreview\x12%\n\x05total\x18\x03 \x03(\x0b\x32\x16.rungway.v1.PreviewRow\x12\x14\n\x0ctotal_length\x18\x04 \x01(\x03\x12\x1c\n\x14random_search_length\x18\x05 \x01(\x03\x12$\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\r\n\x05notes\x18\x07 \x03(\t\"J\n\x0e\x42racketPreview\x12\x12\n\nmax_trials\x18\x01 \x01(\x03\x12$\n\x04rows\x18\x02 \x03(\x0b\x32\x16.rungway.v1.PreviewRow\",\n\nPreviewRow\x12\x0e\n\x06trials\x18\x01 \x01(\x03\x12\x0e\n\x06length\x18\x02 \x01(\x03\"\xc1\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05trial\x18\x04 \x01(\x03\x12/\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32\x1e.rungway.v1.Event.DetailsEntry\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xa7\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1b\n\x17\x45XPERIMENT_STATE_PAUSED\x10\x02\x12\x1c\n\x18\x45XPERIMENT_STATE_STOPPED\x10\x03\x12\x19\n\x15\x45XPERIMENT_STATE_DONE\x10\x04*b\n\rPromotionRule\x12\x1e\n\x1aPROMOTION_RULE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROMOTION_RULE_ASYNC\x10\x01\x12\x17\n\x13PROMOTION_RULE_SYNC\x10\x02*`\n\x0c\x44\x65\x63isionForm\x12\x1d\n\x19\x44\x45\x43ISION_FORM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x43ISION_FORM_PROMOTE\x10\x01\x12\x16\n\x12\x44\x45\x43ISION_FORM_STOP\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brungway/v1/experiment.proto\x12\nrungway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rungway/v1/trial.proto\x1a\x16rungway/v1/value.proto\"\xb7\x02\n\nExperiment\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12$\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x1e\n\x04plan\x18\x03 \x01(\x0b\x32\x10.rungway.v1.Plan\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x1b.rungway.v1.ExperimentState\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06trials\x18\x06 \x01(\x0b\x32\x17.rungway.v1.TrialCounts\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12\x16\n\x0etrained_length\x18\x08 \x01(\x03\x12\x10\n\x08revision\x18\t \x01(\x03\x12\r\n\x05notes\x18\n \x03(\t\"\x94\x01\n\x0bTrialCounts\x12\x0f\n\x07started\x18\x01 \x01(\x03\x12\x0f\n\x07running\x18\x02 \x01(\x03\x12\x0e\n\x06paused\x18\x03 \x01(\x03\x12\x0e\n\x06queued\x18\x04 \x01(\x03\x12\x11\n\tcompleted\x18\x05 \x01(\x03\x12\x0f\n\x07stopped\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x0f\n\x07invalid\x18\x08 \x01(\x03\"\xbc\x01\n\x04Plan\x12%\n\x08\x62rackets\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Bracket\x12\'\n\x04rule\x18\x02 \x01(\x0e\x32\x19.rungway.v1.PromotionRule\x12&\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x18.rungway.v1.DecisionForm\x12\x0f\n\x07\x64ivisor\x18\x04 \x01(\x01\x12\x1d\n\x15max_concurrent_trials\x18\x05 \x01(\x03\x12\x0c\n\x04unit\x18\x06 \x01(\t\"\x7f\n\x07\x42racket\x12\x1f\n\x05rungs\x18\x01 \x03(\x0b\x32\x10.rungway.v1.Rung\x12\x12\n\nmax_trials\x18\x02 \x01(\x03\x12\x1d\n\x15max_concurrent_trials\x18\x03 \x01(\x03\x12\x0f\n\x07started\x18\x04 \x01(\x03\x12\x0f\n\x07running\x18\x05 \x01(\x03\"U\n\x04Rung\x12\x0e\n\x06length\x18\x01 \x01(\x03\x12\x0f\n\x07results\x18\x02 \x01(\x03\x12\x0e\n\x06passed\x18\x03 \x01(\x03\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x0e\n\x06passes\x18\x05 \x01(\x03\"\xe7\x01\n\x07Preview\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.rungway.v1.Plan\x12,\n\x08\x62rackets\x18\x02 \x03(\x0b\x32\x1a.rungway.v1.BracketPreview\x12%\n\x05total\x18\x03 \x03(\x0b\x32\x16.rungway.v1.PreviewRow\x12\x14\n\x0ctotal_length\x18\x04 \x01(\x03\x12\x1c\n\x14random_search_length\x18\x05 \x01(\x03\x12$\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\r\n\x05notes\x18\x07 \x03(\t\"J\n\x0e\x42racketPreview\x12\x12\n\nmax_trials\x18\x01 \x01(\x03\x12$\n\x04rows\x18\x02 \x03(\x0b\x32\x16.rungway.v1.PreviewRow\",\n\nPreviewRow\x12\x0e\n\x06trials\x18\x01 \x01(\x03\x12\x0e\n\x06length\x18\x02 \x01(\x03\"\xce\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05trial\x18\x04 \x01(\x03\x12,\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32\x17.rungway.v1.Explanation\x12\x0e\n\x06length\x18\x06 \x01(\x03\x12\x13\n\x06metric\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06worker\x18\x08 \x01(\tB\t\n\x07_metric*\xa7\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1b\n\x17\x45XPERIMENT_STATE_PAUSED\x10\x02\x12\x1c\n\x18\x45XPERIMENT_STATE_STOPPED\x10\x03\x12\x19\n\x15\x45XPERIMENT_STATE_DONE\x10\x04*b\n\rPromotionRule\x12\x1e\n\x1aPROMOTION_RULE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROMOTION_RULE_ASYNC\x10\x01\x12\x17\n\x13PROMOTION_RULE_SYNC\x10\x02*`\n\x0c\x44\x65\x63isionForm\x12\x1d\n\x19\x44\x45\x43ISION_FORM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45\x43ISION_FORM_PROMOTE\x10\x01\x12\x16\n\x12\x44\x45\x43ISION_FORM_STOP\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rungway.v1.experiment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENT_DETAILSENTRY']._loaded_options = None
-  _globals['_EVENT_DETAILSENTRY']._serialized_options = b'8\001'
-  _globals['_EXPERIMENTSTATE']._serialized_start=1525
-  _globals['_EXPERIMENTSTATE']._serialized_end=1692
-  _globals['_PROMOTIONRULE']._serialized_start=1694
-  _globals['_PROMOTIONRULE']._serialized_end=1792
-  _globals['_DECISIONFORM']._serialized_start=1794
-  _globals['_DECISIONFORM']._serialized_end=1890
-  _globals['_EXPERIMENT']._serialized_start=101
-  _globals['_EXPERIMENT']._serialized_end=412
-  _globals['_TRIALCOUNTS']._serialized_start=415
-  _globals['_TRIALCOUNTS']._serialized_end=563
-  _globals['_PLAN']._serialized_start=566
-  _globals['_PLAN']._serialized_end=754
-  _globals['_BRACKET']._serialized_start=756
-  _globals['_BRACKET']._serialized_end=883
-  _globals['_RUNG']._serialized_start=885
-  _globals['_RUNG']._serialized_end=970
-  _globals['_PREVIEW']._serialized_start=973
-  _globals['_PREVIEW']._serialized_end=1204
-  _globals['_BRACKETPREVIEW']._serialized_start=1206
-  _globals['_BRACKETPREVIEW']._serialized_end=1280
-  _globals['_PREVIEWROW']._serialized_start=1282
-  _globals['_PREVIEWROW']._serialized_end=1326
-  _globals['_EVENT']._serialized_start=1329
-  _globals['_EVENT']._serialized_end=1522
-  _globals['_EVENT_DETAILSENTRY']._serialized_start=1476
-  _globals['_EVENT_DETAILSENTRY']._serialized_end=1522
+  _globals['_EXPERIMENTSTATE']._serialized_start=1562
+  _globals['_EXPERIMENTSTATE']._serialized_end=1729
+  _globals['_PROMOTIONRULE']._serialized_start=1731
+  _globals['_PROMOTIONRULE']._serialized_end=1829
+  _globals['_DECISIONFORM']._serialized_start=1831
+  _globals['_DECISIONFORM']._serialized_end=1927
+  _globals['_EXPERIMENT']._serialized_start=125
+  _globals['_EXPERIMENT']._serialized_end=436
+  _globals['_TRIALCOUNTS']._serialized_start=439
+  _globals['_TRIALCOUNTS']._serialized_end=587
+  _globals['_PLAN']._serialized_start=590
+  _globals['_PLAN']._serialized_end=778
+  _globals['_BRACKET']._serialized_start=780
+  _globals['_BRACKET']._serialized_end=907
+  _globals['_RUNG']._serialized_start=909
+  _globals['_RUNG']._serialized_end=994
+  _globals['_PREVIEW']._serialized_start=997
+  _globals['_PREVIEW']._serialized_end=1228
+  _globals['_BRACKETPREVIEW']._serialized_start=1230
+  _globals['_BRACKETPREVIEW']._serialized_end=1304
+  _globals['_PREVIEWROW']._serialized_start=1306
+  _globals['_PREVIEWROW']._serialized_end=1350
+  _globals['_EVENT']._serialized_start=1353
+  _globals['_EVENT']._serialized_end=1559
 # @@protoc_insertion_point(module_scope)

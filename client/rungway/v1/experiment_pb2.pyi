@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from rungway.v1 import trial_pb2 as _trial_pb2
 from rungway.v1 import value_pb2 as _value_pb2
 import builtins as _builtins
 import sys
@@ -457,44 +458,35 @@ class Event(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class DetailsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     EVENT_ID_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     TRIAL_FIELD_NUMBER: _builtins.int
-    DETAILS_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Position in the log; grows."""
     kind: _builtins.str
-    """What happened, one word."""
+    """What happened, one word: "assign", "continue", "pause", "stop", "release", "retry", "failed" or "invalid" of a trial;
+    "paused", "running", "stopped", "changed" or "done" of the experiment.
+    """
     trial: _builtins.int
     """The trial, -1 when none took part."""
+    length: _builtins.int
+    """Length the trial had reported by then under its lease (experiment's unit, absolute)."""
+    metric: _builtins.float
+    """Last metric of the trial by then; unset before its first."""
+    worker: _builtins.str
+    """Who held the trial's lease then."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When (the service's clock)."""
 
     @_builtins.property
-    def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The rest, by name."""
+    def explanation(self) -> _trial_pb2.Explanation:
+        """Why, unset when no trial took part."""
 
     def __init__(
         self,
@@ -503,12 +495,17 @@ class Event(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str = ...,
         trial: _builtins.int = ...,
-        details: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        explanation: _trial_pb2.Explanation | None = ...,
+        length: _builtins.int = ...,
+        metric: _builtins.float | None = ...,
+        worker: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "explanation", b"explanation", "metric", b"metric", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "event_id", b"event_id", "kind", b"kind", "time", b"time", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "event_id", b"event_id", "explanation", b"explanation", "kind", b"kind", "length", b"length", "metric", b"metric", "time", b"time", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
+    _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metric) -> _WhichOneofReturnType__metric | None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015

@@ -30,10 +30,16 @@ class CreateExperimentRequest(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
+    WARM_START_FROM_FIELD_NUMBER: _builtins.int
+    WARM_START_COUNT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     request_id: _builtins.str
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
+    warm_start_from: _builtins.str
+    """An experiment whose best configurations become the first trials of this one; empty = none."""
+    warm_start_count: _builtins.int
+    """How many of them: 1 (also when 0) to 1,000; those that this space does not allow are left out, with a note."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds" …"""
@@ -44,10 +50,12 @@ class CreateExperimentRequest(_message.Message):
         experiment: _builtins.str = ...,
         request_id: _builtins.str = ...,
         config: _value_pb2.MapValue | None = ...,
+        warm_start_from: _builtins.str = ...,
+        warm_start_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,6 +411,67 @@ class PreviewSearchResponse(_message.Message):
 Global___PreviewSearchResponse: _TypeAlias = PreviewSearchResponse  # noqa: Y015
 
 @_typing.final
+class UpdateExperimentRequest(_message.Message):
+    """Changes a live search. What is unset stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    MAX_TRIALS_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    """The experiment's id."""
+    max_trials: _builtins.int
+    """Valid trials to start over all brackets; not fewer than have been started."""
+    max_concurrent_trials: _builtins.int
+    """Most leases at once; 0 = no limit. Leases held are not taken away."""
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+        max_trials: _builtins.int | None = ...,
+        max_concurrent_trials: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "experiment", b"experiment", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_concurrent_trials: _TypeAlias = _typing.Literal["max_concurrent_trials"]  # noqa: Y015
+    _WhichOneofArgType__max_concurrent_trials: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials"]  # noqa: Y015
+    _WhichOneofReturnType__max_trials: _TypeAlias = _typing.Literal["max_trials"]  # noqa: Y015
+    _WhichOneofArgType__max_trials: _TypeAlias = _typing.Literal["_max_trials", b"_max_trials"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent_trials) -> _WhichOneofReturnType__max_concurrent_trials | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_trials) -> _WhichOneofReturnType__max_trials | None: ...
+
+Global___UpdateExperimentRequest: _TypeAlias = UpdateExperimentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateExperimentResponse(_message.Message):
+    """The search after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def experiment(self) -> _experiment_pb2.Experiment:
+        """The search."""
+
+    def __init__(
+        self,
+        *,
+        experiment: _experiment_pb2.Experiment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateExperimentResponse: _TypeAlias = UpdateExperimentResponse  # noqa: Y015
+
+@_typing.final
 class EnqueueTrialRequest(_message.Message):
     """A user's own configuration."""
 
@@ -417,7 +486,7 @@ class EnqueueTrialRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
-        """The configuration."""
+        """The configuration: every parameter of the space, with a value that the space allows."""
 
     def __init__(
         self,

@@ -75,6 +75,11 @@ class ExperimentServiceStub(object):
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchRequest.SerializeToString,
                 response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchResponse.FromString,
                 _registered_method=True)
+        self.UpdateExperiment = channel.unary_unary(
+                '/rungway.v1.ExperimentService/UpdateExperiment',
+                request_serializer=rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.SerializeToString,
+                response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.FromString,
+                _registered_method=True)
         self.EnqueueTrial = channel.unary_unary(
                 '/rungway.v1.ExperimentService/EnqueueTrial',
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialRequest.SerializeToString,
@@ -167,8 +172,15 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateExperiment(self, request, context):
+        """Changes how many trials a live search may start, or run at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnqueueTrial(self, request, context):
-        """Puts a user's own configuration at the front of the queue. Not implemented yet.
+        """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,14 +208,14 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExplainTrial(self, request, context):
-        """The life of a trial: every decision with its numbers. Not implemented yet.
+        """The life of a trial: every decision with its numbers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """Follows the event log. Not implemented yet.
+        """Follows the event log until the search is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -251,6 +263,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.PreviewSearch,
                     request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchRequest.FromString,
                     response_serializer=rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchResponse.SerializeToString,
+            ),
+            'UpdateExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateExperiment,
+                    request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.FromString,
+                    response_serializer=rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.SerializeToString,
             ),
             'EnqueueTrial': grpc.unary_unary_rpc_method_handler(
                     servicer.EnqueueTrial,
@@ -500,6 +517,33 @@ class ExperimentService(object):
             '/rungway.v1.ExperimentService/PreviewSearch',
             rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchRequest.SerializeToString,
             rungway_dot_v1_dot_experiment__service__pb2.PreviewSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungway.v1.ExperimentService/UpdateExperiment',
+            rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentRequest.SerializeToString,
+            rungway_dot_v1_dot_experiment__service__pb2.UpdateExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,8 +49,10 @@ class ExperimentServiceStub:
     """Removes a search and everything stored of it."""
     PreviewSearch: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]
     """Plans a search without storing anything."""
+    UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]
+    """Changes how many trials a live search may start, or run at once."""
     EnqueueTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]
-    """Puts a user's own configuration at the front of the queue. Not implemented yet."""
+    """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
     """Lists trials by number."""
     GetTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]
@@ -58,9 +60,9 @@ class ExperimentServiceStub:
     BestTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]
     """The trials with the best metric, best first."""
     ExplainTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]
-    """The life of a trial: every decision with its numbers. Not implemented yet."""
+    """The life of a trial: every decision with its numbers."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]
-    """Follows the event log. Not implemented yet."""
+    """Follows the event log until the search is over."""
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
@@ -83,8 +85,10 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Removes a search and everything stored of it."""
     PreviewSearch: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]  # type: ignore[assignment]
     """Plans a search without storing anything."""
+    UpdateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
+    """Changes how many trials a live search may start, or run at once."""
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
-    """Puts a user's own configuration at the front of the queue. Not implemented yet."""
+    """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
     """Lists trials by number."""
     GetTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]  # type: ignore[assignment]
@@ -92,9 +96,9 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     BestTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]  # type: ignore[assignment]
     """The trials with the best metric, best first."""
     ExplainTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]  # type: ignore[assignment]
-    """The life of a trial: every decision with its numbers. Not implemented yet."""
+    """The life of a trial: every decision with its numbers."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
-    """Follows the event log. Not implemented yet."""
+    """Follows the event log until the search is over."""
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     """What people, the command line and dashboards call."""
@@ -164,12 +168,20 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Plans a search without storing anything."""
 
     @_abc_1.abstractmethod
+    def UpdateExperiment(
+        self,
+        request: _experiment_service_pb2.UpdateExperimentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_service_pb2.UpdateExperimentResponse, _abc.Awaitable[_experiment_service_pb2.UpdateExperimentResponse]]:
+        """Changes how many trials a live search may start, or run at once."""
+
+    @_abc_1.abstractmethod
     def EnqueueTrial(
         self,
         request: _experiment_service_pb2.EnqueueTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.EnqueueTrialResponse, _abc.Awaitable[_experiment_service_pb2.EnqueueTrialResponse]]:
-        """Puts a user's own configuration at the front of the queue. Not implemented yet."""
+        """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
 
     @_abc_1.abstractmethod
     def ListTrials(
@@ -201,7 +213,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ExplainTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ExplainTrialResponse, _abc.Awaitable[_experiment_service_pb2.ExplainTrialResponse]]:
-        """The life of a trial: every decision with its numbers. Not implemented yet."""
+        """The life of a trial: every decision with its numbers."""
 
     @_abc_1.abstractmethod
     def WatchEvents(
@@ -209,6 +221,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.WatchEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_experiment_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_experiment_service_pb2.WatchEventsResponse]]:
-        """Follows the event log. Not implemented yet."""
+        """Follows the event log until the search is over."""
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

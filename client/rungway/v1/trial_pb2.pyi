@@ -96,6 +96,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Failed for good, or its restarts are spent."""
     REASON_INVALID: _Reason.ValueType  # 17
     """The configuration was declared invalid; a fresh trial replaces it."""
+    REASON_TARGET_REACHED: _Reason.ValueType  # 18
+    """The result is as good as the target metric: the search has finished."""
+    REASON_ENQUEUED: _Reason.ValueType  # 19
+    """A new trial was started with a configuration that a user queued."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -136,6 +140,10 @@ REASON_FAILED: Reason.ValueType  # 16
 """Failed for good, or its restarts are spent."""
 REASON_INVALID: Reason.ValueType  # 17
 """The configuration was declared invalid; a fresh trial replaces it."""
+REASON_TARGET_REACHED: Reason.ValueType  # 18
+"""The result is as good as the target metric: the search has finished."""
+REASON_ENQUEUED: Reason.ValueType  # 19
+"""A new trial was started with a configuration that a user queued."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

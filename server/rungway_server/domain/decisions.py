@@ -34,6 +34,8 @@ class Reason(StrEnum):
     RETRY = "retry"
     FAILED = "failed"
     INVALID = "invalid"
+    TARGET_REACHED = "target_reached"
+    ENQUEUED = "enqueued"
 
 
 class Outcome(StrEnum):
@@ -201,6 +203,20 @@ class TrialView:
     message: str
     created_ms: int
     curve: Sequence[Report] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part."""
+
+    event_id: str
+    time_ms: int
+    kind: str
+    trial: int = -1
+    explanation: Explanation | None = None
+    length: int = 0
+    metric: float | None = None
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ RungwayError
 ├── ExperimentExists        the id is taken
 ├── RequestIdReused         the same request_id came with another request
 ├── WrongState              the experiment's state does not allow the call
+├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
 └── StoreUnavailable        the store does not answer, or refuses writes
 """
@@ -94,6 +95,17 @@ class WrongState(RungwayError):
 
     def __init__(self, experiment: str, state: str, wanted: str) -> None:
         super().__init__(f"experiment {experiment!r} is {state}: {wanted}", experiment=experiment, state=state)
+
+
+class NoTrialsLeft(RungwayError):
+    """Every new trial of the experiment is started or has a queued configuration."""
+
+    reason = "NO_TRIALS_LEFT"
+
+    def __init__(self, experiment: str) -> None:
+        super().__init__(
+            f"experiment {experiment!r} has no new trials left: raise max_trials first", experiment=experiment
+        )
 
 
 class NewerSchema(RungwayError):

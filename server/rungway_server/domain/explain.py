@@ -15,6 +15,8 @@ _PLAIN = {
     Reason.PREEMPTED: "given back: waits for the next worker",
     Reason.RETRY: "failed in a way that a retry may cure: waits for the next worker",
     Reason.FAILED: "failed for good: ranks after every real result",
+    Reason.TARGET_REACHED: "the target was reached: the search has finished",
+    Reason.ENQUEUED: "a new trial with a configuration that a user queued",
     Reason.INVALID: "invalid configuration: its results are removed and a fresh trial replaces it",
 }
 

@@ -37,7 +37,7 @@ class Sampler(StrEnum):
 NOT_YET = (SearcherName.PBT,)
 """Searchers that can be read and planned but not created yet."""
 
-_COMMON = ("name", "metric", "smaller_is_better", "max_length", "unit")
+_COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
 _CAP = "max_concurrent_trials"
 _SEVERAL = (*_COMMON, "max_trials", _CAP, "sampler")
 _ASYNC = (*_SEVERAL, "divisor", "min_length", "stop_once")
@@ -82,15 +82,17 @@ class SearcherConfig:
     """A searcher section with its defaults; keys that its searcher does not have keep their defaults.
 
     `max_length`, `min_length` and `budget` are in `unit`; no max_length means that each trial trains once, to
-    completion (single, random and grid only). `max_trials` is 0 where it is not given: for a grid without a limit, and
-    for synchronous halving by `budget`. `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the
-    stopping form. Exactly one of `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode`
-    and `max_rungs`. `population` is set for pbt alone.
+    completion (single, random and grid only). A result as good as `target_metric` ends the search. `max_trials` is 0
+    where it is not given: for a grid without a limit, and for synchronous halving by `budget`.
+    `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the stopping form. Exactly one of
+    `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
+    `population` is set for pbt alone.
     """
 
     name: SearcherName
     metric: str
     smaller_is_better: bool = True
+    target_metric: float | None = None
     max_length: int | None = None
     unit: str = WHOLE_RUN
     max_trials: int = 1

@@ -56,6 +56,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         name=name,
         metric=metric,
         smaller_is_better=section.flag("smaller_is_better", True),
+        target_metric=section.number("target_metric") if section.has("target_metric") else None,
         max_length=max_length,
         unit=unit,
         max_trials=_max_trials(section, name),

@@ -1,16 +1,25 @@
 """What people do with experiments: create, read, list, pause, resume, stop, delete, preview."""
 
 import asyncio
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rungway_server.domain.config import ExperimentConfig, parse
 from rungway_server.domain.decisions import ExperimentState, Tally
-from rungway_server.domain.errors import InvalidInput, UnknownExperiment
+from rungway_server.domain.errors import InvalidInput, NewerSchema, UnknownExperiment, Violation
+from rungway_server.domain.membership import check_configuration
 from rungway_server.domain.plan import Plan
+from rungway_server.domain.replan import with_concurrency, with_trials
+from rungway_server.domain.sampling import propose
+from rungway_server.domain.searcher_config import MAX_TRIALS
 from rungway_server.domain.searchers import make_plan
 from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
+
+MOST_WARM = 1_000
+LARGEST_CONFIGURATION = 32_768
+"""Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +40,36 @@ class ExperimentView:
     tally: Tally
 
 
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """Whose best configurations come first, and how many of them (0 = 1)."""
+
+    source: ExperimentRef
+    count: int
+
+
 def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
+    size = len(json.dumps(propose(config.space, config.seed, 0)))
+    if size > LARGEST_CONFIGURATION:
+        raise InvalidInput.one(
+            "hyperparameters", f"make configurations of {size} bytes, wanted at most {LARGEST_CONFIGURATION}"
+        )
     return Planned(config, plan, (*notes, *more))
+
+
+def _refuse_out_of_range(max_trials: int | None, max_concurrent: int | None) -> None:
+    wrong = []
+    if max_trials is not None and not 1 <= max_trials <= MAX_TRIALS:
+        wrong.append(Violation("max_trials", f"got {max_trials}, wanted 1 to {MAX_TRIALS}"))
+    if max_concurrent is not None and not 0 <= max_concurrent <= MAX_TRIALS:
+        wrong.append(Violation("max_concurrent_trials", f"got {max_concurrent}, wanted 0 (= no limit) to {MAX_TRIALS}"))
+    if max_trials is None and max_concurrent is None:
+        wrong.append(Violation("max_trials", "nothing to change; wanted max_trials, max_concurrent_trials or both"))
+    if wrong:
+        raise InvalidInput(wrong)
 
 
 class ExperimentUseCases:
@@ -44,19 +78,39 @@ class ExperimentUseCases:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def create(self, ref: ExperimentRef, document: Mapping[str, object], request_id: str) -> ExperimentView:
-        """Plan and store a new search."""
+    async def create(
+        self,
+        ref: ExperimentRef,
+        document: Mapping[str, object],
+        request_id: str,
+        warm_start: WarmStart | None = None,
+    ) -> ExperimentView:
+        """Plan and store a new search, whose first trials may be the best of another one."""
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
         planned = plan_search(document)
-        definition = await self._store.create(ref, planned.config, planned.plan, planned.notes, request_id)
+        queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
+        definition = await self._store.create(ref, planned.config, planned.plan, notes, request_id, queue=queue)
         return ExperimentView(ref, definition, await self._store.tally(ref))
+
+    async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[str], tuple[str, ...]]:
+        """The configurations to begin with, and the notes with what became of the others."""
+        if not 0 <= start.count <= MOST_WARM:
+            raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
+        best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
+        fitting = [
+            each.hparams for each in best if not check_configuration(planned.config.space, json.loads(each.hparams))
+        ]
+        note = (
+            f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
+        )
+        return fitting, (*planned.notes, note)
 
     async def get(self, ref: ExperimentRef) -> ExperimentView:
         """One search."""
         # The tally comes first: it notices when the experiment was deleted and created again.
         tally = await self._store.tally(ref)
-        return ExperimentView(ref, await self._store.definition(ref), tally)
+        return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
 
     async def page(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView], str]:
         """A page of searches, oldest first, and the token of the next page."""
@@ -72,13 +126,29 @@ class ExperimentUseCases:
     async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | None:
         try:
             return await self.get(ref)
-        except UnknownExperiment:  # deleted since the page was read
+        except (UnknownExperiment, NewerSchema):  # deleted since the page was read, or of a newer server
             return None
 
     async def change_state(self, ref: ExperimentRef, state: ExperimentState) -> ExperimentView:
         """Pause, resume or stop a search."""
         await self._store.set_state(ref, state)
         return await self.get(ref)
+
+    async def update(self, ref: ExperimentRef, max_trials: int | None, max_concurrent: int | None) -> ExperimentView:
+        """Change how many trials a live search may start, or run at once; None = as it is."""
+        _refuse_out_of_range(max_trials, max_concurrent)
+        while True:
+            view = await self.get(ref)
+            config, plan = view.definition.config, view.definition.plan
+            if max_trials is not None:
+                plan = with_trials(plan, max_trials, tuple(view.tally.started))
+                config = replace(config, searcher=replace(config.searcher, max_trials=max_trials))
+            if max_concurrent is not None:
+                plan = with_concurrency(plan, max_concurrent)
+                searcher = replace(config.searcher, max_concurrent_trials=plan.max_concurrent_trials)
+                config = replace(config, searcher=searcher)
+            if await self._store.change_plan(ref, config, plan):
+                return await self.get(ref)
 
     async def delete(self, ref: ExperimentRef) -> None:
         """Remove a search and everything stored of it."""

@@ -1,11 +1,13 @@
 """The store as the service sees it: one method per decision. `store/redis` is its one implementation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import (
     AskAnswer,
+    EventView,
     ExperimentState,
     Lease,
     LeaseStatus,
@@ -48,13 +50,21 @@ class Store(Protocol):
     """
 
     async def create(
-        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...], request_id: str
+        self,
+        ref: ExperimentRef,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...],
+        request_id: str,
+        *,
+        queue: Sequence[str] = (),
     ) -> Definition:
-        """Store a new experiment. Raises ExperimentExists unless it was created by the same request_id."""
+        """Store a new experiment; `queue` are configurations (JSON texts) for its first trials. Raises
+        ExperimentExists unless it was created by the same request_id."""
         ...
 
-    async def definition(self, ref: ExperimentRef) -> Definition:
-        """What never changes in the experiment, from the cache where it can."""
+    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
+        """What the experiment was defined as, from the cache unless it must be `fresh`: the plan may have changed."""
         ...
 
     async def ask(
@@ -99,6 +109,16 @@ class Store(Protocol):
         """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
         ...
 
+    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
+        """Give a live experiment other numbers of trials or leases; brackets and rungs must be the same. False when a
+        bracket has started more trials by now. Raises WrongState from an ended experiment."""
+        ...
+
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
+        """Queue a configuration (JSON text) for the next new trial; how many wait in front of it. Raises WrongState
+        from an ended experiment, NoTrialsLeft."""
+        ...
+
     async def delete(self, ref: ExperimentRef) -> None:
         """Remove everything stored of the experiment."""
         ...
@@ -113,6 +133,14 @@ class Store(Protocol):
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """The trials with the best metric, best first, ties by trial number; those without a real metric never."""
+        ...
+
+    async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
+        """Every decision about a trial, oldest first. Raises UnknownTrial."""
+        ...
+
+    async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
+        """A piece of the event log after this event id ("" = from the beginning)."""
         ...
 
     async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:

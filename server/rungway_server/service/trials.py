@@ -1,11 +1,19 @@
-"""What people read of trials: pages, one with its curve, the best."""
+"""What people do with trials: pages, one with its curve, the best, their lives, configurations of their own."""
 
-from rungway_server.domain.decisions import TrialView
+import json
+from collections.abc import Mapping
+
+from rungway_server.domain.decisions import EventView, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.service.checks import page_size
+from rungway_server.domain.membership import check_configuration
+from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_BEST = 1_000
+
+
+_LARGEST_PAGE = 2 << 20
+"""Bytes of text in a page: clients take messages of 4 MiB."""
 
 
 class TrialUseCases:
@@ -21,8 +29,9 @@ class TrialUseCases:
         if token and not (token.isascii() and token.isdigit() and len(token) < 16):
             raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
         first, size = int(token or 0), page_size(asked)
-        trials = await self._store.trials(ref, list(range(first, first + size + 1)))
-        return trials[:size], str(first + size) if len(trials) > size else ""
+        found = await self._store.trials(ref, list(range(first, first + size + 1)))
+        page = _that_fit(found[:size])
+        return page, str(first + len(page)) if len(found) > len(page) else ""
 
     async def get(self, ref: ExperimentRef, number: int) -> TrialView:
         """One trial with its curve."""
@@ -33,7 +42,30 @@ class TrialUseCases:
         return found[0]
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """The best trials, best first."""
+        """The best trials, best first; fewer where they are too large for one message."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
-        return await self._store.best(ref, count or 1)
+        return _that_fit(await self._store.best(ref, count or 1))
+
+    async def explain(self, ref: ExperimentRef, number: int) -> list[EventView]:
+        """Every decision about a trial, oldest first."""
+        if number < 0:
+            raise UnknownTrial(ref.experiment, number)
+        return await self._store.explain(ref, number)
+
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
+        """Queue a configuration for the next new trial; how many wait in front of it."""
+        space = (await self._store.definition(ref)).config.space
+        if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
+            raise InvalidInput(wrong)
+        return await self._store.enqueue(ref, request_id, json.dumps(hparams, separators=(",", ":")))
+
+
+def _that_fit(trials: list[TrialView]) -> list[TrialView]:
+    """The first trials, as many as a message takes, but at least one."""
+    room = _LARGEST_PAGE
+    for i, trial in enumerate(trials):
+        room -= 200 + sum(len(text.encode()) for text in (trial.hparams, trial.checkpoint, trial.worker, trial.message))
+        if room < 0:
+            return trials[: max(i, 1)]
+    return trials

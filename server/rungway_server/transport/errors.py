@@ -25,6 +25,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
@@ -63,12 +64,6 @@ def typed_errors(
             await _abort(context, grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
 
     return wrapped
-
-
-async def refuse_unimplemented(context: Context, rpc: str) -> NoReturn:
-    """Answer UNIMPLEMENTED."""
-    text = f"{rpc} is not implemented yet"
-    await _abort(context, grpc.StatusCode.UNIMPLEMENTED, text, [_info("NOT_IMPLEMENTED", {"rpc": rpc})])
 
 
 def _info(reason: str, metadata: dict[str, str]) -> Message:

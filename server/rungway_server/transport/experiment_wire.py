@@ -3,12 +3,12 @@
 from rungway.v1 import experiment_pb2
 from rungway.values import to_map
 from rungway_server.domain.config import to_document
-from rungway_server.domain.decisions import ExperimentState, Tally, TrialState
+from rungway_server.domain.decisions import EventView, ExperimentState, Tally, TrialState
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
 from rungway_server.service.experiments import ExperimentView, Planned
-from rungway_server.transport.wire import timestamp
+from rungway_server.transport.wire import explanation_message, timestamp
 
 _STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
@@ -58,6 +58,20 @@ def preview_message(planned: Planned) -> experiment_pb2.Preview:
         random_search_length=shown.random_search_length,
         config=to_map(to_document(planned.config)),
         notes=planned.notes,
+    )
+
+
+def event_message(event: EventView) -> experiment_pb2.Event:
+    """One line of the event log."""
+    return experiment_pb2.Event(
+        event_id=event.event_id,
+        time=timestamp(event.time_ms),
+        kind=event.kind,
+        trial=event.trial,
+        explanation=explanation_message(event.explanation) if event.explanation else None,
+        length=event.length,
+        metric=event.metric,
+        worker=event.worker,
     )
 
 

@@ -7,13 +7,14 @@ from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
 from rungway_server.domain.decisions import ExperimentState
-from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, plan_search
+from rungway_server.service.events import EventUseCases
+from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart, plan_search
 from rungway_server.service.port import Store
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.transport import requests, wire
-from rungway_server.transport.errors import Context, refuse_unimplemented, typed_errors
-from rungway_server.transport.experiment_wire import experiment_message, preview_message
+from rungway_server.transport.errors import Context, typed_errors
+from rungway_server.transport.experiment_wire import event_message, experiment_message, preview_message
 
 # what each rpc does stands in the proto
 
@@ -70,13 +71,17 @@ class _ExperimentServicer(ExperimentServiceServicer):
     def __init__(self, store: Store) -> None:
         self._experiments = ExperimentUseCases(store)
         self._trials = TrialUseCases(store)
+        self._events = EventUseCases(store)
 
     @typed_errors
     async def CreateExperiment(
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
-        ref, document = requests.read_ref(request.experiment), requests.read_config(request.config)
-        view = await self._experiments.create(ref, document, request.request_id)
+        ref, document = requests.read_ref(request.experiment), requests.read_map(request.config, "config")
+        warm_start = None
+        if request.warm_start_from:
+            warm_start = WarmStart(requests.read_ref(request.warm_start_from), request.warm_start_count)
+        view = await self._experiments.create(ref, document, request.request_id, warm_start)
         return experiments_pb2.CreateExperimentResponse(experiment=experiment_message(view))
 
     @typed_errors
@@ -119,6 +124,16 @@ class _ExperimentServicer(ExperimentServiceServicer):
         return await self._experiments.change_state(requests.read_ref(request.experiment), state)
 
     @typed_errors
+    async def UpdateExperiment(
+        self, request: experiments_pb2.UpdateExperimentRequest, context: Context
+    ) -> experiments_pb2.UpdateExperimentResponse:
+        ref = requests.read_ref(request.experiment)
+        max_trials = request.max_trials if request.HasField("max_trials") else None
+        max_concurrent = request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None
+        view = await self._experiments.update(ref, max_trials, max_concurrent)
+        return experiments_pb2.UpdateExperimentResponse(experiment=experiment_message(view))
+
+    @typed_errors
     async def DeleteExperiment(
         self, request: experiments_pb2.DeleteExperimentRequest, context: Context
     ) -> experiments_pb2.DeleteExperimentResponse:
@@ -129,7 +144,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def PreviewSearch(
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
-        planned = plan_search(requests.read_config(request.config))
+        planned = plan_search(requests.read_map(request.config, "config"))
         return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
 
     @typed_errors
@@ -155,13 +170,28 @@ class _ExperimentServicer(ExperimentServiceServicer):
         trials = await self._trials.best(requests.read_ref(request.experiment), request.count)
         return experiments_pb2.BestTrialsResponse(trials=[wire.trial_message(trial) for trial in trials])
 
-    async def EnqueueTrial(self, request: Any, context: Context) -> experiments_pb2.EnqueueTrialResponse:
-        await refuse_unimplemented(context, "EnqueueTrial")
+    @typed_errors
+    async def EnqueueTrial(
+        self, request: experiments_pb2.EnqueueTrialRequest, context: Context
+    ) -> experiments_pb2.EnqueueTrialResponse:
+        ref, hparams = requests.read_ref(request.experiment), requests.read_map(request.hparams, "hparams")
+        position = await self._trials.enqueue(ref, request.request_id, hparams)
+        return experiments_pb2.EnqueueTrialResponse(position=position)
 
-    async def ExplainTrial(self, request: Any, context: Context) -> experiments_pb2.ExplainTrialResponse:
-        await refuse_unimplemented(context, "ExplainTrial")
+    @typed_errors
+    async def ExplainTrial(
+        self, request: experiments_pb2.ExplainTrialRequest, context: Context
+    ) -> experiments_pb2.ExplainTrialResponse:
+        events = await self._trials.explain(requests.read_ref(request.experiment), request.trial)
+        return experiments_pb2.ExplainTrialResponse(events=[event_message(event) for event in events])
 
-    async def WatchEvents(  # type: ignore[override]  # an async method that aborts before it would stream
-        self, request: Any, context: Context
+    @typed_errors
+    async def _watch(self, request: experiments_pb2.WatchEventsRequest, context: Context) -> None:
+        ref = requests.read_ref(request.experiment)
+        async for event in self._events.watch(ref, request.after_event_id):
+            await context.write(experiments_pb2.WatchEventsResponse(event=event_message(event)))
+
+    async def WatchEvents(  # type: ignore[override]  # written to the context, which is as good as yielded
+        self, request: experiments_pb2.WatchEventsRequest, context: Context
     ) -> None:
-        await refuse_unimplemented(context, "WatchEvents")
+        await self._watch(request, context)

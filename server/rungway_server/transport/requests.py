@@ -59,9 +59,9 @@ def read_outcome(number: int) -> Outcome:
     return outcome
 
 
-def read_config(config: value_pb2.MapValue) -> dict[str, object]:
-    """The configuration document of a request."""
+def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:
+    """The mapping in this field of a request."""
     try:
-        return from_map(config)
+        return from_map(message)
     except InvalidValue as error:
-        raise InvalidInput.one(error.path or "config", error.problem) from error
+        raise InvalidInput.one(error.path or field, error.problem) from error

@@ -8,6 +8,7 @@ from rungway_server.domain.decisions import (
     AskStatus,
     Assignment,
     Decision,
+    EventView,
     ExperimentState,
     Explanation,
     Lease,
@@ -71,6 +72,18 @@ def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
         next_decision_length=following,
         deadline_ms=deadline,
     )
+
+
+def read_event(event_id: str, event: str, state: str, smaller_is_better: bool) -> EventView:
+    """One line of the event log (see lua/include/event.lua)."""
+    kind, trial, *why = event.split(" ")
+    time_ms = int(event_id.partition("-")[0])
+    if not why:
+        return EventView(event_id, time_ms, kind)
+    explanation = read_explanation([why[0], *map(int, why[1:6]), why[6]], smaller_is_better)
+    length, metric, worker = state.split(" ", 2)
+    measured = float(metric) if metric else None
+    return EventView(event_id, time_ms, kind, int(trial), explanation, int(length), measured, worker)
 
 
 def read_trial(fields: list[Any]) -> TrialView:

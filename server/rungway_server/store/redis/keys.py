@@ -15,6 +15,7 @@ _FIXED = (
     "events",
     "requests:0",
     "requests:1",
+    "queue",
 )
 
 FIRST_RUNG = len(_FIXED) + 1

@@ -49,8 +49,11 @@ def plan_from_json(text: str | bytes) -> Plan:
     )
 
 
-def plan_for_lua(plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int) -> str:
-    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS."""
+def plan_for_lua(
+    plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int, target: str
+) -> str:
+    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS, `target` the
+    sort key of the target metric ("" for none)."""
     first, brackets = FIRST_RUNG, []
     for bracket in plan.brackets:
         brackets.append(
@@ -73,5 +76,6 @@ def plan_for_lua(plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int
             "max_restarts": max_restarts,
             "window_ms": window_ms,
             "window_count": window_count,
+            "target": target,
         }
     )

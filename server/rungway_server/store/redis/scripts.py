@@ -9,7 +9,21 @@ from importlib import resources
 _INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
-NAMES = ("create", "ask", "tell", "heartbeat", "release", "fail", "change_state", "tally", "trials", "best")
+NAMES = (
+    "create",
+    "ask",
+    "tell",
+    "heartbeat",
+    "release",
+    "fail",
+    "enqueue",
+    "change_state",
+    "change_plan",
+    "tally",
+    "trials",
+    "best",
+    "explain",
+)
 
 Transform = Callable[[str, str], str]
 """Given a file's name ("ask", "include/rung") and its text, returns the text to load: the door for seeded mutants."""

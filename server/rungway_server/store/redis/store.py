@@ -18,14 +18,13 @@ from rungway_server.domain.decisions import (
     Outcome,
     Release,
     Result,
-    Tally,
     TellAnswer,
-    TrialView,
     Verdict,
 )
 from rungway_server.domain.errors import (
     ExperimentExists,
     InvalidInput,
+    NoTrialsLeft,
     RequestIdReused,
     StoreUnavailable,
     UnknownTrial,
@@ -35,11 +34,12 @@ from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import sort_key
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_tally, read_trial, read_verdict
+from rungway_server.store.redis.answers import read_ask, read_verdict
 from rungway_server.store.redis.keys import fixed_keys, index_key
 from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.scripts import Transform
 
 if TYPE_CHECKING:
@@ -48,10 +48,9 @@ if TYPE_CHECKING:
 _PROPOSALS_AT_CREATION = 256
 _PROPOSALS_AT_ONCE = 64
 _PROPOSALS_LOW = 128
-_TIES_PER_PAGE = 64
 
 
-class RedisStore:
+class RedisStore(RedisReads):
     """Implements `rungway_server.service.port.Store`.
 
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
@@ -66,36 +65,36 @@ class RedisStore:
         request_window_count: int = 50_000,
         transform: Transform | None = None,
     ) -> None:
-        self._redis = redis
         self._scripts = ScriptPipeline(redis, transform)
         self._window = (request_window_ms, request_window_count)
-        self._experiments = KnownExperiments(redis, self._scripts)
+        super().__init__(redis, KnownExperiments(redis, self._scripts))
 
     async def create(
-        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, notes: tuple[str, ...], request_id: str
+        self,
+        ref: ExperimentRef,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...],
+        request_id: str,
+        *,
+        queue: Sequence[str] = (),
     ) -> Definition:
         """See the port."""
-        window_ms, window_count = self._window
-        for_lua = plan_for_lua(
-            plan,
-            lease_ms=round(config.lease_seconds * 1000),
-            max_restarts=config.max_restarts,
-            window_ms=window_ms,
-            window_count=window_count,
-        )
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
-        print_ = sha256(f"{document}\n{plan_json}".encode()).hexdigest()
+        print_ = sha256("\n".join((document, plan_json, *queue)).encode()).hexdigest()
         proposals = _proposals(config, 0, min(plan.max_trials, _PROPOSALS_AT_CREATION))
         args: list[str | int] = [
             uuid.uuid4().hex,
             "",
             request_id,
             print_,
-            for_lua,
+            self._for_lua(plan, config),
             plan_json,
             document,
             json.dumps(notes),
             SCHEMA,
+            len(queue),
+            *queue,
         ]
         answer = await self._scripts.run("create", fixed_keys(ref), [*args, *proposals])
         if answer[0] == "exists":
@@ -104,10 +103,6 @@ class RedisStore:
             raise RequestIdReused(request_id)
         self._experiments.forget(ref)
         return await self.definition(ref)
-
-    async def definition(self, ref: ExperimentRef) -> Definition:
-        """See the port."""
-        return (await self._experiments.find(ref)).definition
 
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
@@ -201,6 +196,38 @@ class RedisStore:
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
 
+    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
+        """See the port."""
+        args = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
+        _, answer = await self._experiments.run("change_plan", ref, args, rungs=False)
+        self._experiments.forget(ref)
+        if answer[0] == "refused":
+            raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
+        return bool(answer[0] == "changed")
+
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
+        """See the port."""
+        args = [_time(now_ms), request_id, hparams]
+        _, answer = await self._experiments.run("enqueue", ref, args, rungs=False)
+        if answer[0] == "reused":
+            raise RequestIdReused(request_id)
+        if answer[0] == "refused":
+            raise WrongState(ref.experiment, answer[1], "an ended experiment starts no more trials")
+        if answer[0] == "full":
+            raise NoTrialsLeft(ref.experiment)
+        return int(answer[1])
+
+    def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
+        target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
+        return plan_for_lua(
+            plan,
+            lease_ms=round(config.lease_seconds * 1000),
+            max_restarts=config.max_restarts,
+            window_ms=self._window[0],
+            window_count=self._window[1],
+            target="" if target is None else sort_key(target, smaller),
+        )
+
     async def delete(self, ref: ExperimentRef) -> None:
         """See the port."""
         self._experiments.forget(ref)
@@ -211,38 +238,6 @@ class RedisStore:
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("the store does not answer; repeat the call") from error
         self._experiments.forget(ref)
-
-    async def tally(self, ref: ExperimentRef) -> Tally:
-        """See the port."""
-        known, answer = await self._experiments.run("tally", ref, [])
-        return read_tally(answer[1], answer[2], known.definition.plan)
-
-    async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
-        """See the port."""
-        _, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers], rungs=False)
-        return [read_trial(fields) for fields in answer[1:] if fields is not None]
-
-    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """See the port."""
-        _, answer = await self._experiments.run("best", ref, [count], rungs=False)
-        return [read_trial(fields) for fields in answer[1:]]
-
-    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
-        """See the port. The token is the creation time and id of the last one given."""
-        created, _, last = after.partition("/")
-        key, ties = index_key(namespace), _TIES_PER_PAGE
-        try:
-            found: Any = await self._redis.zrange(
-                key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
-            )
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("the store does not answer; repeat the call") from error
-        past = [(int(score), name) for name, score in found]
-        if after:
-            past = [item for item in past if item > (int(created), last)]
-        page = past[:count]
-        more = len(found) == count + ties or len(past) > count
-        return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
 
 
 def _time(now_ms: int | None) -> str | int:

@@ -22,6 +22,7 @@
 --- @include "settle"
 --- @include "candidates"
 --- @include "promote"
+--- @include "new_trial"
 --- @include "pick"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end

@@ -3,10 +3,12 @@
 -- Promise: one experiment per id; the call repeated with the same request id finds its own.
 -- KEYS   see KEYS.md (rungs are not needed)
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 print of the request  5 plan (JSON, as Lua uses it)  6 plan (JSON, as Python uses it)
---        7 config (JSON)  8 notes (JSON)  9 schema  10… configurations of the first trials (JSON)
+--        7 config (JSON)  8 notes (JSON)  9 schema  10 number of queued configurations, then these (JSON)
+--        … configurations proposed for the first trials (JSON)
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
-local META, CONFIGS = KEYS[1], KEYS[3]
+local META, CONFIGS, QUEUE = KEYS[1], KEYS[3], KEYS[12]
+local queued = tonumber(ARGV[10])
 local uid, now, request, print, plan = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], cjson.decode(ARGV[5])
 
 local found = redis.call('HMGET', META, 'uid', 'created', 'request', 'print')
@@ -21,7 +23,7 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local tally = {
-  state = 'running', revision = 1, next_trial = 0, next_fence = now * 16, next_entry = 0, proposed = #ARGV - 9, trained = 0,
+  state = 'running', revision = 1, next_trial = 0, next_fence = now * 16, next_entry = 0, proposed = #ARGV - 10 - queued, trained = 0,
   started = {}, live = {}, passed = {}, states = {}, generation = 0, since = now,
 }
 for b, bracket in ipairs(plan.brackets) do
@@ -30,7 +32,9 @@ for b, bracket in ipairs(plan.brackets) do
 end
 
 redis.call('HLEN', CONFIGS)
+redis.call('LLEN', QUEUE)
 redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', string.format('%.0f', now), 'request', request,
   'print', print, 'config', ARGV[7], 'plan', cmsgpack.pack(plan), 'plan_json', ARGV[6], 'notes', ARGV[8], 'tally', cmsgpack.pack(tally))
-for i = 10, #ARGV do redis.call('HSET', CONFIGS, tostring(i - 10), ARGV[i]) end
+for i = 11, 10 + queued do redis.call('RPUSH', QUEUE, ARGV[i]) end
+for i = 11 + queued, #ARGV do redis.call('HSET', CONFIGS, tostring(i - 11 - queued), ARGV[i]) end
 return { 'created', uid, string.format('%.0f', now) }

@@ -16,7 +16,7 @@ for i = 3, #ARGV, 2 do
   local trial = load_trial(x, ARGV[i])
   if not trial or not holds(trial, ARGV[i + 1]) then
     answer[#answer + 1] = { 'superseded', 0 }
-  elseif x.tally.state == 'stopped' then
+  elseif is_over(x) then
     answer[#answer + 1] = { 'stop', 0 }
   else
     answer[#answer + 1] = { 'continue', renew(x, ARGV[i]) }

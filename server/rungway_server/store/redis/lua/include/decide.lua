@@ -1,6 +1,13 @@
 -- Applies one result to a trial whose lease holds, and decides.
+-- A result as good as the target ends the search.
+local function reached(x, number, trial, report)
+  if x.plan.target == '' or report.key > x.plan.target then return nil end
+  x.tally.state, x.tally.target_reached = 'done', true
+  return finish(x, number, trial, 'completed', 'stop', no_rung('target_reached', trial))
+end
+
 local function take(x, result, trial)
-  local number, stopped = result.number, x.tally.state == 'stopped'
+  local number, over = result.number, is_over(x)
   local deadline = renew(x, number)
   local decide = x.plan.form == 'promote' and decide_promote or decide_stop
   local given
@@ -9,11 +16,14 @@ local function take(x, result, trial)
     if r == #result.reports and result.checkpoint ~= '' then
       trial.checkpoint, trial.checkpoint_length = result.checkpoint, trial.length
     end
-    if not stopped and (not given or given[1] == 'continue') then given = decide(x, result, trial, report, deadline, given) end
+    if not over and (not given or given[1] == 'continue') then
+      given = reached(x, number, trial, report) or decide(x, result, trial, report, deadline, given)
+    end
   end
-  if stopped then
+  if over then
     trial.outcome = 'stopped'
-    return finish(x, number, trial, 'stopped', 'stop', no_rung('experiment_stopped', trial))
+    local reason = x.tally.state == 'done' and 'search_done' or 'experiment_stopped'
+    return finish(x, number, trial, 'stopped', 'stop', no_rung(reason, trial))
   end
   return given
 end

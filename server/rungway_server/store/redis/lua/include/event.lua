@@ -1,6 +1,9 @@
--- The event log: one line of text per decision, so that "why?" has an answer afterwards.
+-- The event log: one line of text per decision, so that "why?" has an answer afterwards. A trial remembers its own lines.
 local function log_event(x, kind, number, ...)
-  redis.call('XADD', EVENTS, '*', 'e', table.concat({ kind, number, ... }, ' '))
+  local trial = x.trials[number]
+  local state = trial and table.concat({ trial.length, trial.metric, trial.worker }, ' ') or ''
+  local id = redis.call('XADD', EVENTS, '*', 'e', table.concat({ kind, number, ... }, ' '), 's', state)
+  if trial then trial.log[#trial.log + 1], trial.changed = id, true end
   x.changed = true
 end
 

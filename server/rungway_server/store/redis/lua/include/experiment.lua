@@ -1,6 +1,7 @@
 -- Opens the experiment: plan, tally, and one read of every key that scripts write, so that a key of a wrong type ends the
 -- script before its first write. Includes call the result x.
 local META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS = unpack(KEYS, 1, 9)
+local QUEUE = KEYS[12]
 
 local function open_experiment(uid, now)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
@@ -12,6 +13,7 @@ local function open_experiment(uid, now)
     x.now = time[1] * 1000 + math.floor(time[2] / 1000)
   end
   x.live, x.queued, x.ready = redis.call('ZCARD', LEASES), redis.call('LLEN', LINE), redis.call('ZCARD', READY)
+  x.wanted = redis.call('LLEN', QUEUE)
   redis.call('ZCARD', BEST)
   redis.call('HLEN', TRIALS)
   redis.call('HLEN', CONFIGS)
@@ -21,6 +23,9 @@ local function open_experiment(uid, now)
   redis.call('HLEN', KEYS[11])
   return x
 end
+
+-- Whether the search is over: nothing is handed out and nothing ranks any more.
+local function is_over(x) return x.tally.state == 'stopped' or x.tally.state == 'done' end
 
 -- Writes everything that was changed in memory.
 local function save_experiment(x)

@@ -12,7 +12,7 @@ local function invalidate(x, number, trial, message)
 end
 
 local function end_trial(x, number, trial, outcome, message)
-  if outcome == 'preempted' then return give_back(x, number, trial) end
+  if outcome == 'preempted' or (outcome == 'transient' and is_over(x)) then return give_back(x, number, trial) end
   if outcome == 'invalid' then return invalidate(x, number, trial, message) end
   if outcome == 'transient' then
     local lives, why = restart(x, number, trial, message)

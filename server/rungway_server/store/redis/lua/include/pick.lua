@@ -27,10 +27,3 @@ local function take_proposals(x, first, from)
     tally.proposed, x.stocked = tally.proposed + 1, true
   end
 end
-
--- How many new trials there may be: with fewer configurations than that, an ask calls for more before it decides anything.
-local function startable(x)
-  local count = 0
-  for b, bracket in ipairs(x.plan.brackets) do count = count + bracket.trials - x.tally.started[b] end
-  return count
-end

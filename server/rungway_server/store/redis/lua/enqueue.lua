@@ -1,0 +1,27 @@
+#!lua
+-- Puts a user's own configuration in the queue: the next new trial takes it.
+-- Promise: never more queued than there are new trials left.
+-- KEYS   see KEYS.md (rungs are not needed)
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 configuration (JSON)
+-- Returns {'queued', how many wait in front of it}, {'full'}, {'refused', state}, {'missing'}, {'stale'} or {'reused'}
+-- Replay the same request id gets the same answer
+--- @include "experiment"
+--- @include "trial"
+--- @include "event"
+--- @include "request"
+--- @include "new_trial"
+local x, refusal = open_experiment(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local print = fingerprint('enqueue', 4, 4)
+local known, reused = recall(ARGV[3], print)
+if reused then return { 'reused' } end
+if known then return known end
+if is_over(x) then return { 'refused', x.tally.state } end
+if startable(x) <= x.wanted then return { 'full' } end
+
+local answer = { 'queued', x.wanted }
+redis.call('RPUSH', QUEUE, ARGV[4])
+remember(x, ARGV[3], print, answer)
+x.changed = true
+save_experiment(x)
+return answer

@@ -1,0 +1,83 @@
+"""What the store reads without deciding anything: tallies, trials, events, lists."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from rungway_server.domain.decisions import EventView, Tally, TrialView
+from rungway_server.domain.errors import StoreUnavailable, UnknownTrial
+from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.store.redis.answers import read_event, read_tally, read_trial
+from rungway_server.store.redis.keys import fixed_keys, index_key
+from rungway_server.store.redis.known import KnownExperiments
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_TIES_PER_PAGE = 64
+_EVENTS_KEY = 8
+
+
+class RedisReads:
+    """The reading half of `RedisStore`."""
+
+    def __init__(self, redis: "Redis", experiments: KnownExperiments) -> None:
+        self._redis = redis
+        self._experiments = experiments
+
+    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
+        """See the port."""
+        if fresh:
+            self._experiments.forget(ref)
+        return (await self._experiments.find(ref)).definition
+
+    async def tally(self, ref: ExperimentRef) -> Tally:
+        """See the port."""
+        known, answer = await self._experiments.run("tally", ref, [])
+        return read_tally(answer[1], answer[2], known.definition.plan)
+
+    async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
+        """See the port."""
+        _, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers], rungs=False)
+        return [read_trial(fields) for fields in answer[1:] if fields is not None]
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """See the port."""
+        _, answer = await self._experiments.run("best", ref, [count], rungs=False)
+        return [read_trial(fields) for fields in answer[1:]]
+
+    async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
+        """See the port."""
+        known, answer = await self._experiments.run("explain", ref, [trial], rungs=False)
+        if answer[0] == "unknown_trial":
+            raise UnknownTrial(ref.experiment, trial)
+        return [read_event(name, event, state, known.smaller_is_better) for name, event, state in answer[1:]]
+
+    async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
+        """See the port."""
+        known = await self._experiments.find(ref)
+        try:
+            found: Any = await self._redis.xrange(
+                fixed_keys(ref)[_EVENTS_KEY], min=f"({after}" if after else "-", max="+", count=count
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("the store does not answer; repeat the call") from error
+        return [read_event(name, fields["e"], fields["s"], known.smaller_is_better) for name, fields in found]
+
+    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
+        """See the port. The token is the creation time and id of the last one given."""
+        created, _, last = after.partition("/")
+        key, ties = index_key(namespace), _TIES_PER_PAGE
+        try:
+            found: Any = await self._redis.zrange(
+                key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("the store does not answer; repeat the call") from error
+        past = [(int(score), name) for name, score in found]
+        if after:
+            past = [item for item in past if item > (int(created), last)]
+        page = past[:count]
+        more = len(found) == count + ties or len(past) > count
+        return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
