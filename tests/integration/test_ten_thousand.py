@@ -1,0 +1,91 @@
+"""A long search: 10,000 trials told with random metrics by 64 simulated workers."""
+
+import heapq
+import math
+import random
+from collections import Counter
+
+from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Report, Result, Tally
+from rungway_server.domain.plan import Plan
+from rungway_server.domain.preview import preview
+from rungway_server.service.experiments import plan_search
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+
+TRIALS, WORKERS = 10_000, 64
+
+SEARCH = plan_search(
+    {
+        "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
+        "searcher": {
+            "name": "adaptive_asha",
+            "metric": "loss",
+            "max_trials": TRIALS,
+            "max_length": {"epochs": 256},
+            "max_concurrent_trials": WORKERS,
+        },
+    }
+)
+
+
+class Fleet:
+    """Workers on one clock: the one that is ready first tells and asks next."""
+
+    def __init__(self, store: RedisStore, ref: ExperimentRef, start_ms: int) -> None:
+        self.store, self.ref, self.start_ms = store, ref, start_ms
+        self.rng = random.Random(5)
+        self.ready: list[tuple[float, int, Lease | None, int]] = [(0.0, w, None, 0) for w in range(WORKERS)]
+        self.assigned: Counter[int] = Counter()
+        self.most_live = 0
+
+    async def run(self) -> None:
+        while self.ready:
+            time, worker, lease, length = heapq.heappop(self.ready)
+            now_ms = self.start_ms + int(time)
+            if lease is not None and (following := await self._tell(lease, length, now_ms)):
+                self._train(time, worker, lease, following - length, following)
+                continue
+            answer = await self.store.ask(self.ref, "", 1, str(worker), now_ms=now_ms)
+            if answer.status is AskStatus.ASSIGNED:
+                self._begin(time, worker, answer.assignments[0])
+            elif answer.status is AskStatus.WAIT:
+                heapq.heappush(self.ready, (time + 50, worker, None, 0))
+
+    async def _tell(self, lease: Lease, length: int, now_ms: int) -> int:
+        """The next length, 0 when the lease has ended."""
+        result = Result(lease, [Report(length, self.rng.random())], "checkpoint")
+        verdict = (await self.store.tell(self.ref, "", [result], now_ms=now_ms)).verdicts[0]
+        return verdict.to_length if verdict.decision is Decision.CONTINUE else 0
+
+    def _begin(self, time: float, worker: int, assignment: Assignment) -> None:
+        self.assigned[assignment.lease.trial] += 1
+        self._train(time, worker, assignment.lease, assignment.to_length - assignment.from_length, assignment.to_length)
+
+    def _train(self, time: float, worker: int, lease: Lease, units: int, length: int) -> None:
+        heapq.heappush(self.ready, (time + units * self.rng.uniform(50, 150), worker, lease, length))
+        self.most_live = max(self.most_live, sum(entry[2] is not None for entry in self.ready))
+
+
+def check_rungs(plan: Plan, tally: Tally) -> None:
+    """All of each rung's quota went up in the end, and not many more: about a square root of its results were
+    promoted before better ones came (Li et al. 2020, section 3.3)."""
+    for b, bracket in enumerate(plan.brackets):
+        for k in range(len(bracket.rungs) - 1):
+            results, passed = tally.rung_results[b][k], tally.rung_passed[b][k]
+            quota = math.floor(results / plan.divisor)
+            assert quota <= passed <= quota + 3 * math.sqrt(results) + 1, (b, k)
+            assert tally.rung_results[b][k + 1] == passed
+
+
+async def test_budget_and_rungs_of_a_long_search(store: RedisStore, ref: ExperimentRef) -> None:
+    definition = await store.create(ref, SEARCH.config, SEARCH.plan, (), "")
+    fleet = Fleet(store, ref, definition.created_ms)
+    await fleet.run()
+    tally = await store.tally(ref)
+    assert sorted(fleet.assigned) == list(range(TRIALS))
+    assert fleet.most_live <= WORKERS
+    assert tuple(tally.started) == tuple(bracket.max_trials for bracket in SEARCH.plan.brackets)
+    assert tuple(results[0] for results in tally.rung_results) == tuple(tally.started)
+    check_rungs(SEARCH.plan, tally)
+    total = preview(SEARCH.plan).total_length
+    assert total <= tally.trained_length <= 1.25 * total
