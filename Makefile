@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 LOAD_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast demo load build image clean distclean
+.PHONY: help setup proto lint format test test-fast demo study load build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-fast: setup ## The tests without those marked slow
 
 demo: setup ## A real search with real workers on this machine, in under two minutes
 	$(BIN)/rungway demo
+
+study: setup ## What stragglers, drops and many workers do to a search: the tables of docs/simulation.md
+	$(BIN)/python -m rungway_server.simulation.study
 
 load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
 	$(BIN)/python -m loadtests $(LOAD_ARGS)

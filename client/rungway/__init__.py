@@ -38,6 +38,7 @@ from rungway._errors import (
 from rungway._experiment_models import (
     Bracket,
     BracketPreview,
+    Event,
     Experiment,
     Plan,
     Preview,
@@ -92,6 +93,7 @@ __all__ = [
     "Decision",
     "DecisionForm",
     "Diverged",
+    "Event",
     "Experiment",
     "ExperimentState",
     "Explanation",

@@ -10,7 +10,7 @@ from rungway._calls import WorkerCalls
 from rungway._config import ClientConfig, configured
 from rungway._errors import FailedPrecondition
 from rungway._experiment_calls import ExperimentCalls
-from rungway._experiment_models import Experiment, Preview
+from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import AsyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
@@ -119,10 +119,18 @@ class AsyncClient:
     # Experiments and results. `experiment` is the client's own where it is not given.
 
     async def create_experiment(
-        self, experiment: str, config: Mapping[str, Any], *, request_id: str | None = None
+        self,
+        experiment: str,
+        config: Mapping[str, Any],
+        *,
+        warm_start_from: str | None = None,
+        warm_start_count: int = 1,
+        request_id: str | None = None,
     ) -> Experiment:
         """See Client.create_experiment."""
-        return await self._driver.run(self._experiments.create(experiment, config, request_id))
+        return await self._driver.run(
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+        )
 
     async def get_experiment(self, experiment: str | None = None) -> Experiment:
         """See Client.get_experiment."""
@@ -144,6 +152,16 @@ class AsyncClient:
         """See Client.stop_experiment."""
         return await self._driver.run(self._experiments.stop(experiment))
 
+    async def update_experiment(
+        self,
+        *,
+        max_trials: int | None = None,
+        max_concurrent_trials: int | None = None,
+        experiment: str | None = None,
+    ) -> Experiment:
+        """See Client.update_experiment."""
+        return await self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, experiment))
+
     async def delete_experiment(self, experiment: str | None = None) -> None:
         """See Client.delete_experiment."""
         await self._driver.run(self._experiments.delete(experiment))
@@ -152,9 +170,11 @@ class AsyncClient:
         """See Client.preview."""
         return await self._driver.run(self._experiments.preview(config))
 
-    async def list_trials(self, limit: int | None = None, *, experiment: str | None = None) -> list[Trial]:
+    async def list_trials(
+        self, limit: int | None = None, *, after: int = 0, experiment: str | None = None
+    ) -> list[Trial]:
         """See Client.list_trials."""
-        return await self._driver.run(self._experiments.list_trials(limit, experiment))
+        return await self._driver.run(self._experiments.list_trials(limit, after, experiment))
 
     async def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """See Client.get_trial."""
@@ -170,3 +190,17 @@ class AsyncClient:
         if count is None:
             return trials[0] if trials else None
         return trials
+
+    async def enqueue_trial(
+        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+    ) -> int:
+        """See Client.enqueue_trial."""
+        return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+
+    async def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
+        """See Client.explain_trial."""
+        return await self._driver.run(self._experiments.explain(trial, experiment))
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
+        """See Client.watch_events."""
+        return self._driver.follow(self._experiments.follow(after, experiment))

@@ -9,7 +9,7 @@ from rungway._calls import WorkerCalls
 from rungway._config import ClientConfig, configured
 from rungway._errors import FailedPrecondition
 from rungway._experiment_calls import ExperimentCalls
-from rungway._experiment_models import Experiment, Preview
+from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import SyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
@@ -153,10 +153,22 @@ class Client:
     # Experiments and results. `experiment` is the client's own where it is not given.
 
     def create_experiment(
-        self, experiment: str, config: Mapping[str, Any], *, request_id: str | None = None
+        self,
+        experiment: str,
+        config: Mapping[str, Any],
+        *,
+        warm_start_from: str | None = None,
+        warm_start_count: int = 1,
+        request_id: str | None = None,
     ) -> Experiment:
-        """Plan and store a new search. Raises AlreadyExists, and InvalidArgument with every wrong field."""
-        return self._driver.run(self._experiments.create(experiment, config, request_id))
+        """Plan and store a new search. Raises AlreadyExists, and InvalidArgument with every wrong field.
+
+        The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
+        as its space allows them; a note says how many. Raises NotFound when there is no such experiment.
+        """
+        return self._driver.run(
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+        )
 
     def get_experiment(self, experiment: str | None = None) -> Experiment:
         """One search with its progress. Raises NotFound."""
@@ -178,6 +190,20 @@ class Client:
         """End a search; running trials are told to stop at their next report."""
         return self._driver.run(self._experiments.stop(experiment))
 
+    def update_experiment(
+        self,
+        *,
+        max_trials: int | None = None,
+        max_concurrent_trials: int | None = None,
+        experiment: str | None = None,
+    ) -> Experiment:
+        """Change how many trials a live search may start, or run at once (0 = no limit); None = leave it as it is.
+
+        Leases held are not taken away. Raises InvalidArgument for fewer trials than have been started, and
+        FailedPrecondition when the search is over.
+        """
+        return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, experiment))
+
     def delete_experiment(self, experiment: str | None = None) -> None:
         """Remove a search and everything stored of it."""
         self._driver.run(self._experiments.delete(experiment))
@@ -186,9 +212,9 @@ class Client:
         """What a search would do, without storing anything. Raises InvalidArgument with every wrong field."""
         return self._driver.run(self._experiments.preview(config))
 
-    def list_trials(self, limit: int | None = None, *, experiment: str | None = None) -> list[Trial]:
-        """Trials by number, without their curves; all of them unless limited."""
-        return self._driver.run(self._experiments.list_trials(limit, experiment))
+    def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:
+        """Trials by number from `after` on, without their curves; all of them unless limited."""
+        return self._driver.run(self._experiments.list_trials(limit, after, experiment))
 
     def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """One trial with its curve. Raises NotFound."""
@@ -204,3 +230,25 @@ class Client:
         if count is None:
             return trials[0] if trials else None
         return trials
+
+    def enqueue_trial(
+        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+    ) -> int:
+        """Queue a configuration of your own: the next new trial takes it. How many wait in front of it.
+
+        It has a value for every parameter of the space, and one that the space allows; InvalidArgument names those that
+        are wrong. Raises FailedPrecondition when no new trials are left (NO_TRIALS_LEFT) or the search is over.
+        """
+        return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+
+    def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
+        """The life of a trial: every decision with the numbers it rested on, oldest first. Raises NotFound."""
+        return self._driver.run(self._experiments.explain(trial, experiment))
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
+        """Follow the event log, from the beginning or after the event_id `after`, until the search is over.
+
+        A lost connection is opened again and the log read on from the last event, none missing and none twice; an
+        outage longer than `config.total_timeout` raises Unavailable.
+        """
+        return self._driver.follow(self._experiments.follow(after, experiment))

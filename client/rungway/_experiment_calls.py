@@ -1,5 +1,6 @@
 """The calls about experiments and trials as flows, the same for both clients."""
 
+import random
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -8,11 +9,12 @@ from google.protobuf.message import Message
 from rungway import _requests, _rpcs
 from rungway._calls import call
 from rungway._config import ClientConfig
-from rungway._errors import FailedPrecondition, NotFound
-from rungway._experiment_models import Experiment, Preview
-from rungway._flow import Flow
+from rungway._errors import FailedPrecondition, NotFound, RungwayError
+from rungway._experiment_models import Event, Experiment, Preview
+from rungway._flow import Flow, Sleep
 from rungway._models import Trial
 from rungway._requests import new_request_id
+from rungway._retry import passes
 from rungway._rpcs import Rpc
 from rungway._words import ExperimentState
 from rungway.v1 import experiment_service_pb2 as messages
@@ -36,13 +38,23 @@ class ExperimentCalls:
         """The experiment meant. Raises InvalidArgument when none is named anywhere."""
         return _requests.experiment_of(self.config, experiment)
 
-    def create(self, experiment: str, config: Mapping[str, object], request_id: str | None) -> Flow[Experiment]:
+    def create(
+        self,
+        experiment: str,
+        config: Mapping[str, object],
+        request_id: str | None,
+        warm_start_from: str | None,
+        warm_start_count: int,
+    ) -> Flow[Experiment]:
         """See Client.create_experiment."""
         request = messages.CreateExperimentRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
             config=_requests.configuration(config),
         )
+        if warm_start_from is not None:
+            request.warm_start_from = warm_start_from
+            request.warm_start_count = _requests.small("warm_start_count", warm_start_count)
         return Experiment.from_proto((yield from self.call(_rpcs.CREATE_EXPERIMENT, request)).experiment)
 
     def get(self, experiment: str | None) -> Flow[Experiment]:
@@ -93,15 +105,26 @@ class ExperimentCalls:
                 raise
             # An earlier attempt, whose reply was lost, removed it.
 
+    def update(
+        self, max_trials: int | None, max_concurrent_trials: int | None, experiment: str | None
+    ) -> Flow[Experiment]:
+        """See Client.update_experiment."""
+        request = messages.UpdateExperimentRequest(experiment=self.name(experiment))
+        if max_trials is not None:
+            request.max_trials = _requests.whole("max_trials", max_trials, 1)
+        if max_concurrent_trials is not None:
+            request.max_concurrent_trials = _requests.whole("max_concurrent_trials", max_concurrent_trials)
+        return Experiment.from_proto((yield from self.call(_rpcs.UPDATE_EXPERIMENT, request)).experiment)
+
     def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
         """See Client.preview."""
         request = messages.PreviewSearchRequest(config=_requests.configuration(config))
         return Preview.from_proto((yield from self.call(_rpcs.PREVIEW_SEARCH, request)).preview)
 
-    def list_trials(self, limit: int | None, experiment: str | None) -> Flow[list[Trial]]:
+    def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.list_trials."""
         found: list[Trial] = []
-        token = ""
+        token = str(_requests.whole("after", after))  # the token of a page of trials is the number of its first one
         while (size := _page_size(limit, len(found))) > 0:
             request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
             reply = yield from self.call(_rpcs.LIST_TRIALS, request)
@@ -120,6 +143,55 @@ class ExperimentCalls:
         request = messages.BestTrialsRequest(experiment=self.name(experiment), count=_requests.small("count", count))
         reply = yield from self.call(_rpcs.BEST_TRIALS, request)
         return [Trial.from_proto(trial) for trial in reply.trials]
+
+    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[int]:
+        """See Client.enqueue_trial."""
+        request = messages.EnqueueTrialRequest(
+            experiment=self.name(experiment),
+            request_id=request_id or new_request_id(),
+            hparams=_requests.configuration(hparams, "hparams"),
+        )
+        return (yield from self.call(_rpcs.ENQUEUE_TRIAL, request)).position
+
+    def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
+        """See Client.explain_trial."""
+        request = messages.ExplainTrialRequest(experiment=self.name(experiment), trial=_requests.whole("trial", trial))
+        reply = yield from self.call(_rpcs.EXPLAIN_TRIAL, request)
+        return [Event.from_proto(event) for event in reply.events]
+
+    def follow(self, after: str, experiment: str | None) -> "LogReader":
+        """See Client.watch_events."""
+        return LogReader(self, self.name(experiment), after)
+
+
+class LogReader:
+    """Where somebody who follows an event log stands: what to ask for now, and what to do when the stream breaks."""
+
+    def __init__(self, calls: ExperimentCalls, experiment: str, after: str) -> None:
+        """`after` is the id of the last event that is known; empty = none."""
+        self._calls = calls
+        self._experiment = experiment
+        self._after = after
+
+    def request(self) -> messages.WatchEventsRequest:
+        """The request for the events from here on."""
+        return messages.WatchEventsRequest(experiment=self._experiment, after_event_id=self._after)
+
+    def read(self, reply: messages.WatchEventsResponse) -> Event:
+        """The event of a reply; from now on it is known."""
+        self._after = reply.event.event_id
+        return Event.from_proto(reply.event)
+
+    def reconnect(self, error: RungwayError) -> Flow[None]:
+        """Wait until the service answers again. Raises the error when it will not pass, or does not in time.
+
+        A stream says nothing while nothing happens, so another call must tell whether the service is there.
+        """
+        if not passes(error):
+            raise error
+        yield from self._calls.get(self._experiment)
+        # Those who follow do not come back all at the same moment.
+        yield Sleep((error.retry_after or 0.0) + self._calls.config.backoff_max * random.random())  # noqa: S311
 
 
 def _page_size(limit: int | None, found: int) -> int:

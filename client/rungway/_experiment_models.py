@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from rungway import values
+from rungway._models import Explanation
 from rungway._words import DecisionForm, ExperimentState, PromotionRule, moment, word
 from rungway.v1 import experiment_pb2
 
@@ -196,4 +197,41 @@ class Preview:
             message.random_search_length,
             values.from_map(message.config),
             tuple(message.notes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the event log of an experiment."""
+
+    event_id: str
+    """Position in the log; grows."""
+    time: datetime
+    """When, by the service's clock."""
+    kind: str
+    """What happened: "assign", "continue", "pause", "stop", "release", "retry", "failed" or "invalid" of a trial;
+    "paused", "running", "stopped", "changed" or "done" of the experiment."""
+    trial: int | None
+    """The trial; None when none took part."""
+    explanation: Explanation | None
+    """Why; None when no trial took part."""
+    length: int
+    """Length the trial had reported by then under its lease."""
+    metric: float | None
+    """Last metric of the trial by then; None before its first."""
+    worker: str
+    """Who held the trial's lease then."""
+
+    @classmethod
+    def from_proto(cls, message: experiment_pb2.Event) -> "Event":
+        """Read it from its message."""
+        return cls(
+            message.event_id,
+            moment(message.time),
+            message.kind,
+            message.trial if message.trial >= 0 else None,
+            Explanation.from_proto(message.explanation) if message.HasField("explanation") else None,
+            message.length,
+            message.metric if message.HasField("metric") else None,
+            message.worker,
         )

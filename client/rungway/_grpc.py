@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import grpc
@@ -11,8 +13,10 @@ from google.protobuf.message import Message
 from rungway._calls import MAX_REQUEST_BYTES
 from rungway._config import ClientConfig
 from rungway._errors import FailedPrecondition, RungwayError, from_rpc_error
+from rungway._experiment_calls import LogReader
+from rungway._experiment_models import Event
 from rungway._flow import Attempt, Effect, Flow, Sleep, drive, drive_async
-from rungway._rpcs import Rpc
+from rungway._rpcs import WATCH_EVENTS, Rpc
 
 _T = TypeVar("_T")
 _MAX_REPLY_BYTES = 4 << 20
@@ -48,6 +52,16 @@ class SyncDriver:
         """Run a flow to its end."""
         return drive(flow, self._perform)
 
+    def follow(self, reader: LogReader) -> Generator[Event, None, None]:
+        """The events of a log until the service ends it, across lost connections."""
+        while True:
+            try:
+                yield from self._events(reader)
+                return
+            except RungwayError as error:
+                failure = error
+            self.run(reader.reconnect(failure))
+
     def close(self) -> None:
         """Break off what is under way and close the channel."""
         self._closed.set()
@@ -73,6 +87,21 @@ class SyncDriver:
             raise _closed_error() from failure
         return reply
 
+    def _events(self, reader: LogReader) -> Generator[Event, None, None]:
+        stream = None
+        try:
+            method = self._channel.unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
+            stream = method(reader.request())
+            for reply in stream:
+                yield reader.read(reply)
+        except grpc.RpcError as failure:
+            raise (_closed_error() if self._closed.is_set() else from_rpc_error(failure)) from failure
+        except ValueError as failure:  # what grpc raises when the channel was closed meanwhile
+            raise _closed_error() from failure
+        finally:
+            if stream is not None:
+                stream.cancel()
+
     def _method(self, rpc: Rpc[Any]) -> Any:
         if (method := self._methods.get(rpc.path)) is None:
             method = self._channel.unary_unary(rpc.path, _serialized, rpc.reply.FromString)
@@ -92,6 +121,18 @@ class AsyncDriver:
     async def run(self, flow: Flow[_T]) -> _T:
         """Run a flow to its end."""
         return await drive_async(flow, self._perform)
+
+    async def follow(self, reader: LogReader) -> AsyncGenerator[Event, None]:
+        """The events of a log until the service ends it, across lost connections."""
+        while True:
+            try:
+                async with aclosing(self._events(reader)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except RungwayError as error:
+                failure = error
+            await self.run(reader.reconnect(failure))
 
     async def close(self) -> None:
         """Break off what is under way and close the channel."""
@@ -117,13 +158,29 @@ class AsyncDriver:
             raise from_rpc_error(failure) from failure
         return reply
 
+    async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
+        if self._closed:
+            raise _closed_error()
+        method = self._channel().unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
+        stream: Any = method(reader.request())
+        try:
+            async for reply in stream:
+                yield reader.read(reply)
+        except grpc.RpcError as failure:
+            raise (_closed_error() if self._closed else from_rpc_error(failure)) from failure
+        finally:
+            stream.cancel()
+
     def _method(self, rpc: Rpc[Any]) -> Any:
-        if self._open_channel is None:  # here and not earlier, for a channel belongs to a running loop
-            self._open_channel = grpc.aio.insecure_channel(self._config.target, options=channel_options(self._config))
         if (method := self._methods.get(rpc.path)) is None:
-            method = self._open_channel.unary_unary(rpc.path, _serialized, rpc.reply.FromString)
+            method = self._channel().unary_unary(rpc.path, _serialized, rpc.reply.FromString)
             self._methods[rpc.path] = method
         return method
+
+    def _channel(self) -> grpc.aio.Channel:
+        if self._open_channel is None:  # here and not earlier, for a channel belongs to a running loop
+            self._open_channel = grpc.aio.insecure_channel(self._config.target, options=channel_options(self._config))
+        return self._open_channel
 
 
 def _serialized(message: Message) -> bytes:

@@ -81,12 +81,12 @@ def report(length: object, metric: object) -> Report:
     return Report(whole("length", length, 1), metric_value(metric))
 
 
-def configuration(config: Mapping[str, object]) -> value_pb2.MapValue:
+def configuration(config: Mapping[str, object], field: str = "config") -> value_pb2.MapValue:
     """A configuration as a message. Raises InvalidArgument naming the place."""
     try:
         return values.to_map(config)
     except values.InvalidValue as error:
-        raise InvalidArgument.one(error.path or "config", error.problem) from None
+        raise InvalidArgument.one(error.path or field, error.problem) from None
 
 
 def lease_message(lease: Lease) -> trial_pb2.Lease:

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     RETRY = "retry"
     FAILED = "failed"
     INVALID = "invalid"
+    TARGET_REACHED = "target_reached"
+    ENQUEUED = "enqueued"
 
 
 class Outcome(StrEnum):

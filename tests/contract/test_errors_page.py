@@ -16,7 +16,6 @@ STATUS_OF_OTHERS = {
     "LENGTH_OUT_OF_ORDER": "INVALID_ARGUMENT",
     "LENGTH_BEYOND_ASSIGNMENT": "INVALID_ARGUMENT",
     "UNREADABLE_REQUEST": "INVALID_ARGUMENT",
-    "NOT_IMPLEMENTED": "UNIMPLEMENTED",
     "INTERNAL": "INTERNAL",
 }
 """Reasons that are not those of a class."""
@@ -54,7 +53,7 @@ def reasons(package: str) -> set[str]:
 
 def test_every_reason_of_the_service_is_listed() -> None:
     found = reasons("server/rungway_server")
-    assert found >= {"INVALID_FIELD", "LENGTH_OUT_OF_ORDER", "NOT_IMPLEMENTED", "WRONG_STATE"}
+    assert found >= {"INVALID_FIELD", "LENGTH_OUT_OF_ORDER", "NO_TRIALS_LEFT", "WRONG_STATE"}
     assert set(rows("Reasons of the service")) == found
 
 

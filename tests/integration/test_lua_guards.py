@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore, scripts
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys
+from rungway_server.store.redis.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import NAMES, Script, load_scripts
 from tests.support.redis_server import find_redis_server, redis_on_socket
 from tests.support.searches import stored
@@ -52,7 +53,7 @@ class Scene:
 
 
 async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
-    """Make an experiment that has leases lapsed and held, a line, results ready to go up, a best and request ids.
+    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best and request ids.
 
     Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
     """
@@ -73,6 +74,7 @@ async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
             for assignment in (asked.pop(0), asked.pop(0)):
                 await tell(store, assignment, metric, start + 34_000)
         leases = [assignment.lease for assignment in asked]
+        await store.enqueue(REF, "e", '{"x":0.5}', now_ms=start + 35_000)
         await store.release(REF, "r", [Release(leases.pop())], now_ms=start + 35_000)
     return definition.uid, start + LEASE_MS + 1, leases
 
@@ -83,7 +85,7 @@ async def tell(store: RedisStore, assignment: Assignment, metric: float, now: in
     await store.tell(REF, f"t{assignment.lease.fence}", [Result(assignment.lease, [report], "c")], now_ms=now)
 
 
-def calls_of(uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str | int]]]:
+def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str | int]]]:
     """For each script the arguments of calls that change, or read, as much as one call can."""
     tell: list[str | int] = [uid, now, "q", len(leases)]
     release: list[str | int] = [uid, now, "q"]
@@ -93,17 +95,27 @@ def calls_of(uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str
     first = leases[0]
     proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
-        "create": [["other", now, "q", "print", '{"brackets":[]}', "{}", "{}", "[]", 1, *proposals]],
+        "create": [["other", now, "q", "print", '{"brackets":[]}', "{}", "{}", "[]", 1, 2, *proposals]],
         "ask": [[uid, now, "q", 20, "w", ""], [uid, now, "q", 64, "w", 40, *proposals]],
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
         "release": [release],
         "fail": [[uid, now, "q", first.trial, first.fence, outcome.value, "why"] for outcome in Outcome],
+        "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
+        "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}"] for more in (0, 5)],
         "tally": [[uid]],
         "trials": [[uid, "1", *range(20)]],
         "best": [[uid, 10]],
+        "explain": [[uid, number] for number in range(20)],
     }
+
+
+def lua_plan(plan: Plan, more: int) -> str:
+    """The plan with so many more trials in each bracket, as the scripts use it."""
+    brackets = tuple(replace(bracket, max_trials=bracket.max_trials + more) for bracket in plan.brackets)
+    limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "window_ms": 600_000, "window_count": 50_000}
+    return plan_for_lua(replace(plan, brackets=brackets), **limits, target="")
 
 
 def servers() -> dict[str, str]:
@@ -122,7 +134,7 @@ def servers() -> dict[str, str]:
 def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scene:
     client.flushall()
     uid, now, leases = asyncio.run(play(redis_url, request.param))
-    return Scene(snapshot(client), experiment_keys(REF, request.param), calls_of(uid, now, leases))
+    return Scene(snapshot(client), experiment_keys(REF, request.param), calls_of(request.param, uid, now, leases))
 
 
 @pytest.fixture(scope="module", params=list(servers().values()), ids=list(servers()))

@@ -299,6 +299,7 @@ def test_the_animation_moves_for_fifteen_seconds_and_stays_small(tmp_path: Path)
         (("--curves", "absent.npz"), 2, "absent.npz: cannot be read"),
         (("--curves", str(TABLE), "--task", "letters"), 2, "has no task 'letters'; its tasks: digits"),
         (("--synthetic", "power", "--drop-form", "loud"), 2, "wanted one of silent, told"),
+        (("--synthetic", "power", "--straggler-sd", "inf"), 2, "got inf, wanted a finite number"),
         (("--synthetic", "power", "--csv", "absent/events.csv"), 2, "cannot be written"),
     ],
 )

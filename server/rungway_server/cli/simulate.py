@@ -10,7 +10,8 @@ import typer
 from rungway_server.cli.options import Exit, FileArgument, Output, OutputOption
 
 if TYPE_CHECKING:
-    from rungway_server.simulation.order import Order
+    from rungway_server.simulation.fleet import DropForm, Fleet
+    from rungway_server.simulation.order import Order, Source
 
 
 def simulate(
@@ -54,26 +55,48 @@ def simulate(
     import math
 
     from rungway_server.cli.drawing import check_matplotlib
-    from rungway_server.cli.files import read_document
-    from rungway_server.cli.output import errors, fail
-    from rungway_server.simulation.curves import BadCurves
-    from rungway_server.simulation.fleet import DropForm, Fleet
-    from rungway_server.simulation.order import Source, make_order
+    from rungway_server.simulation.fleet import Fleet
+    from rungway_server.simulation.order import Source
 
-    if drop_form not in list(DropForm):
-        raise fail(Exit.USAGE, f"--drop-form: got {drop_form!r}, wanted one of {', '.join(DropForm)}")
     check_matplotlib(plot, animate)
-    fleet = Fleet(
-        workers, straggler_sd, drop_probability, DropForm(drop_form), math.inf if horizon is None else horizon, seed
-    )
-    with errors():
-        try:
-            order = make_order(read_document(file), Source(curves, task, synthetic, seconds_per_unit), fleet)
-        except BadCurves as error:
-            raise fail(Exit.USAGE, str(error)) from None
+    _check_finite(seconds_per_unit, straggler_sd, drop_probability, horizon)
+    end = math.inf if horizon is None else horizon
+    fleet = Fleet(workers, straggler_sd, drop_probability, _drop_form(drop_form), end, seed)
+    order = _order(file, Source(curves, task, synthetic, seconds_per_unit), fleet)
     _run(order, target or [], output, csv, plot)
     if animate:
         _animate(order, animate, output)
+
+
+def _check_finite(*numbers: float | None) -> None:
+    import math
+
+    from rungway_server.cli.output import fail
+
+    if wrong := [number for number in numbers if number is not None and not math.isfinite(number)]:
+        raise fail(Exit.USAGE, f"got {wrong[0]}, wanted a finite number")
+
+
+def _drop_form(text: str) -> "DropForm":
+    from rungway_server.cli.output import fail
+    from rungway_server.simulation.fleet import DropForm
+
+    if text not in list(DropForm):
+        raise fail(Exit.USAGE, f"--drop-form: got {text!r}, wanted one of {', '.join(DropForm)}")
+    return DropForm(text)
+
+
+def _order(file: Path, source: "Source", fleet: "Fleet") -> "Order":
+    from rungway_server.cli.files import read_document
+    from rungway_server.cli.output import errors, fail
+    from rungway_server.simulation.curves import BadCurves
+    from rungway_server.simulation.order import make_order
+
+    with errors():
+        try:
+            return make_order(read_document(file), source, fleet)
+        except BadCurves as error:
+            raise fail(Exit.USAGE, str(error)) from None
 
 
 def _run(order: "Order", targets: list[float], output: Output, csv: Path | None, plot: Path | None) -> None:

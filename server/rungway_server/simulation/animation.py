@@ -172,7 +172,7 @@ def _counts(run: Run, now: float) -> str:
     done = sum(job.told and job.ended <= now and job.end == run.plan.max_length for job in run.jobs)
     until = min(now, run.end)
     busy = sum(min(job.ended, until) - job.began for job in run.jobs if job.began < until)
-    return f"{done} trained to the end     workers busy {busy / (until * run.fleet.workers):.0%}"
+    return f"{done} trained to the end     workers at work {busy / (until * run.fleet.workers):.0%}"
 
 
 def _font(size: int, *, bold: bool) -> "FreeTypeFont":

@@ -186,12 +186,9 @@ class _ExperimentServicer(ExperimentServiceServicer):
         return experiments_pb2.ExplainTrialResponse(events=[event_message(event) for event in events])
 
     @typed_errors
-    async def _watch(self, request: experiments_pb2.WatchEventsRequest, context: Context) -> None:
-        ref = requests.read_ref(request.experiment)
-        async for event in self._events.watch(ref, request.after_event_id):
-            await context.write(experiments_pb2.WatchEventsResponse(event=event_message(event)))
-
     async def WatchEvents(  # type: ignore[override]  # written to the context, which is as good as yielded
         self, request: experiments_pb2.WatchEventsRequest, context: Context
     ) -> None:
-        await self._watch(request, context)
+        ref = requests.read_ref(request.experiment)
+        async for event in self._events.watch(ref, request.after_event_id):
+            await context.write(experiments_pb2.WatchEventsResponse(event=event_message(event)))

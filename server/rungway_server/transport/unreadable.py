@@ -16,7 +16,7 @@ class Unreadable:
 
 
 class TolerantServer:
-    """Stands in for the server where generated code adds a servicer: `add_…_to_server(servicer, TolerantServer(server))`.
+    """Stands in for the server where generated code adds a servicer: `add_…_to_server(servicer, TolerantServer(…))`.
 
     gRPC itself answers UNKNOWN, with the parser's exception as text, and logs a traceback. Here the servicer is called
     with `Unreadable` instead, which `typed_errors` refuses.

@@ -1,0 +1,56 @@
+"""Searches made through the use cases, for tests of what users do to a live one."""
+
+import json
+from collections.abc import Mapping
+
+from rungway_server.domain.decisions import Assignment, ExperimentState, Reason, Report, Result, Verdict
+from rungway_server.service.experiments import ExperimentUseCases, ExperimentView
+from rungway_server.service.port import ExperimentRef, Store
+from tests.support.calls import config
+from tests.support.searches import take
+
+
+def halving(trials: int = 9, **searcher: object) -> dict[str, object]:
+    """One bracket of rungs at 1, 3 and 9 epochs, divisor 3, without a cap on the leases."""
+    common = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 9}, "max_concurrent_trials": 0}
+    return config("async_halving", max_trials=trials, **common, **searcher)
+
+
+def own(rate: float, layers: int = 1) -> dict[str, object]:
+    """A configuration of the space of these tests."""
+    return {"rate": rate, "layers": layers}
+
+
+def text(hparams: Mapping[str, object]) -> str:
+    """A configuration as the store is given it."""
+    return json.dumps(hparams)
+
+
+async def create(store: Store, ref: ExperimentRef, document: Mapping[str, object]) -> ExperimentView:
+    """Create a search as a user does."""
+    return await ExperimentUseCases(store).create(ref, document, "")
+
+
+async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: float, length: int = 0) -> Verdict:
+    """Tell a metric, at the next decision unless a length is given."""
+    reports = [Report(length or given.next_decision_length, metric)]
+    return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).verdicts[0]
+
+
+async def run_out(store: Store, ref: ExperimentRef, metric: float = 0.5) -> int:
+    """Do all the work that is left, each result the same; how many new trials were started."""
+    started = 0
+    while given := (await store.ask(ref, "", 1, "w")).assignments:
+        started += given[0].explanation.reason in (Reason.NEW_TRIAL, Reason.ENQUEUED)
+        await report(store, ref, given[0], metric)
+    return started
+
+
+async def state_of(store: Store, ref: ExperimentRef) -> ExperimentState:
+    """Where the search stands."""
+    return (await store.tally(ref)).state
+
+
+async def rates(store: Store, ref: ExperimentRef, count: int) -> list[object]:
+    """The learning rates of the next trials."""
+    return [json.loads(given.hparams)["rate"] for given in await take(store, ref, count)]

@@ -1,0 +1,178 @@
+"""Configurations of users' own: taken first and in order, counted like all others, each exactly once."""
+
+import json
+
+import pytest
+
+from rungway_server.domain.decisions import ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
+from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.trials import TrialUseCases
+from rungway_server.store.redis import RedisStore
+from tests.integration.lives import create, halving, own, rates, report, run_out, state_of
+from tests.support.calls import config, new_id
+from tests.support.searches import take
+
+REQUESTS = [own(0.01), own(0.02, 2), own(0.03, 3)]
+
+
+async def enqueue(store: RedisStore, ref: ExperimentRef, rate: float, request_id: str = "") -> int:
+    return await TrialUseCases(store).enqueue(ref, request_id, own(rate))
+
+
+async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], ref: ExperimentRef) -> None:
+    await create(stores[0], ref, halving(6))
+    (before,) = await take(stores[0], ref)
+    positions = [
+        await TrialUseCases(stores[i % 2]).enqueue(ref, new_id(), hparams) for i, hparams in enumerate(REQUESTS)
+    ]
+    assert positions == [0, 1, 2]
+    following = await take(stores[1], ref, 4)
+    assert [json.loads(given.hparams) for given in following[:3]] == REQUESTS
+    assert [given.explanation.reason for given in (before, *following)] == [
+        Reason.NEW_TRIAL,
+        *[Reason.ENQUEUED] * 3,
+        Reason.NEW_TRIAL,
+    ]
+    assert [given.lease.trial for given in following] == [1, 2, 3, 4]
+    shown = await stores[0].trials(ref, [1, 2, 3])
+    assert [json.loads(trial.hparams) for trial in shown] == REQUESTS
+
+
+async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
+    """The configuration of a trial depends on seed, space and number alone, whatever others were queued."""
+    plain = ExperimentRef("default", f"{ref.experiment}-plain")
+    for each in (ref, plain):
+        await create(store, each, config(max_trials=5))
+    await enqueue(store, ref, 0.0101)
+    queued, proposed = await rates(store, ref, 5), await rates(store, plain, 5)
+    assert queued[0] == 0.0101
+    assert queued[1:] == proposed[1:]
+
+
+async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, halving(5))
+    await take(store, ref, 2)
+    for rate in (0.01, 0.02, 0.03):
+        await enqueue(store, ref, rate)
+    with pytest.raises(NoTrialsLeft):
+        await enqueue(store, ref, 0.04)
+    assert len((await store.ask(ref, "", 9, "w")).assignments) == 3
+    tally = await store.tally(ref)
+    assert (tally.trials_created, sum(tally.started)) == (5, 5)
+    with pytest.raises(NoTrialsLeft):
+        await enqueue(store, ref, 0.04)
+
+
+async def test_what_waits_goes_before_new_trials_only(store: RedisStore, ref: ExperimentRef) -> None:
+    """A promotion and a trial given back come before a queued configuration."""
+    await create(store, ref, halving(9))
+    given = await take(store, ref, 4)
+    await enqueue(store, ref, 0.0101)
+    await store.fail(ref, "", given[3].lease, Outcome.PREEMPTED, "")
+    for assignment, metric in zip(given[:3], (0.1, 0.2, 0.3), strict=True):
+        await report(store, ref, assignment, metric)
+    reasons = [assignment.explanation.reason for assignment in await take(store, ref, 4)]
+    assert reasons == [Reason.REQUEUED, Reason.PROMOTED, Reason.ENQUEUED, Reason.NEW_TRIAL]
+
+
+async def test_a_repeat_with_the_same_request_id_is_one_entry(stores: list[RedisStore], ref: ExperimentRef) -> None:
+    await create(stores[0], ref, config(max_trials=5))
+    request_id = new_id()
+    assert await enqueue(stores[0], ref, 0.0101) == 0
+    assert [await enqueue(store, ref, 0.0102, request_id) for store in (*stores, *stores)] == [1] * 4
+    with pytest.raises(RequestIdReused):
+        await enqueue(stores[0], ref, 0.0103, request_id)
+    assert (await rates(stores[0], ref, 3))[:2] == [0.0101, 0.0102]
+    revision = (await stores[0].tally(ref)).revision
+    assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # also when it was handed out since
+    assert (await stores[0].tally(ref)).revision == revision
+
+
+async def test_without_a_request_id_each_call_is_an_entry(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, config(max_trials=5))
+    assert [await enqueue(store, ref, 0.0101) for _ in range(2)] == [0, 1]
+
+
+async def test_an_invalid_one_is_replaced_by_a_fresh_trial(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, config(max_trials=2))
+    await enqueue(store, ref, 0.0101)
+    (given,) = await take(store, ref)
+    await store.fail(ref, "", given.lease, Outcome.INVALID, "no such rate")
+    assert 0.0101 not in await rates(store, ref, 2)
+    assert [trial.state for trial in await store.trials(ref, [0])] == [TrialState.INVALID]
+
+
+async def test_a_paused_search_takes_them_and_an_ended_one_does_not(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, config(max_trials=3))
+    await store.set_state(ref, ExperimentState.PAUSED)
+    assert await enqueue(store, ref, 0.0101) == 0
+    await store.set_state(ref, ExperimentState.RUNNING)
+    assert await run_out(store, ref) == 3
+    assert await state_of(store, ref) is ExperimentState.DONE
+    with pytest.raises(WrongState):
+        await enqueue(store, ref, 0.0102)
+
+
+async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, config(max_trials=2))
+    for rate in (0.0101, 0.0102):
+        await enqueue(store, ref, rate)
+    await ExperimentUseCases(store).update(ref, 3, None)
+    assert await enqueue(store, ref, 0.0103) == 2
+    assert await rates(store, ref, 3) == [0.0101, 0.0102, 0.0103]
+
+
+async def test_it_is_checked_against_the_experiment_that_is_there_now(
+    stores: list[RedisStore], ref: ExperimentRef
+) -> None:
+    """Another server deleted the experiment and made a new one of the same name with another space."""
+    await create(stores[0], ref, config())
+    await stores[0].tally(ref)
+    await stores[1].delete(ref)
+    await create(stores[1], ref, config(space={"depth": {"type": "int", "minval": 1, "maxval": 9}}))
+    with pytest.raises(InvalidInput) as refused:
+        await enqueue(stores[0], ref, 0.0101)
+    assert {"hparams.depth", "hparams.rate"} <= {violation.field for violation in refused.value.violations}
+
+
+SPACE = {
+    "kind": {"type": "categorical", "vals": ["sgd", "adam"]},
+    "momentum": {"type": "double", "minval": 0.0, "maxval": 1.0, "when": {"kind": "sgd"}},
+    "low": {"type": "int", "minval": 0, "maxval": 10},
+    "high": {"type": "int", "minval": 0, "maxval": 10},
+    "net": {"width": {"type": "int", "minval": 1, "maxval": 8}},
+}
+GOOD: dict[str, object] = {"kind": "adam", "low": 1, "high": 2, "net": {"width": 4}}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"low": None}, "hparams.low"),
+        ({"nobody": 1}, "hparams.nobody"),
+        ({"low": 1.0}, "hparams.low"),
+        ({"low": True}, "hparams.low"),
+        ({"high": 11}, "hparams.high"),
+        ({"kind": "lion"}, "hparams.kind"),
+        ({"momentum": 0.5}, "hparams.momentum"),
+        ({"kind": "sgd"}, "hparams.momentum"),
+        ({"net": 3}, "hparams.net"),
+        ({"net": {"width": 9}}, "hparams.net.width"),
+        ({"net": {"width": 1, "depth": 1}}, "hparams.net.depth"),
+        ({"low": 3}, "hparams"),
+    ],
+    ids=str,
+)
+async def test_what_does_not_belong_to_the_space_is_refused(
+    change: dict[str, object], field: str, store: RedisStore, ref: ExperimentRef
+) -> None:
+    await create(store, ref, config(space=SPACE) | {"constraints": ["low <= high"]})
+    hparams = {name: value for name, value in (GOOD | change).items() if value is not None}
+    with pytest.raises(InvalidInput) as refused:
+        await TrialUseCases(store).enqueue(ref, "", hparams)
+    assert field in {violation.field for violation in refused.value.violations}
+    assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was queued
