@@ -199,8 +199,9 @@ class Client:
     ) -> Experiment:
         """Change how many trials a live search may start, or run at once (0 = no limit); None = leave it as it is.
 
-        Leases held are not taken away. Raises InvalidArgument for fewer trials than have been started, and
-        FailedPrecondition when the search is over.
+        Leases held are not taken away; a search that is done goes on with what it may start now. Raises
+        InvalidArgument for fewer trials than have been started, and FailedPrecondition when it was stopped or has
+        reached its target.
         """
         return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, experiment))
 

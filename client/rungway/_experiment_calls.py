@@ -124,7 +124,7 @@ class ExperimentCalls:
     def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.list_trials."""
         found: list[Trial] = []
-        token = str(_requests.whole("after", after))  # the token of a page of trials is the number of its first one
+        token = str(_requests.whole("after", after) or "")  # pages of trials are named by the number of their first
         while (size := _page_size(limit, len(found))) > 0:
             request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
             reply = yield from self.call(_rpcs.LIST_TRIALS, request)

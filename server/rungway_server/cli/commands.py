@@ -9,6 +9,7 @@ from rungway_server.cli.options import (
     DEFAULT_TARGET,
     ExperimentArgument,
     FileArgument,
+    NamedExperimentArgument,
     Output,
     OutputOption,
     TargetOption,
@@ -42,13 +43,20 @@ def create(
             help="Its id. Default: made from the file's key 'name', else from its file name.",
         ),
     ] = None,
+    warm_start_from: Annotated[
+        str | None,
+        typer.Option(metavar="EXPERIMENT", help="Begin with the best configurations of this experiment."),
+    ] = None,
+    warm_start_count: Annotated[
+        int | None, typer.Option(min=1, max=1000, show_default="1", help="How many of them.")
+    ] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create an experiment from a file."""
     from rungway_server.cli.experiments import create
 
-    create(file, name, target, output)
+    create(file, name, target, output, warm_start_from=warm_start_from, warm_start_count=warm_start_count)
 
 
 def status(
@@ -125,8 +133,70 @@ def stop(
     change("stop", experiment, target, output)
 
 
+def update(
+    experiment: ExperimentArgument,
+    *,
+    max_trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials to start in all; not fewer than have been started.")
+    ] = None,
+    max_concurrent: Annotated[int | None, typer.Option(min=0, help="Most trials at once; 0 = no limit.")] = None,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Change how many trials a search may start, or run at once, while it runs or after it is done."""
+    from rungway_server.cli.experiments import update
+
+    update(experiment, target, output, max_trials=max_trials, max_concurrent=max_concurrent)
+
+
+def enqueue(
+    experiment: NamedExperimentArgument,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="YAML or JSON: a value for each hyperparameter. '-' = standard input."),
+    ] = None,
+    *,
+    assigned: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One value, as in YAML; in a group: optimizer.lr=0.1."),
+    ] = None,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Queue a configuration of your own: the next new trial takes it."""
+    from rungway_server.cli.enqueue import enqueue
+
+    enqueue(experiment, file, assigned or [], target, output)
+
+
+def explain(
+    experiment: NamedExperimentArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="The trial's number.")],
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the life of a trial: every decision about it, with the numbers it rested on."""
+    from rungway_server.cli.events import explain
+
+    explain(experiment, trial, target, output)
+
+
+def watch(
+    experiment: ExperimentArgument,
+    after: Annotated[
+        str, typer.Option(metavar="EVENT_ID", help="Begin after this event. Default: at the beginning of the search.")
+    ] = "",
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Follow the event log line by line, until the search is over."""
+    from rungway_server.cli.events import watch
+
+    watch(experiment, after, target, output)
+
+
 def delete(
-    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's id.")],
+    experiment: NamedExperimentArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,

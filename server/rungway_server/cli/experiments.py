@@ -1,4 +1,4 @@
-"""Commands about experiments: create, status, pause, resume, stop, delete."""
+"""Commands about experiments: create, status, pause, resume, stop, update, delete."""
 
 import re
 from collections.abc import Mapping
@@ -18,13 +18,25 @@ from rungway_server.cli.output import console, count, errors, fail, print_json, 
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
 
-def create(file: Path, name: str | None, target: str, output: Output) -> None:
+def create(
+    file: Path,
+    name: str | None,
+    target: str,
+    output: Output,
+    *,
+    warm_start_from: str | None,
+    warm_start_count: int | None,
+) -> None:
     """Create an experiment from a file and print its id, its plan and the service's notes."""
+    if warm_start_count and not warm_start_from:
+        raise fail(Exit.USAGE, "--warm-start-count needs --warm-start-from EXPERIMENT")
     with errors():
         document = read_document(file)
         experiment_id = name or _id_from(document, file)
     with service(target) as client:
-        experiment = client.create_experiment(experiment_id, document)
+        experiment = client.create_experiment(
+            experiment_id, document, warm_start_from=warm_start_from, warm_start_count=warm_start_count or 1
+        )
     if output is Output.JSON:
         print_json(experiment)
         return
@@ -74,6 +86,24 @@ def change(what: str, experiment_id: str, target: str, output: Output) -> None:
         running = experiment.trials.running
         more = f", {count(running)} trial{'s'[: running != 1]} still running" if running else ""
         console().print(f"{experiment.experiment} is {experiment.state}{more}")
+
+
+def update(
+    experiment_id: str, target: str, output: Output, *, max_trials: int | None, max_concurrent: int | None
+) -> None:
+    """Change how many trials a search may start or run at once and print how it stands then."""
+    if max_trials is None and max_concurrent is None:
+        raise fail(Exit.USAGE, "nothing to change: give --max-trials, --max-concurrent or both")
+    with service(target, experiment_id) as client:
+        experiment = client.update_experiment(max_trials=max_trials, max_concurrent_trials=max_concurrent)
+    if output is Output.JSON:
+        print_json(experiment)
+        return
+    most = experiment.config.get("searcher", {}).get("max_trials", 1)
+    cap = experiment.plan.max_concurrent_trials if experiment.plan else 0
+    at_once = f"at most {count(cap)} at once" if cap else "any number at once"
+    started = f"{count(experiment.trials.started)} of {count(most)} trials started"
+    console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}")
 
 
 def delete(experiment_id: str, yes: bool, target: str, output: Output) -> None:

@@ -22,26 +22,34 @@ class BadFile(Exception):
     """The file cannot be read as one mapping; the text says why and where."""
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path, wanted: str = "a mapping with 'hyperparameters' and 'searcher'") -> dict[str, Any]:
     """The mapping in a YAML or JSON file; "-" is standard input.
 
-    Raises BadFile when the file is missing, larger than 1 MiB, not text, not well-formed, names a key twice, or holds
-    anything but one mapping with text keys.
+    `wanted` says in refusals what should be there. Raises BadFile when the file is missing, larger than 1 MiB, not
+    text, not well-formed, names a key twice, or holds anything but one mapping with text keys.
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
         text = _read_text(path)
         document = _parse_json(text) if path.suffix.lower() == ".json" else _parse_yaml(text)
         if document is None:
-            raise BadFile("it is empty: a mapping with 'hyperparameters' and 'searcher' was wanted")
+            raise BadFile(f"it is empty: {wanted} was wanted")
         if not isinstance(document, dict):
-            raise BadFile(f"the top level is {_kind(document)}: a mapping with 'searcher' was wanted")
+            raise BadFile(f"the top level is {_kind(document)}: {wanted} was wanted")
         plain: dict[str, Any] = _Plain().copy(document, "", 0)
     except BadFile as error:
         raise BadFile(f"{name}: {error}") from None
     except RecursionError:
         raise BadFile(f"{name}: nested deeper than {MAX_DEPTH} levels") from None
     return plain
+
+
+def read_value(text: str) -> Any:
+    """One value as a YAML file would have it: `0.1`, `true`, `[1, 2]`, `adam`. Raises BadFile."""
+    try:
+        return _Plain().copy(_parse_yaml(text), "", 0)
+    except RecursionError:
+        raise BadFile(f"nested deeper than {MAX_DEPTH} levels") from None
 
 
 def _read_text(path: Path) -> str:

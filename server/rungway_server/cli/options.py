@@ -32,6 +32,8 @@ FileArgument = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="YAML or JSON, '-' = standard input. Determined's form is taken as it is."),
 ]
+NamedExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's id.")]
+"""Never taken from the environment: where another argument follows, and where it is dangerous."""
 ExperimentArgument = Annotated[
     str, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
 ]

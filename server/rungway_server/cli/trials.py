@@ -37,9 +37,9 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
     """Print a page of trials."""
     end = page.first + page.most
     with service(target, experiment_id) as client:
-        listed = client.list_trials(limit=end + 1)
-    found = listed[page.first : end]
-    more = end if len(listed) > end else None
+        listed = client.list_trials(page.most + 1, after=page.first)
+    found = listed[: page.most]
+    more = end if len(listed) > page.most else None
     if output is Output.JSON:
         print_json({"experiment": experiment_id, "trials": found, "next": more})
         return

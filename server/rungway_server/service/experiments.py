@@ -90,7 +90,10 @@ class ExperimentUseCases:
             raise InvalidInput(wrong)
         planned = plan_search(document)
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
-        definition = await self._store.create(ref, planned.config, planned.plan, notes, request_id, queue=queue)
+        origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
+        definition = await self._store.create(
+            ref, planned.config, planned.plan, notes, request_id, queue=queue, origin=origin
+        )
         return ExperimentView(ref, definition, await self._store.tally(ref))
 
     async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[str], tuple[str, ...]]:

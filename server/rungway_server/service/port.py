@@ -58,8 +58,10 @@ class Store(Protocol):
         request_id: str,
         *,
         queue: Sequence[str] = (),
+        origin: str = "",
     ) -> Definition:
-        """Store a new experiment; `queue` are configurations (JSON texts) for its first trials. Raises
+        """Store a new experiment; `queue` are configurations (JSON texts) for its first trials, and `origin` says where
+        they were asked from: a repeat must name the same, though it may find others there. Raises
         ExperimentExists unless it was created by the same request_id."""
         ...
 

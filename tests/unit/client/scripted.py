@@ -1,7 +1,7 @@
 """A real gRPC server on a loopback port that answers as a test says."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +56,13 @@ class Abort:
 Answer = Message | Abort | Callable[[Any], "Message | Abort"]
 
 
+@dataclass(frozen=True)
+class Stream:
+    """The answer to an rpc with a stream: these, one after the other."""
+
+    parts: "tuple[Answer, ...]"
+
+
 def lost(answer: Answer) -> Abort:
     """The answer is worked out, and then the connection breaks."""
     return Abort(grpc.StatusCode.UNAVAILABLE, after=answer)
@@ -67,11 +74,11 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.target = f"127.0.0.1:{free_port()}"
         self.calls: list[tuple[str, Any]] = []
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Answer | Stream]] = {}
         self._lock = threading.Lock()
         self._server: grpc.Server | None = None
 
-    def on(self, rpc: str, *answers: Answer) -> None:
+    def on(self, rpc: str, *answers: Answer | Stream) -> None:
         with self._lock:
             self._answers[rpc] = list(answers)
 
@@ -82,7 +89,7 @@ class ScriptedServer:
     def start(self) -> None:
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         for service in SERVICES:
-            handlers = {method.name: self._handler(method.name, method.input_type) for method in service.methods}
+            handlers = {method.name: self._handler(method) for method in service.methods}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
         self._server.add_insecure_port(self.target)
         self._server.start()
@@ -92,17 +99,27 @@ class ScriptedServer:
             self._server.stop(None).wait()
             self._server = None
 
-    def _handler(self, name: str, request_type: Any) -> "grpc.RpcMethodHandler[Any, Any]":
+    def _handler(self, method: Any) -> "grpc.RpcMethodHandler[Any, Any]":
         def handle(request: Any, context: grpc.ServicerContext) -> Message:
-            with self._lock:
-                self.calls.append((name, request))
-                answers = self._answers.get(name, [Abort(grpc.StatusCode.UNIMPLEMENTED)])
-                answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            answer = self._next(method.name, request)
+            assert not isinstance(answer, Stream)
             return finish(resolved(answer, request), request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            handle, GetMessageClass(request_type).FromString, lambda reply: reply.SerializeToString()
-        )
+        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
+            answer = self._next(method.name, request)
+            for part in answer.parts if isinstance(answer, Stream) else (answer,):
+                yield finish(resolved(part, request), request, context)
+
+        read = GetMessageClass(method.input_type).FromString
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(stream, read, lambda reply: reply.SerializeToString())
+        return grpc.unary_unary_rpc_method_handler(handle, read, lambda reply: reply.SerializeToString())
+
+    def _next(self, name: str, request: Any) -> Answer | Stream:
+        with self._lock:
+            self.calls.append((name, request))
+            answers = self._answers.get(name, [Abort(grpc.StatusCode.UNIMPLEMENTED)])
+            return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 def resolved(answer: Answer, request: Any) -> Message | Abort:

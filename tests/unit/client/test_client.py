@@ -17,7 +17,6 @@ from rungway.values import to_map
 from tests.unit.client.scripted import SERVICES, Abort, ScriptedServer, lost
 
 METHOD_OF = {"PreviewSearch": "preview", "BestTrials": "best"}
-NOT_YET = {"EnqueueTrial", "ExplainTrial", "WatchEvents"}
 RPCS = [(service.name, method) for service in SERVICES for method in service.methods]
 
 
@@ -28,17 +27,10 @@ def method_of(rpc: str) -> str:
 @pytest.mark.parametrize(("service", "method"), RPCS, ids=lambda each: getattr(each, "name", each))
 def test_every_rpc_of_the_protocol_is_called(service: str, method: Any) -> None:
     known = {rpc.name: rpc for rpc in vars(_rpcs).values() if isinstance(rpc, _rpcs.Rpc)}
-    if method.name in NOT_YET:
-        assert method.name not in known, "it is called now: take it out of NOT_YET"
-        return
     assert known[method.name].service == service
     assert method.output_type == known[method.name].reply.DESCRIPTOR
     for client in (Client, AsyncClient):
         assert callable(getattr(client, method_of(method.name)))
-
-
-def test_what_is_not_called_yet_exists() -> None:
-    assert {method.name for _, method in RPCS} >= NOT_YET
 
 
 def test_both_clients_have_the_same_methods() -> None:
@@ -88,6 +80,47 @@ def test_an_experiment_is_created_and_read(server: ScriptedServer, client: Clien
     assert request.config == to_map({"seed": 2**60, "hyperparameters": {"lr": 0.5}})
 
 
+def test_an_experiment_begins_with_the_best_of_another(server: ScriptedServer, client: Client) -> None:
+    server.on("CreateExperiment", experiment_service_pb2.CreateExperimentResponse(experiment=experiment()))
+    client.create_experiment("digits", {})
+    client.create_experiment("digits", {}, warm_start_from="old")
+    client.create_experiment("digits", {}, warm_start_from="old", warm_start_count=5)
+    sent = [(each.warm_start_from, each.warm_start_count) for each in server.requests("CreateExperiment")]
+    assert sent == [("", 0), ("old", 1), ("old", 5)]
+    with pytest.raises(rungway.InvalidArgument, match="warm_start_count"):
+        client.create_experiment("digits", {}, warm_start_from="old", warm_start_count=0)
+
+
+def test_an_update_sends_what_is_given(server: ScriptedServer, client: Client) -> None:
+    server.on("UpdateExperiment", experiment_service_pb2.UpdateExperimentResponse(experiment=experiment()))
+    assert client.update_experiment(max_trials=20).experiment == "digits"
+    client.update_experiment(max_concurrent_trials=0, experiment="other")
+    first, second = server.requests("UpdateExperiment")
+    assert (first.experiment, first.max_trials, first.HasField("max_concurrent_trials")) == ("digits", 20, False)
+    assert (second.experiment, second.HasField("max_trials")) == ("other", False)
+    assert (second.HasField("max_concurrent_trials"), second.max_concurrent_trials) == (True, 0)
+    with pytest.raises(rungway.InvalidArgument, match="max_trials"):
+        client.update_experiment(max_trials=0)
+
+
+def test_a_configuration_is_queued_once(server: ScriptedServer, client: Client) -> None:
+    queued = experiment_service_pb2.EnqueueTrialResponse(position=2)
+    server.on("EnqueueTrial", lost(queued), queued)
+    hparams = {"lr": 1.0, "layers": 3, "optimizer": {"name": "adam"}}
+    assert client.enqueue_trial(hparams) == 2
+    first, second = server.requests("EnqueueTrial")
+    assert first == second
+    assert first.request_id
+    assert first.hparams == to_map(hparams)
+    client.enqueue_trial(hparams, request_id="mine", experiment="other")
+    assert [server.requests("EnqueueTrial")[-1].request_id, server.requests("EnqueueTrial")[-1].experiment] == [
+        "mine",
+        "other",
+    ]
+    with pytest.raises(rungway.InvalidArgument, match="hparams"):
+        client.enqueue_trial([1])  # type: ignore[arg-type]
+
+
 def test_a_configuration_that_cannot_be_sent_is_named(server: ScriptedServer, client: Client) -> None:
     with pytest.raises(rungway.InvalidArgument) as caught:
         client.create_experiment("digits", {"searcher": {"max_trials": object()}})
@@ -116,6 +149,9 @@ def test_lists_are_read_page_by_page(server: ScriptedServer, client: Client) -> 
     assert [trial.trial for trial in client.list_trials()] == list(range(450))
     assert [trial.trial for trial in client.list_trials(3)] == [0, 1, 2]
     assert server.requests("ListTrials")[-1].page_size == 3
+    assert [trial.trial for trial in client.list_trials(2, after=440)] == [440, 441]
+    assert [trial.trial for trial in client.list_trials(after=448)] == [448, 449]
+    assert len(server.requests("ListTrials")) == 6
     page_of_one = experiment_service_pb2.ListExperimentsResponse(experiments=[experiment("a")], next_page_token="t")
     last_page = experiment_service_pb2.ListExperimentsResponse(experiments=[experiment("b")])
     server.on("ListExperiments", page_of_one, last_page)

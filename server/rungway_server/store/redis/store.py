@@ -78,10 +78,11 @@ class RedisStore(RedisReads):
         request_id: str,
         *,
         queue: Sequence[str] = (),
+        origin: str = "",
     ) -> Definition:
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
-        print_ = sha256("\n".join((document, plan_json, *queue)).encode()).hexdigest()
+        print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         proposals = _proposals(config, 0, min(plan.max_trials, _PROPOSALS_AT_CREATION))
         args: list[str | int] = [
             uuid.uuid4().hex,

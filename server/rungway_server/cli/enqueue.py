@@ -1,0 +1,51 @@
+"""The command that queues a configuration of one's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rungway_server.cli.connection import service
+from rungway_server.cli.files import BadFile, read_document, read_value
+from rungway_server.cli.options import Exit, Output
+from rungway_server.cli.output import console, count, errors, fail, print_json
+
+
+def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:
+    """Queue the configuration of a file, with what `NAME=VALUE` texts add to it or replace in it."""
+    if file is None and not assigned:
+        raise fail(Exit.USAGE, "no configuration: give a FILE ('-' = standard input), --set NAME=VALUE or both")
+    with errors():
+        hparams = {} if file is None else read_document(file, "a mapping of hyperparameters to values")
+        _assign(hparams, assigned)
+    with service(target, experiment_id) as client:
+        position = client.enqueue_trial(hparams)
+    if output is Output.JSON:
+        print_json({"experiment": experiment_id, "position": position, "hparams": hparams})
+    elif position:
+        console().print(f"queued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
+    else:
+        console().print(f"queued in {experiment_id}: the next new trial takes it")
+
+
+def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
+    """Write each "group.name=value" into the mapping. Raises BadFile, also for a name given twice."""
+    names = set()
+    for text in assigned:
+        name, equals, value = text.partition("=")
+        if not equals or not all(name.split(".")):
+            raise BadFile(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
+        if name in names:
+            raise BadFile(f"--set {text}: {name} is given twice")
+        names.add(name)
+        try:
+            _put(hparams, name.split("."), read_value(value))
+        except BadFile as error:
+            raise BadFile(f"--set {text}: {error}") from None
+
+
+def _put(mapping: dict[str, Any], path: Sequence[str], value: object) -> None:
+    for group in path[:-1]:
+        mapping = mapping.setdefault(group, {})
+        if not isinstance(mapping, dict):
+            raise BadFile(f"{group} has a value of its own and is no group")
+    mapping[path[-1]] = value

@@ -1,0 +1,74 @@
+"""Commands that read the event log: explain, watch."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from rungway import Event, Experiment, Trial
+from rungway_server.cli.connection import service
+from rungway_server.cli.options import Output
+from rungway_server.cli.output import console, count, number, plain, print_json, settings, table, text
+
+
+def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
+    """Print the life of a trial: every decision with the numbers it rested on."""
+    with service(target, experiment_id) as client:
+        events = client.explain_trial(trial_number)
+        if output is Output.JSON:
+            print_json({"experiment": experiment_id, "trial": trial_number, "events": events})
+            return
+        trial, experiment = client.get_trial(trial_number), client.get_experiment()
+    out = console()
+    _print_heading(out, experiment, trial)
+    _print_life(out, events)
+
+
+def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
+    """Print the event log line by line as it grows, until the search is over."""
+    try:
+        with service(target, experiment_id) as client:
+            for event in client.watch_events(after):
+                line = json.dumps(plain(event), ensure_ascii=False) if output is Output.JSON else _line(event)
+                print(line, flush=True)
+                after = event.event_id
+    except KeyboardInterrupt:
+        if after:
+            print(f"\nto go on from here: rungway watch {experiment_id} --after {after}", file=sys.stderr)
+        raise
+
+
+def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
+    plan = experiment.plan
+    metric = experiment.config.get("searcher", {}).get("metric")
+    of = f" of {count(plan.brackets[0].rungs[-1].length)} {plan.unit}" if plan else ""
+    state = f"{trial.outcome or trial.state} after {count(trial.length)}{of}"
+    best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
+    out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")
+    out.print(text(settings(trial.hparams)))
+    if plan and trial.bracket < len(plan.brackets):
+        rungs = [f"{index} at {count(rung.length)}" for index, rung in enumerate(plan.brackets[trial.bracket].rungs)]
+        out.print(text(f"bracket {trial.bracket + 1}, rung {', '.join(rungs)}"))
+
+
+def _print_life(out: Console, events: Sequence[Event]) -> None:
+    grid = table(">Time (UTC)", ">Length", ">Metric", "What", "Why")
+    for event in events:
+        when = f"{event.time:%m-%d %H:%M:%S}"
+        grid.add_row(when, count(event.length), number(event.metric), text(event.kind), text(_why(event)))
+    out.print("", grid, sep="\n")
+
+
+def _line(event: Event) -> str:
+    """One event on one line: when, what of which trial, its last result, why."""
+    when, kind = f"{event.time:%Y-%m-%dT%H:%M:%SZ}", str(text(event.kind))
+    if event.trial is None:
+        return f"{when}  search       {kind}"
+    result = "" if event.metric is None else f"{number(event.metric)} at {count(event.length)}, "
+    return f"{when}  trial {event.trial:<5}  {kind:<8}  {result}{text(_why(event))}"
+
+
+def _why(event: Event) -> str:
+    why = event.explanation.text if event.explanation else ""
+    return f"{why} ({event.worker})" if event.kind == "assign" and event.worker else why

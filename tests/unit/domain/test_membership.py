@@ -1,0 +1,126 @@
+"""Whether a user's own configuration belongs to a space."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rungway_server.domain.config import parse
+from rungway_server.domain.membership import check_configuration
+from rungway_server.domain.sampling import propose
+from rungway_server.domain.space import Space
+
+PARAMETERS: dict[str, Any] = {
+    "const": {"type": "const", "val": 3},
+    "int": {"type": "int", "minval": -2, "maxval": 5},
+    "double": {"type": "double", "minval": 0.25, "maxval": 0.5},
+    "log": {"type": "log", "base": 10.0, "minval": -4, "maxval": -1},
+    "kind": {"type": "categorical", "vals": ["sgd", 1, True, None, [1, 2]]},
+    "momentum": {"type": "double", "minval": 0, "maxval": 1, "when": {"kind": "sgd"}},
+    "net": {"width": {"type": "int", "minval": 1, "maxval": 8}},
+}
+GOOD: dict[str, Any] = {
+    **{"const": 3, "int": 0, "double": 0.3, "log": 0.01, "kind": "sgd", "momentum": 0.5},
+    "net": {"width": 2},
+}
+
+
+def space_of(parameters: dict[str, Any], *constraints: str) -> Space:
+    document = {
+        "hyperparameters": parameters,
+        "searcher": {"name": "random", "metric": "loss", "max_trials": 1, "max_length": {"epochs": 1}},
+        "constraints": list(constraints),
+    }
+    return parse(document)[0].space
+
+
+SPACE = space_of(PARAMETERS, "int <= net.width")
+
+
+def wrong(hparams: dict[str, Any], space: Space = SPACE) -> dict[str, str]:
+    return {violation.field: violation.description for violation in check_configuration(space, hparams, "h")}
+
+
+def test_a_good_one_has_nothing_wrong() -> None:
+    assert wrong(GOOD) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"int": end} for end in (-2, 2)),
+        *({"double": value} for value in (0.25, 0.5, 0.37)),
+        *({"log": value} for value in (1e-4, 0.1, 10.0**-4, 10.0**-1)),
+    ],
+    ids=str,
+)
+def test_the_ends_of_a_range_belong_to_it(change: dict[str, Any]) -> None:
+    assert wrong(GOOD | change) == {}
+
+
+@pytest.mark.parametrize("kind", [1, True, None, [1, 2]])
+def test_every_value_of_a_categorical(kind: object) -> None:
+    others = {name: value for name, value in GOOD.items() if name != "momentum"}
+    assert wrong(others | {"kind": kind}) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        *(({"const": value}, "h.const") for value in (4, 3.5, "3", True, None)),
+        *(({"int": value}, "h.int") for value in (-3, 6, 0.0, 1.5, "1", True, None, [1], 10**30)),
+        *(({"double": value}, "h.double") for value in (0.2499, 0.5001, "0.3", True, None, float("nan"), 10**400)),
+        *(({"log": value}, "h.log") for value in (0.99e-4, 0.101, -0.01, 0, float("inf"), float("nan"), "x")),
+        *(({"kind": value}, "h.kind") for value in ("SGD", 2, False, [2, 1], {})),
+        *(({"net": value}, "h.net") for value in (None, 2, [], "x")),
+        ({"net": {}}, "h.net.width"),
+        ({"net": {"width": 0}}, "h.net.width"),
+        ({"net": {"width": 2, "depth": 1}}, "h.net.depth"),
+        ({"other": 1}, "h.other"),
+        ({"": 1}, "h."),
+    ],
+    ids=str,
+)
+def test_what_does_not_belong_is_named(change: dict[str, Any], field: str) -> None:
+    assert field in wrong(GOOD | change)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_each_parameter_is_needed(name: str) -> None:
+    field = "h.net.width" if name == "net" else f"h.{name}"
+    assert field in wrong({other: value for other, value in GOOD.items() if other != name})
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    assert set(wrong({"int": 9, "kind": "sgd", "net": {"width": 9}, "more": 1})) == {
+        *("h.const", "h.int", "h.double", "h.log", "h.momentum", "h.net.width", "h.more")
+    }
+
+
+def test_a_parameter_whose_condition_fails_must_be_absent() -> None:
+    assert "must be absent" in wrong(GOOD | {"kind": 1})["h.momentum"]
+
+
+@pytest.mark.parametrize("kind", [True, 1])
+def test_true_is_not_one(kind: object) -> None:
+    space = space_of(
+        {"kind": PARAMETERS["kind"], "x": {"type": "int", "minval": 1, "maxval": 2, "when": {"kind": True}}}
+    )
+    assert (wrong({"kind": kind, "x": 1}, space) == {}) == (kind is True)
+
+
+def test_constraints_are_looked_at_when_all_else_is_right() -> None:
+    assert set(wrong(GOOD | {"int": 3})) == {"h"}
+    assert "int <= net.width" in wrong(GOOD | {"int": 3})["h"]
+    assert set(wrong(GOOD | {"int": 9})) == {"h.int"}
+
+
+def test_an_empty_space_takes_the_empty_configuration_alone() -> None:
+    assert wrong({}, space_of({})) == {}
+    assert set(wrong({"x": 1}, space_of({}))) == {"h.x"}
+
+
+@given(seed=st.integers(0, 2**31 - 1), number=st.integers(0, 10_000))
+def test_everything_that_is_proposed_belongs(seed: int, number: int) -> None:
+    assert wrong(propose(SPACE, seed, number)) == {}
