@@ -66,8 +66,9 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
     """
     async with AsyncExitStack() as stack:
         url, died = await _start_store(stack, settings)
-        server = _build_server(_client(stack, url, settings, settings.redis_max_connections), settings)
         health = Health(_SERVICES)
+        client = _client(stack, url, settings, settings.redis_max_connections)
+        server = _build_server(client, settings, health.drained)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         # A connection of its own: a busy pool is no reason to be taken out of service.
         await _watch_store(stack, _client(stack, url, settings, 1), health, settings)
@@ -108,7 +109,7 @@ def _client(stack: AsyncExitStack, url: str, settings: Settings, max_connections
     return client
 
 
-def _build_server(client: Redis, settings: Settings) -> grpc.aio.Server:
+def _build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
     server = grpc.aio.server(
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -122,7 +123,7 @@ def _build_server(client: Redis, settings: Settings) -> grpc.aio.Server:
     store = RedisStore(client, request_window_ms=1000 * settings.request_window_seconds)
     tolerant: Any = TolerantServer(server)
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), tolerant)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), tolerant)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, stopping), tolerant)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
     return server

@@ -1,5 +1,6 @@
 """What nobody foresaw reaches the caller as INTERNAL with an incident id, and nothing of the inside with it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -74,7 +75,7 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5, max_connections=2)
     store = BrokenStore(client)
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store), server)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -99,7 +100,9 @@ async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> byte
     """The answer to an rpc, the first one of a stream."""
     if path.endswith("/WatchEvents"):
         stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
-        return await stream(request.SerializeToString(), timeout=10).read()
+        found = await stream(request.SerializeToString(), timeout=10).read()
+        assert isinstance(found, bytes), "the stream has ended without an error"
+        return found
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
     return await call(request.SerializeToString(), timeout=10)
 

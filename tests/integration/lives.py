@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from rungway_server.domain.decisions import Assignment, ExperimentState, Reason, Report, Result, Verdict
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView
@@ -12,7 +13,7 @@ from tests.support.searches import take
 
 def halving(trials: int = 9, **searcher: object) -> dict[str, object]:
     """One bracket of rungs at 1, 3 and 9 epochs, divisor 3, without a cap on the leases."""
-    common: dict[str, object] = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 9}, "max_concurrent_trials": 0}
+    common: dict[str, Any] = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 9}, "max_concurrent_trials": 0}
     return config("async_halving", max_trials=trials, **(common | searcher))
 
 

@@ -53,7 +53,7 @@ class Scene:
 
 
 async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
-    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best and request ids.
+    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best, request ids.
 
     Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
     """

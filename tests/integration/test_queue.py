@@ -40,9 +40,7 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
     assert [json.loads(trial.hparams) for trial in shown] == REQUESTS
 
 
-async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(
-    store: RedisStore, ref: ExperimentRef
-) -> None:
+async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(store: RedisStore, ref: ExperimentRef) -> None:
     """The configuration of a trial depends on seed, space and number alone, whatever others were queued."""
     plain = ExperimentRef("default", f"{ref.experiment}-plain")
     for each in (ref, plain):

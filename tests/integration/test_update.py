@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from redis.asyncio import Redis
 
 from rungway_server.domain.decisions import AskStatus, ExperimentState, Reason
 from rungway_server.domain.errors import InvalidInput, WrongState
@@ -10,6 +11,7 @@ from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, report, run_out, state_of
+from tests.model.mutants import Mutant
 from tests.support.calls import config
 from tests.support.searches import take
 
@@ -72,6 +74,21 @@ async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
     assert await run_out(store, ref) == 4
 
 
+BELOW_STARTED = Mutant(
+    "a bracket falls below what it has started", "change_plan", (("tally.started[b] > bracket.trials", "false"),)
+)
+
+
+async def test_without_that_check_a_search_would_have_more_than_it_may(redis: Redis, ref: ExperimentRef) -> None:
+    """The mistake that the test above must notice: here it is made on purpose."""
+    mistaken = RedisStore(redis, transform=BELOW_STARTED.transform)
+    view = await create(mistaken, ref, halving(9))
+    await take(mistaken, ref, 5)
+    small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
+    assert await mistaken.change_plan(ref, view.definition.config, small.definition.plan)
+    assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
+
+
 async def test_a_sum_that_is_reached_ends_the_search(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, config(max_trials=9))
     for given in await take(store, ref, 3):
@@ -103,7 +120,9 @@ async def test_a_paused_search_stays_paused(store: RedisStore, ref: ExperimentRe
     assert await state_of(store, ref) is ExperimentState.PAUSED
 
 
-BY_BUDGET = config("sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, budget={"epochs": 90}, max_trials=1)
+BY_BUDGET = config(
+    "sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, budget={"epochs": 90}, max_trials=1
+)
 BY_BUDGET["searcher"].pop("max_trials")  # type: ignore[attr-defined]  # it is a dictionary
 SYNC = config("sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, max_trials=9)
 

@@ -118,7 +118,6 @@ async def test_a_repeat_finds_its_own_experiment(
     assert len(await rates(stores[0], ref, 4)) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="the print of a create holds the configurations that were found, not the request")
 async def test_a_repeat_finds_its_own_when_the_best_have_changed(
     store: RedisStore, ref: ExperimentRef, source: ExperimentRef
 ) -> None:

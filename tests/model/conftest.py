@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.model.driver import Workbench
 
-pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in ("calls", "leases", "rungs")))
+pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in ("calls", "leases", "rungs", "users")))
 
 
 @pytest.fixture(scope="session")

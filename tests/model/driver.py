@@ -70,6 +70,9 @@ class StoreEngine:
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms=now_ms))
 
+    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+        return self._run(self._store.enqueue(self._ref, request_id, hparams, now_ms=now_ms))
+
     def set_state(self, state: ExperimentState) -> None:
         self._run(self._store.set_state(self._ref, state))
 
@@ -107,6 +110,7 @@ class Workbench:
         lease_ms: int = 10_000,
         max_restarts: int = 2,
         smaller_is_better: bool = True,
+        target: float | None = None,
         store: RedisStore | None = None,
     ) -> StoreEngine:
         """A new experiment in the store."""
@@ -117,6 +121,7 @@ class Workbench:
                     "name": "random",
                     "metric": "loss",
                     "smaller_is_better": smaller_is_better,
+                    **({} if target is None else {"target_metric": target}),
                     "max_trials": plan.max_trials,
                     "max_length": {plan.unit: plan.max_length},
                 },
@@ -137,11 +142,17 @@ class Workbench:
         lease_ms: int = 10_000,
         max_restarts: int = 2,
         smaller_is_better: bool = True,
+        target: float | None = None,
         store: RedisStore | None = None,
     ) -> Pair:
         """A new experiment in the store, beside a model of it."""
         engine = self.engine(
-            plan, lease_ms=lease_ms, max_restarts=max_restarts, smaller_is_better=smaller_is_better, store=store
+            plan,
+            lease_ms=lease_ms,
+            max_restarts=max_restarts,
+            smaller_is_better=smaller_is_better,
+            target=target,
+            store=store,
         )
         model = ReferenceModel(
             plan,
@@ -151,10 +162,18 @@ class Workbench:
             first_fence=engine.created_ms * FENCES_PER_MS,
             hparams=engine.hparams,
             experiment=engine.experiment,
+            target=target,
         )
         return Pair(engine, model)
 
-    def start(self, plan: Plan, *, smaller_is_better: bool = True, store: RedisStore | None = None) -> Hand:
+    def start(
+        self,
+        plan: Plan,
+        *,
+        smaller_is_better: bool = True,
+        target: float | None = None,
+        store: RedisStore | None = None,
+    ) -> Hand:
         """A new experiment to play by hand, in the store and beside it in a model."""
         return Hand(
             self.pair(
@@ -162,6 +181,7 @@ class Workbench:
                 lease_ms=LEASE_MS,
                 max_restarts=MAX_RESTARTS,
                 smaller_is_better=smaller_is_better,
+                target=target,
                 store=store,
             )
         )

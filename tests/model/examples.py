@@ -1,6 +1,6 @@
 """All games worked by hand."""
 
-from tests.model import examples_calls, examples_leases, examples_rungs
+from tests.model import examples_calls, examples_leases, examples_rungs, examples_users
 from tests.model.hand import REGISTERED, Example
 
 EXAMPLES: list[Example] = REGISTERED
@@ -10,4 +10,5 @@ __all__ = [
     "examples_calls",
     "examples_leases",
     "examples_rungs",
+    "examples_users",
 ]  # the modules register their games when they are imported

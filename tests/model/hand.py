@@ -87,6 +87,10 @@ class Hand:
         [verdict] = self.engine.release(request, [Release(self.held[trial], checkpoint, length)], self.now).verdicts
         return verdict
 
+    def enqueue(self, hparams: str, request: str = "") -> int:
+        """Queue a configuration."""
+        return self.engine.enqueue(request, hparams, self.now)
+
     def beat(self, *trials: int) -> list[Decision]:
         """Renew the leases of these trials."""
         return [status.decision for status in self.engine.heartbeat([self.held[trial] for trial in trials], self.now)]
@@ -133,7 +137,7 @@ def in_short(verdict: Verdict) -> str:
 
 
 Start = Callable[..., Hand]
-"""Makes an experiment of a Plan; keyword `smaller_is_better` (True)."""
+"""Makes an experiment of a Plan; keywords `smaller_is_better` (True) and `target` (None)."""
 
 Example = Callable[[Start], None]
 

@@ -23,6 +23,7 @@ METRICS_AND_ENDS = st.sampled_from(
 )
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
+TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 HOW_FAR = st.sampled_from(["rung", "rung", "between", "between", "anywhere", "end", "again"])
 NO_LEASE = Lease(0, 1)
 
@@ -38,10 +39,15 @@ class EngineMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.given: list[Lease] = []
 
-    @initialize(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans())
-    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool) -> None:
+    @initialize(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS)
+    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None) -> None:
         self.pair = self.workbench.pair(
-            plan, lease_ms=LEASE_MS, max_restarts=max_restarts, smaller_is_better=smaller_is_better, store=self.store
+            plan,
+            lease_ms=LEASE_MS,
+            max_restarts=max_restarts,
+            smaller_is_better=smaller_is_better,
+            target=goal,
+            store=self.store,
         )
         self.now = self.workbench.start_of(self.pair)
         self.requests.clear()
@@ -51,9 +57,9 @@ class EngineMachine(RuleBasedStateMachine):
         return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
 
     @precondition(ended)
-    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans())
-    def start_another(self, plan: Plan, max_restarts: int, smaller_is_better: bool) -> None:
-        self.start(plan, max_restarts, smaller_is_better)
+    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS)
+    def start_another(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None) -> None:
+        self.start(plan, max_restarts, smaller_is_better, goal)
 
     # What is drawn from what there is.
 
@@ -166,6 +172,10 @@ class EngineMachine(RuleBasedStateMachine):
             right = Result(lease, self._reports(data, lease))
             results += [right] if lease.trial != odd.trial else []
         self._tell(results, named=True)
+
+    @rule(hparams=st.sampled_from(['{"x":0.1}', '{"x":0.2}']), named=st.booleans())
+    def enqueue(self, hparams: str, named: bool) -> None:
+        self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
 
     @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
     def time_passes(self, lapse: int) -> None:

@@ -165,4 +165,34 @@ MUTANTS = (
     ),
     _mutant("lengths may repeat", "include/results", "length <= before", "length < before"),
     _mutant("lengths beyond the assignment", "include/results", " or length > trial.to", ""),
+    # Targets and queues.
+    _mutant(
+        "NaN reaches any target",
+        "include/decide",
+        "report.key > x.plan.target",
+        "(report.key > x.plan.target and report.key ~= DEAD)",
+    ),
+    _mutant(
+        "as good as the target is not enough",
+        "include/decide",
+        "report.key > x.plan.target",
+        "report.key >= x.plan.target",
+    ),
+    _mutant(
+        "a target reached ends nothing",
+        "include/decide",
+        "x.tally.state, x.tally.target_reached = 'done', true",
+        "x.tally.target_reached = true",
+    ),
+    _mutant(
+        "the queue is not popped", "include/new_trial", "redis.call('LPOP', QUEUE)", "redis.call('LINDEX', QUEUE, 0)"
+    ),
+    _mutant(
+        "the queue is served last come first",
+        "include/new_trial",
+        "redis.call('LPOP', QUEUE)",
+        "redis.call('RPOP', QUEUE)",
+    ),
+    _mutant("more queued than there is room for", "enqueue", "startable(x) <= x.wanted", "startable(x) < x.wanted"),
+    _mutant("an enqueue has no memory", "enqueue", "remember(x, ARGV[3], print, answer)", "local _ = print"),
 )

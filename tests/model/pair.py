@@ -36,6 +36,7 @@ class Engine(Protocol):
     def fail(
         self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
     ) -> tuple[Verdict, int]: ...
+    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int: ...
     def set_state(self, state: ExperimentState) -> None: ...
     def tally(self) -> Tally: ...
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]: ...
@@ -91,6 +92,9 @@ class Pair:
 
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._both(lambda engine: engine.fail(request_id, lease, outcome, message, now_ms))
+
+    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+        return self._both(lambda engine: engine.enqueue(request_id, hparams, now_ms))
 
     def set_state(self, state: ExperimentState) -> None:
         self._both(lambda engine: engine.set_state(state))

@@ -5,6 +5,7 @@ The methods are those of the store port, but synchronous and with the time given
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from rungway_server.domain.decisions import (
     AskAnswer,
@@ -50,6 +51,7 @@ class ReferenceModel:
         first_fence: int,
         hparams: Callable[[int], str],
         experiment: str = "model",
+        target: float | None = None,
     ) -> None:
         self.experiment = experiment
         self.search = Search(
@@ -59,16 +61,18 @@ class ReferenceModel:
             smaller_is_better=smaller_is_better,
             first_fence=first_fence,
             hparams=hparams,
+            target=target,
         )
         self.revision = 1
-        self.asks: Remembered[AskAnswer] = Remembered()
+        self.asks: Remembered[Any] = Remembered()
         self.verdicts = VerdictMemory()
 
     # Asking.
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         """Hand out up to `count` assignments."""
-        if known := self.asks.recall(request_id, request=(count, worker)):
+        known: AskAnswer | None = self.asks.recall(request_id, request=(count, worker))
+        if known is not None:
             return known
         search = self.search
         if search.state is State.STOPPED:
@@ -132,8 +136,9 @@ class ReferenceModel:
                 if standing := search.climb(trial, entry):
                     return trial, explain(Reason.PROMOTED, trial, standing)
             if search.started(b) < search.plan.brackets[b].max_trials:
+                reason = Reason.ENQUEUED if search.queue else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
-                return trial, explain(Reason.NEW_TRIAL, trial)
+                return trial, explain(reason, trial)
         return None
 
     # Telling.
@@ -173,7 +178,7 @@ class ReferenceModel:
             known = 0 <= lease.trial < len(search.trials)
             if not known or not search.trials[lease.trial].held_by(lease):
                 answers.append(LeaseStatus(lease, Decision.SUPERSEDED))
-            elif search.state is State.STOPPED:
+            elif search.over:
                 answers.append(LeaseStatus(lease, Decision.STOP))
             else:
                 search.deadlines[lease.trial] = now_ms + search.lease_ms
@@ -217,6 +222,15 @@ class ReferenceModel:
         return verdict or self._superseded(trial, lease), self.revision
 
     # The experiment.
+
+    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+        """Queue a configuration; how many wait in front of it."""
+        known: int | None = self.asks.recall(request_id, request=hparams)
+        if known is None:
+            known = self.search.enqueue(self.experiment, hparams)
+            self.revision += 1
+            self.asks.keep(request_id, request=hparams, answer=known)
+        return known
 
     def set_state(self, state: State) -> None:
         """Pause, resume or stop."""

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
 from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from rungway_server.domain.plan import DecisionForm, Plan
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import TrialRecord
@@ -27,12 +28,15 @@ class Search:
         smaller_is_better: bool,
         first_fence: int,
         hparams: Callable[[int], str],
+        target: float | None = None,
     ) -> None:
         self.plan = plan
         self.lease_ms = lease_ms
         self.max_restarts = max_restarts
         self.smaller_is_better = smaller_is_better
         self.hparams = hparams
+        self.target = target
+        self.queue: list[str] = []
         self.state = State.RUNNING
         self.trials: list[TrialRecord] = []
         self.ladders = [Ladder(plan, bracket) for bracket in plan.brackets]
@@ -48,6 +52,27 @@ class Search:
     def stops(self) -> bool:
         """Whether the decision form is `stop`."""
         return self.plan.form is DecisionForm.STOP
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is handed out and nothing ranks any more."""
+        return self.state in (State.STOPPED, State.DONE)
+
+    def reaches(self, metric: float) -> bool:
+        """Whether a metric is as good as the target; NaN never is."""
+        if self.target is None:
+            return False
+        return metric <= self.target if self.smaller_is_better else metric >= self.target
+
+    def enqueue(self, experiment: str, hparams: str) -> int:
+        """Queue a configuration for the next new trial; how many wait in front of it."""
+        if self.over:
+            raise WrongState(experiment, self.state, "it has ended")
+        left = sum(bracket.max_trials - self.started(b) for b, bracket in enumerate(self.plan.brackets))
+        if len(self.queue) >= left:
+            raise NoTrialsLeft(experiment)
+        self.queue.append(hparams)
+        return len(self.queue) - 1
 
     def ladder(self, trial: TrialRecord) -> Ladder:
         """The ladder the trial climbs."""
@@ -146,7 +171,7 @@ class Search:
     def new_trial(self, b: int, now_ms: int) -> TrialRecord:
         """A fresh trial in bracket b."""
         number = len(self.trials)
-        self.trials.append(TrialRecord(number, b, self.hparams(number), now_ms))
+        self.trials.append(TrialRecord(number, b, self.queue.pop(0) if self.queue else self.hparams(number), now_ms))
         return self.trials[-1]
 
     def hand_out(self, trial: TrialRecord, why: Explanation, worker: str, now_ms: int) -> Assignment:

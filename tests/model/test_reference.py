@@ -17,7 +17,7 @@ each_example = pytest.mark.parametrize("play", EXAMPLES, ids=[play.__name__ for 
 
 @each_example
 def test_model(play: Example) -> None:
-    def start(plan: Plan, *, smaller_is_better: bool = True) -> Hand:
+    def start(plan: Plan, *, smaller_is_better: bool = True, target: float | None = None) -> Hand:
         model = ReferenceModel(
             plan,
             lease_ms=LEASE_MS,
@@ -25,6 +25,7 @@ def test_model(play: Example) -> None:
             smaller_is_better=smaller_is_better,
             first_fence=1,
             hparams=str,
+            target=target,
         )
         return Hand(model)
 

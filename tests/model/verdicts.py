@@ -23,7 +23,7 @@ Judgement = tuple[Decision, Explanation]
 def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Verdict:
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
-    if search.state is State.STOPPED:
+    if search.over:
         decision, why = _stop_with_experiment(search, trial, result)
     elif search.stops:
         decision, why = _decide_stop(search, trial, result)
@@ -42,12 +42,23 @@ def _stop_with_experiment(search: Search, trial: TrialRecord, result: Result) ->
         search.record(trial, report)
     search.end_lease(trial, TrialState.STOPPED)
     trial.outcome = Outcome.STOPPED
-    return Decision.STOP, explain(Reason.EXPERIMENT_STOPPED, trial)
+    reason = Reason.SEARCH_DONE if search.state is State.DONE else Reason.EXPERIMENT_STOPPED
+    return Decision.STOP, explain(reason, trial)
+
+
+def _reach_target(search: Search, trial: TrialRecord) -> Judgement:
+    search.state = State.DONE
+    return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.TARGET_REACHED, None)
 
 
 def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judgement:
+    ended: Judgement | None = None
     for report in result.reports:
         search.record(trial, report)
+        if ended is None and search.reaches(report.metric):
+            ended = _reach_target(search, trial)
+    if ended:
+        return ended
     last, ladder = result.reports[-1], search.ladder(trial)
     standing: Standing | None = None
     while ladder.length(trial.rung) <= last.length:
@@ -69,6 +80,8 @@ def _decide_stop(search: Search, trial: TrialRecord, result: Result) -> Judgemen
     ended: Judgement | None = None
     for report in result.reports:
         search.record(trial, report)
+        if ended is None and search.reaches(report.metric):
+            ended = _reach_target(search, trial)
         while ended is None and search.ladder(trial).length(trial.rung) <= report.length:
             standing, ended = _judge_stop(search, trial, report)
     return ended or _go_on(trial, standing)
@@ -89,7 +102,7 @@ def _go_on(trial: TrialRecord, standing: Standing | None) -> Judgement:
 
 
 def _end(
-    search: Search, trial: TrialRecord, state: TrialState, decision: Decision, reason: Reason, standing: Standing
+    search: Search, trial: TrialRecord, state: TrialState, decision: Decision, reason: Reason, standing: Standing | None
 ) -> Judgement:
     search.end_lease(trial, state)
     return decision, explain(reason, trial, standing)
@@ -99,7 +112,7 @@ def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
     """The worker leaves; the trial waits in line, or ends with a stopped experiment."""
     if release.checkpoint:
         trial.checkpoint, trial.checkpoint_length = release.checkpoint, release.checkpoint_length
-    if search.state is State.STOPPED:
+    if search.over:
         search.end_lease(trial, TrialState.STOPPED)
         trial.outcome = Outcome.STOPPED
     else:
@@ -109,8 +122,7 @@ def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
 
 def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> Verdict:
     """What each outcome does to the trial."""
-    stopped = search.state is State.STOPPED
-    if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and stopped):
+    if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and search.over):
         return give_back(search, trial, Release(lease))
     if outcome is Outcome.INVALID:
         search.end_lease(trial, TrialState.INVALID)

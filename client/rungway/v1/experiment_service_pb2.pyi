@@ -539,7 +539,7 @@ class ListTrialsRequest(_message.Message):
     page_size: _builtins.int
     """Most to return: 0 = 100; at most 1,000."""
     page_token: _builtins.str
-    """next_page_token of the page before; empty = the first page."""
+    """next_page_token of the page before, or the number of a trial to start from; empty = the first page."""
     def __init__(
         self,
         *,

@@ -9,7 +9,8 @@ RungwayError
 ├── WrongState              the experiment's state does not allow the call
 ├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
-└── StoreUnavailable        the store does not answer, or refuses writes
+├── StoreUnavailable        the store does not answer, or refuses writes
+└── ServiceStopping         this server is going away
 """
 
 from dataclasses import dataclass
@@ -125,3 +126,12 @@ class StoreUnavailable(RungwayError):
     """The store does not answer, or refuses writes; the call may be repeated with the same request_id."""
 
     reason = "STORE_UNAVAILABLE"
+
+
+class ServiceStopping(RungwayError):
+    """This server is going away; another one, or the next start of this one, goes on."""
+
+    reason = "SERVICE_STOPPING"
+
+    def __init__(self) -> None:
+        super().__init__("this server is stopping; call again")

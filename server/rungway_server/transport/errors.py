@@ -28,6 +28,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
 
 _RETRY_SECONDS = 1
@@ -79,7 +80,7 @@ def _details(error: errors.RungwayError) -> list[Message]:
             for v in _that_fit(error.violations)
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
-    if isinstance(error, errors.StoreUnavailable):
+    if isinstance(error, errors.StoreUnavailable | errors.ServiceStopping):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_RETRY_SECONDS)))
     return details
 

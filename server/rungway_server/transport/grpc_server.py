@@ -1,5 +1,6 @@
 """The two gRPC services: read the message, call the use case, write the answer."""
 
+import asyncio
 from typing import Any
 
 from rungway.v1 import experiment_service_pb2 as experiments_pb2
@@ -24,9 +25,9 @@ def build_search_servicer(store: Store) -> SearchServiceServicer:
     return _SearchServicer(store)
 
 
-def build_experiment_servicer(store: Store) -> ExperimentServiceServicer:
-    """ExperimentService on this store."""
-    return _ExperimentServicer(store)
+def build_experiment_servicer(store: Store, stopping: asyncio.Event) -> ExperimentServiceServicer:
+    """ExperimentService on this store; streams end soon after `stopping` is set."""
+    return _ExperimentServicer(store, stopping)
 
 
 class _SearchServicer(SearchServiceServicer):
@@ -68,10 +69,10 @@ class _SearchServicer(SearchServiceServicer):
 
 
 class _ExperimentServicer(ExperimentServiceServicer):
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stopping: asyncio.Event) -> None:
         self._experiments = ExperimentUseCases(store)
         self._trials = TrialUseCases(store)
-        self._events = EventUseCases(store)
+        self._events = EventUseCases(store, stopping)
 
     @typed_errors
     async def CreateExperiment(
@@ -80,7 +81,9 @@ class _ExperimentServicer(ExperimentServiceServicer):
         ref, document = requests.read_ref(request.experiment), requests.read_map(request.config, "config")
         warm_start = None
         if request.warm_start_from:
-            warm_start = WarmStart(requests.read_ref(request.warm_start_from), request.warm_start_count)
+            warm_start = WarmStart(
+                requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
+            )
         view = await self._experiments.create(ref, document, request.request_id, warm_start)
         return experiments_pb2.CreateExperimentResponse(experiment=experiment_message(view))
 

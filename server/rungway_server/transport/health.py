@@ -25,7 +25,8 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
         super().__init__()
         self._services = ("", *services)
         self._problem = "not known yet"
-        self._drained = asyncio.Event()
+        self.drained = asyncio.Event()
+        """Set when the server drains and load balancers had time to see it: streams end."""
 
     @property
     def ready(self) -> bool:
@@ -60,14 +61,14 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
         """NOT_SERVING for good; wait until load balancers had time to see it, then end the watches."""
         await self.enter_graceful_shutdown()
         await asyncio.sleep(notice_seconds)
-        self._drained.set()
+        self.drained.set()
 
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> None:
         """Stream the status until the client goes or the server drains: an open watch would hold up its end."""
         watch = asyncio.ensure_future(super().Watch(request, context))
-        drained = asyncio.ensure_future(self._drained.wait())
+        drained = asyncio.ensure_future(self.drained.wait())
         try:
             await asyncio.wait((watch, drained), return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -17,9 +17,9 @@ NAMESPACE = "default"
 _OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
 
 
-def read_ref(experiment: str) -> ExperimentRef:
-    """The experiment a request names."""
-    check_experiment_id(experiment)
+def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
+    """The experiment a request names in this field."""
+    check_experiment_id(experiment, field)
     return ExperimentRef(NAMESPACE, experiment)
 
 

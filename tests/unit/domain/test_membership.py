@@ -1,5 +1,6 @@
 """Whether a user's own configuration belongs to a space."""
 
+import math
 from typing import Any
 
 import pytest
@@ -65,15 +66,20 @@ def test_every_value_of_a_categorical(kind: object) -> None:
     assert wrong(others | {"kind": kind}) == {}
 
 
+OUTSIDE: dict[str, tuple[object, ...]] = {
+    "const": (4, 3.5, "3", True, None),
+    "int": (-3, 6, 0.0, 1.5, "1", True, None, [1], 10**30),
+    "kind": ("SGD", 2, False, [2, 1], {}),
+    "net": (None, 2, [], "x"),
+    "double": (0.2499, 0.5001, "0.3", True, None, math.nan, 10**400),
+    "log": (0.99e-4, 0.101, -0.01, 0, math.inf, math.nan, "x"),
+}
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        *(({"const": value}, "h.const") for value in (4, 3.5, "3", True, None)),
-        *(({"int": value}, "h.int") for value in (-3, 6, 0.0, 1.5, "1", True, None, [1], 10**30)),
-        *(({"double": value}, "h.double") for value in (0.2499, 0.5001, "0.3", True, None, float("nan"), 10**400)),
-        *(({"log": value}, "h.log") for value in (0.99e-4, 0.101, -0.01, 0, float("inf"), float("nan"), "x")),
-        *(({"kind": value}, "h.kind") for value in ("SGD", 2, False, [2, 1], {})),
-        *(({"net": value}, "h.net") for value in (None, 2, [], "x")),
+        *(({name: value}, f"h.{name}") for name, values in OUTSIDE.items() for value in values),
         ({"net": {}}, "h.net.width"),
         ({"net": {"width": 0}}, "h.net.width"),
         ({"net": {"width": 2, "depth": 1}}, "h.net.depth"),

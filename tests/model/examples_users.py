@@ -1,0 +1,69 @@
+"""Games worked by hand: targets, and configurations of users' own (one promise of the rules each)."""
+
+import math
+
+import pytest
+
+from rungway_server.domain.decisions import Decision, ExperimentState, Reason, TrialState
+from rungway_server.domain.errors import NoTrialsLeft, WrongState
+from tests.model.hand import Start, example
+from tests.model.plans import STOP, async_plan
+
+
+@example
+def a_result_as_good_as_the_target_ends_the_search(start: Start) -> None:
+    """At once for who told it, at their next word for all others; what comes late is kept."""
+    hand = start(async_plan(1, 3, trials=6), target=0.25)
+    assert hand.ask(3) == [0, 1, 2]
+    assert hand.told(0, 0.5) == "pause not_promoted"
+    assert hand.told(1, 0.25) == "stop target_reached"
+    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.waits() == "done search_done"
+    assert hand.beat(2) == [Decision.STOP]
+    assert hand.told(2, 0.125) == "stop search_done"
+    assert [hand.view(trial).state for trial in range(3)] == [
+        TrialState.PAUSED,
+        TrialState.COMPLETED,
+        TrialState.STOPPED,
+    ]
+    assert hand.sizes() == [1, 0]
+    assert hand.best() == [2, 1, 0]
+
+
+@example
+def a_target_knows_the_direction_and_no_nan(start: Start) -> None:
+    """Larger is better here; NaN is as good as nothing."""
+    hand = start(async_plan(1, 3, trials=6), smaller_is_better=False, target=0.75)
+    hand.ask(4)
+    assert hand.told(0, math.nan) == "pause not_promoted"
+    assert hand.told(1, 0.5) == "pause not_promoted"
+    assert hand.told(2, -math.inf) == "pause not_promoted"
+    assert hand.told(3, 0.75) == "stop target_reached"
+
+
+@example
+def nan_never_reaches_a_target(start: Start) -> None:
+    """Neither in the stopping form, nor between rungs."""
+    hand = start(async_plan(2, 4, trials=2, form=STOP), target=0.25)
+    hand.ask(1)
+    assert hand.tell(0, math.nan, 0.5, at=[1, 2]).explanation.reason is not Reason.TARGET_REACHED
+    assert hand.engine.tally().state is ExperimentState.RUNNING
+    assert hand.tell(0, 0.25, at=3).explanation.reason is Reason.TARGET_REACHED
+
+
+@example
+def queued_configurations_come_first_and_in_order(start: Start) -> None:
+    """Each once, never more than there are new trials; a repeat is the same entry."""
+    hand = start(async_plan(1, trials=3))
+    assert [hand.enqueue('{"x":0.1}', "a"), hand.enqueue('{"x":0.2}', "b"), hand.enqueue('{"x":0.1}', "a")] == [0, 1, 0]
+    assert hand.enqueue('{"x":0.3}') == 2
+    with pytest.raises(NoTrialsLeft):
+        hand.enqueue('{"x":0.4}')
+    assert hand.assigned().explanation.reason is Reason.ENQUEUED
+    assert [given.hparams for given in hand.answer(2).assignments] == ['{"x":0.2}', '{"x":0.3}']
+    assert hand.view(0).hparams == '{"x":0.1}'
+    with pytest.raises(NoTrialsLeft):
+        hand.enqueue('{"x":0.4}')
+    hand.stop()
+    with pytest.raises(WrongState):
+        hand.enqueue('{"x":0.4}')
