@@ -124,7 +124,6 @@ async def test_an_experiment_that_is_not_there(store: RedisStore) -> None:
         await TrialUseCases(store).explain(ExperimentRef("default", "nobody"), 0)
 
 
-@pytest.mark.xfail(strict=True, reason="a negative number is refused before the experiment is looked for")
 async def test_a_negative_number_in_an_experiment_that_is_not_there(store: RedisStore) -> None:
     with pytest.raises(UnknownExperiment):
         await TrialUseCases(store).explain(ExperimentRef("default", "nobody"), -1)

@@ -124,7 +124,6 @@ async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None
     assert await rates(store, ref, 3) == [0.0101, 0.0102, 0.0103]
 
 
-@pytest.mark.xfail(strict=True, reason="the space is read from the cache of this server")
 async def test_it_is_checked_against_the_experiment_that_is_there_now(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:

@@ -172,3 +172,15 @@ async def test_deleting_twice_finds_nothing(stores: list[RedisStore], ref: Exper
     for store in stores:
         with pytest.raises(UnknownExperiment):
             await store.delete(ref)
+
+
+async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisStore, ref: ExperimentRef) -> None:
+    """It is not the configurations that are wrong then, and replacing them would go on for ever."""
+    await stored(store, ref, plan((1, 3), trials=2))
+    invalid = 0
+    while (answer := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
+        await store.fail(ref, "", answer.assignments[0].lease, Outcome.INVALID, "no")
+        invalid += 1
+    assert invalid == 100
+    assert (answer.status, answer.reason) == (AskStatus.DONE, Reason.EXPERIMENT_STOPPED)
+    assert (await store.events(ref, "", 1000))[-1].kind == "too_many_invalid"

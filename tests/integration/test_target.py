@@ -97,7 +97,6 @@ async def test_a_paused_search_ends_by_it_and_never_runs_again(store: RedisStore
     assert await state_of(store, ref) is ExperimentState.DONE
 
 
-@pytest.mark.xfail(strict=True, reason="reached() in decide.lua writes no `done` event")
 async def test_the_log_says_that_the_search_is_done(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(target_metric=0.25))
     (given,) = await take(store, ref)

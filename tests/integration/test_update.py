@@ -140,7 +140,6 @@ async def test_a_synchronous_search_keeps_its_number_of_trials(
     assert (view.definition.plan.max_trials, view.definition.plan.max_concurrent_trials) == (trials, 2)
 
 
-UNREADABLE = "update() stores a configuration that parse() refuses: nobody can read the experiment any more"
 GRID_SPACE = {"layers": {"type": "int", "minval": 1, "maxval": 9, "count": 9}}
 GRID = config("grid", space=GRID_SPACE, max_trials=9, max_concurrent_trials=0)
 TWO_BRACKETS = config(
@@ -148,7 +147,6 @@ TWO_BRACKETS = config(
 )
 
 
-@pytest.mark.xfail(strict=True, reason=UNREADABLE)
 @pytest.mark.parametrize(
     ("document", "trials"), [(BY_BUDGET, 0), (GRID, 4), (TWO_BRACKETS, 1)], ids=["budget", "grid", "brackets"]
 )

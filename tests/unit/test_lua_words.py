@@ -130,6 +130,7 @@ OTHER_WORDS = {
         "stop",
         "done",
         "changed",
+        "too_many_invalid",
     },
     "prints": {"ask", "tell", "fail", "release", "enqueue"},
     "rules and forms": {"async", "promote", "stop"},

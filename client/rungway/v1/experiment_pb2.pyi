@@ -470,7 +470,7 @@ class Event(_message.Message):
     """Position in the log; grows."""
     kind: _builtins.str
     """What happened, one word: "assign", "continue", "pause", "stop", "release", "retry", "failed" or "invalid" of a trial;
-    "paused", "running", "stopped", "changed" or "done" of the experiment.
+    "paused", "running", "stopped", "changed", "done" or "too_many_invalid" (which stops it) of the experiment.
     """
     trial: _builtins.int
     """The trial, -1 when none took part."""

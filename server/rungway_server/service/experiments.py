@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rungway_server.domain.config import ExperimentConfig, parse
+from rungway_server.domain.config import ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, UnknownExperiment, Violation
 from rungway_server.domain.membership import check_configuration
@@ -70,6 +70,21 @@ def _refuse_out_of_range(max_trials: int | None, max_concurrent: int | None) -> 
         wrong.append(Violation("max_trials", "nothing to change; wanted max_trials, max_concurrent_trials or both"))
     if wrong:
         raise InvalidInput(wrong)
+
+
+def _changed(view: ExperimentView, max_trials: int | None, max_concurrent: int | None) -> tuple[ExperimentConfig, Plan]:
+    """Configuration and plan after a change. Raises InvalidInput where the search does not allow it."""
+    config, plan = view.definition.config, view.definition.plan
+    searcher = config.searcher
+    if max_trials is not None and max_trials != plan.max_trials:
+        plan = with_trials(plan, max_trials, tuple(view.tally.started))
+        searcher = replace(searcher, max_trials=max_trials)
+    if max_concurrent is not None:
+        plan = with_concurrency(plan, max_concurrent)
+        searcher = replace(searcher, max_concurrent_trials=plan.max_concurrent_trials)
+    config = replace(config, searcher=searcher)
+    parse(to_document(config))  # what is stored must be a configuration: a grid has all its points, for example
+    return config, plan
 
 
 class ExperimentUseCases:
@@ -142,14 +157,7 @@ class ExperimentUseCases:
         _refuse_out_of_range(max_trials, max_concurrent)
         while True:
             view = await self.get(ref)
-            config, plan = view.definition.config, view.definition.plan
-            if max_trials is not None:
-                plan = with_trials(plan, max_trials, tuple(view.tally.started))
-                config = replace(config, searcher=replace(config.searcher, max_trials=max_trials))
-            if max_concurrent is not None:
-                plan = with_concurrency(plan, max_concurrent)
-                searcher = replace(config.searcher, max_concurrent_trials=plan.max_concurrent_trials)
-                config = replace(config, searcher=searcher)
+            config, plan = _changed(view, max_trials, max_concurrent)
             if await self._store.change_plan(ref, config, plan):
                 return await self.get(ref)
 

@@ -37,7 +37,7 @@ class TrialUseCases:
         """One trial with its curve."""
         found = await self._store.trials(ref, [number], curve=True) if number >= 0 else []
         if not found:
-            await self._store.definition(ref)
+            await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
         return found[0]
 
@@ -50,12 +50,13 @@ class TrialUseCases:
     async def explain(self, ref: ExperimentRef, number: int) -> list[EventView]:
         """Every decision about a trial, oldest first."""
         if number < 0:
+            await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
         return await self._store.explain(ref, number)
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
         """Queue a configuration for the next new trial; how many wait in front of it."""
-        space = (await self._store.definition(ref)).config.space
+        space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
             raise InvalidInput(wrong)
         return await self._store.enqueue(ref, request_id, json.dumps(hparams, separators=(",", ":")))

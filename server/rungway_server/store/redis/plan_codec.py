@@ -6,6 +6,11 @@ from typing import Any
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.store.redis.keys import FIRST_RUNG
 
+_LEAST_INVALID = 100
+_INVALID_PER_TRIAL = 10
+"""A search ends when it had so many invalid configurations, and so many per trial: then it is not the configurations
+that are wrong, and replacing them would go on for ever."""
+
 
 def plan_to_json(plan: Plan) -> str:
     """The plan as JSON text; `plan_from_json` reads it back equal."""
@@ -77,5 +82,6 @@ def plan_for_lua(
             "window_ms": window_ms,
             "window_count": window_count,
             "target": target,
+            "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
         }
     )

@@ -3,7 +3,9 @@
 local function reached(x, number, trial, report)
   if x.plan.target == '' or report.key > x.plan.target then return nil end
   x.tally.state, x.tally.target_reached = 'done', true
-  return finish(x, number, trial, 'completed', 'stop', no_rung('target_reached', trial))
+  local given = finish(x, number, trial, 'completed', 'stop', no_rung('target_reached', trial))
+  log_event(x, 'done', -1)
+  return given
 end
 
 local function take(x, result, trial)

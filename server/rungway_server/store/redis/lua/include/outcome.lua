@@ -8,6 +8,10 @@ local function invalidate(x, number, trial, message)
   trial.outcome, trial.message = 'invalid', message
   local why = no_rung('invalid', trial)
   log_decision(x, 'invalid', number, why)
+  if x.tally.state == 'running' and x.tally.states.invalid >= x.plan.most_invalid then
+    x.tally.state = 'stopped'
+    log_event(x, 'too_many_invalid', -1)
+  end
   return verdict('stop', why)
 end
 
