@@ -43,11 +43,11 @@ def _handler() -> grpc.GenericRpcHandler:
 
 async def _serve() -> None:
     unused = Redis()  # the product's services are registered too, and never called; no connection is ever made
-    server = bootstrap._build_server(unused, Settings())
+    stopped = asyncio.Event()
+    server = bootstrap._build_server(unused, Settings(), stopped)
     server.add_generic_rpc_handlers((_handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     print(json.dumps({"event": "ready", "address": f"127.0.0.1:{port}"}), flush=True)
     await stopped.wait()

@@ -1,6 +1,7 @@
 """The calls of workers as flows, the same for both clients."""
 
 import dataclasses
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 
 from rungway import _requests, _rpcs
 from rungway._config import ClientConfig
-from rungway._errors import DeadlineExceeded, InvalidArgument, RungwayError
+from rungway._errors import DeadlineExceeded, InvalidArgument, NotFound, RungwayError
 from rungway._flow import Attempt, Flow, Sleep
 from rungway._leases import Continuations, LiveLeases
 from rungway._models import (
@@ -27,6 +28,8 @@ from rungway._retry import Retry
 from rungway._rpcs import Rpc
 from rungway._words import AskStatus, Decision, Outcome, Reason
 from rungway.v1 import search_service_pb2
+
+_log = logging.getLogger("rungway")
 
 MAX_REQUEST_BYTES = 1 << 20
 """Largest request that a service accepts."""
@@ -112,8 +115,14 @@ class WorkerCalls:
         )
         answers: list[Verdict] = []
         if request.results:
-            reply = yield from self.call(_rpcs.TELL, request)
-            answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+            try:
+                reply = yield from self.call(_rpcs.TELL, request)
+            except NotFound as error:
+                if len(request.results) > 1 or not is_forgotten(error):
+                    raise
+                answers = [forgotten(Lease.from_proto(request.results[0].lease))]
+            else:
+                answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
         told = iter(answers)
         return [self._settle(result, next(told)) if untold else _repeated(result) for result, untold in fresh]
 
@@ -186,6 +195,17 @@ class WorkerCalls:
         self._continuations.drop(lease)
 
 
+def is_forgotten(error: RungwayError) -> bool:
+    """Whether the service has no such trial, though it handed it out: its store lost its last moments in a crash."""
+    return error.reason == "TRIAL_NOT_FOUND"
+
+
+def forgotten(lease: Lease) -> Verdict:
+    """What a report on such a trial comes to: the lease is lost, and there is other work."""
+    _log.warning("the service knows nothing of trial %d any more: its store has lost it", lease.trial)
+    return Verdict(lease, Decision.SUPERSEDED, Explanation(Reason.LEASE_LOST, text="the store has lost this trial"))
+
+
 def _untold(result: Result) -> Result | None:
     """The result without what a continuing trial told before under the same lease; None when nothing is left.
 
@@ -206,7 +226,7 @@ def _repeated(result: Result) -> Verdict:
         Decision.CONTINUE,
         Explanation(Reason.BETWEEN_RUNGS, text="this length was told before under the same lease"),
         assignment.to_length,
-        assignment.next_decision_length,
+        assignment.last_length,
         assignment.deadline,
         assignment,
     )

@@ -81,8 +81,10 @@ class Assignment:
     from_length: int
     """Length of the checkpoint; 0 = start afresh."""
     to_length: int
-    next_decision_length: int
-    """Next length at which something is decided; reports before it may be sent together with it."""
+    """Train up to here and tell: the next length at which something is decided."""
+    last_length: int
+    """Furthest length that may be told under this lease; beyond `to_length` where trials run on until a rung stops
+    them, so that who measures rarely may tell later."""
     checkpoint: str
     """Where to resume from; empty when there is none."""
     bracket: int
@@ -109,8 +111,8 @@ class Assignment:
             Lease.from_proto(message.lease),
             values.from_map(message.hparams),
             message.from_length,
-            message.to_length,
             message.next_decision_length,
+            message.to_length,
             message.checkpoint,
             message.bracket,
             message.rung,
@@ -130,9 +132,9 @@ class Verdict:
     decision: Decision
     explanation: Explanation
     to_length: int = 0
-    """CONTINUE only: train up to this length."""
-    next_decision_length: int = 0
-    """CONTINUE only: next length at which something is decided."""
+    """CONTINUE only: train up to this length and tell: the next at which something is decided."""
+    last_length: int = 0
+    """CONTINUE only: furthest length that may be told under this lease."""
     deadline: datetime | None = None
     """CONTINUE only: when the lease lapses unless renewed (the service's clock)."""
     next: Assignment | None = field(default=None, compare=False)
@@ -158,8 +160,8 @@ class Verdict:
             Lease.from_proto(message.lease),
             _decision(message.decision),
             Explanation.from_proto(message.explanation),
-            message.to_length,
             message.next_decision_length,
+            message.to_length,
             moment(message.lease_deadline) if message.HasField("lease_deadline") else None,
         )
 
@@ -175,7 +177,7 @@ def continued(assignment: Assignment, verdict: Verdict, length: int, checkpoint:
         assignment,
         from_length=length if checkpoint else assignment.from_length,
         to_length=verdict.to_length,
-        next_decision_length=verdict.next_decision_length,
+        last_length=verdict.last_length,
         checkpoint=checkpoint or assignment.checkpoint,
         rung=verdict.explanation.rung + 1 if climbed else assignment.rung,
         deadline=verdict.deadline or assignment.deadline,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rungway import _rpcs
-from rungway._calls import WorkerCalls
+from rungway._calls import WorkerCalls, forgotten, is_forgotten
 from rungway._errors import Diverged, InvalidArgument, InvalidConfiguration, NotFound, Preempted, RungwayError
 from rungway._flow import Flow
 from rungway._models import Assignment, Lease, Report, Verdict
@@ -68,11 +68,11 @@ class Run:
 
     def __init__(self, calls: WorkerCalls, assignment: Assignment) -> None:
         self.assignment = assignment
-        """What was handed out; its `to_length` does not grow, that of the run does."""
+        """What was handed out; it does not change, the run's own lengths do."""
         self._calls = calls
         self._outbox = Outbox(calls.experiment, assignment)
-        self._to_length = assignment.to_length
-        self._next_decision = assignment.next_decision_length
+        self._to_length = assignment.last_length
+        self._next_decision = assignment.to_length
         self._reported = assignment.from_length
         self._notice: Decision | None = None
         self._verdict: Verdict | None = None
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def to_length(self) -> int:
-        """Length to train up to; grows when the trial goes up."""
+        """Furthest length to train to as things stand; grows when the trial goes up."""
         return self._to_length
 
     @property
@@ -156,16 +156,19 @@ class Run:
         while not self._ended and (request := self._outbox.head()) is not None:
             try:
                 reply = yield from self._calls.call(_rpcs.TELL, request, limit)
-            except _REFUSALS:
+            except _REFUSALS as error:
                 self._outbox.answered()
-                raise
-            self._outbox.answered()
-            self._take(Verdict.from_proto(reply.verdicts[0]))
+                if not is_forgotten(error):
+                    raise
+                self._take(forgotten(self.lease))
+            else:
+                self._outbox.answered()
+                self._take(Verdict.from_proto(reply.verdicts[0]))
 
     def _take(self, verdict: Verdict) -> None:
         self._verdict = verdict
         if verdict:
-            self._to_length, self._next_decision = verdict.to_length, verdict.next_decision_length
+            self._to_length, self._next_decision = verdict.last_length, verdict.to_length
         else:
             self._end()
 

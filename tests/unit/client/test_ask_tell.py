@@ -39,7 +39,7 @@ def test_an_assignment_is_all_a_worker_needs(server: ScriptedServer, client: Cli
     got = client.ask()
     assert got
     assert (got.trial, got.lease.fence, got.hparams) == (17, 5, {"lr": 0.1, "net": {"width": 2**40}})
-    assert (got.from_length, got.to_length, got.next_decision_length, got.checkpoint) == (1, 3, 3, "path")
+    assert (got.from_length, got.to_length, got.last_length, got.checkpoint) == (1, 3, 3, "path")
     assert (got.bracket, got.rung, got.restarts, got.lease_duration) == (2, 1, 2, 60.0)
     assert (got.explanation.reason, got.explanation.rung, got.explanation.cutoff) == (Reason.NEW_TRIAL, -1, None)
     (request,) = server.requests("Ask")
