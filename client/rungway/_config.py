@@ -1,10 +1,15 @@
 """How a client reaches the service and how patient it is."""
 
 import os
+import re
 import socket
 from dataclasses import dataclass, field, replace
 
 from rungway._errors import InvalidArgument
+
+_OTHER_ADDRESSES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
+"""How the names begin that gRPC resolves without a host and a port of ours."""
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+):(\d{1,5})", re.ASCII)
 
 
 def _from_environment(name: str) -> str:
@@ -52,6 +57,7 @@ class ClientConfig:
             raise InvalidArgument.one("target", 'wanted "host:port": give it to the client or set RUNGWAY_TARGET')
         if self.target.startswith(("http://", "https://")):
             raise InvalidArgument.one("target", f'wanted "host:port" of the gRPC port, got {self.target!r}')
+        self._check_port()
         if len(self.worker.encode(errors="replace")) > 256:
             raise InvalidArgument.one("worker", "wanted at most 256 bytes")
         self._check_at_least(
@@ -62,6 +68,16 @@ class ClientConfig:
         self._check_at_least(60.0, "keepalive")
         if self.worker_timeout is not None:
             self._check_at_least(0.001, "worker_timeout")
+
+    def _check_port(self) -> None:
+        """gRPC would dial port 443 where there is none, and take a port that is too large modulo 65536."""
+        if self.target.startswith(_OTHER_ADDRESSES):
+            return
+        dns = self.target.startswith("dns:")
+        found = _HOST_AND_PORT.fullmatch(self.target.removeprefix("dns:").rpartition("/")[2] if dns else self.target)
+        if found is None or not 1 <= int(found[1]) <= 65535:
+            wanted = '"host:port" with a port from 1 to 65535 (an IPv6 address in brackets)'
+            raise InvalidArgument.one("target", f"wanted {wanted}, got {self.target!r}")
 
     def _check_at_least(self, least: float, *names: str) -> None:
         for name in names:

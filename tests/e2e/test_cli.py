@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from rungway import Client, Diverged
+from rungway import Client, Diverged, InvalidConfiguration
 from rungway_server.cli.app import app
 from tests.support.redis_server import free_port, redis_on_socket
 from tests.support.service import services
@@ -79,7 +79,10 @@ def test_create_prints_id_plan_and_notes_and_refuses_a_second(target: str, file:
     assert "max_concurrent_trials raised from 1 to 2" in out
     code, out, err = run(target, "create", file)
     assert (code, out) == (1, "")
-    assert err == "error: there is already an experiment 'small-search'\n  reason: EXPERIMENT_EXISTS\n"
+    assert err.startswith("error: there is already an experiment 'small-search'\n  reason: EXPERIMENT_EXISTS\n")
+    assert "`rungway status small-search`" in err
+    code, out, err = run(target, "create", file, "--name", "")
+    assert (code, out, err) == (2, "", "error: --name: got an empty id\n")
 
 
 def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
@@ -89,6 +92,8 @@ def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
     assert "adaptive_asha on loss (smaller is better)" in out
     assert "trials: 12 of 12 started" in out
     assert "1 failed" in out
+    assert "1 of 12 trials failed; the last said: Diverged: [bold]too fast\\x1b[0m" in out
+    assert "no trial has a real result" not in out
     assert ["epochs", "Bracket", "1", "Bracket", "2"] in lines(out)
     assert ["started", "8", "of", "8", "4", "of", "4"] in lines(out)
     document = json.loads(run(target, "status", searched, "--output", "json")[1])
@@ -121,7 +126,8 @@ def test_trials_come_in_pages(target: str, searched: str) -> None:
     assert code == 0
     assert [line[0] for line in lines(out) if line and line[0].isdigit()] == ["0", "1", "2", "3", "4"]
     assert f"more: rungway trials {searched} --from 5 -n 5" in out
-    assert ["3", "diverged"] in [line[:2] for line in lines(out)]
+    assert ["3", "failed:", "diverged"] in [line[:3] for line in lines(out)]
+    assert "Diverged: [bold]too fast" in run(target, "trials", searched, wide=True, env={"COLUMNS": "120"})[1]
     last = json.loads(run(target, "trials", searched, "--from", "10", "--output", "json")[1])
     assert [trial["trial"] for trial in last["trials"]] == [10, 11]
     assert last["next"] is None
@@ -145,6 +151,27 @@ def test_pause_resume_stop_delete(target: str, file: str) -> None:
     code, _, err = run(target, "status", name)
     assert (code, err) == (1, f"error: there is no experiment '{name}'\n  reason: EXPERIMENT_NOT_FOUND\n")
     assert run(target, "delete", name, "--yes")[0] == 1
+    code, _, err = run(target, "delete", name)
+    assert (code, err) == (1, f"error: there is no experiment '{name}'\n  reason: EXPERIMENT_NOT_FOUND\n")
+
+
+def test_a_search_where_everything_failed_says_so(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "failing.yaml"
+    path.write_text("searcher: {name: random, metric: loss, max_trials: 3, max_length: 2}\n")
+    assert run(target, "create", str(path))[0] == 0
+    with Client(target, experiment="failing") as client:
+        for trial in client.trials():
+            with trial:
+                if trial.number == 0:
+                    raise InvalidConfiguration("too large")
+                raise Diverged(f"at {trial.number}")
+    out = run(target, "status", "failing")[1]
+    assert "3 of 3 trials failed; the last said: Diverged: at 3\n" in out
+    assert "1 configuration was invalid and replaced; the last said: InvalidConfiguration: too large no" in " ".join(
+        out.split()
+    )
+    assert "no trial has a real result\n" in out
+    assert "trained: 0 units" in out
 
 
 def test_a_refused_configuration_lists_every_field(target: str, tmp_path: Path) -> None:
@@ -161,7 +188,17 @@ def test_a_refused_configuration_lists_every_field(target: str, tmp_path: Path) 
     assert run(target, "create", str(path))[0] == 1  # too large even to be sent
 
 
-@pytest.mark.parametrize("arguments", [("create", "absent.yaml"), ("best",), ("trials", "x", "-n", "0"), ("nonsense",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "absent.yaml"),
+        ("best",),
+        ("trials", "x", "-n", "0"),
+        ("nonsense",),
+        ("status", "--target", "localhost"),
+        ("status", "--target", "localhost:99999"),
+    ],
+)
 def test_wrong_usage(target: str, arguments: tuple[str, ...]) -> None:
     code, out, err = run(target, *arguments)
     assert (code, out) == (2, "")
@@ -173,6 +210,8 @@ def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str)
     begin = time.monotonic()
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert ended.stderr.startswith("error: no answer from the service at 127.0.0.1:")
+    assert ended.stderr.startswith("error: nobody answers at 127.0.0.1:")
+    assert 'is "rungway serve" running there?' in ended.stderr
+    assert "may not have been" not in ended.stderr
     assert "Traceback" not in ended.stderr
     assert time.monotonic() - begin < 15

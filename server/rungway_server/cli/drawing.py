@@ -8,11 +8,21 @@ from pathlib import Path
 from rungway_server.cli.options import Exit
 from rungway_server.cli.output import fail
 
+FORMATS = (".png", ".pdf", ".svg")
+
 
 def check_matplotlib(*pictures: Path | None) -> None:
     """End the command when a picture is asked for that cannot be drawn."""
     if any(pictures) and importlib.util.find_spec("matplotlib") is None:
         raise fail(Exit.USAGE, "pictures need matplotlib: pip install 'rungway[demo]'")
+
+
+def check_picture(path: Path) -> None:
+    """End the command when a picture cannot be written there, before anything is worked out for it."""
+    if path.suffix.lower() not in FORMATS:
+        raise fail(Exit.USAGE, f"{path}: wanted a file name that ends in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise fail(Exit.USAGE, f"{path}: cannot be written: there is no folder {path.parent}")
 
 
 @contextmanager

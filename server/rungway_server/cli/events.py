@@ -9,7 +9,7 @@ from rich.console import Console
 from rungway import Event, Experiment, Trial
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Output
-from rungway_server.cli.output import console, count, number, plain, print_json, settings, table, text
+from rungway_server.cli.output import console, count, number, plain, print_json, settings, table, text, unit_name
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
@@ -42,7 +42,7 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
 def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     plan = experiment.plan
     metric = experiment.config.get("searcher", {}).get("metric")
-    of = f" of {count(plan.brackets[0].rungs[-1].length)} {plan.unit}" if plan else ""
+    of = f" of {count(plan.brackets[0].rungs[-1].length)} {unit_name(plan.unit)}" if plan else ""
     state = f"{trial.outcome or trial.state} after {count(trial.length)}{of}"
     best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
     out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")

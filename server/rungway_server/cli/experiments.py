@@ -1,19 +1,31 @@
 """Commands about experiments: create, status, pause, resume, stop, update, delete."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from rungway import Experiment, Plan
+from rungway import AlreadyExists, Experiment, Plan
 from rungway_server.cli.connection import service
+from rungway_server.cli.ending import told_ending
 from rungway_server.cli.files import BadFile, read_document
 from rungway_server.cli.ladder import ladder
 from rungway_server.cli.options import Exit, Output
-from rungway_server.cli.output import console, count, errors, fail, print_json, print_notes, share, table, text
+from rungway_server.cli.output import (
+    console,
+    count,
+    errors,
+    fail,
+    print_json,
+    print_notes,
+    share,
+    table,
+    text,
+    unit_name,
+)
 
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
@@ -30,13 +42,19 @@ def create(
     """Create an experiment from a file and print its id, its plan and the service's notes."""
     if warm_start_count and not warm_start_from:
         raise fail(Exit.USAGE, "--warm-start-count needs --warm-start-from EXPERIMENT")
+    if name == "":
+        raise fail(Exit.USAGE, "--name: got an empty id")
     with errors():
         document = read_document(file)
         experiment_id = name or _id_from(document, file)
     with service(target) as client:
-        experiment = client.create_experiment(
-            experiment_id, document, warm_start_from=warm_start_from, warm_start_count=warm_start_count or 1
-        )
+        try:
+            experiment = client.create_experiment(
+                experiment_id, document, warm_start_from=warm_start_from, warm_start_count=warm_start_count or 1
+            )
+        except AlreadyExists as error:
+            hint = f"see it with `rungway status {experiment_id}`, or create another with `--name OTHER`"
+            raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
     if output is Output.JSON:
         print_json(experiment)
         return
@@ -50,10 +68,11 @@ def show(experiment_id: str, target: str, output: Output) -> None:
     """Print how far one experiment is."""
     with service(target, experiment_id) as client:
         experiment = client.get_experiment()
-    if output is Output.JSON:
-        print_json(experiment)
-    else:
-        _print_experiment(console(), experiment)
+        if output is Output.JSON:
+            print_json(experiment)
+            return
+        ending = told_ending(client, experiment)
+    _print_experiment(console(), experiment, ending)
 
 
 def show_all(target: str, output: Output) -> None:
@@ -108,9 +127,11 @@ def update(
 
 def delete(experiment_id: str, yes: bool, target: str, output: Output) -> None:
     """Delete an experiment, after asking."""
-    if not yes and not typer.confirm(f"Delete {experiment_id!r} and everything stored of it?", err=True):
-        raise fail(Exit.REFUSED, "nothing was deleted")
     with service(target, experiment_id) as client:
+        if not yes:
+            client.get_experiment()  # raises when there is none
+            if not typer.confirm(f"Delete {experiment_id!r} and everything stored of it?", err=True):
+                raise fail(Exit.REFUSED, "nothing was deleted")
         client.delete_experiment()
     if output is Output.JSON:
         print_json({"deleted": experiment_id})
@@ -128,7 +149,7 @@ def _id_from(document: Mapping[str, Any], file: Path) -> str:
     return slug
 
 
-def _print_experiment(out: Console, experiment: Experiment) -> None:
+def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str]) -> None:
     searcher = experiment.config.get("searcher", {})
     direction = "smaller" if searcher.get("smaller_is_better", True) else "larger"
     out.print(text(f"{experiment.experiment}: {experiment.state}, {experiment.progress:.0%} done"), style="bold")
@@ -139,6 +160,8 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
         f"trials: {count(trials.started)} of {count(searcher.get('max_trials', 1))} started"
         + (f"; {', '.join(counts)}" if counts else "")
     )
+    for line in ending:
+        out.print(text(line))
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
         for grid in ladder(experiment.plan):
@@ -151,13 +174,13 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
 def _print_trained(out: Console, experiment: Experiment, plan: Plan) -> None:
     full = sum(bracket.started for bracket in plan.brackets) * plan.brackets[0].rungs[-1].length
     of = f", {share(experiment.trained_length, full)} of training each to the end" if full else ""
-    out.print(text(f"trained: {count(experiment.trained_length)} {plan.unit}{of}"))
+    out.print(text(f"trained: {count(experiment.trained_length)} {unit_name(plan.unit)}{of}"))
 
 
 def _print_plan(out: Console, experiment: Experiment) -> None:
     if experiment.plan is None:
         return
-    grid = table(">Bracket", ">Trials", f"Rungs ({experiment.plan.unit})")
+    grid = table(">Bracket", ">Trials", f"Rungs ({unit_name(experiment.plan.unit)})")
     for index, bracket in enumerate(experiment.plan.brackets):
         lengths = ", ".join(count(rung.length) for rung in bracket.rungs)
         grid.add_row(str(index + 1), count(bracket.max_trials), lengths)

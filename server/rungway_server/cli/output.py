@@ -12,7 +12,8 @@ from typing import Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -21,12 +22,32 @@ from rungway_server.cli.files import BadFile
 from rungway_server.cli.options import Exit
 from rungway_server.domain.errors import InvalidInput
 
+_NEVER_CONNECTED = "failed to connect to all addresses"
+"""What gRPC says when it could not even send."""
+
+
+class _Console(Console):
+    """Lets a table be wider than the screen where its numbers need it, instead of cutting them off."""
+
+    def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
+        super().print(*objects, crop=crop, **options)
+
+
+class _Table(Table):
+    """Its columns of numbers are always as wide as the widest of them."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*cells, **options)
+        for column, cell in zip(self.columns, cells, strict=False):
+            if column.no_wrap:
+                column.min_width = max(column.min_width or 0, cell_len(str(cell)))
+
 
 def console(*, stderr: bool = False) -> Console:
     """Standard output or error; 80 columns wide where it is not a terminal, unless COLUMNS says otherwise."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else 80
-    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
+    return _Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
 
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
@@ -49,14 +70,18 @@ def errors(target: str = "") -> Iterator[None]:
     except InvalidArgument as error:
         lines = [f"{field}: {description}" for field, description in error.violations]
         raise fail(Exit.REFUSED, "the request is refused" if lines else str(error), lines) from None
-    except Unavailable as error:
-        raise fail(Exit.UNREACHABLE, f"no answer from the service at {target}", [str(error)]) from None
-    except OutcomeUnknown as error:
-        raise fail(
-            Exit.UNREACHABLE, f"no answer from the service at {target}: it may have been done or not", [str(error)]
-        ) from None
+    except (Unavailable, OutcomeUnknown) as error:
+        raise _unreachable(target, error) from None
     except RungwayError as error:
         raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}"] if error.reason else []) from None
+
+
+def _unreachable(target: str, error: RungwayError) -> typer.Exit:
+    last = str(error.__cause__ or error)  # the cause is what the last attempt met
+    if _NEVER_CONNECTED in last:
+        return fail(Exit.UNREACHABLE, f'nobody answers at {target}: is "rungway serve" running there?', [last])
+    doubt = ": it may have been done or not" if isinstance(error, OutcomeUnknown) else ""
+    return fail(Exit.UNREACHABLE, f"no answer from the service at {target}{doubt}", [str(error)])
 
 
 def print_json(value: object) -> None:
@@ -81,10 +106,13 @@ def plain(value: object) -> Any:
 
 def table(*columns: str) -> Table:
     """An empty table; a column whose name starts with ">" is for numbers, right-aligned and never cut."""
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    grid = _Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
         right = name.startswith(">")
-        grid.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
+        title = name.removeprefix(">")
+        least = cell_len(title) if right else None
+        justify: JustifyMethod = "right" if right else "left"
+        grid.add_column(title, justify=justify, no_wrap=right, min_width=least, overflow="fold")
     return grid
 
 
@@ -101,6 +129,11 @@ def number(value: float | None) -> str:
 def count(value: int) -> str:
     """A count or a length with thousands separated."""
     return f"{value:,}"
+
+
+def unit_name(unit: str) -> str:
+    """The unit of lengths in a text; a configuration need not name one."""
+    return unit or "units"
 
 
 def share(part: float, whole: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rungway_server.cli.output import unit_name
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.preview import BracketPreview, PlanPreview
 from rungway_server.simulation.look import FAINT, INK, figure, quiet, rung_colours, titles
@@ -20,29 +21,28 @@ _NARROWEST = 0.012
 
 
 def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
-    """Write a PNG with a column per bracket, the top rung above. Raises OSError."""
+    """Write a PNG, PDF or SVG, by the file's name, with a column per bracket, the top rung above. Raises OSError."""
     lengths = sorted({rung.length for bracket in plan.brackets for rung in bracket.rungs})
     height = _ABOVE + _BELOW + 0.6 * len(lengths)
     canvas = figure(max(2.0 + 2.1 * len(plan.brackets), 7.5), height, 160)
     axes = canvas.add_axes((0.11, _BELOW / height, 0.86, 1 - (_ABOVE + _BELOW) / height))
     colours = rung_colours(plan)
     for column, bracket in enumerate(preview.brackets):
-        _bracket(axes, column, _reaching(bracket), [colours[row.length] for row in bracket.rows], lengths)
+        _bracket(axes, column, reaching(bracket), [colours[row.length] for row in bracket.rows], lengths)
     _axes(axes, plan, lengths)
     saved = preview.total_length / preview.random_search_length
-    cost = f"{preview.total_length:,} {plan.unit} in all, {saved:.1%} of training every trial to the end"
+    cost = f"{preview.total_length:,} {unit_name(plan.unit)} in all, {saved:.1%} of training every trial to the end"
     titles(canvas, 0.11, title, f"{plan.max_trials:,} trials, {cost}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.savefig(path, format="png")
+    canvas.savefig(path, format=path.suffix.lower().removeprefix("."))
 
 
-def _reaching(bracket: BracketPreview) -> list[tuple[int, int]]:
+def reaching(bracket: BracketPreview) -> list[tuple[int, int]]:
     """Length and number of trials that train so far, by growing length."""
-    left, reaching = bracket.max_trials, []
+    left, found = bracket.max_trials, []
     for row in bracket.rows:
-        reaching.append((row.length, left))
+        found.append((row.length, left))
         left -= row.trials
-    return reaching
+    return found
 
 
 def _bracket(
@@ -67,7 +67,7 @@ def _axes(axes: "Axes", plan: Plan, lengths: Sequence[int]) -> None:
     axes.set_ylim(-0.5, len(lengths) - 0.5)
     axes.set_xticks(range(len(plan.brackets)), names)
     axes.set_yticks(range(len(lengths)), [f"{length:,}" for length in lengths])
-    axes.set_ylabel(f"trained to ({plan.unit})", color=INK, fontsize=9.5)
+    axes.set_ylabel(f"trained to ({unit_name(plan.unit)})", color=INK, fontsize=9.5)
     for y in range(len(lengths)):
         axes.axhline(y, color=FAINT, linewidth=0.6, linestyle=(0, (1, 3)), zorder=1)
     quiet(axes)

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rungway_server.cli.drawing import check_matplotlib, writing
+from rungway_server.cli.drawing import check_matplotlib, check_picture, writing
 from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import BRACKETS_PER_TABLE
 from rungway_server.cli.options import Exit, Output
@@ -21,16 +21,25 @@ from rungway_server.cli.output import (
     print_notes,
     share,
     table,
+    unit_name,
 )
-from rungway_server.cli.plan_picture import draw_plan
+from rungway_server.cli.plan_picture import draw_plan, reaching
 from rungway_server.domain import config as configs
 from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
 from rungway_server.domain.schedule import expected_seconds
 from rungway_server.domain.searchers import make_plan
 from rungway_server.simulation.report import time_text
+
+LOWER_BOUND = (
+    "these figures are a floor: asynchronous promotion decides before all results are in, and usually trains more, "
+    "10 to 60 % were seen"
+)
+ESTIMATE = (
+    "asynchronous decisions come before all results are in: a real search may train more or less than these figures"
+)
 
 
 def preview(
@@ -45,6 +54,8 @@ def preview(
     if (workers is None) != (seconds_per_unit is None):
         raise fail(Exit.USAGE, "--workers and --seconds-per-unit are needed together")
     check_matplotlib(plot)
+    if plot:
+        check_picture(plot)
     with errors():
         config, notes = configs.parse(read_document(file))
         plan, more = make_plan(config.searcher, config.space)
@@ -62,16 +73,27 @@ def preview(
     _print(out, config, plan, result)
     if expected is not None:
         out.print(f"Expected time with {count(workers or 0)} workers: {time_text(expected)}", "", sep="\n")
-    print_notes(out, notes)
+    print_notes(out, (*notes, *_accuracy(plan, result)))
     if plot:
         out.print(f"Written: {plot}", soft_wrap=True)
 
 
+def _accuracy(plan: Plan, result: PlanPreview) -> tuple[str, ...]:
+    """What to say of figures that are not exact; they are by the synchronous rule, and where there is one rung.
+
+    They are no floor where trials are stopped on the way (by the results so far, and never taken up again), nor where
+    a rung gets fewer trials than the divisor: the preview sends one on, the rule none.
+    """
+    if plan.rule is PromotionRule.SYNC or all(len(bracket.rungs) == 1 for bracket in plan.brackets):
+        return ()
+    filled = all(trials >= plan.divisor for bracket in result.brackets for _, trials in reaching(bracket)[:-1])
+    return (LOWER_BOUND if plan.form is DecisionForm.PROMOTE and filled else ESTIMATE,)
+
+
 def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview) -> None:
+    unit = unit_name(plan.unit)
     many = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
-    out.print(
-        f"{config.searcher.name}: {_trials(plan.max_trials)}{many}, up to {count(plan.max_length)} {plan.unit} each"
-    )
+    out.print(f"{config.searcher.name}: {_trials(plan.max_trials)}{many}, up to {count(plan.max_length)} {unit} each")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         columns = {
             f"Bracket {start + index + 1}": bracket.rows
@@ -79,8 +101,8 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
         }
         if len(columns) > 1 and start + len(columns) == len(result.brackets):
             columns["All"] = result.total
-        out.print("", _table(columns, plan.unit), sep="\n")
-    cost = table(f"Total length trained ({plan.unit})", ">Length", ">Share")
+        out.print("", _table(columns, unit), sep="\n")
+    cost = table(f"Total length trained ({unit})", ">Length", ">Share")
     cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
     cost.add_row(f"random search, {_trials(plan.max_trials)}", count(result.random_search_length), "100.0%")
     out.print("", cost, "", sep="\n")
@@ -106,6 +128,7 @@ def _table(columns: Mapping[str, Sequence[PreviewRow]], unit: str) -> Table:
 def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "unit": plan.unit,
+        "lower_bound": LOWER_BOUND in _accuracy(plan, result),
         "max_trials": plan.max_trials,
         "max_length": plan.max_length,
         "brackets": [

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.text import Text
 
-from rungway import Experiment, Trial
+from rungway import Experiment, Trial, TrialState
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Output
-from rungway_server.cli.output import console, count, number, print_json, settings, table, text
+from rungway_server.cli.output import console, count, number, print_json, settings, table, text, unit_name
 
 
 def best(experiment_id: str, most: int, target: str, output: Output) -> None:
@@ -54,7 +55,7 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
 
 def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) -> None:
     searcher = experiment.config.get("searcher", {})
-    unit = experiment.plan.unit if experiment.plan else ""
+    unit = unit_name(experiment.plan.unit if experiment.plan else "")
     out.print(text(f"{experiment.experiment}: best by {searcher.get('metric')}, at and trained in {unit}"))
     grid = table(">Trial", ">Best", ">At", ">Trained", "State", "Configuration")
     for trial in found:
@@ -64,14 +65,26 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) ->
 
 
 def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
-    about = ("Configuration",) if hparams else (">Bracket", ">Last", ">Restarts", "Worker")
+    bracketed, restarted = any(trial.bracket for trial in found), any(trial.restarts for trial in found)
+    optional = (*[">Bracket"] * bracketed, *[">Restarts"] * restarted)  # where they say nothing, others need the room
+    about = ("Configuration",) if hparams else (">Last", *optional, "Worker or message")
     grid = table(">Trial", "State", ">Length", ">Best", *about)
+    grid.columns[1].min_width = len(TrialState.COMPLETED)  # the longest word there
     for trial in found:
-        state = str(trial.outcome or trial.state)  # "diverged" says more than "failed"
+        state = f"{trial.state}: {trial.outcome}" if trial.outcome else str(trial.state)
         row = (str(trial.trial), state, count(trial.length), number(trial.best_metric))
         if hparams:
             grid.add_row(*row, text(settings(trial.hparams)))
         else:
-            more = (str(trial.bracket + 1), number(trial.metric), count(trial.restarts))
-            grid.add_row(*row, *more, text(trial.worker))
+            more = (*[str(trial.bracket + 1)] * bracketed, *[count(trial.restarts)] * restarted)
+            grid.add_row(*row, number(trial.metric), *more, _who(trial))
     out.print(grid)
+
+
+def _who(trial: Trial) -> Text:
+    """The worker; of a trial that failed, as much of its last message as there is room for."""
+    if trial.state is not TrialState.FAILED or not trial.message:
+        return text(trial.worker)
+    said = text(trial.message)
+    said.no_wrap, said.overflow = True, "ellipsis"
+    return said

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from rungway import InternalError, InvalidArgument, NotFound, OutcomeUnknown, Report, Unavailable
-from rungway_server.cli.output import errors, number, plain, print_json, settings, share, text
+from rungway_server.cli.output import console, errors, number, plain, print_json, settings, share, table, text
 
 
 def test_numbers_that_json_does_not_know_are_texts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,11 +34,20 @@ def test_short_forms() -> None:
     assert settings({"b": {"lr": 0.00123456, "n": {}}, "a": "x"}) == "a=x b.lr=0.001235 b.n={}"
 
 
+def test_numbers_are_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = ["1,000,000,000,000"] * 8
+    grid = table("Words", *(">N" for _ in numbers))
+    grid.add_row("some words that have room on more lines", *numbers)
+    console().print("", grid, sep="\n")
+    assert capsys.readouterr().out.count(numbers[0]) == len(numbers)
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [
         (Unavailable("gone"), 3, "no answer from the service at there"),
         (OutcomeUnknown("gone"), 3, "may have been done or not"),
+        (Unavailable("failed to connect to all addresses"), 3, 'is "rungway serve" running there?'),
         (NotFound("no such thing", reason="TRIAL_NOT_FOUND"), 1, "reason: TRIAL_NOT_FOUND"),
         (InternalError("broken"), 1, "error: broken"),
         (InvalidArgument.one("searcher.metric", "missing"), 1, "  searcher.metric: missing"),

@@ -47,7 +47,7 @@ def test_the_same_for_programs() -> None:
     assert document["total"][0] == {"trials": 266, "length": 4}
     assert (document["total_length"], document["random_search_length"]) == (15_800, 512_000)
     assert document["config"]["searcher"]["divisor"] == 4
-    numbers = {"unit", "max_trials", "max_length", "total_length", "random_search_length"}
+    numbers = {"unit", "lower_bound", "max_trials", "max_length", "total_length", "random_search_length"}
     assert set(document) == numbers | {"brackets", "total", "config", "notes"}
 
 
@@ -68,6 +68,40 @@ def test_many_brackets_stay_within_80_columns(tmp_path: Path) -> None:
     assert code == 0
     assert "Bracket 7" in out
     assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_numbers_are_never_cut_and_lengths_need_no_unit(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_text("searcher: {name: adaptive_asha, metric: loss, max_trials: 1000000, max_length: 1000000}\n")
+    code, out, _ = run(str(path))
+    assert code == 0
+    assert "up to 1,000,000 units each" in out
+    assert "Train to (units)" in out
+    document = json.loads(run(str(path), "--output", "json")[1])
+    for each in [*document["brackets"], {"rows": document["total"]}]:
+        assert f"{sum(row['trials'] * row['length'] for row in each['rows']):,}" in out.split()
+
+
+@pytest.mark.parametrize(
+    ("searcher", "floor"),
+    [
+        ("{name: async_halving, metric: loss, max_trials: 9, max_length: 9, divisor: 3, num_rungs: 2}", True),
+        ("{name: async_halving, metric: loss, max_trials: 9, max_length: 9, divisor: 3, num_rungs: 1}", False),
+        ("{name: hyperband, metric: loss, max_length: 81, divisor: 3}", False),
+        ("{name: random, metric: loss, max_trials: 9, max_length: 9}", False),
+    ],
+)
+def test_figures_that_are_a_floor_say_so(searcher: str, floor: bool) -> None:
+    text = f"searcher: {searcher}\n"
+    assert ("these figures are a floor" in run("-", input=text)[1]) is floor
+    assert json.loads(run("-", "--output", "json", input=text)[1])["lower_bound"] is floor
+
+
+@pytest.mark.parametrize("more", ["max_trials: 2", "max_trials: 9, stop_once: true"])
+def test_figures_that_may_be_too_high_are_no_floor(more: str) -> None:
+    text = f"searcher: {{name: async_halving, metric: loss, max_length: 9, divisor: 3, num_rungs: 2, {more}}}\n"
+    assert "may train more or less" in " ".join(run("-", input=text)[1].split())
+    assert json.loads(run("-", "--output", "json", input=text)[1])["lower_bound"] is False
 
 
 def test_every_violation_is_listed_and_nothing_else(tmp_path: Path) -> None:

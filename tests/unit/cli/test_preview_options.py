@@ -45,12 +45,25 @@ def test_half_of_what_the_time_needs_is_refused(arguments: tuple[str, ...]) -> N
     ],
 )
 def test_a_picture_of_any_plan(searcher: str, tmp_path: Path) -> None:
-    file, picture = tmp_path / "search.yaml", tmp_path / "new" / "plan.png"
+    file, picture = tmp_path / "search.yaml", tmp_path / "plan.png"
     file.write_text(f"searcher: {{metric: loss, name: {searcher}}}\n")
     result = run(str(file), "--plot", str(picture))
     assert result.exit_code == 0, result.output
     assert f"Written: {picture}" in result.stdout
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize(("name", "begin"), [("plan.PDF", b"%PDF"), ("plan.svg", b"<?xml")])
+def test_a_picture_is_of_the_kind_its_name_says(name: str, begin: bytes, tmp_path: Path) -> None:
+    assert run(DETERMINED, "--plot", str(tmp_path / name)).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize("name", ["new/plan.png", "plan", "plan.jpeg"])
+def test_a_picture_without_a_place_or_a_kind_is_refused(name: str, tmp_path: Path) -> None:
+    result = run(DETERMINED, "--plot", str(tmp_path / name))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_cannot_be_drawn_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

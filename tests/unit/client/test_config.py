@@ -42,6 +42,15 @@ def test_the_worker_is_named_by_process_and_host() -> None:
     ("field", "value"),
     [
         ("target", "http://localhost:7077"),
+        ("target", "localhost"),
+        ("target", "localhost:"),
+        ("target", ":7077"),
+        ("target", "localhost:0"),
+        ("target", "localhost:65536"),
+        ("target", "localhost:http"),
+        ("target", "::1"),
+        ("target", "[::1]"),
+        ("target", "dns:///rungway"),
         ("worker", "w" * 257),
         ("attempt_timeout", 0),
         ("total_timeout", -1),
@@ -56,6 +65,27 @@ def test_a_wrong_setting_is_named(field: str, value: Any) -> None:
     with pytest.raises(InvalidArgument) as caught:
         ClientConfig(**{field: value})
     assert caught.value.violations[0][0] == field
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "localhost:7077",
+        "[::1]:7077",
+        "dns:///rungway:7077",
+        "dns://8.8.8.8/rungway:65535",
+        "unix:/run/x",
+        "ipv6:[::1]:7",
+    ],
+)
+def test_every_form_of_address_is_possible(target: str) -> None:
+    assert ClientConfig(target=target).target == target
+
+
+def test_a_wrong_target_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNGWAY_TARGET", "localhost:99999")
+    with pytest.raises(InvalidArgument, match=r"^target: .*port from 1 to 65535.*'localhost:99999'"):
+        ClientConfig()
 
 
 def test_channels_have_one_layer_of_retries_and_bounded_messages() -> None:
