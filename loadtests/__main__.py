@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadtests import growth, throughput
 from loadtests.report import print_table, write_json
-from rungway_server.bootstrap import _loop_factory
+from rungway_server.bootstrap import loop_factory
 
 _HEAD = (
     "in flight",
@@ -29,7 +29,7 @@ _JSON = "where to write the results (loadtests/results/)"
 def main() -> None:
     """Read the command line and run the test it names."""
     arguments = _parser().parse_args()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_growth(arguments) if arguments.test == "growth" else _throughput(arguments))
 
 

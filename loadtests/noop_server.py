@@ -44,7 +44,7 @@ def _handler() -> grpc.GenericRpcHandler:
 async def _serve() -> None:
     unused = Redis()  # the product's services are registered too, and never called; no connection is ever made
     stopped = asyncio.Event()
-    server = bootstrap._build_server(unused, Settings(), stopped)
+    server = bootstrap.build_server(unused, Settings(), stopped)
     server.add_generic_rpc_handlers((_handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -55,5 +55,5 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=bootstrap._loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=bootstrap.loop_factory()) as runner:
         runner.run(_serve())

@@ -49,7 +49,7 @@ def serve_sync(settings: Settings) -> int:
     """Configure the logs and serve until a signal; returns the exit code of the process."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(serve(settings))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))
@@ -68,7 +68,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
         url, died = await _start_store(stack, settings)
         health = Health(_SERVICES)
         client = _client(stack, url, settings, settings.redis_max_connections)
-        server = _build_server(client, settings, health.drained)
+        server = build_server(client, settings, health.drained)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         # A connection of its own: a busy pool is no reason to be taken out of service.
         await _watch_store(stack, _client(stack, url, settings, 1), health, settings)
@@ -109,7 +109,7 @@ def _client(stack: AsyncExitStack, url: str, settings: Settings, max_connections
     return client
 
 
-def _build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
+def build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
     server = grpc.aio.server(
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -196,7 +196,7 @@ async def _drain(server: grpc.aio.Server, health: Health, settings: Settings) ->
     _log.info("drained")
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's, where it is installed: it carries about a third more calls."""
     try:
         import uvloop

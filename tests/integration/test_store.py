@@ -1,6 +1,7 @@
 """The store on a real Redis: pause, resume and stop; delete and create again; caches of several stores."""
 
 import itertools
+import json
 
 import pytest
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from rungway_server.domain.decisions import (
     TrialState,
 )
 from rungway_server.domain.errors import UnknownExperiment, WrongState
+from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.keys import experiment_keys, index_key
@@ -184,3 +186,26 @@ async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisS
     assert invalid == 100
     assert (answer.status, answer.reason) == (AskStatus.DONE, Reason.EXPERIMENT_STOPPED)
     assert (await store.events(ref, "", 1000))[-1].kind == "too_many_invalid"
+
+
+async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
+    stores: list[RedisStore], ref: ExperimentRef
+) -> None:
+    """A server that remembers the old one brings proposals along; they must be of the space that is there now."""
+
+    def named(name: str) -> dict[str, object]:
+        space = {name: {"type": "double", "minval": 0.0, "maxval": 1.0}}
+        searcher = {"name": "random", "metric": "loss", "max_trials": 1000, "max_concurrent_trials": 0}
+        return {"hyperparameters": space, "searcher": searcher}
+
+    here, there = stores
+    await ExperimentUseCases(here).create(ref, named("old"), "")
+    for _ in range(3):  # 150 trials: few enough of the 256 proposals are left that the next ask brings more
+        await here.ask(ref, "", 50, "w")
+    await there.delete(ref)
+    await ExperimentUseCases(there).create(ref, named("new"), "")
+    await here.ask(ref, "", 1, "w")
+    for _ in range(6):
+        given = (await there.ask(ref, "", 64, "w")).assignments
+        assert len(given) == 64
+        assert {tuple(json.loads(each.hparams)) for each in given} == {("new",)}

@@ -39,7 +39,7 @@ def preview(plan: Plan) -> PlanPreview:
     """How many trials end at which length, if every rung is filled.
 
     By the synchronous rule this is exact, but for failures. By the asynchronous rule every rung is taken to pass
-    1/divisor of its trials on, at least one; how results come in makes a real search differ a little.
+    1/divisor of its trials on, at least one; an asynchronous search promotes early and trains this or more.
     """
     ends = [_ends(bracket, plan) for bracket in plan.brackets]
     total: Counter[int] = Counter()

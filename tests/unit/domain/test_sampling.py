@@ -173,7 +173,7 @@ def check(document: dict[str, Any], values: dict[str, Any], *, closed: bool = Fa
         value = values[name]
         kind = wanted.get("type") if isinstance(wanted, dict) else "bare"
         if kind is None:
-            check(wanted, value)
+            check(wanted, value, closed=closed)
         elif kind == "categorical":
             assert value in wanted["vals"]
         elif kind == "int":

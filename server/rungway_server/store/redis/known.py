@@ -5,7 +5,7 @@ an experiment was deleted and created anew.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +25,48 @@ SCHEMA = 1
 """Version of what an experiment looks like in Redis."""
 
 _MOST_REMEMBERED = 10_000
+_PROPOSALS_LOW = 128
+_PROPOSALS_AHEAD = 32
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
 
 
 @dataclass(slots=True)
 class Known:
-    """One experiment: what never changes of it, its keys, and how far its proposals were when last heard of."""
+    """One experiment: what never changes of it, its keys, and how far its trials and proposals are.
+
+    `asking`: how many assignments are being asked for through this server now, each perhaps about to use a proposal.
+    """
 
     definition: Definition
     keys: list[str]
     next_trial: int = 0
     proposed: int = 0
+    asking: int = 0
 
     @property
     def smaller_is_better(self) -> bool:
         """Direction of the metric."""
         return self.definition.config.searcher.smaller_is_better
+
+    def reserve(self, count: int) -> range:
+        """Numbers of the proposals that an ask for `count` shall bring: none while there are enough.
+
+        They count as proposed from now on, so that of many asks at the same moment each brings others. Should they be
+        lost on the way, a later ask finds them missing and brings them.
+        """
+        enough = self.proposed - self.next_trial - self.asking >= _PROPOSALS_LOW
+        if enough or not self.next_trial < self.proposed < self.definition.plan.max_trials:
+            return range(0)
+        return self.bring(self.proposed, count)
+
+    def bring(self, first: int, count: int) -> range:
+        """Like `reserve`, where `first` is known to be missing."""
+        numbers = range(first, first + count + _PROPOSALS_AHEAD)
+        self.proposed = max(self.proposed, numbers.stop)
+        return numbers
+
+
+Arguments = Sequence[str | int] | Callable[[Known], Sequence[str | int]]
 
 
 class KnownExperiments:
@@ -60,13 +86,18 @@ class KnownExperiments:
         self._known.pop(ref, None)
 
     async def run(
-        self, script: str, ref: ExperimentRef, args: Sequence[str | int], *, rungs: bool = True
+        self, script: str, ref: ExperimentRef, args: Arguments, *, rungs: bool = True
     ) -> tuple[Known, list[Any]]:
-        """Run a script on the experiment; `args` follow the uid. `rungs`: whether the script needs their keys."""
+        """Run a script on the experiment; `args` follow the uid. `rungs`: whether the script needs their keys.
+
+        Arguments that depend on the experiment are given as a function of it: what is remembered may turn out to be
+        of a deleted experiment of the same name.
+        """
         while True:
             known = await self.find(ref)
             keys = known.keys if rungs else fixed_keys(ref)
-            answer = await self._scripts.run(script, keys, [known.definition.uid, *args])
+            given = args(known) if callable(args) else args
+            answer = await self._scripts.run(script, keys, [known.definition.uid, *given])
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)

@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _PROPOSALS_AT_CREATION = 256
-_PROPOSALS_AT_ONCE = 64
-_PROPOSALS_LOW = 128
 
 
 class RedisStore(RedisReads):
@@ -83,7 +81,7 @@ class RedisStore(RedisReads):
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
-        proposals = _proposals(config, 0, min(plan.max_trials, _PROPOSALS_AT_CREATION))
+        proposals = _proposals(config, range(min(plan.max_trials, _PROPOSALS_AT_CREATION)))
         args: list[str | int] = [
             uuid.uuid4().hex,
             "",
@@ -109,24 +107,23 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
         """See the port. Proposals ride along when the stock seems low; a miss costs one more exchange."""
-        known = await self._experiments.find(ref)
-        first = known.proposed if known.proposed - known.next_trial < _PROPOSALS_LOW else None
-        if first is not None and not known.next_trial < first < known.definition.plan.max_trials:
-            first = None
-        while True:
-            config = known.definition.config
-            proposals = [] if first is None else _proposals(config, first, count + _PROPOSALS_AT_ONCE)
-            args = [request_id, count, worker, "" if first is None else first, *proposals]
-            known, answer = await self._experiments.run("ask", ref, [_time(now_ms), *args])
-            if answer[0] == "propose":
-                first = answer[1]
-                continue
-            if answer[0] == "reused":
-                raise RequestIdReused(request_id)
-            if answer[0] == "assigned":
-                known.next_trial = max(known.next_trial, answer[2])
-                known.proposed = max(known.proposed, answer[3])
-            return read_ask(answer, known.smaller_is_better)
+        asked = await self._experiments.find(ref)
+        missing: int | None = None
+
+        def args(known: Known) -> list[str | int]:
+            numbers = known.reserve(count) if missing is None else known.bring(missing, count)
+            proposals = _proposals(known.definition.config, numbers)
+            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", *proposals]
+
+        asked.asking += count
+        try:
+            while True:
+                known, answer = await self._experiments.run("ask", ref, args)
+                if answer[0] != "propose":
+                    return _asked(request_id, answer, known)
+                missing = answer[1]
+        finally:
+            asked.asking -= count
 
     async def tell(
         self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None
@@ -245,12 +242,18 @@ def _time(now_ms: int | None) -> str | int:
     return "" if now_ms is None else now_ms
 
 
-def _proposals(config: ExperimentConfig, first: int, count: int) -> list[str]:
-    """Configurations of `count` trials from `first` on, as JSON texts."""
-    return [
-        json.dumps(propose(config.space, config.seed, number), separators=(",", ":"))
-        for number in range(first, first + count)
-    ]
+def _proposals(config: ExperimentConfig, numbers: range) -> list[str]:
+    """Configurations of the trials with these numbers, as JSON texts."""
+    return [json.dumps(propose(config.space, config.seed, number), separators=(",", ":")) for number in numbers]
+
+
+def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
+    if answer[0] == "reused":
+        raise RequestIdReused(request_id)
+    if answer[0] == "assigned":
+        known.next_trial = max(known.next_trial, answer[2])
+        known.proposed = max(known.proposed, answer[3])
+    return read_ask(answer, known.smaller_is_better)
 
 
 def _told(ref: ExperimentRef, request_id: str, answer: list[Any], known: Known) -> TellAnswer:
