@@ -29,11 +29,11 @@ async def stage() -> AsyncIterator[RedisStore]:
 
 def run_on_stage(simulations: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine that uses `stage`, on the event loop that the service uses."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(_loop_factory=_loop_factory()) as runner:
         return runner.run(simulations)
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
