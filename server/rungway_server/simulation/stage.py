@@ -2,11 +2,12 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rungway_server.bootstrap import loop_factory
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
@@ -29,13 +30,5 @@ async def stage() -> AsyncIterator[RedisStore]:
 
 def run_on_stage(simulations: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine that uses `stage`, on the event loop that the service uses."""
-    with asyncio.Runner(_loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(simulations)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
