@@ -46,11 +46,6 @@ def between_logs(minval: float, maxval: float, part: Fraction) -> float:
     return min(max(number, minval), maxval)
 
 
-def logarithm(base: float, number: float) -> Fraction:
-    """The exponent of a positive number, good to more digits than a float holds."""
-    return Fraction(_DECIMAL.divide(_natural_log(number), _natural_log(base)))
-
-
 @lru_cache(maxsize=1024)
 def _natural_log(number: float) -> Decimal:
     return _DECIMAL.ln(Decimal(number))

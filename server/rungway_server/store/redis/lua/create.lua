@@ -7,9 +7,10 @@
 --        … configurations proposed for the first trials (JSON)
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
+--- @include "clock"
 local META, CONFIGS, QUEUE = KEYS[1], KEYS[3], KEYS[12]
 local queued = tonumber(ARGV[10])
-local uid, now, request, print, plan = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], cjson.decode(ARGV[5])
+local uid, now, request, print, plan = ARGV[1], ARGV[2], ARGV[3], ARGV[4], cjson.decode(ARGV[5])
 
 local found = redis.call('HMGET', META, 'uid', 'created', 'request', 'print')
 if found[1] then
@@ -18,10 +19,7 @@ if found[1] then
   return { 'created', found[1], found[2] }
 end
 
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+now = clock(now)
 local tally = {
   state = 'running', revision = 1, next_trial = 0, next_fence = now * 16, next_entry = 0, proposed = #ARGV - 10 - queued, trained = 0,
   started = {}, live = {}, passed = {}, states = {}, generation = 0, since = now,

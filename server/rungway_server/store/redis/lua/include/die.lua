@@ -21,7 +21,7 @@ local function restart(x, number, trial, message)
   trial.restarts = trial.restarts + 1
   if trial.restarts > x.plan.max_restarts then return false, die(x, number, trial, 'transient', message) end
   requeue(x, number, trial)
-  local why = { 'retry', trial.bracket, -1, 0, 0, 0, '' }
+  local why = no_rung('retry', trial)
   log_decision(x, 'retry', number, why)
   return true, why
 end

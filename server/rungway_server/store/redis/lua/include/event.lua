@@ -11,3 +11,6 @@ end
 local function log_decision(x, kind, number, why)
   log_event(x, kind, number, unpack(why))
 end
+
+-- The explanation of what no rung took part in.
+local function no_rung(reason, trial) return { reason, trial.bracket, -1, 0, 0, 0, '' } end

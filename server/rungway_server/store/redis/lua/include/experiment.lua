@@ -1,5 +1,6 @@
 -- Opens the experiment: plan, tally, and one read of every key that scripts write, so that a key of a wrong type ends the
 -- script before its first write. Includes call the result x.
+--- @include "clock"
 local META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS = unpack(KEYS, 1, 9)
 local QUEUE = KEYS[12]
 
@@ -7,11 +8,7 @@ local function open_experiment(uid, now)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
   if not meta[1] then return nil, { 'missing' } end
   if meta[1] ~= uid then return nil, { 'stale' } end
-  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, sizes = {}, now = tonumber(now) }
-  if not x.now then
-    local time = redis.call('TIME')
-    x.now = time[1] * 1000 + math.floor(time[2] / 1000)
-  end
+  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, sizes = {}, now = clock(now) }
   x.live, x.queued, x.ready = redis.call('ZCARD', LEASES), redis.call('LLEN', LINE), redis.call('ZCARD', READY)
   x.wanted = redis.call('LLEN', QUEUE)
   redis.call('ZCARD', BEST)

@@ -12,7 +12,7 @@ local function new_trial(x, b)
     redis.call('HSET', CONFIGS, number, redis.call('LPOP', QUEUE))
     x.wanted, reason = x.wanted - 1, 'enqueued'
   end
-  return number, x.trials[number], { reason, b, -1, 0, 0, 0, '' }
+  return number, x.trials[number], no_rung(reason, x.trials[number])
 end
 
 -- How many new trials there may be: with fewer configurations than that, an ask calls for more before it decides anything.

@@ -3,8 +3,6 @@ local function verdict(decision, why, to, next_length, deadline)
   return { decision, to or 0, next_length or 0, deadline or 0, unpack(why) }
 end
 
-local function no_rung(reason, trial) return { reason, trial and trial.bracket or 0, -1, 0, 0, 0, '' } end
-
 -- What this request was answered before for this lease: the verdict, or nil; and whether the id was used for another one.
 local function answered(trial, held, id, number, print)
   if id == '' then return nil end
@@ -23,8 +21,4 @@ local function keep_verdict(x, trial, id, number, print, answer)
   else
     remember(x, id .. '/' .. number, print, answer)
   end
-end
-
-local function append_all(list, items)
-  for _, item in ipairs(items) do list[#list + 1] = item end
 end
