@@ -11,13 +11,15 @@ import asyncio
 import os
 import time
 import uuid
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from statistics import median
 
 import grpc
 
 from loadtests.experiment import CONFIG
+from loadtests.http2 import Connection
 from loadtests.meter import Meter, percentile
 from loadtests.processes import Stack, cpu_seconds, machine_cpu_seconds, running_stack
 from loadtests.workloads import WORKLOADS
@@ -85,11 +87,12 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
     experiment = f"load-{uuid.uuid4().hex[:12]}"
     meter = Meter(_MOST_CALLS)
     async with AsyncExitStack() as exits:
-        channels = [await exits.enter_async_context(_channel(address)) for _ in range(min(slots, _CONNECTIONS))]
         if name != "no-op":
-            await _create(channels[0], experiment)
-            exits.push_async_callback(_delete, channels[0], experiment)
-        prepared = [await WORKLOADS[name](channels[i % len(channels)], experiment) for i in range(slots)]
+            await exits.enter_async_context(_experiment(address, experiment))
+        connections = [await Connection.open(address) for _ in range(min(slots, _CONNECTIONS))]
+        for connection in connections:
+            exits.callback(connection.close)
+        prepared = [await WORKLOADS[name](connections[i % len(connections)], experiment) for i in range(slots)]
         async with asyncio.TaskGroup() as group:
             for run in prepared:
                 group.create_task(run(meter))
@@ -125,16 +128,10 @@ async def _record(meter: Meter, pids: tuple[int, ...], seconds: float) -> list[f
     return [after - start for start, after in zip(before, now(), strict=True)]
 
 
-def _channel(address: str) -> grpc.aio.Channel:
-    """A connection of its own, as every worker has."""
-    return grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-
-
-async def _create(channel: grpc.aio.Channel, experiment: str) -> None:
-    await ExperimentServiceStub(channel).CreateExperiment(
-        pb.CreateExperimentRequest(experiment=experiment, config=to_map(CONFIG))
-    )
-
-
-async def _delete(channel: grpc.aio.Channel, experiment: str) -> None:
-    await ExperimentServiceStub(channel).DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment))
+@asynccontextmanager
+async def _experiment(address: str, experiment: str) -> AsyncIterator[None]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = ExperimentServiceStub(channel)
+        await stub.CreateExperiment(pb.CreateExperimentRequest(experiment=experiment, config=to_map(CONFIG)))
+        yield
+        await stub.DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment))
