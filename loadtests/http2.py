@@ -1,8 +1,8 @@
-"""Unary gRPC calls at a tenth of the cost of a gRPC library: what keeps the load generator out of the figures.
+"""Unary gRPC calls at a fraction of the cost of a gRPC library: what keeps the load generator out of the figures.
 
-Only what a load test on the loopback needs of HTTP/2 (RFC 9113) and of gRPC's mapping onto it: one frame of headers and one of data
-each way, no compression, no deadline. A compression table of size 0 (RFC 7541, section 4.2) makes each block of response
-headers stand by itself, so that each distinct block is decoded once and then known by its bytes.
+Only what a load test on the loopback needs of HTTP/2 (RFC 9113) and of gRPC's mapping onto it: one frame of headers and
+one of data each way, no compression, no deadline. A compression table of size 0 (RFC 7541, section 4.2) makes each
+block of response headers stand by itself, so that each distinct block is decoded once and then known by its bytes.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def call(self, path: str, message: bytes) -> "asyncio.Future[bytes]":
-        """Send a message to `/package.Service/Method`; the future holds the answer's message. It may raise CallFailed."""
+        """Send a message to `/package.Service/Method`; the future holds the answer's. It may raise CallFailed."""
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         call = self._calls[stream] = _Call(self._loop.create_future())
         head = self._heads.get(path) or self._head(path)
@@ -79,9 +79,9 @@ class Connection(asyncio.Protocol):
         return call.answer
 
     def _head(self, path: str) -> bytes:
-        fields = ((":authority", self._authority), (":path", path), ("content-type", "application/grpc"), ("te", "trailers"))
+        fields = {":authority": self._authority, ":path": path, "content-type": "application/grpc", "te": "trailers"}
         # 0x83 and 0x86 are ":method: POST" and ":scheme: http"; each other one is a literal that enters no table.
-        literals = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+        literals = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields.items())
         self._heads[path] = b"\x83\x86" + literals
         return self._heads[path]
 

@@ -2,9 +2,9 @@
 
 Closed loop: each of `in_flight` slots sends its next call when the last was answered. Rounds are interleaved (no-op,
 tell, ask, pair; then again), so that whatever else the machine does falls on all of them alike; medians over the rounds
-are reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process and
-costs about as much CPU per call as the server: while a server uses less than a core, what limits is the generator or
-the machine, and the CPU time per call tells more than the calls per second.
+are reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process that
+speaks HTTP/2 itself (see http2.py): a quarter of the server's CPU time per call. While a server uses less than a core,
+what limits is the generator or the machine, and the CPU time per call tells more than the calls per second.
 """
 
 import asyncio

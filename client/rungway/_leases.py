@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from rungway._models import Assignment, Lease, LeaseStatus
 from rungway._words import Decision
@@ -36,42 +36,43 @@ class LiveLeases:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._assignments: WeakSet[Assignment] = WeakSet()
-        self._holders: WeakSet[Holder] = WeakSet()
+        self._assignments: dict[Lease, WeakSet[Assignment]] = {}
+        self._holders: WeakValueDictionary[Lease, Holder] = WeakValueDictionary()
         self._next_renewal = 0.0
 
     def watch(self, assignment: Assignment, holder: Holder | None = None) -> None:
         """Renew this assignment's lease from now on."""
         with self._lock:
-            if not len(self._assignments):
+            if not self._assignments:
                 self._next_renewal = self._clock() + assignment.lease_duration / 3
-            self._assignments.add(assignment)
+            self._assignments.setdefault(assignment.lease, WeakSet()).add(assignment)
             if holder is not None:
-                self._holders.add(holder)
+                self._holders[assignment.lease] = holder
 
     def follow(self, assignment: Assignment, continuation: Assignment) -> None:
         """Renew for the continuation too when the assignment it came from is renewed."""
         with self._lock:
-            if assignment in self._assignments:
-                self._assignments.add(continuation)
+            held = self._assignments.get(assignment.lease)
+            if held is not None and assignment in held:
+                held.add(continuation)
 
     def end(self, lease: Lease) -> None:
         """Renew this lease no more."""
         with self._lock:
-            for assignment in [each for each in self._assignments if each.lease == lease]:
-                self._assignments.discard(assignment)
-            for holder in [each for each in self._holders if each.lease == lease]:
-                self._holders.discard(holder)
+            self._assignments.pop(lease, None)
+            self._holders.pop(lease, None)
 
     def holders(self) -> list[Holder]:
         """Who holds a live lease and wants to hear of it."""
         with self._lock:
-            return list(self._holders)
+            return list(self._holders.values())
 
     def interval(self) -> float | None:
         """Seconds between renewals, a third of the lease's duration; None when there is nothing to renew."""
         with self._lock:
-            return min((each.lease_duration / 3 for each in self._assignments), default=None)
+            for lease in [lease for lease, held in self._assignments.items() if not held]:
+                del self._assignments[lease]
+            return min((each.lease_duration / 3 for held in self._assignments.values() for each in held), default=None)
 
     def pause(self) -> float | None:
         """Seconds until the next renewal; None when there is nothing to renew."""
@@ -86,15 +87,16 @@ class LiveLeases:
             return []
         self._next_renewal = self._clock() + interval
         with self._lock:
-            return list({each.lease for each in self._assignments})
+            return list(self._assignments)
 
     def settle(self, statuses: list[LeaseStatus]) -> None:
         """Take the answers to a heartbeat: what was not renewed is told to its holder and renewed no more."""
         for status in statuses:
             if status.decision is not Decision.CONTINUE:
-                for holder in self.holders():
-                    if holder.lease == status.lease:
-                        holder.notice(status.decision)
+                with self._lock:
+                    holder = self._holders.get(status.lease)
+                if holder is not None:
+                    holder.notice(status.decision)
                 self.end(status.lease)
 
 
@@ -106,7 +108,8 @@ class Continuations:
         self._caller = caller
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: WeakKeyDictionary[object, list[tuple[float, Assignment]]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[object, dict[Lease, tuple[float, Assignment]]] = WeakKeyDictionary()
+        self._keepers: WeakValueDictionary[Lease, object] = WeakValueDictionary()
 
     def keep(self, assignment: Assignment) -> None:
         """Keep one, in place of an earlier one of the same lease."""
@@ -114,14 +117,16 @@ class Continuations:
         # A copy: only an assignment that a user holds keeps its lease alive, and this one nobody has asked for yet.
         entry = (self._clock(), dataclasses.replace(assignment))
         with self._lock:
-            self._kept.setdefault(self._caller(), []).append(entry)
+            caller = self._caller()
+            self._kept.setdefault(caller, {})[assignment.lease] = entry
+            self._keepers[assignment.lease] = caller
 
     def take(self) -> Assignment | None:
         """The caller's oldest continuation whose lease cannot have lapsed, if any."""
         with self._lock:
-            waiting = self._kept.get(self._caller(), [])
+            waiting = self._kept.get(self._caller(), {})
             while waiting:
-                kept_at, assignment = waiting.pop(0)
+                kept_at, assignment = waiting.pop(next(iter(waiting)))
                 if self._clock() - kept_at < assignment.lease_duration:
                     return assignment
         return None
@@ -129,5 +134,5 @@ class Continuations:
     def drop(self, lease: Lease) -> None:
         """Forget the continuation of a lease, whoever kept it."""
         with self._lock:
-            for waiting in self._kept.values():
-                waiting[:] = [entry for entry in waiting if entry[1].lease != lease]
+            if (keeper := self._keepers.pop(lease, None)) is not None:
+                self._kept[keeper].pop(lease, None)
