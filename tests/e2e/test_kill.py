@@ -14,6 +14,7 @@ from redis import Redis
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
+from tests.support.audited import check_all_sound
 from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
@@ -30,6 +31,7 @@ FOREVER = 3600.0
 def redis_url() -> Iterator[str]:
     with redis_on_socket() as url:
         yield url
+        check_all_sound(url)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from rungway.values import to_map
+from tests.support.audited import assert_sound
 from tests.support.calls import SECONDS, config, new_id, tell_request, unique_name
 from tests.support.history import Call, Held, History, check_events
 from tests.support.redis_server import redis_on_socket
@@ -174,7 +175,7 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-async def test_every_limit_is_exact(name: str, channels: list[grpc.aio.Channel], redis: Redis) -> None:
+async def test_every_limit_is_exact(name: str, channels: list[grpc.aio.Channel], redis: Redis, redis_url: str) -> None:
     document, mishaps = SEARCHES[name]
     experiment = unique_name("crowd")
     experiments = [ExperimentServiceStub(channel) for channel in channels]
@@ -194,6 +195,7 @@ async def test_every_limit_is_exact(name: str, channels: list[grpc.aio.Channel],
     if cap:
         assert most_stored <= cap
     await check_stored(redis, experiment, max_trials, cap)
+    await assert_sound(redis_url, experiment)
     for stub in experiments:  # every server says the same
         get = experiments_pb.GetExperimentRequest(experiment=experiment)
         found = (await stub.GetExperiment(get, timeout=SECONDS)).experiment

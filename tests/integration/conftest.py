@@ -1,14 +1,16 @@
 """Stores on one real Redis for the tests of this folder."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from redis.asyncio import Redis
 
+from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
+from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
 from tests.support.redis_server import redis_on_socket
 
@@ -44,6 +46,9 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def ref() -> ExperimentRef:
-    """A name that no other test of this process uses."""
-    return ExperimentRef("default", unique_name("s"))
+async def ref(redis_url: str) -> AsyncIterator[ExperimentRef]:
+    """A name that no other test of this process uses; what is stored under it in the end must pass the audit."""
+    ref = ExperimentRef("default", unique_name("s"))
+    yield ref
+    with suppress(UnknownExperiment):
+        await assert_sound(redis_url, ref.experiment)

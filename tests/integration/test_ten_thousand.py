@@ -11,6 +11,7 @@ from rungway_server.domain.preview import preview
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from tests.support.audited import assert_sound
 
 TRIALS, WORKERS = 10_000, 64
 
@@ -77,7 +78,7 @@ def check_rungs(plan: Plan, tally: Tally) -> None:
             assert tally.rung_results[b][k + 1] == passed
 
 
-async def test_budget_and_rungs_of_a_long_search(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_budget_and_rungs_of_a_long_search(store: RedisStore, ref: ExperimentRef, redis_url: str) -> None:
     definition = await store.create(ref, SEARCH.config, SEARCH.plan, (), "")
     fleet = Fleet(store, ref, definition.created_ms)
     await fleet.run()
@@ -89,3 +90,4 @@ async def test_budget_and_rungs_of_a_long_search(store: RedisStore, ref: Experim
     check_rungs(SEARCH.plan, tally)
     total = preview(SEARCH.plan).total_length
     assert total <= tally.trained_length <= 1.25 * total
+    await assert_sound(redis_url, ref.experiment)

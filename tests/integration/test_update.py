@@ -12,7 +12,8 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, report, run_out, state_of
 from tests.model.mutants import Mutant
-from tests.support.calls import config
+from tests.support.audited import report_of
+from tests.support.calls import config, unique_name
 from tests.support.searches import take
 
 ADAPTIVE = config(
@@ -79,14 +80,16 @@ BELOW_STARTED = Mutant(
 )
 
 
-async def test_without_that_check_a_search_would_have_more_than_it_may(redis: Redis, ref: ExperimentRef) -> None:
-    """The mistake that the test above must notice: here it is made on purpose."""
+async def test_without_that_check_a_search_would_have_more_than_it_may(redis: Redis, redis_url: str) -> None:
+    """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
+    ref = ExperimentRef("default", unique_name("mistaken"))
     mistaken = RedisStore(redis, transform=BELOW_STARTED.transform)
     view = await create(mistaken, ref, halving(9))
     await take(mistaken, ref, 5)
     small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
     assert await mistaken.change_plan(ref, view.definition.config, small.definition.plan)
     assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
+    assert "no_bracket_starts_too_many" in (await report_of(redis_url, ref)).violated
 
 
 async def test_a_sum_that_is_reached_ends_the_search(store: RedisStore, ref: ExperimentRef) -> None:

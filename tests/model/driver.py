@@ -31,6 +31,7 @@ from rungway_server.store.redis.scripts import Transform
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
+from tests.support.audited import assert_sound
 
 Answer = TypeVar("Answer")
 
@@ -91,6 +92,7 @@ class Workbench:
 
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._url = url
         self._redis = Redis.from_url(url, decode_responses=True)
         self._numbers = itertools.count()
         self.store = self.new_store()
@@ -185,6 +187,11 @@ class Workbench:
                 store=store,
             )
         )
+
+    def check_sound(self, pair: Pair) -> None:
+        """Audit what the store holds of the experiment."""
+        assert isinstance(pair.store, StoreEngine)
+        self.run(assert_sound(self._url, pair.store.experiment, "model"))
 
     def start_of(self, pair: Pair) -> int:
         """When the experiment was made (ms)."""

@@ -53,12 +53,18 @@ class EngineMachine(RuleBasedStateMachine):
         self.requests.clear()
         self.leases.clear()
 
+    def teardown(self) -> None:
+        """The audit at the end of a game, with the scripts as they are."""
+        if hasattr(self, "pair") and self.store is None:
+            self.workbench.check_sound(self.pair)
+
     def ended(self) -> bool:
         return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
 
     @precondition(ended)
     @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS)
     def start_another(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None) -> None:
+        self.teardown()
         self.start(plan, max_restarts, smaller_is_better, goal)
 
     # What is drawn from what there is.

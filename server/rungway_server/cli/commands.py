@@ -7,11 +7,14 @@ import typer
 
 from rungway_server.cli.options import (
     DEFAULT_TARGET,
+    DataOption,
     ExperimentArgument,
     FileArgument,
     NamedExperimentArgument,
+    NamespaceOption,
     Output,
     OutputOption,
+    RedisOption,
     TargetOption,
 )
 
@@ -205,6 +208,23 @@ def delete(
     from rungway_server.cli.experiments import delete
 
     delete(experiment, yes, target, output)
+
+
+def audit(
+    experiment: NamedExperimentArgument,
+    *,
+    namespace: NamespaceOption = "default",
+    redis: RedisOption = None,
+    data: DataOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Check that everything Redis holds of an experiment fits together. Changes nothing and needs no service.
+
+    Redis is found as 'rungway serve' finds it: RUNGWAY_REDIS_URL, or the data folder. Exit code 1: something is wrong.
+    """
+    from rungway_server.cli.audit import audit
+
+    audit(experiment, namespace, redis, data, output)
 
 
 def demo(

@@ -37,3 +37,8 @@ NamedExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", he
 ExperimentArgument = Annotated[
     str, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
 ]
+NamespaceOption = Annotated[str, typer.Option(help="The namespace the experiment is in.")]
+RedisOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="The Redis; with a password, set RUNGWAY_REDIS_URL instead.")
+]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")]

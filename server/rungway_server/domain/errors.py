@@ -9,6 +9,7 @@ RungwayError
 ├── WrongState              the experiment's state does not allow the call
 ├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
+├── ExperimentTooLarge      the experiment is larger than what is read at one moment
 ├── StoreUnavailable        the store does not answer, or refuses writes
 └── ServiceStopping         this server is going away
 """
@@ -119,6 +120,18 @@ class NewerSchema(RungwayError):
             f"experiment {experiment!r} has schema {found}, this server knows up to {known}: upgrade the server",
             experiment=experiment,
             schema=str(found),
+        )
+
+
+class ExperimentTooLarge(RungwayError):
+    """The experiment is larger than what is read at one moment."""
+
+    reason = "EXPERIMENT_TOO_LARGE"
+
+    def __init__(self, experiment: str, items: int, most: int) -> None:
+        super().__init__(
+            f"experiment {experiment!r} has {items} items in the store, more than the {most} that are read at once",
+            experiment=experiment,
         )
 
 

@@ -27,6 +27,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ExperimentTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }

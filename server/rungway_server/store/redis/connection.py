@@ -11,8 +11,10 @@ from rungway_server.store.redis.binary import OLDEST
 from rungway_server.store.redis.errors import RedisStartError
 
 
-def connect(url: str, *, timeout_seconds: float, max_connections: int) -> Redis:
+def connect(url: str, *, timeout_seconds: float, max_connections: int, decode: bool = True) -> Redis:
     """A client with a bounded pool; nothing is sent yet. Raises ValueError for a URL it cannot read.
+
+    `decode`: whether answers are text; what scripts pack is not.
 
     It never sends a command twice: a script whose reply was lost may have run, and redis-py's default retries would
     run it again. Who asked tries again with the same request id instead. Each wait, for a free connection, for
@@ -27,7 +29,7 @@ def connect(url: str, *, timeout_seconds: float, max_connections: int) -> Redis:
         retry=Retry(NoBackoff(), 0),
         retry_on_timeout=False,
         retry_on_error=[],
-        decode_responses=True,
+        decode_responses=decode,
         protocol=2,  # with 3, redis-py >= 8 hands out connections that Redis has closed (maintenance notifications)
     )
     return Redis.from_pool(pool)

@@ -89,7 +89,7 @@ class EmbeddedRedis:
             self.url = f"unix://{quote(socket)}"
             self.process = await self._spawn(server, socket, lock)
             stack.push_async_callback(self._end)
-            _write_owner(lock, self.process.pid)
+            _write_owner(lock, self.process.pid, socket)
             await self._answered()
             self._stack = stack.pop_all()
         return self
@@ -172,6 +172,21 @@ class EmbeddedRedis:
             await self.process.wait()
 
 
+async def running_url(data_dir: Path) -> str | None:
+    """Where the Redis of this folder listens that somebody else runs; None when nobody does."""
+    try:
+        _, socket, *_ = await asyncio.to_thread(lambda: (data_dir / "lock").read_text(errors="replace").split("\n"))
+    except (OSError, ValueError):
+        return None
+    url = f"unix://{quote(socket)}"
+    async with connect(url, timeout_seconds=1.0, max_connections=1) as client:
+        try:
+            await client.ping()
+        except redis_errors.RedisError:
+            return None
+    return url
+
+
 class _SocketPath:
     """A path for the socket: in the data folder, or in a short temporary folder where that path would be too long."""
 
@@ -200,7 +215,7 @@ async def _lock(data_dir: Path) -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    owner = os.pread(lock, 200, 0).decode(errors="replace").strip()
+                    owner = os.pread(lock, 200, 0).decode(errors="replace").partition("\n")[0]
                     raise RedisStartError(
                         f"the data folder {data_dir} is in use by {owner}: stop it, or choose another folder (--data)"
                     ) from None
@@ -213,8 +228,8 @@ async def _lock(data_dir: Path) -> int:
         raise
 
 
-def _write_owner(lock: int, redis_pid: int | None = None) -> None:
-    """Leave in the locked file who holds it: read by those who find it locked."""
+def _write_owner(lock: int, redis_pid: int | None = None, socket: str = "") -> None:
+    """Leave in the locked file who holds it, and the socket: read by those who find it locked."""
     child = f" (with redis-server {redis_pid})" if redis_pid else ""
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()}{child}\n".encode(), 0)
+    os.pwrite(lock, f"process {os.getpid()}{child}\n{socket}\n".encode(), 0)

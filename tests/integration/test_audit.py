@@ -1,0 +1,312 @@
+"""The audit: sound searches pass, and each invariant is named when it is broken by hand."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from redis import Redis
+
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.audit import INVARIANTS, Report
+from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.records import TRIAL_FIELDS, unpack
+from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
+from tests.support.audited import report_of
+from tests.support.redis_server import redis_on_socket
+from tests.support.searches import stored
+from tests.support.snapshot import Snapshot, restore, snapshot
+
+BASE = "rungway:{default/guarded}"
+
+
+@dataclass
+class Scene:
+    """A sound search in Redis with leases, a line, results ready to go up, a queue and request ids."""
+
+    redis: Redis
+    url: str
+
+    def key(self, name: str) -> str:
+        return f"{BASE}:{name}"
+
+    def tally(self) -> dict[str, Any]:
+        return dict(unpack(self.redis.hget(self.key("meta"), "tally")))  # type: ignore[arg-type]  # the stubs allow an awaitable
+
+    def set_tally(self, **changes: object) -> None:
+        self.redis.hset(self.key("meta"), "tally", msgpack.packb(self.tally() | changes))
+
+    def trial(self, number: int) -> dict[str, Any]:
+        packed: Any = self.redis.hget(self.key("trials"), str(number))
+        return dict(zip(TRIAL_FIELDS, unpack(packed), strict=True))
+
+    def set_trial(self, number: int, **changes: object) -> None:
+        values = self.trial(number) | {name.rstrip("_"): value for name, value in changes.items()}
+        self.redis.hset(self.key("trials"), str(number), msgpack.packb([values[name] for name in TRIAL_FIELDS]))
+
+    def first(self, state: str) -> int:
+        """The first trial in this state."""
+        return next(number for number in range(self.tally()["next_trial"]) if self.trial(number)["state"] == state)
+
+    def log(self, text: str, state: str = "1 0.5 w") -> None:
+        """Add a line to the event log."""
+        self.redis.xadd(self.key("events"), {"e": text, "s": state})
+
+    def report(self) -> Report:
+        return asyncio.run(report_of(self.url, REF))
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with redis_on_socket() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def saved(url: str) -> Snapshot:
+    asyncio.run(play(url, PLAN))
+    with closing(Redis.from_url(url)) as client:
+        return snapshot(client)
+
+
+@pytest.fixture
+def scene(url: str, saved: Snapshot) -> Iterator[Scene]:
+    with closing(Redis.from_url(url)) as client:
+        restore(client, saved)
+        yield Scene(client, url)
+
+
+def unlisted(scene: Scene) -> None:
+    scene.redis.zpopmin(scene.key("best"))
+
+
+def add_rung_member(scene: Scene) -> None:
+    scene.redis.zadd(scene.key("rung:0:1"), {"8" * 16 + "00000000" + "0": 0})
+
+
+def requests_overflow(scene: Scene) -> None:
+    plan = unpack(scene.redis.hget(scene.key("meta"), "plan"))  # type: ignore[arg-type]  # as above
+    scene.redis.hset(scene.key("meta"), "plan", msgpack.packb(plan | {"window_count": 2}))
+
+
+def plan_differs(scene: Scene) -> None:
+    plan = unpack(scene.redis.hget(scene.key("meta"), "plan"))  # type: ignore[arg-type]  # as above
+    scene.redis.hset(scene.key("meta"), "plan", msgpack.packb(plan | {"divisor": 4}))
+
+
+def in_line_and_leased(scene: Scene) -> None:
+    scene.redis.rpush(scene.key("line"), scene.first("running"))
+
+
+def lower_cap(scene: Scene) -> None:
+    plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
+    scene.redis.hset(scene.key("meta"), "plan_json", json.dumps(plan | {"max_concurrent_trials": 2}))
+
+
+def fewer_trials(scene: Scene) -> None:
+    plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
+    for bracket in plan["brackets"]:
+        bracket["max_trials"] = 3
+    scene.redis.hset(scene.key("meta"), "plan_json", json.dumps(plan))
+
+
+def shrink_plan_to_started(scene: Scene) -> None:
+    """Nothing left to start, go up, run or hand out again, and yet it runs on."""
+    plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
+    for bracket, started in zip(plan["brackets"], scene.tally()["started"], strict=True):
+        bracket["max_trials"] = started
+    scene.redis.hset(scene.key("meta"), "plan_json", json.dumps(plan))
+    scene.redis.delete(scene.key("leases"), scene.key("line"), scene.key("ready"))
+
+
+DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
+    "everything_is_readable": [
+        lambda s: s.redis.hset(s.key("trials"), "0", b"\xc1"),
+        lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),
+        lambda s: s.redis.hset(s.key("meta"), "config", "{}"),
+        lambda s: (s.redis.delete(s.key("leases")), s.redis.set(s.key("leases"), "x")),
+        lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0", "other": "x"}),
+        lambda s: s.set_trial(0, rung="one"),
+    ],
+    "the_schema_is_known": [lambda s: s.redis.hset(s.key("meta"), "schema", 0)],
+    "trials_are_numbered_without_gaps": [
+        lambda s: s.redis.hdel(s.key("trials"), "3"),
+        lambda s: s.set_tally(next_trial=4),
+    ],
+    "running_trials_hold_leases": [
+        lambda s: s.redis.zpopmin(s.key("leases")),
+        lambda s: s.redis.zadd(s.key("leases"), {str(s.first("paused")): 1e12}),
+        lambda s: s.redis.zadd(s.key("leases"), {str(s.first("running")): 0}),
+        lambda s: s.redis.zadd(s.key("leases"), {"999": 1e12}),
+    ],
+    "queued_trials_wait_in_line": [
+        lambda s: s.redis.delete(s.key("line")),
+        lambda s: s.redis.rpush(s.key("line"), s.first("queued")),
+        lambda s: s.redis.rpush(s.key("line"), 999),
+    ],
+    "no_trial_is_in_two_places": [in_line_and_leased],
+    "fencing_numbers_are_unique": [
+        lambda s: s.set_trial(0, fence=s.trial(1)["fence"]),
+        lambda s: s.set_tally(next_fence=s.tally()["next_fence"] - 1),
+        lambda s: s.set_trial(0, fence=7),
+    ],
+    "states_fit_the_results": [
+        lambda s: s.set_trial(s.first("paused"), entries=[]),
+        lambda s: s.set_trial(s.first("paused"), state="invalid"),
+        lambda s: s.set_trial(s.first("paused"), state="asleep"),
+        lambda s: s.set_trial(s.first("paused"), rung=9),
+    ],
+    "lengths_are_within_the_assignment": [
+        lambda s: s.set_trial(s.first("running"), length=8, to=3),
+        lambda s: s.set_trial(s.first("paused"), length=10),
+    ],
+    "configurations_belong_to_trials": [
+        lambda s: s.redis.hdel(s.key("configs"), "0"),
+        lambda s: s.redis.hset(s.key("configs"), "5000", "{}"),
+    ],
+    "rung_members_are_well_formed": [
+        lambda s: s.redis.zadd(s.key("rung:0:0"), {"nonsense": 0}),
+        lambda s: s.redis.zadd(s.key("rung:0:0"), {"8" * 24 + "0": 0}),
+    ],
+    "rungs_hold_the_results_of_trials": [add_rung_member, lambda s: s.redis.zpopmax(s.key("rung:0:0"))],
+    "results_were_reported": [lambda s: s.redis.delete(s.key("curves"))],
+    "ready_is_what_may_go_up": [
+        lambda s: s.redis.delete(s.key("ready")),
+        lambda s: s.redis.zadd(s.key("ready"), {"00ff" + "8" * 24 + "0": 0}),
+    ],
+    "passed_are_those_who_went_up": [
+        lambda s: s.set_tally(passed=[[9, 0, 0], [0, 0]]),
+        lambda s: s.set_trial(s.first("paused"), rung=s.trial(s.first("paused"))["rung"] + 1),
+    ],
+    "no_rung_promotes_beyond_its_quota": [
+        lambda s: s.log("assign 0 promoted 0 0 1 3 1 8000000000000000"),
+        lambda s: s.log("assign 0 promoted 0 0 0 3 2 8000000000000000"),
+        lambda s: s.log("pause 0 not_promoted 0 0 0 3 1 8000000000000000"),
+    ],
+    "started_are_the_valid_trials": [lambda s: s.set_tally(started=[1, 1])],
+    "live_are_the_running_trials": [lambda s: s.set_tally(live=[0, 0])],
+    "states_are_counted": [lambda s: s.set_tally(states={"running": 1})],
+    "there_are_enough_proposals": [lambda s: s.set_tally(proposed=2)],
+    "no_bracket_starts_too_many": [fewer_trials],
+    "no_more_leases_than_allowed": [lower_cap],
+    "the_queue_fits": [
+        lambda s: s.redis.rpush(s.key("queue"), "[1]"),
+        lambda s: s.redis.rpush(s.key("queue"), "{"),
+        lambda s: s.redis.rpush(s.key("queue"), *["{}"] * 50),
+    ],
+    "a_search_is_done_when_nothing_is_left": [
+        lambda s: s.set_tally(state="done"),
+        lambda s: s.set_tally(state="asleep"),
+        shrink_plan_to_started,
+    ],
+    "both_forms_of_the_plan_agree": [plan_differs],
+    "remembered_answers_are_bounded": [
+        requests_overflow,
+        lambda s: s.redis.hset(s.key("requests:0"), "x", msgpack.packb("answer")),
+        lambda s: s.set_tally(generation=2),
+    ],
+    "curves_have_the_points_counted": [
+        lambda s: s.set_trial(s.first("paused"), points=7),
+        lambda s: s.set_trial(s.first("paused"), metric="0.125"),
+    ],
+    "curves_belong_to_trials": [
+        lambda s: s.redis.hset(s.key("curves"), "999.0", "1 0.5;"),
+        lambda s: s.redis.hset(s.key("curves"), f"{s.first('running')}.4", "1 0.5;"),
+    ],
+    "best_metrics_are_those_of_the_curves": [lambda s: s.set_trial(s.first("paused"), best_key="0" * 16)],
+    "the_list_of_the_best_is_right": [
+        unlisted,
+        lambda s: s.redis.zadd(s.key("best"), {"0" * 16 + "0000000001": 0}),
+    ],
+    "events_are_of_trials": [
+        lambda s: s.log("assign 999 new_trial 0 -1 0 0 0 "),
+        lambda s: s.log("assign 0 new_trial 1 -1 0 0 0 "),
+        lambda s: s.log("elected 0 new_trial 0 -1 0 0 0 "),
+    ],
+    "trials_remember_their_events": [lambda s: s.set_trial(0, log=[])],
+    "trials_stand_where_the_log_says": [lambda s: s.log(f"pause {s.first('running')} promoted 0 -1 0 0 0 ")],
+    "the_log_has_one_assignment_per_lease": [
+        lambda s: s.log("assign 0 requeued 0 -1 0 0 0 "),
+        lambda s: s.log("release 0 preempted 0 -1 0 0 0 "),
+    ],
+    "the_trained_length_is_what_leases_trained": [lambda s: s.set_tally(trained=1)],
+    "the_revision_grew": [lambda s: s.set_tally(revision=1)],
+}
+"""By the name of an invariant: ways to break it."""
+
+
+def test_a_sound_search_passes(scene: Scene) -> None:
+    report = scene.report()
+    assert report.violated == {}
+    assert report.ok
+    assert all(finding.checked for finding in report.findings)
+    assert report.revision == scene.tally()["revision"]
+
+
+def test_a_sound_search_in_the_stopping_form_passes() -> None:
+    with redis_on_socket() as url:
+        asyncio.run(play(url, STOPPING))
+        assert asyncio.run(report_of(url, REF)).violated == {}
+
+
+def test_every_invariant_is_broken_below() -> None:
+    assert {"everything_is_readable", *(each.__name__ for each in INVARIANTS)} == DAMAGES.keys()
+    assert all(len(finding.__doc__ or "") > 20 for finding in INVARIANTS)
+
+
+@pytest.mark.parametrize(("name", "which"), [(name, i) for name in DAMAGES for i in range(len(DAMAGES[name]))])
+def test_what_is_broken_is_named(scene: Scene, name: str, which: int) -> None:
+    DAMAGES[name][which](scene)
+    report = scene.report()
+    assert name in report.violated
+    assert all(report.violated[name])
+
+
+def audit(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).parent / "rungway"), "audit", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_says_what_is_violated_and_how_it_ended(scene: Scene) -> None:
+    sound = audit("guarded", "--redis", scene.url)
+    assert (sound.returncode, sound.stderr) == (0, "")
+    assert "VIOLATED" not in sound.stdout
+    assert sound.stdout.count("ok ") >= len(INVARIANTS)
+    scene.redis.zpopmin(scene.key("leases"))
+    broken = audit("guarded", "--redis", scene.url, "--output", "json")
+    assert broken.returncode == 1
+    assert json.loads(broken.stdout)["violated"] == [
+        "running_trials_hold_leases",
+        "the_log_has_one_assignment_per_lease",
+    ]
+    assert "is running without a lease" in audit("guarded", "--redis", scene.url).stdout
+
+
+def test_the_command_refuses_what_is_not_there(scene: Scene, tmp_path: Path) -> None:
+    unknown = audit("nothing", "--redis", scene.url)
+    assert (unknown.returncode, "EXPERIMENT_NOT_FOUND" in unknown.stderr) == (1, True)
+    scene.redis.hset(scene.key("meta"), "schema", 99)
+    newer = audit("guarded", "--redis", scene.url)
+    assert (newer.returncode, "NEWER_SCHEMA" in newer.stderr) == (1, True)
+    assert audit("guarded", "--data", str(tmp_path / "none")).returncode == 2
+    assert audit("guarded", "--redis", f"unix://{tmp_path}/none.sock").returncode == 3
+
+
+async def test_the_command_finds_the_embedded_store(tmp_path: Path) -> None:
+    async with (
+        EmbeddedRedis(tmp_path) as embedded,
+        connect(embedded.url, timeout_seconds=5, max_connections=2) as client,
+    ):
+        await stored(RedisStore(client), REF, PLAN)
+        beside = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))
+        assert (beside.returncode, beside.stderr) == (0, "")
+    alone = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))
+    assert (alone.returncode, alone.stderr) == (0, "")
