@@ -7,9 +7,12 @@ import pytest
 from tests.support.redis_server import redis_on_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from rungway_server.domain.config import ExperimentConfig
+    from rungway_server.domain.plan import Plan
     from tests.model.driver import Workbench
+    from tests.model.pair import Engine
 
 pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in ("calls", "leases", "rungs", "users")))
 
@@ -21,3 +24,14 @@ def workbench() -> "Iterator[Workbench]":
 
     with redis_on_socket() as url, open_workbench(url) as workbench:
         yield workbench
+
+
+@pytest.fixture(params=["model", "store"])
+def make_engine(request: pytest.FixtureRequest) -> "Callable[[ExperimentConfig, Plan], Engine]":
+    """Makes an engine of a configuration and its plan: the reference model, and the store."""
+    if request.param == "store":
+        workbench: Workbench = request.getfixturevalue("workbench")
+        return workbench.create
+    from tests.model.driver import model_of
+
+    return model_of

@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -39,6 +40,23 @@ FENCES_PER_MS = 16
 WINDOW_MS = 10**10  # the tests' clock leaps; how answers are forgotten is tested with the store
 
 
+def hparams_of(config: ExperimentConfig, number: int) -> str:
+    """The configuration of a trial as the store words it."""
+    return json.dumps(propose(config.space, config.seed, number), separators=(",", ":"))
+
+
+def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
+    """A reference model of this configuration, on its own."""
+    return ReferenceModel(
+        plan,
+        lease_ms=int(config.lease_seconds * 1000),
+        max_restarts=config.max_restarts,
+        smaller_is_better=config.searcher.smaller_is_better,
+        first_fence=1,
+        hparams=partial(hparams_of, config),
+    )
+
+
 class StoreEngine:
     """One experiment of a store; `created_ms` is when it was made (Redis time)."""
 
@@ -54,7 +72,7 @@ class StoreEngine:
 
     def hparams(self, number: int) -> str:
         """The configuration of a trial as the store words it."""
-        return json.dumps(propose(self.config.space, self.config.seed, number), separators=(",", ":"))
+        return hparams_of(self.config, number)
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))
@@ -132,6 +150,10 @@ class Workbench:
                 "lease_seconds": lease_ms / 1000,
             }
         )
+        return self.create(config, plan, store)
+
+    def create(self, config: ExperimentConfig, plan: Plan, store: RedisStore | None = None) -> StoreEngine:
+        """A new experiment of this configuration in the store."""
         ref = ExperimentRef("model", f"e{next(self._numbers)}")
         chosen = store or self.store
         definition = self.run(chosen.create(ref, config, plan, (), ""))

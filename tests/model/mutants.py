@@ -88,6 +88,13 @@ MUTANTS = (
         "'ZRANGEBYLEX', READY, '[' .. prefix, '[' .. prefix .. 'g',",
         "'ZREVRANGEBYLEX', READY, '[' .. prefix .. 'g', '[' .. prefix,",
     ),
+    _mutant(
+        "new trials before promotions",
+        "include/pick",
+        "local number, trial, why = promote(x, b)",
+        "if x.tally.started[b + 1] < x.plan.brackets[b + 1].trials then return new_trial(x, b) end"
+        " local number, trial, why = promote(x, b)",
+    ),
     _mutant("done while some wait in line", "include/settle", " or x.queued > 0", ""),
     _mutant("done while some may go up", "include/settle", " or x.ready > 0", ""),
     # Rungs.
@@ -97,6 +104,12 @@ MUTANTS = (
     _mutant("quota rounds up", "include/rung", "math.floor(n / x.plan.divisor)", "math.ceil(n / x.plan.divisor)"),
     _mutant(
         "sync rule waits for one more", "include/rung", "n + rung.passes - rung.size", "n + rung.passes - rung.size - 1"
+    ),
+    _mutant(
+        "sync rule lets one up too early",
+        "include/rung",
+        "n + rung.passes - rung.size",
+        "math.min(rung.passes, n + rung.passes - rung.size + 1)",
     ),
     _mutant(
         "ties go to the newest",

@@ -7,28 +7,74 @@ Trials are renumbered: the i-th trial of a bracket here is the i-th trial of tha
 numbers are the same; with several, the original numbers all first trials of bracket 0 before those of bracket 1, while
 workers that ask one after the other start in the bracket with the smallest share. Rankings never cross brackets, so a
 trial is given the metrics of the trial it stands for.
+
+What the original calls a tournament is several searches that share their trial numbers and nothing else. Here it is
+one search with the brackets of all; where a member wants large metrics and the first one small ones, its metrics are
+negated.
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from rungway_server.domain.config import parse
+from rungway_server.domain.config import ExperimentConfig, parse
 from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Outcome, Report, Result
 from rungway_server.domain.plan import Plan
+from rungway_server.domain.progress import progress
 from rungway_server.domain.searchers import make_plan
 from tests.model.pair import Engine
 from tests.reference.tables import Case
 
+MakeEngine = Callable[[ExperimentConfig, Plan], Engine]
 Run = tuple[int, int]
 """A trial (numbered as in the table) and the absolute length it was trained to."""
 
 
-def plan_of(case: Case) -> Plan:
-    """The plan that Rungway makes of the case's configuration; the newest era stops without saying so."""
-    stops = case["era"] == "2025-03" or case["config"]["stop_once"]
-    plan, _ = make_plan(parse({"searcher": {**case["config"], "metric": "loss", "stop_once": stops}})[0].searcher)
-    return plan
+SPACE = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+"""Of the cases that say nothing of hyperparameters."""
+WHOLE_RUNS = ("single", "random", "grid")
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of a case as Rungway makes it; `signs` turn the metrics of each bracket into those it is told."""
+
+    config: ExperimentConfig
+    plan: Plan
+    signs: tuple[float, ...]
+
+
+def search_of(case: Case) -> Search:
+    """The configuration and the plan of a case; several members are put side by side."""
+    members = case["config"].get("members", [case["config"]])
+    configs = [parse(document_of(case, member))[0] for member in members]
+    plans = [make_plan(config.searcher, config.space)[0] for config in configs]
+    first = configs[0].searcher
+    signs = (
+        1.0 if config.searcher.smaller_is_better == first.smaller_is_better else -1.0
+        for config, plan in zip(configs, plans, strict=True)
+        for _ in plan.brackets
+    )
+    brackets = tuple(bracket for plan in plans for bracket in plan.brackets)
+    cap = 0 if len(plans) > 1 else plans[0].max_concurrent_trials
+    return Search(configs[0], replace(plans[0], brackets=brackets, max_concurrent_trials=cap), tuple(signs))
+
+
+def document_of(case: Case, searcher: Case) -> Case:
+    """The configuration of a case. What has other names here, or was not said there, is translated.
+
+    `adaptive_simple` is `adaptive` with a number of trials; the newest era stops without saying so, and its random and
+    grid searches know of no length: they end where the driver ends them.
+    """
+    name = searcher["name"].removesuffix("_simple")
+    section = {**searcher, "name": name, "metric": "loss"}
+    space = section.pop("hyperparameters", case.get("hyperparameters", SPACE))
+    if name in WHOLE_RUNS and case["era"] == "2025-03":
+        section["max_length"] = case["driver"]["last_time"] if "driver" in case else 1
+    elif case["era"] == "2025-03":
+        section["stop_once"] = True
+    return {"hyperparameters": space, "searcher": section, "seed": case.get("seed", 1), "max_restarts": 0}
 
 
 def workers_of(case: Case) -> int:
@@ -55,22 +101,27 @@ def recorded_runs(case: Case) -> list[Run]:
 
 @dataclass
 class Work:
-    """A run in flight: the trial as the table numbers it, and the length of the next decision."""
+    """A run in flight: the trial as the table numbers it, the length of the next decision, the sign of its metrics."""
 
     trial: int
     lease: Lease
     length: int
+    sign: float
 
 
 @dataclass
 class Player:
-    """One engine, played with the trials of one case; `runs` are those that ended so far."""
+    """One engine, played with the trials of one case; `runs` are those that ended so far, `progress` is what a user saw
+    after each call."""
 
     engine: Engine
     case: Case
+    search: Search
     runs: list[Run] = field(default_factory=list)
     started: Counter[int] = field(default_factory=Counter)
     names: dict[int, int] = field(default_factory=dict)
+    given: list[Assignment] = field(default_factory=list)
+    progress: list[float] = field(default_factory=list)
 
     def first_work(self) -> list[Work]:
         """What the workers get at the start, in the order in which the table numbers it."""
@@ -80,18 +131,21 @@ class Player:
     def ask(self) -> Work | None:
         """The next piece of work; None when there is none."""
         answer = self.engine.ask("", 1, "worker", now_ms=0)
+        self._watch()
         if answer.status is not AskStatus.ASSIGNED:
             return None
         [given] = answer.assignments
-        return Work(self._name(given), given.lease, given.next_decision_length)
+        self.given.append(given)
+        return Work(self._name(given), given.lease, given.next_decision_length, self.search.signs[given.bracket])
 
     def tell(self, work: Work, metric: float) -> Work | None:
         """Tell a result where the work ends; the work that follows, None when the worker is out of work."""
         self.runs.append((work.trial, work.length))
-        result = Result(work.lease, [Report(work.length, metric)], checkpoint="saved")
+        result = Result(work.lease, [Report(work.length, work.sign * metric)], checkpoint="saved")
         [verdict] = self.engine.tell("", [result], now_ms=0).verdicts
+        self._watch()
         if verdict.decision is Decision.CONTINUE:
-            return Work(work.trial, work.lease, verdict.next_decision_length)
+            return replace(work, length=verdict.next_decision_length)
         return self.ask()
 
     def die(self, work: Work) -> Work | None:
@@ -108,18 +162,23 @@ class Player:
         """The lengths each trial was trained to, by its number in the table."""
         return {trial: [length for other, length in self.runs if other == trial] for trial, _ in self.runs}
 
+    def _watch(self) -> None:
+        self.progress.append(progress(self.search.plan, self.engine.tally()))
+
     def _name(self, given: Assignment) -> int:
         if given.lease.trial not in self.names:
-            brackets = self.case.get("bracket_of_trial") or [0] * len(plan_trials(self.case))
+            in_order = [b for b, bracket in enumerate(self.search.plan.brackets) for _ in range(bracket.max_trials)]
+            brackets = self.case.get("bracket_of_trial", in_order)
             of_bracket = [trial for trial, bracket in enumerate(brackets) if bracket == given.bracket]
             self.names[given.lease.trial] = of_bracket[self.started[given.bracket]]
             self.started[given.bracket] += 1
         return self.names[given.lease.trial]
 
 
-def plan_trials(case: Case) -> range:
-    """The numbers of the trials the case creates."""
-    return range(case["config"]["max_trials"])
+def player_of(case: Case, make_engine: MakeEngine) -> Player:
+    """A player of the case on a new engine."""
+    search = search_of(case)
+    return Player(make_engine(search.config, search.plan), case, search)
 
 
 def play_fifo(player: Player) -> None:
@@ -144,15 +203,17 @@ def play_picked(player: Player) -> None:
     flying = {work.trial: work for work in player.first_work()}
     for event in player.case["trace"]:
         if event["event"] == "validated":
+            assert event["trial"] in flying, f"trial {event['trial']} is not in flight"
             following = player.tell(flying.pop(event["trial"]), float(event["metric"]))
             flying |= {following.trial: following} if following else {}
 
 
 def play_sequential(player: Player) -> dict[int, int | None]:
-    """Harness C: each trial reports at regular lengths to its own end before the next begins. Returns where each ended.
+    """Harness C: each trial reports at regular lengths to its own end before the next begins. Returns where each was
+    stopped.
 
     One counter gives the metrics. It also counts the report at length 0, which Rungway does not take: nothing is
-    trained yet.
+    trained yet. A trial that trains to the end of a search without rungs has not been stopped.
     """
     driver, metric = player.case["driver"], 0
     stopped: dict[int, int | None] = {}
@@ -167,7 +228,7 @@ def play_sequential(player: Player) -> dict[int, int | None]:
             result = Result(work.lease, [Report(time, float(metric))])
             [verdict] = player.engine.tell("", [result], now_ms=0).verdicts
             if verdict.decision is Decision.STOP:
-                stopped[work.trial] = time
+                stopped[work.trial] = None if player.search.config.searcher.name in WHOLE_RUNS else time
                 following = player.ask()
                 queue.extend([following] if following else [])
                 break

@@ -254,6 +254,7 @@ class ReferenceModel:
             running=[search.running(b) for b in brackets],
             rung_results=[[len(entries) for entries in ladder.entries] for ladder in search.ladders],
             rung_passed=[list(ladder.passed) for ladder in search.ladders],
+            rung_ready=[search.ready_by_rung(b) for b in brackets],
             trial_states=dict(Counter(trial.state for trial in search.trials)),
         )
 

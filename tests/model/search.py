@@ -105,6 +105,11 @@ class Search:
             if self.trials[entry.trial].rung == k and not self.trials[entry.trial].dead
         ]
 
+    def ready_by_rung(self, b: int) -> list[int]:
+        """How many may go up from each rung of bracket b."""
+        rungs = [k for k, _ in self.ready(b)]
+        return [rungs.count(k) for k in range(self.ladders[b].top + 1)]
+
     def finished(self) -> bool:
         """Nothing runs, waits in line or may go up, and every bracket has started its trials."""
         brackets = range(len(self.ladders))

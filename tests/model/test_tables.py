@@ -1,53 +1,46 @@
-"""The recorded runs of the reference tables, on the reference model and on the store."""
+"""The recorded searches of the reference tables, on the reference model and on the store."""
 
-from collections import Counter
-from collections.abc import Callable
+import json
+from collections import Counter, deque
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from rungway_server.domain.decisions import Decision, Lease, Report, Result, Verdict
-from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of, sort_key
 from tests.model.pair import Engine
 from tests.model.plans import STOP, async_plan
 from tests.model.play import (
+    MakeEngine,
     Player,
     absolute,
-    plan_of,
-    plan_trials,
     play_fifo,
     play_picked,
     play_sequential,
+    player_of,
     recorded_runs,
 )
-from tests.model.reference import ReferenceModel
-from tests.reference.tables import Case, cases
+from tests.reference.tables import Case, cases, load
+from tests.support.searches import config_of
 
-PROMOTION, STOPPING, ADAPTIVE = "asha_promotion_cases.json", "asha_stopping_cases.json", "adaptive_asha_cases.json"
-MakeEngine = Callable[[Plan, bool], Engine]
-
-
-@pytest.fixture(params=["model", "store"])
-def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
-    """Makes an engine of a plan and the direction of the metric."""
-    if request.param == "store":
-        workbench = request.getfixturevalue("workbench")
-        return lambda plan, smaller: workbench.engine(plan, smaller_is_better=smaller)
-    return lambda plan, smaller: ReferenceModel(
-        plan, lease_ms=1000, max_restarts=0, smaller_is_better=smaller, first_fence=1, hparams=str
-    )
+WHOLE_SEARCHES = (
+    "asha_promotion_cases.json",
+    "asha_stopping_cases.json",
+    "adaptive_asha_cases.json",
+    "sha_cases.json",
+    "adaptive_sync_cases.json",
+    "random_grid_cases.json",
+    "tournament_cases.json",
+)
 
 
-def of_harness(harness: str, *files: str) -> list[ParameterSet]:
-    return [case for file in files for case in cases(file, harness=harness)]
+def of_harness(harness: str) -> list[ParameterSet]:
+    """The whole searches driven in one way."""
+    driven = [name for name in WHOLE_SEARCHES if any(case.get("harness") == harness for case in load(name))]
+    return [case for name in driven for case in cases(name, harness=harness)]
 
 
-def player_of(case: Case, make_engine: MakeEngine) -> Player:
-    return Player(make_engine(plan_of(case), case["config"]["smaller_is_better"]), case)
-
-
-@pytest.mark.parametrize("case", of_harness("fifo", PROMOTION, STOPPING, ADAPTIVE))
+@pytest.mark.parametrize("case", of_harness("fifo"))
 def test_fifo(case: Case, make_engine: MakeEngine) -> None:
     player = player_of(case, make_engine)
     play_fifo(player)
@@ -57,7 +50,7 @@ def test_fifo(case: Case, make_engine: MakeEngine) -> None:
     assert player.is_done()
 
 
-@pytest.mark.parametrize("case", of_harness("picked", PROMOTION, STOPPING))
+@pytest.mark.parametrize("case", of_harness("picked"))
 def test_picked(case: Case, make_engine: MakeEngine) -> None:
     player = player_of(case, make_engine)
     play_picked(player)
@@ -67,13 +60,34 @@ def test_picked(case: Case, make_engine: MakeEngine) -> None:
     assert player.is_done()
 
 
-@pytest.mark.parametrize("case", of_harness("sequential", STOPPING, ADAPTIVE))
+@pytest.mark.parametrize("case", of_harness("sequential"))
 def test_sequential(case: Case, make_engine: MakeEngine) -> None:
     player = player_of(case, make_engine)
     stopped = play_sequential(player)
     assert stopped == {trial["trial"]: trial["expect_stopped_at"] for trial in case["trials"]}
-    assert list(stopped) == list(plan_trials(case))
+    assert list(stopped) == list(range(player.search.plan.max_trials))
+    points = [json.loads(given.hparams) for given in player.given]
+    assert points == case.get("expect_params_in_creation_order", points)
     assert player.is_done()
+
+
+@pytest.mark.parametrize("case", cases("reproducibility_cases.json"))
+def test_the_same_seed_and_order_of_events_give_the_same_search(case: Case, make_engine: MakeEngine) -> None:
+    searches = [play_in_turn(player_of(case, make_engine)) for _ in range(2)]
+    assert searches[0] == searches[1]
+    other = play_in_turn(player_of({**case, "seed": case["seed"] + 1}, make_engine))
+    assert [(trial, length) for trial, length, _ in other] == [(trial, length) for trial, length, _ in searches[0]]
+    assert other != searches[0]
+
+
+def play_in_turn(player: Player) -> list[tuple[int, int, str]]:
+    """Some workers in turn tell the constant metric 1. Returns trial, length and configuration of all work given."""
+    queue = deque(work for _ in range(7) if (work := player.ask()))
+    while queue:
+        following = player.tell(queue.popleft(), 1.0)
+        queue.extend([following] if following else [])
+    assert player.is_done()
+    return [(given.lease.trial, given.to_length, given.hparams) for given in player.given]
 
 
 # The smallest building blocks of the stopping rule.
@@ -87,7 +101,8 @@ def tell_one(engine: Engine, lease: Lease, length: int, metric: float) -> Verdic
 @pytest.mark.parametrize("case", cases("asha_stopping_units.json", kind="insert"))
 def test_insert_position(case: Case, make_engine: MakeEngine) -> None:
     metrics = [*case["existing"], case["metric"]]
-    engine = make_engine(async_plan(1, 2, trials=len(metrics), form=STOP), True)
+    plan = async_plan(1, 2, trials=len(metrics), form=STOP)
+    engine = make_engine(config_of(plan), plan)
     leases = [given.lease for given in engine.ask("", len(metrics), "worker", now_ms=0).assignments]
     verdicts = [tell_one(engine, lease, 1, metric) for lease, metric in zip(leases, metrics, strict=True)]
     assert verdicts[-1].explanation.rank == case["expect_index"]
@@ -99,7 +114,7 @@ def test_insert_position(case: Case, make_engine: MakeEngine) -> None:
 def test_one_decision(case: Case, make_engine: MakeEngine) -> None:
     trials = sorted(map(int, case["level_before"])) or [1]
     plan = async_plan(*case["rungs"], trials=len(trials), divisor=case["divisor"], form=STOP)
-    engine = make_engine(plan, True)
+    engine = make_engine(config_of(plan), plan)
     given = engine.ask("", len(trials), "worker", now_ms=0).assignments
     leases = dict(zip(trials, [assignment.lease for assignment in given], strict=True))
     for length, board in zip(case["rungs"], case["boards_before"], strict=True):
@@ -115,7 +130,7 @@ def test_one_decision(case: Case, make_engine: MakeEngine) -> None:
     assert verdict.explanation.rank == first_board.index([report["trial"], report["metric"]])
 
 
-@pytest.mark.parametrize("case", cases("asha_stopping_units.json", kind="metric"))
+@pytest.mark.parametrize("case", cases("asha_stopping_units.json", expect_score=...))
 def test_score(case: Case) -> None:
     """What ranks is the metric, negated when larger is better; looking it up by name is the worker's own affair."""
     key = sort_key(case["reported"][case["metric"]], case["smaller_is_better"])

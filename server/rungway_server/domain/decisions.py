@@ -221,7 +221,7 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far an experiment is; `rung_results` and `rung_passed` are indexed by bracket, then rung."""
+    """How far an experiment is; what is counted by rung is indexed by bracket, then rung."""
 
     state: ExperimentState
     revision: int
@@ -231,4 +231,6 @@ class Tally:
     running: Sequence[int]
     rung_results: Sequence[Sequence[int]]
     rung_passed: Sequence[Sequence[int]]
+    rung_ready: Sequence[Sequence[int]]
+    """Trials that may go up and wait for a worker."""
     trial_states: Mapping[TrialState, int] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from rungway_server.domain.sampling import number_of_points, propose
 from rungway_server.domain.searchers import make_plan
 from rungway_server.domain.space import Space
 from rungway_server.domain.space_reader import read_space
-from tests.reference.tables import Case, cases, load
+from tests.reference.tables import Case, cases
 from tests.unit.domain.test_space import spaces
 
 word = st.integers(0, 2**64 - 1)
@@ -209,8 +209,8 @@ def test_bounds_of_the_table(case: Case) -> None:
     assert min(seen) < middle < max(seen)
 
 
-def test_the_same_seed_gives_the_same_sample() -> None:
-    (case,) = [case for case in load("hyperparameter_sampling_cases.json") if case["id"] == "all-kinds-reproducible"]
+@pytest.mark.parametrize("case", cases("hyperparameter_sampling_cases.json", id="all-kinds-reproducible"))
+def test_the_same_seed_gives_the_same_sample(case: Case) -> None:
     for seed in range(50):
         again = [propose(space(case["hyperparameters"]), seed, number) for number in (0, 1)]
         assert again == [propose(space(case["hyperparameters"]), seed, number) for number in (0, 1)]

@@ -116,10 +116,9 @@ def _read_curve(text: str) -> list[Report]:
     return [Report(int(length), float(metric)) for length, metric in points]
 
 
-def read_tally(text: str, sizes: list[int], plan: Plan) -> Tally:
+def read_tally(text: str, sizes: list[int], ready: list[int], plan: Plan) -> Tally:
     """The answer of tally.lua."""
     fields: dict[str, Any] = json.loads(text)
-    left = iter(sizes)
     return Tally(
         state=ExperimentState(fields["state"]),
         revision=fields["revision"],
@@ -127,7 +126,14 @@ def read_tally(text: str, sizes: list[int], plan: Plan) -> Tally:
         trained_length=int(fields["trained"]),
         started=tuple(fields["started"]),
         running=tuple(fields["live"]),
-        rung_results=tuple(tuple(next(left) for _ in bracket.rungs) for bracket in plan.brackets),
+        rung_results=_by_rung(sizes, plan),
         rung_passed=tuple(tuple(passed) for passed in fields["passed"]),
+        rung_ready=_by_rung(ready, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
     )
+
+
+def _by_rung(counts: list[int], plan: Plan) -> tuple[tuple[int, ...], ...]:
+    """What was counted rung by rung, by bracket."""
+    left = iter(counts)
+    return tuple(tuple(next(left) for _ in bracket.rungs) for bracket in plan.brackets)
