@@ -1,5 +1,10 @@
 """The experiment that the load tests search: six hyperparameters, Adaptive ASHA, too big to run out."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rungway import AsyncClient, ClientConfig
+
 MAX_LENGTH = 1_000_000_000
 """So long that a slot that reports length after length never meets a rung."""
 
@@ -22,3 +27,12 @@ CONFIG: dict[str, object] = {
     "lease_seconds": 3600,
     "seed": 1,
 }
+
+
+@asynccontextmanager
+async def create_experiment(address: str, name: str) -> AsyncIterator[None]:
+    """The experiment exists inside the block."""
+    async with AsyncClient(config=ClientConfig(target=address)) as client:
+        await client.create_experiment(name, CONFIG)
+        yield
+        await client.delete_experiment(name)

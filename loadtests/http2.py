@@ -23,7 +23,11 @@ _REFILL = 1 << 30
 
 
 class CallFailed(Exception):
-    """A call did not end with status OK; the text says how."""
+    """A call did not end with status OK: the number of its status ("" when there was none), and the message."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(f"status {status or 'none'}: {message}")
+        self.status = status
 
 
 class Connection(asyncio.Protocol):
@@ -34,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._authority = authority
         self._loop = asyncio.get_running_loop()
         self._heads: dict[str, bytes] = {}
-        self._known: dict[bytes, str] = {}
+        self._known: dict[bytes, tuple[str, str]] = {}
         self._calls: dict[int, _Call] = {}
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._unsent: list[bytes] = []
@@ -135,9 +139,9 @@ class Connection(asyncio.Protocol):
             call.message += body
             self._refill(len(body))
         elif kind == _HEADERS:
-            call.status += self._status(body)
+            call.status = self._status(body)
         else:
-            call.status = f"reset: {body.hex()}"
+            call.status = "", f"stream reset: {body.hex()}"
         if kind == _RESET or flags & _END_STREAM:
             self._calls.pop(stream).end()
 
@@ -153,20 +157,19 @@ class Connection(asyncio.Protocol):
             self._window -= size
             self._send(frames)
 
-    def _status(self, block: bytes) -> str:
-        """What a block of headers says of the call: empty when nothing, "0" when all is well, else code and text."""
+    def _status(self, block: bytes) -> tuple[str, str]:
+        """The status and the message in a block of headers, both empty when it has none."""
         known = self._known.get(block)
         if known is None:
             fields = {str(name): str(value) for name, value in Decoder().decode(block)}
-            code = fields.get("grpc-status", "")
-            known = code if code in ("", "0") else f"{code}: {fields.get('grpc-message', '')}"
-            self._known[block] = known
+            known = self._known[block] = fields.get("grpc-status", ""), fields.get("grpc-message", "")
         return known
 
     def _end(self, why: str) -> None:
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            call.fail(why)
+            call.status = "", why
+            call.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -181,17 +184,15 @@ class _Call:
     def __init__(self, answer: "asyncio.Future[bytes]") -> None:
         self.answer = answer
         self.message = b""
-        self.status = ""
+        self.status = "", ""
 
     def end(self) -> None:
-        if self.status != "0":
-            self.fail(f"status {self.status}")
-        elif not self.answer.done():
+        if self.answer.done():  # its caller was cancelled
+            return
+        if self.status[0] == "0":
             self.answer.set_result(self.message[5:])
-
-    def fail(self, why: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(CallFailed(why))
+        else:
+            self.answer.set_exception(CallFailed(*self.status))
 
 
 def _frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:

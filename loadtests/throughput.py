@@ -11,21 +11,15 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
 
-import grpc
-
-from loadtests.experiment import CONFIG
+from loadtests.experiment import create_experiment
 from loadtests.http2 import Connection
 from loadtests.meter import Meter, percentile
 from loadtests.processes import Stack, cpu_seconds, machine_cpu_seconds, running_stack
 from loadtests.workloads import WORKLOADS
-from rungway.v1 import experiment_service_pb2 as pb
-from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
-from rungway.values import to_map
 
 _CONNECTIONS = 8
 _WARM_UP = 0.2
@@ -88,7 +82,7 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
     meter = Meter(_MOST_CALLS)
     async with AsyncExitStack() as exits:
         if name != "no-op":
-            await exits.enter_async_context(_experiment(address, experiment))
+            await exits.enter_async_context(create_experiment(address, experiment))
         connections = [await Connection.open(address) for _ in range(min(slots, _CONNECTIONS))]
         for connection in connections:
             exits.callback(connection.close)
@@ -126,12 +120,3 @@ async def _record(meter: Meter, pids: tuple[int, ...], seconds: float) -> list[f
     before = now()
     await meter.record(seconds)
     return [after - start for start, after in zip(before, now(), strict=True)]
-
-
-@asynccontextmanager
-async def _experiment(address: str, experiment: str) -> AsyncIterator[None]:
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = ExperimentServiceStub(channel)
-        await stub.CreateExperiment(pb.CreateExperimentRequest(experiment=experiment, config=to_map(CONFIG)))
-        yield
-        await stub.DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment))

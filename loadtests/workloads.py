@@ -25,7 +25,7 @@ async def prepare_noop(connection: Connection, experiment: str) -> Prepared:
         length = 0
         while meter.running:
             length += 1
-            await meter.timed("no-op", _tell(connection, tell_request(experiment, lease, length), PATH))
+            await meter.timed("no-op", tell(connection, tell_request(experiment, lease, length), PATH))
 
     return run
 
@@ -38,7 +38,7 @@ async def prepare_tells(connection: Connection, experiment: str) -> Prepared:
         length = assignment.from_length
         while meter.running:
             length += 1
-            answer = await meter.timed("tell", _tell(connection, tell_request(experiment, assignment.lease, length)))
+            answer = await meter.timed("tell", tell(connection, tell_request(experiment, assignment.lease, length)))
             _expect(answer.verdicts[0].decision == trial_pb2.DECISION_CONTINUE, answer)
 
     return run
@@ -64,7 +64,7 @@ async def prepare_pairs(connection: Connection, experiment: str) -> Prepared:
             _expect(len(asked.assignments) == 1, asked)
             lease, length = asked.assignments[0].lease, asked.assignments[0].next_decision_length
             while meter.running:
-                told = await meter.timed("pair: tell", _tell(connection, tell_request(experiment, lease, length)))
+                told = await meter.timed("pair: tell", tell(connection, tell_request(experiment, lease, length)))
                 verdict = told.verdicts[0]
                 _expect(verdict.decision != trial_pb2.DECISION_SUPERSEDED, told)
                 if verdict.decision != trial_pb2.DECISION_CONTINUE:
@@ -89,13 +89,22 @@ def tell_request(experiment: str, lease: trial_pb2.Lease, length: int) -> pb.Tel
     return pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=[result])
 
 
-async def _ask(connection: Connection, experiment: str) -> pb.AskResponse:
-    request = pb.AskRequest(experiment=experiment, request_id=uuid.uuid4().hex, worker="load@127.0.0.1")
+async def _ask(connection: Connection, experiment: str, count: int = 1) -> pb.AskResponse:
+    request = pb.AskRequest(experiment=experiment, request_id=uuid.uuid4().hex, count=count, worker="load@127.0.0.1")
     return pb.AskResponse.FromString(await connection.call(ASK, request.SerializeToString()))
 
 
-async def _tell(connection: Connection, request: pb.TellRequest, path: str = TELL) -> pb.TellResponse:
+async def tell(connection: Connection, request: pb.TellRequest, path: str = TELL) -> pb.TellResponse:
+    """One call of Tell, or of another rpc with its messages."""
     return pb.TellResponse.FromString(await connection.call(path, request.SerializeToString()))
+
+
+async def assignments(connection: Connection, experiment: str, count: int) -> list[trial_pb2.Assignment]:
+    """So many new trials."""
+    held: list[trial_pb2.Assignment] = []
+    while len(held) < count:
+        held += (await _ask(connection, experiment, min(64, count - len(held)))).assignments
+    return held
 
 
 async def _assignment(connection: Connection, experiment: str) -> trial_pb2.Assignment:

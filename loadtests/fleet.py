@@ -1,0 +1,136 @@
+"""Thousands of live trials in simulated training loops, through the real SDK: what a large search is like.
+
+Each loop holds one trial and reports every few seconds at times fixed beforehand (open loop): a latency counts from the
+moment a report was due, so that a service that stalls is charged for everyone who had to wait (no coordinated
+omission). Reports are told one by one, as by the most talkative of users; loops ask for the next trial when theirs has
+ended, and the SDK renews the leases in the background.
+"""
+
+import asyncio
+import os
+import random
+import time
+from dataclasses import dataclass
+
+from loadtests.experiment import CONFIG
+from loadtests.meter import percentile
+from loadtests.processes import cpu_seconds, running_stack
+from rungway import Assignment, AsyncClient, ClientConfig, Decision, RungwayError
+
+_EXPERIMENT = "fleet"
+_LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What became of the loops. Latencies in ms from the intended time; CPU in cores over the measured time."""
+
+    trials: int
+    interval: float
+    seconds: float
+    reports_per_second: float
+    decisions_per_second: float
+    p50: float
+    p99: float
+    p999: float
+    decision_p99: float
+    errors: int
+    lost_leases: int
+    live: int
+    service_cores: float
+    redis_cores: float
+    generator_cores: float
+
+
+async def measure(trials: int, interval: float, seconds: float) -> Fleet:
+    """Run so many loops, each reporting every `interval` seconds, and measure for `seconds` once all hold a trial."""
+    async with running_stack() as stack:
+        pids = (stack.service_pid, stack.redis_pid, os.getpid())
+        async with AsyncClient(config=ClientConfig(target=stack.service, experiment=_EXPERIMENT)) as client:
+            searcher = {**CONFIG["searcher"], **_LADDER}  # type: ignore[dict-item]  # a mapping
+            lease_seconds = 6 * interval
+            await client.create_experiment(
+                _EXPERIMENT, {**CONFIG, "searcher": searcher, "lease_seconds": lease_seconds}
+            )
+            loops = _Loops(client, trials, interval)
+            tasks = [asyncio.create_task(loops.run(i * interval / trials)) for i in range(trials)]
+            await loops.all_hold.wait()
+            before, start = [cpu_seconds(pid) for pid in pids], time.perf_counter()
+            loops.recording = True
+            await asyncio.sleep(seconds)
+            loops.recording = False
+            took = time.perf_counter() - start
+            service, redis, generator = ((cpu_seconds(pid) - was) / took for pid, was in zip(pids, before, strict=True))
+            live = (await client.get_experiment()).trials.running
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return Fleet(
+        trials,
+        interval,
+        took,
+        len(loops.reports) / took,
+        len(loops.decisions) / took,
+        1e3 * percentile(loops.reports, 0.5),
+        1e3 * percentile(loops.reports, 0.99),
+        1e3 * percentile(loops.reports, 0.999),
+        1e3 * percentile(loops.decisions, 0.99),
+        loops.errors,
+        loops.lost,
+        live,
+        service,
+        redis,
+        generator,
+    )
+
+
+class _Loops:
+    """The loops, and what they saw while `recording`."""
+
+    def __init__(self, client: AsyncClient, trials: int, interval: float) -> None:
+        self._client, self._trials, self._interval = client, trials, interval
+        self._holding = 0
+        self.all_hold = asyncio.Event()
+        """Set when each loop has a trial."""
+        self.recording = False
+        self.reports: list[float] = []
+        self.decisions: list[float] = []
+        self.errors = 0
+        self.lost = 0
+
+    async def run(self, offset: float) -> None:
+        """One training loop that begins after `offset` seconds."""
+        due = time.perf_counter() + offset
+        await asyncio.sleep(offset)
+        assignment = await self._client.ask()
+        self._holding += 1
+        if self._holding == self._trials:
+            self.all_hold.set()
+        while assignment is not None:
+            due += self._interval
+            await asyncio.sleep(due - time.perf_counter())
+            try:
+                assignment = await self._report(assignment, due)
+            except RungwayError:
+                self.errors += self.recording
+                assignment = await self._client.ask()
+
+    async def _report(self, assignment: Assignment, due: float) -> Assignment | None:
+        """Tell the next length, at which it was `due`; the same trial, or the next one when it has ended."""
+        length = assignment.from_length + 1
+        verdict = await self._client.tell(assignment, random.random(), length=length, checkpoint=f"length {length}")
+        self._record(self.reports, due)
+        if verdict.decision is Decision.SUPERSEDED:
+            self.lost += self.recording
+        if length >= assignment.to_length:
+            self._record(self.decisions, due)
+        if verdict.next is not None:
+            return verdict.next
+        asked = time.perf_counter()
+        following = await self._client.ask()
+        self._record(self.decisions, asked)
+        return following
+
+    def _record(self, latencies: list[float], due: float) -> None:
+        if self.recording:
+            latencies.append(time.perf_counter() - due)
