@@ -53,7 +53,7 @@ study: setup ## What stragglers, drops and many workers do to a search: the tabl
 	$(BIN)/python -m rungway_server.simulation.study
 
 load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
-	$(BIN)/python -m loadtests $(LOAD_ARGS)
+	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),throughput)
 
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

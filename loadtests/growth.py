@@ -5,6 +5,7 @@ Redis's own account of the time its scripts took (INFO commandstats), and the lo
 machine does can only add to it.
 """
 
+import argparse
 import asyncio
 import random
 import tempfile
@@ -36,10 +37,21 @@ class Cost:
     """Script time (µs per call) at a number of trials, and the memory of Redis (bytes per trial, all included)."""
 
     trials: int
-    ask: float
-    tell_between_rungs: float
-    tell_at_rung: float
+    ask_us: float
+    tell_us: float
+    tell_at_rung_us: float
     bytes_per_trial: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000, 100_000], help="(%(default)s)")
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
+    """The costs, twice: they are all there is."""
+    costs = await measure(arguments.trials)
+    return costs, costs
 
 
 async def measure(sizes: list[int]) -> list[Cost]:

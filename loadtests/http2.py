@@ -15,7 +15,7 @@ from hpack import Decoder
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
-_TABLE_SIZE, _INITIAL_WINDOW = 1, 4
+_TABLE_SIZE, _MOST_STREAMS, _INITIAL_WINDOW = 1, 3, 4
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 _REFILL = 1 << 30
@@ -37,6 +37,7 @@ class Connection(asyncio.Protocol):
         """`open` is the way to make one."""
         self._authority = authority
         self._loop = asyncio.get_running_loop()
+        self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._heads: dict[str, bytes] = {}
         self._known: dict[bytes, tuple[str, str]] = {}
         self._calls: dict[int, _Call] = {}
@@ -45,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._next_stream = 1
         self._window = _DEFAULT_WINDOW
+        self._open = 0
+        self._most_open = _LARGEST_WINDOW
         self._taken = 0
         self._transport: asyncio.Transport | None = None
 
@@ -53,6 +56,7 @@ class Connection(asyncio.Protocol):
         """Connect to host:port."""
         host, _, port = address.rpartition(":")
         _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(address), host, int(port))
+        await connection._greeted  # how many calls at once the server takes is known from then on
         return connection
 
     def close(self) -> None:
@@ -75,11 +79,8 @@ class Connection(asyncio.Protocol):
                 message,
             )
         )
-        if self._waiting or len(message) + 5 > self._window:
-            self._waiting.append((len(message) + 5, frames))
-        else:
-            self._window -= len(message) + 5
-            self._send(frames)
+        self._waiting.append((len(message) + 5, frames))
+        self._send_waiting()
         return call.answer
 
     def _head(self, path: str) -> bytes:
@@ -128,6 +129,11 @@ class Connection(asyncio.Protocol):
             self._window += int.from_bytes(body, "big")
             self._send_waiting()
         elif kind in (_SETTINGS, _PING) and not flags & _ACK:
+            if kind == _SETTINGS:
+                settings = dict(struct.iter_unpack(">HI", body))
+                self._most_open = settings.get(_MOST_STREAMS, self._most_open)
+                if not self._greeted.done():
+                    self._greeted.set_result(None)
             answer = body if kind == _PING else b""
             self._send(_frame_head(len(answer), kind, _ACK, 0) + answer)
         elif kind == _GOAWAY:
@@ -144,6 +150,8 @@ class Connection(asyncio.Protocol):
             call.status = "", f"stream reset: {body.hex()}"
         if kind == _RESET or flags & _END_STREAM:
             self._calls.pop(stream).end()
+            self._open -= 1
+            self._send_waiting()
 
     def _refill(self, taken: int) -> None:
         self._taken += taken
@@ -152,9 +160,11 @@ class Connection(asyncio.Protocol):
             self._taken = 0
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._window:
+        """What the server's limits let through now: bytes, and calls at once. The others wait here, in order."""
+        while self._waiting and self._waiting[0][0] <= self._window and self._open < self._most_open:
             size, frames = self._waiting.popleft()
             self._window -= size
+            self._open += 1
             self._send(frames)
 
     def _status(self, block: bytes) -> tuple[str, str]:
@@ -166,6 +176,8 @@ class Connection(asyncio.Protocol):
         return known
 
     def _end(self, why: str) -> None:
+        if not self._greeted.done():
+            self._greeted.set_exception(ConnectionError(why))
         calls, self._calls = self._calls, {}
         for call in calls.values():
             call.status = "", why

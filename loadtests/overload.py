@@ -5,11 +5,12 @@ is found (closed loop); then half of it is offered, then `factor` times the peak
 answered in time. The service has recovered when a second's p99 is back within twice that of the quiet stretch before.
 """
 
+import argparse
 import asyncio
 import time
 from collections import Counter, deque
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loadtests.experiment import create_experiment
 from loadtests.http2 import CallFailed, Connection
@@ -39,34 +40,37 @@ class Stretch:
     answered: float
     shed: float
     late: float
-    p50: float
-    p99: float
+    p50_ms: float
+    p99_ms: float
+    of_peak: float
+    recovery_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overload:
-    """What came of it: goodput as a share of the peak, and seconds until latency was back."""
-
-    peak: float
-    goodput: float
-    recovery_seconds: float
-    stretches: list[Stretch]
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
+    parser.add_argument("--factor", type=float, default=3.0, help="how much more than the peak (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each stretch (%(default)s)")
 
 
-async def measure(factor: float, seconds: float) -> Overload:
-    """Offer `factor` times the peak for `seconds`."""
+async def run(arguments: argparse.Namespace) -> tuple[list[Stretch], list[Stretch]]:
+    """The stretches, twice: they are all there is."""
+    stretches = await measure(arguments.factor, arguments.seconds)
+    return stretches, stretches
+
+
+async def measure(factor: float, seconds: float) -> list[Stretch]:
+    """Offer `factor` times the peak for `seconds`, between two quiet stretches."""
     async with running_stack() as stack, AsyncExitStack() as exits:
         await exits.enter_async_context(create_experiment(stack.service, _EXPERIMENT))
         connections = [await Connection.open(stack.service) for _ in range(_CONNECTIONS)]
         for connection in connections:
             exits.callback(connection.close)
         peak = await _peak(connections, seconds)
-        load = _OpenLoad(connections, await assignments(connections[0], _EXPERIMENT, _LEASES))
+        load = _OpenLoad(connections, await assignments(connections[0], _EXPERIMENT, _LEASES), peak)
         before = await load.offer("before", peak * _QUIET, seconds)
         during = await load.offer("overload", peak * factor, seconds)
         after = await load.offer("after", peak * _QUIET, seconds)
-        recovery = load.recovery(2 * before.p99)
-    return Overload(peak, during.answered / peak, recovery, [before, during, after])
+        return [before, during, replace(after, recovery_seconds=load.recovery(2 * before.p99_ms))]
 
 
 async def _peak(connections: list[Connection], seconds: float) -> float:
@@ -93,8 +97,8 @@ class _Seen:
 class _OpenLoad:
     """Tells at a fixed rate."""
 
-    def __init__(self, connections: list[Connection], held: list[trial_pb2.Assignment]) -> None:
-        self._connections = connections
+    def __init__(self, connections: list[Connection], held: list[trial_pb2.Assignment], peak: float) -> None:
+        self._connections, self._peak = connections, peak
         self._idle = deque((each.lease, each.from_length) for each in held)
         self._seconds: list[_Seen] = []
         self._sent = 0
@@ -116,9 +120,15 @@ class _OpenLoad:
             await asyncio.wait(calls)
         latencies = [latency for seen in self._seconds for latency in seen.latencies]
         ends = sum((seen.ends for seen in self._seconds), Counter[str]())
-        rates = (begun, len(latencies), ends["shed"], ends["late"])
         return Stretch(
-            name, *(one / seconds for one in rates), *(1e3 * percentile(latencies, share) for share in (0.5, 0.99))
+            name,
+            offered=begun / seconds,
+            answered=len(latencies) / seconds,
+            shed=ends["shed"] / seconds,
+            late=ends["late"] / seconds,
+            p50_ms=1e3 * percentile(latencies, 0.5),
+            p99_ms=1e3 * percentile(latencies, 0.99),
+            of_peak=len(latencies) / seconds / self._peak,
         )
 
     def recovery(self, p99: float) -> float:

@@ -6,22 +6,31 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, astuple, fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 RESULTS = Path(__file__).parent / "results"
 """Where results go unless told otherwise; git ignores it."""
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns to the width of their longest text, numbers to the right."""
-    texts = [list(head), *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(head))]
+class Row(Protocol):
+    """A dataclass; its fields are the columns."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Columns to the width of their longest text, numbers to the right; heads are the names of the fields."""
+    texts = [[field.name.replace("_", " ") for field in fields(rows[0])]]
+    texts += [[_text(cell) for cell in astuple(row)] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     for row in texts:
         print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-def write_json(path: Path | None, test: str, results: object) -> Path:
+def write_json(path: Path | None, test: str, rows: Sequence[Row]) -> Path:
     """Write results with what they were measured on; returns the file."""
     file = path or RESULTS / f"{test}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +41,9 @@ def write_json(path: Path | None, test: str, results: object) -> Path:
         "python": sys.version.split()[0],
         **{name: version(name) for name in ("grpcio", "redis", "rungway")},
     }
-    file.write_text(json.dumps({"test": test, "machine": machine, "results": results}, indent=2) + "\n")
+    file.write_text(
+        json.dumps({"test": test, "machine": machine, "results": [asdict(row) for row in rows]}, indent=2) + "\n"
+    )
     return file
 
 

@@ -7,6 +7,7 @@ speaks HTTP/2 itself (see http2.py): a quarter of the server's CPU time per call
 what limits is the generator or the machine, and the CPU time per call tells more than the calls per second.
 """
 
+import argparse
 import asyncio
 import os
 import time
@@ -40,14 +41,29 @@ class Measured:
     in_flight: int
     kind: str
     per_second: float
-    p50: float
-    p99: float
+    p50_ms: float
+    p99_ms: float
     to_noop: float
-    server_cpu: float
-    redis_cpu: float
-    generator_cpu: float
+    server_us: float
+    redis_us: float
+    generator_us: float
     server_cores: float
     other_cores: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement (%(default)s)")
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[16, 64, 256], help="calls at once (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="measurements of each kind; medians are shown (%(default)s)"
+    )
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Measured], list[Measured]]:
+    """The medians, and every measurement."""
+    found = await measure(arguments.in_flight, arguments.seconds, arguments.rounds)
+    return medians(found), found
 
 
 async def measure(in_flight: list[int], seconds: float, rounds: int) -> list[Measured]:
@@ -98,12 +114,12 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
             in_flight=slots,
             kind=kind,
             per_second=len(latencies) / took,
-            p50=1e3 * percentile(latencies, 0.5),
-            p99=1e3 * percentile(latencies, 0.99),
+            p50_ms=1e3 * percentile(latencies, 0.5),
+            p99_ms=1e3 * percentile(latencies, 0.99),
             to_noop=calls / took / noop if noop else 1.0,
-            server_cpu=1e6 * server / calls,
-            redis_cpu=1e6 * redis / calls,
-            generator_cpu=1e6 * generator / calls,
+            server_us=1e6 * server / calls,
+            redis_us=1e6 * redis / calls,
+            generator_us=1e6 * generator / calls,
             server_cores=server / took,
             other_cores=(machine - server - redis - generator) / took,
         )

@@ -30,8 +30,8 @@ def test_throughput(tmp_path: Path) -> None:
     assert [one["kind"] for one in results] == ["no-op", "tell", "ask", "pair: ask", "pair: tell"]
     for one in results:
         assert one["per_second"] > 0, one
-        assert 0 < one["p50"] <= one["p99"], one
-        assert one["generator_cpu"] >= 0, one
+        assert 0 < one["p50_ms"] <= one["p99_ms"], one
+        assert one["generator_us"] >= 0, one
     rows = [line.split() for line in output.splitlines()[1:6]]
     assert [row[0] for row in rows] == ["4"] * 5
     assert all(float(row[-8].replace(",", "")) > 0 for row in rows), output
@@ -41,6 +41,21 @@ def test_growth(tmp_path: Path) -> None:
     _, results = load("growth", "--trials", "10", "200", results=tmp_path / "growth.json")
     assert [one["trials"] for one in results] == [10, 200]
     for one in results:
-        assert one["ask"] > 0, one
-        assert one["tell_between_rungs"] > 0, one
-        assert one["tell_at_rung"] > 0, one
+        assert one["ask_us"] > 0, one
+        assert one["tell_us"] > 0, one
+        assert one["tell_at_rung_us"] > 0, one
+
+
+def test_fleet(tmp_path: Path) -> None:
+    _, (one,) = load("fleet", "--trials", "40", "--interval", "0.4", "--seconds", "2", results=tmp_path / "fleet.json")
+    assert one["reports_per_second"] > 10, one
+    assert 0 < one["p50_ms"] <= one["p99_ms"], one
+    assert one["errors"] == 0, one
+    assert 0 < one["live"] <= 40, one
+
+
+def test_overload(tmp_path: Path) -> None:
+    _, results = load("overload", "--factor", "2", "--seconds", "0.5", results=tmp_path / "overload.json")
+    assert [one["name"] for one in results] == ["before", "overload", "after"]
+    for one in results:
+        assert one["answered"] + one["shed"] + one["late"] == one["offered"] > 0, one
