@@ -26,10 +26,16 @@ class AsyncClient:
     """
 
     def __init__(
-        self, target: str | None = None, *, experiment: str | None = None, config: ClientConfig | None = None
+        self,
+        target: str | None = None,
+        *,
+        experiment: str | None = None,
+        token: str | None = None,
+        tls: bool | None = None,
+        config: ClientConfig | None = None,
     ) -> None:
         """See Client."""
-        self.config = configured(config, target, experiment)
+        self.config = configured(config, target, experiment, token, tls)
         self._driver = AsyncDriver(self.config)
         self._work = WorkerCalls(self.config, asyncio.current_task)
         self._experiments = ExperimentCalls(self.config)

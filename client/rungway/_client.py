@@ -29,11 +29,18 @@ class Client:
     """
 
     def __init__(
-        self, target: str | None = None, *, experiment: str | None = None, config: ClientConfig | None = None
+        self,
+        target: str | None = None,
+        *,
+        experiment: str | None = None,
+        token: str | None = None,
+        tls: bool | None = None,
+        config: ClientConfig | None = None,
     ) -> None:
-        """Nothing is sent yet. `target` ("host:port") and `experiment` come before those of `config`, and those
-        before RUNGWAY_TARGET and RUNGWAY_EXPERIMENT. Raises InvalidArgument, also when there is no target at all."""
-        self.config = configured(config, target, experiment)
+        """Nothing is sent yet. `target` ("host:port"), `experiment`, `token` and `tls` come before those of `config`,
+        and those before RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises InvalidArgument,
+        also when there is no target at all, or when the token would cross a network in plain text."""
+        self.config = configured(config, target, experiment, token, tls)
         self._driver = SyncDriver(self.config)
         self._work = WorkerCalls(self.config, threading.current_thread)
         self._experiments = ExperimentCalls(self.config)

@@ -16,6 +16,13 @@ def _from_environment(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
+def _flag_from_environment(name: str) -> bool:
+    value = _from_environment(name).lower()
+    if value not in ("", "0", "1", "false", "true", "no", "yes", "off", "on"):
+        raise InvalidArgument.one(name, f"wanted true or false, got {value!r}")
+    return value in ("1", "true", "yes", "on")
+
+
 def _identity() -> str:
     return f"{os.getpid()}@{socket.gethostname()}"
 
@@ -29,6 +36,25 @@ class ClientConfig:
     name. Default: the environment variable RUNGWAY_TARGET."""
     experiment: str = field(default_factory=lambda: _from_environment("RUNGWAY_EXPERIMENT"))
     """The experiment that calls mean when they name none. Default: the environment variable RUNGWAY_EXPERIMENT."""
+    token: str = field(default_factory=lambda: _from_environment("RUNGWAY_TOKEN"), repr=False)
+    """The bearer token, where the service wants one; it is never shown. It is sent over TLS or within this host, and
+    otherwise only with `insecure`. Default: the environment variable RUNGWAY_TOKEN."""
+    namespace: str = field(default_factory=lambda: _from_environment("RUNGWAY_NAMESPACE"))
+    """The namespace of all experiments of this client. Default: RUNGWAY_NAMESPACE, else that of the token, else
+    "default"; a token for one namespace is refused in others."""
+    tls: bool = field(default_factory=lambda: _flag_from_environment("RUNGWAY_TLS"))
+    """Encrypt the connection and check the service's certificate; also on when tls_ca or tls_cert is given.
+    Default: the environment variable RUNGWAY_TLS."""
+    tls_ca: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CA"))
+    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that gRPC brings."""
+    tls_cert: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_CERT"))
+    """File with the certificate of this client (PEM), where the service wants one. Default: RUNGWAY_TLS_CLIENT_CERT."""
+    tls_key: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_KEY"))
+    """File with its private key (PEM). Default: RUNGWAY_TLS_CLIENT_KEY."""
+    tls_server_name: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_SERVER_NAME"))
+    """The name in the service's certificate, where it is not that of `target`. Default: RUNGWAY_TLS_SERVER_NAME."""
+    insecure: bool = field(default_factory=lambda: _flag_from_environment("RUNGWAY_INSECURE"))
+    """Send the token over a network in plain text. Default: the environment variable RUNGWAY_INSECURE."""
     worker: str = field(default_factory=_identity)
     """Who this is, for people to read; up to 256 bytes. Default: "pid@host"."""
     attempt_timeout: float = 10.0
@@ -58,6 +84,12 @@ class ClientConfig:
         if self.target.startswith(("http://", "https://")):
             raise InvalidArgument.one("target", f'wanted "host:port" of the gRPC port, got {self.target!r}')
         self._check_port()
+        if not (self.token.isascii() and all("!" <= char <= "~" for char in self.token)):
+            raise InvalidArgument.one("token", "wanted one word of ASCII characters (not shown here)")
+        if not (self.namespace.isascii() and self.namespace.isprintable()):
+            raise InvalidArgument.one("namespace", f"wanted ASCII characters, got {self.namespace!r}")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise InvalidArgument.one("tls_cert", "wanted both tls_cert and tls_key, or neither")
         if len(self.worker.encode(errors="replace")) > 256:
             raise InvalidArgument.one("worker", "wanted at most 256 bytes")
         self._check_at_least(
@@ -68,6 +100,11 @@ class ClientConfig:
         self._check_at_least(60.0, "keepalive")
         if self.worker_timeout is not None:
             self._check_at_least(0.001, "worker_timeout")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether connections use TLS."""
+        return self.tls or bool(self.tls_ca or self.tls_cert)
 
     def _check_port(self) -> None:
         """gRPC would dial port 443 where there is none, and take a port that is too large modulo 65536."""
@@ -86,7 +123,14 @@ class ClientConfig:
                 raise InvalidArgument.one(name, f"wanted at least {least:g}, got {value!r}")
 
 
-def configured(config: ClientConfig | None, target: str | None, experiment: str | None) -> ClientConfig:
-    """The settings with target and experiment in place of theirs where given. Raises InvalidArgument."""
-    given = {name: value for name, value in (("target", target), ("experiment", experiment)) if value is not None}
+def configured(
+    config: ClientConfig | None,
+    target: str | None,
+    experiment: str | None,
+    token: str | None = None,
+    tls: bool | None = None,
+) -> ClientConfig:
+    """The settings with those that are given in place of theirs. Raises InvalidArgument."""
+    every = {"target": target, "experiment": experiment, "token": token, "tls": tls}
+    given = {name: value for name, value in every.items() if value is not None}
     return ClientConfig(**given) if config is None else replace(config, **given)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from rungway._experiment_calls import LogReader
 from rungway._experiment_models import Event
 from rungway._flow import Attempt, Effect, Flow, Sleep, drive, drive_async
 from rungway._rpcs import WATCH_EVENTS, Rpc
+from rungway._tls import call_metadata, channel_credentials, may_be_tls, stays_on_this_host, tls_problem
 
 _T = TypeVar("_T")
 _MAX_REPLY_BYTES = 4 << 20
@@ -35,16 +36,30 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
         ("grpc.keepalive_timeout_ms", _milliseconds(_KEEPALIVE_TIMEOUT)),
         ("grpc.keepalive_permit_without_calls", 0),
     ]
+    if config.tls_server_name:
+        options.append(("grpc.ssl_target_name_override", config.tls_server_name))
+    if stays_on_this_host(config.target):  # a proxy for the way out has no part in this
+        options.append(("grpc.enable_http_proxy", 0))
     if config.target.startswith("dns:"):
         options.append(("grpc.lb_policy_name", "round_robin"))
     return options
+
+
+def open_channel(config: ClientConfig) -> grpc.Channel:
+    """A channel, encrypted where the settings say so. Raises InvalidArgument for a file that cannot be read."""
+    credentials, options = channel_credentials(config), channel_options(config)
+    if credentials:
+        return grpc.secure_channel(config.target, credentials, options=options)
+    return grpc.insecure_channel(config.target, options=options)
 
 
 class SyncDriver:
     """Runs flows in the calling thread; any number of threads may use it at once."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self._channel = grpc.insecure_channel(config.target, options=channel_options(config))
+        self._config, self._metadata = config, call_metadata(config)
+        self._channel = open_channel(config)
+        self._answered = False
         self._methods: dict[str, Any] = {}
         self._closed = threading.Event()
 
@@ -72,19 +87,30 @@ class SyncDriver:
             self._closed.wait(effect.seconds)
         if self._closed.is_set():
             raise _closed_error()
-        return self._attempt(effect) if isinstance(effect, Attempt) else None
+        if not isinstance(effect, Attempt):
+            return None
+        try:
+            return self._attempt(effect)
+        except RungwayError as error:
+            if not self._answered and may_be_tls(error) and (problem := tls_problem(self._config)):
+                raise problem from error
+            raise
 
     def _attempt(self, effect: Attempt) -> Message:
         with self._typed_failures():
             reply: Message = self._method(effect.rpc)(
-                effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
+                effect.request,
+                timeout=effect.timeout,
+                metadata=self._metadata,
+                wait_for_ready=effect.rpc.by_worker,
             )
+        self._answered = True
         return reply
 
     def _events(self, reader: LogReader) -> Generator[Event, None, None]:
         with self._typed_failures():
             method = self._channel.unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
-            stream = method(reader.request())
+            stream = method(reader.request(), metadata=self._metadata)
             try:
                 for reply in stream:
                     yield reader.read(reply)
@@ -111,7 +137,9 @@ class AsyncDriver:
     """Runs flows in the event loop of the first call."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self._config = config
+        self._config, self._metadata = config, call_metadata(config)
+        self._credentials = channel_credentials(config)
+        self._answered = False
         self._open_channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Any] = {}
         self._closed = False
@@ -143,20 +171,32 @@ class AsyncDriver:
             await asyncio.sleep(effect.seconds)
         if self._closed:
             raise _closed_error()
-        return await self._attempt(effect) if isinstance(effect, Attempt) else None
+        if not isinstance(effect, Attempt):
+            return None
+        try:
+            return await self._attempt(effect)
+        except RungwayError as error:
+            asks = not self._answered and may_be_tls(error)
+            if asks and (problem := await asyncio.to_thread(tls_problem, self._config)):
+                raise problem from error
+            raise
 
     async def _attempt(self, effect: Attempt) -> Message:
         with self._typed_failures():
             reply: Message = await self._method(effect.rpc)(
-                effect.request, timeout=effect.timeout, wait_for_ready=effect.rpc.by_worker
+                effect.request,
+                timeout=effect.timeout,
+                metadata=self._metadata,
+                wait_for_ready=effect.rpc.by_worker,
             )
+        self._answered = True
         return reply
 
     async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
         if self._closed:
             raise _closed_error()
         method = self._channel().unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
-        stream: Any = method(reader.request())
+        stream: Any = method(reader.request(), metadata=self._metadata)
         with self._typed_failures():
             try:
                 async for reply in stream:
@@ -184,7 +224,12 @@ class AsyncDriver:
 
     def _channel(self) -> grpc.aio.Channel:
         if self._open_channel is None:  # here and not earlier, for a channel belongs to a running loop
-            self._open_channel = grpc.aio.insecure_channel(self._config.target, options=channel_options(self._config))
+            target, options = self._config.target, channel_options(self._config)
+            self._open_channel = (
+                grpc.aio.secure_channel(target, self._credentials, options=options)
+                if self._credentials
+                else grpc.aio.insecure_channel(target, options=options)
+            )
         return self._open_channel
 
 

@@ -22,13 +22,17 @@ from rungway.v1 import experiment_service_pb2, search_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway_server import logs
+from rungway_server.service.access import Guard
 from rungway_server.settings import Settings
 from rungway_server.store.redis.connection import connect, inspect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.store import RedisStore
+from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
+from rungway_server.transport.access import AccessInterceptor
 from rungway_server.transport.health import Health
+from rungway_server.transport.tls import TlsError, TlsFiles
 from rungway_server.transport.unreadable import TolerantServer
 
 _SERVICES = (
@@ -111,7 +115,9 @@ def _client(stack: AsyncExitStack, url: str, settings: Settings, max_connections
 
 def build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
+    guard = Guard(RedisTokens(client) if settings.tokens else None)
     server = grpc.aio.server(
+        interceptors=[AccessInterceptor(guard)],
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -133,7 +139,14 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     """Listen; the address with the port that was taken."""
     host, port = settings.address
     try:
-        return f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
+        if settings.tls_cert and settings.tls_key:
+            files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+            taken = server.add_secure_port(f"{host}:{port}", files.credentials())
+        else:
+            taken = server.add_insecure_port(f"{host}:{port}")
+        return f"{host}:{taken}"
+    except TlsError as error:
+        raise ServeError(str(error)) from error
     except RuntimeError as error:
         raise ServeError(f"cannot listen on {settings.listen}: is the port in use? ({error})") from error
 

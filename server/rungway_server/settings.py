@@ -1,11 +1,12 @@
 """Settings of `rungway serve`: from the environment (`RUNGWAY_*`), overridden by the flags of the command line."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "RUNGWAY_"
@@ -23,6 +24,14 @@ def split_address(listen: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("wanted an IPv6 address in brackets, like [::1]:7077")
     return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this host reaches what listens there; other names than localhost do not count."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_listen(listen: str) -> str:
@@ -62,6 +71,22 @@ class Settings(BaseSettings):
     # One field and not host and port: Kubernetes sets RUNGWAY_PORT=tcp://… beside any Service named "rungway".
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:7077"
     """Where to listen, host:port; port 0 takes a free one, printed in the log line `ready`."""
+
+    tokens: bool = False
+    """Whether calls need a bearer token (`rungway token create`); health checks never do."""
+
+    tls_cert: Path | None = None
+    """Certificate chain of this service (PEM); with it the port speaks TLS only. Read again when the files change."""
+
+    tls_key: Path | None = None
+    """The private key of tls_cert (PEM)."""
+
+    tls_client_ca: Path | None = None
+    """Certificate authorities (PEM) of clients: with it every client must show a certificate of theirs (mTLS)."""
+
+    insecure: bool = False
+    """Listen beyond loopback although TLS or tokens are off: whoever reaches the port may then do everything, or read
+    everything on the way."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
     """The Redis that holds the state; none = the embedded store in data_dir."""
@@ -110,6 +135,21 @@ class Settings(BaseSettings):
         """Host and port of `listen`."""
         return split_address(self.listen)
 
+    @model_validator(mode="after")
+    def _check_exposure(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key: wanted both or neither")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ValueError("tls_client_ca: wanted tls_cert and tls_key with it")
+        missing = [name for name, on in (("TLS (tls_cert, tls_key)", self.tls_cert), ("tokens", self.tokens)) if not on]
+        if missing and not self.insecure and not is_loopback(self.address[0]):
+            raise ValueError(
+                f"listen ({PREFIX}LISTEN): {self.listen} is open to other hosts, and {' and '.join(missing)} "
+                f"{'are' if len(missing) > 1 else 'is'} not set: set what is missing (docs/security.md), listen on "
+                f"127.0.0.1, or say --insecure ({PREFIX}INSECURE=true)"
+            )
+        return self
+
     @classmethod
     def load(cls, **overrides: object) -> Self:
         """The settings of this process; overrides that are None count as not given. Raises SettingsError."""
@@ -127,12 +167,15 @@ def _explain(error: ValidationError) -> str:
     """One line per wrong setting, without the value of a secret one."""
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
+        wanted = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:  # of settings that do not go together
+            lines.append(wanted)
+            continue
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         if field is None:
             lines.append(f"there is no setting {name}")
             continue
         got = "a value not shown here" if name == "redis_url" else repr(problem["input"])
-        wanted = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{name} ({PREFIX}{name.upper()}): got {got}: {wanted}")
     return "\n".join(lines)

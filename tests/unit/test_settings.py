@@ -26,6 +26,7 @@ def test_the_environment_sets_and_flags_win(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RUNGWAY_LISTEN", "0.0.0.0:80")
     monkeypatch.setenv("RUNGWAY_DRAIN_SECONDS", "3")
     monkeypatch.setenv("RUNGWAY_REFLECTION", "true")
+    monkeypatch.setenv("RUNGWAY_INSECURE", "true")
     settings = Settings.load(listen="[::]:81", drain_seconds=None)
     assert settings.address == ("[::]", 81)
     assert settings.drain_seconds == 3
@@ -100,3 +101,36 @@ def test_every_setting_is_described() -> None:
 )
 def test_addresses(text: str, parts: tuple[str, int]) -> None:
     assert split_address(text) == parts
+
+
+TLS = {"tls_cert": "/c.pem", "tls_key": "/k.pem"}
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "[2001:db8::1]:1"])
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "TLS (tls_cert, tls_key) and tokens are not set"),
+        ({"tokens": True}, "TLS (tls_cert, tls_key) is not set"),
+        (TLS, "tokens is not set"),
+        (TLS | {"tls_client_ca": "/ca.pem"}, "tokens is not set"),
+    ],
+)
+def test_other_hosts_are_let_in_with_tls_and_tokens_only(listen: str, given: dict[str, object], missing: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(listen=listen, **given)
+    assert f"{listen} is open to other hosts, and {missing}" in str(refused.value)
+    assert "--insecure" in str(refused.value)
+    assert Settings.load(listen=listen, insecure=True, **given).listen == listen
+    assert Settings.load(listen=listen, tokens=True, **TLS).listen == listen
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.9.9.9:1"])
+def test_on_loopback_nothing_is_needed(listen: str) -> None:
+    assert Settings.load(listen=listen).listen == listen
+
+
+@pytest.mark.parametrize("given", [{"tls_cert": "/c"}, {"tls_key": "/k"}, {"tls_client_ca": "/a"}])
+def test_half_of_tls_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="tls_cert"):
+        Settings.load(**given)

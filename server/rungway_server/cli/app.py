@@ -6,7 +6,7 @@ A command module imports typer and the standard library at its top and everythin
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, serve, simulate
+from rungway_server.cli import commands, healthcheck, serve, simulate, tokens
 
 app = typer.Typer(
     name="rungway",
@@ -35,3 +35,4 @@ app.command("resume")(commands.resume)
 app.command("stop")(commands.stop)
 app.command("delete")(commands.delete)
 app.command("audit")(commands.audit)
+app.add_typer(tokens.app, name="token")

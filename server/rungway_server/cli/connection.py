@@ -1,4 +1,5 @@
-"""The client of the commands: less patient than a worker's."""
+"""The client of the commands: less patient than a worker's. Token and TLS come from the environment: whatever is in a
+command line, other users of the host can read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ def service(target: str, experiment: str = "") -> Iterator[Client]:
         config = ClientConfig(
             target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=TOTAL_SECONDS
         )
+        client = Client(config=config)
     except InvalidArgument as error:
         raise fail(Exit.USAGE, str(error)) from None
-    with errors(target), Client(config=config) as client:
+    with errors(target), client:
         yield client

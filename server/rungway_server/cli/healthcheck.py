@@ -1,9 +1,12 @@
 """`rungway healthcheck`: ask a service for its health, for Docker's HEALTHCHECK and for scripts."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from grpc import Channel
 
 
 def healthcheck(
@@ -17,7 +20,7 @@ def healthcheck(
     ] = "",
     timeout: Annotated[float, typer.Option(min=0.01, help="How long to wait for the answer (seconds).")] = 3.0,
 ) -> None:
-    """Exit with 0 when the service is SERVING, else with 1 and the reason."""
+    """Exit with 0 when the service is SERVING, else with 1 and the reason. TLS as for the client: RUNGWAY_TLS_…"""
     try:
         import grpc
         from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -25,8 +28,7 @@ def healthcheck(
         typer.echo(f"rungway: {error.name} is not installed: pip install 'rungway[server]'", err=True)
         raise typer.Exit(2) from error
     target = target or os.environ.get("RUNGWAY_TARGET") or _own_address(os.environ.get("RUNGWAY_LISTEN", ""))
-    # A proxy for the way out has no part in this.
-    with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    with _channel(target) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=service), timeout=timeout
@@ -37,6 +39,17 @@ def healthcheck(
     status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     typer.echo(f"{target}: {status}")
     raise typer.Exit(0 if status == "SERVING" else 1)
+
+
+def _channel(target: str) -> "Channel":
+    from rungway import ClientConfig, InvalidArgument
+    from rungway._grpc import open_channel
+
+    try:
+        return open_channel(ClientConfig(target=target, token=""))
+    except InvalidArgument as error:
+        typer.echo(f"rungway: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _own_address(listen: str) -> str:

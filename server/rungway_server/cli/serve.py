@@ -9,6 +9,11 @@ import typer
 def serve(
     *,
     listen: Annotated[str | None, typer.Option(help="Where to listen, HOST:PORT; port 0 takes a free one.")] = None,
+    tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must show a certificate of these.")] = None,
+    insecure: Annotated[bool | None, typer.Option(help="Listen beyond loopback without TLS or tokens.")] = None,
     redis: Annotated[str | None, typer.Option(help="Use this Redis; with a password, set RUNGWAY_REDIS_URL.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     fsync: Annotated[str | None, typer.Option(help="Embedded store: sync to disk 'everysec' or 'always'.")] = None,
@@ -31,6 +36,11 @@ def serve(
     """
     settings: dict[str, object] = {
         "listen": listen,
+        "tokens": tokens,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
+        "insecure": insecure,
         "redis_url": redis,
         "data_dir": data,
         "fsync": fsync,

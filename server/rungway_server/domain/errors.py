@@ -10,6 +10,8 @@ RungwayError
 ├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
 ├── ExperimentTooLarge      the experiment is larger than what is read at one moment
+├── Unauthenticated         no token, or none that is valid
+├── PermissionDenied        the token does not allow the call
 ├── StoreUnavailable        the store does not answer, or refuses writes
 └── ServiceStopping         this server is going away
 """
@@ -133,6 +135,25 @@ class ExperimentTooLarge(RungwayError):
             f"experiment {experiment!r} has {items} items in the store, more than the {most} that are read at once",
             experiment=experiment,
         )
+
+
+class Unauthenticated(RungwayError):
+    """No token, or none that is valid: one text for unknown, wrong, revoked and expired ones."""
+
+    reason = "UNAUTHENTICATED"
+
+    def __init__(self, *, given: bool) -> None:
+        super().__init__(
+            "the token is not valid: it is unknown, revoked or expired"
+            if given
+            else "this service wants a token: metadata 'authorization: Bearer rwy_…'"
+        )
+
+
+class PermissionDenied(RungwayError):
+    """The token is valid and does not allow the call."""
+
+    reason = "PERMISSION_DENIED"
 
 
 class StoreUnavailable(RungwayError):

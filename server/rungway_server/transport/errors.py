@@ -28,6 +28,8 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ExperimentTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
@@ -57,15 +59,20 @@ def typed_errors(
             if isinstance(request, Unreadable):
                 raise errors.InvalidInput.one("request", request.problem, reason="UNREADABLE_REQUEST")
             return await method(servicer, request, context)
-        except errors.RungwayError as error:
-            await _abort(context, STATUS[type(error)], str(error), _details(error))
-        except Exception:
-            incident = secrets.token_hex(6)
-            _log.exception("unexpected_error", rpc=method.__name__, incident=incident)
-            text = f"unexpected error; the server's log has it as incident {incident}"
-            await _abort(context, grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
+        except Exception as error:
+            await refuse(context, error, method.__name__)
 
     return wrapped
+
+
+async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
+    """End a call with this error: typed, or as an incident that only the log describes."""
+    if isinstance(error, errors.RungwayError):
+        await _abort(context, STATUS[type(error)], str(error), _details(error))
+    incident = secrets.token_hex(6)
+    _log.error("unexpected_error", rpc=rpc, incident=incident, exc_info=error)
+    text = f"unexpected error; the server's log has it as incident {incident}"
+    await _abort(context, grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
 
 
 def _info(reason: str, metadata: dict[str, str]) -> Message:

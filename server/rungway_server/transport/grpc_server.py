@@ -98,7 +98,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def ListExperiments(
         self, request: experiments_pb2.ListExperimentsRequest, context: Context
     ) -> experiments_pb2.ListExperimentsResponse:
-        views, token = await self._experiments.page(requests.NAMESPACE, request.page_size, request.page_token)
+        views, token = await self._experiments.page(requests.NAMESPACE.get(), request.page_size, request.page_token)
         messages = [experiment_message(view, with_plan=False) for view in views]
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextvars import ContextVar
 
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
@@ -9,10 +10,11 @@ from rungway.values import InvalidValue, from_map
 from rungway_server.domain.decisions import Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
+from rungway_server.service.access import DEFAULT_NAMESPACE
 from rungway_server.service.port import ExperimentRef
 
-NAMESPACE = "default"
-"""The one namespace there is until callers are told apart."""
+NAMESPACE: ContextVar[str] = ContextVar("namespace", default=DEFAULT_NAMESPACE)
+"""The namespace of the call that is being served: set by the access check, never by a request."""
 
 _OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
 
@@ -20,7 +22,7 @@ _OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name
 def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
     """The experiment a request names in this field."""
     check_experiment_id(experiment, field)
-    return ExperimentRef(NAMESPACE, experiment)
+    return ExperimentRef(NAMESPACE.get(), experiment)
 
 
 def read_lease(lease: trial_pb2.Lease) -> Lease:

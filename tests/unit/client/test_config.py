@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from rungway import Client, ClientConfig, InvalidArgument
+from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
 from rungway._config import configured
 from rungway._grpc import channel_options
+from rungway._tls import call_metadata
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,62 @@ def test_channels_have_one_layer_of_retries_and_bounded_messages() -> None:
     assert int(options["grpc.keepalive_time_ms"]) >= 60_000
     assert "grpc.lb_policy_name" not in options
     assert dict(channel_options(ClientConfig(target="dns:///rungway:7077")))["grpc.lb_policy_name"] == "round_robin"
+
+
+SECRET = "rwy_0123456789abcdef_secret"
+
+
+def test_a_token_is_never_shown() -> None:
+    config = ClientConfig(token=SECRET, insecure=True)
+    assert config.token == SECRET
+    assert "secret" not in f"{config} {config!r}"
+    with pytest.raises(InvalidArgument, match=r"^token: wanted one word") as refused:
+        ClientConfig(token=f"{SECRET}\n")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "fields"),
+    [
+        ("localhost:1", {}),
+        ("127.0.0.9:1", {}),
+        ("[::1]:1", {}),
+        ("unix:/run/x", {}),
+        ("dns:///localhost:1", {}),
+        ("ipv6:[::1]:1", {}),
+        ("example.org:1", {"tls": True}),
+        ("example.org:1", {"insecure": True}),
+    ],
+)
+def test_a_token_stays_here_or_is_encrypted(target: str, fields: dict[str, Any]) -> None:
+    metadata = dict(call_metadata(ClientConfig(target=target, token=SECRET, **fields)))
+    assert metadata == {"authorization": f"Bearer {SECRET}"}
+
+
+@pytest.mark.parametrize("target", ["example.org:1", "10.0.0.1:1", "dns:///rungway:1", "localhost.example.org:1"])
+def test_a_token_does_not_cross_a_network_in_plain_text(target: str) -> None:
+    for make in (Client, AsyncClient):
+        with pytest.raises(InvalidArgument, match=r"^token: is not sent to .* in plain text") as refused:
+            make(target, token=SECRET)
+        assert "secret" not in str(refused.value)
+
+
+def test_security_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ClientConfig()
+    assert (plain.token, plain.namespace, plain.encrypted, plain.insecure) == ("", "", False, False)
+    for name, value in (("TOKEN", SECRET), ("NAMESPACE", "team"), ("TLS", "1"), ("INSECURE", "no")):
+        monkeypatch.setenv(f"RUNGWAY_{name}", value)
+    config = ClientConfig()
+    assert (config.token, config.namespace, config.encrypted, config.insecure) == (SECRET, "team", True, False)
+    assert dict(call_metadata(config))["rungway-namespace"] == "team"
+    monkeypatch.setenv("RUNGWAY_TLS", "perhaps")
+    with pytest.raises(InvalidArgument, match="RUNGWAY_TLS"):
+        ClientConfig()
+
+
+def test_files_of_tls_are_read_at_once() -> None:
+    for make in (Client, AsyncClient):
+        with pytest.raises(InvalidArgument, match=r"^tls_ca: cannot read '/nowhere.pem'"):
+            make("h:1", config=ClientConfig(tls_ca="/nowhere.pem"))
+    with pytest.raises(InvalidArgument, match="tls_cert: wanted both"):
+        ClientConfig(tls_cert="/c.pem")

@@ -1,0 +1,132 @@
+"""How a channel is encrypted, whether a token may go over it, and why TLS fails where it does."""
+
+import socket
+import ssl
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote
+
+import grpc
+
+from rungway._config import ClientConfig
+from rungway._errors import FailedPrecondition, InvalidArgument, RungwayError
+
+_PROBE_SECONDS = 3.0
+
+
+def channel_credentials(config: ClientConfig) -> grpc.ChannelCredentials | None:
+    """What to connect with; None = plain text. Raises InvalidArgument for a file that cannot be read."""
+    if not config.encrypted:
+        return None
+    return grpc.ssl_channel_credentials(
+        _content("tls_ca", config.tls_ca), _content("tls_key", config.tls_key), _content("tls_cert", config.tls_cert)
+    )
+
+
+def call_metadata(config: ClientConfig) -> tuple[tuple[str, str], ...]:
+    """What goes with each call: the token, and the namespace where one is named. Raises InvalidArgument where the token
+    would cross a network in plain text."""
+    found = []
+    if config.token:
+        if not (config.encrypted or config.insecure or stays_on_this_host(config.target)):
+            raise InvalidArgument.one(
+                "token",
+                f"is not sent to {config.target} in plain text: set tls (RUNGWAY_TLS=true), "
+                "or insecure (RUNGWAY_INSECURE=true) where others cannot listen",
+            )
+        found.append(("authorization", f"Bearer {config.token}"))
+    if config.namespace:
+        found.append(("rungway-namespace", config.namespace))
+    return tuple(found)
+
+
+def stays_on_this_host(target: str) -> bool:
+    """Whether what is sent there leaves this host: loopback addresses, "localhost" and unix sockets do not."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    host, _ = _host_and_port(target)
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def may_be_tls(error: RungwayError) -> bool:
+    """Whether a call failed in a way that `tls_problem` may explain: nobody answered."""
+    return not error.reason and error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def tls_problem(config: ClientConfig) -> RungwayError | None:
+    """Why no connection comes about, when the reason is that one side speaks TLS and the other does not, or that one
+    does not trust the other; None for all else. Asks the service once more, and waits 3 s at most.
+
+    gRPC says "Socket closed" for most of these, and nothing at all to calls that wait for the service.
+    """
+    host, port = _host_and_port(config.target)
+    text = _found_at(host, port, config) if host and port else ""
+    return FailedPrecondition(f"{config.target}: {text}", reason="TLS_MISMATCH") if text else None
+
+
+def _found_at(host: str, port: int, config: ClientConfig) -> str:
+    name = config.tls_server_name or host
+    try:
+        with (
+            socket.create_connection((host, port), _PROBE_SECONDS) as plain,
+            _probing_context(config).wrap_socket(plain, server_hostname=name) as encrypted,
+        ):
+            if not config.encrypted:
+                return "the service speaks TLS: set tls=True (RUNGWAY_TLS=true)"
+            # No first frame: a server judges the client's certificate last, and hangs up.
+            return "" if encrypted.recv(1) else _unwanted(config)
+    except ssl.SSLCertVerificationError as error:
+        return f"the certificate of the service is not accepted: {error.verify_message}"
+    except ssl.SSLError as error:
+        return _meaning(config, error) if config.encrypted else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _probing_context(config: ClientConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["h2"])
+    if not config.encrypted:  # nothing is sent: it is only asked whether TLS is spoken
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif config.tls_ca:
+        context.load_verify_locations(config.tls_ca)
+    else:
+        context.load_default_certs()
+    if config.tls_cert:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    return context
+
+
+def _meaning(config: ClientConfig, error: ssl.SSLError) -> str:
+    reason = error.reason or ""
+    if reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"):
+        return "the service does not speak TLS: leave tls out (RUNGWAY_TLS)"
+    return _unwanted(config) if "ALERT" in reason else f"TLS failed: {reason or error}"
+
+
+def _unwanted(config: ClientConfig) -> str:
+    if config.tls_cert:
+        return f"the service does not accept the client certificate {config.tls_cert!r}"
+    return "the service wants a client certificate: set tls_cert and tls_key (RUNGWAY_TLS_CLIENT_CERT, …_KEY)"
+
+
+def _content(field: str, path: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidArgument.one(field, f"cannot read {path!r}: {error.strerror}") from error
+
+
+def _host_and_port(target: str) -> tuple[str, int]:
+    """The two parts of an address; ("", 0) where it has others."""
+    for scheme in ("dns:", "ipv4:", "ipv6:"):
+        if target.startswith(scheme):
+            target = unquote(target.removeprefix(scheme).rpartition("/")[2])
+    host, _, port = target.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isascii() and port.isdigit() else ("", 0)

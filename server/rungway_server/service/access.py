@@ -1,0 +1,103 @@
+"""Who may do what: the one check that every transport makes before it serves a call.
+
+A token belongs to one namespace (or to all of them) and has a role. Without tokens, on loopback or behind something
+that guards the port, everybody may do everything, in the namespace they name.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from async_lru import alru_cache
+
+from rungway_server.domain.errors import PermissionDenied, Unauthenticated
+from rungway_server.domain.names import check_namespace
+from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, now_ms, read_token
+
+DEFAULT_NAMESPACE = "default"
+
+REVOKED_WITHIN_SECONDS = 3.0
+"""How long a server may go on accepting a token after it was revoked: it asks the store once in so many seconds."""
+_MOST_REMEMBERED = 10_000
+_LONGEST_HEADER = 100
+
+_SEARCH, _EXPERIMENT = "rungway.v1.SearchService", "rungway.v1.ExperimentService"
+
+ROLES: Mapping[str, Role] = {
+    f"{_SEARCH}/Ask": Role.WORK,
+    f"{_SEARCH}/Tell": Role.WORK,
+    f"{_SEARCH}/Heartbeat": Role.WORK,
+    f"{_SEARCH}/Release": Role.WORK,
+    f"{_SEARCH}/Fail": Role.WORK,
+    f"{_EXPERIMENT}/CreateExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/GetExperiment": Role.READ,
+    f"{_EXPERIMENT}/ListExperiments": Role.READ,
+    f"{_EXPERIMENT}/PauseExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/ResumeExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/StopExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/DeleteExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/PreviewSearch": Role.READ,
+    f"{_EXPERIMENT}/UpdateExperiment": Role.ADMIN,
+    f"{_EXPERIMENT}/EnqueueTrial": Role.ADMIN,
+    f"{_EXPERIMENT}/ListTrials": Role.READ,
+    f"{_EXPERIMENT}/GetTrial": Role.READ,
+    f"{_EXPERIMENT}/BestTrials": Role.READ,
+    f"{_EXPERIMENT}/ExplainTrial": Role.READ,
+    f"{_EXPERIMENT}/WatchEvents": Role.READ,
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.READ,
+}
+"""The role that each rpc needs. With tokens on, one that is not listed is served to nobody."""
+
+EXEMPT = frozenset({"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", "grpc.health.v1.Health/List"})
+"""What needs no token: load balancers have none."""
+
+
+class TokenFinder(Protocol):
+    """Where tokens are stored, as this check sees it."""
+
+    async def find(self, token_id: str) -> Token | None:
+        """The token of this id, None when there is none. Raises StoreUnavailable."""
+        ...
+
+
+class Guard:
+    """Admits calls, or refuses them. Without a `finder` tokens are off."""
+
+    def __init__(self, finder: TokenFinder | None) -> None:
+        self._finder = finder
+        # Concurrent calls with the same token share one question to the store, and so do those of the next seconds.
+        self._owner = alru_cache(maxsize=_MOST_REMEMBERED, ttl=REVOKED_WITHIN_SECONDS)(self._find_owner)
+
+    async def admit(self, rpc: str, authorization: str, namespace: str) -> str:
+        """The namespace in which this call acts.
+
+        `rpc` is "package.Service/Method", `authorization` the header of that name and `namespace` the one named by
+        the caller (both "" = not given). Raises Unauthenticated, PermissionDenied, InvalidInput or StoreUnavailable.
+        """
+        if namespace:
+            check_namespace(namespace)
+        if self._finder is None:
+            return namespace or DEFAULT_NAMESPACE
+        token = await self._identify(authorization)
+        wanted = ROLES.get(rpc)
+        if wanted is None or token.role < wanted:
+            needed = f"the role {wanted.word}" if wanted else "more than any role allows"
+            raise PermissionDenied(f"the call needs {needed}, the token has {token.role.word}")
+        if token.namespace == EVERY_NAMESPACE:
+            return namespace or DEFAULT_NAMESPACE
+        if namespace not in ("", token.namespace):
+            raise PermissionDenied(f"the token is not for the namespace {namespace!r}", namespace=namespace)
+        return token.namespace
+
+    async def _identify(self, authorization: str) -> Token:
+        """The valid token that a caller brought. Raises Unauthenticated."""
+        token = await self._owner(authorization) if len(authorization) <= _LONGEST_HEADER else None
+        if token is None or token.expired(now_ms()):
+            raise Unauthenticated(given=bool(authorization))
+        return token
+
+    async def _find_owner(self, authorization: str) -> Token | None:
+        """The token whose secret this header shows, or None: also when there is a token of its id."""
+        scheme, _, text = authorization.partition(" ")
+        read = read_token(text.strip()) if scheme.lower() == "bearer" else None
+        token = await self._finder.find(read.token_id) if read and self._finder else None
+        return token if read and token and token.has_secret(read.secret) else None

@@ -1,0 +1,95 @@
+"""A good request for every rpc, and the ways to send it: what tests cross with everything else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from rungway.v1 import experiment_service_pb2 as experiment_pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
+from rungway.values import to_map
+from tests.support.calls import Refusal, config, refusal_of
+
+LEASE = Lease(trial=0, fence=1)
+
+SEARCH: Mapping[str, Message] = {
+    "Ask": search_pb.AskRequest(experiment="e"),
+    "Tell": search_pb.TellRequest(experiment="e", results=[Result(lease=LEASE, reports=[Report(length=1, metric=1)])]),
+    "Heartbeat": search_pb.HeartbeatRequest(experiment="e", leases=[LEASE]),
+    "Release": search_pb.ReleaseRequest(experiment="e", releases=[search_pb.Release(lease=LEASE)]),
+    "Fail": search_pb.FailRequest(experiment="e", lease=LEASE, outcome=OUTCOME_ERROR),
+}
+EXPERIMENTS: Mapping[str, Message] = {
+    "CreateExperiment": experiment_pb.CreateExperimentRequest(experiment="e", config=to_map(config())),
+    "GetExperiment": experiment_pb.GetExperimentRequest(experiment="e"),
+    "ListExperiments": experiment_pb.ListExperimentsRequest(),
+    "PauseExperiment": experiment_pb.PauseExperimentRequest(experiment="e"),
+    "ResumeExperiment": experiment_pb.ResumeExperimentRequest(experiment="e"),
+    "StopExperiment": experiment_pb.StopExperimentRequest(experiment="e"),
+    "DeleteExperiment": experiment_pb.DeleteExperimentRequest(experiment="e"),
+    "PreviewSearch": experiment_pb.PreviewSearchRequest(config=to_map(config())),
+    "ListTrials": experiment_pb.ListTrialsRequest(experiment="e"),
+    "GetTrial": experiment_pb.GetTrialRequest(experiment="e"),
+    "BestTrials": experiment_pb.BestTrialsRequest(experiment="e"),
+    "UpdateExperiment": experiment_pb.UpdateExperimentRequest(experiment="e", max_trials=9),
+    "EnqueueTrial": experiment_pb.EnqueueTrialRequest(experiment="e", hparams=to_map({"rate": 0.01, "layers": 2})),
+    "ExplainTrial": experiment_pb.ExplainTrialRequest(experiment="e"),
+    "WatchEvents": experiment_pb.WatchEventsRequest(experiment="e"),
+}
+RPCS: Mapping[str, Message] = {f"rungway.v1.SearchService/{name}": request for name, request in SEARCH.items()} | {
+    f"rungway.v1.ExperimentService/{name}": request for name, request in EXPERIMENTS.items()
+}
+"""By "package.Service/Method"."""
+
+
+def descriptors() -> set[str]:
+    """Every rpc that the contract has."""
+    return {
+        f"{service.full_name}/{method.name}"
+        for file in (search_pb, experiment_pb)
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+
+
+def request_for(rpc: str, experiment: str) -> Message:
+    """The request of this rpc, about this experiment where it is about one."""
+    request = type(RPCS[rpc])()
+    request.CopyFrom(RPCS[rpc])
+    if "experiment" in request.DESCRIPTOR.fields_by_name:
+        request.experiment = experiment  # type: ignore[attr-defined]  # just looked
+    return request
+
+
+class Transport(Protocol):
+    """A way to the service."""
+
+    def call(self, rpc: str, request: Message, headers: Mapping[str, str]) -> Refusal | None:
+        """Send it, with these headers; how it was refused, None when it was not. Of a stream the first message."""
+        ...
+
+
+@dataclass(frozen=True)
+class Grpc:
+    """gRPC over a channel."""
+
+    channel: grpc.Channel
+
+    def call(self, rpc: str, request: Message, headers: Mapping[str, str]) -> Refusal | None:
+        """See Transport."""
+        data, metadata = request.SerializeToString(), tuple(headers.items())
+        try:
+            if rpc.endswith("/WatchEvents"):
+                stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(f"/{rpc}")
+                events = stream(data, timeout=20, metadata=metadata)
+                next(iter(events), None)
+                events.cancel()
+            else:
+                method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{rpc}")
+                method(data, timeout=20, metadata=metadata)
+        except grpc.RpcError as error:
+            return refusal_of(error)
+        return None
