@@ -382,10 +382,10 @@ def test_a_loop_that_never_comes_back_lets_the_lease_lapse(server: ScriptedServe
 
 
 def test_a_lease_that_was_lost_is_not_renewed_again(server: ScriptedServer, client: Client) -> None:
-    server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
+    server.on("Ask", assigned(assignment(0, lease_seconds=1.5)))
     server.on("Heartbeat", heartbeat(trial_pb2.DECISION_SUPERSEDED))
     got = client.ask()
-    time.sleep(0.3)
+    time.sleep(2.0)
     assert len(server.requests("Heartbeat")) == 1
     assert got
 
