@@ -132,6 +132,14 @@ class Ladder:
             return {told.trial for told in ranked(found)[:many]}
         return certain(found, self.bracket.rungs[k])
 
+    def gone(self) -> list[set[int]]:
+        """The trials that have left each rung, and whose results still count."""
+        return [{told.trial for told in rung if self.rung_of[told.trial] > k} for k, rung in enumerate(self.results)]
+
+    def entitled(self) -> list[set[int]]:
+        """The best of each rung."""
+        return [self.best(k) for k in range(len(self.results))]
+
     def waiting(self) -> set[int]:
         """The living trials that may go up and have not done so."""
         rungs = range(len(self.results))
@@ -172,8 +180,11 @@ class Game:
         left = itertools.repeat(0.5, 1000)
         while self.engine.tally().state is ExperimentState.RUNNING:
             self.step(len(self.held), next(left))
-        if any(ladder.waiting() for ladder in self.ladders):
-            raise Broken("the search has ended though a trial may go up")
+        for ladder in self.ladders:
+            if ladder.waiting():
+                raise Broken(f"the search has ended though {ladder.waiting()} may go up")
+            if self.plan.rule is SYNC and ladder.gone() != ladder.entitled():
+                raise Broken(f"{ladder.gone()} went up, {ladder.entitled()} were the best at the end")
 
     def step(self, turn: int, result: object) -> None:
         """A worker asks, or something becomes of a trial that is held."""
@@ -231,8 +242,10 @@ class Game:
         ladder.tell(lease.trial, None if math.isnan(score) else score)
         if verdict.decision is Decision.CONTINUE:
             self.goes_up(ladder, lease.trial)
-        else:
-            del self.held[lease.trial]
+            return
+        del self.held[lease.trial]
+        if lease.trial in ladder.waiting():
+            raise Broken(f"trial {lease.trial} has to wait though it may go up")
 
     def watch_progress(self, *, may_drop: bool) -> None:
         """The part done never drops but for erased results, and is the whole only at the end."""

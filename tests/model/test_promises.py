@@ -1,4 +1,9 @@
-"""What the engine promises about going up, on the store with a real Redis; and that the games would notice a lapse."""
+"""What the engine promises about going up, on the store with a real Redis; and that the games notice a broken promise.
+
+`RUNGWAY_MODEL_PROFILE=long` plays twenty times as many games, others each time.
+"""
+
+import os
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -11,13 +16,16 @@ from tests.model.mutants import MUTANTS
 from tests.model.plans import ASYNC, SYNC
 from tests.model.promises import LEASE_MS, UNLIMITED, Broken, Game, Move, games
 
-QUICK = settings(max_examples=100, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+LONG = os.environ.get("RUNGWAY_MODEL_PROFILE") == "long"
+COMMON = settings(deadline=None, database=None, print_blob=True)
+TRUE = settings(COMMON, max_examples=2000 if LONG else 100, derandomize=not LONG)
+MISTAKEN = settings(COMMON, max_examples=100, derandomize=True, phases=[Phase.generate])
 
 
 def play(workbench: Workbench, rule: PromotionRule, store: RedisStore | None = None) -> None:
     """Play as many games under the rule as the settings say. Raises Broken."""
 
-    @settings(QUICK, phases=[Phase.generate, *([Phase.shrink] if store is None else [])])
+    @settings(MISTAKEN if store else TRUE)
     @given(game=games(rule), smaller_is_better=st.booleans())
     def one(game: tuple[Plan, list[Move]], smaller_is_better: bool) -> None:
         plan, moves = game
@@ -29,6 +37,7 @@ def play(workbench: Workbench, rule: PromotionRule, store: RedisStore | None = N
     one()
 
 
+@pytest.mark.timeout(3600 if LONG else 120)
 @pytest.mark.parametrize("rule", [ASYNC, SYNC])
 def test_whoever_may_go_up_does_and_nobody_else(workbench: Workbench, rule: PromotionRule) -> None:
     """Async: no new trial while one of its bracket waits that is among the best floor(n / divisor) of its rung. Sync: a
