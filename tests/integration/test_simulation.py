@@ -20,7 +20,7 @@ from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import stage
-from rungway_server.simulation.study import halving, speed_up_cases, speed_up_table, straggler_cases, straggler_table
+from rungway_server.simulation.study import FLEETS, HEADINGS, SEEDS, halving, rows
 from rungway_server.simulation.summary import summarise
 from rungway_server.simulation.synthetic import SyntheticCurves
 from rungway_server.simulation.table import read_table
@@ -173,6 +173,28 @@ def check_drops(done: Run) -> list[float]:
     return again
 
 
+async def test_reports_on_the_way_change_no_decision(store: Store) -> None:
+    search = planned(name="adaptive_asha", max_trials=60, max_length=27, divisor=3)
+    fleet = Fleet(5, 0.7, seed=9)
+    rare, often = [await run(store, search, each) for each in (fleet, replace(fleet, report_every=2))]
+    decided = [step for step in often.steps if step.reason != "between_rungs"]
+    assert [(step.worker, step.trial, step.decision, step.rung) for step in decided] == [
+        (step.worker, step.trial, step.decision, step.rung) for step in rare.steps
+    ]
+    assert often.end == pytest.approx(rare.end)
+    lengths = {rung.length for bracket in search.plan.brackets for rung in bracket.rungs}
+    assert {job.end for job in often.jobs} == {*range(2, 27, 2), *lengths}
+
+
+async def test_reports_on_the_way_save_what_was_trained(store: Store) -> None:
+    fleet = Fleet(6, 0.5, 0.03, DropForm.TOLD, seed=2, report_every=1)
+    done = await run(store, planned(4.0, **HALVING), fleet)
+    check_drops(done)
+    check_workers(done)
+    rungs = {rung.length for rung in planned(4.0, **HALVING).plan.brackets[0].rungs}
+    assert any(step.decision == "dropped" and step.start not in {0, *rungs} for step in done.steps)
+
+
 async def test_leases_of_live_workers_never_lapse(store: Store) -> None:
     search = planned(0.5, **HALVING)
     curves = SyntheticCurves("power", 0, 27, 81, seconds_per_unit=60.0)  # 120 leases long
@@ -207,15 +229,24 @@ async def test_asynchronous_promotion_trains_the_first_to_the_end_earlier(store:
     assert 0 < first[0] < 0.8 * first[1]
 
 
-async def test_the_study_prints_its_tables() -> None:
+def test_the_study_prints_its_table() -> None:
     table = read_table(TABLE)
     small = replace(table, values=table.values[:60, :9], elapsed=table.elapsed[:60, :10])
-    rows = straggler_table(await straggler_cases(small, (1, 4), 2), 9).splitlines()
-    assert len(rows) == 3 + 2 * 4
-    assert len({row.count("|") for row in rows}) == 1
-    rows = speed_up_table(await speed_up_cases(small, (1, 4), 2)).splitlines()
-    assert len(rows) == 2 + 2
-    assert rows[2].startswith("| 1 | ")
+    lines = [*HEADINGS, *rows(small, (Fleet(1), Fleet(4, 1.0, 0.01), Fleet(4)), seeds=2)]
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[3].startswith("| 1 | 0 | 0 | ")
+    assert lines[3].endswith("(x1.0) |")  # as fast as itself
+
+
+@pytest.mark.slow
+def test_the_documented_table_is_what_the_study_prints() -> None:
+    """One line of it: the worst trouble on 64 workers."""
+    fleets = [fleet for fleet in FLEETS if fleet.straggler_sd == 2 and fleet.workers == 64]
+    (line,) = rows(read_table(TABLE), fleets, SEEDS)
+    documented = (EXAMPLES.parent / "docs" / "simulation.md").read_text(encoding="utf-8")
+    *figures, _, _, _ = line.split(" | ")  # how many times as fast as one worker needs the line of one worker
+    assert f"\n{' | '.join(figures)} | " in documented
+    assert all(f"\n{heading}\n" in documented for heading in HEADINGS)
 
 
 def invoke(*arguments: str) -> Result:
@@ -248,6 +279,15 @@ def test_the_same_command_gives_the_same_json() -> None:
     assert first["busy"] + first["lost"] + first["waiting"] == pytest.approx(1)
 
 
+def test_trials_are_the_rows_nearest_to_them() -> None:
+    search = (str(EXAMPLES / "simulated.yaml"), "--curves", str(TABLE), "--workers", "8", "--output", "json")
+    near, dealt = timeless(invoke(*search)), timeless(invoke(*search, "--rows", "dealt"))
+    assert near["notes"] == ["rows: of 2000, the nearest by hyperparameters; several trials may share one"]
+    assert dealt["notes"] == ["rows: dealt by the seed, whatever a trial's hyperparameters"]
+    assert near["best"] != dealt["best"]
+    assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # no luck is left in it
+
+
 def timeless(result: Result) -> Mapping[str, Any]:
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads(result.stdout)
@@ -278,7 +318,10 @@ def test_the_animation_moves_for_fifteen_seconds_and_stays_small(tmp_path: Path)
         (("--synthetic", "power", "--curves", str(TABLE)), 2, "name one source of curves"),
         (("--curves", "absent.npz"), 2, "absent.npz: cannot be read"),
         (("--curves", str(TABLE), "--task", "letters"), 2, "has no task 'letters'; its tasks: digits"),
-        (("--synthetic", "power", "--drop-form", "loud"), 2, "wanted one of silent, told"),
+        (("--synthetic", "power", "--drop-form", "loud"), 2, "--drop-form: got 'loud', wanted one of silent, told"),
+        (("--synthetic", "power", "--rows", "best"), 2, "--rows: got 'best', wanted one of auto, nearest, dealt"),
+        (("--synthetic", "power", "--rows", "nearest"), 2, "--rows nearest needs --curves"),
+        (("--curves", str(TABLE), "--rows", "nearest"), 2, "hyperparameters: without lr, momentum, batch_size"),
         (("--synthetic", "power", "--straggler-sd", "inf"), 2, "got inf, wanted a finite number"),
         (("--synthetic", "power", "--csv", "absent/events.csv"), 2, "cannot be written"),
     ],

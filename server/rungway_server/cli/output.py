@@ -131,6 +131,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def many(number: int, noun: str) -> str:
+    """ "1 trial", "1,024 trials"."""
+    return f"{number:,} {noun}{'s'[: number != 1]}"
+
+
 def unit_name(unit: str) -> str:
     """The unit of lengths in a text; a configuration need not name one."""
     return unit or "units"

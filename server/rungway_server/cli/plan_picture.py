@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rungway_server.cli.output import unit_name
+from rungway_server.cli.output import many, unit_name
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.preview import BracketPreview, PlanPreview
-from rungway_server.simulation.look import FAINT, INK, figure, quiet, rung_colours, titles
+from rungway_server.simulation.look import FAINT, INK, LADDER, figure, quiet, rung_colours, titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAR = 0.62
 """Height of a rung, of the 1 between two."""
-_ABOVE, _BELOW = 1.0, 0.45
+_ABOVE, _BELOW = 1.2, 0.45
 """Room for the titles and for the names of the brackets (inches)."""
 _NARROWEST = 0.012
 """Width of a rung that hardly anybody reaches, of the whole."""
@@ -32,7 +32,9 @@ def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
     _axes(axes, plan, lengths)
     saved = preview.total_length / preview.random_search_length
     cost = f"{preview.total_length:,} {unit_name(plan.unit)} in all, {saved:.1%} of training every trial to the end"
-    titles(canvas, 0.11, title, f"{plan.max_trials:,} trials, {cost}")
+    titles(canvas, 0.11, title, f"{many(plan.max_trials, 'trial')}, {cost}")
+    key = f"bars: how many trials train to that many {unit_name(plan.unit)} or further"
+    canvas.text(0.11, 1 - 0.95 / height, key, fontsize=9.5, color=INK, va="center")
     canvas.savefig(path, format=path.suffix.lower().removeprefix("."))
 
 
@@ -53,7 +55,7 @@ def _bracket(
         width, y = max(0.8 * trials / most, _NARROWEST) if trials else 0.0, lengths.index(length)
         axes.barh(y, width, height=BAR, left=column - width / 2, color=colour, linewidth=0, zorder=3)
         inside = width > 0.3
-        colour_of_text = "white" if inside and y else INK
+        colour_of_text = "white" if inside and colour != LADDER[0] else INK
         axes.text(
             column if inside else column + width / 2 + 0.02, y, f"{trials:,}", ha="center" if inside else "left",
             va="center", fontsize=9.5, fontweight="bold", color=colour_of_text, zorder=4,
@@ -67,7 +69,6 @@ def _axes(axes: "Axes", plan: Plan, lengths: Sequence[int]) -> None:
     axes.set_ylim(-0.5, len(lengths) - 0.5)
     axes.set_xticks(range(len(plan.brackets)), names)
     axes.set_yticks(range(len(lengths)), [f"{length:,}" for length in lengths])
-    axes.set_ylabel(f"trained to ({unit_name(plan.unit)})", color=INK, fontsize=9.5)
     for y in range(len(lengths)):
         axes.axhline(y, color=FAINT, linewidth=0.6, linestyle=(0, (1, 3)), zorder=1)
     quiet(axes)

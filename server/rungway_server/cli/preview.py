@@ -16,6 +16,7 @@ from rungway_server.cli.output import (
     count,
     errors,
     fail,
+    many,
     plain,
     print_json,
     print_notes,
@@ -72,7 +73,7 @@ def preview(
     out = console()
     _print(out, config, plan, result)
     if expected is not None:
-        out.print(f"Expected time with {count(workers or 0)} workers: {time_text(expected)}", "", sep="\n")
+        out.print(f"Expected time with {many(workers or 0, 'worker')}: {time_text(expected)}", "", sep="\n")
     print_notes(out, (*notes, *_accuracy(plan, result)))
     if plot:
         out.print(f"Written: {plot}", soft_wrap=True)
@@ -92,24 +93,21 @@ def _accuracy(plan: Plan, result: PlanPreview) -> tuple[str, ...]:
 
 def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview) -> None:
     unit = unit_name(plan.unit)
-    many = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
-    out.print(f"{config.searcher.name}: {_trials(plan.max_trials)}{many}, up to {count(plan.max_length)} {unit} each")
+    brackets = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
+    trials = many(plan.max_trials, "trial")
+    out.print(f"{config.searcher.name}: {trials}{brackets}, up to {count(plan.max_length)} {unit} each")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
-        columns = {
-            f"Bracket {start + index + 1}": bracket.rows
-            for index, bracket in enumerate(result.brackets[start : start + BRACKETS_PER_TABLE])
-        }
-        if len(columns) > 1 and start + len(columns) == len(result.brackets):
+        some = result.brackets[start : start + BRACKETS_PER_TABLE]
+        columns = {f"Bracket {start + index + 1}": bracket.rows for index, bracket in enumerate(some)}
+        if len(result.brackets) == 1:
+            columns = {"Trials": result.total}
+        elif start + len(some) == len(result.brackets):
             columns["All"] = result.total
         out.print("", _table(columns, unit), sep="\n")
     cost = table(f"Total length trained ({unit})", ">Length", ">Share")
     cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
-    cost.add_row(f"random search, {_trials(plan.max_trials)}", count(result.random_search_length), "100.0%")
+    cost.add_row(f"random search, {trials}", count(result.random_search_length), "100.0%")
     out.print("", cost, "", sep="\n")
-
-
-def _trials(number: int) -> str:
-    return f"{count(number)} trial{'s'[: number != 1]}"
 
 
 def _table(columns: Mapping[str, Sequence[PreviewRow]], unit: str) -> Table:

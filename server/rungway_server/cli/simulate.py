@@ -2,16 +2,37 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from rungway_server.cli.options import Exit, FileArgument, Output, OutputOption
 
 if TYPE_CHECKING:
-    from rungway_server.simulation.fleet import DropForm, Fleet
+    from rungway_server.simulation.fleet import Fleet
     from rungway_server.simulation.order import Order, Source
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+RowsOption = Annotated[
+    str,
+    typer.Option(
+        help="Which row of the table a trial is: 'nearest' by hyperparameters, 'dealt' by the seed, 'auto' (nearest"
+        " where the search has all of the table's)."
+    ),
+]
+ReportEveryOption = Annotated[
+    int | None, typer.Option(min=1, help="Report at every multiple of this length. Default: only at decisions.")
+]
+StragglerOption = Annotated[
+    float, typer.Option(min=0, help="Training takes 1 + |N(0, this)| times as long, drawn per job.")
+]
+DropProbabilityOption = Annotated[
+    float, typer.Option(min=0, max=0.99, help="In each unit of time a job is dropped with this probability.")
+]
 
 
 def simulate(
@@ -29,12 +50,8 @@ def simulate(
         float | None,
         typer.Option(min=1e-6, help="What a unit of length takes, instead of what was recorded (1 for made-up ones)."),
     ] = None,
-    straggler_sd: Annotated[
-        float, typer.Option(min=0, help="Training takes 1 + |N(0, this)| times as long, drawn per job.")
-    ] = 0.0,
-    drop_probability: Annotated[
-        float, typer.Option(min=0, max=0.99, help="In each unit of time a job is dropped with this probability.")
-    ] = 0.0,
+    straggler_sd: StragglerOption = 0.0,
+    drop_probability: DropProbabilityOption = 0.0,
     drop_form: Annotated[
         str, typer.Option(help="How a drop shows: 'silent' (the lease lapses) or 'told' (the worker says so).")
     ] = "silent",
@@ -49,20 +66,25 @@ def simulate(
         Path | None,
         typer.Option(metavar="OUT.gif", help="Draw synchronous beside asynchronous promotion on this ladder."),
     ] = None,
+    rows: RowsOption = "auto",
+    report_every: ReportEveryOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run a search on a simulated clock: every decision by the service's own code, training by recorded curves."""
     import math
 
     from rungway_server.cli.drawing import check_matplotlib
-    from rungway_server.simulation.fleet import Fleet
+    from rungway_server.simulation.fleet import DropForm, Fleet
     from rungway_server.simulation.order import Source
+    from rungway_server.simulation.rows import RowRule
 
     check_matplotlib(plot, animate)
     _check_finite(seconds_per_unit, straggler_sd, drop_probability, horizon)
     end = math.inf if horizon is None else horizon
-    fleet = Fleet(workers, straggler_sd, drop_probability, _drop_form(drop_form), end, seed)
-    order = _order(file, Source(curves, task, synthetic, seconds_per_unit), fleet)
+    form = _one_of(DropForm, "--drop-form", drop_form)
+    fleet = Fleet(workers, straggler_sd, drop_probability, form, end, seed, report_every or 0)
+    source = Source(curves, task, synthetic, seconds_per_unit, _one_of(RowRule, "--rows", rows))
+    order = _order(file, source, fleet)
     _run(order, target or [], output, csv, plot)
     if animate:
         _animate(order, animate, output)
@@ -77,13 +99,12 @@ def _check_finite(*numbers: float | None) -> None:
         raise fail(Exit.USAGE, f"got {wrong[0]}, wanted a finite number")
 
 
-def _drop_form(text: str) -> "DropForm":
+def _one_of(kind: type[_Choice], option: str, text: str) -> _Choice:
     from rungway_server.cli.output import fail
-    from rungway_server.simulation.fleet import DropForm
 
-    if text not in list(DropForm):
-        raise fail(Exit.USAGE, f"--drop-form: got {text!r}, wanted one of {', '.join(DropForm)}")
-    return DropForm(text)
+    if text not in list(kind):
+        raise fail(Exit.USAGE, f"{option}: got {text!r}, wanted one of {', '.join(kind)}")
+    return kind(text)
 
 
 def _order(file: Path, source: "Source", fleet: "Fleet") -> "Order":
@@ -153,4 +174,6 @@ def _failing() -> Iterator[None]:
 
 
 def _title(order: "Order") -> str:
-    return f"{order.config.searcher.name} on {order.curves.name}, {order.fleet.workers:,} workers"
+    from rungway_server.cli.output import many
+
+    return f"{order.config.searcher.name} on {order.curves.name}, {many(order.fleet.workers, 'worker')}"

@@ -1,7 +1,9 @@
 """Reading the searcher section of a configuration."""
 
+from dataclasses import replace
+
 from rungway_server.domain.fields import Section, shown
-from rungway_server.domain.ladder import MAX_RUNGS, Mode
+from rungway_server.domain.ladder import MAX_RUNGS, Mode, log_floor
 from rungway_server.domain.lengths import read_budget, read_length
 from rungway_server.domain.population_reader import read_population
 from rungway_server.domain.searcher_config import (
@@ -44,8 +46,11 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     _note_ignored(section, name, notes)
     if name is SearcherName.PBT:
         return read_population(section, metric)
-    section.allow(KEYS[name], unsaid=_unsaid(name))
-    return _read(section, name, metric, notes)
+    if name is not SearcherName.ASYNC_HALVING:
+        section.allow(KEYS[name], unsaid=_unsaid(name))
+        return _read(section, name, metric, notes)
+    section.allow((*KEYS[name], "max_rungs"), unsaid=_unsaid(name))
+    return _with_max_rungs(section, _read(section, name, metric, notes))
 
 
 def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -> SearcherConfig:
@@ -127,11 +132,28 @@ def _divisor(section: Section, default: float) -> float:
     return divisor
 
 
+def _with_max_rungs(section: Section, searcher: SearcherConfig) -> SearcherConfig:
+    """async_halving with `max_rungs`: so many rungs at most, as many as lengths and trials can fill (as in
+    adaptive_asha)."""
+    if not section.has("max_rungs"):
+        return searcher
+    for other in ("num_rungs", "min_length"):
+        if section.has(other):
+            section.refuse("max_rungs", f"given together with {section.spelling(other)}, wanted one of them")
+    most = section.integer("max_rungs", least=1, most=MAX_RUNGS)
+    filled = [log_floor(x, searcher.divisor, MAX_RUNGS) + 1 for x in (searcher.full_length, searcher.max_trials)]
+    return replace(searcher, num_rungs=min(most, *filled))
+
+
 def _num_rungs(section: Section) -> int | None:
     if section.has("min_length"):
         if section.has("num_rungs"):
             section.refuse("num_rungs", f"given together with {section.spelling('min_length')}, wanted one of them")
         return None
+    if not section.has("num_rungs"):
+        if not section.has("max_rungs"):
+            section.refuse("num_rungs", f"missing, wanted an integer from 1 to {MAX_RUNGS}, or min_length")
+        return 1
     return section.integer("num_rungs", least=1, most=MAX_RUNGS)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rungway_server.cli.output import many
 from rungway_server.simulation.look import (
     BEST,
     FAINT,
@@ -100,7 +101,7 @@ def _axes(axes: "Axes", workers: int, end: float) -> None:
 
 def _words(canvas: "Figure", order: Order, runs: Sequence[Run], colours: dict[int, str]) -> None:
     left, fleet = _CHARTS[0][0], order.fleet
-    title = f"The same {order.plan.max_trials} trials on {fleet.workers} workers, promoted in two ways"
+    title = f"The same {many(order.plan.max_trials, 'trial')} on {many(fleet.workers, 'worker')}, promoted in two ways"
     canvas.text(left, 0.945, title, fontsize=14.5, fontweight="bold", color=INK, va="center")
     parts = [f"recorded learning curves: {order.curves.name}", "a row is a worker"]
     if fleet.straggler_sd:

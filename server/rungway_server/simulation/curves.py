@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from rungway_server.domain.philox import philox, round_keys
-
 SECONDS_PER_UNIT = 1.0
 """What a unit of length takes where nothing else is known."""
 
@@ -36,24 +34,6 @@ class Curves(Protocol):
     def finals(self) -> Sequence[float]:
         """The results at `max_length` of everything that a search could have drawn."""
         ...
-
-
-class Permutation:
-    """Trial numbers to rows of a table: the rows in an order drawn from the seed, and again in another order when they
-    are used up."""
-
-    def __init__(self, rows: int, seed: int) -> None:
-        self._rows = rows
-        self._keys = round_keys(seed, 0x526F7773)
-        self._orders: list[list[int]] = []
-
-    def __getitem__(self, trial: int) -> int:
-        """The row of a trial, from 0."""
-        turn, place = divmod(trial, self._rows)
-        while len(self._orders) <= turn:
-            bits = [philox((row, len(self._orders), 0, 0), self._keys) for row in range(self._rows)]
-            self._orders.append(sorted(range(self._rows), key=bits.__getitem__))
-        return self._orders[turn][place]
 
 
 def check_fit(curves: Curves, max_length: int, smaller_is_better: bool) -> None:

@@ -1,6 +1,7 @@
 """The simulation: workers as events on a clock, and every decision made by the service's own store.
 
-A worker trains to the next length at which a decision is made, tells, and goes on, or asks again. What happens at one
+A worker trains to the next length at which a decision is made, or its fleet reports, tells, and goes on, or asks
+again. What happens at one
 moment is told together, in the order of the workers, and then those without work ask together. A worker that has to
 wait asks again at the next moment at which anything happens: a real one polls, and loses up to a second by it. Leases
 of live workers are renewed when they would lapse, those of silent ones are not.
@@ -10,7 +11,7 @@ import heapq
 import time
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import (
@@ -26,7 +27,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.simulation.curves import Curves
-from rungway_server.simulation.fleet import DropForm, Fleet, Luck
+from rungway_server.simulation.fleet import DropForm, Fate, Fleet, Luck
 from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run, Step
 
@@ -57,6 +58,14 @@ async def simulate(
     return run
 
 
+class _Running(NamedTuple):
+    """A job under way, and what is to happen on the rest of its way to the next decision."""
+
+    lease: Lease
+    job: Job
+    fate: Fate
+
+
 class _Simulation:
     """The state of one simulation: events to come, idle workers, jobs under way by worker."""
 
@@ -68,7 +77,7 @@ class _Simulation:
         self._keep_steps = keep_steps
         self._run = Run(plan, fleet)
         self._idle = list(range(fleet.workers))
-        self._jobs: dict[int, tuple[Lease, Job]] = {}
+        self._jobs: dict[int, _Running] = {}
         self._drops: dict[int, int] = {}
         self._leases = Leases()
         # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease lapses.
@@ -84,8 +93,8 @@ class _Simulation:
                 run.end = self._fleet.horizon
                 break
             workers = self._due(now)
-            finished = [worker for worker in workers if self._jobs[worker][1].told]
-            dropped = [worker for worker in workers if not self._jobs[worker][1].told]
+            finished = [worker for worker in workers if self._jobs[worker].job.told]
+            dropped = [worker for worker in workers if not self._jobs[worker].job.told]
             for start in range(0, len(finished), MOST_AT_ONCE):
                 await self._tell(now, finished[start : start + MOST_AT_ONCE])
             for worker in dropped:
@@ -94,7 +103,7 @@ class _Simulation:
                 run.end = now
             await self._hand_out(now)
         unfinished = sorted(self._jobs.items())
-        run.jobs += [replace(job, ended=run.end, told=False) for _, (_, job) in unfinished]
+        run.jobs += [replace(job, ended=run.end, told=False) for _, (_, job, _) in unfinished]
         return run
 
     def _due(self, now: float) -> list[int]:
@@ -109,26 +118,28 @@ class _Simulation:
     async def _tell(self, now: float, workers: list[int]) -> None:
         """Tell the results of jobs that ended well; go on where the verdict says so."""
         jobs = [self._jobs.pop(worker) for worker in workers]
-        metrics = [self._curves.metric(job.trial, job.end) for _, job in jobs]
+        metrics = [self._curves.metric(job.trial, job.end) for _, job, _ in jobs]
         results = [
             Result(lease, (Report(job.end, metric),), _CHECKPOINT)
-            for (lease, job), metric in zip(jobs, metrics, strict=True)
+            for (lease, job, _), metric in zip(jobs, metrics, strict=True)
         ]
         answer = await self._timed(self._store.tell(_REF, "", results, now_ms=self._ms(now)))
         self._run.cost.tells += len(results)
-        for (_, job), metric, verdict in zip(jobs, metrics, answer.verdicts, strict=True):
+        for (_, job, fate), metric, verdict in zip(jobs, metrics, answer.verdicts, strict=True):
             self._run.jobs.append(job)
             self._note(now, job, metric, verdict.decision, verdict)
             if verdict.decision is Decision.CONTINUE:
                 self._leases.renewed(verdict.lease, verdict.deadline_ms)
-                self._start(now, job.worker, verdict.lease, job.bracket, job.end, verdict.next_decision_length)
+                goal = verdict.next_decision_length
+                rest = fate if job.end < job.goal else self._draw(job.trial, job.end, goal)
+                self._start(now, job.worker, verdict.lease, job.bracket, job.end, goal, rest)
             else:
                 self._leases.ended(verdict.lease)
                 self._idle.append(job.worker)
 
     async def _drop(self, now: float, worker: int) -> None:
         """A job is lost; its worker is free, and the service learns of it sooner or later."""
-        lease, job = self._jobs.pop(worker)
+        lease, job, _ = self._jobs.pop(worker)
         self._run.jobs.append(job)
         self._run.drops += 1
         self._drops[job.trial] = self._drops.get(job.trial, 0) + 1
@@ -162,19 +173,23 @@ class _Simulation:
             del self._idle[: len(answer.assignments)]
 
     def _take(self, now: float, worker: int, assignment: Assignment) -> None:
-        lease, bracket = assignment.lease, assignment.bracket
+        lease, start, goal = assignment.lease, assignment.from_length, assignment.next_decision_length
         self._leases.renewed(lease, assignment.deadline_ms)
-        job = self._start(now, worker, lease, bracket, assignment.from_length, assignment.next_decision_length)
+        fate = self._draw(lease.trial, start, goal)
+        job = self._start(now, worker, lease, assignment.bracket, start, goal, fate)
         self._note(now, job, None, "assigned", assignment)
 
-    def _start(self, now: float, worker: int, lease: Lease, bracket: int, start: int, end: int) -> Job:
-        """Begin a job: how it will end is drawn here."""
-        trial = lease.trial
-        factor, dropped_after = self._luck.draw(trial, start, end, self._drops.get(trial, 0))
-        seconds = self._curves.seconds(trial, start, end) * factor
-        ended = now + min(seconds, dropped_after)
-        job = Job(worker, trial, bracket, start, end, now, ended, told=seconds <= dropped_after)
-        self._jobs[worker] = (lease, job)
+    def _draw(self, trial: int, start: int, goal: int) -> Fate:
+        return self._luck.draw(trial, start, goal, self._drops.get(trial, 0))
+
+    def _start(self, now: float, worker: int, lease: Lease, bracket: int, start: int, goal: int, fate: Fate) -> Job:
+        """Begin a job: how it will end is known here."""
+        end = self._fleet.next_report(start, goal)
+        seconds = self._curves.seconds(lease.trial, start, end) * fate.factor
+        ended = now + min(seconds, fate.dropped_after)
+        told = seconds <= fate.dropped_after
+        job = Job(worker, lease.trial, bracket, start, end, goal, now, ended, told)
+        self._jobs[worker] = _Running(lease, job, Fate(fate.factor, fate.dropped_after - seconds))
         heapq.heappush(self._events, (ended, worker))
         return job
 
@@ -182,9 +197,10 @@ class _Simulation:
         self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | Verdict | None
     ) -> None:
         if self._keep_steps:
-            rung = self._rungs[job.bracket].get(job.end, -1)
+            rung = self._rungs[job.bracket].get(job.goal, -1)
             reason = answer.explanation.reason.value if answer else "silent"
-            step = Step(now, job.worker, job.trial, job.start, job.end, metric, decision, reason, job.bracket, rung)
+            end = job.goal if decision == "assigned" else job.end
+            step = Step(now, job.worker, job.trial, job.start, end, metric, decision, reason, job.bracket, rung)
             self._run.steps.append(step)
 
     def _ms(self, now: float) -> int:

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
+from typing import NamedTuple
 
 from rungway_server.domain.philox import philox, round_keys
 
@@ -29,6 +30,9 @@ class Fleet:
     `drop_probability` in each unit of time (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning",
     appendix A.1). A dropped job loses what it trained since its last checkpoint, which is its last result; its worker
     asks for other work at once. The simulation ends at `horizon` (simulated seconds) if the search has not.
+
+    Workers report at every multiple of `report_every` (in the plan's unit) and where something is decided; 0 = only
+    there.
     """
 
     workers: int
@@ -37,6 +41,18 @@ class Fleet:
     drop_form: DropForm = DropForm.SILENT
     horizon: float = math.inf
     seed: int = 0
+    report_every: int = 0
+
+    def next_report(self, start: int, goal: int) -> int:
+        """The next length that a worker reports on its way from one length to another."""
+        return min(goal, (start // self.report_every + 1) * self.report_every) if self.report_every else goal
+
+
+class Fate(NamedTuple):
+    """By what a job's training time is multiplied, and after how many more seconds the job would be dropped."""
+
+    factor: float
+    dropped_after: float
 
 
 class Luck:
@@ -50,13 +66,13 @@ class Luck:
         survival = 1.0 - fleet.drop_probability
         self._mean = -unit_seconds / math.log(survival) if 0.0 < survival < 1.0 else math.inf
 
-    def draw(self, trial: int, start: int, end: int, attempt: int) -> tuple[float, float]:
-        """By what a job's training time is multiplied, and after how many seconds of it the job would be dropped."""
+    def draw(self, trial: int, start: int, goal: int, attempt: int) -> Fate:
+        """What happens to a job from its start to the next decision."""
         if not self._sd and self._mean == math.inf:
-            return 1.0, math.inf
-        slow, drop, _, _ = philox((trial, start, end, attempt), self._keys)
+            return Fate(1.0, math.inf)
+        slow, drop, _, _ = philox((trial, start, goal, attempt), self._keys)
         factor = 1.0 + self._sd * abs(_NORMAL.inv_cdf(_open(slow))) if self._sd else 1.0
-        return factor, -self._mean * math.log(_open(drop)) if self._mean < math.inf else math.inf
+        return Fate(factor, -self._mean * math.log(_open(drop)) if self._mean < math.inf else math.inf)
 
 
 def _open(word: int) -> float:

@@ -1,8 +1,10 @@
 """The look that all pictures of simulations share: colours by length, bars of jobs, titles, quiet axes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rungway_server.cli.output import unit_name
 from rungway_server.demo.picture import BEST, FAINT, GRID, INK, KILLED, LADDER
 from rungway_server.domain.plan import Plan
 from rungway_server.simulation.records import Job
@@ -42,7 +44,26 @@ def rung_colours(plan: Plan) -> dict[int, str]:
 
 def colour_of(job: Job, colours: dict[int, str]) -> str:
     """The colour of the rung a job trains towards."""
-    return next(colour for length, colour in colours.items() if job.end <= length)
+    return next(colour for length, colour in colours.items() if job.goal <= length)
+
+
+def whole(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs of each worker, those between two decisions put together to one."""
+    found: list[Job] = []
+    for job in sorted(jobs, key=lambda job: (job.worker, job.began)):
+        last = found[-1] if found else None
+        if last and job.told and _leads_to(last, job):
+            found[-1] = replace(last, end=job.end, ended=job.ended)
+        else:
+            found.append(job)
+    return found
+
+
+def _leads_to(one: Job, other: Job) -> bool:
+    """Whether the same worker trained on without a decision."""
+    return (one.worker, one.trial, one.goal, one.end, one.ended) == (
+        *(other.worker, other.trial, other.goal, other.start, other.began),
+    )
 
 
 def gantt(axes: "Axes", jobs: Sequence[Job], colours: dict[int, str], gap: float) -> None:
@@ -50,7 +71,7 @@ def gantt(axes: "Axes", jobs: Sequence[Job], colours: dict[int, str], gap: float
     from matplotlib.collections import PolyCollection
 
     bars: dict[str, list[list[tuple[float, float]]]] = {}
-    for job in jobs:
+    for job in whole(jobs):
         colour = colour_of(job, colours) if job.told else LOST
         left, right = job.began, max(job.ended - gap, job.began + gap / 2)
         low, high = job.worker - BAR / 2, job.worker + BAR / 2
@@ -83,7 +104,19 @@ def legend(figure: "Figure", right: float, y: float, unit: str, colours: dict[in
     ]
     if lost:
         marks.append(Line2D([], [], marker="s", linestyle="", markersize=7, color=LOST, label="lost"))
-    marks.insert(0, Line2D([], [], linestyle="", label=f"training to ({unit})"))
+    marks.append(
+        Line2D(
+            [],
+            [],
+            marker="s",
+            linestyle="",
+            markersize=7,
+            markerfacecolor="white",
+            markeredgecolor=FAINT,
+            label="waiting",
+        )
+    )
+    marks.insert(0, Line2D([], [], linestyle="", label=f"training to ({unit_name(unit)})"))
     figure.legend(
         handles=marks, loc="center right", bbox_to_anchor=(right, y), ncols=len(marks), frameon=False, fontsize=9,
         labelcolor=INK, handletextpad=0.2, columnspacing=1.1, borderpad=0, borderaxespad=0,

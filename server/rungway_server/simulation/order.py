@@ -7,26 +7,28 @@ from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.plan import Plan
-from rungway_server.service.experiments import plan_search
+from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.simulation.curves import BadCurves, Curves, check_fit
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.records import Run
+from rungway_server.simulation.rows import Dealt, Nearest, RowRule, Rows, lacking
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SHAPES, SyntheticCurves
-from rungway_server.simulation.table import TableCurves, read_table
+from rungway_server.simulation.table import Table, TableCurves, read_table
 
 _NO_CURVES_OF_THEIR_OWN = ("pbt",)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where curves come from: a table's file and task, or a synthetic shape; and how long a unit of length takes."""
+    """Where curves come from: a table's file, task and rows, or a synthetic shape; how long a unit of length takes."""
 
     table: Path | None = None
     task: str | None = None
     synthetic: str | None = None
     seconds_per_unit: float | None = None
+    rows: RowRule = RowRule.AUTO
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +51,9 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
     searcher = planned.config.searcher
     if searcher.name in _NO_CURVES_OF_THEIR_OWN:
         raise BadCurves(f"{searcher.name} changes hyperparameters on the way: no recorded curve shows what comes of it")
-    curves, notes = _find_curves(source, planned.plan, fleet.seed, searcher.metric)
+    curves, notes = _find_curves(source, planned, fleet.seed)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
-    # Curves do not depend on hyperparameters, so what the space is like does not matter here.
-    of_search = [note for note in planned.notes if not note.startswith("hyperparameters:")]
-    notes = [*of_search, *notes, *_idle_notes(planned.plan, fleet)]
+    notes += _idle_notes(planned.plan, fleet)
     return Order(planned.config, planned.plan, curves, fleet, tuple(notes))
 
 
@@ -72,26 +72,51 @@ def with_plan(order: Order, plan: Plan) -> Order:
     return replace(order, plan=plan)
 
 
-def _find_curves(source: Source, plan: Plan, seed: int, metric: str) -> tuple[Curves, list[str]]:
+def _find_curves(source: Source, planned: Planned, seed: int) -> tuple[Curves, list[str]]:
     if (source.table is None) == (source.synthetic is None):
         raise BadCurves("name one source of curves: --curves TABLE.npz, or --synthetic with a shape")
-    if source.synthetic is not None:
-        if source.synthetic not in SHAPES:
-            raise BadCurves(f"no synthetic curves {source.synthetic!r}, there are: {', '.join(SHAPES)}")
-        return SyntheticCurves(
-            source.synthetic, seed, plan.max_length, plan.max_trials, seconds_per_unit=source.seconds_per_unit
-        ), []
+    if source.synthetic is None:
+        return _recorded(source, planned, seed)
+    if source.rows is RowRule.NEAREST:
+        raise BadCurves("--rows nearest needs --curves: made-up curves have no hyperparameters")
+    if source.synthetic not in SHAPES:
+        raise BadCurves(f"no synthetic curves {source.synthetic!r}, there are: {', '.join(SHAPES)}")
+    plan, seconds = planned.plan, source.seconds_per_unit
+    return SyntheticCurves(source.synthetic, seed, plan.max_length, plan.max_trials, seconds_per_unit=seconds), (
+        _without_space(planned)
+    )
+
+
+def _recorded(source: Source, planned: Planned, seed: int) -> tuple[Curves, list[str]]:
     assert source.table is not None
     table = read_table(source.table, source.task)
-    curves, notes = TableCurves(table, seed, seconds_per_unit=source.seconds_per_unit), []
-    rows = len(table.values)
+    rows, notes = _find_rows(source.rows, table, planned, seed)
     if source.task is None and len(table.tasks) > 1:
         notes.append(f"curves: task {table.task}, the first of {', '.join(table.tasks)}")
-    if plan.max_trials > rows:
-        notes.append(f"curves: {plan.max_trials} trials share {rows} rows, so some are trained more than once")
-    if table.metric != metric:
+    if table.metric != planned.config.searcher.metric:
         notes.append(f"curves: the metric is {table.metric!r}, the unit of length {table.unit!r}")
-    return curves, notes
+    return TableCurves(table, seed, seconds_per_unit=source.seconds_per_unit, rows=rows), notes
+
+
+def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tuple[Rows, list[str]]:
+    config, number, trials = planned.config, len(table.values), planned.plan.max_trials
+    if rule is RowRule.NEAREST and not table.columns:
+        raise BadCurves(f"--rows nearest: {table.name} does not tell the hyperparameters of its rows")
+    if rule is RowRule.NEAREST or (rule is RowRule.AUTO and table.columns and not lacking(table.columns, config.space)):
+        nearest = Nearest(table.columns, table.configs, config.space, config.seed)
+        return nearest, [
+            *planned.notes,
+            f"rows: of {number}, the nearest by hyperparameters; several trials may share one",
+        ]
+    notes = [*_without_space(planned), "rows: dealt by the seed, whatever a trial's hyperparameters"]
+    if trials > number:
+        notes.append(f"curves: {trials} trials share {number} rows, so some are trained more than once")
+    return Dealt(number, seed), notes
+
+
+def _without_space(planned: Planned) -> list[str]:
+    """Its notes without those on the space, which does not matter where curves do not depend on hyperparameters."""
+    return [note for note in planned.notes if not note.startswith("hyperparameters:")]
 
 
 def _idle_notes(plan: Plan, fleet: Fleet) -> list[str]:

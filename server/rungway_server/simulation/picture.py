@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rungway_server.cli.output import many, number, unit_name
 from rungway_server.simulation.look import (
     BEST,
     FAINT,
@@ -51,16 +52,22 @@ def draw(run: Run, summary: Summary, title: str, metric: str, path: Path) -> Non
 
 
 def _subtitle(run: Run, summary: Summary) -> str:
-    parts = [f"{summary.trials:,} trials", f"{summary.trained_length:,} {run.plan.unit} trained"]
-    parts += [f"{run.fleet.workers:,} workers", f"{summary.full:,} trained to the end"]
+    parts = [many(summary.trials, "trial"), f"{summary.trained_length:,} {unit_name(run.plan.unit)} trained"]
+    parts.append(f"{summary.full:,} trained to the end")
     if summary.drops:
-        parts.append(f"{summary.drops:,} jobs dropped")
+        parts.append(f"{many(summary.drops, 'job')} dropped")
     return ", ".join(parts)
 
 
 def _best(axes: "Axes", run: Run, summary: Summary, metric: str) -> None:
     _steps(axes, summary.best, run.end, FAINT, "best so far, at any length")
-    _steps(axes, summary.best_full, run.end, BEST, f"best trained to the end ({run.plan.max_length:,} {run.plan.unit})")
+    _steps(
+        axes,
+        summary.best_full,
+        run.end,
+        BEST,
+        f"best trained to the end ({run.plan.max_length:,} {unit_name(run.plan.unit)})",
+    )
     values = [point.metric for point in (*summary.best, *summary.best_full)]
     if values and min(values) > 0 and max(values) > 4 * min(values):
         from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -78,7 +85,8 @@ def _best(axes: "Axes", run: Run, summary: Summary, metric: str) -> None:
 def _steps(axes: "Axes", points: Sequence[Point], end: float, colour: str, label: str) -> None:
     if points:
         times, values = [point.time for point in points], [point.metric for point in points]
-        axes.step([*times, end], [*values, values[-1]], where="post", color=colour, linewidth=2, label=label, zorder=3)
+        name = f"{label}: {number(values[-1])}"
+        axes.step([*times, end], [*values, values[-1]], where="post", color=colour, linewidth=2, label=name, zorder=3)
         axes.plot(times, values, "o", color=colour, markersize=3.5, zorder=4)
 
 
@@ -87,7 +95,9 @@ def _workers(axes: "Axes", run: Run, colours: dict[int, str]) -> None:
         gantt(axes, run.jobs, colours, run.end / 1500)
         axes.set_ylim(run.fleet.workers - 0.5, -0.5)
         axes.set_yticks([])
-        axes.set_ylabel(f"{run.fleet.workers} workers, a row each", color=INK, fontsize=9.5)
+        axes.set_ylabel(
+            f"{many(run.fleet.workers, 'worker')}, a row each" if run.fleet.workers > 1 else "", color=INK, fontsize=9.5
+        )
         return
     times = [run.end * index / _SAMPLES for index in range(_SAMPLES + 1)]
     kinds = [*reversed(colours.values()), LOST]

@@ -31,7 +31,8 @@ class Step:
 class Job:
     """A worker trained a trial from one length to another, between two times (simulated seconds).
 
-    `told` is false for what was dropped, or not finished when the run ended; `end` is then what it trained towards.
+    `goal` is the next length at which something is decided, `end` that or a report on the way there. `told` is false
+    for what was dropped, or not finished when the run ended; `end` is then what it trained towards.
     """
 
     worker: int
@@ -39,6 +40,7 @@ class Job:
     bracket: int
     start: int
     end: int
+    goal: int
     began: float
     ended: float
     told: bool

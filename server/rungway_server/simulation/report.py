@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rungway_server.cli.output import count, number, plain, share, table
+from rungway_server.cli.output import count, number, plain, share, table, unit_name
 from rungway_server.domain.plan import Plan
 from rungway_server.simulation.records import Cost, Run, Step
 from rungway_server.simulation.summary import Point, Summary
@@ -33,7 +33,7 @@ def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
     """Print the figures of a run."""
     out.print(title, "", _figures(run.plan, summary), sep="\n")
     out.print("", _lengths(run.plan, summary), sep="\n")
-    out.print("", _best(summary, run.plan.unit), sep="\n")
+    out.print("", _best(summary, unit_name(run.plan.unit)), sep="\n")
     if summary.targets:
         out.print("", _targets(summary), sep="\n")
     out.print("", speed(run.cost), sep="\n", soft_wrap=True)
@@ -42,7 +42,7 @@ def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
 def speed(cost: Cost) -> str:
     """How fast the simulation itself went."""
     return (
-        f"Simulated in {cost.seconds:.1f} s: {count(cost.decisions)} decisions ({count(cost.asks)} asks,"
+        f"Simulated in {cost.seconds:.3g} s: {count(cost.decisions)} decisions ({count(cost.asks)} asks,"
         f" {count(cost.tells)} tells) in {count(cost.calls)} calls, {count(_rate(cost))} a second;"
         f" {share(cost.store_seconds, cost.seconds)} of the time in the store."
     )
@@ -84,12 +84,12 @@ def _rate(cost: Cost) -> int:
 
 
 def _figures(plan: Plan, summary: Summary) -> Table:
-    grid = table("Simulated", ">Value")
+    grid, unit = table("Simulated", ">Value"), unit_name(plan.unit)
     grid.add_row("time" if summary.done else "time (the search goes on)", time_text(summary.end))
     grid.add_row("trials", f"{count(summary.trials)} of {count(plan.max_trials)}")
-    grid.add_row(f"trained ({plan.unit})", count(summary.trained_length))
+    grid.add_row(f"trained ({unit})", count(summary.trained_length))
     full = f"{count(summary.full)}, the first after {time_text(summary.first_full)}" if summary.full else "0"
-    grid.add_row(f"trained to the end ({count(plan.max_length)} {plan.unit})", full)
+    grid.add_row(f"trained to the end ({count(plan.max_length)} {unit})", full)
     grid.add_row("jobs dropped", count(summary.drops))
     grid.add_row("workers busy", share(summary.busy, 1))
     grid.add_row("workers busy with what was lost", share(summary.lost, 1))
@@ -98,7 +98,7 @@ def _figures(plan: Plan, summary: Summary) -> Table:
 
 
 def _lengths(plan: Plan, summary: Summary) -> Table:
-    grid = table(f">Trained to ({plan.unit})", ">Trials")
+    grid = table(f">Trained to ({unit_name(plan.unit)})", ">Trials")
     for row in summary.lengths:
         grid.add_row(count(row.length), count(row.trials))
     return grid
@@ -112,8 +112,8 @@ def _best(summary: Summary, unit: str) -> Table:
             time_text(point.time), number(point.metric), str(point.trial), count(point.length),
             number(full.metric) if full else "",
         )  # fmt: skip
-    if summary.best_full:
-        last = summary.best_full[-1]
+    last = summary.best_full[-1] if summary.best_full else None
+    if last and last != summary.best[-1]:
         grid.add_section()
         grid.add_row(time_text(last.time), "", str(last.trial), count(last.length), number(last.metric))
     return grid

@@ -1,23 +1,23 @@
 """The study of docs/simulation.md: what stragglers, drops and many workers do to synchronous and asynchronous halving.
 
-`python -m rungway_server.simulation.study` (or `make study`) prints its two tables. The set-up follows Li et al. 2020,
-"A System for Massively Parallel Hyperparameter Tuning" (arXiv 1810.05934), section 4 and appendix A.1, with recorded
+`python -m rungway_server.simulation.study` (or `make study`) prints its table. The set-up follows Li et al. 2020, "A
+System for Massively Parallel Hyperparameter Tuning" (arXiv 1810.05934), section 4 and appendix A.1, with recorded
 curves and with dropped jobs that come back when their lease lapses.
 """
 
 import argparse
+import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
-from rungway_server.domain.plan import Plan
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.service.port import Store
-from rungway_server.simulation.curves import Curves
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.stage import run_on_stage, stage
@@ -26,25 +26,26 @@ from rungway_server.simulation.table import Table, TableCurves, read_table
 from rungway_server.simulation.twin import synchronous
 
 TABLE = Path("examples/curves/digits_mlp.npz")
+SEEDS = 5
 WORKERS = (1, 8, 64, 500)
 TROUBLES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.01), (2.0, 0.01))
 """Standard deviation of the stragglers, probability of a drop per unit of time."""
+FLEETS = tuple(Fleet(workers, sd, drop) for workers in WORKERS for sd, drop in TROUBLES)
 WINDOW, WINDOW_WORKERS = 3, 64
 """Trials trained to the end are counted for so many times as long as one takes without trouble; with fewer workers than
 these, for as much longer."""
 BEST_PART = 0.01
-SPEED_UP_WORKERS = (1, 2, 4, 8, 16, 32, 64)
 LEASE_SECONDS = 5.0
 """Five units of time: so long a dropped job stays unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One row: the same search under both rules, a summary per seed."""
+class Trio:
+    """Three searches of the same table with the same fleet and seed."""
 
-    fleet: Fleet
-    asynchronous: tuple[Summary, ...]
-    synchronous: tuple[Summary, ...]
+    asynchronous: Summary
+    synchronous: Summary
+    adaptive: Summary
 
 
 def halving(table: Table) -> Planned:
@@ -59,10 +60,10 @@ def adaptive(table: Table) -> Planned:
     return _planned(table, name="adaptive_asha", max_trials=rows, max_length=longest)
 
 
-def target_of(table: Table, part: float) -> float:
-    """What the best part of the rows come to in the end."""
+def target_of(table: Table) -> float:
+    """What the best hundredth of the rows come to in the end."""
     finals = sorted(table.values[:, -1].tolist(), reverse=not table.smaller_is_better)
-    return float(finals[int(part * len(finals))])
+    return float(finals[int(BEST_PART * len(finals))])
 
 
 def _planned(table: Table, **searcher: object) -> Planned:
@@ -72,120 +73,116 @@ def _planned(table: Table, **searcher: object) -> Planned:
     )
 
 
-async def straggler_cases(table: Table, workers: Iterable[int], seeds: int) -> list[Case]:
-    """Every number of workers with every trouble. A unit of length takes one second, stragglers aside."""
-    planned, cases = halving(table), []
-    curves = [TableCurves(table, seed, seconds_per_unit=1.0) for seed in range(seeds)]
-    async with stage() as store:
-        for number in workers:
-            for sd, drop in TROUBLES:
-                fleet = Fleet(number, sd, drop)
-                both = [
-                    await _summaries(store, planned, plan, curves, fleet)
-                    for plan in (planned.plan, synchronous(planned.plan))
-                ]
-                cases.append(Case(fleet, *both))
-    return cases
-
-
-async def speed_up_cases(table: Table, workers: Iterable[int], seeds: int) -> list[tuple[int, tuple[Summary, ...]]]:
-    """Adaptive ASHA by the number of workers; the target is what the best hundredth of the rows come to in the end.
-
-    A unit of length takes one second.
-    """
-    planned = adaptive(table)
-    target = target_of(table, BEST_PART)
-    curves = [TableCurves(table, seed, seconds_per_unit=1.0) for seed in range(seeds)]
+async def trios(table: Table, fleets: Sequence[Fleet], seed: int) -> list[Trio]:
+    """The searches with each fleet. A unit of length takes one second, stragglers aside."""
+    one, several = halving(table), adaptive(table)
+    searches = (one, replace(one, plan=synchronous(one.plan)), several)
     async with stage() as store:
         return [
-            (number, await _summaries(store, planned, planned.plan, curves, Fleet(number), [target]))
-            for number in workers
+            Trio(*[await _summary(store, search, table, replace(fleet, seed=seed)) for search in searches])
+            for fleet in fleets
         ]
 
 
-async def _summaries(
-    store: Store,
-    planned: Planned,
-    plan: Plan,
-    curves: Sequence[Curves],
-    fleet: Fleet,
-    targets: Sequence[float] = (),
-) -> tuple[Summary, ...]:
-    runs = []
-    for seed, curve in enumerate(curves):
-        mine = Fleet(fleet.workers, fleet.straggler_sd, fleet.drop_probability, seed=seed)
-        run = await simulate(store, planned.config, plan, curve, mine, keep_steps=False)
-        runs.append(summarise(run, curve, targets))
-    return tuple(runs)
+async def _summary(store: Store, search: Planned, table: Table, fleet: Fleet) -> Summary:
+    curves = TableCurves(table, fleet.seed, seconds_per_unit=1.0)
+    run = await simulate(store, search.config, search.plan, curves, fleet, keep_steps=False)
+    return summarise(run, curves, [target_of(table)])
 
 
-def straggler_table(cases: Sequence[Case], longest: int) -> str:
-    """The first table, in Markdown: medians over the seeds; `longest` is the length of a full training."""
-    lines = [
-        "| | | | first trained to the end | | trained to the end | | workers waiting | | search over | |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-        "| **workers** | **stragglers** | **drops** |" + " **async** | **sync** |" * 4,
+def rows(table: Table, fleets: Sequence[Fleet], seeds: int, processes: int = 1) -> list[str]:
+    """A line of the table for each fleet: medians over the seeds, which `processes` share."""
+    work = partial(_one_seed, table, fleets)
+    if processes > 1:
+        with ProcessPoolExecutor(processes) as pool:
+            found = list(pool.map(work, range(seeds)))
+    else:
+        found = [work(seed) for seed in range(seeds)]
+    by_fleet = list(zip(*found, strict=True))
+    alone = {
+        (f.straggler_sd, f.drop_probability): each for f, each in zip(fleets, by_fleet, strict=True) if f.workers == 1
+    }
+    return [
+        _row(fleet, each, alone.get((fleet.straggler_sd, fleet.drop_probability), each), table.values.shape[1])
+        for fleet, each in zip(fleets, by_fleet, strict=True)
     ]
-    for case in cases:
-        window = WINDOW * longest * max(WINDOW_WORKERS / case.fleet.workers, 1)
-        cells = [f"{case.fleet.workers}", f"{case.fleet.straggler_sd:g}", f"{case.fleet.drop_probability:g}"]
-        for figure in (_first_text, partial(_within, window), _waiting, _over):
-            cells += [figure(case.asynchronous), figure(case.synchronous)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
-def speed_up_table(cases: Sequence[tuple[int, tuple[Summary, ...]]]) -> str:
-    """The second table, in Markdown: medians over the seeds."""
-    lines = [
-        "| workers | a target reached after | speed-up | search over after | speed-up | workers busy |",
-        "|---:|---:|---:|---:|---:|---:|",
-    ]
-    base: list[float] = []
-    for workers, summaries in cases:
-        times = [median(_reached(s) for s in summaries), median(s.end for s in summaries)]
-        base = base or times
-        cells = " | ".join(f"{t:,.0f} | {one / t:.1f}" for t, one in zip(times, base, strict=True))
-        lines.append(f"| {workers} | {cells} | {median(s.busy for s in summaries):.0%} |")
-    return "\n".join(lines)
+def _one_seed(table: Table, fleets: Sequence[Fleet], seed: int) -> list[Trio]:
+    return run_on_stage(trios(table, fleets, seed))
 
 
-def _first_text(rule: Sequence[Summary]) -> str:
-    return f"{median(inf if s.first_full is None else s.first_full for s in rule):.0f}"
+HEADINGS = (
+    "| | | | first trained to the end | | trained to the end | | workers waiting | | search over | | adaptive ASHA | |",
+    "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    f"| **workers** | **stragglers** | **drops** |{' **async** | **sync** |' * 4} **target** | **over** |",
+)
 
 
-def _within(window: float, rule: Sequence[Summary]) -> str:
-    return f"{median(sum(time <= window for time in s.full_times) for s in rule):g}"
+def _row(fleet: Fleet, trios: Sequence[Trio], alone: Sequence[Trio], longest: int) -> str:
+    """One line; `alone` is the same trouble with one worker, `longest` the length of a full training."""
+    window = WINDOW * longest * max(WINDOW_WORKERS / fleet.workers, 1)
+    both = [[trio.asynchronous for trio in trios], [trio.synchronous for trio in trios]]
+    cells = [f"{fleet.workers}", f"{fleet.straggler_sd:g}", f"{fleet.drop_probability:g}"]
+    for figure in (_first, partial(_within, window), _waiting, _over):
+        cells += [figure(summaries) for summaries in both]
+    cells += [_speed_up(time, trios, alone) for time in (_reached, _end)]
+    return f"| {' | '.join(cells)} |"
 
 
-def _waiting(rule: Sequence[Summary]) -> str:
-    return f"{median(s.waiting for s in rule):.0%}"
+def _first(runs: Sequence[Summary]) -> str:
+    return _time(median(inf if run.first_full is None else run.first_full for run in runs))
 
 
-def _over(rule: Sequence[Summary]) -> str:
-    return f"{median(s.end for s in rule):.0f}"
+def _within(window: float, runs: Sequence[Summary]) -> str:
+    """The median with the quartiles, where they differ."""
+    numbers = [sum(time <= window for time in run.full_times) for run in runs]
+    low, middle, high = quantiles(numbers, n=4, method="inclusive") if len(numbers) > 1 else numbers * 3
+    return f"{middle:g}" if low == high else f"{middle:g} ({low:g} to {high:g})"
 
 
-def _reached(summary: Summary) -> float:
-    reached = summary.targets[0].any_length
+def _waiting(runs: Sequence[Summary]) -> str:
+    return f"{median(run.waiting for run in runs):.0%}"
+
+
+def _over(runs: Sequence[Summary]) -> str:
+    return _time(median(run.end for run in runs))
+
+
+def _reached(trio: Trio) -> float:
+    reached = trio.adaptive.targets[0].any_length
     return inf if reached is None else reached
 
 
+def _end(trio: Trio) -> float:
+    return trio.adaptive.end
+
+
+def _speed_up(time_of: Callable[[Trio], float], trios: Sequence[Trio], alone: Sequence[Trio]) -> str:
+    """A time, and how many times as long one worker takes: medians, the second one of each seed's ratio."""
+    times = [time_of(trio) for trio in trios]
+    ratios = [time_of(one) / time for one, time in zip(alone, times, strict=True)]
+    return f"{_time(median(times))} (x{median(ratios):.1f})"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.0f}"
+
+
 def main() -> None:
-    """Print both tables and how long they took."""
-    parser = argparse.ArgumentParser(description="Print the tables of docs/simulation.md.")
+    """Print the table; to standard error, how long it took."""
+    import sys
+
+    parser = argparse.ArgumentParser(description="Print the table of docs/simulation.md.")
     parser.add_argument("--curves", type=Path, default=TABLE, help="a table of recorded curves")
     parser.add_argument("--task", help="which task of the table")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, for the medians")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many, for the medians")
     chosen = parser.parse_args()
     began = time.perf_counter()
     table = read_table(chosen.curves, chosen.task)
-    longest = table.values.shape[1]
-    print(straggler_table(run_on_stage(straggler_cases(table, WORKERS, chosen.seeds)), longest), flush=True)
-    print()
-    print(f"The target is {target_of(table, BEST_PART):.4g} ({table.metric}), what the best 1 % end at.\n")
-    print(speed_up_table(run_on_stage(speed_up_cases(table, SPEED_UP_WORKERS, chosen.seeds))))
-    print(f"\n{table.title}, medians of {chosen.seeds} seeds; {time.perf_counter() - began:.0f} s")
+    print(*HEADINGS, *rows(table, FLEETS, chosen.seeds, os.cpu_count() or 1), sep="\n")
+    print(f"\n{table.title}, medians of {chosen.seeds} seeds; the target is {target_of(table):.4g} ({table.metric}).")
+    print(f"({time.perf_counter() - began:.0f} s)", file=sys.stderr)
 
 
 if __name__ == "__main__":

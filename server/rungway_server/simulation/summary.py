@@ -114,7 +114,7 @@ def _targets(curves: Curves, asked: Sequence[float], best: Sequence[Point], full
     if not asked:
         finals = sorted(curves.finals(), reverse=not curves.smaller_is_better)
         named = [
-            (f"best {part:.1%} of the curves", finals[int(part * len(finals))])
+            (f"best {100 * part:g}% of the curves", finals[int(part * len(finals))])
             for part in QUANTILES
             if part * len(finals) >= 1
         ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.simulation.curves import BadCurves, Permutation
+from rungway_server.simulation.curves import BadCurves
+from rungway_server.simulation.rows import Column, Dealt, Rows, read_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 _NEEDED = ("meta", "tasks", "val", "seconds")
+_OPTIONAL = ("n_done", "space", "configs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One task of a table: `values` by row and length - 1, `elapsed` the seconds by row and length (0 at length 0)."""
+    """One task of a table: `values` by row and length - 1, `elapsed` the seconds by row and length (0 at length 0).
+
+    `configs` are the hyperparameters by row and column; a table need not tell them, and then has no columns.
+    """
 
     name: str
     task: str
@@ -30,6 +35,8 @@ class Table:
     smaller_is_better: bool
     values: "Numbers"
     elapsed: "Numbers"
+    columns: tuple[Column, ...]
+    configs: "Numbers"
 
     @property
     def title(self) -> str:
@@ -45,7 +52,7 @@ def read_table(path: Path, task: str | None = None) -> Table:
         with np.load(path, allow_pickle=False) as file:
             if missing := [key for key in _NEEDED if key not in file.files]:
                 raise BadCurves(f"{path}: not a table of curves: without {', '.join(missing)}")
-            stored: dict[str, Any] = {key: file[key] for key in (*_NEEDED, "n_done") if key in file.files}
+            stored: dict[str, Any] = {key: file[key] for key in (*_NEEDED, *_OPTIONAL) if key in file.files}
             meta = json.loads(str(stored["meta"]))
     except OSError as error:
         raise BadCurves(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -72,6 +79,7 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
         values, seconds = _filled(every[index], seconds, done, worst=(np.nanmax if smaller else np.nanmin)(every))
     except (ValueError, IndexError) as error:
         raise BadCurves(f"{path}: seconds and n_done do not fit the shape of val: {error}") from None
+    columns, configs = _hyperparameters(path, stored, len(values))
     return Table(
         name=str(meta.get("name", path.stem)),
         task=chosen,
@@ -81,7 +89,27 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
         smaller_is_better=smaller,
         values=values,
         elapsed=np.concatenate([np.zeros((len(seconds), 1)), np.cumsum(seconds, axis=1)], axis=1),
+        columns=columns,
+        configs=configs,
     )
+
+
+def _hyperparameters(path: Path, stored: Mapping[str, Any], rows: int) -> "tuple[tuple[Column, ...], Numbers]":
+    """What the table tells of the configurations of its rows: nothing when it has no `space` or no `configs`."""
+    import numpy as np
+
+    if "space" not in stored or "configs" not in stored:
+        return (), np.empty((rows, 0))
+    configs = stored["configs"].astype(np.float64)
+    try:
+        columns = tuple(read_column(each) for each in json.loads(str(stored["space"])))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCurves(f"{path}: space does not describe the columns of configs: {error}") from None
+    if configs.shape != (rows, len(columns)):
+        raise BadCurves(
+            f"{path}: configs has the shape {configs.shape}, wanted {(rows, len(columns))} as in val and space"
+        )
+    return columns, configs
 
 
 def _filled(values: "Numbers", seconds: "Numbers", done: Any, worst: float) -> "tuple[Numbers, Numbers]":
@@ -96,18 +124,20 @@ def _filled(values: "Numbers", seconds: "Numbers", done: Any, worst: float) -> "
 
 
 class TableCurves:
-    """The curves of a search over a table: each trial is one of its rows, whatever its hyperparameters."""
+    """The curves of a search over a table: each trial is one of its rows."""
 
-    def __init__(self, table: Table, seed: int, *, seconds_per_unit: float | None = None) -> None:
-        """Deal the rows by the seed. `seconds_per_unit` (seconds) replaces the recorded times."""
-        rows, self.max_length = table.values.shape
+    def __init__(
+        self, table: Table, seed: int, *, seconds_per_unit: float | None = None, rows: Rows | None = None
+    ) -> None:
+        """Deal the rows by the seed, or as `rows` says. `seconds_per_unit` (seconds) replaces the recorded times."""
+        self.max_length = table.values.shape[1]
         self.name, self.smaller_is_better = table.title, table.smaller_is_better
         self._values: list[list[float]] = table.values.tolist()
         self._elapsed: list[list[float]] | None = None if seconds_per_unit else table.elapsed.tolist()
         self.unit_seconds = seconds_per_unit or float(table.elapsed[:, -1].mean()) / self.max_length
         if not self.unit_seconds > 0:
             raise BadCurves(f"{self.name} has no seconds: give --seconds-per-unit")
-        self._row = Permutation(rows, seed)
+        self._row = rows or Dealt(len(table.values), seed)
 
     def metric(self, trial: int, length: int) -> float:
         """See `Curves`."""

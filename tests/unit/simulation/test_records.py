@@ -38,12 +38,12 @@ def ladder(*lengths: int, trials: int = 3, rule: PromotionRule = PromotionRule.A
 
 def test_the_figures_of_a_run() -> None:
     jobs = [
-        Job(0, 0, 0, 0, 1, 0.0, 1.0, True),
-        Job(1, 1, 0, 0, 1, 0.0, 2.0, True),
-        Job(0, 2, 0, 0, 1, 1.0, 3.0, True),
-        Job(1, 1, 0, 1, 3, 2.0, 4.0, False),
-        Job(0, 1, 0, 1, 3, 4.0, 6.0, True),
-        Job(1, 0, 0, 1, 3, 6.0, 8.0, True),
+        Job(0, 0, 0, 0, 1, 1, 0.0, 1.0, True),
+        Job(1, 1, 0, 0, 1, 1, 0.0, 2.0, True),
+        Job(0, 2, 0, 0, 1, 1, 1.0, 3.0, True),
+        Job(1, 1, 0, 1, 3, 3, 2.0, 4.0, False),
+        Job(0, 1, 0, 1, 3, 3, 4.0, 6.0, True),
+        Job(1, 0, 0, 1, 3, 3, 6.0, 8.0, True),
     ]
     run = Run(ladder(1, 3), Fleet(2), jobs=jobs, end=8.0, done=True, drops=1)
     summary = summarise(run, HandMade(), [0.45, 0.3, 0.1])

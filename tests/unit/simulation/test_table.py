@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rungway_server.simulation.curves import BadCurves, Permutation, check_fit
+from rungway_server.domain.config import parse
+from rungway_server.simulation.curves import BadCurves, check_fit
+from rungway_server.simulation.rows import Dealt, Nearest
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "curves" / "digits_mlp.npz"
@@ -58,18 +60,18 @@ def test_another_task(tmp_path: Path) -> None:
 
 
 def test_each_trial_has_a_row_of_its_own_until_all_are_used() -> None:
-    order = Permutation(50, seed=3)
+    order = Dealt(50, seed=3)
     first, second = [order[trial] for trial in range(50)], [order[trial] for trial in range(50, 100)]
     assert sorted(first) == sorted(second) == list(range(50))
     assert first != second
-    assert [Permutation(50, seed=3)[trial] for trial in (99, 0, 49)] == [second[-1], first[0], first[-1]]
-    assert [Permutation(50, seed=4)[trial] for trial in range(50)] != first
+    assert [Dealt(50, seed=3)[trial] for trial in (99, 0, 49)] == [second[-1], first[0], first[-1]]
+    assert [Dealt(50, seed=4)[trial] for trial in range(50)] != first
 
 
 def test_curves_give_the_rows_of_the_trials(tmp_path: Path) -> None:
     seconds = np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]] * 2, dtype=np.float32)
     curves = TableCurves(read_table(write(tmp_path, seconds=seconds)), seed=1)
-    order = Permutation(3, seed=1)
+    order = Dealt(3, seed=1)
     for trial in range(3):
         row = order[trial]
         assert curves.metric(trial, 2) == pytest.approx([0.5, 9.0, 0.6][row])
@@ -122,3 +124,48 @@ def test_the_table_in_examples_is_complete() -> None:
     assert table.values.shape == (2000, 81)
     assert np.isfinite(table.values).all()
     assert (np.diff(table.elapsed, axis=1) > 0).all()
+
+
+SPACE = [
+    {"name": "lr", "type": "float", "lower": 1e-4, "upper": 1.0, "log": True},
+    {"name": "width", "type": "ordinal", "choices": [8, 16, 64]},
+    {"name": "optimizer", "type": "categorical", "choices": ["sgd", "adam"]},
+]
+CONFIGS = np.array([[1e-4, 8, 0], [1e-2, 16, 1], [1e-2, 64, NAN]])
+
+
+def nearest(folder: Path, hparams: dict[str, object], **changes: Any) -> int:
+    table = read_table(write(folder, **{"space": json.dumps(SPACE), "configs": CONFIGS} | changes))
+    space = parse({"hyperparameters": hparams, "searcher": {"name": "single", "metric": "error"}})[0].space
+    return Nearest(table.columns, table.configs, space, seed=0)[0]
+
+
+@pytest.mark.parametrize(
+    ("hparams", "row"),
+    [
+        ({"lr": 2e-4, "width": 9, "optimizer": "sgd"}, 0),
+        ({"lr": 2e-2, "width": 9, "optimizer": "adam"}, 1),
+        ({"lr": 1e-2, "width": 512, "optimizer": "adam"}, 1),  # 512 counts as 64, half the range from 16
+        ({"lr": 1e-2, "width": 60, "optimizer": "rmsprop"}, 2),  # a name that no row has is 1 from each of them
+        ({"model": {"lr": 1e-4, "width": 8}, "optimizer": "sgd", "more": 3}, 0),
+    ],
+)
+def test_the_nearest_row(hparams: dict[str, object], row: int, tmp_path: Path) -> None:
+    assert nearest(tmp_path, hparams) == row
+
+
+@pytest.mark.parametrize(
+    ("hparams", "changes", "message"),
+    [
+        ({"lr": 0.1}, {}, "hyperparameters: without width, optimizer, of which"),
+        ({"lr": "high", "width": 8, "optimizer": "sgd"}, {}, "hyperparameters.lr: got 'high'"),
+        ({"lr": 0.1}, {"configs": np.ones((3, 2))}, r"configs has the shape \(3, 2\), wanted \(3, 3\)"),
+        ({"lr": 0.1}, {"space": '[{"name": "lr"}]'}, "space does not describe the columns"),
+        ({"lr": 0.1}, {"space": "no JSON"}, "space does not describe the columns"),
+    ],
+)
+def test_hyperparameters_that_the_table_does_not_have_are_refused(
+    hparams: dict[str, object], changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadCurves, match=message):
+        nearest(tmp_path, hparams, **changes)

@@ -1,0 +1,175 @@
+"""Which row of a table a trial is: dealt by the seed, or the one recorded with the nearest hyperparameters."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rungway_server.domain.philox import philox, round_keys
+from rungway_server.domain.sampling import propose
+from rungway_server.domain.space import Categorical, Const, Space, dotted
+from rungway_server.simulation.curves import BadCurves
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+
+class RowRule(StrEnum):
+    """How trials are given rows of a table."""
+
+    AUTO = "auto"
+    """NEAREST where the search has all of the table's hyperparameters, otherwise DEALT."""
+    NEAREST = "nearest"
+    DEALT = "dealt"
+
+
+class Rows(Protocol):
+    """Rows (from 0) by trial number."""
+
+    def __getitem__(self, trial: int) -> int: ...
+
+
+class Dealt:
+    """The rows in an order drawn from the seed, and again in another order when they are used up."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self._rows = rows
+        self._keys = round_keys(seed, 0x526F7773)
+        self._orders: list[list[int]] = []
+
+    def __getitem__(self, trial: int) -> int:
+        """The row of a trial, from 0."""
+        turn, place = divmod(trial, self._rows)
+        while len(self._orders) <= turn:
+            bits = [philox((row, len(self._orders), 0, 0), self._keys) for row in range(self._rows)]
+            self._orders.append(sorted(range(self._rows), key=bits.__getitem__))
+        return self._orders[turn][place]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One hyperparameter of a table: numbers from `lower` to `upper` (on a log scale or not), or one of `choices`.
+
+    `ordered` choices are numbers, whose distance is that of their places.
+    """
+
+    name: str
+    lower: float = 0.0
+    upper: float = 1.0
+    log: bool = False
+    choices: tuple[object, ...] = ()
+    ordered: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether its values are names: as far apart as can be, or the same."""
+        return bool(self.choices) and not self.ordered
+
+    def place(self, value: object) -> float:
+        """Where a value lies: 0 to 1, or the number of its choice (-1 for one the table does not have).
+
+        Numbers beyond the table's range count as its bound. Raises BadCurves for a text where numbers are.
+        """
+        if self.named:
+            return float(self.choices.index(value)) if value in self.choices else -1.0
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BadCurves(f"hyperparameters.{self.name}: got {value!r}, but in the table of curves it is a number")
+        if self.choices:
+            return self._between_choices(float(value))
+        number = min(max(float(value), self.lower), self.upper)
+        low, high, here = (math.log(x) if self.log else x for x in (self.lower, self.upper, number))
+        return (here - low) / (high - low) if high > low else 0.0
+
+    def _between_choices(self, number: float) -> float:
+        import numpy as np
+
+        places = np.linspace(0.0, 1.0, len(self.choices))
+        return float(np.interp(number, np.asarray(self.choices, dtype=np.float64), places))
+
+
+def read_column(document: Mapping[str, Any]) -> Column:
+    """Read a column from the table's `space`. Raises KeyError, TypeError and ValueError where it is none."""
+    name, choices = str(document["name"]), tuple(document.get("choices") or ())
+    if choices:
+        ordered = document["type"] == "ordinal"
+        return Column(name, choices=tuple(sorted(choices)) if ordered else choices, ordered=ordered)
+    lower, upper, log = float(document["lower"]), float(document["upper"]), bool(document.get("log"))
+    if log and lower <= 0:
+        raise ValueError(f"{name} is logarithmic from {lower}")
+    return Column(name, lower, upper, log)
+
+
+class Nearest:
+    """The row whose recorded hyperparameters are nearest to those that the service gives the trial.
+
+    Nearest is the smallest sum of squared differences, each column scaled to 0 to 1 over the table's range (logarithms
+    where the table says so); two different names, or a value on one side only, are 1 apart.
+    """
+
+    def __init__(self, columns: tuple[Column, ...], configs: "Numbers", space: Space, seed: int) -> None:
+        """`configs`: a row per configuration, a column per hyperparameter. Raises BadCurves where the space does not
+        match: a column has no parameter, or one with texts where the table has numbers."""
+        import numpy as np
+
+        if missing := lacking(columns, space):
+            raise BadCurves(f"hyperparameters: without {', '.join(missing)}, of which the table's rows were made")
+        _check_values(columns, space)
+        self._columns, self._space, self._seed = columns, space, seed
+        self._named = np.array([each.named for each in columns])
+        self._places = np.array([_places(each, values) for each, values in zip(columns, configs.T, strict=True)]).T
+        self._rows: dict[int, int] = {}
+
+    def __getitem__(self, trial: int) -> int:
+        """The row of a trial, from 0."""
+        if trial not in self._rows:
+            self._rows[trial] = self._nearest(propose(self._space, self._seed, trial))
+        return self._rows[trial]
+
+    def _nearest(self, hparams: Mapping[str, object]) -> int:
+        import numpy as np
+
+        given = _by_name(hparams)
+        here = np.array([each.place(given[each.name]) if each.name in given else math.nan for each in self._columns])
+        apart = self._places - here
+        apart = np.where(self._named, apart != 0, apart)
+        one_sided = np.isnan(self._places) != np.isnan(here)
+        apart = np.where(one_sided, 1.0, np.nan_to_num(apart))
+        return int((apart * apart).sum(axis=1).argmin())
+
+
+def lacking(columns: tuple[Column, ...], space: Space) -> list[str]:
+    """The columns for which the space has no parameter: of that name, or that dotted path."""
+    names = {name for path in space.leaves for name in (dotted(path), path[-1])}
+    return [each.name for each in columns if each.name not in names]
+
+
+def _check_values(columns: tuple[Column, ...], space: Space) -> None:
+    """Raises BadCurves for a parameter that may be a text where the table has numbers."""
+    by_name = {each.name: each for each in columns}
+    for path, entry in space.leaves.items():
+        column = by_name.get(dotted(path)) or by_name.get(path[-1])
+        node = entry.parameter
+        if column and isinstance(node, Categorical | Const):
+            for value in node.vals if isinstance(node, Categorical) else (node.val,):
+                column.place(value)
+
+
+def _by_name(hparams: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Values by dotted path, and by last name."""
+    found: dict[str, object] = {}
+    for name, value in hparams.items():
+        if isinstance(value, Mapping):
+            found |= _by_name(value, f"{prefix}{name}.")
+        else:
+            found |= {name: value, f"{prefix}{name}": value}
+    return found
+
+
+def _places(each: Column, values: "Numbers") -> list[float]:
+    if each.named:
+        return [float(value) for value in values]
+    return [math.nan if math.isnan(value) else each.place(float(value)) for value in values]
