@@ -49,7 +49,7 @@ test-fast: setup ## The tests without those marked slow
 demo: setup ## A real search with real workers on this machine, in under two minutes
 	$(BIN)/rungway demo
 
-study: setup ## What stragglers, drops and many workers do to a search: the tables of docs/simulation.md
+study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
 
 load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')

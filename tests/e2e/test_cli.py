@@ -102,6 +102,21 @@ def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
     assert (document["state"], document["trials"]["failed"], document["progress"]) == ("done", 1, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("searcher", "trials"), [({"name": "hyperband", "max_length": 9}, 15), ({"name": "grid", "max_length": 9}, 3)]
+)
+def test_status_counts_trials_that_no_key_says(
+    searcher: dict[str, object], trials: int, target: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "search.json"
+    space = {"rate": {"type": "int", "minval": 1, "maxval": 3, "count": 3}}
+    path.write_text(json.dumps({"hyperparameters": space, "searcher": {"metric": "loss", **searcher}}))
+    name = f"counted-{searcher['name']}"
+    assert run(target, "create", str(path), "--name", name)[0] == 0
+    assert f"trials: 0 of {trials} started" in run(target, "status", name)[1]
+    assert f"0 of {trials} trials started" in run(target, "update", name, "--max-concurrent", "2")[1]
+
+
 def test_status_of_all_and_the_environment(target: str, searched: str) -> None:
     code, out, _ = run(target, "status")
     assert code == 0

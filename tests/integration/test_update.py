@@ -1,5 +1,6 @@
 """A live search with another number of trials, or another cap on its leases."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,7 @@ from rungway_server.domain.errors import InvalidInput, WrongState
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving, report, run_out, state_of
+from tests.integration.lives import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
 from tests.support.calls import config, unique_name
@@ -90,6 +91,22 @@ async def test_without_that_check_a_search_would_have_more_than_it_may(redis: Re
     assert await mistaken.change_plan(ref, view.definition.config, small.definition.plan)
     assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
     assert "no_bracket_starts_too_many" in (await report_of(redis_url, ref)).violated
+
+
+@pytest.mark.parametrize("document", [halving(20), ADAPTIVE], ids=["asha", "adaptive"])
+async def test_queued_configurations_keep_their_trials(
+    document: dict[str, object], store: RedisStore, ref: ExperimentRef
+) -> None:
+    await create(store, ref, document)
+    await take(store, ref, 4)
+    for index in range(3):
+        await store.enqueue(ref, "", json.dumps(own(0.01 + index / 100)))
+    with pytest.raises(InvalidInput, match="got 6, wanted at least 7: 4 are started and 3 configurations are queued"):
+        await update(store, ref, 6)
+    assert (await store.definition(ref, fresh=True)).plan.max_trials == 20
+    await update(store, ref, 7)
+    assert [given.explanation.reason for given in await take(store, ref, 3)] == [Reason.ENQUEUED] * 3
+    assert await started(store, ref) == 7
 
 
 async def test_a_sum_that_is_reached_ends_the_search(store: RedisStore, ref: ExperimentRef) -> None:

@@ -118,10 +118,9 @@ def update(
     if output is Output.JSON:
         print_json(experiment)
         return
-    most = experiment.config.get("searcher", {}).get("max_trials", 1)
     cap = experiment.plan.max_concurrent_trials if experiment.plan else 0
     at_once = f"at most {count(cap)} at once" if cap else "any number at once"
-    started = f"{count(experiment.trials.started)} of {count(most)} trials started"
+    started = f"{_started(experiment)} trials started"
     console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}")
 
 
@@ -156,10 +155,7 @@ def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str
     out.print(text(f"{searcher.get('name')} on {searcher.get('metric')} ({direction} is better)"))
     trials = experiment.trials
     counts = [f"{count(getattr(trials, name))} {name}" for name in _COUNTS if getattr(trials, name)]
-    out.print(
-        f"trials: {count(trials.started)} of {count(searcher.get('max_trials', 1))} started"
-        + (f"; {', '.join(counts)}" if counts else "")
-    )
+    out.print(f"trials: {_started(experiment)} started" + (f"; {', '.join(counts)}" if counts else ""))
     for line in ending:
         out.print(text(line))
     if experiment.plan:
@@ -169,6 +165,13 @@ def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str
         if any(len(bracket.rungs) > 1 for bracket in experiment.plan.brackets):
             out.print("12 →   4: twelve results at this rung, four of which went on", style="dim")
     print_notes(out, experiment.notes)
+
+
+def _started(experiment: Experiment) -> str:
+    """How many trials are started, of how many: a grid, Hyperband and a budget say so in the plan alone."""
+    started = count(experiment.trials.started)
+    most = sum(bracket.max_trials for bracket in experiment.plan.brackets) if experiment.plan else 0
+    return f"{started} of {count(most)}" if most else started
 
 
 def _print_trained(out: Console, experiment: Experiment, plan: Plan) -> None:

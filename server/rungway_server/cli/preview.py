@@ -36,7 +36,7 @@ from rungway_server.simulation.report import time_text
 
 LOWER_BOUND = (
     "these figures are a floor: asynchronous promotion decides before all results are in, and usually trains more, "
-    "10 to 60 % were seen"
+    "5 to 60 % in simulations"
 )
 ESTIMATE = (
     "asynchronous decisions come before all results are in: a real search may train more or less than these figures"

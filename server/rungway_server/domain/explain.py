@@ -34,7 +34,9 @@ def in_words(why: Explanation) -> str:
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
     place = f"{_AT_RUNG[why.reason]}: rank {why.rank + 1} of {why.rung_size} at rung {why.rung}"
+    if why.reason is Reason.COMPLETED:
+        return place
     if why.quota == 0:
-        return place if why.reason is Reason.COMPLETED else f"{place}, none goes on yet"
+        return f"{place}, none goes on yet"
     cutoff = "" if why.cutoff is None else f" (cut-off {why.cutoff:.6g})"
     return f"{place}, the best {why.quota} {'goes' if why.quota == 1 else 'go'} on{cutoff}"

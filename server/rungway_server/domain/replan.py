@@ -29,6 +29,12 @@ def with_trials(plan: Plan, max_trials: int, started: tuple[int, ...]) -> Plan:
     return replace(plan, brackets=brackets)
 
 
+def too_few_for_queue(max_trials: int, started: int, queued: int) -> InvalidInput:
+    """What to raise when queued configurations would find no new trial to take them."""
+    wanted = f"got {max_trials}, wanted at least {started + queued}"
+    return InvalidInput.one("max_trials", f"{wanted}: {started} are started and {queued} configurations are queued")
+
+
 def with_concurrency(plan: Plan, max_concurrent_trials: int) -> Plan:
     """The plan with another cap on leases (0 = none), never below the number of brackets."""
     cap = max(max_concurrent_trials, len(plan.brackets)) if max_concurrent_trials else 0

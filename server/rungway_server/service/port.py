@@ -113,7 +113,8 @@ class Store(Protocol):
 
     async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
         """Give a live experiment other numbers of trials or leases; brackets and rungs must be the same. False when a
-        bracket has started more trials by now. Raises WrongState from an ended experiment."""
+        bracket has started more trials by now. Raises WrongState from an ended experiment, and InvalidInput when
+        queued configurations would find no new trial."""
         ...
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""async_halving by the names of Ray Tune's ASHAScheduler."""
+"""How many rungs async_halving has, also by the names of Ray Tune's ASHAScheduler."""
 
 import pytest
 
@@ -69,3 +69,23 @@ def test_mistakes_are_named_as_they_were_written(change: dict[str, object], expe
 def test_the_names_belong_to_async_halving_alone() -> None:
     section = {"name": "adaptive_asha", "metric": "loss", "max_trials": 9, "max_length": 9, "grace_period": 2}
     assert [violation.field for violation in refused(section)] == ["searcher.grace_period"]
+
+
+@pytest.mark.parametrize(
+    ("change", "lengths"),
+    [
+        ({"max_rungs": 3}, [6, 25, 100]),
+        ({"max_rungs": 9}, [1, 6, 25, 100]),  # 4 ** 3 is the most below max_length
+        ({"max_rungs": 9, "max_trials": 5}, [25, 100]),
+        ({"max_rungs": 1}, [100]),
+    ],
+)
+def test_no_more_rungs_than_lengths_and_trials_fill(change: dict[str, object], lengths: list[int]) -> None:
+    plan = plan_of({**ASHA, "max_length": 100, **change})
+    assert [rung.length for rung in plan.brackets[0].rungs] == lengths
+
+
+@pytest.mark.parametrize("other", ["num_rungs", "min_length", "grace_period"])
+def test_the_number_of_rungs_is_given_once(other: str) -> None:
+    (violation,) = refused({**ASHA, "max_length": 100, "max_rungs": 3, other: 2})
+    assert violation == Violation("searcher.max_rungs", f"given together with {other}, wanted one of them")

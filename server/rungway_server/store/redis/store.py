@@ -32,6 +32,7 @@ from rungway_server.domain.errors import (
 )
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import sort_key
+from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
@@ -201,6 +202,8 @@ class RedisStore(RedisReads):
         self._experiments.forget(ref)
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
+        if answer[0] == "queued":
+            raise too_few_for_queue(plan.max_trials, *answer[1:])
         return bool(answer[0] == "changed")
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
