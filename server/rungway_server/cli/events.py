@@ -43,10 +43,13 @@ def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     plan = experiment.plan
     metric = experiment.config.get("searcher", {}).get("metric")
     of = f" of {count(plan.brackets[0].rungs[-1].length)} {unit_name(plan.unit)}" if plan else ""
-    state = f"{trial.outcome or trial.state} after {count(trial.length)}{of}"
+    ended = f"{trial.state}: {trial.outcome}" if trial.outcome and trial.outcome != trial.state else str(trial.state)
+    state = f"{ended} after {count(trial.length)}{of}"
     best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
     out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")
     out.print(text(settings(trial.hparams)))
+    if trial.message:
+        out.print(text(f"last said: {trial.message}"))
     if plan and trial.bracket < len(plan.brackets):
         rungs = [f"{index} at {count(rung.length)}" for index, rung in enumerate(plan.brackets[trial.bracket].rungs)]
         out.print(text(f"bracket {trial.bracket + 1}, rung {', '.join(rungs)}"))
