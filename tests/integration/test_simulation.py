@@ -254,7 +254,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def test_the_command_prints_figures_and_writes_files(tmp_path: Path) -> None:
-    csv, png = tmp_path / "events.csv", tmp_path / "new" / "picture.png"
+    csv, png = tmp_path / "events.csv", tmp_path / "picture.png"
     result = invoke(
         *(STRAGGLER, "--curves", str(TABLE), "--workers", "16", "--seconds-per-unit", "1", "--straggler-sd", "1"),
         *("--drop-probability", "0.01", "--seed", "4", "--target", "0.05", "--csv", str(csv), "--plot", str(png)),
@@ -322,7 +322,11 @@ def test_the_animation_moves_for_fifteen_seconds_and_stays_small(tmp_path: Path)
         (("--synthetic", "power", "--rows", "best"), 2, "--rows: got 'best', wanted one of auto, nearest, dealt"),
         (("--synthetic", "power", "--rows", "nearest"), 2, "--rows nearest needs --curves"),
         (("--curves", str(TABLE), "--rows", "nearest"), 2, "hyperparameters: without lr, momentum, batch_size"),
-        (("--synthetic", "power", "--straggler-sd", "inf"), 2, "got inf, wanted a finite number"),
+        (("--synthetic", "power", "--straggler-sd", "inf"), 2, "--straggler-sd: got inf, wanted a finite number"),
+        (("--synthetic", "power", "--target", "nan"), 2, "--target: got nan, wanted a finite number"),
+        (("--synthetic", "power", "--plot", "run.doc"), 2, "run.doc: wanted a file name that ends in .png, .pdf, .svg"),
+        (("--synthetic", "power", "--animate", "run.png"), 2, "run.png: wanted a file name that ends in .gif"),
+        (("--synthetic", "power", "--animate", "absent/run.gif"), 2, "there is no folder absent"),
         (("--synthetic", "power", "--csv", "absent/events.csv"), 2, "cannot be written"),
     ],
 )

@@ -1,7 +1,7 @@
 """What commands that draw or write files share."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,10 @@ def check_matplotlib(*pictures: Path | None) -> None:
         raise fail(Exit.USAGE, "pictures need matplotlib: pip install 'rungway[demo]'")
 
 
-def check_picture(path: Path) -> None:
+def check_picture(path: Path, formats: Sequence[str] = FORMATS) -> None:
     """End the command when a picture cannot be written there, before anything is worked out for it."""
-    if path.suffix.lower() not in FORMATS:
-        raise fail(Exit.USAGE, f"{path}: wanted a file name that ends in {', '.join(FORMATS)}")
+    if path.suffix.lower() not in formats:
+        raise fail(Exit.USAGE, f"{path}: wanted a file name that ends in {', '.join(formats)}")
     if not path.parent.is_dir():
         raise fail(Exit.USAGE, f"{path}: cannot be written: there is no folder {path.parent}")
 

@@ -43,7 +43,7 @@ def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     plan = experiment.plan
     metric = experiment.config.get("searcher", {}).get("metric")
     of = f" of {count(plan.brackets[0].rungs[-1].length)} {unit_name(plan.unit)}" if plan else ""
-    ended = f"{trial.state}: {trial.outcome}" if trial.outcome and trial.outcome != trial.state else str(trial.state)
+    ended = f"{trial.state}: {trial.outcome}" if str(trial.outcome or trial.state) != trial.state else str(trial.state)
     state = f"{ended} after {count(trial.length)}{of}"
     best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
     out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")

@@ -1,6 +1,6 @@
 """`rungway simulate`: a whole search in seconds, with recorded or made-up learning curves. Needs no service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -61,7 +61,9 @@ def simulate(
     target: Annotated[list[float] | None, typer.Option(help="When is this metric reached? May be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Deals the rows, and draws stragglers and drops.")] = 0,
     csv: Annotated[Path | None, typer.Option(metavar="OUT.csv", help="Write every event.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="OUT.png", help="Draw the best over time, the workers.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="Draw the best over time, and the workers.")
+    ] = None,
     animate: Annotated[
         Path | None,
         typer.Option(metavar="OUT.gif", help="Draw synchronous beside asynchronous promotion on this ladder."),
@@ -73,13 +75,17 @@ def simulate(
     """Run a search on a simulated clock: every decision by the service's own code, training by recorded curves."""
     import math
 
-    from rungway_server.cli.drawing import check_matplotlib
+    from rungway_server.cli.drawing import FORMATS, check_matplotlib, check_picture
     from rungway_server.simulation.fleet import DropForm, Fleet
     from rungway_server.simulation.order import Source
     from rungway_server.simulation.rows import RowRule
 
     check_matplotlib(plot, animate)
-    _check_finite(seconds_per_unit, straggler_sd, drop_probability, horizon)
+    for picture, formats in ((plot, FORMATS), (animate, (".gif",))):
+        if picture:
+            check_picture(picture, formats)
+    numbers = {"seconds-per-unit": seconds_per_unit, "straggler-sd": straggler_sd, "horizon": horizon}
+    _check_finite(numbers | {"drop-probability": drop_probability}, target or ())
     end = math.inf if horizon is None else horizon
     form = _one_of(DropForm, "--drop-form", drop_form)
     fleet = Fleet(workers, straggler_sd, drop_probability, form, end, seed, report_every or 0)
@@ -90,13 +96,14 @@ def simulate(
         _animate(order, animate, output)
 
 
-def _check_finite(*numbers: float | None) -> None:
+def _check_finite(numbers: Mapping[str, float | None], targets: Sequence[float]) -> None:
     import math
 
     from rungway_server.cli.output import fail
 
-    if wrong := [number for number in numbers if number is not None and not math.isfinite(number)]:
-        raise fail(Exit.USAGE, f"got {wrong[0]}, wanted a finite number")
+    for option, number in (*numbers.items(), *(("target", target) for target in targets)):
+        if number is not None and not math.isfinite(number):
+            raise fail(Exit.USAGE, f"--{option}: got {number}, wanted a finite number")
 
 
 def _one_of(kind: type[_Choice], option: str, text: str) -> _Choice:

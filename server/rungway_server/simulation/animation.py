@@ -43,7 +43,6 @@ def animate(order: Order, path: Path) -> None:
     """Simulate the ladder of a search under both rules and write a GIF. Raises OSError and what `run_orders` raises."""
     runs = run_orders([with_plan(order, synchronous(order.plan)), with_plan(order, asynchronous(order.plan))])
     frames = _frames(runs, order)
-    path.parent.mkdir(parents=True, exist_ok=True)
     frames[0].save(
         path, format="GIF", save_all=True, append_images=frames[1:], loop=0, optimize=False,
         duration=[FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS],

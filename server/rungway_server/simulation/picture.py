@@ -32,7 +32,7 @@ _SAMPLES = 600
 
 
 def draw(run: Run, summary: Summary, title: str, metric: str, path: Path) -> None:
-    """Write a PNG. Raises OSError."""
+    """Write a PNG, PDF or SVG, by the file's name. Raises OSError."""
     canvas = figure(10, 7, 160)
     above = canvas.add_axes((0.085, 0.555, 0.885, 0.295))
     below = canvas.add_axes((0.085, 0.085, 0.885, 0.36))
@@ -47,8 +47,7 @@ def draw(run: Run, summary: Summary, title: str, metric: str, path: Path) -> Non
     legend(canvas, 0.97, 0.48, run.plan.unit, colours, lost)
     canvas.text(0.085, 0.48, f"Workers: {summary.busy:.0%} busy", color=INK, fontsize=10.5, va="center", weight="bold")
     titles(canvas, 0.085, title, _subtitle(run, summary))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.savefig(path, format="png")
+    canvas.savefig(path, format=path.suffix.lower().removeprefix("."))
 
 
 def _subtitle(run: Run, summary: Summary) -> str:

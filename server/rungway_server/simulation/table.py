@@ -56,8 +56,10 @@ def read_table(path: Path, task: str | None = None) -> Table:
             meta = json.loads(str(stored["meta"]))
     except OSError as error:
         raise BadCurves(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise BadCurves(f"{path}: not an .npz table of curves: {error}") from None
+    except (ValueError, zipfile.BadZipFile, AttributeError):
+        raise BadCurves(
+            f"{path}: not an .npz table of curves (one without pickled objects, with JSON in meta)"
+        ) from None
     return _one_task(path, stored, meta, task)
 
 
