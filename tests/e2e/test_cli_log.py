@@ -68,7 +68,9 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     why = events[1]["explanation"]
     assert (why["rank"], why["rung_size"], why["quota"], why["cutoff"]) == (0, 9, 3, 94 / 3)
     assert [(event["length"], event["metric"]) for event in events] == [(0, None), (3, 92 / 3), (9, 92 / 9)]
-    assert "trial 2: diverged after 0 of 9 epochs\n" in run(target, "explain", searched, "2")[1]
+    failed = run(target, "explain", searched, "2")[1]
+    assert "trial 2: failed: diverged after 0 of 9 epochs\n" in failed
+    assert "last said: Diverged: [bold]too fast\\x1b[0m\n" in failed
 
 
 def test_what_is_not_there_cannot_be_explained(target: str, searched: str) -> None:
