@@ -32,11 +32,11 @@ from rungway_server.store.redis.scripts import Transform
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
+from tests.model.search import FENCES_PER_MS
 from tests.support.audited import assert_sound
 
 Answer = TypeVar("Answer")
 
-FENCES_PER_MS = 16
 WINDOW_MS = 10**10  # the tests' clock leaps; how answers are forgotten is tested with the store
 
 

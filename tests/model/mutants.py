@@ -31,8 +31,14 @@ MUTANTS = (
     _mutant(
         "fence not bumped",
         "include/lease",
-        "tally.next_fence, tally.next_fence + 1",
-        "tally.next_fence, tally.next_fence",
+        "tally.next_fence = trial.fence + 1",
+        "tally.next_fence = tally.next_fence",
+    ),
+    _mutant(
+        "fence does not keep up with the clock",
+        "include/lease",
+        "math.max(tally.next_fence, x.now * FENCES_PER_MS)",
+        "tally.next_fence",
     ),
     _mutant(
         "starts where it was told",
@@ -63,7 +69,7 @@ MUTANTS = (
         "local deadline = x.now + x.plan.lease_ms",
     ),
     _mutant("heartbeat without a lease", "heartbeat", "not trial or not holds(trial, ARGV[i + 1])", "not trial"),
-    _mutant("heartbeat makes no revision", "heartbeat", "x.changed = true", "x.changed = x.changed"),
+    _mutant("heartbeat makes a revision", "heartbeat", "return answer", "x.changed = true save_experiment(x) return answer"),
     _mutant(
         "release costs a restart",
         "include/give_back",

@@ -183,7 +183,6 @@ class ReferenceModel:
             else:
                 search.deadlines[lease.trial] = now_ms + search.lease_ms
                 answers.append(LeaseStatus(lease, Decision.CONTINUE, search.deadlines[lease.trial]))
-        self.revision += any(answer.decision is Decision.CONTINUE for answer in answers)
         return answers
 
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:

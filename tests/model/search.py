@@ -15,6 +15,9 @@ from rungway_server.domain.plan import DecisionForm, Plan
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import TrialRecord
 
+FENCES_PER_MS = 16
+"""No fencing number is below this many times the time in ms."""
+
 
 class Search:
     """One search: its trials in order of their numbers, a ladder per bracket, the line, the deadlines."""
@@ -183,7 +186,8 @@ class Search:
         """Give a lease on the trial, from its checkpoint."""
         ladder = self.ladder(trial)
         trial.state, trial.worker = TrialState.RUNNING, worker
-        trial.fence, self.next_fence = self.next_fence, self.next_fence + 1
+        trial.fence = max(self.next_fence, now_ms * FENCES_PER_MS)
+        self.next_fence = trial.fence + 1
         trial.length = trial.checkpoint_length
         trial.to_length = ladder.length(ladder.top if self.stops else trial.rung)
         self.deadlines[trial.number] = now_ms + self.lease_ms

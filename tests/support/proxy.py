@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 
 class Proxy:
@@ -55,7 +56,11 @@ class Proxy:
         connection.add_done_callback(self._connections.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        except OSError:  # nobody listens there
+            writer.transport.abort()
+            return
         self._ends |= {up_writer, writer}
         losing = asyncio.Event()
         directions = [
@@ -92,10 +97,13 @@ class Proxy:
                 await writer.drain()
 
 
+P = TypeVar("P", bound=Proxy)
+
+
 @contextmanager
-def proxy_to(port: int) -> Iterator[Proxy]:
-    """A proxy in front of a port of the loopback interface."""
-    proxy, ready, stop = Proxy(port), threading.Event(), asyncio.Event()
+def running(proxy: P) -> Iterator[P]:
+    """The proxy, listening."""
+    ready, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def run() -> None:
@@ -111,3 +119,10 @@ def proxy_to(port: int) -> Iterator[Proxy]:
         proxy.cut()
         loops[0].call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@contextmanager
+def proxy_to(port: int) -> Iterator[Proxy]:
+    """A proxy in front of a port of the loopback interface."""
+    with running(Proxy(port)) as proxy:
+        yield proxy

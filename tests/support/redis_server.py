@@ -62,7 +62,7 @@ def _running(arguments: list[str], url: str) -> Iterator[str]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
-            if not _ready(process, url):
+            if not ready(process, url):
                 log.seek(0)
                 raise RuntimeError(f"redis-server did not start: {log.read().decode(errors='replace')}")
             yield url
@@ -71,7 +71,7 @@ def _running(arguments: list[str], url: str) -> Iterator[str]:
             process.wait()
 
 
-def _ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
+def ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
     deadline = time.monotonic() + START_SECONDS
     with closing(redis.Redis.from_url(url)) as client:
         while process.poll() is None and time.monotonic() < deadline:

@@ -57,8 +57,9 @@ class ScriptPipeline:
     async def _open(self) -> Lane:
         async with self._opening:
             if self._lane is None or self._lane.closed:
-                if self._lane:
-                    await self._lane.close()
+                broken, self._lane = self._lane, None  # closed once, also when the next cannot be opened
+                if broken:
+                    await broken.close()
                 self._lane = await Lane.open(self._redis)
             return self._lane
 

@@ -1,6 +1,6 @@
 #!lua
 -- Renews leases between reports.
--- Promise: only the lease that is held now is renewed; nothing else changes.
+-- Promise: only the lease that is held now is renewed; nothing else changes, and no revision is made of it.
 -- KEYS   see KEYS.md (rungs are not needed)
 -- ARGV   1 uid  2 now_ms or ''  3… trial and fence of each lease
 -- Returns {'beat', {decision, deadline_ms}…}, {'missing'} or {'stale'}
@@ -20,8 +20,6 @@ for i = 3, #ARGV, 2 do
     answer[#answer + 1] = { 'stop', 0 }
   else
     answer[#answer + 1] = { 'continue', renew(x, ARGV[i]) }
-    x.changed = true
   end
 end
-save_experiment(x)
 return answer

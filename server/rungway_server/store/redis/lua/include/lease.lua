@@ -1,4 +1,6 @@
--- Leases: the right to report on a trial until a deadline, with a fencing number that only grows.
+-- Leases: the right to report on a trial until a deadline, with a fencing number that only grows. It keeps up with the
+-- clock: a Redis that came back without its last moments must not give a number again that somebody still holds.
+--- @include "fences"
 local function holds(trial, fence) return trial.state == 'running' and trial.fence == tonumber(fence) end
 
 local function renew(x, number)
@@ -10,7 +12,8 @@ end
 local function grant(x, number, trial, worker)
   local tally, b = x.tally, trial.bracket + 1
   set_state(x, trial, 'running')
-  trial.fence, tally.next_fence = tally.next_fence, tally.next_fence + 1
+  trial.fence = math.max(tally.next_fence, x.now * FENCES_PER_MS)
+  tally.next_fence = trial.fence + 1
   trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
   trial.to = rung_length(x, trial.bracket, trial.rung)
   if x.plan.form == 'stop' then trial.to = rung_length(x, trial.bracket, #x.plan.brackets[b].rungs - 1) end

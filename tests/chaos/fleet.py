@@ -1,0 +1,88 @@
+"""The worker processes of a run. One that is killed is replaced, as a cluster would do."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.chaos.worker import END
+
+STYLES = ("loop", "plain")
+
+
+class Fleet:
+    """So many workers on one agenda; `targets` are their ways to the service, in turn."""
+
+    def __init__(self, folder: Path, targets: list[str], count: int, *, step: float, mishaps: float) -> None:
+        self._folder = folder
+        self._targets = targets
+        self._options = (str(step), str(mishaps))
+        self._agenda = folder / "agenda"
+        self._agenda.touch()
+        self._started = 0
+        self._replacing = threading.Lock()
+        self.workers: list[subprocess.Popen[bytes]] = []
+        for place in range(count):
+            self.workers.append(self._start(place))
+
+    @property
+    def histories(self) -> list[Path]:
+        """The history files of all workers that ever lived."""
+        return sorted(self._folder.glob("history *"))
+
+    def work_on(self, experiment: str) -> None:
+        """Have all go to another experiment when they are done with the present one."""
+        with self._agenda.open("a") as agenda:
+            agenda.write(f"{experiment}\n")
+
+    def kill(self, place: int) -> None:
+        """SIGKILL one, and start another in its place."""
+        with self._replacing:
+            self.workers[place].kill()
+            self.workers[place].wait()
+            self.workers[place] = self._start(place)
+
+    def pause(self, place: int) -> None:
+        """SIGSTOP one."""
+        self.workers[place].send_signal(signal.SIGSTOP)
+
+    def resume(self, place: int) -> None:
+        """SIGCONT one."""
+        self.workers[place].send_signal(signal.SIGCONT)
+
+    def check_alive(self) -> None:
+        """Raises RuntimeError when one ended by itself."""
+        with self._replacing:
+            ended = [worker for worker in self.workers if worker.poll() is not None]
+        for worker in ended:
+            raise RuntimeError(f"a worker ended by itself with {worker.returncode}; see {self._folder}/*.log")
+
+    def end(self) -> None:
+        """Let them go home; those who do not are killed."""
+        self.work_on(END)
+        for worker in self.workers:
+            try:
+                worker.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill_all()
+
+    def kill_all(self) -> None:
+        """SIGKILL to each."""
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+    def _start(self, place: int) -> "subprocess.Popen[bytes]":
+        number, self._started = self._started, self._started + 1
+        history = self._folder / f"history {number:04}.jsonl"
+        style = STYLES[place % len(STYLES)]
+        command = [self._targets[place % len(self._targets)], str(self._agenda), str(history), style, *self._options]
+        with (self._folder / f"worker {number:04}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.worker", *command],
+                stderr=log,
+                env=os.environ | {"GRPC_VERBOSITY": "NONE"},
+            )

@@ -1,0 +1,71 @@
+"""A client that writes down every attempt of every call: one JSON line when it is sent, one when it is answered.
+
+A line is one write to a file opened for appending, so a worker killed at any moment leaves whole lines: a call without
+a second line is one whose outcome nobody knows. Times are those of the machine's monotonic clock, the same in all of
+its processes.
+"""
+
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from rungway import Client, ClientConfig, RungwayError
+from rungway._flow import Attempt
+from rungway._grpc import SyncDriver
+from rungway._worker import LeaseKeeper
+
+
+class Recorder:
+    """A history file of one process; threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._numbers = itertools.count()
+
+    def note(self, **values: object) -> None:
+        """One line."""
+        os.write(self._file, (json.dumps({"at": time.monotonic(), **values}) + "\n").encode())
+
+    def sent(self, experiment: str, rpc: str, request: Message) -> str:
+        """An attempt begins; its name, for `note(call=…)` when it ends."""
+        name = f"{os.getpid()}.{next(self._numbers)}"
+        self.note(call=name, experiment=experiment, rpc=rpc, request=MessageToDict(request))
+        return name
+
+
+class RecordingDriver(SyncDriver):
+    """The client's own way to the service, with each attempt noted."""
+
+    def __init__(self, config: ClientConfig, recorder: Recorder) -> None:
+        super().__init__(config)
+        self._experiment = config.experiment
+        self._recorder = recorder
+
+    def _attempt(self, effect: Attempt) -> Message:
+        request: Any = effect.request
+        if effect.rpc.name == "Ask":  # signed with its request id: so each event tells under which ask's lease it happened
+            request.worker = request.request_id
+        name = self._recorder.sent(self._experiment, effect.rpc.name, request)
+        try:
+            reply = super()._attempt(effect)
+        except RungwayError as error:
+            self._recorder.note(call=name, error=type(error).__name__, reason=error.reason, text=str(error))
+            raise
+        self._recorder.note(call=name, reply=MessageToDict(reply))
+        return reply
+
+
+class RecordedClient(Client):
+    """The real client, with its calls written down."""
+
+    def __init__(self, config: ClientConfig, recorder: Recorder) -> None:
+        super().__init__(config=config)
+        self._driver.close()
+        self._driver = RecordingDriver(self.config, recorder)
+        self._keeper = LeaseKeeper(self._driver, self._work)

@@ -1,0 +1,207 @@
+"""Runs one scenario: searches one after the other while faults are injected, and a check of each at the end."""
+
+import bisect
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rungway import Client, ClientConfig, ExperimentState, RungwayError
+from tests.chaos.calls import Call, read_histories
+from tests.chaos.checker import check
+from tests.chaos.fleet import Fleet
+from tests.chaos.remains import Remains, fetch
+from tests.chaos.scenarios import Scenario
+from tests.chaos.stage import Stage, staged
+
+SEARCH_SECONDS = 180.0
+"""Most time that a search may take after the faults are over, before it counts as stuck."""
+DURABLE_SECONDS = 1.3
+"""After this long without a fault nothing can be lost any more."""
+STEP_SECONDS = 0.02
+SEARCHERS: tuple[dict[str, Any], ...] = (
+    {"name": "adaptive_asha"},
+    {"name": "async_halving", "num_rungs": 4},
+    {"name": "adaptive_asha", "stop_once": True},
+    {"name": "sync_halving", "num_rungs": 3},
+)
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault (seconds, monotonic clock)."""
+
+    what: str
+    begun: float
+    ended: float
+
+
+@dataclass
+class Outcome:
+    """What became of a scenario."""
+
+    scenario: str
+    seed: int
+    seconds: float = 0.0
+    faults: list[Injected] = field(default_factory=list)
+    searches: int = 0
+    calls: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    leases_lost: int = 0
+    duplicated: int = 0
+    over_budget: int = 0
+    failed: list[str] = field(default_factory=list)
+    """Errors that reached the training loops."""
+    problems: list[str] = field(default_factory=list)
+    """Promises broken."""
+    recovery: list[float] = field(default_factory=list)
+    """From the end of each fault to the next acknowledged call (seconds)."""
+    lapses: list[float] = field(default_factory=list)
+    """From the deadline of each lapsed lease to its trial's being in line again (seconds)."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.problems and not self.failed
+
+
+class Run:
+    """One scenario on one stage."""
+
+    def __init__(self, scenario: Scenario, seed: int, stage: Stage, fleet: Fleet, client: Client) -> None:
+        self.outcome = Outcome(scenario.name, seed)
+        self.searches: dict[str, Remains] = {}
+        self._scenario = scenario
+        self._stage = stage
+        self._fleet = fleet
+        self._client = client
+        self._dice = random.Random(f"{scenario.name} {seed}")
+        self._calm = threading.Lock()
+        self._over = threading.Event()
+        self._broken: Exception | None = None
+
+    def play(self, seconds: float) -> None:
+        """Searches for so long, under faults, and the last to its end without."""
+        begun = time.monotonic()
+        thread = threading.Thread(target=self._inject, daemon=True)
+        thread.start()
+        try:
+            while time.monotonic() - begun < seconds:
+                self._search(f"{self._scenario.name}-{len(self.searches)}", begun + seconds)
+        finally:
+            self._over.set()
+            thread.join()
+        self.outcome.seconds = time.monotonic() - begun
+
+    def _inject(self) -> None:
+        while not self._over.wait(self._dice.uniform(*self._scenario.pause)):
+            with self._calm:
+                if self._over.is_set():
+                    return
+                begun = time.monotonic()
+                try:
+                    what = self._dice.choice(self._scenario.faults)(self._stage, self._fleet, self._dice)
+                except Exception as error:  # told by the main thread
+                    self._broken = error
+                    return
+                self.outcome.faults.append(Injected(what, begun, time.monotonic()))
+
+    def _search(self, experiment: str, until: float) -> None:
+        with self._calm:
+            self._client.create_experiment(experiment, self._document(len(self.searches)))
+            self._settle()
+        self._fleet.work_on(experiment)
+        limit = until + SEARCH_SECONDS
+        while experiment not in self.searches:
+            if time.monotonic() > until:
+                self._over.set()
+            self._look_on(experiment, limit)
+            time.sleep(0.2)
+            if self._is_done(experiment):
+                self._take_remains(experiment)
+
+    def _document(self, number: int) -> dict[str, Any]:
+        searcher = {
+            **SEARCHERS[number % len(SEARCHERS)],
+            "metric": "loss",
+            "max_trials": 60,
+            "max_length": {"epochs": 27},
+            "divisor": 3,
+            "max_concurrent_trials": 5,
+        }
+        space = {"rate": {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0}}
+        return {
+            "hyperparameters": space,
+            "searcher": searcher,
+            "seed": self.outcome.seed + number,
+            "lease_seconds": self._scenario.lease_seconds,
+            "max_restarts": 8,
+        }
+
+    def _look_on(self, experiment: str, limit: float) -> None:
+        if self._broken:
+            raise self._broken
+        self._fleet.check_alive()
+        if time.monotonic() > limit:
+            raise RuntimeError(f"{experiment} is stuck: {self._client.get_experiment(experiment)}")
+
+    def _is_done(self, experiment: str) -> bool:
+        return self._client.get_experiment(experiment).state is ExperimentState.DONE
+
+    def _take_remains(self, experiment: str) -> None:
+        """When the search is still done after a while without faults; else its workers are called back."""
+        with self._calm:
+            self._settle()
+            if self._is_done(experiment):
+                self.searches[experiment] = fetch(self._client, experiment)
+            else:
+                self._fleet.work_on(experiment)
+
+    def _settle(self) -> None:
+        if self._scenario.loses:
+            time.sleep(DURABLE_SECONDS)
+
+
+def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> Outcome:
+    """Play it in a folder of its own, which keeps logs and histories. Its processes are gone afterwards."""
+    with staged(folder, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
+        targets = [stage.target(first) for first in range(scenario.replicas)]
+        fleet = Fleet(folder, targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
+        try:
+            with Client(config=ClientConfig(target=stage.direct, backoff_max=1.0)) as client:
+                run = Run(scenario, seed, stage, fleet, client)
+                try:
+                    run.play(seconds)
+                except (RuntimeError, RungwayError) as error:
+                    run.outcome.problems.append(f"{type(error).__name__}: {error}")
+                fleet.end()
+        finally:
+            fleet.kill_all()
+    judge(run, read_histories(fleet.histories).calls, scenario)
+    run.outcome.failed = [f"{line['failed']}: {line['text']}" for line in read_histories(fleet.histories).failures]
+    return run.outcome
+
+
+def judge(run: Run, calls: list[Call], scenario: Scenario) -> None:
+    """Check every search, and add it all up."""
+    outcome = run.outcome
+    outcome.searches = len(run.searches)
+    for experiment, remains in run.searches.items():
+        own = [call for call in calls if call.request.experiment == experiment]
+        found = check(own, remains, loses=scenario.loses)
+        outcome.calls += found.calls
+        outcome.acknowledged += found.acknowledged
+        outcome.lost += found.lost
+        outcome.leases_lost += found.leases_lost
+        outcome.duplicated += found.duplicated
+        outcome.over_budget += found.over_budget
+        outcome.lapses += found.lapses
+        outcome.problems += [f"{experiment}: {problem}" for problem in found.problems]
+    answered = sorted(call.ended for call in calls if call.ended is not None)
+    for fault in outcome.faults:
+        place = bisect.bisect(answered, fault.ended)
+        if place < len(answered):
+            outcome.recovery.append(answered[place] - fault.ended)

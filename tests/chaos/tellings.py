@@ -1,0 +1,83 @@
+"""Which of the recorded results are in the curves: all of them, some twice, some not, and in which order.
+
+Every result of a chaos run has a metric like no other of its trial, so a point of a curve names the call that told it.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rungway import Trial
+from rungway.v1 import trial_pb2
+from tests.chaos.calls import Call
+
+Lease = tuple[int, int]
+"""Trial and fencing number."""
+Point = tuple[int, int, float]
+"""Trial, length, metric."""
+
+
+@dataclass(eq=False)
+class Telling:
+    """One result of a tell."""
+
+    call: Call
+    result: Any
+    verdict: Any
+    """The answer, None when there was none."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease it was told under."""
+        return self.result.lease.trial, self.result.lease.fence
+
+    @property
+    def points(self) -> list[Point]:
+        """What it adds to the curve."""
+        return [(self.result.lease.trial, report.length, report.metric) for report in self.result.reports]
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the service said that it counts."""
+        return self.verdict is not None and self.verdict.decision != trial_pb2.DECISION_SUPERSEDED
+
+
+@dataclass
+class Tellings:
+    """The recorded results beside the curves."""
+
+    acknowledged: int = 0
+    lost: list[Telling] = field(default_factory=list)
+    """Acknowledged, and in no curve."""
+    duplicated: list[Point] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    kept: dict[int, deque[Telling]] = field(default_factory=dict)
+    """By trial, those in its curve, in its order."""
+
+
+def compare(calls: Iterable[Call], trials: Iterable[Trial]) -> Tellings:
+    """Find every point's telling and every acknowledged telling's points."""
+    told = list(_tellings(calls))
+    by_point = {point: telling for telling in told for point in telling.points}
+    found = Tellings(acknowledged=sum(len(telling.points) for telling in told if telling.acknowledged))
+    kept = set()
+    for trial in trials:
+        curve = [(trial.trial, report.length, report.metric) for report in trial.curve]
+        found.duplicated += [point for point, count in Counter(curve).items() if count > 1]
+        found.problems += [f"nobody told {point}" for point in curve if point not in by_point]
+        order = list(dict.fromkeys(by_point[point] for point in curve if point in by_point))
+        if not found.duplicated and curve != [point for telling in order for point in telling.points]:
+            found.problems.append(f"trial {trial.trial}: a call was taken in part, or out of order")
+        found.kept[trial.trial] = deque(order)
+        kept.update(order)
+    found.lost = [telling for telling in told if telling.acknowledged and telling not in kept]
+    return found
+
+
+def _tellings(calls: Iterable[Call]) -> Iterable[Telling]:
+    for call in calls:
+        if call.rpc == "Tell":
+            verdicts = call.reply.verdicts if call.reply else [None] * len(call.request.results)
+            for result, verdict in zip(call.request.results, verdicts, strict=True):
+                yield Telling(call, result, verdict)

@@ -1,0 +1,62 @@
+"""A Redis that goes away and comes back, with all it had or without its last moments."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis import Redis
+
+from rungway_server.domain.decisions import Decision, Reason
+from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
+from tests.support.network import Link, link_to
+from tests.support.redis_server import redis_on_port
+from tests.support.searches import plan, say, stored, take
+from tests.support.snapshot import restore, snapshot
+
+
+@pytest.fixture
+def link(redis_tcp: str) -> Iterator[Link]:
+    """Between the store and Redis."""
+    with link_to(int(redis_tcp.rpartition(":")[2])) as link:
+        yield link
+
+
+@pytest.fixture(scope="module")
+def redis_tcp() -> Iterator[str]:
+    with redis_on_port() as url:
+        yield url
+
+
+@pytest.fixture
+async def store(link: Link) -> AsyncIterator[RedisStore]:
+    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5, max_connections=4) as client:
+        yield RedisStore(client)
+
+
+async def test_every_call_meanwhile_says_so_and_the_next_works(link: Link, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan())
+    link.go_down()
+    for _ in range(3):
+        calls = [take(store, ref) for _ in range(5)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreUnavailable}
+    link.heal()
+    await take(store, ref)
+
+
+async def test_a_lease_lost_in_a_crash_is_never_given_again(redis_tcp: str, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan())
+    with Redis.from_url(redis_tcp) as redis:
+        before = snapshot(redis)
+        (lost,) = await take(store, ref)
+        await asyncio.sleep(0.005)  # no Redis is back sooner
+        restore(redis, before)
+    (given,) = await take(store, ref)
+    assert given.lease.trial == lost.lease.trial
+    assert await say(store, ref, lost.lease, 1, 0.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
+    assert (await say(store, ref, given.lease, 1, 0.5))[0] is Decision.PAUSE
+    (trial,) = await store.trials(ref, [given.lease.trial], curve=True)
+    assert [report.metric for report in trial.curve] == [0.5]

@@ -1,0 +1,87 @@
+"""A TCP proxy that is a bad network: down, slow, silent, in slivers, cut by a reset or closed on one side."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+
+from tests.support.proxy import Proxy, running
+
+
+class Link(Proxy):
+    """A good network until one of its attributes says otherwise; they may be set from any thread."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.delay = 0.0
+        """Seconds that every piece takes."""
+        self.slice = 0
+        """Largest piece (bytes) that arrives at once; 0 = as it was sent."""
+        self.silent = False
+        """Connections stay open, and nothing arrives."""
+        self._down = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+        """See Proxy."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(ready, stop)
+
+    def heal(self) -> None:
+        """A good network again."""
+        self.delay, self.slice, self.silent, self._down = 0.0, 0, False, False
+
+    def go_down(self) -> None:
+        """Cut every connection and refuse new ones."""
+        self._down = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Cut every connection with a RST; new ones are fine."""
+        self._soon(lambda end: end.transport.abort(), linger=True)
+
+    def half_close(self) -> None:
+        """Tell both sides of every connection that the other will send no more, while it still listens."""
+        self._soon(lambda end: end.write_eof())
+
+    def _soon(self, act: Callable[[asyncio.StreamWriter], object], *, linger: bool = False) -> None:
+        def all_ends() -> None:
+            for end in list(self._ends):
+                if linger:
+                    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with suppress(OSError, RuntimeError):  # it is just closing
+                    act(end)
+
+        assert self._loop
+        self._loop.call_soon_threadsafe(all_ends)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._down:
+            writer.transport.abort()
+        else:
+            await super()._carry(reader, writer)
+
+    async def _send(self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, losing: asyncio.Event) -> None:
+        await self._pump(reader, upstream)
+
+    async def _reply(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, losing: asyncio.Event) -> None:
+        await self._pump(upstream, writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, RuntimeError):  # closed, also by half_close
+            while data := await reader.read(65536):
+                await asyncio.sleep(self.delay)
+                while self.silent:
+                    await asyncio.sleep(0.01)
+                size = self.slice or len(data)
+                for start in range(0, len(data), size):
+                    writer.write(data[start : start + size])
+                    await writer.drain()
+                    await asyncio.sleep(0)
+
+
+def link_to(port: int) -> AbstractContextManager[Link]:
+    """A network in front of a port of the loopback interface."""
+    return running(Link(port))
