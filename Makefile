@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 LOAD_ARGS ?=
+CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast demo study load build image clean distclean
+.PHONY: help setup proto lint format test test-fast demo study load chaos build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ study: setup ## What stragglers, drops and many workers do to a search: the tabl
 
 load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),throughput)
+
+chaos: setup ## Searches while everything dies in turn, half an hour (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
+	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

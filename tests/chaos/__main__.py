@@ -22,7 +22,8 @@ def main() -> int:
     for scenario in chosen:
         print(f"{scenario.name}: {scenario.what}, {share * scenario.share:.0f} s", flush=True)
         folder = Path(tempfile.mkdtemp(prefix=f"rw-chaos-{scenario.name}-"))
-        outcomes.append(run_scenario(scenario, share * scenario.share, options.seed, folder))
+        run, _ = run_scenario(scenario, share * scenario.share, options.seed, folder)
+        outcomes.append(run.outcome)
         _tell(outcomes[-1], folder)
         write_json(options.json, outcomes)
     print(table(outcomes))

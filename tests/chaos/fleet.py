@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos.worker import END
@@ -63,10 +64,8 @@ class Fleet:
         """Let them go home; those who do not are killed."""
         self.work_on(END)
         for worker in self.workers:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 worker.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill_all()
 
     def kill_all(self) -> None:

@@ -49,7 +49,9 @@ class RecordingDriver(SyncDriver):
 
     def _attempt(self, effect: Attempt) -> Message:
         request: Any = effect.request
-        if effect.rpc.name == "Ask":  # signed with its request id: so each event tells under which ask's lease it happened
+        if (
+            effect.rpc.name == "Ask"
+        ):  # signed with its request id: so each event tells under which ask's lease it happened
             request.worker = request.request_id
         name = self._recorder.sent(self._experiment, effect.rpc.name, request)
         try:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from tests.support.redis_server import ready, find_redis_server, free_port
+from tests.support.redis_server import find_redis_server, free_port, ready
 
 UNSYNCED_SECONDS = 1.0
 """What `everysec` may lose in a power cut."""

@@ -14,6 +14,7 @@ from rungway.v1 import trial_pb2
 from rungway.values import from_map
 from rungway_server.domain import decisions as domain
 from rungway_server.domain.config import parse
+from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searchers import make_plan
 from tests.chaos.calls import Call
@@ -51,12 +52,15 @@ class Replay:
 
     def run(self) -> None:
         """Replay it all."""
+        event = None
         try:
             for event in self._remains.events:
                 self._apply(event)
             self._finish()
         except Mismatch as mismatch:
             self.problem = str(mismatch)
+        except (LookupError, RungwayError) as error:  # the model knows no such trial or lease, or refuses the call
+            self.problem = f"{event}: {type(error).__name__}: {error}"
         seen = {event.worker for event in self._remains.events if event.kind == "assign"}
         lost = [call for name, call in self._asks.items() if call.reply and call.reply.assignments and name not in seen]
         self.leases_lost = len(lost)
@@ -92,7 +96,9 @@ class Replay:
         if not answer.assignments:
             raise Mismatch(f"{event}: the model hands out nothing: {answer}")
         given = answer.assignments[0]
-        _same(event, "assignment", (event.trial, _why(event.explanation)), (given.lease.trial, plain(given.explanation)))
+        _same(
+            event, "assignment", (event.trial, _why(event.explanation)), (given.lease.trial, plain(given.explanation))
+        )
         if told:
             _same(event, "reply", _told_assignment(told), _given_assignment(given))
         self._held[given.lease.trial] = (told.lease.trial, told.lease.fence) if told else None
@@ -105,12 +111,12 @@ class Replay:
         trial = self._model.search.trials[event.trial]
         if trial.length >= event.length and event.kind == "continue" and self._model.search.stops:
             return
-        verdict = None
-        while verdict is None or verdict.explanation.reason is domain.Reason.BETWEEN_RUNGS:
-            telling = self._next_telling(event.trial)
-            if telling is None:
-                raise Mismatch(f"{event}: nobody told what it rests on")
+        while telling := self._next_telling(event.trial):
             verdict = self._tell(event, telling)
+            if verdict.explanation.reason is not domain.Reason.BETWEEN_RUNGS:
+                break
+        else:
+            raise Mismatch(f"{event}: nobody told what it rests on")
         self.logged.append(telling.call)
         if not (self._model.search.stops and event.kind == "continue"):
             decided = (verdict.decision.value, plain(verdict.explanation))
@@ -144,9 +150,10 @@ class Replay:
         assert event.trial is not None
         self._tell_rest(event, event.trial)
         held = self._held[event.trial]
-        causes = [call for call in self._endings.get(held, []) if event.kind in _kinds(call)] if held else []
+        possible = self._endings.get(held, [])
+        causes = [call for call in possible if event.kind in _kinds(call)]
         if causes:
-            self._endings[held].remove(causes[0])  # type: ignore[index]  # there are causes, so somebody held it
+            possible.remove(causes[0])
             self._end_by_call(event, causes[0])
         elif event.kind in ("retry", "failed"):
             standing = self._model.search.restart(self._model.search.trials[event.trial], "lease lapsed")
@@ -180,7 +187,9 @@ class Replay:
                 raise Mismatch(f"trial {trial}: {self._kept[trial][0].result} was taken under a lease that had ended")
         for shown, view in zip(self._remains.trials, self._model.trials(list(range(10**6)), curve=True), strict=False):
             _same(f"trial {shown.trial}", "state at the end", _shown(shown), _viewed(view))
-        _same("the best", "trials", [trial.trial for trial in self._remains.best], [v.trial for v in self._model.best(5)])
+        _same(
+            "the best", "trials", [trial.trial for trial in self._remains.best], [v.trial for v in self._model.best(5)]
+        )
         experiment, tally = self._remains.experiment, self._model.tally()
         assert experiment.plan
         rungs = [[(rung.results, rung.passed) for rung in bracket.rungs] for bracket in experiment.plan.brackets]

@@ -2,14 +2,17 @@
 
 import bisect
 import random
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rungway import Client, ClientConfig, ExperimentState, RungwayError
-from tests.chaos.calls import Call, read_histories
+from tests.chaos.calls import Recorded, read_histories
 from tests.chaos.checker import check
 from tests.chaos.fleet import Fleet
 from tests.chaos.remains import Remains, fetch
@@ -74,7 +77,7 @@ class Run:
     def __init__(self, scenario: Scenario, seed: int, stage: Stage, fleet: Fleet, client: Client) -> None:
         self.outcome = Outcome(scenario.name, seed)
         self.searches: dict[str, Remains] = {}
-        self._scenario = scenario
+        self.scenario = scenario
         self._stage = stage
         self._fleet = fleet
         self._client = client
@@ -90,20 +93,22 @@ class Run:
         thread.start()
         try:
             while time.monotonic() - begun < seconds:
-                self._search(f"{self._scenario.name}-{len(self.searches)}", begun + seconds)
+                self._search(f"{self.scenario.name}-{len(self.searches)}", begun + seconds)
         finally:
             self._over.set()
             thread.join()
         self.outcome.seconds = time.monotonic() - begun
 
     def _inject(self) -> None:
-        while not self._over.wait(self._dice.uniform(*self._scenario.pause)):
+        while not self._over.wait(self._dice.uniform(*self.scenario.pause)):
+            if self._calm.locked():
+                continue  # not as soon as it ends either, when nobody is at work yet
             with self._calm:
                 if self._over.is_set():
                     return
                 begun = time.monotonic()
                 try:
-                    what = self._dice.choice(self._scenario.faults)(self._stage, self._fleet, self._dice)
+                    what = self._dice.choice(self.scenario.faults)(self._stage, self._fleet, self._dice)
                 except Exception as error:  # told by the main thread
                     self._broken = error
                     return
@@ -127,7 +132,7 @@ class Run:
         searcher = {
             **SEARCHERS[number % len(SEARCHERS)],
             "metric": "loss",
-            "max_trials": 60,
+            "max_trials": 100,
             "max_length": {"epochs": 27},
             "divisor": 3,
             "max_concurrent_trials": 5,
@@ -137,7 +142,7 @@ class Run:
             "hyperparameters": space,
             "searcher": searcher,
             "seed": self.outcome.seed + number,
-            "lease_seconds": self._scenario.lease_seconds,
+            "lease_seconds": self.scenario.lease_seconds,
             "max_restarts": 8,
         }
 
@@ -161,11 +166,11 @@ class Run:
                 self._fleet.work_on(experiment)
 
     def _settle(self) -> None:
-        if self._scenario.loses:
+        if self.scenario.loses:
             time.sleep(DURABLE_SECONDS)
 
 
-def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> Outcome:
+def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> tuple[Run, Recorded]:
     """Play it in a folder of its own, which keeps logs and histories. Its processes are gone afterwards."""
     with staged(folder, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
         targets = [stage.target(first) for first in range(scenario.replicas)]
@@ -178,20 +183,33 @@ def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) ->
                 except (RuntimeError, RungwayError) as error:
                     run.outcome.problems.append(f"{type(error).__name__}: {error}")
                 fleet.end()
+            run.outcome.problems += audited(stage, run.searches)
         finally:
             fleet.kill_all()
-    judge(run, read_histories(fleet.histories).calls, scenario)
-    run.outcome.failed = [f"{line['failed']}: {line['text']}" for line in read_histories(fleet.histories).failures]
-    return run.outcome
+    recorded = read_histories(fleet.histories)
+    judge(run, recorded)
+    return run, recorded
 
 
-def judge(run: Run, calls: list[Call], scenario: Scenario) -> None:
+def audited(stage: Stage, experiments: Iterable[str]) -> list[str]:
+    """What `rungway audit` has to say of each search: nothing when all is well."""
+    rungway = Path(sys.executable).parent / "rungway"
+    said = []
+    for experiment in experiments:
+        command = [str(rungway), "audit", experiment, "--redis", stage.redis_url]
+        audit = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if audit.returncode:
+            said.append(f"rungway audit {experiment}: {audit.stdout}{audit.stderr}")
+    return said
+
+
+def judge(run: Run, recorded: Recorded) -> None:
     """Check every search, and add it all up."""
-    outcome = run.outcome
+    outcome, calls = run.outcome, recorded.calls
+    outcome.failed = [f"{line['failed']}: {line['text']}" for line in recorded.failures]
     outcome.searches = len(run.searches)
     for experiment, remains in run.searches.items():
-        own = [call for call in calls if call.request.experiment == experiment]
-        found = check(own, remains, loses=scenario.loses)
+        found = check(recorded.of(experiment), remains, loses=run.scenario.loses)
         outcome.calls += found.calls
         outcome.acknowledged += found.acknowledged
         outcome.lost += found.lost

@@ -25,6 +25,15 @@ class Scenario:
     lease_seconds: float = LEASE_SECONDS
 
 
+_ANYTHING = (
+    faults.kill_replica,
+    faults.kill_worker,
+    faults.pause_worker,
+    faults.kill_redis,
+    faults.spoil_redis_network,
+    faults.spoil_worker_network,
+)
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -33,11 +42,12 @@ SCENARIOS = {
         Scenario("worker-kill", "workers killed", (faults.kill_worker,), (0.5, 2.0), 1),
         Scenario("worker-stop", "workers stopped past their lease", (faults.pause_worker,), (0.2, 1.0), 1),
         Scenario("redis-kill", "Redis killed, fsync always", (faults.kill_redis,), (1.0, 4.0), 1, fsync="always"),
-        Scenario("redis-kill-everysec", "Redis killed, fsync everysec", (faults.kill_redis,), (1.0, 4.0), 1, loses=True),
         Scenario(
-            "redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (3.0, 6.0), 1, loses=True
+            "redis-kill-everysec", "Redis killed, fsync everysec", (faults.kill_redis,), (1.0, 4.0), 1, loses=True
         ),
+        Scenario("redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (3.0, 6.0), 1, loses=True),
         Scenario("redis-network", "service to Redis", (faults.spoil_redis_network,), (0.3, 1.5), 1),
+        Scenario("mixed", "all of the above that lose nothing", _ANYTHING, (0.2, 1.0), 1, fsync="always"),
         Scenario("worker-network", "workers to service", (faults.spoil_worker_network,), (0.3, 1.5), 1),
     )
 }

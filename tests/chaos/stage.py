@@ -65,6 +65,8 @@ class Stage:
 
     redis: RedisNode
     redis_link: Link
+    redis_url: str
+    """Past the bad network."""
     replicas: list[Replica]
     links: list[Link] = field(default_factory=list)
     """From the workers to each replica."""
@@ -98,4 +100,4 @@ def staged(folder: Path, *, fsync: str, replicas: int) -> Iterator[Stage]:
         for replica in running:
             replica.wait()
         links = [stack.enter_context(link_to(replica.port)) for replica in running]
-        yield Stage(redis, redis_link, running, links)
+        yield Stage(redis, redis_link, f"redis://127.0.0.1:{redis.port}/0", running, links)

@@ -99,7 +99,9 @@ def _main(target: str, agenda_path: str, history: str, style: str, step: str, mi
     recorder.note(started=style)
     for experiment in agenda(Path(agenda_path)):
         while True:
-            with RecordedClient(ClientConfig(target=target, experiment=experiment, backoff_max=1.0), recorder) as client:
+            with RecordedClient(
+                ClientConfig(target=target, experiment=experiment, backoff_max=1.0), recorder
+            ) as client:
                 try:
                     Loop(client, float(step), float(mishaps)).run(style)
                     break

@@ -36,7 +36,9 @@ async def store(link: Link) -> AsyncIterator[RedisStore]:
         yield RedisStore(client)
 
 
-async def test_every_call_meanwhile_says_so_and_the_next_works(link: Link, store: RedisStore, ref: ExperimentRef) -> None:
+async def test_every_call_meanwhile_says_so_and_the_next_works(
+    link: Link, store: RedisStore, ref: ExperimentRef
+) -> None:
     await stored(store, ref, plan())
     link.go_down()
     for _ in range(3):
@@ -47,7 +49,9 @@ async def test_every_call_meanwhile_says_so_and_the_next_works(link: Link, store
     await take(store, ref)
 
 
-async def test_a_lease_lost_in_a_crash_is_never_given_again(redis_tcp: str, store: RedisStore, ref: ExperimentRef) -> None:
+async def test_a_lease_lost_in_a_crash_is_never_given_again(
+    redis_tcp: str, store: RedisStore, ref: ExperimentRef
+) -> None:
     await stored(store, ref, plan())
     with Redis.from_url(redis_tcp) as redis:
         before = snapshot(redis)

@@ -69,7 +69,9 @@ MUTANTS = (
         "local deadline = x.now + x.plan.lease_ms",
     ),
     _mutant("heartbeat without a lease", "heartbeat", "not trial or not holds(trial, ARGV[i + 1])", "not trial"),
-    _mutant("heartbeat makes a revision", "heartbeat", "return answer", "x.changed = true save_experiment(x) return answer"),
+    _mutant(
+        "heartbeat makes a revision", "heartbeat", "return answer", "x.changed = true save_experiment(x) return answer"
+    ),
     _mutant(
         "release costs a restart",
         "include/give_back",

@@ -50,7 +50,9 @@ class Link(Proxy):
         def all_ends() -> None:
             for end in list(self._ends):
                 if linger:
-                    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    end.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                 with suppress(OSError, RuntimeError):  # it is just closing
                     act(end)
 
@@ -73,7 +75,7 @@ class Link(Proxy):
         with suppress(OSError, RuntimeError):  # closed, also by half_close
             while data := await reader.read(65536):
                 await asyncio.sleep(self.delay)
-                while self.silent:
+                while self.silent:  # noqa: ASYNC110 - set from another thread
                     await asyncio.sleep(0.01)
                 size = self.slice or len(data)
                 for start in range(0, len(data), size):

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import NewerSchema, StoreUnavailable, UnknownExperiment
 from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
@@ -111,7 +110,7 @@ class KnownExperiments:
             if values[0] is not None:
                 # Heals the listing when a server died between making the experiment and listing it.
                 await self._redis.zadd(index, {ref.experiment: int(values[2])}, nx=True)
-        except (RedisError, OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             raise StoreUnavailable("the store does not answer; repeat the call with the same request_id") from error
         if values[0] is None:
             raise UnknownExperiment(ref.experiment)

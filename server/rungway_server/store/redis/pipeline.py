@@ -10,13 +10,13 @@ from typing import Any
 
 from hiredis import ReplyError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.lane import Call, Lane
 from rungway_server.store.redis.scripts import Script, Transform, load_scripts
 
-_NO_ANSWER = (RedisError, OSError, TimeoutError)
 _UNFIT = ("OOM", "READONLY", "LOADING", "MISCONF", "BUSY")
 """Beginnings of the errors by which a Redis says that it cannot serve now."""
 
@@ -41,7 +41,7 @@ class ScriptPipeline:
             if isinstance(answer, ReplyError) and str(answer).startswith("NOSCRIPT"):
                 await self._install()
                 answer = await self._call(call)
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             raise _translated(error) from error
         if isinstance(answer, ReplyError):
             raise _translated(ResponseError(str(answer))) from answer

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from rungway_server.domain.decisions import EventView, Tally, TrialView
 from rungway_server.domain.errors import StoreUnavailable, UnknownTrial
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_event, read_tally, read_trial
+from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.keys import fixed_keys, index_key
 from rungway_server.store.redis.known import KnownExperiments
 
@@ -61,7 +60,7 @@ class RedisReads:
             found: Any = await self._redis.xrange(
                 fixed_keys(ref)[_EVENTS_KEY], min=f"({after}" if after else "-", max="+", count=count
             )
-        except (RedisError, OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             raise StoreUnavailable("the store does not answer; repeat the call") from error
         return [read_event(name, fields["e"], fields["s"], known.smaller_is_better) for name, fields in found]
 
@@ -73,7 +72,7 @@ class RedisReads:
             found: Any = await self._redis.zrange(
                 key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
             )
-        except (RedisError, OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             raise StoreUnavailable("the store does not answer; repeat the call") from error
         past = [(int(score), name) for name, score in found]
         if after:

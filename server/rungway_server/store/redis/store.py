@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from rungway_server.domain.config import ExperimentConfig, to_document
 from rungway_server.domain.decisions import (
     AskAnswer,
@@ -36,6 +34,7 @@ from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
+from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.keys import fixed_keys, index_key
 from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
 from rungway_server.store.redis.pipeline import ScriptPipeline
@@ -236,7 +235,7 @@ class RedisStore(RedisReads):
         try:
             await self._redis.unlink(*known.keys)
             await self._redis.zrem(index_key(ref.namespace), ref.experiment)
-        except (RedisError, OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             raise StoreUnavailable("the store does not answer; repeat the call") from error
         self._experiments.forget(ref)
 
