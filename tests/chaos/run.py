@@ -92,7 +92,7 @@ class Run:
         thread = threading.Thread(target=self._inject, daemon=True)
         thread.start()
         try:
-            while time.monotonic() - begun < seconds:
+            while time.monotonic() - begun < seconds or not self.outcome.faults:
                 self._search(f"{self.scenario.name}-{len(self.searches)}", begun + seconds)
         finally:
             self._over.set()
@@ -121,7 +121,7 @@ class Run:
         self._fleet.work_on(experiment)
         limit = until + SEARCH_SECONDS
         while experiment not in self.searches:
-            if time.monotonic() > until:
+            if time.monotonic() > until and self.outcome.faults:
                 self._over.set()
             self._look_on(experiment, limit)
             time.sleep(0.2)

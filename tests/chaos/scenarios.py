@@ -45,7 +45,7 @@ SCENARIOS = {
         Scenario(
             "redis-kill-everysec", "Redis killed, fsync everysec", (faults.kill_redis,), (1.0, 4.0), 1, loses=True
         ),
-        Scenario("redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (3.0, 6.0), 1, loses=True),
+        Scenario("redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (1.0, 2.5), 1, loses=True),
         Scenario("redis-network", "service to Redis", (faults.spoil_redis_network,), (0.3, 1.5), 1),
         Scenario("mixed", "all of the above that lose nothing", _ANYTHING, (0.2, 1.0), 1, fsync="always"),
         Scenario("worker-network", "workers to service", (faults.spoil_worker_network,), (0.3, 1.5), 1),

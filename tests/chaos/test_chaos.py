@@ -15,7 +15,7 @@ from tests.chaos.remains import Remains
 from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SCENARIOS
 
-SECONDS = 6.0
+SECONDS = 5.0
 SEED = 3
 
 
