@@ -20,14 +20,16 @@ class Rung:
     passed: int
     """Results whose trial went on."""
     size: int
-    """Sync rule only: results it will hold."""
+    """Sync and population rules only: results it will hold."""
     passes: int
-    """Sync rule only: results it passes on."""
+    """Sync and population rules only: results it passes on."""
+    clones: int = 0
+    """Population rule only: how many of its best are cloned."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Rung) -> "Rung":
         """Read it from its message."""
-        return cls(message.length, message.results, message.passed, message.size, message.passes)
+        return cls(message.length, message.results, message.passed, message.size, message.passes, message.clones)
 
 
 @dataclass(frozen=True, slots=True)

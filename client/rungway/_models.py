@@ -56,6 +56,8 @@ class Explanation:
     quota: int = 0
     cutoff: float | None = None
     text: str = ""
+    parent: int | None = None
+    """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
@@ -69,6 +71,7 @@ class Explanation:
             message.quota,
             message.cutoff if message.HasField("cutoff") else None,
             message.text,
+            message.parent if message.HasField("parent") else None,
         )
 
 
@@ -86,7 +89,7 @@ class Assignment:
     """Furthest length that may be told under this lease; beyond `to_length` where trials run on until a rung stops
     them, so that who measures rarely may tell later."""
     checkpoint: str
-    """Where to resume from; empty when there is none."""
+    """Where to resume from, in a new clone that of the trial it was cloned from; empty when there is none."""
     bracket: int
     rung: int
     """Index of the rung the trial trains towards, counted from 0."""
@@ -229,6 +232,8 @@ class Trial:
     create_time: datetime
     curve: tuple[Report, ...] = ()
     """Every report by time of telling; filled by `get_trial` only."""
+    parent: int | None = None
+    """The trial it is a clone of; None for any other trial."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Trial) -> "Trial":
@@ -251,6 +256,7 @@ class Trial:
             message=message.message,
             create_time=moment(message.create_time),
             curve=tuple(Report.from_proto(report) for report in message.curve),
+            parent=message.parent if message.HasField("parent") else None,
         )
 
 

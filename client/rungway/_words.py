@@ -46,6 +46,7 @@ class Reason(StrEnum):
     INVALID = "invalid"
     TARGET_REACHED = "target_reached"
     ENQUEUED = "enqueued"
+    CLONED = "cloned"
 
 
 class Outcome(StrEnum):
@@ -91,6 +92,8 @@ class PromotionRule(StrEnum):
     """The best floor(results / divisor), at any time."""
     SYNC = "sync"
     """Those that can no longer be displaced from the rung's best."""
+    POPULATION = "population"
+    """The best, once all results are there; some of them are cloned as well."""
 
 
 class DecisionForm(StrEnum):

@@ -186,6 +186,10 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.set_tally(passed=[[9, 0, 0], [0, 0]]),
         lambda s: s.set_trial(s.first("paused"), rung=s.trial(s.first("paused"))["rung"] + 1),
     ],
+    "clones_come_from_the_best": [
+        lambda s: s.set_trial(s.first("running"), parent=["0", 0, 9, "", 0]),
+        lambda s: s.set_trial(s.first("running"), parent=["99", 0, 0, "", 0]),
+    ],
     "no_rung_promotes_beyond_its_quota": [
         lambda s: s.log("assign 0 promoted 0 0 1 3 1 8000000000000000"),
         lambda s: s.log("assign 0 promoted 0 0 0 3 2 8000000000000000"),

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tests.model.driver import Workbench
     from tests.model.pair import Engine
 
-pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in ("calls", "leases", "rungs", "users")))
+_EXAMPLES = ("calls", "leases", "population", "rungs", "users")
+pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in _EXAMPLES))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ from rungway_server.domain.decisions import (
     TrialView,
     Verdict,
 )
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.pbt import clone
+from rungway_server.domain.plan import Plan, PromotionRule
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
@@ -74,6 +75,10 @@ class StoreEngine:
         """The configuration of a trial as the store words it."""
         return hparams_of(self.config, number)
 
+    def clone_hparams(self, number: int, parent: str) -> str:
+        """The configuration of a clone as the store words it."""
+        return json.dumps(clone(self.config, number, json.loads(parent)), separators=(",", ":"))
+
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))
 
@@ -103,6 +108,13 @@ class StoreEngine:
 
     def best(self, count: int) -> list[TrialView]:
         return self._run(self._store.best(self._ref, count))
+
+
+def _method(plan: Plan) -> dict[str, object]:
+    """A search that draws configurations as this plan needs them; its own plan is not used."""
+    if plan.rule is not PromotionRule.POPULATION:
+        return {"name": "random", "max_trials": plan.max_trials, "max_length": {plan.unit: plan.max_length}}
+    return {"name": "pbt", "population_size": plan.new_trials, "num_rounds": 1, "length_per_round": {plan.unit: 1}}
 
 
 class Workbench:
@@ -138,12 +150,10 @@ class Workbench:
             {
                 "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
                 "searcher": {
-                    "name": "random",
+                    **_method(plan),
                     "metric": "loss",
                     "smaller_is_better": smaller_is_better,
                     **({} if target is None else {"target_metric": target}),
-                    "max_trials": plan.max_trials,
-                    "max_length": {plan.unit: plan.max_length},
                 },
                 "seed": 1,
                 "max_restarts": max_restarts,
@@ -185,6 +195,7 @@ class Workbench:
             smaller_is_better=smaller_is_better,
             first_fence=engine.created_ms * FENCES_PER_MS,
             hparams=engine.hparams,
+            clone_hparams=engine.clone_hparams,
             experiment=engine.experiment,
             target=target,
         )

@@ -1,6 +1,6 @@
 """All games worked by hand."""
 
-from tests.model import examples_calls, examples_leases, examples_rungs, examples_users
+from tests.model import examples_calls, examples_leases, examples_population, examples_rungs, examples_users
 from tests.model.hand import REGISTERED, Example
 
 EXAMPLES: list[Example] = REGISTERED
@@ -9,6 +9,7 @@ __all__ = [
     "EXAMPLES",
     "examples_calls",
     "examples_leases",
+    "examples_population",
     "examples_rungs",
     "examples_users",
 ]  # the modules register their games when they are imported

@@ -60,9 +60,15 @@ class Ladder:
         results = len(self.entries[k])
         if k == self.top:
             return 0
+        if self.plan.rule is PromotionRule.POPULATION:
+            return self.rungs[k].passes if self.full(k) else 0
         if self.plan.rule is PromotionRule.SYNC:
             return max(0, results + self.rungs[k].passes - self.rungs[k].size)
         return math.floor(results / self.plan.divisor)
+
+    def full(self, k: int) -> bool:
+        """Whether rung k holds all results it ever will (sync and population rules)."""
+        return len(self.entries[k]) == self.rungs[k].size
 
     def zone(self, k: int) -> list[Entry]:
         """The entries of rung k that may go up."""
@@ -84,11 +90,20 @@ class Ladder:
         cutoff = ranked[quota - 1].metric if quota > 0 else None
         return Standing(k, rank, len(ranked), quota, cutoff, passes=rank < quota)
 
+    def clone_standing(self, k: int, rank: int) -> Standing:
+        """Where the parent of a clone stands; the quota is that of the clones."""
+        ranked, clones = self.ranked(k), self.rungs[k].clones
+        return Standing(k, rank, len(ranked), clones, ranked[clones - 1].metric, passes=rank < clones)
+
     def stop_standing(self, k: int, entry: Entry) -> Standing:
         """Where the entry stands under the stop form: its rank is the number of strictly better results."""
         ranked, cut = self.ranked(k), self.cut(k)
         better = sum(other.beats(entry) for other in ranked)
         return Standing(k, better, len(ranked), cut, ranked[cut - 1].metric, passes=better < cut)
+
+    def compared(self, k: int, trial: int) -> bool:
+        """Whether the trial has a result in rung k; there is no rung below 0."""
+        return k >= 0 and any(entry.trial == trial for entry in self.entries[k])
 
     def remove(self, trial: int) -> None:
         """Erase every entry of the trial."""

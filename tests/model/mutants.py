@@ -131,11 +131,11 @@ MUTANTS = (
     _mutant(
         "nobody else is let up", "include/place", "admit(x, b, k, entry_at(x, b, k, after - 1))", "local _ = after"
     ),
-    _mutant("up twice", "include/place", "if trial.rung > k then return end", ""),
+    _mutant("up twice", "include/admit", "if trial.rung > k then return end", ""),
     _mutant("dead ranks best", "include/die", "number, trial, DEAD)", "number, trial, '0000000000000000')"),
     _mutant(
         "the dead block a rung",
-        "include/place",
+        "include/admit",
         "if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end",
         "if trial.state == 'failed' or trial.state == 'stopped' then return end",
     ),
@@ -216,4 +216,48 @@ MUTANTS = (
     ),
     _mutant("more queued than there is room for", "enqueue", "startable(x) <= x.wanted", "startable(x) < x.wanted"),
     _mutant("an enqueue has no memory", "enqueue", "remember(x, ARGV[3], print, answer)", "local _ = print"),
+    # Populations.
+    _mutant("a round ends one result early", "include/rung", "n == rung.size and", "n >= rung.size - 1 and"),
+    _mutant("a round lets one up", "include/clone", "for i = 1, passes do", "for i = passes, passes do"),
+    _mutant("who ends a round goes up twice", "include/clone", "~= newcomer then", "~= newcomer or passes == 1 then"),
+    _mutant(
+        "the dead are cloned",
+        "include/clone",
+        "if trial.state ~= 'failed' and trial.state ~= 'stopped' then",
+        "if trial then",
+    ),
+    _mutant("one clone too many", "include/clone", "wanted or 0 do", "wanted + 1 or 0 do"),
+    _mutant("each is cloned once at most", "include/clone", "and wanted or 0 do", "and #parents or 0 do"),
+    _mutant("an ended round is cloned after a stop", "include/clone", "and not is_over(x) and", "and"),
+    _mutant(
+        "a clone starts afresh",
+        "include/clone",
+        "trial.length = parent[4], parent[5], parent[5]",
+        "trial.length = '', 0, 0",
+    ),
+    _mutant("a clone starts at the bottom", "include/clone", "= parent[2] + 1, parent", "= 0, parent"),
+    _mutant("a clone is not counted", "include/clone", "add_trial(x, b)", "add_trial(x, b) tally.started[b + 1] = 0"),
+    _mutant(
+        "a clone keeps its parent's configuration",
+        "include/clone_configs",
+        "redis.call('HSET', CONFIGS, number, configs[number])",
+        "local _ = number",
+    ),
+    _mutant("the line hides clones", "include/clone_configs", "x.queued >= count", "x.queued > 0"),
+    _mutant("clones served last come first", "include/clone_configs", "'RPUSH'", "'LPUSH'"),
+    _mutant("a clone is handed out as any other", "include/pick", "trial.fence == 0 and", "false and"),
+    _mutant("done while clones are to come", "include/settle", "#x.tally.clones > 0", "false"),
+    _mutant("an invalid clone is not replaced", "include/outcome", "if trial.parent and not is_over(x)", "if false"),
+    _mutant(
+        "an invalid clone is replaced after a stop",
+        "include/outcome",
+        "trial.parent and not is_over(x)",
+        "trial.parent",
+    ),
+    _mutant(
+        "a past round is forgotten",
+        "include/outcome",
+        "x.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''",
+        "false",
+    ),
 )

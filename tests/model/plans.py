@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
-ASYNC, SYNC = PromotionRule.ASYNC, PromotionRule.SYNC
+ASYNC, SYNC, POPULATION = PromotionRule.ASYNC, PromotionRule.SYNC, PromotionRule.POPULATION
 PROMOTE, STOP = DecisionForm.PROMOTE, DecisionForm.STOP
 
 
@@ -20,6 +20,21 @@ def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
     """One bracket under the sync rule; a rung is (length, size, passes)."""
     bracket = Bracket(tuple(Rung(*rung) for rung in rungs), rungs[0][1], concurrency)
     return Plan((bracket,), SYNC, PROMOTE, 2, 0, "epochs")
+
+
+def population_plan(*lengths: int, size: int, cut: int, cap: int = 0) -> Plan:
+    """A population of `size`, the worst `cut` of which make way for clones after each round."""
+    rungs = (*(Rung(length, size, size - cut, cut) for length in lengths[:-1]), Rung(lengths[-1], size))
+    bracket = Bracket(rungs, size + cut * (len(lengths) - 1), 4)
+    return Plan((bracket,), POPULATION, PROMOTE, 2, cap, "epochs")
+
+
+@st.composite
+def _populations(draw: st.DrawFn) -> Plan:
+    lengths = draw(st.sets(st.integers(1, 6), min_size=1, max_size=4))
+    size = draw(st.sampled_from([4, 3, 2, 5, 6, 1]))
+    cut = draw(st.integers(0, size // 2))
+    return population_plan(*sorted(lengths), size=size, cut=cut, cap=draw(st.sampled_from([0, 0, 0, 1, 2, 4])))
 
 
 @st.composite
@@ -43,7 +58,9 @@ def _bracket(draw: st.DrawFn, rule: PromotionRule, top: int) -> Bracket:
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """A plan of one to three brackets of one to four rungs."""
-    rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE)]))
+    rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE), (POPULATION, PROMOTE)]))
+    if rule is POPULATION:
+        return draw(_populations())
     top = draw(st.sampled_from([6, 9, 4, 2, 3, 1]))
     brackets = [draw(_bracket(rule, top)) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))]
     divisor = draw(st.sampled_from([2, 3, 1.5, 2.5, 4]))

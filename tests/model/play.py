@@ -20,7 +20,7 @@ from itertools import accumulate
 
 from rungway_server.domain.config import ExperimentConfig, parse
 from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Outcome, Report, Result
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.plan import Plan, PromotionRule
 from rungway_server.domain.progress import progress
 from rungway_server.domain.searchers import make_plan
 from tests.model.pair import Engine
@@ -112,7 +112,8 @@ class Work:
 @dataclass
 class Player:
     """One engine, played with the trials of one case; `runs` are those that ended so far, `progress` is what a user saw
-    after each call."""
+    after each call. `patient` workers that find no work ask again after each result: a round of a population has them
+    wait."""
 
     engine: Engine
     case: Case
@@ -122,6 +123,8 @@ class Player:
     names: dict[int, int] = field(default_factory=dict)
     given: list[Assignment] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
+    patient: bool = False
+    idle: int = 0
 
     def first_work(self) -> list[Work]:
         """What the workers get at the start, in the order in which the table numbers it."""
@@ -154,6 +157,15 @@ class Player:
         self.engine.fail("", work.lease, Outcome.ERROR, "scripted", now_ms=0)
         return self.ask()
 
+    def work_after(self, following: Work | None) -> list[Work]:
+        """What is taken up after a result: by the worker that told it, and by those that wait."""
+        found = [following] if following else []
+        self.idle += not found
+        while self.patient and self.idle and (work := self.ask()):
+            found.append(work)
+            self.idle -= 1
+        return found
+
     def is_done(self) -> bool:
         """Whether the search has ended by itself."""
         return self.engine.ask("", 1, "worker", now_ms=0).status is AskStatus.DONE
@@ -178,7 +190,8 @@ class Player:
 def player_of(case: Case, make_engine: MakeEngine) -> Player:
     """A player of the case on a new engine."""
     search = search_of(case)
-    return Player(make_engine(search.config, search.plan), case, search)
+    patient = search.plan.rule is PromotionRule.POPULATION
+    return Player(make_engine(search.config, search.plan), case, search, patient=patient)
 
 
 def play_fifo(player: Player) -> None:
@@ -195,7 +208,7 @@ def play_fifo(player: Player) -> None:
             following = player.die(work)
         else:
             following = player.tell(work, float(script["metrics"][run]))
-        queue.extend([following] if following else [])
+        queue.extend(player.work_after(following))
 
 
 def play_picked(player: Player) -> None:
@@ -205,7 +218,7 @@ def play_picked(player: Player) -> None:
         if event["event"] == "validated":
             assert event["trial"] in flying, f"trial {event['trial']} is not in flight"
             following = player.tell(flying.pop(event["trial"]), float(event["metric"]))
-            flying |= {following.trial: following} if following else {}
+            flying |= {work.trial: work for work in player.work_after(following)}
 
 
 def play_sequential(player: Player) -> dict[int, int | None]:

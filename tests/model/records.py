@@ -9,6 +9,17 @@ from rungway_server.domain.errors import RequestIdReused
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class Parent:
+    """Where a clone comes from: a trial, its rank in the rung where it was cloned, and what it had saved by then."""
+
+    number: int
+    rank: int
+    hparams: str
+    checkpoint: str
+    checkpoint_length: int
+
+
 @dataclass
 class TrialRecord:
     """One trial; `length` is the last told under the current lease and starts at the assignment's from_length."""
@@ -32,6 +43,7 @@ class TrialRecord:
     outcome: Outcome | None = None
     message: str = ""
     curve: list[Report] = field(default_factory=list)
+    parent: Parent | None = None
 
     @property
     def dead(self) -> bool:
@@ -48,6 +60,7 @@ class TrialRecord:
             self.number, self.state, self.hparams, self.bracket, self.rung, self.length, self.metric,
             self.best_metric, self.best_length, self.restarts, self.checkpoint, self.checkpoint_length, self.worker,
             self.outcome, self.message, self.created_ms, tuple(self.curve) if curve else (),
+            self.parent.number if self.parent else None,
         )  # fmt: skip
 
 

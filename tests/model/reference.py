@@ -29,7 +29,7 @@ from rungway_server.domain.decisions import ExperimentState as State
 from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.plan import Plan
 from tests.model.records import Remembered, TrialRecord, VerdictMemory
-from tests.model.search import Search, explain
+from tests.model.search import Search, explain, explain_work_in_line
 from tests.model.verdicts import end_trial, give_back, take
 
 RECLAIMED_PER_ASK = 16
@@ -50,6 +50,7 @@ class ReferenceModel:
         smaller_is_better: bool,
         first_fence: int,
         hparams: Callable[[int], str],
+        clone_hparams: Callable[[int, str], str] = "{0} of {1}".format,
         experiment: str = "model",
         target: float | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class ReferenceModel:
             smaller_is_better=smaller_is_better,
             first_fence=first_fence,
             hparams=hparams,
+            clone_hparams=clone_hparams,
             target=target,
         )
         self.revision = 1
@@ -89,6 +91,11 @@ class ReferenceModel:
     def _serve(self, count: int, worker: str, now_ms: int) -> AskAnswer:
         before = self._fingerprint()
         self._reclaim(now_ms)
+        while self.search.clones and len(self.search.line) < count:  # the store is called again with configurations
+            self._bump_if_changed(before)
+            self.search.configure_clones()
+            before = self._fingerprint()
+            self._reclaim(now_ms)
         assignments, why_not = self._hand_out(count, worker, now_ms)
         self._end_when_finished()
         self._bump_if_changed(before)
@@ -106,6 +113,7 @@ class ReferenceModel:
         return max(SHORTEST_RETRY_MS, min(LONGEST_RETRY_MS, until))
 
     def _reclaim(self, now_ms: int) -> None:
+        self.search.now_ms = now_ms
         deadlines = self.search.deadlines
         lapsed = [number for number, deadline in deadlines.items() if deadline <= now_ms]
         for number in sorted(lapsed, key=lambda number: (deadlines[number], str(number)))[:RECLAIMED_PER_ASK]:
@@ -128,14 +136,14 @@ class ReferenceModel:
         search = self.search
         if search.line:
             trial = search.trials[search.line.pop(0)]
-            return trial, explain(Reason.REQUEUED, trial)
+            return trial, explain_work_in_line(search, trial)
         for b in search.brackets_by_share():
             while ready := search.ready(b):
                 _, entry = ready[0]
                 trial = search.trials[entry.trial]
                 if standing := search.climb(trial, entry):
                     return trial, explain(Reason.PROMOTED, trial, standing)
-            if search.started(b) < search.plan.brackets[b].max_trials:
+            if search.started(b) < search.plan.brackets[b].new_trials:
                 reason = Reason.ENQUEUED if search.queue else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
                 return trial, explain(reason, trial)
@@ -146,7 +154,7 @@ class ReferenceModel:
     def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
         """Take results, each for another lease."""
         known = [self._check_result(request_id, i, result) for i, result in enumerate(results)]
-        before = self._fingerprint()
+        before, self.search.now_ms = self._fingerprint(), now_ms
         verdicts = []
         for result, answer in zip(results, known, strict=True):
             trial = self.search.trials[result.lease.trial]
@@ -213,7 +221,7 @@ class ReferenceModel:
         trial, request = self._trial(lease), f"{lease} {outcome} {message}"
         verdict = self.verdicts.recall(request_id, trial, lease, request)
         if verdict is None and trial.held_by(lease):
-            before = self._fingerprint()
+            before, self.search.now_ms = self._fingerprint(), now_ms
             verdict = end_trial(self.search, trial, lease, outcome, message)
             self._remember(request_id, trial, request, verdict)
             self._end_when_finished()

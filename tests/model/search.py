@@ -6,14 +6,15 @@ started, which results may go up. Nothing is kept in step by hand.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
 from rungway_server.domain.decisions import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
-from rungway_server.domain.plan import DecisionForm, Plan
+from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 from tests.model.ladder import Entry, Ladder, Standing
-from tests.model.records import TrialRecord
+from tests.model.records import Parent, TrialRecord
 
 FENCES_PER_MS = 16
 """No fencing number is below this many times the time in ms."""
@@ -31,6 +32,7 @@ class Search:
         smaller_is_better: bool,
         first_fence: int,
         hparams: Callable[[int], str],
+        clone_hparams: Callable[[int, str], str],
         target: float | None = None,
     ) -> None:
         self.plan = plan
@@ -38,16 +40,19 @@ class Search:
         self.max_restarts = max_restarts
         self.smaller_is_better = smaller_is_better
         self.hparams = hparams
+        self.clone_hparams = clone_hparams
         self.target = target
         self.queue: list[str] = []
         self.state = State.RUNNING
         self.trials: list[TrialRecord] = []
         self.ladders = [Ladder(plan, bracket) for bracket in plan.brackets]
         self.line: list[int] = []
+        self.clones: list[int] = []
         self.deadlines: dict[int, int] = {}
         self.next_fence = first_fence
         self.next_sequence = 0
         self.trained_length = 0
+        self.now_ms = 0
 
     # What is true now.
 
@@ -71,7 +76,7 @@ class Search:
         """Queue a configuration for the next new trial; how many wait in front of it."""
         if self.over:
             raise WrongState(experiment, self.state, "it has ended")
-        left = sum(bracket.max_trials - self.started(b) for b, bracket in enumerate(self.plan.brackets))
+        left = sum(bracket.new_trials - self.started(b) for b, bracket in enumerate(self.plan.brackets))
         if len(self.queue) >= left:
             raise NoTrialsLeft(experiment)
         self.queue.append(hparams)
@@ -114,10 +119,11 @@ class Search:
         return [rungs.count(k) for k in range(self.ladders[b].top + 1)]
 
     def finished(self) -> bool:
-        """Nothing runs, waits in line or may go up, and every bracket has started its trials."""
+        """Nothing runs, waits in line or may go up, no clone is to come, and every bracket has started its trials."""
         brackets = range(len(self.ladders))
-        full = all(self.started(b) == self.plan.brackets[b].max_trials for b in brackets)
-        return full and not self.deadlines and not self.line and not any(self.ready(b) for b in brackets)
+        full = all(self.started(b) >= self.plan.brackets[b].new_trials for b in brackets)
+        idle = not self.deadlines and not self.line and not self.clones
+        return full and idle and not any(self.ready(b) for b in brackets)
 
     # Rungs.
 
@@ -133,6 +139,8 @@ class Search:
             return ladder.stop_standing(k, entry)
         standing = ladder.promote_standing(k, entry)
         self._raise_dead(ladder)
+        if self.plan.rule is PromotionRule.POPULATION and k < ladder.top and ladder.full(k):
+            self._clone_best(trial.bracket, k)
         return standing
 
     def go_up(self, trial: TrialRecord) -> None:
@@ -158,6 +166,10 @@ class Search:
             for _ in ladder.rungs:
                 self._raise_dead(ladder)
 
+    def in_a_past_round(self, trial: TrialRecord) -> bool:
+        """Whether a round of a population was decided with a result of this trial."""
+        return self.plan.rule is PromotionRule.POPULATION and self.ladder(trial).compared(trial.rung - 1, trial.number)
+
     def climb(self, trial: TrialRecord, entry: Entry) -> Standing | None:
         """A waiting trial goes up. None when it ended on rungs whose lengths it had reached: no training to do."""
         ladder = self.ladder(trial)
@@ -173,6 +185,36 @@ class Search:
                 return None
             self.go_up(trial)
         return standing
+
+    # Clones.
+
+    def _clone_best(self, b: int, k: int) -> None:
+        """The round is over: the best that live are cloned; where they are too few, they take turns."""
+        ranked = [self.trials[entry.trial] for entry in self.ladders[b].ranked(k)]
+        wanted = self.plan.brackets[b].rungs[k].clones
+        alive = [(rank, trial) for rank, trial in enumerate(ranked) if not trial.dead][:wanted]
+        for i in range(wanted if alive else 0):
+            rank, trial = alive[i % len(alive)]
+            parent = Parent(trial.number, rank, trial.hparams, trial.checkpoint, trial.checkpoint_length)
+            self.clone(b, k, parent)
+
+    def clone(self, b: int, k: int, parent: Parent) -> None:
+        """A trial of rung k + 1, as its parent was at rung k. It waits for its own configuration."""
+        if self.over:
+            return
+        trial = TrialRecord(len(self.trials), b, parent.hparams, self.now_ms, TrialState.QUEUED, k + 1, parent=parent)
+        trial.checkpoint, trial.checkpoint_length = parent.checkpoint, parent.checkpoint_length
+        trial.length = parent.checkpoint_length
+        self.trials.append(trial)
+        self.clones.append(trial.number)
+
+    def configure_clones(self) -> None:
+        """Clones get their configurations, as many as the store does in one go, and wait in line."""
+        for number in self.clones[:64]:
+            trial = self.trials[number]
+            trial.hparams = self.clone_hparams(number, trial.hparams)
+        self.line += self.clones[:64]
+        del self.clones[:64]
 
     # Trials.
 
@@ -231,6 +273,14 @@ class Search:
             return
         if trial.best_metric is None or sign * report.metric < sign * trial.best_metric:
             trial.best_metric, trial.best_length = report.metric, report.length
+
+
+def explain_work_in_line(search: Search, trial: TrialRecord) -> Explanation:
+    """Why a trial from the line is handed out: it was before, or it is a new clone."""
+    if trial.fence >= 0 or trial.parent is None:
+        return explain(Reason.REQUEUED, trial)
+    standing = search.ladder(trial).clone_standing(trial.rung - 1, trial.parent.rank)
+    return replace(explain(Reason.CLONED, trial, standing), parent=trial.parent.number)
 
 
 def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None) -> Explanation:

@@ -13,6 +13,7 @@ from tests.model.plans import STOP, async_plan
 from tests.model.play import (
     MakeEngine,
     Player,
+    Run,
     absolute,
     play_fifo,
     play_picked,
@@ -23,6 +24,7 @@ from tests.model.play import (
 from tests.reference.tables import Case, cases, load
 from tests.support.searches import config_of
 
+POPULATIONS = "pbt_cases.json"
 WHOLE_SEARCHES = (
     "asha_promotion_cases.json",
     "asha_stopping_cases.json",
@@ -60,6 +62,28 @@ def test_picked(case: Case, make_engine: MakeEngine) -> None:
     assert player.is_done()
 
 
+def rounds(runs: list[Run], size: int) -> list[list[Run]]:
+    """Who trained in each round; in which order they ended is not compared."""
+    return [sorted(runs[start : start + size]) for start in range(0, len(runs), size)]
+
+
+def own_training(player: Player, length: int) -> list[Run]:
+    """The runs with the lengths that trials trained by themselves, as the tables count: a clone begins at nothing."""
+    inherited = {trial: lengths[0] - length for trial, lengths in player.lengths().items()}
+    return [(trial, total - inherited[trial]) for trial, total in player.runs]
+
+
+@pytest.mark.parametrize("case", [*cases(POPULATIONS, harness="fifo"), *cases(POPULATIONS, harness="picked")])
+def test_populations(case: Case, make_engine: MakeEngine) -> None:
+    player = player_of(case, make_engine)
+    play = play_fifo if case["harness"] == "fifo" else play_picked
+    play(player)
+    size, [length] = case["config"]["population_size"], case["config"]["length_per_round"].values()
+    assert rounds(own_training(player, length), size) == rounds(recorded_runs(case), size)
+    assert {total for _, total in player.runs} == {rung.length for rung in player.search.plan.brackets[0].rungs}
+    assert player.is_done()
+
+
 @pytest.mark.parametrize("case", of_harness("sequential"))
 def test_sequential(case: Case, make_engine: MakeEngine) -> None:
     player = player_of(case, make_engine)
@@ -84,8 +108,7 @@ def play_in_turn(player: Player) -> list[tuple[int, int, str]]:
     """Some workers in turn tell the constant metric 1. Returns trial, length and configuration of all work given."""
     queue = deque(work for _ in range(7) if (work := player.ask()))
     while queue:
-        following = player.tell(queue.popleft(), 1.0)
-        queue.extend([following] if following else [])
+        queue.extend(player.work_after(player.tell(queue.popleft(), 1.0)))
     assert player.is_done()
     return [(given.lease.trial, given.to_length, given.hparams) for given in player.given]
 

@@ -23,14 +23,14 @@ Judgement = tuple[Decision, Explanation]
 def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Verdict:
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
+    if result.checkpoint:  # before deciding: the round may end, and clones begin with it
+        trial.checkpoint, trial.checkpoint_length = result.checkpoint, result.reports[-1].length
     if search.over:
         decision, why = _stop_with_experiment(search, trial, result)
     elif search.stops:
         decision, why = _decide_stop(search, trial, result)
     else:
         decision, why = _decide_promote(search, trial, result)
-    if result.checkpoint:
-        trial.checkpoint, trial.checkpoint_length = result.checkpoint, trial.length
     if decision is not Decision.CONTINUE:
         return Verdict(result.lease, decision, why)
     next_length = search.ladder(trial).length(trial.rung)
@@ -124,10 +124,12 @@ def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome
     """What each outcome does to the trial."""
     if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and search.over):
         return give_back(search, trial, Release(lease))
-    if outcome is Outcome.INVALID:
+    if outcome is Outcome.INVALID and not search.in_a_past_round(trial):
         search.end_lease(trial, TrialState.INVALID)
         search.forget(trial)
         trial.outcome, trial.message = outcome, message
+        if trial.parent:
+            search.clone(trial.bracket, trial.rung - 1, trial.parent)
         return Verdict(lease, Decision.STOP, explain(Reason.INVALID, trial))
     if outcome is Outcome.TRANSIENT:
         standing = search.restart(trial, message)

@@ -133,7 +133,7 @@ OTHER_WORDS = {
         "too_many_invalid",
     },
     "prints": {"ask", "tell", "fail", "release", "enqueue"},
-    "rules and forms": {"async", "promote", "stop"},
+    "rules and forms": {"async", "population", "promote", "stop"},
     "of the stream": {"e", "s"},
     "of the answers": {
         "missing",
@@ -144,6 +144,7 @@ OTHER_WORDS = {
         "checkpoint_length",
         "unknown_trial",
         "propose",
+        "clone",
         "full",
         "started",
         "refused",

@@ -66,6 +66,8 @@ class _PromotionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Promoti
     """The best floor(results / divisor) of a rung go up, at any time."""
     PROMOTION_RULE_SYNC: _PromotionRule.ValueType  # 2
     """Of a rung that will hold N results and passes K on, those go up that can no longer be displaced."""
+    PROMOTION_RULE_POPULATION: _PromotionRule.ValueType  # 3
+    """None until a rung holds all its results; then its best go up, and some of them go on as clones, too."""
 
 class PromotionRule(_PromotionRule, metaclass=_PromotionRuleEnumTypeWrapper):
     """Which promotion rule a plan uses."""
@@ -76,6 +78,8 @@ PROMOTION_RULE_ASYNC: PromotionRule.ValueType  # 1
 """The best floor(results / divisor) of a rung go up, at any time."""
 PROMOTION_RULE_SYNC: PromotionRule.ValueType  # 2
 """Of a rung that will hold N results and passes K on, those go up that can no longer be displaced."""
+PROMOTION_RULE_POPULATION: PromotionRule.ValueType  # 3
+"""None until a rung holds all its results; then its best go up, and some of them go on as clones, too."""
 Global___PromotionRule: _TypeAlias = PromotionRule  # noqa: Y015
 
 class _DecisionForm:
@@ -276,7 +280,7 @@ class Bracket(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
     max_trials: _builtins.int
-    """Valid trials to start in this bracket."""
+    """Valid trials to start in this bracket, clones included."""
     max_concurrent_trials: _builtins.int
     """Its share of the concurrent trials."""
     started: _builtins.int
@@ -315,6 +319,7 @@ class Rung(_message.Message):
     PASSED_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     PASSES_FIELD_NUMBER: _builtins.int
+    CLONES_FIELD_NUMBER: _builtins.int
     length: _builtins.int
     """The length (experiment's unit, absolute)."""
     results: _builtins.int
@@ -322,9 +327,11 @@ class Rung(_message.Message):
     passed: _builtins.int
     """Results whose trial went on."""
     size: _builtins.int
-    """Sync rule only: results it will hold."""
+    """Sync and population rules only: results it will hold."""
     passes: _builtins.int
-    """Sync rule only: results it passes on."""
+    """Sync and population rules only: results it passes on."""
+    clones: _builtins.int
+    """Population rule only: how many of its best are cloned."""
     def __init__(
         self,
         *,
@@ -333,10 +340,11 @@ class Rung(_message.Message):
         passed: _builtins.int = ...,
         size: _builtins.int = ...,
         passes: _builtins.int = ...,
+        clones: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "passed", b"passed", "passes", b"passes", "results", b"results", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clones", b"clones", "length", b"length", "passed", b"passed", "passes", b"passes", "results", b"results", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,7 +415,7 @@ class BracketPreview(_message.Message):
     MAX_TRIALS_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     max_trials: _builtins.int
-    """Trials it starts."""
+    """Trials it starts, clones included."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewRow]:
         """Its rows, by growing length."""

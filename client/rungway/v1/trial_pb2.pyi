@@ -95,11 +95,13 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_FAILED: _Reason.ValueType  # 16
     """Failed for good, or its restarts are spent."""
     REASON_INVALID: _Reason.ValueType  # 17
-    """The configuration was declared invalid; a fresh trial replaces it."""
+    """The configuration was declared invalid; a fresh trial, or a fresh clone, replaces it."""
     REASON_TARGET_REACHED: _Reason.ValueType  # 18
     """The result is as good as the target metric: the search has finished."""
     REASON_ENQUEUED: _Reason.ValueType  # 19
     """A new trial was started with a configuration that a user queued."""
+    REASON_CLONED: _Reason.ValueType  # 20
+    """A clone of one of its round's best was started, with hyperparameters of its own."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -139,11 +141,13 @@ REASON_RETRY: Reason.ValueType  # 15
 REASON_FAILED: Reason.ValueType  # 16
 """Failed for good, or its restarts are spent."""
 REASON_INVALID: Reason.ValueType  # 17
-"""The configuration was declared invalid; a fresh trial replaces it."""
+"""The configuration was declared invalid; a fresh trial, or a fresh clone, replaces it."""
 REASON_TARGET_REACHED: Reason.ValueType  # 18
 """The result is as good as the target metric: the search has finished."""
 REASON_ENQUEUED: Reason.ValueType  # 19
 """A new trial was started with a configuration that a user queued."""
+REASON_CLONED: Reason.ValueType  # 20
+"""A clone of one of its round's best was started, with hyperparameters of its own."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -281,7 +285,9 @@ class Assignment(_message.Message):
     next_decision_length: _builtins.int
     """Next length at which a decision is made (experiment's unit, absolute); earlier reports may be sent together."""
     checkpoint: _builtins.str
-    """Where to resume from: the text last given as checkpoint of this trial; empty when there is none."""
+    """Where to resume from: the text last given as checkpoint of this trial, or, for a new clone, of the trial it was
+    cloned from; empty when there is none.
+    """
     bracket: _builtins.int
     """Bracket index, counted from 0 (the one that stops most)."""
     rung: _builtins.int
@@ -408,6 +414,7 @@ class Explanation(_message.Message):
     QUOTA_FIELD_NUMBER: _builtins.int
     CUTOFF_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
     reason: Global___Reason.ValueType
     """The reason, for programs."""
     bracket: _builtins.int
@@ -424,6 +431,10 @@ class Explanation(_message.Message):
     """The metric of the last result inside the quota; unset when the quota is 0."""
     text: _builtins.str
     """The same in words."""
+    parent: _builtins.int
+    """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result, and quota is how
+    many of the rung's best were cloned.
+    """
     def __init__(
         self,
         *,
@@ -435,14 +446,20 @@ class Explanation(_message.Message):
         quota: _builtins.int = ...,
         cutoff: _builtins.float | None = ...,
         text: _builtins.str = ...,
+        parent: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "cutoff", b"cutoff"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "cutoff", b"cutoff", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "bracket", b"bracket", "cutoff", b"cutoff", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "parent", b"parent", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cutoff: _TypeAlias = _typing.Literal["cutoff"]  # noqa: Y015
     _WhichOneofArgType__cutoff: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff"]  # noqa: Y015
+    _WhichOneofReturnType__parent: _TypeAlias = _typing.Literal["parent"]  # noqa: Y015
+    _WhichOneofArgType__parent: _TypeAlias = _typing.Literal["_parent", b"_parent"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cutoff) -> _WhichOneofReturnType__cutoff | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
 
@@ -517,6 +534,7 @@ class Trial(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CURVE_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     state: Global___TrialState.ValueType
@@ -545,6 +563,8 @@ class Trial(_message.Message):
     """How it ended, when it did not end by itself."""
     message: _builtins.str
     """What its worker said of the failure; empty when there is none."""
+    parent: _builtins.int
+    """The trial it is a clone of; unset for any other trial."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
         """The configuration."""
@@ -577,18 +597,23 @@ class Trial(_message.Message):
         message: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         curve: _abc.Iterable[Global___Report] | None = ...,
+        parent: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_metric: _TypeAlias = _typing.Literal["best_metric"]  # noqa: Y015
     _WhichOneofArgType__best_metric: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric"]  # noqa: Y015
     _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
     _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015
+    _WhichOneofReturnType__parent: _TypeAlias = _typing.Literal["parent"]  # noqa: Y015
+    _WhichOneofArgType__parent: _TypeAlias = _typing.Literal["_parent", b"_parent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__best_metric) -> _WhichOneofReturnType__best_metric | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metric) -> _WhichOneofReturnType__metric | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
 Global___Trial: _TypeAlias = Trial  # noqa: Y015

@@ -48,6 +48,8 @@ def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
     out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")
     out.print(text(settings(trial.hparams)))
+    if trial.parent is not None:
+        out.print(text(f"clone of trial {trial.parent}"))
     if trial.message:
         out.print(text(f"last said: {trial.message}"))
     if plan and trial.bracket < len(plan.brackets):

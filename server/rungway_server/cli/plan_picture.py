@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rungway_server.cli.output import many, unit_name
 from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import BracketPreview, PlanPreview
+from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.simulation.look import FAINT, INK, LADDER, figure, quiet, rung_colours, titles
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
     axes = canvas.add_axes((0.11, _BELOW / height, 0.86, 1 - (_ABOVE + _BELOW) / height))
     colours = rung_colours(plan)
     for column, bracket in enumerate(preview.brackets):
-        _bracket(axes, column, reaching(bracket), [colours[row.length] for row in bracket.rows], lengths)
+        _bracket(axes, column, bracket.reaching, [colours[row.length] for row in bracket.rows], lengths)
     _axes(axes, plan, lengths)
     saved = preview.total_length / preview.random_search_length
     cost = f"{preview.total_length:,} {unit_name(plan.unit)} in all, {saved:.1%} of training every trial to the end"
@@ -38,26 +38,18 @@ def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:
     canvas.savefig(path, format=path.suffix.lower().removeprefix("."))
 
 
-def reaching(bracket: BracketPreview) -> list[tuple[int, int]]:
-    """Length and number of trials that train so far, by growing length."""
-    left, found = bracket.max_trials, []
-    for row in bracket.rows:
-        found.append((row.length, left))
-        left -= row.trials
-    return found
-
-
 def _bracket(
-    axes: "Axes", column: int, reaching: Sequence[tuple[int, int]], colours: Sequence[str], lengths: Sequence[int]
+    axes: "Axes", column: int, reaching: Sequence[PreviewRow], colours: Sequence[str], lengths: Sequence[int]
 ) -> None:
-    most = max(trials for _, trials in reaching)
-    for (length, trials), colour in zip(reaching, colours, strict=True):
-        width, y = max(0.8 * trials / most, _NARROWEST) if trials else 0.0, lengths.index(length)
+    most = max(row.trials for row in reaching)
+    for row, colour in zip(reaching, colours, strict=True):
+        width = max(0.8 * row.trials / most, _NARROWEST) if row.trials else 0.0
+        y = lengths.index(row.length)
         axes.barh(y, width, height=BAR, left=column - width / 2, color=colour, linewidth=0, zorder=3)
         inside = width > 0.3
         colour_of_text = "white" if inside and colour != LADDER[0] else INK
         axes.text(
-            column if inside else column + width / 2 + 0.02, y, f"{trials:,}", ha="center" if inside else "left",
+            column if inside else column + width / 2 + 0.02, y, f"{row.trials:,}", ha="center" if inside else "left",
             va="center", fontsize=9.5, fontweight="bold", color=colour_of_text, zorder=4,
             bbox=None if inside else {"facecolor": "white", "edgecolor": "none", "pad": 1.0},
         )  # fmt: skip

@@ -24,7 +24,7 @@ from rungway_server.cli.output import (
     table,
     unit_name,
 )
-from rungway_server.cli.plan_picture import draw_plan, reaching
+from rungway_server.cli.plan_picture import draw_plan
 from rungway_server.domain import config as configs
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
@@ -80,29 +80,30 @@ def preview(
 
 
 def _accuracy(plan: Plan, result: PlanPreview) -> tuple[str, ...]:
-    """What to say of figures that are not exact; they are by the synchronous rule, and where there is one rung.
+    """What to say of figures that are not exact; they are but by the asynchronous rule, and where there is one rung.
 
     They are no floor where trials are stopped on the way (by the results so far, and never taken up again), nor where
     a rung gets fewer trials than the divisor: the preview sends one on, the rule none.
     """
-    if plan.rule is PromotionRule.SYNC or all(len(bracket.rungs) == 1 for bracket in plan.brackets):
+    if plan.rule is not PromotionRule.ASYNC or all(len(bracket.rungs) == 1 for bracket in plan.brackets):
         return ()
-    filled = all(trials >= plan.divisor for bracket in result.brackets for _, trials in reaching(bracket)[:-1])
+    filled = all(row.trials >= plan.divisor for bracket in result.brackets for row in bracket.reaching[:-1])
     return (LOWER_BOUND if plan.form is DecisionForm.PROMOTE and filled else ESTIMATE,)
 
 
 def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPreview) -> None:
     unit = unit_name(plan.unit)
     brackets = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
-    trials = many(plan.max_trials, "trial")
+    clones = plan.max_trials - plan.new_trials
+    trials = many(plan.max_trials, "trial") + (f", {count(clones)} of them clones" if clones else "")
     out.print(f"{config.searcher.name}: {trials}{brackets}, up to {count(plan.max_length)} {unit} each")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
-        columns = {f"Bracket {start + index + 1}": bracket.rows for index, bracket in enumerate(some)}
+        columns = {f"Bracket {start + i + 1}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
         if len(result.brackets) == 1:
-            columns = {"Trials": result.total}
+            columns = {"Trials": (result.total, result.total_length)}
         elif start + len(some) == len(result.brackets):
-            columns["All"] = result.total
+            columns["All"] = result.total, result.total_length
         out.print("", _table(columns, unit), sep="\n")
     cost = table(f"Total length trained ({unit})", ">Length", ">Share")
     cost.add_row("this search", count(result.total_length), share(result.total_length, result.random_search_length))
@@ -110,16 +111,15 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     out.print("", cost, "", sep="\n")
 
 
-def _table(columns: Mapping[str, Sequence[PreviewRow]], unit: str) -> Table:
+def _table(columns: Mapping[str, tuple[Sequence[PreviewRow], int]], unit: str) -> Table:
     """Trials by the length they train to, a column per bracket; below, how many they are and what they train."""
     grid = table(f">Train to ({unit})", *(f">{name}" for name in columns))
-    for length in sorted({row.length for rows in columns.values() for row in rows}):
-        ends = ({row.length: count(row.trials) for row in rows}.get(length, "") for rows in columns.values())
+    for length in sorted({row.length for rows, _ in columns.values() for row in rows}):
+        ends = ({row.length: count(row.trials) for row in rows}.get(length, "") for rows, _ in columns.values())
         grid.add_row(count(length), *ends)
     grid.add_section()
-    grid.add_row("trials", *(count(sum(row.trials for row in rows)) for rows in columns.values()), style="bold")
-    totals = (count(sum(row.trials * row.length for row in rows)) for rows in columns.values())
-    grid.add_row(f"{unit} trained", *totals, style="bold")
+    grid.add_row("trials", *(count(sum(row.trials for row in rows)) for rows, _ in columns.values()), style="bold")
+    grid.add_row(f"{unit} trained", *(count(total) for _, total in columns.values()), style="bold")
     return grid
 
 

@@ -66,7 +66,9 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) ->
 
 def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
     bracketed, restarted = any(trial.bracket for trial in found), any(trial.restarts for trial in found)
-    optional = (*[">Bracket"] * bracketed, *[">Restarts"] * restarted)  # where they say nothing, others need the room
+    cloned = any(trial.parent is not None for trial in found)
+    # Where they say nothing, others need the room.
+    optional = (*[">Bracket"] * bracketed, *[">Clone of"] * cloned, *[">Restarts"] * restarted)
     about = ("Configuration",) if hparams else (">Last", *optional, "Worker or message")
     grid = table(">Trial", "State", ">Length", ">Best", *about)
     grid.columns[1].min_width = len(TrialState.COMPLETED)  # the longest word there
@@ -76,7 +78,8 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
         if hparams:
             grid.add_row(*row, text(settings(trial.hparams)))
         else:
-            more = (*[str(trial.bracket + 1)] * bracketed, *[count(trial.restarts)] * restarted)
+            parent = "" if trial.parent is None else str(trial.parent)
+            more = (*[str(trial.bracket + 1)] * bracketed, *[parent] * cloned, *[count(trial.restarts)] * restarted)
             grid.add_row(*row, number(trial.metric), *more, _who(trial))
     out.print(grid)
 

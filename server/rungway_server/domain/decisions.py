@@ -36,6 +36,7 @@ class Reason(StrEnum):
     INVALID = "invalid"
     TARGET_REACHED = "target_reached"
     ENQUEUED = "enqueued"
+    CLONED = "cloned"
 
 
 class Outcome(StrEnum):
@@ -88,7 +89,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0."""
+    """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0.
+
+    `parent` is the trial that a clone was made from; the numbers of a clone are those of its parent's result, and the
+    quota is how many of the rung's best were cloned.
+    """
 
     reason: Reason
     bracket: int = 0
@@ -97,6 +102,7 @@ class Explanation:
     rung_size: int = 0
     quota: int = 0
     cutoff: float | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,7 @@ class LeaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial as stored; `curve` is filled only where it was asked for."""
+    """One trial as stored; `parent` is the trial it is a clone of, `curve` is filled only where it was asked for."""
 
     trial: int
     state: TrialState
@@ -203,6 +209,7 @@ class TrialView:
     message: str
     created_ms: int
     curve: Sequence[Report] = ()
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

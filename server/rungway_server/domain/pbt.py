@@ -1,4 +1,4 @@
-"""Copies in population based training: hyperparameters moved a little, or drawn anew.
+"""Clones in population based training: hyperparameters of a parent moved a little, or drawn anew.
 
 Jaderberg et al. 2017, "Population Based Training of Neural Networks": "explore" by perturbing and resampling.
 """
@@ -10,6 +10,7 @@ from math import ceil, floor
 from typing import cast
 
 from rungway_server.domain.axes import Axis, support
+from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.configuration import Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import power
@@ -20,6 +21,15 @@ from rungway_server.domain.space import Categorical, Const, Double, Entry, Int, 
 
 MAX_ATTEMPTS = 1000
 """Most tries to meet the constraints; after them a copy keeps the hyperparameters of its parent."""
+
+
+def clone(config: ExperimentConfig, number: int, parent: Mapping[str, object]) -> dict[str, object]:
+    """The configuration of the clone with this trial number, of a trial with the configuration `parent`."""
+    population = config.searcher.population
+    if population is None:
+        raise ValueError(f"{config.searcher.name} has no population")
+    resample, factor = population.resample_probability, population.perturb_factor
+    return perturb(config.space, parent, config.seed, number, resample, factor)
 
 
 def perturb(

@@ -15,6 +15,9 @@ class PromotionRule(StrEnum):
     Hyperparameter Tuning", algorithm 2)."""
     SYNC = "sync"
     """Of a rung that will hold N results and passes K on: the best max(0, n + K - N)."""
+    POPULATION = "population"
+    """None until all N results are there, then the best K; and a number of the best go on as clones, too (Jaderberg et
+    al. 2017, "Population Based Training of Neural Networks")."""
 
 
 class DecisionForm(StrEnum):
@@ -28,20 +31,31 @@ class DecisionForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A length at which trials are compared; `size` and `passes` are used by the sync rule alone."""
+    """A length at which trials are compared.
+
+    `size` and `passes` are used by the sync and population rules, `clones` by the latter alone: so many of the best
+    are copied into the next rung.
+    """
 
     length: int
     size: int = 0
     passes: int = 0
+    clones: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """A ladder of rungs, lowest first, with the number of valid trials to start and its share of the concurrency."""
+    """A ladder of rungs, lowest first, with the number of valid trials to start, clones included, and its share of the
+    concurrency."""
 
     rungs: tuple[Rung, ...]
     max_trials: int
     max_concurrent_trials: int
+
+    @property
+    def new_trials(self) -> int:
+        """Trials that start in the lowest rung: all but the clones."""
+        return self.max_trials - sum(rung.clones for rung in self.rungs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,11 @@ class Plan:
     def max_trials(self) -> int:
         """Valid trials started over all brackets."""
         return sum(bracket.max_trials for bracket in self.brackets)
+
+    @property
+    def new_trials(self) -> int:
+        """Those of them that are no clones."""
+        return sum(bracket.new_trials for bracket in self.brackets)
 
     @property
     def max_length(self) -> int:

@@ -14,6 +14,8 @@ from rungway_server.domain.searcher_config import (
 
 MAX_ROUNDS = 100
 """Most rounds: each is a rung."""
+MAX_POPULATION = 1000
+"""Most trials of a round: it ends for all of them in one step."""
 _UNSAID = ("seed", "replace_function", "source_trial_id", "source_checkpoint_uuid")
 
 
@@ -33,7 +35,7 @@ def read_population(section: Section, metric: str) -> SearcherConfig:
     explore = section.section("explore")
     explore.allow(("resample_probability", "perturb_factor"))
     population = Population(
-        population_size=section.integer("population_size", least=1, most=MAX_TRIALS),
+        population_size=section.integer("population_size", least=1, most=MAX_POPULATION),
         num_rounds=section.integer("num_rounds", least=1, most=MAX_ROUNDS),
         length_per_round=length,
         truncate_fraction=_fraction(replace, "truncate_fraction", 0.2, most=0.5),
@@ -44,6 +46,7 @@ def read_population(section: Section, metric: str) -> SearcherConfig:
         name=SearcherName.PBT,
         metric=metric,
         smaller_is_better=section.flag("smaller_is_better", True),
+        target_metric=section.number("target_metric") if section.has("target_metric") else None,
         max_length=min(length * population.num_rounds, MAX_LENGTH),
         unit=unit,
         max_trials=population.population_size,

@@ -16,10 +16,24 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class BracketPreview:
-    """The trials of one bracket by the length they end at, by growing length."""
+    """The trials of one bracket by the length they end at, by growing length, and what they train together.
+
+    `clones` of the trials begin at each length but the last, with what their parents have trained.
+    """
 
     max_trials: int
     rows: tuple[PreviewRow, ...]
+    total_length: int
+    clones: int = 0
+
+    @property
+    def reaching(self) -> tuple[PreviewRow, ...]:
+        """How many trials train so far, by growing length."""
+        left, found = self.max_trials - self.clones * (len(self.rows) - 1), list[PreviewRow]()
+        for row in self.rows:
+            found.append(PreviewRow(left, row.length))
+            left += self.clones - row.trials
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +52,36 @@ class PlanPreview:
 def preview(plan: Plan) -> PlanPreview:
     """How many trials end at which length, if every rung is filled.
 
-    By the synchronous rule this is exact, but for failures. By the asynchronous rule every rung is taken to pass
-    1/divisor of its trials on, at least one; an asynchronous search promotes early and trains this or more.
+    By the synchronous and population rules this is exact, but for failures. By the asynchronous rule every rung is
+    taken to pass 1/divisor of its trials on, at least one; an asynchronous search promotes early and trains this or
+    more.
     """
-    ends = [_ends(bracket, plan) for bracket in plan.brackets]
+    brackets = tuple(_bracket(bracket, plan) for bracket in plan.brackets)
     total: Counter[int] = Counter()
-    for bracket_ends in ends:
-        total.update(bracket_ends)
+    for bracket in brackets:
+        total.update({row.length: row.trials for row in bracket.rows})
     return PlanPreview(
-        brackets=tuple(
-            BracketPreview(bracket.max_trials, _rows(bracket_ends))
-            for bracket, bracket_ends in zip(plan.brackets, ends, strict=True)
-        ),
+        brackets=brackets,
         total=_rows(total),
-        total_length=sum(length * trials for length, trials in total.items()),
+        total_length=sum(bracket.total_length for bracket in brackets),
         random_search_length=plan.max_trials * plan.max_length,
     )
 
 
-def _ends(bracket: Bracket, plan: Plan) -> Counter[int]:
-    """Trials of a bracket by the length they end at, zeros included."""
-    ends: Counter[int] = Counter()
-    trials = bracket.max_trials
-    for rung in bracket.rungs[:-1]:
-        passing = rung.passes if plan.rule is PromotionRule.SYNC else max(int(trials / plan.divisor), 1)
+def _bracket(bracket: Bracket, plan: Plan) -> BracketPreview:
+    ends: Counter[int] = Counter()  # trials by the length they end at, zeros included
+    trials, trained, total = bracket.new_trials, 0, 0
+    for rung in bracket.rungs:
+        total += trials * (rung.length - trained)
+        if rung is bracket.rungs[-1]:
+            passing = 0
+        elif plan.rule is PromotionRule.ASYNC:
+            passing = max(int(trials / plan.divisor), 1)
+        else:
+            passing = rung.passes
         ends[rung.length] += trials - passing
-        trials = passing
-    ends[bracket.rungs[-1].length] += trials
-    return ends
+        trials, trained = passing + rung.clones, rung.length
+    return BracketPreview(bracket.max_trials, _rows(ends), total, bracket.rungs[0].clones)
 
 
 def _rows(ends: Counter[int]) -> tuple[PreviewRow, ...]:

@@ -1,18 +1,21 @@
 """How much of a search is done, from counts alone."""
 
 from rungway_server.domain.decisions import ExperimentState, Tally
-from rungway_server.domain.plan import DecisionForm, Plan
+from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 
 
 def progress(plan: Plan, tally: Tally) -> float:
     """Part done, 0 to 1: the mean over the brackets.
 
-    A bracket with several rungs counts 5/6 for the results of its lowest rung; once these are all in, the trials that
-    will never be trained again count instead if they are more. It is 1 when all are; it drops only when results are
-    erased, or when the plan is changed.
+    A population counts the results it has, of those of all rounds. Any other bracket with several rungs counts 5/6 for
+    the results of its lowest rung; once these are all in, the trials that will never be trained again count instead if
+    they are more. It is 1 when all are; it drops only when results are erased, or when the plan is changed.
     """
     if tally.state is ExperimentState.DONE:
         return 1.0
+    if plan.rule is PromotionRule.POPULATION:
+        sizes = sum(rung.size for bracket in plan.brackets for rung in bracket.rungs)
+        return sum(map(sum, tally.rung_results)) / sizes
     shares = [_bracket_progress(plan, tally, b) for b in range(len(plan.brackets))]
     return sum(shares) / len(shares)
 

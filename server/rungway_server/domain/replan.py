@@ -11,13 +11,15 @@ def with_trials(plan: Plan, max_trials: int, started: tuple[int, ...]) -> Plan:
     """The plan with `max_trials` in all, none fewer in a bracket than it has started.
 
     Shares are those of a new search with these brackets; what a bracket has started beyond its share is taken from
-    the brackets that have most room. Raises InvalidInput when more have been started, or for the sync rule, whose
-    rungs are sized for their number of trials.
+    the brackets that have most room. Raises InvalidInput when more have been started, or for the sync and population
+    rules, whose rungs are sized for their number of trials.
     """
     if max_trials == plan.max_trials:
         return plan
     if plan.rule is PromotionRule.SYNC:
         raise InvalidInput.one("max_trials", "cannot change: the rungs of a synchronous search are sized for it")
+    if plan.rule is PromotionRule.POPULATION:
+        raise InvalidInput.one("max_trials", "cannot change: a population keeps its size from round to round")
     if max_trials < sum(started):
         raise InvalidInput.one("max_trials", f"got {max_trials}, wanted at least {sum(started)}: so many are started")
     counts = tuple(len(bracket.rungs) for bracket in plan.brackets)

@@ -71,7 +71,7 @@ class _Play:
                     counts.passed[k] += 1
                     counts.live += 1
                     return b, k + 1
-            if counts.started < counts.bracket.max_trials:
+            if counts.started < counts.bracket.new_trials:
                 counts.started += 1
                 counts.live += 1
                 return b, 0
@@ -81,5 +81,7 @@ class _Play:
         results, rung = counts.results[k], counts.bracket.rungs[k]
         if self.plan.rule is PromotionRule.SYNC:
             return max(0, results + rung.passes - rung.size)
+        if self.plan.rule is PromotionRule.POPULATION:
+            return rung.passes + rung.clones if results == rung.size else 0
         going = int(results / self.plan.divisor)
         return max(going, min(results, 1)) if self.plan.form is DecisionForm.STOP else going

@@ -34,9 +34,6 @@ class Sampler(StrEnum):
     SOBOL = "sobol"
 
 
-NOT_YET = (SearcherName.PBT,)
-"""Searchers that can be read and planned but not created yet."""
-
 _COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
 _CAP = "max_concurrent_trials"
 _SEVERAL = (*_COMMON, "max_trials", _CAP, "sampler")
@@ -53,7 +50,7 @@ KEYS: dict[SearcherName, tuple[str, ...]] = {
     SearcherName.ADAPTIVE: (*_SYNC, *_ADAPTIVE),
     SearcherName.ADAPTIVE_ASHA: (*_ASYNC, *_ADAPTIVE),
     SearcherName.PBT: (
-        *("name", "metric", "smaller_is_better", "unit", _CAP, "sampler"),
+        *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, "sampler"),
         *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
     ),
 }

@@ -11,7 +11,6 @@ from rungway_server.domain.searcher_config import (
     MAX_DIVISOR,
     MAX_LENGTH,
     MAX_TRIALS,
-    NOT_YET,
     Sampler,
     SearcherConfig,
     SearcherName,
@@ -84,15 +83,12 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
 
 def _name(section: Section) -> SearcherName | None:
     name = section.text("name")
-    available = ", ".join(word for word in SearcherName if word not in NOT_YET)
-    if name in NOT_YET:
-        section.refuse("name", f"{name!r} is not available yet; available: {available}")
     if name in list(SearcherName):
         return SearcherName(name)
     if name in REPLACED:
         section.refuse("name", f"{name!r} is retired: use {REPLACED[name]!r}")
     elif name:
-        section.refuse("name", f"got {shown(name)}, wanted one of {available}")
+        section.refuse("name", f"got {shown(name)}, wanted one of {', '.join(SearcherName)}")
     return None
 
 

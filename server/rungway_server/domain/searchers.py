@@ -1,6 +1,7 @@
 """The search methods: each is a pure function from a searcher section to a plan. The engine knows plans only."""
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.ladder import MAX_RUNGS, bracket_concurrency, bracket_trials, log_floor, mode_rungs
@@ -102,16 +103,17 @@ def pbt(searcher: SearcherConfig) -> Plan:
     """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks"): one bracket
     with a rung at the end of each round, where all of the population meet.
 
-    The plan tells its shape only. The rule by which the worst make way for copies of the best is neither of the two
-    there are; copies come on top of the bracket's trials.
+    The worst `truncate_fraction` of them, rounded down, make way for as many clones of the best.
     """
     population = searcher.population
     if population is None:
         raise ValueError(f"{searcher.name} without a population")
-    size, rounds = population.population_size, population.num_rounds
-    rungs = (Rung(population.length_per_round * (k + 1), size, size if k < rounds - 1 else 0) for k in range(rounds))
+    size, rounds, length = population.population_size, population.num_rounds, population.length_per_round
+    # As it is written: 0.29 of 100 are 29, though 0.29 * 100 is less in binary.
+    cut = int(Fraction(str(population.truncate_fraction)) * size)
+    rungs = (*(Rung(length * k, size, size - cut, cut) for k in range(1, rounds)), Rung(length * rounds, size))
     share = searcher.max_concurrent_trials or size
-    return plan_of(searcher, (Bracket(tuple(rungs), size, share),), PromotionRule.SYNC)
+    return plan_of(searcher, (Bracket(rungs, size + cut * (rounds - 1), share),), PromotionRule.POPULATION)
 
 
 _PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
@@ -138,8 +140,10 @@ def _notes(searcher: SearcherConfig, space: Space, plan: Plan) -> list[str]:
     if space.constraints:
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
     points = number_of_points(space)
-    if points and space.entries and searcher.name is not SearcherName.GRID and plan.max_trials > points:
-        notes.append(f"hyperparameters: {plan.max_trials} trials, but only {points} different configurations")
+    if searcher.population and plan.max_trials == plan.new_trials:
+        notes.append("searcher: no trial makes way for a clone of another: truncate_fraction is less than one trial")
+    if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
+        notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
     return notes
 
 

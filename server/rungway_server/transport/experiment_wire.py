@@ -82,6 +82,7 @@ def _bracket(bracket: Bracket, b: int, tally: Tally | None) -> experiment_pb2.Br
                 length=rung.length,
                 size=rung.size,
                 passes=rung.passes,
+                clones=rung.clones,
                 results=tally.rung_results[b][k] if tally else 0,
                 passed=tally.rung_passed[b][k] if tally else 0,
             )

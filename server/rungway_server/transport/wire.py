@@ -58,6 +58,7 @@ def explanation_message(why: Explanation) -> trial_pb2.Explanation:
         quota=why.quota,
         cutoff=why.cutoff,
         text=in_words(why),
+        parent=why.parent,
     )
 
 
@@ -140,4 +141,5 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         message=trial.message,
         create_time=timestamp(trial.created_ms),
         curve=[trial_pb2.Report(length=report.length, metric=report.metric) for report in trial.curve],
+        parent=trial.parent,
     )

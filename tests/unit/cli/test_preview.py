@@ -125,3 +125,30 @@ def test_wrong_usage_ends_with_2_and_one_block(arguments: tuple[str, ...]) -> No
     assert (code, out) == (2, "")
     assert err
     assert "Traceback" not in err
+
+
+PBT = """
+searcher: {name: pbt, metric: loss, population_size: 20, num_rounds: 5, length_per_round: {epochs: 4}}
+"""
+
+
+def test_a_population_counts_its_clones(tmp_path: Path) -> None:
+    """Four of twenty make way after each round but the last; a clone trains from where its parent stood."""
+    code, out, _ = run("-", "--workers", "20", "--seconds-per-unit", "60", input=PBT)
+    assert code == 0
+    assert "pbt: 36 trials, 16 of them clones, up to 20 epochs each" in out
+    lines = rows(out)
+    assert [line for line in lines if len(line) == 2 and line[0] in {"4", "8", "12", "16", "20"}] == [
+        ["4", "4"],
+        ["8", "4"],
+        ["12", "4"],
+        ["16", "4"],
+        ["20", "20"],
+    ]
+    assert ["trials", "36"] in lines
+    assert ["epochs", "trained", "400"] in lines
+    assert ["this", "search", "400", "55.6%"] in lines
+    assert "a floor" not in out
+    picture = tmp_path / "plan.svg"
+    assert run("-", "--plot", str(picture), input=PBT)[0] == 0
+    assert "36 trials, 400 epochs in all" in picture.read_text()

@@ -10,7 +10,6 @@ from rungway_server.domain.errors import InvalidInput, Violation
 
 RANDOM = {"name": "random", "metric": "loss", "max_trials": 5}
 ADAPTIVE = {"name": "adaptive_asha", "metric": "loss", "max_trials": 100, "max_length": {"epochs": 64}}
-PBT = {"name": "pbt", "metric": "loss", "population_size": 4, "num_rounds": 3, "length_per_round": {"epochs": 2}}
 ASYNC = {"name": "async_halving", "metric": "loss", "max_trials": 9, "num_rungs": 3, "max_length": 81}
 
 
@@ -22,12 +21,6 @@ def violations(document: Any) -> list[Violation]:
     with pytest.raises(InvalidInput) as caught:
         parse(document)
     return list(caught.value.violations)
-
-
-def test_known_searchers_that_are_not_available_yet() -> None:
-    (violation,) = violations({"searcher": PBT})
-    assert violation.field == "searcher.name"
-    assert violation.description.startswith("'pbt' is not available yet; available: single, random, grid,")
 
 
 def test_retired_searchers_say_what_to_use() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.fields import Section
 from rungway_server.domain.pbt import perturb
-from rungway_server.domain.plan import Bracket, Rung
+from rungway_server.domain.plan import Bracket, PromotionRule, Rung
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import Population, SearcherConfig, searcher_document
 from rungway_server.domain.searcher_reader import read_searcher
@@ -30,14 +30,12 @@ PBT: dict[str, Any] = {
     "num_rounds": 3,
     "length_per_round": {"epochs": 2},
 }
-UNAVAILABLE = "searcher.name"
 
 
 def read(section: dict[str, Any]) -> tuple[SearcherConfig | None, list[str]]:
     violations: list[Violation] = []
     config = read_searcher(Section(section, "searcher", violations), [])
-    assert violations[0].field == UNAVAILABLE
-    return config, [violation.field for violation in violations[1:]]
+    return config, [violation.field for violation in violations]
 
 
 def good(section: dict[str, Any]) -> SearcherConfig:
@@ -90,7 +88,22 @@ def test_defaults_and_shape() -> None:
         perturb_factor=0.2,
     )
     assert (config.max_length, config.unit, config.max_trials) == (6, "epochs", 4)
-    assert make_plan(config)[0].brackets == (Bracket((Rung(2, 4, 4), Rung(4, 4, 4), Rung(6, 4, 0)), 4, 16),)
+    plan, notes = make_plan(config)
+    assert plan.brackets == (Bracket((Rung(2, 4, 4), Rung(4, 4, 4), Rung(6, 4, 0)), 4, 16),)
+    assert any("truncate_fraction is less than one trial" in note for note in notes)
+
+
+def test_as_many_clones_as_make_way() -> None:
+    plan, notes = make_plan(good({**PBT, "truncate_fraction": 0.49}))
+    assert plan.rule is PromotionRule.POPULATION
+    assert plan.brackets == (Bracket((Rung(2, 4, 3, 1), Rung(4, 4, 3, 1), Rung(6, 4)), 6, 16),)
+    assert (plan.max_trials, plan.new_trials, notes) == (6, 4, ())
+
+
+def test_the_fraction_is_taken_as_it_is_written() -> None:
+    """In binary 0.29 * 100 is a little less than 29."""
+    plan, _ = make_plan(good({**PBT, "population_size": 100, "truncate_fraction": 0.29}))
+    assert plan.brackets[0].rungs[0] == Rung(2, 100, 71, 29)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +128,7 @@ def test_sections_read_back(section: dict[str, Any]) -> None:
         ({"length_per_round": 5, "unit": 3}, ["unit"]),
         ({"unit": "batches"}, ["unit"]),
         ({"num_rounds": 101}, ["num_rounds"]),
+        ({"population_size": 1001}, ["population_size"]),
         ({"truncate_fraction": 0.51}, ["truncate_fraction"]),
         ({"truncate_fraction": 0.1, "replace_function": {"truncate_fraction": 0.1}}, ["truncate_fraction"]),
         ({"replace_function": {"fraction": 0.1}}, ["replace_function.fraction"]),

@@ -27,7 +27,9 @@ def test_rows_per_bracket_and_what_it_all_costs() -> None:
     )
     seen = preview(make_plan(config.searcher, config.space)[0])
     assert [bracket.max_trials for bracket in seen.brackets] == [354, 110, 36]
-    assert seen.brackets[2] == BracketPreview(36, (PreviewRow(27, 64), PreviewRow(7, 256), PreviewRow(2, 1024)))
+    assert seen.brackets[2] == BracketPreview(
+        36, (PreviewRow(27, 64), PreviewRow(7, 256), PreviewRow(2, 1024)), 27 * 64 + 7 * 256 + 2 * 1024
+    )
     assert seen.total == tuple(
         PreviewRow(trials, length) for trials, length in [(266, 4), (149, 16), (65, 64), (16, 256), (4, 1024)]
     )

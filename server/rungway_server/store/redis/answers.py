@@ -25,11 +25,10 @@ from rungway_server.domain.ranking import metric_of
 
 
 def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
-    """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none)."""
-    reason, bracket, rung, rank, size, quota, cutoff = fields
-    return Explanation(
-        Reason(reason), bracket, rung, rank, size, quota, metric_of(cutoff, smaller_is_better) if cutoff else None
-    )
+    """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none), and the parent of a clone."""
+    reason, bracket, rung, rank, size, quota, cutoff, *parent = fields
+    metric = metric_of(cutoff, smaller_is_better) if cutoff else None
+    return Explanation(Reason(reason), bracket, rung, rank, size, quota, metric, int(parent[0]) if parent else None)
 
 
 def read_assignment(fields: list[Any], smaller_is_better: bool) -> Assignment:
@@ -51,7 +50,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool) -> Assignment:
 
 
 def read_ask(answer: list[Any], smaller_is_better: bool) -> AskAnswer:
-    """An answer of ask.lua other than 'propose'."""
+    """An answer of ask.lua other than 'propose' and 'clone'."""
     word, revision = answer[0], answer[1]
     if word == "assigned":
         assignments = [read_assignment(fields, smaller_is_better) for fields in answer[4:]]
@@ -80,7 +79,7 @@ def read_event(event_id: str, event: str, state: str, smaller_is_better: bool) -
     time_ms = int(event_id.partition("-")[0])
     if not why:
         return EventView(event_id, time_ms, kind)
-    explanation = read_explanation([why[0], *map(int, why[1:6]), why[6]], smaller_is_better)
+    explanation = read_explanation([why[0], *map(int, why[1:6]), *why[6:]], smaller_is_better)
     length, metric, worker = state.split(" ", 2)
     measured = float(metric) if metric else None
     return EventView(event_id, time_ms, kind, int(trial), explanation, int(length), measured, worker)
@@ -89,7 +88,7 @@ def read_event(event_id: str, event: str, state: str, smaller_is_better: bool) -
 def read_trial(fields: list[Any]) -> TrialView:
     """One trial view (see lua/include/view.lua)."""
     number, state, hparams, bracket, rung, length, metric, best, best_length = fields[:9]
-    restarts, checkpoint, checkpoint_length, worker, outcome, message, created, curve = fields[9:]
+    restarts, checkpoint, checkpoint_length, worker, outcome, message, created, curve, parent = fields[9:]
     return TrialView(
         trial=int(number),
         state=TrialState(state),
@@ -108,6 +107,7 @@ def read_trial(fields: list[Any]) -> TrialView:
         message=message,
         created_ms=int(created),
         curve=tuple(_read_curve(curve)),
+        parent=int(parent) if parent else None,
     )
 
 

@@ -54,7 +54,7 @@ class Known:
         lost on the way, a later ask finds them missing and brings them.
         """
         enough = self.proposed - self.next_trial - self.asking >= _PROPOSALS_LOW
-        if enough or not self.next_trial < self.proposed < self.definition.plan.max_trials:
+        if enough or not self.next_trial < self.proposed < self.definition.plan.new_trials:
             return range(0)
         return self.bring(self.proposed, count)
 

@@ -18,7 +18,7 @@ def plan_to_json(plan: Plan) -> str:
         {
             "brackets": [
                 {
-                    "rungs": [[rung.length, rung.size, rung.passes] for rung in bracket.rungs],
+                    "rungs": [[rung.length, rung.size, rung.passes, rung.clones] for rung in bracket.rungs],
                     "max_trials": bracket.max_trials,
                     "max_concurrent_trials": bracket.max_concurrent_trials,
                 }
@@ -57,16 +57,19 @@ def plan_from_json(text: str | bytes) -> Plan:
 def plan_for_lua(
     plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int, target: str
 ) -> str:
-    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS, `target` the
-    sort key of the target metric ("" for none)."""
+    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS, `trials` how many
+    start there and `most` how many with clones, `target` the sort key of the target metric ("" for none)."""
     first, brackets = FIRST_RUNG, []
     for bracket in plan.brackets:
         brackets.append(
             {
                 "first": first,
-                "trials": bracket.max_trials,
+                "trials": bracket.new_trials,
+                "most": bracket.max_trials,
                 "share": bracket.max_concurrent_trials,
-                "rungs": [{"length": r.length, "size": r.size, "passes": r.passes} for r in bracket.rungs],
+                "rungs": [
+                    {"length": r.length, "size": r.size, "passes": r.passes, "clones": r.clones} for r in bracket.rungs
+                ],
             }
         )
         first += len(bracket.rungs)

@@ -31,7 +31,12 @@ def unpack(packed: bytes) -> Any:
 
 @dataclass(slots=True)
 class TrialRecord:
-    """A trial as it is stored (KEYS.md); `entries` are its results in each rung it reached, without its number."""
+    """A trial as it is stored (KEYS.md).
+
+    `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
+    `parent` is False but for a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
+    the length of that.
+    """
 
     state: str
     bracket: int
@@ -57,6 +62,7 @@ class TrialRecord:
     worker: str
     created: int
     log: list[str]
+    parent: Any
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -96,6 +102,6 @@ class LogLine:
         kind, trial, *why = event.split(" ")
         if not why:
             return cls(line_id, kind, int(trial))
-        reason, bracket, rung, rank, size, quota, _ = why
+        reason, bracket, rung, rank, size, quota = why[:6]
         length = int(state.split(" ", 2)[0])
         return cls(line_id, kind, int(trial), reason, int(bracket), int(rung), int(rank), int(size), int(quota), length)

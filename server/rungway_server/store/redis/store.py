@@ -28,6 +28,7 @@ from rungway_server.domain.errors import (
     UnknownTrial,
     WrongState,
 )
+from rungway_server.domain.pbt import clone
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import sort_key
 from rungway_server.domain.replan import too_few_for_queue
@@ -81,7 +82,7 @@ class RedisStore(RedisReads):
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
-        proposals = _proposals(config, range(min(plan.max_trials, _PROPOSALS_AT_CREATION)))
+        proposals = _proposals(config, range(min(plan.new_trials, _PROPOSALS_AT_CREATION)))
         args: list[str | int] = [
             uuid.uuid4().hex,
             "",
@@ -106,22 +107,27 @@ class RedisStore(RedisReads):
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
-        """See the port. Proposals ride along when the stock seems low; a miss costs one more exchange."""
+        """See the port. Proposals ride along when the stock seems low; a miss, or a clone whose configuration is not
+        known yet, costs one more exchange."""
         asked = await self._experiments.find(ref)
         missing: int | None = None
+        clones = ""
 
         def args(known: Known) -> list[str | int]:
             numbers = known.reserve(count) if missing is None else known.bring(missing, count)
             proposals = _proposals(known.definition.config, numbers)
-            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", *proposals]
+            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", clones, *proposals]
 
         asked.asking += count
         try:
             while True:
                 known, answer = await self._experiments.run("ask", ref, args)
-                if answer[0] != "propose":
+                if answer[0] == "propose":
+                    missing = answer[1]
+                elif answer[0] == "clone":
+                    clones = _clones(known.definition.config, answer[1:])
+                else:
                     return _asked(request_id, answer, known)
-                missing = answer[1]
         finally:
             asked.asking -= count
 
@@ -246,7 +252,16 @@ def _time(now_ms: int | None) -> str | int:
 
 def _proposals(config: ExperimentConfig, numbers: range) -> list[str]:
     """Configurations of the trials with these numbers, as JSON texts."""
-    return [json.dumps(propose(config.space, config.seed, number), separators=(",", ":")) for number in numbers]
+    return [_text(propose(config.space, config.seed, number)) for number in numbers]
+
+
+def _clones(config: ExperimentConfig, wanted: list[tuple[str, str]]) -> str:
+    """Configurations of clones, as JSON texts by number; `wanted`: numbers with the parents' configurations."""
+    return json.dumps({number: _text(clone(config, int(number), json.loads(parent))) for number, parent in wanted})
+
+
+def _text(hparams: dict[str, object]) -> str:
+    return json.dumps(hparams, separators=(",", ":"))
 
 
 def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:

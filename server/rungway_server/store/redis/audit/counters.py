@@ -61,6 +61,13 @@ def no_more_leases_than_allowed(stored: Stored) -> Iterator[str]:
         yield f"{len(stored.leases)} leases are held, wanted at most {cap}"
 
 
+def _to_start(stored: Stored) -> int:
+    """New trials that are left; clones come after all of them."""
+    assert stored.plan is not None
+    started: list[int] = stored.tally["started"]
+    return max(stored.plan.new_trials - sum(started), 0)
+
+
 def the_queue_fits(stored: Stored) -> Iterator[str]:
     """Users' configurations are mappings, and not more than new trials are left, unless max_trials was lowered."""
     assert stored.plan is not None
@@ -71,7 +78,7 @@ def the_queue_fits(stored: Stored) -> Iterator[str]:
             well_formed = False
         if not well_formed:
             yield f"queued: {text[:80]!r}, wanted a mapping in JSON"
-    left = stored.plan.max_trials - sum(stored.tally["started"])
+    left = _to_start(stored)
     if len(stored.queue) > left and changed_at(stored) < 0:
         yield f"{len(stored.queue)} configurations are queued, {left} new trials are left"
 
@@ -80,7 +87,7 @@ def a_search_is_done_when_nothing_is_left(stored: Stored) -> Iterator[str]:
     """A search is done when nothing runs, waits, or may start or go up, or its target was reached; else it is not."""
     assert stored.plan is not None
     left = {"leases": len(stored.leases), "in line": len(stored.line), "ready to go up": len(stored.ready)}
-    left["to start"] = stored.plan.max_trials - sum(stored.tally["started"])
+    left |= {"to start": _to_start(stored), "clones to come": len(stored.tally.get("clones", ()))}
     state, some = stored.tally["state"], {what: count for what, count in left.items() if count}
     if state not in ("running", "paused", "stopped", "done"):
         yield f"the search is {state!r}"

@@ -24,4 +24,6 @@ def quota(stored: Stored, bracket: int, rung: int, size: int) -> int:
         return math.floor(size / plan.divisor)
     if plan.rule is PromotionRule.SYNC:
         return max(0, size + rungs[rung].passes - rungs[rung].size)
+    if plan.rule is PromotionRule.POPULATION:
+        return rungs[rung].passes if size == rungs[rung].size else 0
     raise ValueError(f"no quota is known for the rule {plan.rule}")

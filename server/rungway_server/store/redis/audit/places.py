@@ -41,8 +41,8 @@ def running_trials_hold_leases(stored: Stored) -> Iterator[str]:
 
 
 def queued_trials_wait_in_line(stored: Stored) -> Iterator[str]:
-    """Each trial that was handed back waits in line once, and no other trial does."""
-    in_line = Counter(stored.line)
+    """Each trial that was handed back, and each clone, waits in line once, and no other trial does."""
+    in_line = Counter([*stored.line, *map(int, stored.tally.get("clones", ()))])
     for number, trial in stored.trials.items():
         if (trial.state == "queued") != (in_line[number] == 1):
             yield f"trial {number} is {trial.state} and stands {in_line[number]} times in line"
@@ -64,6 +64,8 @@ def fencing_numbers_are_unique(stored: Stored) -> Iterator[str]:
     first, following = stored.created_ms * 16, stored.tally["next_fence"]
     seen: dict[int, int] = {}
     for number, trial in stored.trials.items():
+        if trial.parent and trial.fence == 0 and trial.state == "queued":
+            continue  # a clone that nobody has asked for yet
         if not first <= trial.fence < following:
             yield f"trial {number} has fencing number {trial.fence}, wanted {first} to {following - 1}"
         if trial.fence in seen:

@@ -8,6 +8,7 @@ from rungway_server.domain.plan import DecisionForm, PromotionRule
 from rungway_server.domain.ranking import WORST_KEY, sort_key
 from rungway_server.store.redis.audit.curves import points_of
 from rungway_server.store.redis.audit.ladder import quota, rungs_of
+from rungway_server.store.redis.records import TrialRecord
 from rungway_server.store.redis.stored import Stored
 
 _ENTRY = re.compile(r"[0-9a-f]{24}(0|[1-9][0-9]*)")
@@ -29,11 +30,16 @@ def rung_members_are_well_formed(stored: Stored) -> Iterator[str]:
             seen[running] = entry
 
 
+def _results(trial: TrialRecord) -> list[tuple[int, str]]:
+    """Its results by rung; a clone has none below the rung it began in."""
+    return [(k, stamp) for k, stamp in enumerate(trial.entries) if stamp]
+
+
 def rungs_hold_the_results_of_trials(stored: Stored) -> Iterator[str]:
     """A rung holds exactly the results that the records of its bracket's trials name."""
     recorded: dict[tuple[int, int], set[str]] = {at: set() for at in stored.rungs}
     for number, trial in stored.trials.items():
-        for k, stamp in enumerate(trial.entries):
+        for k, stamp in _results(trial):
             recorded.setdefault((trial.bracket, k), set()).add(f"{stamp}{number}")
     for (b, k), entries in recorded.items():
         held = set(stored.rungs.get((b, k), ()))
@@ -47,7 +53,7 @@ def results_were_reported(stored: Stored) -> Iterator[str]:
     smaller = stored.config.searcher.smaller_is_better
     for number, trial in stored.trials.items():
         points = points_of(stored, number) if trial.entries else []
-        for k, stamp in enumerate(trial.entries):
+        for k, stamp in _results(trial):
             least = rungs_of(stored, trial.bracket)[k].length
             told = {sort_key(metric, smaller) for length, metric in points if length >= least}
             dead = stamp[:16] == WORST_KEY and trial.state in ("failed", "stopped")
@@ -70,8 +76,9 @@ def ready_is_what_may_go_up(stored: Stored) -> Iterator[str]:
 
 
 def passed_are_those_who_went_up(stored: Stored) -> Iterator[str]:
-    """The count of those who went up from a rung is the number of trials above it; all had a result there."""
-    above = Counter((trial.bracket, k) for trial in stored.trials.values() for k in range(trial.rung))
+    """The count of those who went up from a rung is the number of trials above it, but for clones begun there."""
+    trials = [(trial, trial.parent[1] + 1 if trial.parent else 0) for trial in stored.trials.values()]
+    above = Counter((trial.bracket, k) for trial, first in trials for k in range(first, trial.rung))
     for b, k in stored.rungs:
         if (counted := stored.tally["passed"][b][k]) != above[b, k]:
             yield f"rung {b}:{k}: {counted} are counted as passed, {above[b, k]} trials are above"
@@ -86,7 +93,8 @@ def no_rung_promotes_beyond_its_quota(stored: Stored) -> Iterator[str]:
     for line in stored.log:
         if line.rung < 0:
             continue
-        allowed = quota(stored, line.bracket, line.rung, line.size)
+        cloned, rung = line.reason == "cloned", rungs_of(stored, line.bracket)[line.rung]
+        allowed = rung.clones if cloned else quota(stored, line.bracket, line.rung, line.size)
         where = f"event {line.id}: trial {line.trial} at rung {line.bracket}:{line.rung}"
         if line.quota != allowed:
             yield f"{where}: the quota of {line.size} results is {allowed}, not {line.quota}"
@@ -107,6 +115,22 @@ def _sync_beyond_quota(stored: Stored) -> Iterator[str]:
             yield f"rung {b}:{k} passed on {up} of {len(entries)} results, its quota is {allowed}"
 
 
+def clones_come_from_the_best(stored: Stored) -> Iterator[str]:
+    """Each clone comes from an older trial of that rank in its rung, and no rung has more valid clones than planned."""
+    made: Counter[tuple[int, int]] = Counter()
+    for number, trial in stored.trials.items():
+        if not trial.parent:
+            continue
+        parent, k, rank = int(trial.parent[0]), trial.parent[1], trial.parent[2]
+        made[trial.bracket, k] += trial.state != "invalid"
+        ranked = [int(entry[24:]) for entry in stored.rungs[trial.bracket, k]]
+        if parent >= number or ranked[rank : rank + 1] != [parent]:
+            yield f"trial {number} was cloned from trial {parent} at rank {rank} of rung {trial.bracket}:{k}: it is not"
+    for (b, k), count in made.items():
+        if count > (most := rungs_of(stored, b)[k].clones):
+            yield f"rung {b}:{k} was cloned {count} times, wanted {most} at most"
+
+
 INVARIANTS = (
     rung_members_are_well_formed,
     rungs_hold_the_results_of_trials,
@@ -114,4 +138,5 @@ INVARIANTS = (
     ready_is_what_may_go_up,
     passed_are_those_who_went_up,
     no_rung_promotes_beyond_its_quota,
+    clones_come_from_the_best,
 )

@@ -3,11 +3,13 @@
 -- Promise: never more than max_trials valid trials, never more leases than the cap, no trial twice; nothing waits that
 -- could be handed out.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 number of the first proposal below  7… proposals (JSON)
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 number of the first proposal below
+--        7 configurations of clones by number (JSON) or ''  8… proposals (JSON)
 -- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms},
---         {'done', revision, reason}, {'propose', next_trial}, {'missing'}, {'stale'} or {'reused'}
+--         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
+--         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
 --         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
---         reason, bracket, rung, rank, size, quota, cutoff key
+--         reason, bracket, rung, rank, size, quota, cutoff key, parent (of a clone)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "experiment"
 --- @include "trial"
@@ -23,6 +25,7 @@
 --- @include "candidates"
 --- @include "promote"
 --- @include "new_trial"
+--- @include "clone_configs"
 --- @include "pick"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
@@ -38,10 +41,17 @@ if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_st
 if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
 
 for b = 0, #x.plan.brackets - 1 do read_sizes(x, b) end
-take_proposals(x, tonumber(ARGV[6]), 7)
+take_proposals(x, tonumber(ARGV[6]), 8)
 if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
+take_clones(x, ARGV[7])
 reclaim(x, 16)
 
+local wanted = clones_wanted(x, count)
+if wanted then
+  save_trials(x)
+  save_experiment(x)
+  return { 'clone', unpack(wanted) }
+end
 local answer, why_not = { 'assigned', 0, 0, 0 }, nil
 while #answer < 4 + count do
   if x.plan.cap > 0 and x.live >= x.plan.cap then

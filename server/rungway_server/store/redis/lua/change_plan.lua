@@ -15,7 +15,7 @@ local tally, plan = x.tally, cjson.decode(ARGV[3])
 if tally.state == 'stopped' or tally.target_reached then return { 'refused', tally.state } end
 local started, room = 0, 0
 for b, bracket in ipairs(plan.brackets) do
-  if tally.started[b] > bracket.trials then return { 'started' } end
+  if tally.started[b] > bracket.most then return { 'started' } end
   started, room = started + tally.started[b], room + bracket.trials - tally.started[b]
 end
 if x.wanted > math.max(room, 0) then return { 'queued', started, x.wanted } end

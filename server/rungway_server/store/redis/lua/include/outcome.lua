@@ -1,5 +1,6 @@
 -- What each outcome does to a trial whose lease holds.
 local function invalidate(x, number, trial, message)
+  if trial.parent then trial.entries = {} end -- those of its parent's rungs; it has none of its own yet
   displace(x, number, trial)
   if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial)) end
   end_lease(x, number, trial, 'invalid')
@@ -12,12 +13,15 @@ local function invalidate(x, number, trial, message)
     x.tally.state = 'stopped'
     log_event(x, 'too_many_invalid', -1)
   end
+  if trial.parent and not is_over(x) then add_clone(x, trial.bracket, trial.parent) end
   return verdict('stop', why)
 end
 
 local function end_trial(x, number, trial, outcome, message)
   if outcome == 'preempted' or (outcome == 'transient' and is_over(x)) then return give_back(x, number, trial) end
-  if outcome == 'invalid' then return invalidate(x, number, trial, message) end
+  -- What has been compared in a round that is over stays there, so a trial of a population can only be replaced before.
+  local compared = x.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''
+  if outcome == 'invalid' and not compared then return invalidate(x, number, trial, message) end
   if outcome == 'transient' then
     local lives, why = restart(x, number, trial, message)
     return verdict(lives and 'pause' or 'stop', why)

@@ -4,7 +4,7 @@ local function pick(x)
     local number = redis.call('LPOP', LINE)
     x.queued, x.changed = x.queued - 1, true
     local trial = load_trial(x, number)
-    return number, trial, no_rung('requeued', trial)
+    return number, trial, trial.fence == 0 and why_cloned(x, trial) or no_rung('requeued', trial)
   end
   for _, b in ipairs(brackets_by_share(x)) do
     local number, trial, why = promote(x, b)

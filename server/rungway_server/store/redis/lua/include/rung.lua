@@ -19,6 +19,7 @@ local function quota(x, b, k, n)
   if x.plan.form == 'stop' or is_top(x, b, k) then return 0 end
   if x.plan.rule == 'async' then return math.floor(n / x.plan.divisor) end
   local rung = x.plan.brackets[b + 1].rungs[k + 1]
+  if x.plan.rule == 'population' then return n == rung.size and rung.passes or 0 end
   return math.max(0, n + rung.passes - rung.size)
 end
 

@@ -1,6 +1,7 @@
--- The search is done when nothing runs, waits in line or may go up, and every bracket has started its trials.
+-- The search is done when nothing runs, waits in line or may go up, no clone is yet to come, and every bracket has started its trials.
 local function settle(x)
   if x.tally.state ~= 'running' or x.live > 0 or x.queued > 0 or x.ready > 0 then return end
+  if x.tally.clones and #x.tally.clones > 0 then return end
   for b, bracket in ipairs(x.plan.brackets) do
     if x.tally.started[b] < bracket.trials then return end
   end

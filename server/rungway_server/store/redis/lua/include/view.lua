@@ -9,6 +9,6 @@ local function view(number, with_curve)
   return {
     number, trial.state, redis.call('HGET', CONFIGS, number) or '', trial.bracket, trial.rung, trial.length, trial.metric,
     trial.best_metric, trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome,
-    trial.message, trial.created, table.concat(points),
+    trial.message, trial.created, table.concat(points), trial.parent and trial.parent[1] or '',
   }
 end

@@ -1,0 +1,39 @@
+-- Clones (population rule): trials of the next rung from the start, with checkpoint and configuration of a parent. Those in
+-- tally.clones wait for a configuration of their own, then in line.
+-- parent: { number, rung where it was cloned, rank there, checkpoint, its length }
+--- @include "add_trial"
+local function add_clone(x, b, parent)
+  local tally, number, trial = x.tally, add_trial(x, b)
+  trial.rung, trial.parent = parent[2] + 1, parent
+  for i = 1, trial.rung do trial.entries[i] = '' end
+  trial.checkpoint, trial.checkpoint_length, trial.length = parent[4], parent[5], parent[5]
+  set_state(x, trial, 'queued')
+  redis.call('HSET', CONFIGS, number, redis.call('HGET', CONFIGS, parent[1]))
+  tally.proposed = math.max(tally.proposed, tally.next_trial)
+  tally.clones = tally.clones or {}
+  table.insert(tally.clones, number)
+end
+
+-- The trials that are cloned: the best that live. Where fewer do than clones are wanted, they take turns.
+local function parents_of(x, k, entries, most)
+  local parents = {}
+  for i, entry in ipairs(entries) do
+    if #parents == most then break end
+    local number = entry:sub(25)
+    local trial = load_trial(x, number)
+    if trial.state ~= 'failed' and trial.state ~= 'stopped' then
+      parents[#parents + 1] = { number, k, i - 1, trial.checkpoint, trial.checkpoint_length }
+    end
+  end
+  return parents
+end
+
+-- A rung has all its results: its zone, so far empty, takes in the best, and as many as fall out are made up for by clones.
+local function end_round(x, b, k, newcomer, passes)
+  local entries, wanted = redis.call('ZRANGE', rung_key(x, b, k), 0, -1), x.plan.brackets[b + 1].rungs[k + 1].clones
+  for i = 1, passes do
+    if i - 1 ~= newcomer then admit(x, b, k, entries[i]) end
+  end
+  local parents = parents_of(x, k, entries, wanted)
+  for i = 1, #parents > 0 and not is_over(x) and wanted or 0 do add_clone(x, b, parents[(i - 1) % #parents + 1]) end
+end
