@@ -7,7 +7,7 @@ LOAD_ARGS ?=
 CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast demo study load chaos build image clean distclean
+.PHONY: help setup proto lint format test test-fast topologies demo study load chaos build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')
 
 test-fast: setup ## The tests without those marked slow
 	$(BIN)/python -m pytest -n auto -m 'not slow' $(PYTEST_ARGS)
+
+# The tests that fit any Redis: the contract, and the store.
+ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,store store_memory event_log explain queue target update warm_start))
+
+topologies: setup ## Contract and store on Redis under Sentinel, as a Cluster, with TLS, with the least rights
+	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(BIN)/python -m pytest -q -n auto --redis $$kind $(ANY_REDIS); done
 
 demo: setup ## A real search with real workers on this machine, in under two minutes
 	$(BIN)/rungway demo

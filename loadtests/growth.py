@@ -20,7 +20,7 @@ from loadtests.experiment import CONFIG
 from rungway_server.domain.decisions import Assignment, Decision, Lease, Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.store import RedisStore
 
@@ -57,18 +57,18 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
 async def measure(sizes: list[int]) -> list[Cost]:
     """The costs at each number of trials, smallest first."""
     with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
-        async with EmbeddedRedis(Path(folder)) as redis:
-            client = connect(redis.url, timeout_seconds=30, max_connections=4)
-            try:
-                return await _Growth(client).costs(sorted(sizes))
-            finally:
-                await client.aclose()
+        async with (
+            EmbeddedRedis(Path(folder)) as redis,
+            connect(redis.url, timeout_seconds=30) as lanes,
+            plain_client(redis.url, timeout_seconds=30) as client,
+        ):
+            return await _Growth(RedisStore(lanes), client).costs(sorted(sizes))
 
 
 class _Growth:
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, store: RedisStore, client: Redis) -> None:
         self._client = client
-        self._store = RedisStore(client)
+        self._store = store
         self._trials = 0
 
     async def costs(self, sizes: list[int]) -> list[Cost]:

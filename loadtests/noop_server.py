@@ -9,12 +9,12 @@ import json
 import signal
 
 import grpc
-from redis.asyncio import Redis
 
 from rungway.v1 import search_service_pb2 as pb
 from rungway_server import bootstrap
 from rungway_server.domain.decisions import Decision, Explanation, Lease, Reason, TellAnswer, Verdict
 from rungway_server.settings import Settings
+from rungway_server.store.redis.connection import connect
 from rungway_server.transport import wire
 
 PATH = "/loadtests.Noop/Tell"
@@ -42,7 +42,9 @@ def _handler() -> grpc.GenericRpcHandler:
 
 
 async def _serve() -> None:
-    unused = Redis()  # the product's services are registered too, and never called; no connection is ever made
+    unused = connect(
+        "redis://localhost", timeout_seconds=1
+    )  # the product's services are registered too, and never called; no connection is ever made
     stopped = asyncio.Event()
     server = bootstrap.build_server(unused, Settings(), stopped)
     server.add_generic_rpc_handlers((_handler(),))

@@ -15,18 +15,20 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway_server import logs
+from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.access import Guard
-from rungway_server.settings import Settings
-from rungway_server.store.redis.connection import connect, inspect
+from rungway_server.settings import PREFIX, Settings
+from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.fitness import inspect
+from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
@@ -71,11 +73,10 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None) 
     async with AsyncExitStack() as stack:
         url, died = await _start_store(stack, settings)
         health = Health(_SERVICES)
-        client = _client(stack, url, settings, settings.redis_max_connections)
-        server = build_server(client, settings, health.drained)
+        lanes = _lanes(stack, url, settings)
+        server = build_server(lanes, settings, health.drained)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
-        # A connection of its own: a busy pool is no reason to be taken out of service.
-        await _watch_store(stack, _client(stack, url, settings, 1), health, settings)
+        await _watch_store(stack, lanes, health, settings)
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(_drain, server, health, settings)
@@ -104,18 +105,18 @@ async def _start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, 
     return redis.url, died
 
 
-def _client(stack: AsyncExitStack, url: str, settings: Settings, max_connections: int) -> Redis:
+def _lanes(stack: AsyncExitStack, url: str, settings: Settings) -> Lanes:
     try:
-        client = connect(url, timeout_seconds=settings.redis_timeout_seconds, max_connections=max_connections)
+        lanes = connect(url, timeout_seconds=settings.redis_timeout_seconds, tls=settings.redis_tls)
     except ValueError as error:
-        raise ServeError(f"cannot read the Redis URL: {error}") from error
-    stack.push_async_callback(client.aclose)
-    return client
+        raise ServeError(f"cannot use redis_url ({PREFIX}REDIS_URL): {error}") from None
+    stack.push_async_callback(lanes.aclose)
+    return lanes
 
 
-def build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
+def build_server(lanes: Lanes, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
-    guard = Guard(RedisTokens(client) if settings.tokens else None)
+    guard = Guard(RedisTokens(lanes) if settings.tokens else None)
     server = grpc.aio.server(
         interceptors=[AccessInterceptor(guard)],
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -126,7 +127,7 @@ def build_server(client: Redis, settings: Settings, stopping: asyncio.Event) -> 
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
         ],
     )
-    store = RedisStore(client, request_window_ms=1000 * settings.request_window_seconds)
+    store = RedisStore(lanes, request_window_ms=1000 * settings.request_window_seconds)
     tolerant: Any = TolerantServer(server)
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), tolerant)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, stopping), tolerant)
@@ -151,35 +152,34 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
         raise ServeError(f"cannot listen on {settings.listen}: is the port in use? ({error})") from error
 
 
-async def _watch_store(stack: AsyncExitStack, client: Redis, health: Health, settings: Settings) -> None:
+async def _watch_store(stack: AsyncExitStack, lanes: Lanes, health: Health, settings: Settings) -> None:
     """Let health follow Redis. Raises RedisStartError when Redis is there and must not be used."""
 
     async def check() -> None:
-        if health.ready:
-            await client.ping()
-        else:
-            await _fit_for_use(client, settings)
+        await lanes.check()
+        if not health.ready:
+            await _fit_for_use(lanes, settings)
 
     try:
         await check()
         await health.report("")
-    except (RedisError, OSError) as error:
-        await health.report(str(error) or type(error).__name__)
+    except (OSError, ResponseError, StoreUnavailable) as error:
+        await health.report(str(error))
     following = asyncio.ensure_future(health.follow(check, _PING_SECONDS))
     stack.callback(following.cancel)
 
 
-async def _fit_for_use(client: Redis, settings: Settings) -> None:
+async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
     """Raises RedisStartError when a search must not be trusted to this Redis; logs what it found."""
-    facts = await inspect(client)
-    if facts.evicts:
-        problem = f"Redis may evict keys (maxmemory-policy {facts.eviction}), which destroys searches"
+    facts = await inspect(lanes)
+    for each in facts.evicting:
+        problem = f"Redis may evict keys (maxmemory-policy {each.eviction} of {each.node}), which destroys searches"
         if settings.unsafe_eviction == "refuse":
             raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
         _log.warning("redis_unsafe", problem=problem)
-    if facts.eviction is None:
-        _log.warning("redis_unsafe", problem="Redis does not tell its maxmemory-policy: make sure it is noeviction")
-    _log.info("redis", version=facts.version, persistence=facts.persistence)
+    if unknown := ", ".join(facts.unknown_eviction):
+        _log.warning("redis_unsafe", problem=f"maxmemory-policy not checked, make sure it is noeviction: {unknown}")
+    _log.info("redis", version=facts.version, nodes=len(facts.nodes), survival=facts.survival)
 
 
 def _stop_signal(stack: AsyncExitStack) -> asyncio.Event:

@@ -4,10 +4,11 @@ import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rungway_server.store.redis.address import Tls, parse_address
 
 PREFIX = "RUNGWAY_"
 
@@ -40,12 +41,7 @@ def _check_listen(listen: str) -> str:
 
 
 def _check_redis_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("wanted redis://host:port/db, rediss:// (TLS) or unix:///path/to/socket")
-    if parts.scheme == "unix" and not parts.path:
-        raise ValueError("wanted a path, like unix:///run/redis.sock")
-    _ = parts.port  # raises ValueError with a text of its own
+    parse_address(url.get_secret_value())
     return url
 
 
@@ -89,7 +85,17 @@ class Settings(BaseSettings):
     everything on the way."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
-    """The Redis that holds the state; none = the embedded store in data_dir."""
+    """The Redis that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster://; none =
+    the embedded store in data_dir."""
+
+    redis_ca_file: FilePath | None = None
+    """Whom to trust with rediss:// (PEM); none = the system's authorities, or ssl_ca_certs of the URL."""
+
+    redis_cert_file: FilePath | None = None
+    """Our own certificate for a Redis that wants one (PEM); none = ssl_certfile of the URL."""
+
+    redis_key_file: FilePath | None = None
+    """Its key (PEM); none = ssl_keyfile of the URL."""
 
     data_dir: Path = Field(default_factory=default_data_dir)
     """Folder of the embedded store; made when missing."""
@@ -98,10 +104,7 @@ class Settings(BaseSettings):
     """When the embedded store syncs to disk: each second (a power cut may lose one second) or with every change."""
 
     redis_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60)
-    """How long to wait for Redis: for a connection of the pool, for connecting, and for an answer (seconds, each)."""
-
-    redis_max_connections: int = Field(default=64, ge=2, le=10_000)
-    """Most connections to Redis at once: one carries all decisions, the others what is only read."""
+    """How long to wait for Redis: for connecting, and for an answer (seconds, each)."""
 
     unsafe_eviction: Literal["refuse", "warn"] = "refuse"
     """What to do with a Redis that may evict keys (maxmemory-policy other than noeviction), which destroys searches."""
@@ -149,6 +152,11 @@ class Settings(BaseSettings):
                 f"127.0.0.1, or say --insecure ({PREFIX}INSECURE=true)"
             )
         return self
+
+    @property
+    def redis_tls(self) -> Tls:
+        """The files for TLS with Redis."""
+        return Tls(*(str(file or "") for file in (self.redis_ca_file, self.redis_cert_file, self.redis_key_file)))
 
     @classmethod
     def load(cls, **overrides: object) -> Self:

@@ -7,21 +7,20 @@ import pytest
 from redis import Redis
 
 from tests.support.calls import Calls
-from tests.support.redis_server import redis_on_socket
+from tests.support.redis_topology import Topology
 from tests.support.service import Service, services
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url(chosen_redis_url: str) -> str:
     """A Redis of these tests alone."""
-    with redis_on_socket() as url:
-        yield url
+    return chosen_redis_url
 
 
 @pytest.fixture(scope="session")
-def store(redis_url: str) -> Iterator[Redis]:
+def store(topology: Topology | None, redis_url: str) -> Iterator[Redis]:
     """What the service stores, past the service."""
-    with Redis.from_url(redis_url) as client:
+    with topology.client() if topology else Redis.from_url(redis_url) as client:
         yield client
 
 

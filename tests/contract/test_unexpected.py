@@ -46,7 +46,7 @@ class BrokenStore(RedisStore):
 @pytest.fixture
 async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server in this process whose store is broken."""
-    server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5, max_connections=2)
+    server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5)
     store = BrokenStore(client)
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)

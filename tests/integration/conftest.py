@@ -1,6 +1,6 @@
 """Stores on one real Redis for the tests of this folder."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
 import pytest
@@ -10,26 +10,37 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.lanes import Lanes
 from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
-from tests.support.redis_server import redis_on_socket
+from tests.support.redis_topology import Topology
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url(chosen_redis_url: str) -> str:
     """A Redis of these tests alone."""
-    with redis_on_socket() as url:
-        yield url
+    return chosen_redis_url
+
+
+@pytest.fixture(scope="session")
+def admin_url(topology: Topology | None, redis_url: str) -> str:
+    """The same Redis with every right."""
+    return topology.admin_url if topology else redis_url
 
 
 @pytest.fixture
 async def stores(redis_url: str) -> AsyncIterator[list[RedisStore]]:
     """Two stores on one Redis, each with connections and caches of its own."""
     async with AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(connect(redis_url, timeout_seconds=5, max_connections=4)) for _ in range(2)
-        ]
+        clients = [await stack.enter_async_context(connect(redis_url, timeout_seconds=5)) for _ in range(2)]
         yield [RedisStore(client) for client in clients]
+
+
+@pytest.fixture
+async def lanes(redis_url: str) -> AsyncIterator[Lanes]:
+    """For stores that a test makes itself."""
+    async with connect(redis_url, timeout_seconds=5) as lanes:
+        yield lanes
 
 
 @pytest.fixture
@@ -39,16 +50,17 @@ def store(stores: list[RedisStore]) -> RedisStore:
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """Redis, past the stores."""
-    async with Redis.from_url(redis_url, decode_responses=True) as client:
+async def redis(topology: Topology | None, redis_url: str) -> AsyncIterator[Redis]:
+    """Redis, past the stores, with every right."""
+    client = topology.async_client() if topology else Redis.from_url(redis_url, decode_responses=True)
+    async with client:
         yield client
 
 
 @pytest.fixture
-async def ref(redis_url: str) -> AsyncIterator[ExperimentRef]:
+async def ref(admin_url: str) -> AsyncIterator[ExperimentRef]:
     """A name that no other test of this process uses; what is stored under it in the end must pass the audit."""
     ref = ExperimentRef("default", unique_name("s"))
     yield ref
     with suppress(UnknownExperiment):
-        await assert_sound(redis_url, ref.experiment)
+        await assert_sound(admin_url, ref.experiment)

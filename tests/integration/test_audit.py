@@ -307,7 +307,7 @@ def test_the_command_refuses_what_is_not_there(scene: Scene, tmp_path: Path) -> 
 async def test_the_command_finds_the_embedded_store(tmp_path: Path) -> None:
     async with (
         EmbeddedRedis(tmp_path) as embedded,
-        connect(embedded.url, timeout_seconds=5, max_connections=2) as client,
+        connect(embedded.url, timeout_seconds=5) as client,
     ):
         await stored(RedisStore(client), REF, PLAN)
         beside = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))

@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 
 from rungway_server.store.redis import binary
 from rungway_server.store.redis.binary import find_redis_server
-from rungway_server.store.redis.connection import connect, inspect
+from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.fitness import inspect
 
 _OWNER = """
 import asyncio, sys
@@ -35,7 +36,7 @@ asyncio.run(main())
 
 
 def client_of(redis: EmbeddedRedis) -> Redis:
-    return connect(redis.url, timeout_seconds=5, max_connections=2)
+    return Redis.from_url(redis.url, decode_responses=True)
 
 
 async def set_value(redis: EmbeddedRedis, value: str) -> None:
@@ -84,11 +85,11 @@ async def test_data_survives_a_restart(tmp_path: Path) -> None:
 async def test_is_configured_for_searches(tmp_path: Path) -> None:
     async with EmbeddedRedis(tmp_path, fsync="always") as redis:
         client = client_of(redis)
-        facts = await inspect(client)
+        async with connect(redis.url, timeout_seconds=5) as lanes:
+            (facts,) = (await inspect(lanes)).nodes
         save = (await client.config_get("save"))["save"]
         await client.aclose()
     assert facts.eviction == "noeviction"
-    assert not facts.evicts
     assert facts.persistence == "append-only file, synced with every change: a crash loses nothing acknowledged"
     assert save == ""
 
@@ -149,7 +150,7 @@ async def test_the_end_of_the_child_is_noticed(tmp_path: Path) -> None:
 
 async def test_a_killed_service_takes_its_redis_along_and_loses_nothing(tmp_path: Path) -> None:
     owner, redis_pid = start_owner(tmp_path)
-    client = connect(f"unix://{tmp_path}/redis.sock", timeout_seconds=5, max_connections=1)
+    client = Redis(unix_socket_path=f"{tmp_path}/redis.sock")
     await client.set("key", "told")
     await client.aclose()
     owner.kill()

@@ -8,8 +8,9 @@ import hiredis
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.address import parse_address
 from rungway_server.store.redis.lane import Lane
+from rungway_server.store.redis.topology import Topology, topology_of
 from tests.support.redis_server import redis_on_port, redis_on_socket
 
 TIMEOUT_SECONDS = 1.0
@@ -22,24 +23,33 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[Redis]:
-    client = connect(url, timeout_seconds=TIMEOUT_SECONDS, max_connections=2)
-    yield client
+async def topology(url: str) -> AsyncIterator[Topology]:
+    topology = topology_of(parse_address(url), TIMEOUT_SECONDS)
+    yield topology
+    await topology.aclose()
+
+
+@pytest.fixture
+async def lane(topology: Topology) -> AsyncIterator[Lane]:
+    lane = await opened(topology)
+    yield lane
     began = time.monotonic()
-    await client.aclose()
+    await lane.close()
     assert time.monotonic() - began < TIMEOUT_SECONDS, "closing waited for a connection that the lane had taken over"
+
+
+async def opened(topology: Topology) -> Lane:
+    return Lane(await topology.connect(topology.primary("")))
 
 
 async def test_answers_find_their_calls(url: str) -> None:
     texts = [f"höhe {number} " + "x" * (number * 997 % 70_000) for number in range(500)]
-    async with connect(url, timeout_seconds=30, max_connections=2) as client:
-        lane = await Lane.open(client)
-        assert await asyncio.gather(*(lane.call(("ECHO", text)) for text in texts)) == texts
-        await lane.close()
+    lane = await opened(topology_of(parse_address(url), 30))
+    assert await asyncio.gather(*(lane.call(("ECHO", text)) for text in texts)) == texts
+    await lane.close()
 
 
-async def test_a_caller_that_leaves_does_not_shift_the_answers(client: Redis) -> None:
-    lane = await Lane.open(client)
+async def test_a_caller_that_leaves_does_not_shift_the_answers(lane: Lane) -> None:
     calls = [asyncio.create_task(lane.call(("ECHO", number))) for number in range(10)]
     await asyncio.sleep(0)  # all are on their way
     calls[3].cancel()
@@ -47,16 +57,14 @@ async def test_a_caller_that_leaves_does_not_shift_the_answers(client: Redis) ->
     assert [str(answer) for answer in answers if not isinstance(answer, BaseException)] == list("012456789")
 
 
-async def test_an_error_of_redis_is_an_answer(client: Redis) -> None:
-    lane = await Lane.open(client)
+async def test_an_error_of_redis_is_an_answer(lane: Lane) -> None:
     wrong, right = await asyncio.gather(lane.call(("NOSUCH",)), lane.call(("ECHO", "yes")))
     assert isinstance(wrong, hiredis.ReplyError)
     assert right == "yes"
     assert not lane.closed
 
 
-async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_lane(client: Redis) -> None:
-    lane = await Lane.open(client)
+async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_lane(lane: Lane) -> None:
     await lane.call(("CLIENT", "PAUSE", 4_000))
     began = time.monotonic()
     answers = await asyncio.gather(*(lane.call(("ECHO", number)) for number in range(3)), return_exceptions=True)
@@ -67,9 +75,8 @@ async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_lane(client
         await lane.call(("ECHO", 1))
 
 
-async def test_answers_that_come_steadily_are_never_late(client: Redis) -> None:
+async def test_answers_that_come_steadily_are_never_late(lane: Lane) -> None:
     """The time allowed counts from each call, not from the first of an unbroken row of calls."""
-    lane = await Lane.open(client)
     began = time.monotonic()
     while time.monotonic() - began < 3 * TIMEOUT_SECONDS:
         await lane.call(("ECHO", 1))
@@ -77,14 +84,27 @@ async def test_answers_that_come_steadily_are_never_late(client: Redis) -> None:
     assert not lane.closed
 
 
-async def test_a_cut_connection_fails_the_calls_and_goes_back_to_the_pool(client: Redis) -> None:
-    for _ in range(5):  # more than the pool holds
-        lane = await Lane.open(client)
-        number = await lane.call(("CLIENT", "ID"))
-        waiting = asyncio.create_task(lane.call(("BLPOP", "nothing", 0)))
-        await asyncio.sleep(0)
+async def test_a_cut_connection_fails_the_calls(topology: Topology, url: str) -> None:
+    lane = await opened(topology)
+    number = await lane.call(("CLIENT", "ID"))
+    waiting = asyncio.create_task(lane.call(("BLPOP", "nothing", 0)))
+    await asyncio.sleep(0)
+    async with Redis.from_url(url) as client:
         await client.client_kill_filter(_id=number)
-        with pytest.raises(ConnectionError):
-            await waiting
-        assert lane.closed
-        await lane.close()
+    with pytest.raises(ConnectionError):
+        await waiting
+    assert lane.closed
+    await lane.close()
+
+
+async def test_a_lane_that_drains_answers_what_is_under_way_and_takes_nothing_more(lane: Lane, url: str) -> None:
+    waiting = asyncio.create_task(lane.call(("BLPOP", "soon", 0)))
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(lane.drain())
+    await asyncio.sleep(0)
+    with pytest.raises(ConnectionError):
+        await lane.call(("ECHO", 1))
+    async with Redis.from_url(url) as client:
+        await client.rpush("soon", "late")
+    assert await waiting == ["soon", "late"]
+    await draining

@@ -57,7 +57,7 @@ async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
 
     Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
     """
-    async with connect(url, timeout_seconds=5, max_connections=2) as client:
+    async with connect(url, timeout_seconds=5) as client:
         store = RedisStore(client)
         definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)
         start = definition.created_ms
@@ -174,7 +174,7 @@ def test_the_scene_has_something_of_everything(scene: Scene) -> None:
     assert "ready" in empty or empty < {"requests:1"} | above
 
 
-@pytest.mark.parametrize("script", NAMES)
+@pytest.mark.parametrize("script", [name for name in NAMES if name != "unlist"])  # it uses no key of an experiment
 def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene, client: Redis) -> None:
     """Either the script fails and has changed nothing, or it does not use that key and answers as if all were well."""
     failures, broken = [], 0

@@ -32,7 +32,7 @@ def redis_tcp() -> Iterator[str]:
 
 @pytest.fixture
 async def store(link: Link) -> AsyncIterator[RedisStore]:
-    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5, max_connections=4) as client:
+    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5) as client:
         yield RedisStore(client)
 
 

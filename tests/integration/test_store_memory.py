@@ -61,7 +61,7 @@ async def test_a_store_that_starts_in_the_middle_proposes_the_same(
     await stored(stores[0], ref, plan((1,), trials=1000))
     for _ in range(5):
         await take(stores[0], ref, 64)
-    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+    async with connect(redis_url, timeout_seconds=5) as client:
         restarted = RedisStore(client)
         for number in range(320, 400):
             (assignment,) = await take(restarted, ref)
@@ -119,7 +119,7 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
     redis_url: str, redis: Redis, ref: ExperimentRef
 ) -> None:
     window = 10
-    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+    async with connect(redis_url, timeout_seconds=5) as client:
         store = RedisStore(client, request_window_count=window)
         await stored(store, ref, plan((1,), trials=200))
         generations = experiment_keys(ref, plan())[9:11]
@@ -136,7 +136,7 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
 
 
 async def test_request_ids_are_forgotten_with_time(redis_url: str, redis: Redis, ref: ExperimentRef) -> None:
-    async with connect(redis_url, timeout_seconds=5, max_connections=2) as client:
+    async with connect(redis_url, timeout_seconds=5) as client:
         store = RedisStore(client, request_window_ms=1_000)
         start = (await stored(store, ref, plan((1,), trials=200), lease_seconds=3600)).created_ms
         first = await store.ask(ref, "first", 1, "w", now_ms=start)

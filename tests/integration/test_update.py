@@ -4,13 +4,13 @@ import json
 from contextlib import suppress
 
 import pytest
-from redis.asyncio import Redis
 
 from rungway_server.domain.decisions import AskStatus, ExperimentState, Reason
 from rungway_server.domain.errors import InvalidInput, WrongState
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.lanes import Lanes
 from tests.integration.lives import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
@@ -81,16 +81,16 @@ BELOW_STARTED = Mutant(
 )
 
 
-async def test_without_that_check_a_search_would_have_more_than_it_may(redis: Redis, redis_url: str) -> None:
+async def test_without_that_check_a_search_would_have_more_than_it_may(lanes: Lanes, admin_url: str) -> None:
     """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
     ref = ExperimentRef("default", unique_name("mistaken"))
-    mistaken = RedisStore(redis, transform=BELOW_STARTED.transform)
+    mistaken = RedisStore(lanes, transform=BELOW_STARTED.transform)
     view = await create(mistaken, ref, halving(9))
     await take(mistaken, ref, 5)
     small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
     assert await mistaken.change_plan(ref, view.definition.config, small.definition.plan)
     assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
-    assert "no_bracket_starts_too_many" in (await report_of(redis_url, ref)).violated
+    assert "no_bracket_starts_too_many" in (await report_of(admin_url, ref)).violated
 
 
 @pytest.mark.parametrize("document", [halving(20), ADAPTIVE], ids=["asha", "adaptive"])

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
-
 from rungway_server.domain.config import ExperimentConfig, parse
 from rungway_server.domain.decisions import (
     AskAnswer,
@@ -29,6 +27,7 @@ from rungway_server.domain.plan import Plan, PromotionRule
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.scripts import Transform
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
@@ -123,13 +122,13 @@ class Workbench:
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._url = url
-        self._redis = Redis.from_url(url, decode_responses=True)
+        self._lanes = connect(url, timeout_seconds=30)
         self._numbers = itertools.count()
         self.store = self.new_store()
 
     def new_store(self, transform: Transform | None = None) -> RedisStore:
         """A store, with changed scripts when asked for."""
-        return RedisStore(self._redis, request_window_ms=WINDOW_MS, transform=transform)
+        return RedisStore(self._lanes, request_window_ms=WINDOW_MS, transform=transform)
 
     def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         """Wait for a call of the store."""
@@ -233,7 +232,7 @@ class Workbench:
 
     def close(self) -> None:
         """Close connections and loop."""
-        self.run(self._redis.aclose())
+        self.run(self._lanes.aclose())
         self._loop.close()
 
 

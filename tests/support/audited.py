@@ -1,16 +1,17 @@
 """The audit as tests end with it: nothing that Redis holds of an experiment contradicts anything else."""
 
 import asyncio
-
-from redis.asyncio import Redis
+from typing import Any
 
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import Report, audit
+from rungway_server.store.redis.connection import plain_client
+from rungway_server.store.redis.keys import fixed_keys
 
 
 async def report_of(url: str, ref: ExperimentRef) -> Report:
     """The audit of an experiment in the Redis of this URL."""
-    async with Redis.from_url(url, protocol=2) as client:
+    async with plain_client(url, timeout_seconds=20, key=fixed_keys(ref)[0]) as client:
         return await audit(client, ref)
 
 
@@ -22,9 +23,10 @@ async def assert_sound(url: str, experiment: str, namespace: str = "default") ->
 
 async def assert_all_sound(url: str) -> None:
     """The same of every experiment in a Redis of the tests."""
-    async with Redis.from_url(url, protocol=2, decode_responses=True) as client:
-        for key in await client.keys("rungway:{*}:meta"):
-            namespace, _, experiment = str(key).split("{")[1].split("}")[0].partition("/")
+    async with plain_client(url, timeout_seconds=20) as client:
+        keys: Any = await client.keys("rungway:{*}:meta")
+        for key in keys:
+            namespace, _, experiment = key.decode().split("{")[1].split("}")[0].partition("/")
             await assert_sound(url, experiment, namespace)
 
 

@@ -141,9 +141,15 @@ def _with_user(folder: Path, options: Mapping[str, str], stack: ExitStack) -> To
     users.write_text(f"user default off\nuser rungway on {rules}\nuser admin on >admin ~* &* +@all\n")
     node = Node(folder, {**options, "aclfile": str(users)}, access=_AdminAccess())
     _run([node], stack)
-    topology = Topology([node])
+    topology = _WithUser([node])
     topology.name, topology.url = "acl", f"redis://rungway:s3cret@{node.address}"
     return topology
+
+
+class _WithUser(Topology):
+    @property
+    def admin_url(self) -> str:
+        return f"redis://admin:admin@{self.nodes[0].address}"
 
 
 class _AdminAccess(Access):

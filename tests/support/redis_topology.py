@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
+from urllib.parse import quote
 
 import redis
+import redis.asyncio
 
 from tests.support.redis_node import Node
 
@@ -24,9 +26,19 @@ class Topology:
         self.nodes = nodes
         """Those that hold data, primaries and replicas alike."""
 
+    @property
+    def admin_url(self) -> str:
+        """A URL with every right."""
+        return self.url
+
     def client(self) -> Any:
         """A redis-py client of the whole, with every right; close it. Keys and values are bytes."""
         return redis.Redis(host="127.0.0.1", port=self.primary().port, **self.nodes[0].access.arguments)
+
+    def async_client(self) -> Any:
+        """The same for asyncio, with text for answers."""
+        arguments = {**self.nodes[0].access.arguments, "decode_responses": True}
+        return redis.asyncio.Redis(host="127.0.0.1", port=self.primary().port, **arguments)
 
     def primary(self, key: str = "") -> Node:
         """The living node that takes writes of the key."""
@@ -64,9 +76,9 @@ class UnderSentinel(Topology):
         super().__init__(nodes)
         self.sentinels = sentinels
         access, sentinel_access = nodes[0].access, sentinels[0].access
-        secret = f":{access.password}@" if access.password else ""
+        secret = f":{quote(access.password, safe='')}@" if access.password else ""
         if sentinel_access.password:
-            query += f"&sentinel_password={sentinel_access.password}"
+            query += f"&sentinel_password={quote(sentinel_access.password, safe='')}"
         hosts = ",".join(node.address for node in sentinels)
         scheme = "rediss" if access.tls else "redis"
         self.url = f"{scheme}+sentinel://{secret}{hosts}/{SERVICE_NAME}{query.replace('&', '?', 1)}"
@@ -109,7 +121,7 @@ class Cluster(Topology):
     def __init__(self, nodes: list[Node], query: str) -> None:
         super().__init__(nodes)
         access = nodes[0].access
-        secret = f":{access.password}@" if access.password else ""
+        secret = f":{quote(access.password, safe='')}@" if access.password else ""
         scheme = "rediss" if access.tls else "redis"
         hosts = ",".join(node.address for node in nodes[:3])
         self.url = f"{scheme}+cluster://{secret}{hosts}{query.replace('&', '?', 1)}"
@@ -118,6 +130,11 @@ class Cluster(Topology):
         """See above."""
         port = next(node.port for node in self.nodes if node.alive)
         return redis.RedisCluster(host="127.0.0.1", port=port, **self.nodes[0].access.arguments)
+
+    def async_client(self) -> Any:
+        """See above."""
+        arguments = {**self.nodes[0].access.arguments, "decode_responses": True}
+        return redis.asyncio.RedisCluster(host="127.0.0.1", port=self.primary().port, **arguments)
 
     def primary(self, key: str = "") -> Node:
         """See above; as the living nodes agree."""

@@ -62,10 +62,9 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> 
         ),
         ("drain_seconds", "nan", "drain_seconds"),
         ("max_message_bytes", "1e99", "max_message_bytes"),
-        ("redis_max_connections", "0", "redis_max_connections"),
         ("fsync", "never", "'everysec' or 'always'"),
         ("log_level", "loud", "log_level"),
-        ("redis_url", "http://host", "wanted redis://host:port/db"),
+        ("redis_url", "http://host", "wanted redis://host:6379/0, unix:///path"),
         ("redis_url", "unix://", "wanted a path"),
     ],
 )

@@ -4,15 +4,22 @@ from pathlib import Path
 
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, count, fail, print_json, table, text
-from rungway_server.cli.redis_store import with_redis
+from rungway_server.cli.redis_store import Place, with_redis
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import Finding, Report
 from rungway_server.store.redis.audit import audit as audit_stored
+from rungway_server.store.redis.keys import fixed_keys
 
 
 def audit(experiment: str, namespace: str, redis: str | None, data: Path | None, output: Output) -> None:
     """Check an experiment, print each invariant with what violates it, and end with 1 when something does."""
-    report = with_redis(redis, data, lambda client: audit_stored(client, ExperimentRef(namespace, experiment)))
+    ref = ExperimentRef(namespace, experiment)
+
+    async def work(place: Place) -> Report:
+        async with place.client(fixed_keys(ref)[0]) as client:
+            return await audit_stored(client, ref)
+
+    report = with_redis(redis, data, work)
     if output is Output.JSON:
         print_json({"ok": report.ok, "violated": sorted(report.violated), **_plain(report)})
     else:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,24 +14,38 @@ from rungway_server.cli.options import Exit
 from rungway_server.cli.output import fail
 from rungway_server.domain.errors import RungwayError, StoreUnavailable
 from rungway_server.settings import Settings, SettingsError
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.address import Tls
+from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.embedded import EmbeddedRedis, running_url
 from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.lanes import Lanes
 
 Result = TypeVar("Result")
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where Redis is, and the ways to it."""
+
+    url: str = field(repr=False)
+    tls: Tls
+
+    def lanes(self) -> Lanes:
+        """As the service has them; to be closed."""
+        return connect(self.url, timeout_seconds=_SECONDS, tls=self.tls)
+
+    def client(self, key: str) -> AbstractAsyncContextManager[Redis]:
+        """A client of the node that has a key; its answers are bytes."""
+        return plain_client(self.url, timeout_seconds=_SECONDS, tls=self.tls, key=key)
 
 
 def with_redis(
-    redis: str | None,
-    data: Path | None,
-    work: Callable[[Redis], Awaitable[Result]],
-    *,
-    decode: bool = False,
-    new: bool = False,
+    redis: str | None, data: Path | None, work: Callable[[Place], Awaitable[Result]], *, new: bool = False
 ) -> Result:
     """What the work on Redis comes to. Ends the command when Redis cannot be reached or the work is refused.
 
-    `decode`: answers are texts and not bytes; `new`: the data folder is made where there is none.
+    `new`: the data folder is made where there is none.
     """
     try:
         # Where the service listens, and whether that is safe, is not the business of these commands.
@@ -42,8 +57,8 @@ def with_redis(
         raise fail(Exit.USAGE, f"there is no data folder {settings.data_dir}, and no Redis is named (--redis)")
 
     async def run() -> Result:
-        async with _open(settings, decode) as client:
-            return await work(client)
+        async with _found(settings) as place:
+            return await work(place)
 
     try:
         return asyncio.run(run())
@@ -56,8 +71,8 @@ def with_redis(
 
 
 @asynccontextmanager
-async def _open(settings: Settings, decode: bool) -> AsyncIterator[Redis]:
-    """A client: of the Redis named, else of the data folder, be there a service on it or not."""
+async def _found(settings: Settings) -> AsyncIterator[Place]:
+    """The Redis named, else that of the data folder, be there a service on it or not."""
     async with AsyncExitStack() as stack:
         if settings.redis_url:
             url = settings.redis_url.get_secret_value()
@@ -65,6 +80,4 @@ async def _open(settings: Settings, decode: bool) -> AsyncIterator[Redis]:
             url = running
         else:
             url = (await stack.enter_async_context(EmbeddedRedis(settings.data_dir, fsync=settings.fsync))).url
-        client = connect(url, timeout_seconds=60.0, max_connections=2, decode=decode)
-        stack.push_async_callback(client.aclose)
-        yield client
+        yield Place(url, settings.redis_tls)

@@ -97,10 +97,14 @@ def revoke(
 def _with_tokens(
     redis: str | None, data: Path | None, work: Callable[["RedisTokens"], Awaitable[_T]], *, new: bool = False
 ) -> _T:
-    from rungway_server.cli.redis_store import with_redis
+    from rungway_server.cli.redis_store import Place, with_redis
     from rungway_server.store.redis.tokens import RedisTokens
 
-    return with_redis(redis, data, lambda client: work(RedisTokens(client)), decode=True, new=new)
+    async def on_tokens(place: Place) -> _T:
+        async with place.lanes() as lanes:
+            return await work(RedisTokens(lanes))
+
+    return with_redis(redis, data, on_tokens, new=new)
 
 
 def _check(namespace: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rungway_server.bootstrap import loop_factory
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.embedded import EmbeddedRedis
 
 _T = TypeVar("_T")
@@ -20,12 +20,10 @@ async def stage() -> AsyncIterator[RedisStore]:
     """A store for as many simulations as one likes, one at a time. Raises RedisStartError when Redis does not start."""
     with tempfile.TemporaryDirectory(prefix="rungway-simulation-") as folder:
         async with EmbeddedRedis(Path(folder)) as server:
-            redis = connect(server.url, timeout_seconds=60.0, max_connections=2)
-            try:
-                await redis.config_set("appendonly", "no")  # nothing here outlives the simulation
-                yield RedisStore(redis)
-            finally:
-                await redis.aclose()
+            async with plain_client(server.url, timeout_seconds=60.0) as client:
+                await client.config_set("appendonly", "no")  # nothing here outlives the simulation
+            async with connect(server.url, timeout_seconds=60.0) as lanes:
+                yield RedisStore(lanes)
 
 
 def run_on_stage(simulations: Coroutine[Any, Any, _T]) -> _T:

@@ -25,7 +25,7 @@ from urllib.parse import quote
 from redis import exceptions as redis_errors
 
 from rungway_server.store.redis.binary import RedisServer, find_redis_server
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection import plain_client
 from rungway_server.store.redis.errors import RedisStartError
 
 # Runs first in the child and then becomes redis-server. Set here and not in a preexec_fn, which may deadlock in a
@@ -139,9 +139,8 @@ class EmbeddedRedis:
 
     async def _answered(self) -> None:
         """Wait until it answers PING."""
-        client = connect(self.url, timeout_seconds=1.0, max_connections=1)
         deadline = time.monotonic() + self._start_seconds
-        try:
+        async with plain_client(self.url, timeout_seconds=1.0) as client:
             while self.process.returncode is None:
                 try:
                     await client.ping()
@@ -153,8 +152,6 @@ class EmbeddedRedis:
                 if time.monotonic() > deadline:
                     raise RedisStartError(f"redis-server gave no answer in {self._start_seconds:g} s{self._why()}")
                 await asyncio.sleep(0.02)
-        finally:
-            await client.aclose()
         raise RedisStartError(f"redis-server ended at once with code {self.process.returncode}{self._why()}")
 
     def _why(self) -> str:
@@ -179,7 +176,7 @@ async def running_url(data_dir: Path) -> str | None:
     except (OSError, ValueError):
         return None
     url = f"unix://{quote(socket)}"
-    async with connect(url, timeout_seconds=1.0, max_connections=1) as client:
+    async with plain_client(url, timeout_seconds=1.0) as client:
         try:
             await client.ping()
         except redis_errors.RedisError:

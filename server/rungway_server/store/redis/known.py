@@ -7,18 +7,15 @@ an experiment was deleted and created anew.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import NewerSchema, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import NewerSchema, UnknownExperiment
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
+from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 SCHEMA = 1
 """Version of what an experiment looks like in Redis."""
@@ -71,8 +68,8 @@ Arguments = Sequence[str | int] | Callable[[Known], Sequence[str | int]]
 class KnownExperiments:
     """Finds experiments and runs scripts on them. Raises UnknownExperiment, NewerSchema, StoreUnavailable."""
 
-    def __init__(self, redis: "Redis", scripts: ScriptPipeline) -> None:
-        self._redis = redis
+    def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
+        self._lanes = lanes
         self._scripts = scripts
         self._known: dict[ExperimentRef, Known] = {}
 
@@ -100,19 +97,19 @@ class KnownExperiments:
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
-            if answer[0] == "missing":
-                raise UnknownExperiment(ref.experiment)
+
+    async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
+        """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
+        await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
     async def _read(self, ref: ExperimentRef) -> Known:
         meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
-        try:
-            values: list[Any] = await self._redis.hmget(meta, list(_STORED))
-            if values[0] is not None:
-                # Heals the listing when a server died between making the experiment and listing it.
-                await self._redis.zadd(index, {ref.experiment: int(values[2])}, nx=True)
-        except NO_ANSWER as error:
-            raise StoreUnavailable("the store does not answer; repeat the call with the same request_id") from error
+        values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *_STORED))
+        if values[0] is not None:
+            # Heals the listing: a server may have died between making the experiment and listing it.
+            await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
         if values[0] is None:
+            await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
         schema, uid, created, config, plan_json, notes = values
         if int(schema) > SCHEMA:
@@ -124,3 +121,10 @@ class KnownExperiments:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known
         return known
+
+    async def _mend_list(self, ref: ExperimentRef) -> None:
+        """Finish a deletion that was cut short after the experiment was gone and before it was off the list."""
+        meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
+        created = await self._lanes.call(index, ("ZSCORE", index, ref.experiment))
+        if created is not None and await self._lanes.call(meta, ("HGET", meta, "uid")) is None:
+            await self.unlist(ref, created)

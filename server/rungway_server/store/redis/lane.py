@@ -7,10 +7,9 @@ turn of the event loop leave together, and answers come back in the order of the
 
 import asyncio
 from collections import deque
-from typing import Any, Self
+from typing import Any
 
 import hiredis
-from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 Call = tuple[str | bytes | int | float, ...]
@@ -20,13 +19,14 @@ _INCOMPLETE = object()
 
 
 class Lane(asyncio.Protocol):
-    """A connection taken from a client's pool until `close`. After a break it stays closed: open another one."""
+    """A connection of its own until `close`. After a break it stays closed: open another one."""
 
-    def __init__(self, redis: Redis, connection: AbstractConnection) -> None:
-        """Take over a connected connection; `open` is the way to make a lane."""
+    def __init__(self, connection: AbstractConnection) -> None:
+        """Take over a connected connection, for good."""
         assert connection._writer  # connected
         self.closed = False
-        self._pool, self._connection = redis.connection_pool, connection
+        self._broken = False
+        self._connection = connection
         self._timeout: float = connection.socket_timeout or 60.0
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(encoding="utf-8", notEnoughData=_INCOMPLETE)
@@ -37,24 +37,31 @@ class Lane(asyncio.Protocol):
         self._streams = self._transport.get_protocol()
         self._transport.set_protocol(self)
 
-    @classmethod
-    async def open(cls, redis: Redis) -> Self:
-        """Connect. Raises the errors of redis-py."""
-        return cls(redis, await redis.connection_pool.get_connection())  # type: ignore[no-untyped-call]
-
     async def close(self) -> None:
-        """Give the connection back; calls under way fail."""
-        self.closed = True
+        """Close the connection; calls under way fail."""
+        self.closed = self._broken = True
         await self._connection.disconnect(nowait=True)
-        await self._pool.release(self._connection)
 
-    async def call(self, command: Call) -> Any:
+    async def drain(self) -> None:
+        """Take no more calls, and close when those under way are answered, or time is up."""
+        self.closed = True
+        if self._calls:
+            await asyncio.wait([answer for _, answer in self._calls])
+        await self.close()
+
+    async def call(self, command: Call, *, asking: bool = False) -> Any:
         """The answer; an error that Redis answers is a `hiredis.ReplyError` as a value.
 
-        Raises ConnectionError or TimeoutError when no answer comes; whether the command ran is then unknown.
+        `asking`: the node is about to take the key over (Cluster), and serves it to those who say so. Raises
+        ConnectionError or TimeoutError when no answer comes; whether the command ran is then unknown.
         """
         if self.closed:
             raise ConnectionError("the connection to Redis is closed")
+        if asking:
+            self._put(("ASKING",)).add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await self._put(command)
+
+    def _put(self, command: Call) -> "asyncio.Future[Any]":
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
         if not self._unsent:
             self._loop.call_soon(self._send)
@@ -63,11 +70,11 @@ class Lane(asyncio.Protocol):
         self._calls.append((self._loop.time() + self._timeout, answer))
         if not self._watch:
             self._watch = self._loop.call_later(self._timeout, self._check)
-        return await answer
+        return answer
 
     def _send(self) -> None:
         packed, self._unsent = b"".join(self._unsent), []
-        if not self.closed:
+        if not self._broken:
             self._transport.write(packed)
 
     def _check(self) -> None:
@@ -83,7 +90,7 @@ class Lane(asyncio.Protocol):
             self._watch = self._loop.call_at(due, self._check)
 
     def _fail(self, error: Exception) -> None:
-        self.closed = True
+        self.closed = self._broken = True
         if self._watch:
             self._watch.cancel()
         while self._calls:

@@ -1,18 +1,15 @@
 """What the store reads without deciding anything: tallies, trials, events, lists."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rungway_server.domain.decisions import EventView, Tally, TrialView
-from rungway_server.domain.errors import StoreUnavailable, UnknownTrial
+from rungway_server.domain.errors import UnknownTrial
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_event, read_tally, read_trial
-from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.keys import fixed_keys, index_key
 from rungway_server.store.redis.known import KnownExperiments
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from rungway_server.store.redis.lanes import Lanes
 
 _TIES_PER_PAGE = 64
 _EVENTS_KEY = 8
@@ -21,8 +18,8 @@ _EVENTS_KEY = 8
 class RedisReads:
     """The reading half of `RedisStore`."""
 
-    def __init__(self, redis: "Redis", experiments: KnownExperiments) -> None:
-        self._redis = redis
+    def __init__(self, lanes: Lanes, experiments: KnownExperiments) -> None:
+        self._lanes = lanes
         self._experiments = experiments
 
     async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
@@ -56,27 +53,21 @@ class RedisReads:
     async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
         """See the port."""
         known = await self._experiments.find(ref)
-        try:
-            found: Any = await self._redis.xrange(
-                fixed_keys(ref)[_EVENTS_KEY], min=f"({after}" if after else "-", max="+", count=count
-            )
-        except NO_ANSWER as error:
-            raise StoreUnavailable("the store does not answer; repeat the call") from error
-        return [read_event(name, fields["e"], fields["s"], known.smaller_is_better) for name, fields in found]
+        log = fixed_keys(ref)[_EVENTS_KEY]
+        first = f"({after}" if after else "-"
+        found: Any = await self._lanes.call(log, ("XRANGE", log, first, "+", "COUNT", count))
+        lines = ((name, dict(zip(fields[::2], fields[1::2], strict=True))) for name, fields in found)
+        return [read_event(name, fields["e"], fields["s"], known.smaller_is_better) for name, fields in lines]
 
     async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
         """See the port. The token is the creation time and id of the last one given."""
         created, _, last = after.partition("/")
         key, ties = index_key(namespace), _TIES_PER_PAGE
-        try:
-            found: Any = await self._redis.zrange(
-                key, created or "-inf", "+inf", byscore=True, offset=0, num=count + ties, withscores=True
-            )
-        except NO_ANSWER as error:
-            raise StoreUnavailable("the store does not answer; repeat the call") from error
-        past = [(int(score), name) for name, score in found]
+        words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", 0, count + ties, "WITHSCORES")
+        found: Any = await self._lanes.call(key, words)
+        past = [(int(score), name) for name, score in zip(found[::2], found[1::2], strict=True)]
         if after:
             past = [item for item in past if item > (int(created), last)]
         page = past[:count]
-        more = len(found) == count + ties or len(past) > count
+        more = len(found) == 2 * (count + ties) or len(past) > count
         return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""

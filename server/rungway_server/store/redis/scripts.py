@@ -23,6 +23,7 @@ NAMES = (
     "trials",
     "best",
     "explain",
+    "unlist",
 )
 
 Transform = Callable[[str, str], str]

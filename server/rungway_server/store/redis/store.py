@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig, to_document
 from rungway_server.domain.decisions import (
@@ -24,7 +24,6 @@ from rungway_server.domain.errors import (
     InvalidInput,
     NoTrialsLeft,
     RequestIdReused,
-    StoreUnavailable,
     UnknownTrial,
     WrongState,
 )
@@ -35,16 +34,13 @@ from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
-from rungway_server.store.redis.errors import NO_ANSWER
-from rungway_server.store.redis.keys import fixed_keys, index_key
+from rungway_server.store.redis.keys import fixed_keys
 from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
+from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.scripts import Transform
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 _PROPOSALS_AT_CREATION = 256
 
@@ -58,15 +54,15 @@ class RedisStore(RedisReads):
 
     def __init__(
         self,
-        redis: "Redis",
+        lanes: Lanes,
         *,
         request_window_ms: int = 600_000,
         request_window_count: int = 50_000,
         transform: Transform | None = None,
     ) -> None:
-        self._scripts = ScriptPipeline(redis, transform)
+        self._scripts = ScriptPipeline(lanes, transform)
         self._window = (request_window_ms, request_window_count)
-        super().__init__(redis, KnownExperiments(redis, self._scripts))
+        super().__init__(lanes, KnownExperiments(lanes, self._scripts))
 
     async def create(
         self,
@@ -238,11 +234,8 @@ class RedisStore(RedisReads):
         """See the port."""
         self._experiments.forget(ref)
         known = await self._experiments.find(ref)
-        try:
-            await self._redis.unlink(*known.keys)
-            await self._redis.zrem(index_key(ref.namespace), ref.experiment)
-        except NO_ANSWER as error:
-            raise StoreUnavailable("the store does not answer; repeat the call") from error
+        await self._lanes.call(known.keys[0], ("UNLINK", *known.keys))
+        await self._experiments.unlist(ref, known.definition.created_ms)  # what is lost in between is mended by readers
         self._experiments.forget(ref)
 
 

@@ -1,0 +1,186 @@
+"""Commands to whichever node of a Redis takes their key: one lane per node, opened when it is needed.
+
+A refusal that proves that nothing was executed (the node has handed the key on, follows another one now, still loads)
+is answered by finding out anew who takes writes, and asking there. What may have run is never sent twice: a lost reply
+is reported, and the caller's own request id makes a repeat safe.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from hiredis import ReplyError
+from redis.exceptions import ResponseError
+
+from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.store.redis.errors import NO_ANSWER
+from rungway_server.store.redis.lane import Call, Lane
+from rungway_server.store.redis.topology import Topology
+
+_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""Before each try of a command that was certainly not executed (seconds). Clients try on for longer."""
+_FOLLOWING = ("READONLY", "MASTERDOWN", "LOADING")
+"""Refusals by a node that takes no writes, or not yet: it may have followed another one since we connected."""
+_PASSING = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
+"""Refusals that pass when the right node is asked, or soon."""
+_UNFIT = ("OOM", "MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
+"""Beginnings of the refusals by which a Redis says that it cannot serve now; nothing was executed."""
+_READY_KEY = "rungway:{ready}"
+
+
+class Lanes:
+    """Calls to a Redis of any topology. Raises StoreUnavailable when it does not answer or refuses writes."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self._lanes: dict[str, Lane] = {}
+        self._under_way: dict[str, asyncio.Task[Any]] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection; calls under way fail."""
+        for task in self._under_way.values():
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), *self._retired, return_exceptions=True)
+        for lane in self._lanes.values():
+            await lane.close()
+        await self.topology.aclose()
+
+    async def call(self, key: str, command: Call, source: str = "") -> Any:
+        """The answer to a command on a key; `source` is the text of the script that it runs, for a node without it.
+
+        Raises StoreUnavailable, and redis-py's ResponseError for a refusal that only a bug can cause.
+        """
+        node, asking = self.topology.primary(key) or await self._found_anew(key), False
+        refusal: Exception | None = None
+        for pause in _PAUSES:
+            if pause:
+                await asyncio.sleep(pause)
+            try:
+                lane = await self._lane(node)
+            except NO_ANSWER as error:  # nothing was sent
+                refusal = error
+                node, asking = await self._found_anew(key), False
+                continue
+            answer = await _answer(lane, command, asking, source)
+            if not isinstance(answer, ReplyError):
+                return answer
+            refusal = ResponseError(str(answer))
+            if not str(answer).startswith(_PASSING):
+                break
+            node, asking = await self._redirected(str(answer), key, node, lane)
+        assert refusal
+        raise _translated(refusal) from refusal
+
+    async def _lane(self, node: str) -> Lane:
+        lane = self._lanes.get(node)
+        return lane if lane and not lane.closed else await self._together(f"open {node}", partial(self._open, node))
+
+    async def _redirected(self, refusal: str, key: str, node: str, lane: Lane) -> tuple[str, bool]:
+        """Where to send a command that a node refused, and whether to say ASKING there."""
+        word, *rest = refusal.split(" ")
+        if word == "TRYAGAIN":
+            return node, False
+        if word == "ASK":
+            return _same_host(rest[1], node), True
+        if word in _FOLLOWING:
+            self._retire(node, lane)
+        found = await self._found_anew(key)
+        return (_same_host(rest[1], node) if word == "MOVED" else found), False
+
+    async def on_each(self, *commands: Call) -> dict[str, list[Any]]:
+        """The answers of every node, replicas too, by its name; an error is the answer of one that gives none."""
+        try:
+            nodes = await self.topology.nodes()
+        except NO_ANSWER as error:
+            raise _translated(error) from error
+        return {node: await self._on(node, commands) for node in nodes}
+
+    async def check(self) -> None:
+        """Raise ConnectionError, with what is wrong, when a write would be refused: it removes a key never there."""
+        try:
+            await self.topology.follow()
+            await self.call(_READY_KEY, ("UNLINK", _READY_KEY))
+        except (StoreUnavailable, *NO_ANSWER) as error:
+            cause = error.__cause__ or error
+            raise ConnectionError(str(cause) or type(cause).__name__) from error
+
+    async def _on(self, node: str, commands: tuple[Call, ...]) -> list[Any]:
+        try:
+            lane = Lane(await self.topology.connect(node))
+        except NO_ANSWER as error:
+            return [error] * len(commands)
+        try:
+            return list(await asyncio.gather(*map(lane.call, commands), return_exceptions=True))
+        finally:
+            await lane.close()
+
+    async def _open(self, node: str) -> Lane:
+        if old := self._lanes.pop(node, None):
+            await old.close()
+        self._lanes[node] = Lane(await self.topology.connect(node))
+        return self._lanes[node]
+
+    async def _found_anew(self, key: str) -> str:
+        """The node that takes writes of the key after another look; the one known while nobody tells."""
+        with suppress(*NO_ANSWER):
+            await self._together("refresh", self.topology.refresh)
+        return self.topology.primary(key)
+
+    def _retire(self, node: str, lane: Lane) -> None:
+        """Send nothing more over a lane; what is under way there still gets its answers."""
+        if self._lanes.get(node) is lane:
+            del self._lanes[node]
+            task = asyncio.ensure_future(lane.drain())
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+
+    async def _together(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Do something once for all who want it at the same time."""
+        task = self._under_way.get(what)
+        if task is None:
+            task = self._under_way[what] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda done: self._done(what, done))
+        return await asyncio.shield(task)
+
+    def _done(self, what: str, task: "asyncio.Task[Any]") -> None:
+        del self._under_way[what]
+        if not task.cancelled():
+            task.exception()  # seen, also when everybody who wanted it has left
+
+
+async def _answer(lane: Lane, command: Call, asking: bool, source: str) -> Any:
+    """The node's answer, once it knows the script."""
+    try:
+        answer = await lane.call(command, asking=asking)
+        if isinstance(answer, ReplyError) and str(answer).startswith("NOSCRIPT"):
+            loaded = await lane.call(("SCRIPT", "LOAD", source))
+            if isinstance(loaded, ReplyError):
+                return loaded
+            answer = await lane.call(command, asking=asking)
+        return answer
+    except NO_ANSWER as error:
+        raise _translated(error) from error
+
+
+def _same_host(found: str, node: str) -> str:
+    """An address that a node redirects to; it leaves the host out where it means its own."""
+    return f"{node.rpartition(':')[0]}{found}" if found.startswith(":") else found
+
+
+def _translated(error: Exception) -> Exception:
+    """A Redis error as the service's own; what only a bug can cause is left as it is."""
+    if isinstance(error, ResponseError) and not str(error).startswith(_UNFIT):
+        return error
+    return StoreUnavailable("the store does not answer or refuses writes; repeat the call with the same request_id")
