@@ -239,12 +239,13 @@ def test_the_study_prints_its_table() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_documented_table_is_what_the_study_prints() -> None:
-    """One line of it: the worst trouble on 64 workers."""
-    fleets = [fleet for fleet in FLEETS if fleet.straggler_sd == 2 and fleet.workers == 64]
+    """The line that is simulated fastest: 500 workers without trouble."""
+    fleets = [fleet for fleet in FLEETS if fleet.workers == 500 and fleet.straggler_sd == 0]
     (line,) = rows(read_table(TABLE), fleets, SEEDS)
     documented = (EXAMPLES.parent / "docs" / "simulation.md").read_text(encoding="utf-8")
-    *figures, _, _, _ = line.split(" | ")  # how many times as fast as one worker needs the line of one worker
+    *figures, _, _ = line.split(" | ")  # how many times as fast as one worker needs the line of one worker
     assert f"\n{' | '.join(figures)} | " in documented
     assert all(f"\n{heading}\n" in documented for heading in HEADINGS)
 
