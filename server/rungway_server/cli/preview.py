@@ -95,8 +95,8 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     unit = unit_name(plan.unit)
     brackets = f" in {len(plan.brackets)} brackets" if len(plan.brackets) > 1 else ""
     clones = plan.max_trials - plan.new_trials
-    trials = many(plan.max_trials, "trial") + (f", {count(clones)} of them clones" if clones else "")
-    out.print(f"{config.searcher.name}: {trials}{brackets}, up to {count(plan.max_length)} {unit} each")
+    trials, cloned = many(plan.max_trials, "trial"), f", {count(clones)} of them clones" if clones else ""
+    out.print(f"{config.searcher.name}: {trials}{cloned}{brackets}, up to {count(plan.max_length)} {unit} each")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
         columns = {f"Bracket {start + i + 1}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
