@@ -24,8 +24,8 @@ _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Before each try of a command that was certainly not executed (seconds). Clients try on for longer."""
 _FOLLOWING = ("READONLY", "MASTERDOWN", "LOADING")
 """Refusals by a node that takes no writes, or not yet: it may have followed another one since we connected."""
-_PASSING = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
-"""Refusals that pass when the right node is asked, or soon."""
+_PASSING = ("NOSCRIPT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
+"""Refusals that pass when the right node is asked, with the script, or soon."""
 _UNFIT = ("OOM", "MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
 """Beginnings of the refusals by which a Redis says that it cannot serve now; nothing was executed."""
 _READY_KEY = "rungway:{ready}"
@@ -68,24 +68,28 @@ class Lanes:
             if pause:
                 await asyncio.sleep(pause)
             try:
-                lane = await self._lane(node)
+                lane = self._lanes.get(node)
+                if lane is None or lane.closed:
+                    lane = await self._together(f"open {node}", partial(self._open, node))
             except NO_ANSWER as error:  # nothing was sent
                 refusal = error
                 node, asking = await self._found_anew(key), False
                 continue
-            answer = await _answer(lane, command, asking, source)
+            try:
+                answer = await lane.call(command, asking=asking)
+            except NO_ANSWER as error:  # it may have run
+                raise _translated(error) from error
             if not isinstance(answer, ReplyError):
                 return answer
             refusal = ResponseError(str(answer))
             if not str(answer).startswith(_PASSING):
                 break
-            node, asking = await self._redirected(str(answer), key, node, lane)
+            if str(answer).startswith("NOSCRIPT"):
+                await self._on(node, (("SCRIPT", "LOAD", source),))
+            else:
+                node, asking = await self._redirected(str(answer), key, node, lane)
         assert refusal
         raise _translated(refusal) from refusal
-
-    async def _lane(self, node: str) -> Lane:
-        lane = self._lanes.get(node)
-        return lane if lane and not lane.closed else await self._together(f"open {node}", partial(self._open, node))
 
     async def _redirected(self, refusal: str, key: str, node: str, lane: Lane) -> tuple[str, bool]:
         """Where to send a command that a node refused, and whether to say ASKING there."""
@@ -158,20 +162,6 @@ class Lanes:
         del self._under_way[what]
         if not task.cancelled():
             task.exception()  # seen, also when everybody who wanted it has left
-
-
-async def _answer(lane: Lane, command: Call, asking: bool, source: str) -> Any:
-    """The node's answer, once it knows the script."""
-    try:
-        answer = await lane.call(command, asking=asking)
-        if isinstance(answer, ReplyError) and str(answer).startswith("NOSCRIPT"):
-            loaded = await lane.call(("SCRIPT", "LOAD", source))
-            if isinstance(loaded, ReplyError):
-                return loaded
-            answer = await lane.call(command, asking=asking)
-        return answer
-    except NO_ANSWER as error:
-        raise _translated(error) from error
 
 
 def _same_host(found: str, node: str) -> str:

@@ -1,0 +1,22 @@
+"""The rights that the operators' page gives cover every command of the service, and nothing that no one uses."""
+
+import re
+from pathlib import Path
+
+from rungway_server.store import redis as store
+from tests.support.redis_topologies import operators_user
+
+STORE = Path(store.__file__).parent
+HANDSHAKE = {"ping", "select"}
+"""What redis-py says by itself."""
+
+
+def test_every_command_is_allowed_and_no_other() -> None:
+    lua = "\n".join(path.read_text() for path in STORE.rglob("*.lua"))
+    python = "\n".join(path.read_text() for path in STORE.glob("*.py"))
+    used = {word.lower() for word in re.findall(r"redis\.call\('([A-Z]+)'", lua)}
+    used |= {word.lower() for word in re.findall(r'\("([A-Z]{3,})"[,)]', python)}
+    used -= {"config", "noscript", "oom", "readonly"}  # CONFIG may be refused; the others are answers
+    used |= HANDSHAKE | {"cluster"}
+    allowed = {word.partition("|")[0] for word in re.findall(r"\+(\S+)", operators_user())}
+    assert allowed == used
