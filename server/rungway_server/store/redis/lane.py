@@ -30,6 +30,7 @@ class Lane(asyncio.Protocol):
         self._timeout: float = connection.socket_timeout or 60.0
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(encoding="utf-8", notEnoughData=_INCOMPLETE)
+        self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unsent: list[bytes] = []
         self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered
         self._watch: asyncio.TimerHandle | None = None
@@ -40,6 +41,8 @@ class Lane(asyncio.Protocol):
     async def close(self) -> None:
         """Close the connection; calls under way fail."""
         self.closed = self._broken = True
+        self._transport.abort()  # with TLS, a polite end would take another exchange
+        await asyncio.wait([self._lost], timeout=1.0)
         await self._connection.disconnect(nowait=True)
 
     async def drain(self) -> None:
@@ -109,4 +112,6 @@ class Lane(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._fail(ConnectionError(f"lost the connection to Redis: {exc or 'closed by the other side'}"))
+        if not self._lost.done():
+            self._lost.set_result(None)
         self._streams.connection_lost(exc)  # redis-py may wait for it
