@@ -1,11 +1,10 @@
 """Reading the `when` of conditional parameters, once all names of the space are known."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
-from rungway_server.domain.configuration import same
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import Section, shown
-from rungway_server.domain.json_values import json_copy, names_of
+from rungway_server.domain.json_values import identity, json_copy, names_of, same
 from rungway_server.domain.space import (
     Categorical,
     Condition,
@@ -15,27 +14,35 @@ from rungway_server.domain.space import (
     Path,
     Space,
     dotted,
-    paths_named,
 )
 
 MAX_CHAIN = 32
 """Longest chain of conditions on conditional parameters."""
 MAX_ALTERNATIVES = 10_000
 """Most values of one condition."""
+MAX_CONDITIONS = 10_000
+"""Most conditions of a space: names under all `when` together."""
 
 
 def read_conditions(space: Space, whens: Mapping[Path, Section]) -> dict[Path, tuple[Condition, ...]]:
     """The conditions of each parameter that has some; what is wrong is noted in the sections."""
+    if (count := sum(len(section.values) for section in whens.values())) > MAX_CONDITIONS:
+        section = next(iter(whens.values()))
+        problem = f"got {count} conditions in all parameters, wanted at most {MAX_CONDITIONS}"
+        section.violations.append(Violation(section.path, problem))
+        return {}
     conditions: dict[Path, tuple[Condition, ...]] = {}
+    choices: dict[Path, frozenset[Hashable]] = {}
     for path, section in whens.items():
-        found = (_condition(space, section, name) for name in names_of(section))
+        found = (_condition(space, section, name, choices) for name in names_of(section))
         conditions[path] = tuple(condition for condition in found if condition)
     _check_chains(conditions, whens)
     return {path: found for path, found in conditions.items() if found}
 
 
-def _condition(space: Space, section: Section, name: str) -> Condition | None:
-    targets = paths_named(space.leaves, name)
+def _condition(space: Space, section: Section, name: str, choices: dict[Path, frozenset[Hashable]]) -> Condition | None:
+    """One condition; `choices` keeps what each categorical parameter may be."""
+    targets = space.paths_named(name)
     if len(targets) != 1:
         many = "is the name of several parameters" if targets else "is no parameter of the space"
         section.refuse(name, f"{shown(name)} {many}; wanted its names from the top with dots, as in model.optimizer")
@@ -50,18 +57,20 @@ def _condition(space: Space, section: Section, name: str) -> Condition | None:
         section.refuse(name, f"got {len(alternatives)} values, wanted 1 to {MAX_ALTERNATIVES}")
         return None
     values = tuple(json_copy(item, f"{section.path}.{name}", section.violations) for item in alternatives)
+    if isinstance(node, Categorical) and targets[0] not in choices:
+        choices[targets[0]] = frozenset(map(identity, node.vals))
     for item in values:
-        if not _possible(node, item):
+        if not _possible(node, item, choices.get(targets[0], frozenset())):
             section.refuse(name, f"got {shown(item)}, which {name} never is")
     return Condition(targets[0], values)
 
 
-def _possible(node: Parameter, value: object) -> bool:
+def _possible(node: Parameter, value: object, choices: frozenset[Hashable]) -> bool:
     match node:
         case Const(val):
             return same(val, value)
-        case Categorical(vals):
-            return any(same(val, value) for val in vals)
+        case Categorical():
+            return identity(value) in choices
         case Int(minval, maxval, _, step):
             is_int = isinstance(value, int) and not isinstance(value, bool)
             return is_int and minval <= value <= maxval and (value - minval) % (step or 1) == 0  # type: ignore[operator]

@@ -6,11 +6,11 @@ A Determined experiment configuration is accepted as it is; what means nothing h
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rungway_server.domain.constraints import read_constraints
+from rungway_server.domain.constraints import effort, read_constraints
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.domain.fields import MAX_INTEGER, Section, joined, shown
 from rungway_server.domain.points import TooManyPoints, without_count
-from rungway_server.domain.sampling import LEAST_SHARE, feasible_share, number_of_points
+from rungway_server.domain.sampling import LEAST_SHARE, MAX_DRAWN, feasible_share, number_of_points
 from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName, searcher_document
 from rungway_server.domain.searcher_reader import read_searcher
 from rungway_server.domain.searchers import make_plan
@@ -175,6 +175,12 @@ def _check_share(space: Space) -> None:
     if share == 0 or share < least:
         wanted = f"at least {least:.1%}" if least else "at least one"
         raise InvalidInput.one("constraints", f"{share:.4%} of all configurations meet them, wanted {wanted}")
+    if points is None and (work := effort(space) / share) > MAX_DRAWN:
+        raise InvalidInput.one(
+            "constraints",
+            f"{share:.4%} of all configurations meet them, so that finding one is as much work as drawing"
+            f" {work:.0f} parameters, wanted at most {MAX_DRAWN}: a larger share, or shorter constraints",
+        )
 
 
 def _seed(top: Section, searcher: Section) -> int:

@@ -15,11 +15,6 @@ ABSENT: Final = _Absent()
 """The value of a parameter whose conditions do not hold."""
 
 
-def same(one: object, other: object) -> bool:
-    """Whether two JSON values are equal; in JSON, true is not 1."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
-
-
 class Configuration(dict[Path, object]):
     """Values by path. A value is made by `source` when it is first asked for, ABSENT where a condition fails; so
     whoever rejects a configuration by two of its parameters has paid for these two."""
@@ -49,8 +44,7 @@ class Configuration(dict[Path, object]):
         return result
 
     def _holds(self, condition: Condition) -> bool:
-        value = self[condition.path]
-        return any(same(value, wanted) for wanted in condition.values)
+        return condition.admits(self[condition.path])
 
 
 def flat(space: Space, hparams: Mapping[str, object]) -> dict[Path, object]:

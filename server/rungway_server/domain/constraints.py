@@ -1,16 +1,20 @@
 """What must hold between the parameters of every configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.expressions import ExpressionError, parse
+from rungway_server.domain.expressions import ExpressionError, parse, size
 from rungway_server.domain.fields import is_text, shown
-from rungway_server.domain.space import Space, paths_named
+from rungway_server.domain.space import Path, Space
 from rungway_server.domain.terms import Mismatch, Term, parameter
 
 MAX_CONSTRAINTS = 100
 """Most constraints of a space."""
+MAX_EFFORT = 100
+"""Most work of checking one configuration, in parameters drawn: thousands are drawn when a search is planned."""
+_OPERATORS_PER_DRAW, _CONDITIONS_PER_DRAW = 10, 10
+"""How many names and operators, and how many conditions, are about as much work as drawing a parameter."""
 
 
 def read_constraints(value: object, space: Space, violations: list[Violation]) -> tuple[str, ...]:
@@ -22,10 +26,27 @@ def read_constraints(value: object, space: Space, violations: list[Violation]) -
             Violation("constraints", f"got {shown(value)}, wanted a list of at most {MAX_CONSTRAINTS} texts")
         )
         return ()
-    for index, text in enumerate(value):
-        if problem := _problem(text, space):
-            violations.append(Violation(f"constraints[{index}]", problem))
+    terms = _Terms(space)
+    wrong = [Violation(f"constraints[{i}]", p) for i, text in enumerate(value) if (p := _problem(text, terms))]
+    violations += wrong
+    if not wrong and (work := _effort(space, terms, value)) > MAX_EFFORT:
+        violations.append(
+            Violation(
+                "constraints",
+                f"checking them is as much work as drawing {work} parameters, wanted at most {MAX_EFFORT}: each"
+                f" parameter they look at counts 1 (with what its conditions look at), {_OPERATORS_PER_DRAW} names,"
+                f" values and operators count 1, and {_CONDITIONS_PER_DRAW} conditions",
+            )
+        )
     return tuple(value)
+
+
+def effort(space: Space) -> int:
+    """How much work checking one configuration may be, in parameters drawn."""
+    terms = _Terms(space)
+    for text in space.constraints:
+        parse(text, terms.find)
+    return _effort(space, terms, space.constraints)
 
 
 def checker(space: Space) -> Callable[[Configuration], bool]:
@@ -34,7 +55,8 @@ def checker(space: Space) -> Callable[[Configuration], bool]:
     A constraint that absent parameters leave open is met. One that cannot be worked out (a division by zero, a text
     less than a number) is not.
     """
-    runs = [parse(text, lambda name: _named(space, name)).run for text in space.constraints]
+    terms = _Terms(space)
+    runs = [parse(text, terms.find).run for text in space.constraints]
 
     def met(values: Configuration) -> bool:
         try:
@@ -45,16 +67,34 @@ def checker(space: Space) -> Callable[[Configuration], bool]:
     return met
 
 
-def _problem(text: object, space: Space) -> str:
+def _effort(space: Space, terms: "_Terms", constraints: Iterable[str]) -> int:
+    seen = space.decided_by(terms.found)
+    conditions = sum(len(space.conditions.get(path, ())) for path in seen)
+    return len(seen) + conditions // _CONDITIONS_PER_DRAW + sum(map(size, constraints)) // _OPERATORS_PER_DRAW
+
+
+def _problem(text: object, terms: "_Terms") -> str:
     if not isinstance(text, str) or not is_text(text, 10_000):
         return f"got {shown(text)}, wanted a text such as 'a <= b'"
     try:
-        parse(text, lambda name: _named(space, name))
+        parse(text, terms.find)
     except ExpressionError as error:
         return f"{error} in {shown(text)}"
     return ""
 
 
-def _named(space: Space, name: str) -> Term | None:
-    paths = paths_named(space.leaves, name)
-    return parameter(paths[0], space.leaves[paths[0]].parameter) if len(paths) == 1 else None
+class _Terms:
+    """The parameters of a space as terms, each made once; `found` are those that were asked for."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self.found: dict[Path, Term] = {}
+
+    def find(self, name: str) -> Term | None:
+        """The parameter of a dotted name; None when there is none, or several."""
+        paths = self._space.paths_named(name)
+        if len(paths) != 1:
+            return None
+        if paths[0] not in self.found:
+            self.found[paths[0]] = parameter(paths[0], self._space.leaves[paths[0]].parameter)
+        return self.found[paths[0]]

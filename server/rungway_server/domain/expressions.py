@@ -63,6 +63,11 @@ def parse(text: str, names: Callable[[str], Term | None]) -> Term:
     return _Parser(_tokens(text), names).whole()
 
 
+def size(text: str) -> int:
+    """How many names, numbers, texts and operators an expression has."""
+    return len(_tokens(text)) - 1
+
+
 def _tokens(text: str) -> list[_Token]:
     tokens = []
     for match in _TOKEN.finditer(text):

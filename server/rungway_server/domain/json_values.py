@@ -1,6 +1,6 @@
 """Reading values of any kind that JSON can carry."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, finite, is_text, joined, shown
@@ -25,6 +25,24 @@ def json_copy(value: object, path: str, violations: list[Violation], depth: int 
         wanted = "null, true, false, a text, a 64-bit integer or a finite number"
         violations.append(Violation(path, f"got {shown(value)}, wanted {wanted}"))
     return value
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two JSON values are equal; in JSON, true is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def identity(value: object) -> Hashable:
+    """What the same JSON values have in common, and different ones have not: values can be looked up by it."""
+    return isinstance(value, bool), _hashable(value)
+
+
+def _hashable(value: object) -> Hashable:
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    return value  # type: ignore[return-value]  # a scalar of JSON
 
 
 def names_of(section: Section) -> list[str]:

@@ -1,11 +1,13 @@
 """Whether a user's own configuration belongs to a space: every parameter there, with a value that the space allows."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 
-from rungway_server.domain.configuration import ABSENT, Configuration, flat, same
+from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import shown
+from rungway_server.domain.fields import joined, shown
+from rungway_server.domain.json_values import same
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -21,17 +23,23 @@ from rungway_server.domain.space import (
     dotted,
 )
 
+MAX_VIOLATIONS = 30
+"""Most violations that are looked for."""
+_NAMES_SHOWN = 20
 _LOG_SLACK = 1e-9
 """How far beyond a bound, relative to it, a log parameter may be: powers are not exact."""
 
 
 def check_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> list[Violation]:
-    """Everything wrong with a configuration; empty when it belongs to the space. Steps of a parameter do not bind."""
+    """What is wrong with a configuration, MAX_VIOLATIONS of it at most; empty when it belongs to the space.
+
+    Steps of a parameter do not bind.
+    """
     given = flat(space, hparams)
     values = Configuration(space, lambda entry: given.get(entry.path, ABSENT))
-    wrong = [*_unknown(hparams, space.entries, field)]
-    for path in space.leaves:
-        wrong += _check(space, values, given, path, field)
+    known = (_check(space, values, given, path, field) for path in space.leaves)
+    found = chain(_unknown(hparams, space.entries, field), chain.from_iterable(known))
+    wrong = list(islice(found, MAX_VIOLATIONS))
     if not wrong and not checker(space)(values):
         wrong.append(Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}"))
     return wrong
@@ -41,9 +49,8 @@ def _check(
     space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
 ) -> Iterator[Violation]:
     place = f"{field}.{dotted(path)}"
-    active = path not in space.conditions or all(
-        any(same(values[condition.path], wanted) for wanted in condition.values) for condition in space.conditions[path]
-    )
+    conditions = space.conditions.get(path, ())
+    active = all(condition.admits(values[condition.path]) for condition in conditions)
     if not active and path in given:
         yield Violation(place, "must be absent: the conditions under which it exists do not hold")
     elif active and path not in given:
@@ -55,14 +62,15 @@ def _check(
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
     nodes = {entry.name: entry.node for entry in entries}
     for name, value in hparams.items():
-        node = nodes.get(name)
+        node, here = nodes.get(name), joined(place, name)
         if node is None:
-            yield Violation(f"{place}.{name}", f"unknown parameter; the space has {', '.join(sorted(nodes))}")
+            some = ", ".join(sorted(nodes)[:_NAMES_SHOWN]) + (", …" if len(nodes) > _NAMES_SHOWN else "")
+            yield Violation(here, f"unknown parameter; the space has {some}")
         elif isinstance(node, Group):
             if isinstance(value, Mapping):
-                yield from _unknown(value, node.entries, f"{place}.{name}")
+                yield from _unknown(value, node.entries, here)
             else:
-                yield Violation(f"{place}.{name}", f"got {shown(value)}, wanted a group of parameters")
+                yield Violation(here, f"got {shown(value)}, wanted a group of parameters")
 
 
 def _allows(node: Parameter, value: object) -> bool:

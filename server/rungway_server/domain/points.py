@@ -11,13 +11,15 @@ from math import prod
 
 from rungway_server.domain.axes import Axis, grid, support
 from rungway_server.domain.configuration import ABSENT, Configuration
-from rungway_server.domain.constraints import checker
+from rungway_server.domain.constraints import checker, effort
 from rungway_server.domain.space import Entry, Parameter, Path, Source, Space
 
 MAX_POINTS = 10_000_000
 """Most points of a grid."""
 MAX_CHECKED = 100_000
 """Most points that are looked at one by one, and most points of a space whose trials are kept from repeating."""
+MAX_WORK = 3_000_000
+"""Most steps of looking at points: parameters set, conditions looked up, and the work of constraints."""
 _MAX_DEPTH = 100
 
 
@@ -109,6 +111,9 @@ class _Search:
         if len(self._order) > _MAX_DEPTH:
             raise TooManyPoints(f"more than {_MAX_DEPTH} parameters, too many where some depend on others")
         self.looked_at = 0
+        self._work = 0
+        self._costs = {path: 1 + _conditions_looked_up(space, path) for path in self._order}
+        self._cost_of_check = 1 + 2 * effort(space)
         self._space = space
         self._axes = axes
         self._radixes = _radixes(axes)
@@ -119,12 +124,12 @@ class _Search:
         """The codes of the points that meet the constraints. Raises TooManyPoints."""
         if depth == len(self._order):
             self.looked_at += 1
-            if self.looked_at > MAX_CHECKED:
-                raise TooManyPoints(f"more than {MAX_CHECKED} points, too many where some depend on others")
+            self._count(self._cost_of_check)
             if self._met(self._configuration()):
                 yield code
             return
         path = self._order[depth]
+        self._count(self._costs[path])
         if path in self._space.conditions and self._configuration()[path] is ABSENT:
             yield from self.codes(depth + 1, code)
             return
@@ -133,8 +138,19 @@ class _Search:
             self._chosen[path] = axis.at(digit)
             yield from self.codes(depth + 1, code + digit * radix)
 
+    def _count(self, steps: int) -> None:
+        self._work += steps
+        if self.looked_at > MAX_CHECKED:
+            raise TooManyPoints(f"more than {MAX_CHECKED} points, too many where some depend on others")
+        if self._work > MAX_WORK:
+            raise TooManyPoints("more points than can be looked at with so many conditions or so long constraints")
+
     def _configuration(self) -> Configuration:
         return Configuration(self._space, lambda entry: self._chosen[entry.path])
+
+
+def _conditions_looked_up(space: Space, path: Path) -> int:
+    return sum(len(space.conditions.get(each, ())) for each in space.decided_by((path,)))
 
 
 def _levels(space: Space) -> dict[Path, int]:

@@ -27,6 +27,8 @@ SHARE_SAMPLE = 4096
 """Draws that the feasible share is estimated from."""
 LEAST_SHARE = 0.001
 """A space with a smaller feasible share is refused."""
+MAX_DRAWN = 20_000
+"""Most work of finding one configuration that meets the constraints, in parameters drawn, on average."""
 MAX_ATTEMPTS = 20_000
 """Most draws for one configuration: at LEAST_SHARE, all of them fail once in e ** 20 trials."""
 
@@ -56,7 +58,7 @@ def number_of_points(space: Space) -> int | None:
     return len(proposals.points) if isinstance(proposals, _Listed) else None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _proposals(space: Space) -> "_Listed | _Drawn":
     points = points_of(space)
     return _Drawn(space) if points is None else _Listed(space, points)

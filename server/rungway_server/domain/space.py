@@ -9,11 +9,13 @@ parameters are written from the top with dots. A parameter that does not exist i
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
+
+from rungway_server.domain.json_values import identity
 
 Path: TypeAlias = tuple[str, ...]
 """The names from the top of the space down to a parameter or group."""
@@ -118,12 +120,20 @@ class Group:
     entries: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Condition:
     """That the parameter at a path exists and has one of these values."""
 
     path: Path
     values: tuple[object, ...]
+
+    def admits(self, value: object) -> bool:
+        """Whether the value is one of them."""
+        return identity(value) in self._identities
+
+    @cached_property
+    def _identities(self) -> frozenset[Hashable]:
+        return frozenset(map(identity, self.values))
 
 
 @dataclass(frozen=True)
@@ -149,15 +159,32 @@ class Space:
         """The parameters by their paths, in byte order level by level."""
         return {entry.path: entry for entry in _leaves(self.entries)}
 
+    @cached_property
+    def _named(self) -> Mapping[str, list[Path]]:
+        named: dict[str, list[Path]] = {}
+        for path in self.leaves:
+            named.setdefault(dotted(path), []).append(path)
+        return named
+
+    def paths_named(self, name: str) -> list[Path]:
+        """The parameters a user's dotted name may mean: more than one only if names hold dots themselves."""
+        return self._named.get(name, [])
+
+    def decided_by(self, paths: Iterable[Path]) -> set[Path]:
+        """These parameters, and all that their conditions look at, and the conditions of those, and so on."""
+        found: set[Path] = set()
+        left = list(paths)
+        while left:
+            path = left.pop()
+            if path not in found:
+                found.add(path)
+                left += [condition.path for condition in self.conditions.get(path, ())]
+        return found
+
 
 def dotted(path: Path) -> str:
     """A path as users write it."""
     return ".".join(path)
-
-
-def paths_named(leaves: Mapping[Path, object], name: str) -> list[Path]:
-    """The paths a user's dotted name may mean: more than one only if names hold dots themselves."""
-    return [path for path in leaves if dotted(path) == name]
 
 
 def make_entry(path: Path, node: Parameter | Group) -> Entry:
