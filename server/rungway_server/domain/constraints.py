@@ -1,6 +1,7 @@
 """What must hold between the parameters of every configuration."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.errors import Violation
@@ -49,6 +50,7 @@ def effort(space: Space) -> int:
     return _effort(space, terms, space.constraints)
 
 
+@lru_cache(maxsize=128)
 def checker(space: Space) -> Callable[[Configuration], bool]:
     """Whether a configuration meets all constraints.
 

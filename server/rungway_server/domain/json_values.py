@@ -42,7 +42,7 @@ def _hashable(value: object) -> Hashable:
         return tuple(map(_hashable, value))
     if isinstance(value, Mapping):
         return frozenset((key, _hashable(item)) for key, item in value.items())
-    return value  # type: ignore[return-value]  # a scalar of JSON
+    return value
 
 
 def names_of(section: Section) -> list[str]:

@@ -14,6 +14,8 @@ from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
 from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.space import Space
+from rungway_server.service.aside import aside
 from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
@@ -60,6 +62,10 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     return Planned(config, plan, (*notes, *more))
 
 
+def _fitting(space: Space, configurations: list[str]) -> list[str]:
+    return [each for each in configurations if not check_configuration(space, json.loads(each))]
+
+
 def _refuse_out_of_range(max_trials: int | None, max_concurrent: int | None) -> None:
     wrong = []
     if max_trials is not None and not 1 <= max_trials <= MAX_TRIALS:
@@ -103,7 +109,7 @@ class ExperimentUseCases:
         """Plan and store a new search, whose first trials may be the best of another one."""
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        planned = plan_search(document)
+        planned = await aside(plan_search, document)
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(
@@ -116,9 +122,7 @@ class ExperimentUseCases:
         if not 0 <= start.count <= MOST_WARM:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
-        fitting = [
-            each.hparams for each in best if not check_configuration(planned.config.space, json.loads(each.hparams))
-        ]
+        fitting = await aside(_fitting, planned.config.space, [each.hparams for each in best])
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -157,7 +161,7 @@ class ExperimentUseCases:
         _refuse_out_of_range(max_trials, max_concurrent)
         while True:
             view = await self.get(ref)
-            config, plan = _changed(view, max_trials, max_concurrent)
+            config, plan = await aside(_changed, view, max_trials, max_concurrent)
             if await self._store.change_plan(ref, config, plan):
                 return await self.get(ref)
 

@@ -8,6 +8,7 @@ from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
 from rungway_server.domain.decisions import ExperimentState
+from rungway_server.service.aside import aside
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart, plan_search
 from rungway_server.service.port import Store
@@ -78,7 +79,8 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def CreateExperiment(
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
-        ref, document = requests.read_ref(request.experiment), requests.read_map(request.config, "config")
+        ref = requests.read_ref(request.experiment)
+        document = await aside(requests.read_map, request.config, "config")
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
@@ -147,7 +149,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def PreviewSearch(
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
-        planned = plan_search(requests.read_map(request.config, "config"))
+        planned = await aside(lambda: plan_search(requests.read_map(request.config, "config")))
         return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
 
     @typed_errors
@@ -177,7 +179,8 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def EnqueueTrial(
         self, request: experiments_pb2.EnqueueTrialRequest, context: Context
     ) -> experiments_pb2.EnqueueTrialResponse:
-        ref, hparams = requests.read_ref(request.experiment), requests.read_map(request.hparams, "hparams")
+        ref = requests.read_ref(request.experiment)
+        hparams = await aside(requests.read_map, request.hparams, "hparams")
         position = await self._trials.enqueue(ref, request.request_id, hparams)
         return experiments_pb2.EnqueueTrialResponse(position=position)
 

@@ -5,12 +5,14 @@ an experiment was deleted and created anew.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import NewerSchema, UnknownExperiment
+from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
@@ -23,6 +25,8 @@ SCHEMA = 1
 _MOST_REMEMBERED = 10_000
 _PROPOSALS_LOW = 128
 _PROPOSALS_AHEAD = 32
+_SHORT = 10_000
+"""Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
 
 
@@ -62,7 +66,7 @@ class Known:
         return numbers
 
 
-Arguments = Sequence[str | int] | Callable[[Known], Sequence[str | int]]
+Arguments = Sequence[str | int] | Callable[[Known], Awaitable[Sequence[str | int]]]
 
 
 class KnownExperiments:
@@ -92,7 +96,7 @@ class KnownExperiments:
         while True:
             known = await self.find(ref)
             keys = known.keys if rungs else fixed_keys(ref)
-            given = args(known) if callable(args) else args
+            given = await args(known) if callable(args) else args
             answer = await self._scripts.run(script, keys, [known.definition.uid, *given])
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
@@ -115,7 +119,7 @@ class KnownExperiments:
         if int(schema) > SCHEMA:
             raise NewerSchema(ref.experiment, int(schema), SCHEMA)
         plan = plan_from_json(plan_json)
-        definition = Definition(uid, parse_config(json.loads(config))[0], plan, tuple(json.loads(notes)), int(created))
+        definition = Definition(uid, await _parsed(config), plan, tuple(json.loads(notes)), int(created))
         known = Known(definition, experiment_keys(ref, plan))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
@@ -128,3 +132,10 @@ class KnownExperiments:
         created = await self._lanes.call(index, ("ZSCORE", index, ref.experiment))
         if created is not None and await self._lanes.call(meta, ("HGET", meta, "uid")) is None:
             await self.unlist(ref, created)
+
+
+async def _parsed(config: str) -> ExperimentConfig:
+    document = json.loads(config)
+    if len(config) <= _SHORT and not document["constraints"] and '"when"' not in config:
+        return parse_config(document)[0]
+    return (await aside(parse_config, document))[0]

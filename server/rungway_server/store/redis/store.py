@@ -27,11 +27,9 @@ from rungway_server.domain.errors import (
     UnknownTrial,
     WrongState,
 )
-from rungway_server.domain.pbt import clone
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import sort_key
 from rungway_server.domain.replan import too_few_for_queue
-from rungway_server.domain.sampling import propose
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
 from rungway_server.store.redis.keys import fixed_keys
@@ -39,10 +37,9 @@ from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.proposals import at_creation, clones, proposals
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.scripts import Transform
-
-_PROPOSALS_AT_CREATION = 256
 
 
 class RedisStore(RedisReads):
@@ -78,7 +75,7 @@ class RedisStore(RedisReads):
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
-        proposals = _proposals(config, range(min(plan.new_trials, _PROPOSALS_AT_CREATION)))
+        first = await proposals(config, at_creation(config, plan.new_trials))
         args: list[str | int] = [
             uuid.uuid4().hex,
             "",
@@ -92,7 +89,7 @@ class RedisStore(RedisReads):
             len(queue),
             *queue,
         ]
-        answer = await self._scripts.run("create", fixed_keys(ref), [*args, *proposals])
+        answer = await self._scripts.run("create", fixed_keys(ref), [*args, *first])
         if answer[0] == "exists":
             raise ExperimentExists(ref.experiment)
         if answer[0] == "reused":
@@ -107,12 +104,12 @@ class RedisStore(RedisReads):
         known yet, costs one more exchange."""
         asked = await self._experiments.find(ref)
         missing: int | None = None
-        clones = ""
+        cloned = ""
 
-        def args(known: Known) -> list[str | int]:
+        async def args(known: Known) -> list[str | int]:
             numbers = known.reserve(count) if missing is None else known.bring(missing, count)
-            proposals = _proposals(known.definition.config, numbers)
-            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", clones, *proposals]
+            brought = await proposals(known.definition.config, numbers)
+            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", cloned, *brought]
 
         asked.asking += count
         try:
@@ -121,7 +118,7 @@ class RedisStore(RedisReads):
                 if answer[0] == "propose":
                     missing = answer[1]
                 elif answer[0] == "clone":
-                    clones = _clones(known.definition.config, answer[1:])
+                    cloned = await clones(known.definition.config, answer[1:])
                 else:
                     return _asked(request_id, answer, known)
         finally:
@@ -241,20 +238,6 @@ class RedisStore(RedisReads):
 
 def _time(now_ms: int | None) -> str | int:
     return "" if now_ms is None else now_ms
-
-
-def _proposals(config: ExperimentConfig, numbers: range) -> list[str]:
-    """Configurations of the trials with these numbers, as JSON texts."""
-    return [_text(propose(config.space, config.seed, number)) for number in numbers]
-
-
-def _clones(config: ExperimentConfig, wanted: list[tuple[str, str]]) -> str:
-    """Configurations of clones, as JSON texts by number; `wanted`: numbers with the parents' configurations."""
-    return json.dumps({number: _text(clone(config, int(number), json.loads(parent))) for number, parent in wanted})
-
-
-def _text(hparams: dict[str, object]) -> str:
-    return json.dumps(hparams, separators=(",", ":"))
 
 
 def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
