@@ -28,12 +28,12 @@ async def proposals(config: ExperimentConfig, numbers: range) -> list[str]:
 
 async def clones(config: ExperimentConfig, wanted: list[tuple[str, str]]) -> str:
     """Configurations of clones by number; `wanted`: numbers with the parents' configurations."""
-    return await _done(
-        config,
-        lambda: json.dumps(
-            {number: _text(clone(config, int(number), json.loads(parent))) for number, parent in wanted}
-        ),
-    )
+
+    def work() -> str:
+        made = {number: clone(config, int(number), json.loads(parent)) for number, parent in wanted}
+        return json.dumps({number: _text(hparams) for number, hparams in made.items()})
+
+    return await _done(config, work)
 
 
 async def _done(config: ExperimentConfig, work: Callable[[], T]) -> T:
