@@ -18,7 +18,7 @@ MAX_POINTS = 10_000_000
 """Most points of a grid."""
 MAX_CHECKED = 100_000
 """Most points that are looked at one by one, and most points of a space whose trials are kept from repeating."""
-MAX_WORK = 3_000_000
+MAX_WORK = 2_000_000
 """Most steps of looking at points: parameters set, conditions looked up, and the work of constraints."""
 _MAX_DEPTH = 100
 

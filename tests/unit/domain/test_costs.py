@@ -62,7 +62,7 @@ def test_very_many_conditions() -> None:
 
 def test_points_that_are_too_much_work_to_list_are_drawn() -> None:
     text = " and ".join(f"p{i % 16:03} >= 0" for i in range(48))
-    space = many(16, BIT)
+    space = many(16, {**BIT, "count": 2})
     config, _ = parse({"hyperparameters": space, "constraints": [text], "searcher": SEARCHER})
     assert number_of_points(config.space) is None
     few, _ = parse({"hyperparameters": many(8, BIT), "constraints": ["p000 >= 0"], "searcher": SEARCHER})
