@@ -64,32 +64,33 @@ def serve_sync(settings: Settings) -> int:
         return 130
 
 
-async def serve(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+async def serve(settings: Settings, ready: Callable[[str], None] | None = None, *, shared_port: bool = False) -> int:
     """Serve until SIGTERM, SIGINT or cancellation; returns the exit code: 0, or 1 when the embedded Redis died.
 
-    `ready` is called with the address, host:port, once calls are taken. Raises ServeError or RedisStartError when it
-    cannot start.
+    `ready` is called with the address, host:port, once calls are taken; without it a log line says so. Other processes
+    may listen on a `shared_port` too. Raises ServeError or RedisStartError when it cannot start.
     """
     async with AsyncExitStack() as stack:
-        url, died = await _start_store(stack, settings)
+        url, died = await start_store(stack, settings)
         health = Health(_SERVICES)
         lanes = _lanes(stack, url, settings)
-        server = build_server(lanes, settings, health.drained)
+        server = build_server(lanes, settings, health.drained, shared_port=shared_port)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         await _watch_store(stack, lanes, health, settings)
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(_drain, server, health, settings)
-        stopped = asyncio.ensure_future(_stop_signal(stack).wait())
+        stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
-        _log.info("ready", address=address, serving=health.ready)
         if ready:
             ready(address)
+        else:
+            _log.info("ready", address=address, serving=health.ready)
         await asyncio.wait((stopped, died), return_when=asyncio.FIRST_COMPLETED)
         return 1 if died.done() else 0
 
 
-async def _start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
+async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
     """The URL of the Redis to use, and what completes when an embedded one has ended by itself."""
     if settings.redis_url:
         return settings.redis_url.get_secret_value(), asyncio.get_running_loop().create_future()
@@ -114,7 +115,9 @@ def _lanes(stack: AsyncExitStack, url: str, settings: Settings) -> Lanes:
     return lanes
 
 
-def build_server(lanes: Lanes, settings: Settings, stopping: asyncio.Event) -> grpc.aio.Server:
+def build_server(
+    lanes: Lanes, settings: Settings, stopping: asyncio.Event, *, shared_port: bool = False
+) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
     guard = Guard(RedisTokens(lanes) if settings.tokens else None)
     server = grpc.aio.server(
@@ -122,7 +125,7 @@ def build_server(lanes: Lanes, settings: Settings, stopping: asyncio.Event) -> g
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.so_reuseport", 0),  # a taken port is an error, not a share of somebody's calls
+            ("grpc.so_reuseport", int(shared_port)),  # else a taken port is an error, not a share of somebody's calls
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
         ],
@@ -182,7 +185,7 @@ async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
     _log.info("redis", version=facts.version, nodes=len(facts.nodes), survival=facts.survival)
 
 
-def _stop_signal(stack: AsyncExitStack) -> asyncio.Event:
+def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
     """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     received = asyncio.Event()

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     max_concurrent_rpcs: int = Field(default=2_000, ge=1, le=100_000)
     """Calls in work at once; further ones are refused with RESOURCE_EXHAUSTED."""
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Server processes behind the one port; one per core is the most that helps."""
+
     reflection: bool = False
     """Serve the descriptors to tools such as grpcurl."""
 

@@ -17,6 +17,7 @@ def serve(
     redis: Annotated[str | None, typer.Option(help="Use this Redis; with a password, set RUNGWAY_REDIS_URL.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     fsync: Annotated[str | None, typer.Option(help="Embedded store: sync to disk 'everysec' or 'always'.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes behind the port: up to one a core.")] = None,
     reflection: Annotated[bool | None, typer.Option(help="Serve the descriptors to tools.")] = None,
     redis_timeout: Annotated[float | None, typer.Option(help="How long to wait for Redis (seconds).")] = None,
     redis_ca_file: Annotated[Path | None, typer.Option(help="Whom to trust with rediss:// (PEM).")] = None,
@@ -46,6 +47,7 @@ def serve(
         "redis_url": redis,
         "data_dir": data,
         "fsync": fsync,
+        "workers": workers,
         "reflection": reflection,
         "redis_timeout_seconds": redis_timeout,
         "redis_ca_file": redis_ca_file,
@@ -67,6 +69,7 @@ def _serve(flags: dict[str, object]) -> int:
     try:
         from rungway_server.bootstrap import serve_sync
         from rungway_server.settings import Settings, SettingsError
+        from rungway_server.workers import supervise_sync
     except ModuleNotFoundError as error:
         typer.echo(f"rungway: {error.name} is not installed: pip install 'rungway[server]'", err=True)
         return 2
@@ -75,4 +78,4 @@ def _serve(flags: dict[str, object]) -> int:
     except SettingsError as error:
         typer.echo(f"rungway: wrong settings:\n{error}", err=True)
         return 2
-    return serve_sync(settings)
+    return supervise_sync(settings) if settings.workers > 1 else serve_sync(settings)

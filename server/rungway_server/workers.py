@@ -1,0 +1,179 @@
+"""Several server processes behind one port: `rungway serve --workers N`, for hosts with several cores.
+
+The kernel spreads connections over the processes (SO_REUSEPORT). This parent owns the embedded store, holds the port,
+replaces a process that dies and ends them all; it takes no calls itself. A process whose parent is gone drains and
+ends.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import SecretStr
+
+from rungway_server import logs
+from rungway_server.bootstrap import ServeError, loop_factory, serve, start_store, stop_signal
+from rungway_server.settings import Settings
+from rungway_server.store.redis.errors import RedisStartError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+_RESTART_SECONDS = 1.0
+"""Pause before a process that died is replaced, so that one that cannot live does not take a core."""
+
+_log = structlog.get_logger()
+_spawn = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
+
+
+def supervise_sync(settings: Settings) -> int:
+    """Configure the logs and serve with `settings.workers` processes until a signal; returns the exit code."""
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        return asyncio.run(supervise(settings))
+    except (ServeError, RedisStartError) as error:
+        _log.error("cannot_start", error=str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def supervise(settings: Settings) -> int:
+    """Serve until SIGTERM, SIGINT or cancellation; 0, or 1 when the embedded Redis died.
+
+    Raises ServeError when the port is taken or a process cannot start, RedisStartError as `serve`.
+    """
+    async with AsyncExitStack() as stack:
+        url, died = await start_store(stack, settings)
+        address = stack.enter_context(_reserved(settings))
+        shared = settings.model_copy(update={"listen": address, "redis_url": SecretStr(url), "workers": 1})
+        stopped = asyncio.ensure_future(stop_signal(stack).wait())
+        stack.callback(stopped.cancel)
+        workers = [_Worker(number, shared) for number in range(settings.workers)]
+        async with asyncio.TaskGroup() as group:
+            ends: list[asyncio.Future[Any]] = [stopped, died, *(group.create_task(worker.run()) for worker in workers)]
+            ready: asyncio.Future[Any] = asyncio.ensure_future(_all_ready(workers))
+            try:
+                await asyncio.wait([ready, *ends], return_when=asyncio.FIRST_COMPLETED)
+                if ready.done():
+                    _log.info("ready", address=address, workers=len(workers))
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ready.cancel()
+                for worker in workers:
+                    worker.stop()
+        return 1 if died.done() else 0
+
+
+class _Worker:
+    """One place for a process; whoever dies in it is replaced, once it has ever been ready."""
+
+    def __init__(self, number: int, settings: Settings) -> None:
+        self._number, self._settings = number, settings
+        self._process: SpawnProcess | None = None
+        self._stopping = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until `stop`, and then until the process has drained. Raises ServeError when it cannot start."""
+        while not self._stopping.is_set():
+            code = await self._life()
+            if self._stopping.is_set():
+                return
+            if not self.ready.is_set():
+                raise ServeError(f"a server process ended with code {code} before it was ready")
+            _log.error("worker_died", worker=self._number, code=code)
+            try:
+                await asyncio.wait_for(self._stopping.wait(), _RESTART_SECONDS)
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """Let the process drain; it is not replaced."""
+        self._stopping.set()
+        if self._process and self._process.is_alive() and self._process.pid:
+            os.kill(self._process.pid, signal.SIGTERM)
+
+    async def _life(self) -> int | None:
+        """One process from its start to its end; its exit code."""
+        heard, says = _spawn.Pipe(duplex=False)
+        process = self._process = _spawn.Process(target=_serve, args=(self._settings, says), daemon=True)
+        process.start()
+        says.close()
+        _log.info("worker_started", worker=self._number, pid=process.pid)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def hear() -> None:
+            loop.remove_reader(heard.fileno())
+            try:
+                heard.recv()
+            except EOFError:  # it ended before it was ready
+                return
+            self.ready.set()
+
+        loop.add_reader(heard.fileno(), hear)
+        loop.add_reader(process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(process.sentinel)
+            loop.remove_reader(heard.fileno())
+            heard.close()
+        process.join()
+        return process.exitcode
+
+
+async def _all_ready(workers: list[_Worker]) -> None:
+    for worker in workers:
+        await worker.ready.wait()
+
+
+def _serve(settings: Settings, says: Connection) -> None:
+    """The main function of a server process."""
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            code = runner.run(_serve_as_child(settings, says.send))
+    except (ServeError, RedisStartError) as error:
+        _log.error("cannot_start", error=str(error))
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    raise SystemExit(code)
+
+
+async def _serve_as_child(settings: Settings, ready: Callable[[str], None]) -> int:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.remove_reader(parent.sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, orphaned)
+    return await serve(settings, ready, shared_port=True)
+
+
+@contextmanager
+def _reserved(settings: Settings) -> Iterator[str]:
+    """Hold the port, so that the processes share one that nobody else has; its address. Raises ServeError."""
+    host, port = settings.address
+    name = host.strip("[]")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        with socket.socket(family) as alone:  # a port that is shared could be somebody else's without our noticing
+            alone.bind((name, port))
+        with socket.socket(family) as held:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind((name, port))
+            yield f"{host}:{held.getsockname()[1]}"
+    except OSError as error:
+        raise ServeError(f"cannot listen on {settings.listen}: {error.strerror or error}") from error
