@@ -1,20 +1,16 @@
 """The twin of `_worker` for asyncio."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
-from rungway._errors import RungwayError
 from rungway._grpc import AsyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
 from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured, log_cured
-
-_log = logging.getLogger("rungway")
 
 
 class AsyncTrialRun(Run):
@@ -92,10 +88,7 @@ class AsyncLeaseKeeper:
     async def _main(self) -> None:
         while (pause := self._calls.until_next_round()) is not None:
             await asyncio.sleep(pause)
-            try:
-                await self._driver.run(self._calls.renew())
+            if await self._driver.run(self._calls.renew()):
                 for run in self._calls.leases.holders():
                     if isinstance(run, AsyncTrialRun):
                         await run.tell_overdue()
-            except RungwayError as error:
-                _log.warning("leases could not be renewed: %s", error)

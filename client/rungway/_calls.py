@@ -24,7 +24,7 @@ from rungway._models import (
     continued,
 )
 from rungway._requests import Checkpoint, Result, new_request_id
-from rungway._retry import Retry
+from rungway._retry import Outage, Retry, passes
 from rungway._rpcs import Rpc
 from rungway._words import AskStatus, Decision, Outcome, Reason
 from rungway.v1 import search_service_pb2
@@ -36,15 +36,18 @@ MAX_REQUEST_BYTES = 1 << 20
 
 _LEASES_PER_HEARTBEAT = 256
 _SHORTEST_WAIT = 0.05
+_SET_BACK = Explanation(Reason.LEASE_LOST, text="the store has lost the latest results of this trial")
 _Reply = TypeVar("_Reply", bound=Message)
 
 
-def call(config: ClientConfig, rpc: Rpc[_Reply], request: Message, *, limit: float | None) -> Flow[_Reply]:
+def call(
+    config: ClientConfig, rpc: Rpc[_Reply], request: Message, *, limit: float | None, outage: Outage | None = None
+) -> Flow[_Reply]:
     """One logical call: attempts of the same request until it is answered or `limit` seconds are over."""
     if request.ByteSize() > MAX_REQUEST_BYTES:
         raise InvalidArgument.one("request", f"at most {MAX_REQUEST_BYTES} bytes are wanted, got {request.ByteSize()}")
     request_id = getattr(request, "request_id", "") if rpc.changes else None
-    retry = Retry(config, rpc.name, limit=limit, request_id=request_id)
+    retry = Retry(config, rpc.name, limit=limit, request_id=request_id, outage=outage)
     while True:
         try:
             reply: _Reply = yield Attempt(rpc, request, retry.timeout())
@@ -63,6 +66,8 @@ class WorkerCalls:
         """`caller` names the running thread or task: continuations belong to it."""
         self.config = config
         self.leases = LiveLeases()
+        self._outage = Outage(config.target)
+        self._complaint = ""
         self._continuations = Continuations(caller)
 
     @property
@@ -72,7 +77,8 @@ class WorkerCalls:
 
     def call(self, rpc: Rpc[_Reply], request: Message, limit: float | None = None) -> Flow[_Reply]:
         """One logical call within `limit` seconds, or within `worker_timeout`."""
-        return call(self.config, rpc, request, limit=self.config.worker_timeout if limit is None else limit)
+        limit = self.config.worker_timeout if limit is None else limit
+        return call(self.config, rpc, request, limit=limit, outage=self._outage)
 
     def ask_once(self, count: int, request_id: str | None, limit: float | None = None) -> Flow[AskReply]:
         """See Client.ask_once."""
@@ -117,10 +123,11 @@ class WorkerCalls:
         if request.results:
             try:
                 reply = yield from self.call(_rpcs.TELL, request)
-            except NotFound as error:
-                if len(request.results) > 1 or not is_forgotten(error):
+            except (NotFound, InvalidArgument) as error:
+                [result, *others] = [result for result, untold in fresh if untold]
+                if others or not is_forgotten(error, result.assignment.last_length, request):
                     raise
-                answers = [forgotten(Lease.from_proto(request.results[0].lease))]
+                answers = [(yield from self.forgotten(result.assignment.lease))]
             else:
                 answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
         told = iter(answers)
@@ -150,10 +157,24 @@ class WorkerCalls:
         self.leases.settle(statuses)
         return statuses
 
-    def renew(self) -> Flow[None]:
-        """Renew the leases that are due, trying until they would be due again."""
-        if leases := self.leases.due():
-            yield from self.heartbeat(leases, self.leases.interval() or self.config.attempt_timeout)
+    def renew(self) -> Flow[bool]:
+        """Renew the leases that are due, trying until they would be due again; whether the service is there."""
+        leases = self.leases.due()
+        try:
+            if leases:
+                yield from self.heartbeat(leases, self.leases.interval() or self.config.attempt_timeout)
+        except RungwayError as error:
+            self._complain(error)
+            return False
+        if leases:
+            self._complaint = ""
+        return True
+
+    def _complain(self, error: RungwayError) -> None:
+        """Say why leases are not renewed, once; an outage has been logged as such."""
+        if not passes(error) and error.reason not in (self._complaint, "CLIENT_CLOSED"):
+            self._complaint = error.reason
+            _log.warning("leases could not be renewed: %s", error)
 
     def until_next_round(self) -> float | None:
         """Seconds until leases must be renewed or reports may be overdue; None when there is nothing to keep."""
@@ -173,7 +194,10 @@ class WorkerCalls:
         """See Client.release."""
         request = _requests.release(self.experiment, request_id or new_request_id(), lease, checkpoint, length)
         self._forget(lease)
-        reply = yield from self.call(_rpcs.RELEASE, request, limit)
+        try:
+            reply = yield from self.call(_rpcs.RELEASE, request, limit)
+        except NotFound as error:
+            return _lost_with_its_trial(lease, error)
         return Verdict.from_proto(reply.verdicts[0])
 
     def fail(
@@ -187,23 +211,44 @@ class WorkerCalls:
         """See Client.fail."""
         request = _requests.fail(self.experiment, request_id or new_request_id(), lease, outcome, message)
         self._forget(lease)
-        reply = yield from self.call(_rpcs.FAIL, request, limit)
+        try:
+            reply = yield from self.call(_rpcs.FAIL, request, limit)
+        except NotFound as error:
+            return _lost_with_its_trial(lease, error)
         return Verdict.from_proto(reply.verdict)
+
+    def forgotten(self, lease: Lease) -> Flow[Verdict]:
+        """What a report comes to that the service was set back behind: the lease is lost, and there is other work.
+
+        If the service still knows the lease, the trial is given back, so that its loss does not cost it a restart.
+        """
+        _log.warning("the service has lost the latest results of trial %d: its store was set back", lease.trial)
+        try:
+            yield from self.release(lease, limit=self.config.farewell_timeout)
+        except RungwayError as error:
+            _log.info("trial %d could not be given back: %s", lease.trial, error)
+        return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
 
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
 
 
-def is_forgotten(error: RungwayError) -> bool:
-    """Whether the service has no such trial, though it handed it out: its store lost its last moments in a crash."""
+def is_forgotten(error: RungwayError, last_length: int, request: search_service_pb2.TellRequest) -> bool:
+    """Whether a tell was refused because the service was set back: its store lost its last moments in a crash.
+
+    It then has no such trial though it handed it out, or an earlier end of the assignment than `last_length`, to which
+    it had said that the trial may go on.
+    """
+    if error.reason == "LENGTH_BEYOND_ASSIGNMENT":
+        return request.results[0].reports[-1].length <= last_length
     return error.reason == "TRIAL_NOT_FOUND"
 
 
-def forgotten(lease: Lease) -> Verdict:
-    """What a report on such a trial comes to: the lease is lost, and there is other work."""
-    _log.warning("the service knows nothing of trial %d any more: its store has lost it", lease.trial)
-    return Verdict(lease, Decision.SUPERSEDED, Explanation(Reason.LEASE_LOST, text="the store has lost this trial"))
+def _lost_with_its_trial(lease: Lease, error: NotFound) -> Verdict:
+    if error.reason != "TRIAL_NOT_FOUND":
+        raise error
+    return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
 
 
 def _untold(result: Result) -> Result | None:

@@ -6,6 +6,7 @@ the service executes it once and gives the same answer.
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 
@@ -17,8 +18,8 @@ from rungway._errors import OutcomeUnknown, RungwayError, Unavailable
 _log = logging.getLogger("rungway")
 
 _PASSING = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
-_FIRST_WARNING = 5.0
-_NEXT_WARNING = 30.0
+_WORTH_A_WORD = 5.0
+"""Seconds without an answer after which an outage is logged."""
 
 
 def passes(error: RungwayError) -> bool:
@@ -32,6 +33,39 @@ def passes(error: RungwayError) -> bool:
     return error.code in _PASSING
 
 
+class Outage:
+    """What a client says of a service that gives no answer: one line when it has lasted, one when it is over.
+
+    One for all calls of a client, so that many at once say it once.
+    """
+
+    def __init__(self, target: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._target = target
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._said = False
+
+    def failed(self, what: str, error: RungwayError) -> None:
+        """An attempt of a call got no answer."""
+        with self._lock:
+            if self._since is None:
+                self._since = self._clock()
+            seconds = self._clock() - self._since
+            if self._said or seconds < _WORTH_A_WORD:
+                return
+            self._said = True
+        _log.warning("%s gives no answer to %s since %.0f s, trying on: %s", self._target, what, seconds, error)
+
+    def answered(self) -> None:
+        """An attempt got one."""
+        with self._lock:
+            since, said = self._since, self._said
+            self._since, self._said = None, False
+        if said and since is not None:
+            _log.warning("%s answers again after %.0f s", self._target, self._clock() - since)
+
+
 class Retry:
     """The attempts of one logical call: `timeout()` before each, `delay_after(error)` after each that failed."""
 
@@ -42,12 +76,14 @@ class Retry:
         *,
         limit: float | None,
         request_id: str | None = None,
+        outage: Outage | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`what` names the call, `limit` are the seconds for all attempts (None = no limit).
 
-        A call that changes something has a `request_id` (maybe empty), one that only reads has None.
+        A call that changes something has a `request_id` (maybe empty), one that only reads has None. `outage` is told
+        of every attempt.
         """
         self._config = config
         self._what = what
@@ -59,7 +95,7 @@ class Retry:
         self._attempts = 0
         self._ceiling = config.backoff_initial
         self._maybe_executed = False
-        self._next_warning = _FIRST_WARNING
+        self._outage = outage or Outage(config.target, clock)
 
     @property
     def elapsed(self) -> float:
@@ -77,19 +113,19 @@ class Retry:
         self._attempts += 1
         error.attempts = self._attempts
         if not passes(error):
+            self._outage.answered()
             raise error
+        self._outage.failed(self._what, error)
         self._maybe_executed |= error.code is not grpc.StatusCode.RESOURCE_EXHAUSTED
         delay = self._ceiling * self._rng() + (error.retry_after or 0.0)
         self._ceiling = min(self._ceiling * self._config.backoff_multiplier, self._config.backoff_max)
         if self._limit is not None and self.elapsed + delay >= self._limit:
             raise self._given_up(error) from error
-        self._warn(error)
         return delay
 
     def answered(self) -> None:
-        """Say so in the log when an outage that was complained about is over."""
-        if self._next_warning > _FIRST_WARNING:
-            _log.warning("%s answers again after %.0f s", self._config.target, self.elapsed)
+        """The last attempt was answered."""
+        self._outage.answered()
 
     def _given_up(self, error: RungwayError) -> RungwayError:
         changes = self._request_id is not None
@@ -106,14 +142,3 @@ class Retry:
         if isinstance(final, OutcomeUnknown):
             final.request_id = self._request_id or ""
         return final
-
-    def _warn(self, error: RungwayError) -> None:
-        if self.elapsed >= self._next_warning:
-            _log.warning(
-                "%s gives no answer to %s since %.0f s, trying on: %s",
-                self._config.target,
-                self._what,
-                self.elapsed,
-                error,
-            )
-            self._next_warning = self.elapsed + _NEXT_WARNING

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rungway import _rpcs
-from rungway._calls import WorkerCalls, forgotten, is_forgotten
+from rungway._calls import WorkerCalls, is_forgotten
 from rungway._errors import Diverged, InvalidArgument, InvalidConfiguration, NotFound, Preempted, RungwayError
 from rungway._flow import Flow
 from rungway._models import Assignment, Lease, Report, Verdict
@@ -158,9 +158,9 @@ class Run:
                 reply = yield from self._calls.call(_rpcs.TELL, request, limit)
             except _REFUSALS as error:
                 self._outbox.answered()
-                if not is_forgotten(error):
+                if not is_forgotten(error, self._to_length, request):
                     raise
-                self._take(forgotten(self.lease))
+                self._take((yield from self._calls.forgotten(self.lease)))
             else:
                 self._outbox.answered()
                 self._take(Verdict.from_proto(reply.verdicts[0]))

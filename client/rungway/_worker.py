@@ -1,6 +1,5 @@
 """A trial in a training loop, and the thread that keeps leases alive meanwhile."""
 
-import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -8,13 +7,10 @@ from typing import Self
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
-from rungway._errors import RungwayError
 from rungway._grpc import SyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
 from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured, log_cured
-
-_log = logging.getLogger("rungway")
 
 
 class TrialRun(Run):
@@ -112,15 +108,10 @@ class LeaseKeeper:
         while (pause := self._pause_or_end()) is not None:
             if self._closed.wait(pause):
                 return
-            try:
-                self._driver.run(self._calls.renew())
+            if self._driver.run(self._calls.renew()):
                 for run in self._calls.leases.holders():
                     if isinstance(run, TrialRun):
                         run.tell_overdue()
-            except RungwayError as error:
-                if self._closed.is_set():
-                    return
-                _log.warning("leases could not be renewed: %s", error)
 
     def _pause_or_end(self) -> float | None:
         with self._lock:

@@ -5,7 +5,7 @@
   everything that can be seen of the search is the same.
 - A call that begins after another has ended has the later revision; no two changes share one, and there are no more
   revisions than changes.
-- No more trials and leases than planned; no fencing number is given twice; no lease lapses before the deadline that its
+- No more trials and leases than planned; no lease is given twice; no lease lapses before the deadline that its
   worker was told.
 
 Where Redis has lost acknowledged writes the search goes on from an earlier state: what was lost is counted, and the
@@ -62,7 +62,7 @@ def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findin
         lapses=[event.time.timestamp() - deadlines[lease] for lease, event in replay.lapses if lease is not None],
         problems=[*tellings.problems, *([replay.problem] if replay.problem else [])],
     )
-    found.problems += [f"fence {fence} was given twice" for fence in fences_given_twice(calls)]
+    found.problems += [f"trial and fence {lease} were given twice" for lease in leases_given_twice(calls)]
     if found.duplicated:
         found.problems.append(f"taken twice: {tellings.duplicated[:3]}")
     if found.over_budget:
@@ -97,11 +97,11 @@ def _told_deadlines(calls: list[Call]) -> Iterator[tuple[Lease, float]]:
                 yield (item.lease.trial, item.lease.fence), item.lease_deadline.ToNanoseconds() / 1e9
 
 
-def fences_given_twice(calls: list[Call]) -> list[int]:
-    """Fencing numbers that more than one ask was given."""
+def leases_given_twice(calls: list[Call]) -> list[Lease]:
+    """Leases that more than one ask was given: both workers could report under them."""
     asks = [call for call in calls if call.rpc == "Ask" and call.reply]
-    given = Counter(assignment.lease.fence for call in asks for assignment in call.reply.assignments)
-    return [fence for fence, count in given.items() if count > 1]
+    leases = [assignment.lease for call in asks for assignment in call.reply.assignments]
+    return [lease for lease, count in Counter((lease.trial, lease.fence) for lease in leases).items() if count > 1]
 
 
 def over_budget(remains: Remains) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.chaos.fleet import Fleet
 from tests.chaos.stage import Stage
 from tests.support.network import Link
+from tests.support.redis_topology import quietly, wait_for
 
 Fault = Callable[[Stage, Fleet, random.Random], str]
 """Does it, by the dice given, and says what it did."""
@@ -62,6 +63,25 @@ def cut_power_of_redis(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     return "power of Redis cut"
 
 
+def kill_primary(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
+    """SIGKILL the primary, have a replica take over, and start the dead one again: it follows."""
+    stage.struck = time.monotonic()
+    dead = stage.topology.kill_primary(stage.key)
+    stage.topology.wait_for_new_primary(dead, stage.key)
+    time.sleep(dice.uniform(0.5, 1.5))
+    dead.start()
+    wait_for(lambda: quietly(stage.topology.settled))
+    return "primary killed"
+
+
+def fail_over(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
+    """Have a replica take over in good order."""
+    stage.struck = time.monotonic()
+    stage.topology.failover(stage.key)
+    wait_for(lambda: quietly(stage.topology.settled))
+    return "failed over in good order"
+
+
 def spoil_redis_network(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """A bad network between the service and Redis."""
     return f"service to Redis {spoil(stage.redis_link, dice)}"
@@ -103,20 +123,17 @@ def spoil(link: Link, dice: random.Random, *, wait: bool = True) -> str:
     return f"{way} for {seconds:.1f} s"
 
 
-def take_service_away(seconds: float) -> Fault:
-    """SIGKILL every replica, and start them again after so many seconds."""
-
-    def fault(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
-        for replica in stage.replicas:
-            replica.kill()
-        time.sleep(seconds)
-        for replica in stage.replicas:
-            replica.begin()
-        for replica in stage.replicas:
-            replica.wait()
-        return f"no service for {seconds:g} s"
-
-    return fault
+def take_service_away(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
+    """SIGKILL every replica, and start them again when nearly all the time of the run is over."""
+    seconds = stage.seconds * 0.9
+    for replica in stage.replicas:
+        replica.kill()
+    time.sleep(seconds)
+    for replica in stage.replicas:
+        replica.begin()
+    for replica in stage.replicas:
+        replica.wait()
+    return f"no service for {seconds:.0f} s"
 
 
 LEASE_SECONDS = 2.0

@@ -6,6 +6,7 @@ are there. Results between rungs have no event; they touch their own trial alone
 """
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,9 @@ from tests.chaos.remains import Remains
 from tests.chaos.tellings import Lease, Telling, Tellings
 from tests.model.pair import plain
 from tests.model.reference import ReferenceModel
+
+CLOCK_SECONDS = 0.1
+"""How far the machine's two clocks may drift apart within a run."""
 
 
 class Mismatch(Exception):
@@ -151,7 +155,7 @@ class Replay:
         self._tell_rest(event, event.trial)
         held = self._held[event.trial]
         possible = self._endings.get(held, [])
-        causes = [call for call in possible if event.kind in _kinds(call)]
+        causes = [call for call in possible if event.kind in _kinds(call) and _at_the_time(call, event)]
         if causes:
             possible.remove(causes[0])
             self._end_by_call(event, causes[0])
@@ -242,10 +246,17 @@ def _counts(call: Call) -> bool:
     return call.reply is not None and _verdict(call).decision != trial_pb2.DECISION_SUPERSEDED
 
 
+def _at_the_time(call: Call, event: Event) -> bool:
+    """Whether an answered call can be the cause: where Redis has lost it, its lease lapsed later instead."""
+    moment = event.time.timestamp() - (time.time() - time.monotonic())
+    return call.ended is None or call.begun - CLOCK_SECONDS <= moment <= call.ended + CLOCK_SECONDS
+
+
 def _kinds(call: Call) -> tuple[str, ...]:
     """The events that a release or failure may cause."""
     if call.rpc == "Release" or call.request.outcome == trial_pb2.OUTCOME_PREEMPTED:
-        return ("release",)
+        too_often = _counts(call) and _verdict(call).explanation.reason != trial_pb2.REASON_PREEMPTED
+        return ("retry", "failed") if too_often else ("release",)
     if call.request.outcome == trial_pb2.OUTCOME_INVALID:
         return ("invalid",)
     return ("retry", "failed") if call.request.outcome == trial_pb2.OUTCOME_TRANSIENT else ("failed",)

@@ -14,6 +14,7 @@ from typing import Any
 from rungway import Client, ClientConfig, ExperimentState, RungwayError
 from tests.chaos.calls import Recorded, read_histories
 from tests.chaos.checker import check
+from tests.chaos.faults import LEASE_SECONDS
 from tests.chaos.fleet import Fleet
 from tests.chaos.remains import Remains, fetch
 from tests.chaos.scenarios import Scenario
@@ -39,6 +40,7 @@ class Injected:
     what: str
     begun: float
     ended: float
+    """From here on the rest is to recover by itself."""
 
 
 @dataclass
@@ -112,12 +114,15 @@ class Run:
                 except Exception as error:  # told by the main thread
                     self._broken = error
                     return
-                self.outcome.faults.append(Injected(what, begun, time.monotonic()))
+                ended = self._stage.struck or time.monotonic()
+                self._stage.struck = None
+                self.outcome.faults.append(Injected(what, begun, ended))
 
     def _search(self, experiment: str, until: float) -> None:
         with self._calm:
             self._client.create_experiment(experiment, self._document(len(self.searches)))
             self._settle()
+        self._stage.key = f"rungway:{{default/{experiment}}}:meta"
         self._fleet.work_on(experiment)
         limit = until + SEARCH_SECONDS
         while experiment not in self.searches:
@@ -142,7 +147,7 @@ class Run:
             "hyperparameters": space,
             "searcher": searcher,
             "seed": self.outcome.seed + number,
-            "lease_seconds": self.scenario.lease_seconds,
+            "lease_seconds": max(LEASE_SECONDS, min(self.scenario.lease_seconds, self._stage.seconds / 10)),
             "max_restarts": 8,
         }
 
@@ -172,7 +177,7 @@ class Run:
 
 def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> tuple[Run, Recorded]:
     """Play it in a folder of its own, which keeps logs and histories. Its processes are gone afterwards."""
-    with staged(folder, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
+    with staged(folder, seconds, topology=scenario.topology, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
         targets = [stage.target(first) for first in range(scenario.replicas)]
         fleet = Fleet(folder, targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
         try:
@@ -196,7 +201,7 @@ def audited(stage: Stage, experiments: Iterable[str]) -> list[str]:
     rungway = Path(sys.executable).parent / "rungway"
     said = []
     for experiment in experiments:
-        command = [str(rungway), "audit", experiment, "--redis", stage.redis_url]
+        command = [str(rungway), "audit", experiment, "--redis", stage.store.direct_url]
         audit = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if audit.returncode:
             said.append(f"rungway audit {experiment}: {audit.stdout}{audit.stderr}")
@@ -218,6 +223,8 @@ def judge(run: Run, recorded: Recorded) -> None:
         outcome.over_budget += found.over_budget
         outcome.lapses += found.lapses
         outcome.problems += [f"{experiment}: {problem}" for problem in found.problems]
+    if run.scenario.keeps_leases and outcome.lapses:
+        outcome.problems.append(f"{len(outcome.lapses)} leases lapsed though no worker failed")
     answered = sorted(call.ended for call in calls if call.ended is not None)
     for fault in outcome.faults:
         place = bisect.bisect(answered, fault.ended)

@@ -18,6 +18,9 @@ class Scenario:
     share: float
     """Its part of the time of a run of all scenarios."""
     loses: bool = False
+    keeps_leases: bool = False
+    """Whether no lease may lapse: no worker fails, and none is cut off from a service that others reach."""
+    topology: str = "standalone"
     fsync: str = "everysec"
     replicas: int = 2
     workers: int = 6
@@ -37,15 +40,54 @@ _ANYTHING = (
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("replica-kill", "replicas killed", (faults.kill_replica,), (0.3, 2.0), 1, replicas=3),
-        Scenario("replica-roll", "replicas rolled", (faults.roll_replicas,), (0.5, 2.0), 1, replicas=3),
+        Scenario(
+            "replica-kill", "replicas killed", (faults.kill_replica,), (0.3, 2.0), 1, replicas=3, keeps_leases=True
+        ),
+        Scenario(
+            "replica-roll", "replicas rolled", (faults.roll_replicas,), (0.5, 2.0), 1, replicas=3, keeps_leases=True
+        ),
+        Scenario(
+            "outage",
+            "no service for nearly all the time",
+            (faults.take_service_away,),
+            (2.0, 2.0),
+            6,
+            lease_seconds=60.0,
+            keeps_leases=True,
+        ),
         Scenario("worker-kill", "workers killed", (faults.kill_worker,), (0.5, 2.0), 1),
         Scenario("worker-stop", "workers stopped past their lease", (faults.pause_worker,), (0.2, 1.0), 1),
-        Scenario("redis-kill", "Redis killed, fsync always", (faults.kill_redis,), (1.0, 4.0), 1, fsync="always"),
+        Scenario(
+            "redis-kill",
+            "Redis killed, fsync always",
+            (faults.kill_redis,),
+            (1.0, 4.0),
+            1,
+            fsync="always",
+            keeps_leases=True,
+        ),
         Scenario(
             "redis-kill-everysec", "Redis killed, fsync everysec", (faults.kill_redis,), (1.0, 4.0), 1, loses=True
         ),
         Scenario("redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (1.0, 2.5), 1, loses=True),
+        Scenario(
+            "sentinel-failover",
+            "primary killed, or set aside, under Sentinel",
+            (faults.kill_primary, faults.kill_primary, faults.fail_over),
+            (2.0, 5.0),
+            1.5,
+            loses=True,
+            topology="sentinel",
+        ),
+        Scenario(
+            "cluster-failover",
+            "primary killed, or set aside, in a Cluster",
+            (faults.kill_primary, faults.kill_primary, faults.fail_over),
+            (2.0, 5.0),
+            1.5,
+            loses=True,
+            topology="cluster",
+        ),
         Scenario("redis-network", "service to Redis", (faults.spoil_redis_network,), (0.3, 1.5), 1),
         Scenario("mixed", "all of the above that lose nothing", _ANYTHING, (0.2, 1.0), 1, fsync="always"),
         Scenario("worker-network", "workers to service", (faults.spoil_worker_network,), (0.3, 1.5), 1),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.redis_node import RedisNode
 from tests.support.network import Link, link_to
 from tests.support.redis_server import free_port
+from tests.support.redis_topologies import start
+from tests.support.redis_topology import Topology
 from tests.support.service import Service
 
 SERVE = ("--redis-timeout", "1", "--drain-notice", "0.2")
@@ -59,17 +61,50 @@ class Replica:
             raise RuntimeError(f"`rungway serve` ended by itself with {code}:\n{self._service.log()}")
 
 
+@dataclass(frozen=True)
+class Store:
+    """A Redis, or several that belong together."""
+
+    url: str
+    """For the service: through the network that may go bad."""
+    direct_url: str
+    node: RedisNode | None = None
+    link: Link | None = None
+    topology: Topology | None = None
+
+
 @dataclass
 class Stage:
     """All of it, running. Every way is a `Link`, which can be a bad network."""
 
-    redis: RedisNode
-    redis_link: Link
-    redis_url: str
-    """Past the bad network."""
+    store: "Store"
     replicas: list[Replica]
-    links: list[Link] = field(default_factory=list)
+    links: list[Link]
     """From the workers to each replica."""
+    seconds: float
+    """How long the run is to last."""
+    key: str = ""
+    """A key of the search under way: a Cluster has many primaries, and this one's is meant."""
+    struck: float | None = None
+    """When a fault struck from which the stage must recover by itself (monotonic clock)."""
+
+    @property
+    def redis(self) -> RedisNode:
+        """The one Redis."""
+        assert self.store.node
+        return self.store.node
+
+    @property
+    def redis_link(self) -> Link:
+        """The network between the service and the one Redis."""
+        assert self.store.link
+        return self.store.link
+
+    @property
+    def topology(self) -> Topology:
+        """The many Redis."""
+        assert self.store.topology
+        return self.store.topology
 
     def target(self, first: int = 0) -> str:
         """How a client reaches the service, beginning with one of the replicas."""
@@ -84,20 +119,31 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, *, fsync: str, replicas: int) -> Iterator[Stage]:
+def staged(folder: Path, seconds: float, *, topology: str, fsync: str, replicas: int) -> Iterator[Stage]:
     """A Redis with an append-only file and so many replicas; all processes are killed at the end."""
     with ExitStack() as stack:
-        (folder / "redis").mkdir()
-        redis = RedisNode(folder / "redis", fsync)
-        stack.callback(redis.kill)
-        redis.start()
-        redis_link = stack.enter_context(link_to(redis.port))
-        url = f"redis://127.0.0.1:{redis_link.port}/0"
-        running = [Replica(folder / f"service {number}", url) for number in range(replicas)]
+        store = single(folder / "redis", fsync, stack) if topology == "standalone" else several(topology, fsync, stack)
+        running = [Replica(folder / f"service {number}", store.url) for number in range(replicas)]
         for replica in running:
             stack.callback(replica.kill)
             replica.begin()
         for replica in running:
             replica.wait()
         links = [stack.enter_context(link_to(replica.port)) for replica in running]
-        yield Stage(redis, redis_link, f"redis://127.0.0.1:{redis.port}/0", running, links)
+        yield Stage(store, running, links, seconds)
+
+
+def single(folder: Path, fsync: str, stack: ExitStack) -> Store:
+    """One Redis behind a network of its own."""
+    node = RedisNode(folder, fsync)
+    stack.callback(node.kill)
+    node.start()
+    link = stack.enter_context(link_to(node.port))
+    return Store(f"redis://127.0.0.1:{link.port}/0", f"redis://{node.address}/0", node, link)
+
+
+def several(topology: str, fsync: str, stack: ExitStack) -> Store:
+    """Primaries and replicas, reached directly: they tell each other's addresses."""
+    options = {"appendonly": "yes", "appendfsync": fsync}
+    running = stack.enter_context(start(topology, options))
+    return Store(running.url, running.url, topology=running)

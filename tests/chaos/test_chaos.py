@@ -112,9 +112,9 @@ def two_decisions_the_other_way_round(history: History) -> None:
 
 
 @planting
-def a_fence_given_twice(history: History) -> None:
+def a_lease_given_twice(history: History) -> None:
     first, second = history.asks()[2:4]
-    second.reply.assignments[0].lease.fence = first.reply.assignments[0].lease.fence
+    second.reply.assignments[0].lease.CopyFrom(first.reply.assignments[0].lease)
 
 
 @planting

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from redis import Redis
 
+from rungway import Client
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
@@ -212,3 +213,17 @@ def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
                 assert calls_at_last.tell(experiment, lease, (1, 0.5), request_id=tell_id) == verdict
                 assert calls_at_last.ask(experiment, request_id=ask_id) == asked
                 assert [report.metric for report in calls_at_last.trial(experiment, 0).curve] == [0.5]
+
+
+def test_a_loop_that_gives_every_trial_back_comes_to_an_end(redis_url: str) -> None:
+    experiment, rounds = unique_name("breaks"), 0
+    with services(redis_url) as (service,), calls_to(service) as calls:
+        calls.create(experiment, config("single", max_restarts=2))
+        with Client(service.address, experiment=experiment) as client:
+            for trial in client.trials():
+                with trial:
+                    rounds += 1
+        assert rounds == 13
+        trial_at_last = calls.trial(experiment, 0)
+        assert trial_at_last.state == trial_pb2.TRIAL_STATE_FAILED
+        assert "given back again and again" in trial_at_last.message

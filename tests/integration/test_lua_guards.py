@@ -96,7 +96,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
     proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
         "create": [["other", now, "q", "print", '{"brackets":[]}', "{}", "{}", "[]", 1, 2, *proposals]],
-        "ask": [[uid, now, "q", 20, "w", "", ""], [uid, now, "q", 64, "w", 40, "", *proposals]],
+        "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *proposals]],
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
         "release": [release],

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis import Redis
 
-from rungway_server.domain.decisions import Decision, Reason
+from rungway_server.domain.decisions import AskStatus, Decision, Reason
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
@@ -64,3 +64,29 @@ async def test_a_lease_lost_in_a_crash_is_never_given_again(
     assert (await say(store, ref, given.lease, 1, 0.5))[0] is Decision.PAUSE
     (trial,) = await store.trials(ref, [given.lease.trial], curve=True)
     assert [report.metric for report in trial.curve] == [0.5]
+
+
+async def test_after_an_outage_workers_have_a_chance_to_renew_first(
+    link: Link, store: RedisStore, ref: ExperimentRef
+) -> None:
+    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
+    (held,) = await take(store, ref)
+    await asyncio.sleep(1.1)
+    link.go_down()
+    with pytest.raises(StoreUnavailable):
+        await store.heartbeat(ref, [held.lease])
+    link.heal()
+    early = await store.ask(ref, "", 1, "another")
+    assert (early.status, early.retry_after_ms) == (AskStatus.WAIT, 1000)
+    assert await say(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+
+
+async def test_a_worker_that_died_in_an_outage_is_replaced_a_lease_after_it(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
+    await stored(store, ref, plan(trials=1), lease_seconds=0.3)
+    await take(store, ref)  # by a store that has just been started
+    assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
+    await asyncio.sleep(0.4)
+    (again,) = await take(store, ref)
+    assert again.restarts == 1

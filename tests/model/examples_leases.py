@@ -4,6 +4,7 @@ import pytest
 
 from rungway_server.domain.decisions import (
     Decision,
+    ExperimentState,
     Outcome,
     Reason,
     TrialState,
@@ -105,13 +106,35 @@ def a_lapsed_lease_is_handed_out_again(start: Start) -> None:
 
 
 @example
+def a_trial_given_back_for_ever_ends(start: Start) -> None:
+    """Ten times in a row with nothing told are free, each further one is a restart; a result sets the count back."""
+    hand = start(async_plan(4, trials=1))
+    for _ in range(10):
+        assert hand.ask() == [0]
+        assert in_short(hand.release(0)) == "pause preempted"
+    hand.ask()
+    hand.tell(0, 0.5, at=1)
+    assert in_short(hand.release(0)) == "pause preempted"
+    for _ in range(10):
+        hand.ask()
+        assert in_short(hand.release(0)) == "pause preempted"
+    for restarts in range(1, MAX_RESTARTS + 1):
+        hand.ask()
+        assert in_short(hand.release(0)) == "pause retry"
+        assert hand.view(0).restarts == restarts
+    hand.ask()
+    assert in_short(hand.release(0)) == "stop failed"
+    assert hand.engine.tally().state is ExperimentState.DONE
+
+
+@example
 def fences_keep_up_with_the_clock(start: Start) -> None:
-    """16 per ms at least, whatever was handed out before: a store set back by a crash gives no number twice."""
+    """The time in microseconds at least: a store set back by a crash gives no number twice."""
     hand = start(async_plan(4, trials=3))
     hand.ask()
     hand.now = 4 * 10**12
     fences = [given.lease.fence for given in hand.answer(count=2).assignments]
-    assert fences == [16 * hand.now, 16 * hand.now + 1]
+    assert fences == [1000 * hand.now, 1000 * hand.now + 1]
 
 
 @example

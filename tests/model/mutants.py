@@ -37,7 +37,7 @@ MUTANTS = (
     _mutant(
         "fence does not keep up with the clock",
         "include/lease",
-        "math.max(tally.next_fence, x.now * FENCES_PER_MS)",
+        "math.max(tally.next_fence, x.micros)",
         "tally.next_fence",
     ),
     _mutant(
@@ -55,6 +55,8 @@ MUTANTS = (
         "restart(x, number, load_trial(x, number), 'lease lapsed')",
         "requeue(x, number, load_trial(x, number))",
     ),
+    _mutant("given back for ever", "include/give_back", "trial.returns > FREE_RETURNS", "false"),
+    _mutant("ten returns are free over a whole life", "include/give_back", "and 0 or", "and trial.returns or"),
     _mutant("seventeen reclaimed per ask", "ask", "reclaim(x, 16)", "reclaim(x, 17)"),
     _mutant(
         "one restart too many",

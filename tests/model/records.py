@@ -31,6 +31,7 @@ class TrialRecord:
     state: TrialState = TrialState.RUNNING
     rung: int = 0
     length: int = 0
+    from_length: int = 0
     fence: int = -1
     to_length: int = 0
     restarts: int = 0
@@ -42,6 +43,7 @@ class TrialRecord:
     worker: str = ""
     outcome: Outcome | None = None
     message: str = ""
+    returns: int = 0
     curve: list[Report] = field(default_factory=list)
     parent: Parent | None = None
 

@@ -16,8 +16,8 @@ from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord
 
-FENCES_PER_MS = 16
-"""No fencing number is below this many times the time in ms."""
+FENCES_PER_MS = 1000
+"""No fencing number is below the time in microseconds."""
 
 
 class Search:
@@ -230,7 +230,7 @@ class Search:
         trial.state, trial.worker = TrialState.RUNNING, worker
         trial.fence = max(self.next_fence, now_ms * FENCES_PER_MS)
         self.next_fence = trial.fence + 1
-        trial.length = trial.checkpoint_length
+        trial.length = trial.from_length = trial.checkpoint_length
         trial.to_length = ladder.length(ladder.top if self.stops else trial.rung)
         self.deadlines[trial.number] = now_ms + self.lease_ms
         return Assignment(

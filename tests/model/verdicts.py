@@ -17,6 +17,9 @@ from tests.model.ladder import Standing
 from tests.model.records import TrialRecord
 from tests.model.search import Search, explain
 
+FREE_RETURNS = 10
+"""How often in a row a trial may be given back with nothing told before each time counts as a restart."""
+
 Judgement = tuple[Decision, Explanation]
 
 
@@ -109,15 +112,26 @@ def _end(
 
 
 def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
-    """The worker leaves; the trial waits in line, or ends with a stopped experiment."""
+    """The worker leaves; the trial waits in line, or ends with a stopped experiment. Too often with nothing told is as
+    bad as a failure that a retry may cure."""
+    trial.returns = 0 if trial.length > trial.from_length else trial.returns + 1
     if release.checkpoint:
         trial.checkpoint, trial.checkpoint_length = release.checkpoint, release.checkpoint_length
     if search.over:
         search.end_lease(trial, TrialState.STOPPED)
         trial.outcome = Outcome.STOPPED
+    elif trial.returns > FREE_RETURNS:
+        return _retry(search, trial, release.lease, "given back again and again with nothing told")
     else:
         search.end_lease(trial, TrialState.QUEUED)
     return Verdict(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))
+
+
+def _retry(search: Search, trial: TrialRecord, lease: Lease, message: str) -> Verdict:
+    standing = search.restart(trial, message)
+    if standing is None:
+        return Verdict(lease, Decision.PAUSE, explain(Reason.RETRY, trial))
+    return Verdict(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
 
 
 def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> Verdict:
@@ -132,9 +146,6 @@ def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome
             search.clone(trial.bracket, trial.rung - 1, trial.parent)
         return Verdict(lease, Decision.STOP, explain(Reason.INVALID, trial))
     if outcome is Outcome.TRANSIENT:
-        standing = search.restart(trial, message)
-        if standing is None:
-            return Verdict(lease, Decision.PAUSE, explain(Reason.RETRY, trial))
-    else:
-        standing = search.die(trial, outcome, message)
+        return _retry(search, trial, lease, message)
+    standing = search.die(trial, outcome, message)
     return Verdict(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))

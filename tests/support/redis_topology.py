@@ -52,6 +52,10 @@ class Topology:
         """Have a replica take over in good order; returns the new primary once it takes writes."""
         raise NotImplementedError(f"{self.name} has no replicas")
 
+    def settled(self) -> bool:
+        """Whether every node is there and all agree on who is who: one may be killed next."""
+        return all(node.alive for node in self.nodes)
+
     def kill_primary(self, key: str = "") -> Node:
         """SIGKILL the primary of the key; returns it, for `start`. Nothing is waited for."""
         node = self.primary(key)

@@ -398,3 +398,36 @@ def test_a_told_and_ended_lease_is_not_renewed(server: ScriptedServer, client: C
     time.sleep(0.3)
     assert server.requests("Heartbeat") == []
     assert got.trial == 0
+
+
+BEYOND = Abort(grpc.StatusCode.INVALID_ARGUMENT, reason="LENGTH_BEYOND_ASSIGNMENT")
+UNKNOWN = Abort(grpc.StatusCode.NOT_FOUND, reason="TRIAL_NOT_FOUND")
+
+
+@pytest.mark.parametrize("refusal", [BEYOND, UNKNOWN])
+def test_a_service_that_was_set_back_costs_the_trial_and_no_more(
+    server: ScriptedServer, client: Client, refusal: Abort
+) -> None:
+    server.on("Ask", assigned(assignment(0)))
+    given = client.ask()
+    assert given
+    going_on = client.tell(given, 0.5).next
+    assert going_on
+    server.on("Tell", refusal)
+    server.on("Release", UNKNOWN)
+    verdict = client.tell(going_on, 0.4)
+    assert (verdict.decision, verdict.reason) == (Decision.SUPERSEDED, "lease_lost")
+    assert [request.releases[0].lease.trial for request in server.requests("Release")] == [0]
+    server.on("Fail", UNKNOWN)
+    assert client.fail(given, Outcome.ERROR).decision is Decision.SUPERSEDED
+    assert client.release(given).decision is Decision.SUPERSEDED
+
+
+def test_a_length_beyond_what_was_allowed_is_the_callers_fault(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0)))
+    given = client.ask()
+    assert given
+    server.on("Tell", BEYOND)
+    with pytest.raises(rungway.InvalidArgument):
+        client.tell(given, 0.5, length=given.last_length + 1)
+    assert server.requests("Release") == []

@@ -413,3 +413,44 @@ def test_a_heartbeat_that_crosses_the_last_report_changes_nothing(
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.INFO, "rungway"):
         yield
+
+
+def test_a_service_that_was_set_back_ends_the_trial_and_the_loop_goes_on(
+    server: ScriptedServer, client: Client, ladder: Ladder
+) -> None:
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1)), DONE)
+    seen = []
+    for trial in client.trials():
+        with trial:
+            for epoch in trial.lengths():
+                if trial.number == 0 and epoch == 4:  # it was promoted, and the service knows nothing of that any more
+                    server.on("Tell", Abort(grpc.StatusCode.INVALID_ARGUMENT, reason="LENGTH_BEYOND_ASSIGNMENT"))
+                if not trial.report(epoch, 1 / epoch, checkpoint="c"):
+                    break
+            assert trial.verdict is not None
+            seen.append((trial.number, trial.verdict.reason))
+            server.on("Tell", ladder.tell)
+    assert seen == [(0, "lease_lost"), (1, "completed")]
+    assert len(server.requests("Release")) == 1
+
+
+def test_many_calls_in_one_outage_say_so_once(
+    server: ScriptedServer,
+    connect: Callable[..., Client],
+    ladder: Ladder,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rungway._retry._WORTH_A_WORD", 0.1)
+    client = connect()
+    server.on("Ask", assigned(assignment(0, lease_seconds=0.3)))
+    with client.trial() as trial:
+        server.on("Heartbeat", *[Abort(grpc.StatusCode.UNAVAILABLE)] * 20, heartbeat(trial_pb2.DECISION_CONTINUE))
+        server.on("Tell", *[Abort(grpc.StatusCode.UNAVAILABLE)] * 20, ladder.tell)
+        trial.report(3, 0.5)
+        until(lambda: len(server.requests("Heartbeat")) > 20)
+    outage = [record.message.partition(" ")[2] for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [text.split(" to ")[0].split(" after ")[0] for text in outage[:2]] == ["gives no answer", "answers again"]
+    assert (
+        sum("gives no answer" in text for text in outage) <= 2
+    )  # heartbeats and reports fail side by side, not in turn

@@ -5,13 +5,14 @@ an experiment was deleted and created anew.
 """
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import NewerSchema, UnknownExperiment
+from rungway_server.domain.errors import NewerSchema, StoreUnavailable, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
@@ -76,10 +77,15 @@ class KnownExperiments:
         self._lanes = lanes
         self._scripts = scripts
         self._known: dict[ExperimentRef, Known] = {}
+        self._answers_since: float | None = time.monotonic()
 
     async def find(self, ref: ExperimentRef) -> Known:
         """The experiment, from memory where it can."""
         return self._known.get(ref) or await self._read(ref)
+
+    def answers_for(self) -> float:
+        """Seconds since this server could first reach Redis, or could again."""
+        return 0.0 if self._answers_since is None else time.monotonic() - self._answers_since
 
     def forget(self, ref: ExperimentRef) -> None:
         """Drop what is remembered."""
@@ -97,7 +103,7 @@ class KnownExperiments:
             known = await self.find(ref)
             keys = known.keys if rungs else fixed_keys(ref)
             given = await args(known) if callable(args) else args
-            answer = await self._scripts.run(script, keys, [known.definition.uid, *given])
+            answer = await self._run(script, keys, [known.definition.uid, *given])
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
@@ -105,6 +111,16 @@ class KnownExperiments:
     async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
         await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
+        try:
+            answer = await self._scripts.run(script, keys, args)
+        except StoreUnavailable:
+            self._answers_since = None
+            raise
+        if self._answers_since is None:
+            self._answers_since = time.monotonic()
+        return answer
 
     async def _read(self, ref: ExperimentRef) -> Known:
         meta, index = fixed_keys(ref)[0], index_key(ref.namespace)

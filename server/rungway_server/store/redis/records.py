@@ -62,6 +62,7 @@ class TrialRecord:
     worker: str
     created: int
     log: list[str]
+    returns: int
     parent: Any
 
     @classmethod

@@ -41,6 +41,9 @@ from rungway_server.store.redis.proposals import at_creation, clones, proposals
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.scripts import Transform
 
+_GRACE_SECONDS = 15.0
+"""Longer than clients wait before they try again."""
+
 
 class RedisStore(RedisReads):
     """Implements `rungway_server.service.port.Store`.
@@ -109,7 +112,9 @@ class RedisStore(RedisReads):
         async def args(known: Known) -> list[str | int]:
             numbers = known.reserve(count) if missing is None else known.bring(missing, count)
             brought = await proposals(known.definition.config, numbers)
-            return [_time(now_ms), request_id, count, worker, numbers.start if numbers else "", cloned, *brought]
+            reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
+            first = numbers.start if numbers else ""
+            return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, *brought]
 
         asked.asking += count
         try:
@@ -123,6 +128,10 @@ class RedisStore(RedisReads):
                     return _asked(request_id, answer, known)
         finally:
             asked.asking -= count
+
+    def _may_reclaim(self, known: Known) -> bool:
+        """After an outage a lapsed lease says nothing of its worker, who could not renew it: it gets a chance first."""
+        return self._experiments.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
 
     async def tell(
         self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None

@@ -61,7 +61,7 @@ def no_trial_is_in_two_places(stored: Stored) -> Iterator[str]:
 
 def fencing_numbers_are_unique(stored: Stored) -> Iterator[str]:
     """No two trials have the same fencing number, and each is below the next one to be given."""
-    first, following = stored.created_ms * 16, stored.tally["next_fence"]
+    first, following = stored.created_ms * 1000, stored.tally["next_fence"]
     seen: dict[int, int] = {}
     for number, trial in stored.trials.items():
         if trial.parent and trial.fence == 0 and trial.state == "queued":

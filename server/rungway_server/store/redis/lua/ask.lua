@@ -3,8 +3,8 @@
 -- Promise: never more than max_trials valid trials, never more leases than the cap, no trial twice; nothing waits that
 -- could be handed out.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 number of the first proposal below
---        7 configurations of clones by number (JSON) or ''  8… proposals (JSON)
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = lapsed leases may be taken back
+--        7 number of the first proposal below  8 configurations of clones by number (JSON) or ''  9… proposals (JSON)
 -- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms},
 --         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
 --         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
@@ -41,10 +41,10 @@ if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_st
 if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
 
 for b = 0, #x.plan.brackets - 1 do read_sizes(x, b) end
-take_proposals(x, tonumber(ARGV[6]), 8)
+take_proposals(x, tonumber(ARGV[7]), 9)
 if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
-take_clones(x, ARGV[7])
-reclaim(x, 16)
+take_clones(x, ARGV[8])
+if ARGV[6] == '1' then reclaim(x, 16) end
 
 local wanted = clones_wanted(x, count)
 if wanted then
@@ -75,7 +75,7 @@ local retry_ms = 1000
 if #answer == 4 then
   settle(x)
   local first = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
-  if first[2] then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
+  if first[2] and ARGV[6] == '1' then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
 else
   answer[2], answer[3], answer[4] = tally.revision + 1, tally.next_trial, tally.proposed
   remember(x, request, print, answer)

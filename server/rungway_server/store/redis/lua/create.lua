@@ -8,7 +8,6 @@
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
 --- @include "clock"
---- @include "fences"
 local META, CONFIGS, QUEUE = KEYS[1], KEYS[3], KEYS[12]
 local queued = tonumber(ARGV[10])
 local uid, now, request, print, plan = ARGV[1], ARGV[2], ARGV[3], ARGV[4], cjson.decode(ARGV[5])
@@ -22,7 +21,7 @@ end
 
 now = clock(now)
 local tally = {
-  state = 'running', revision = 1, next_trial = 0, next_fence = now * FENCES_PER_MS, next_entry = 0, proposed = #ARGV - 10 - queued, trained = 0,
+  state = 'running', revision = 1, next_trial = 0, next_fence = now * 1000, next_entry = 0, proposed = #ARGV - 10 - queued, trained = 0,
   started = {}, live = {}, passed = {}, states = {}, generation = 0, since = now,
 }
 for b, bracket in ipairs(plan.brackets) do

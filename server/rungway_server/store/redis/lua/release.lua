@@ -1,5 +1,5 @@
 #!lua
--- Puts trials back in line at no cost.
+-- Puts trials back in line at no cost (see include/give_back.lua for the limit of that).
 -- Promise: the next ask hands them out again, with their last checkpoint; every item is checked before any is taken.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id, then for each: trial  fence  checkpoint  checkpoint length
@@ -11,7 +11,10 @@
 --- @include "event"
 --- @include "rung"
 --- @include "ready"
+--- @include "place"
+--- @include "place_stop"
 --- @include "lease"
+--- @include "die"
 --- @include "request"
 --- @include "settle"
 --- @include "verdict"
@@ -31,6 +34,7 @@ for at = 4, #ARGV, 4 do
   if reused then return { 'reused' } end
   item.known = known
   if item.held and item.length > trial.length then return { 'checkpoint_length', #items, trial.length } end
+  if item.held and not known then read_sizes(x, trial.bracket) end
   items[#items + 1] = item
 end
 

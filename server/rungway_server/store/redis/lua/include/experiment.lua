@@ -8,7 +8,8 @@ local function open_experiment(uid, now)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
   if not meta[1] then return nil, { 'missing' } end
   if meta[1] ~= uid then return nil, { 'stale' } end
-  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, sizes = {}, now = clock(now) }
+  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, sizes = {} }
+  x.now, x.micros = clock(now)
   x.live, x.queued, x.ready = redis.call('ZCARD', LEASES), redis.call('LLEN', LINE), redis.call('ZCARD', READY)
   x.wanted = redis.call('LLEN', QUEUE)
   redis.call('ZCARD', BEST)

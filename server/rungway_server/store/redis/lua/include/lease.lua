@@ -1,6 +1,5 @@
 -- Leases: the right to report on a trial until a deadline, with a fencing number that only grows. It keeps up with the
--- clock: a Redis that came back without its last moments must not give a number again that somebody still holds.
---- @include "fences"
+-- clock: a Redis without the last moments of another must not give a number again that somebody still holds.
 local function holds(trial, fence) return trial.state == 'running' and trial.fence == tonumber(fence) end
 
 local function renew(x, number)
@@ -12,7 +11,7 @@ end
 local function grant(x, number, trial, worker)
   local tally, b = x.tally, trial.bracket + 1
   set_state(x, trial, 'running')
-  trial.fence = math.max(tally.next_fence, x.now * FENCES_PER_MS)
+  trial.fence = math.max(tally.next_fence, x.micros)
   tally.next_fence = trial.fence + 1
   trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
   trial.to = rung_length(x, trial.bracket, trial.rung)

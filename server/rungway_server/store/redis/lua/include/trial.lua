@@ -2,7 +2,7 @@
 local FIELDS = {
   'state', 'bracket', 'rung', 'length', 'fence', 'from', 'to', 'restarts', 'checkpoint', 'checkpoint_length', 'metric',
   'best_key', 'best_metric', 'best_length', 'points', 'entries', 'request', 'print', 'verdict', 'outcome', 'message',
-  'worker', 'created', 'log', 'parent',
+  'worker', 'created', 'log', 'returns', 'parent',
 }
 
 local function unpack_trial(packed)
