@@ -126,6 +126,7 @@ def build_server(
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", int(shared_port)),  # else a taken port is an error, not a share of somebody's calls
+            ("grpc.max_concurrent_streams", 100),  # of one connection; gRPC clients keep further calls back themselves
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
         ],

@@ -1,8 +1,8 @@
 """One connection to Redis with many calls under way at once.
 
 redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
-waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). Calls made in one
-turn of the event loop leave together, and answers come back in the order of the calls.
+waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). Calls leave together
+when those before them are answered, so that a busy service reads and writes rarely; answers come in order.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Lane(asyncio.Protocol):
 
     def _put(self, command: Call) -> "asyncio.Future[Any]":
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
-        if not self._unsent:
+        if not self._calls:
             self._loop.call_soon(self._send)
         self._unsent.append(packed)
         answer: asyncio.Future[Any] = self._loop.create_future()
@@ -108,6 +108,8 @@ class Lane(asyncio.Protocol):
             _, answer = self._calls.popleft()
             if not answer.done():  # its caller may have been cancelled
                 answer.set_result(found)
+        if self._unsent and len(self._unsent) == len(self._calls):
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
