@@ -65,7 +65,6 @@ def cut_power_of_redis(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
 
 def kill_primary(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """SIGKILL the primary, have a replica take over, and start the dead one again: it follows."""
-    stage.struck = time.monotonic()
     dead = stage.topology.kill_primary(stage.key)
     stage.topology.wait_for_new_primary(dead, stage.key)
     time.sleep(dice.uniform(0.5, 1.5))
@@ -76,7 +75,6 @@ def kill_primary(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
 
 def fail_over(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """Have a replica take over in good order."""
-    stage.struck = time.monotonic()
     stage.topology.failover(stage.key)
     wait_for(lambda: quietly(stage.topology.settled))
     return "failed over in good order"

@@ -1,6 +1,5 @@
 """Runs one scenario: searches one after the other while faults are injected, and a check of each at the end."""
 
-import bisect
 import random
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class Injected:
     what: str
     begun: float
     ended: float
-    """From here on the rest is to recover by itself."""
+    by_itself: bool = False
+    """Whether the service had to recover while it went on, not at its end."""
 
 
 @dataclass
@@ -114,9 +115,7 @@ class Run:
                 except Exception as error:  # told by the main thread
                     self._broken = error
                     return
-                ended = self._stage.struck or time.monotonic()
-                self._stage.struck = None
-                self.outcome.faults.append(Injected(what, begun, ended))
+                self.outcome.faults.append(Injected(what, begun, time.monotonic(), self._stage.recovers_by_itself))
 
     def _search(self, experiment: str, until: float) -> None:
         with self._calm:
@@ -181,7 +180,8 @@ def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) ->
         targets = [stage.target(first) for first in range(scenario.replicas)]
         fleet = Fleet(folder, targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
         try:
-            with Client(config=ClientConfig(target=stage.direct, backoff_max=1.0)) as client:
+            patience = ClientConfig(target=stage.direct, backoff_max=1.0, total_timeout=seconds + SEARCH_SECONDS)
+            with Client(config=patience) as client:
                 run = Run(scenario, seed, stage, fleet, client)
                 try:
                     run.play(seconds)
@@ -226,7 +226,12 @@ def judge(run: Run, recorded: Recorded) -> None:
     if run.scenario.keeps_leases and outcome.lapses:
         outcome.problems.append(f"{len(outcome.lapses)} leases lapsed though no worker failed")
     answered = sorted(call.ended for call in calls if call.ended is not None)
-    for fault in outcome.faults:
-        place = bisect.bisect(answered, fault.ended)
-        if place < len(answered):
-            outcome.recovery.append(answered[place] - fault.ended)
+    outcome.recovery = [recovery(fault, answered) for fault in outcome.faults]
+
+
+def recovery(fault: Injected, answered: list[float]) -> float:
+    """Seconds from the end of a fault to the next answer; of one that goes away by itself, the longest silence."""
+    if not fault.by_itself:
+        return next((moment - fault.ended for moment in answered if moment > fault.ended), 0.0)
+    moments = [fault.begun, *(moment for moment in answered if fault.begun < moment < fault.ended), fault.ended]
+    return max(after - before for before, after in pairwise(moments))

@@ -85,8 +85,11 @@ class Stage:
     """How long the run is to last."""
     key: str = ""
     """A key of the search under way: a Cluster has many primaries, and this one's is meant."""
-    struck: float | None = None
-    """When a fault struck from which the stage must recover by itself (monotonic clock)."""
+
+    @property
+    def recovers_by_itself(self) -> bool:
+        """Whether a replica takes over where a primary falls."""
+        return self.store.topology is not None
 
     @property
     def redis(self) -> RedisNode:
