@@ -1,4 +1,6 @@
 # The image is for `rungway serve`. Give it a Redis by RUNGWAY_REDIS_URL; without one it keeps its state in /data.
+# It listens on all interfaces, and so it wants RUNGWAY_TLS_CERT, RUNGWAY_TLS_KEY and RUNGWAY_TOKENS=true, or
+# RUNGWAY_INSECURE=true where something else guards its port (docs/security.md).
 FROM python:3.12-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/rungway

@@ -23,12 +23,14 @@ from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_serv
 from rungway_server import logs
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.access import Guard
+from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
 from rungway_server.settings import PREFIX, Settings
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.fitness import inspect
 from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.quotas import RedisLedger
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
@@ -119,9 +121,12 @@ def build_server(
     lanes: Lanes, settings: Settings, stopping: asyncio.Event, *, shared_port: bool = False
 ) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
-    guard = Guard(RedisTokens(lanes) if settings.tokens else None)
+    store = RedisStore(lanes, request_window_ms=1000 * settings.request_window_seconds)
+    ledger = RedisLedger(lanes, store.scripts)
+    quotas = Quotas(ledger, store, _quota(settings))
+    guard = Guard(RedisTokens(lanes) if settings.tokens else None, quotas)
     server = grpc.aio.server(
-        interceptors=[AccessInterceptor(guard)],
+        interceptors=[AccessInterceptor(guard, max(1, settings.max_concurrent_rpcs // 4))],
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -131,13 +136,23 @@ def build_server(
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
         ],
     )
-    store = RedisStore(lanes, request_window_ms=1000 * settings.request_window_seconds)
+    frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
     tolerant: Any = TolerantServer(server)
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), tolerant)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, stopping), tolerant)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(frugal, stopping), tolerant)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
     return server
+
+
+def _quota(settings: Settings) -> Quota:
+    """The limits of namespaces for which no others are set."""
+    return Quota(
+        experiments=settings.quota_experiments,
+        trials=settings.quota_trials,
+        leases=settings.quota_leases,
+        calls_per_second=settings.quota_calls_per_second,
+    )
 
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> str:

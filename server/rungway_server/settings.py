@@ -84,6 +84,19 @@ class Settings(BaseSettings):
     """Listen beyond loopback although TLS or tokens are off: whoever reaches the port may then do everything, or read
     everything on the way."""
 
+    quota_experiments: int = Field(default=0, ge=0)
+    """Most experiments of a namespace; 0 = no limit, here and below. `rungway quota set` makes exceptions."""
+
+    quota_trials: int = Field(default=0, ge=0)
+    """Most trials of a namespace: the sum of max_trials of its experiments that are not over."""
+
+    quota_leases: int = Field(default=0, ge=0)
+    """Most leases of a namespace: the sum of max_concurrent_trials (max_trials, where that is 0) of its experiments
+    that are not over."""
+
+    quota_calls_per_second: int = Field(default=0, ge=0)
+    """Most calls of a namespace that this server takes (calls per second; as many at once after a quiet second)."""
+
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
     """The Redis that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster://; none =
     the embedded store in data_dir."""

@@ -20,7 +20,7 @@ from rungway_server.store.redis import RedisStore, scripts
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys, fixed_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua
-from rungway_server.store.redis.scripts import NAMES, Script, load_scripts
+from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import find_redis_server, redis_on_socket
 from tests.support.searches import stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
@@ -174,7 +174,7 @@ def test_the_scene_has_something_of_everything(scene: Scene) -> None:
     assert "ready" in empty or empty < {"requests:1"} | above
 
 
-@pytest.mark.parametrize("script", [name for name in NAMES if name != "unlist"])  # it uses no key of an experiment
+@pytest.mark.parametrize("script", [name for name in NAMES if name not in {"unlist", *LEDGER_NAMES}])
 def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene, client: Redis) -> None:
     """Either the script fails and has changed nothing, or it does not use that key and answers as if all were well."""
     failures, broken = [], 0
@@ -197,6 +197,23 @@ def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene
                 failures.append(f"{args[2:6]} with {key}: answered {answer}, not {whole}")
     assert failures == []
     assert broken, "no key mattered at all"
+
+
+@pytest.mark.parametrize(
+    ("script", "args"),
+    [("reserve", ["e", 2, 1, 9, 9, 9, ""]), ("settle_claim", ["e", 2, 1, "", 0, ""])],
+    ids=LEDGER_NAMES,
+)
+def test_a_ledger_of_a_wrong_type_stays_as_it_is(script: str, args: list[str | int], client: Redis) -> None:
+    key = "rungway:{guarded}:ledger"
+    client.delete(key)
+    assert client.eval(sources(client)[script].source, 1, key, *args)
+    client.delete(key)
+    client.set(key, "a text")
+    with pytest.raises(ResponseError):
+        client.eval(sources(client)[script].source, 1, key, *args)
+    assert client.get(key) == b"a text"
+    client.delete(key)
 
 
 def test_scripts_load_on_this_redis(client: Redis) -> None:

@@ -6,7 +6,7 @@ A command module imports typer and the standard library at its top and everythin
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, serve, simulate, tokens
+from rungway_server.cli import commands, healthcheck, quotas, serve, simulate, tokens
 
 app = typer.Typer(
     name="rungway",
@@ -36,3 +36,4 @@ app.command("stop")(commands.stop)
 app.command("delete")(commands.delete)
 app.command("audit")(commands.audit)
 app.add_typer(tokens.app, name="token")
+app.add_typer(quotas.app, name="quota")

@@ -5,6 +5,16 @@ from typing import Annotated
 
 import typer
 
+_SETTINGS = {
+    "redis": "redis_url",
+    "data": "data_dir",
+    "redis_timeout": "redis_timeout_seconds",
+    "request_window": "request_window_seconds",
+    "drain_notice": "drain_notice_seconds",
+    "drain": "drain_seconds",
+}
+"""The settings whose flags have shorter names."""
+
 
 def serve(
     *,
@@ -14,6 +24,10 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must show a certificate of these.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Listen beyond loopback without TLS or tokens.")] = None,
+    quota_experiments: Annotated[int | None, typer.Option(help="Most experiments of a namespace; 0 = any.")] = None,
+    quota_trials: Annotated[int | None, typer.Option(help="Most trials of its experiments together.")] = None,
+    quota_leases: Annotated[int | None, typer.Option(help="Most trials at once, together.")] = None,
+    quota_calls_per_second: Annotated[int | None, typer.Option(help="Most calls, on this server.")] = None,
     redis: Annotated[str | None, typer.Option(help="Use this Redis; with a password, set RUNGWAY_REDIS_URL.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     fsync: Annotated[str | None, typer.Option(help="Embedded store: sync to disk 'everysec' or 'always'.")] = None,
@@ -37,32 +51,8 @@ def serve(
     Every setting can also come from the environment: RUNGWAY_LISTEN, RUNGWAY_REDIS_URL, RUNGWAY_DATA_DIR, …; a flag
     wins. Exit codes: 0 after a drain, 1 when it could not start or its store died, 2 for a wrong setting.
     """
-    settings: dict[str, object] = {
-        "listen": listen,
-        "tokens": tokens,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "tls_client_ca": tls_client_ca,
-        "insecure": insecure,
-        "redis_url": redis,
-        "data_dir": data,
-        "fsync": fsync,
-        "workers": workers,
-        "reflection": reflection,
-        "redis_timeout_seconds": redis_timeout,
-        "redis_ca_file": redis_ca_file,
-        "redis_cert_file": redis_cert_file,
-        "redis_key_file": redis_key_file,
-        "unsafe_eviction": unsafe_eviction,
-        "request_window_seconds": request_window,
-        "max_message_bytes": max_message_bytes,
-        "max_concurrent_rpcs": max_concurrent_rpcs,
-        "drain_notice_seconds": drain_notice,
-        "drain_seconds": drain,
-        "log_level": log_level,
-        "log_format": log_format,
-    }
-    raise typer.Exit(_serve(settings))
+    given: dict[str, object] = dict(locals())  # every flag, and nothing else yet
+    raise typer.Exit(_serve({_SETTINGS.get(flag, flag): value for flag, value in given.items()}))
 
 
 def _serve(flags: dict[str, object]) -> int:

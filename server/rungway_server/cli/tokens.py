@@ -54,7 +54,7 @@ def create(
         raise typer.BadParameter("wanted either --namespace or --all-namespaces")
     lifetime = _milliseconds(expires)
     if namespace is not None:
-        _check(namespace)
+        check_name(namespace)
     token, text = make_token(namespace or EVERY_NAMESPACE, Role[role.name], name=name, lifetime_ms=lifetime)
     _with_tokens(redis, data, lambda tokens: tokens.add(token), new=True)
     if output is Output.JSON:
@@ -107,7 +107,8 @@ def _with_tokens(
     return with_redis(redis, data, on_tokens, new=new)
 
 
-def _check(namespace: str) -> None:
+def check_name(namespace: str) -> None:
+    """Ends the command unless this is a lawful name."""
     from rungway_server.domain.errors import InvalidInput
     from rungway_server.domain.names import check_namespace
 

@@ -12,6 +12,7 @@ RungwayError
 ├── ExperimentTooLarge      the experiment is larger than what is read at one moment
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
+├── QuotaExceeded           the namespace has, or does, as much as it may
 ├── StoreUnavailable        the store does not answer, or refuses writes
 └── ServiceStopping         this server is going away
 """
@@ -154,6 +155,19 @@ class PermissionDenied(RungwayError):
     """The token is valid and does not allow the call."""
 
     reason = "PERMISSION_DENIED"
+
+
+class QuotaExceeded(RungwayError):
+    """The namespace has, or does, as much as it may; `retry_seconds` where waiting alone helps."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, quota: str, *, most: int, used: int | None = None, retry_seconds: float | None = None) -> None:
+        what = quota.replace("_", " ")
+        taken = "" if used is None else f", of which the others take {used}"
+        advice = "repeat the call later" if retry_seconds else "delete or stop experiments, or ask for more"
+        super().__init__(f"the quota of the namespace is {most} {what}{taken}: {advice}", quota=quota, limit=str(most))
+        self.retry_seconds = retry_seconds
 
 
 class StoreUnavailable(RungwayError):

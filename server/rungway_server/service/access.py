@@ -11,6 +11,7 @@ from async_lru import alru_cache
 
 from rungway_server.domain.errors import PermissionDenied, Unauthenticated
 from rungway_server.domain.names import check_namespace
+from rungway_server.service.quotas import Quotas
 from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, now_ms, read_token
 
 DEFAULT_NAMESPACE = "default"
@@ -60,15 +61,22 @@ class TokenFinder(Protocol):
 
 
 class Guard:
-    """Admits calls, or refuses them. Without a `finder` tokens are off."""
+    """Admits calls, or refuses them. Without a `finder` tokens are off; without `quotas` calls are not counted."""
 
-    def __init__(self, finder: TokenFinder | None) -> None:
-        self._finder = finder
+    def __init__(self, finder: TokenFinder | None, quotas: Quotas | None = None) -> None:
+        self._finder, self._quotas = finder, quotas
         # Concurrent calls with the same token share one question to the store, and so do those of the next seconds.
         self._owner = alru_cache(maxsize=_MOST_REMEMBERED, ttl=REVOKED_WITHIN_SECONDS)(self._find_owner)
 
     async def admit(self, rpc: str, authorization: str, namespace: str) -> str:
-        """The namespace in which this call acts.
+        """The namespace in which this call acts, which pays for it. As `check`, or raises QuotaExceeded."""
+        found = await self.check(rpc, authorization, namespace)
+        if self._quotas:
+            await self._quotas.charge_call(found)
+        return found
+
+    async def check(self, rpc: str, authorization: str, namespace: str) -> str:
+        """The namespace in which this call may act.
 
         `rpc` is "package.Service/Method", `authorization` the header of that name and `namespace` the one named by
         the caller (both "" = not given). Raises Unauthenticated, PermissionDenied, InvalidInput or StoreUnavailable.

@@ -1,11 +1,13 @@
 """The access check in front of every gRPC service but health."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 
+from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.access import EXEMPT, REVOKED_WITHIN_SECONDS, Guard
 from rungway_server.transport import requests
 from rungway_server.transport.errors import Context, refuse
@@ -14,14 +16,18 @@ AUTHORIZATION = "authorization"
 NAMESPACE = "rungway-namespace"
 """Metadata by which callers name the namespace they mean, where they have a choice."""
 
+Serve = Callable[[Any, Context], Awaitable[None]]
 Handler = Any  # grpc.RpcMethodHandler; what its types say lacks half of its attributes
 
 
 class AccessInterceptor(grpc.aio.ServerInterceptor):
     """Asks the guard before each call; what it admits runs with the guard's namespace in `requests.NAMESPACE`."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, guard: Guard, most_streams: int) -> None:
+        """`most_streams`: how many streams a namespace may have open here. They last, and each takes one of the calls
+        that the server has in work at once, so that without a limit one namespace could take them all."""
+        self._guard, self._most_streams = guard, most_streams
+        self._streams: Counter[str] = Counter()
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
@@ -35,16 +41,37 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             if key in found:
                 found[key] = str(value)
 
-        async def admit() -> str:
-            return await self._guard.admit(rpc, found[AUTHORIZATION], found[NAMESPACE])
-
+        credentials = (rpc, found[AUTHORIZATION], found[NAMESPACE])
         try:
-            requests.NAMESPACE.set(await admit())
+            namespace = await self._guard.admit(*credentials)
         except Exception as error:
             return _like(handler, _refusal(error, rpc))
+        requests.NAMESPACE.set(namespace)
         if handler.unary_stream:
-            return handler._replace(unary_stream=_readmitted(handler.unary_stream, admit, rpc))
+            return handler._replace(unary_stream=self._stream(handler.unary_stream, namespace, credentials))
         return handler
+
+    def _stream(self, serve: Serve, namespace: str, credentials: tuple[str, str, str]) -> Serve:
+        """Counts a stream while it is open, and ends it soon after its token is revoked or expires."""
+
+        async def served(request: Any, context: Context) -> None:
+            if self._streams[namespace] >= self._most_streams:
+                await refuse(context, QuotaExceeded("streams", most=self._most_streams), credentials[0])
+            self._streams[namespace] += 1
+            call = asyncio.ensure_future(serve(request, context))
+            try:
+                while not (await asyncio.wait((call,), timeout=REVOKED_WITHIN_SECONDS))[0]:
+                    await self._guard.check(*credentials)
+            except Exception as error:
+                await refuse(context, error, credentials[0])
+            finally:
+                call.cancel()
+                self._streams[namespace] -= 1
+                if not self._streams[namespace]:
+                    del self._streams[namespace]
+            await call
+
+        return served
 
 
 def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:
@@ -52,25 +79,6 @@ def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:
         await refuse(context, error, rpc)
 
     return refused
-
-
-def _readmitted(
-    serve: Callable[[Any, Context], Awaitable[None]], admit: Callable[[], Awaitable[str]], rpc: str
-) -> Callable[[Any, Context], Awaitable[None]]:
-    """A stream may last for hours: it ends soon after its token is revoked or expires."""
-
-    async def served(request: Any, context: Context) -> None:
-        call = asyncio.ensure_future(serve(request, context))
-        try:
-            while not (await asyncio.wait((call,), timeout=REVOKED_WITHIN_SECONDS))[0]:
-                await admit()
-        except Exception as error:
-            await refuse(context, error, rpc)
-        finally:
-            call.cancel()
-        await call
-
-    return served
 
 
 def _like(handler: Handler, serve: Callable[..., Awaitable[None]]) -> Handler:

@@ -30,6 +30,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.ExperimentTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
@@ -90,6 +91,10 @@ def _details(error: errors.RungwayError) -> list[Message]:
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     if isinstance(error, errors.StoreUnavailable | errors.ServiceStopping):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_RETRY_SECONDS)))
+    if isinstance(error, errors.QuotaExceeded) and error.retry_seconds:
+        delay = Duration()
+        delay.FromNanoseconds(int(error.retry_seconds * 1e9) + 1)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return details
 
 

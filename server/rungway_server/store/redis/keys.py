@@ -39,5 +39,10 @@ def index_key(namespace: str) -> str:
     return f"rungway:{{{namespace}}}:experiments"
 
 
+def ledger_key(namespace: str) -> str:
+    """The hash of what a namespace's experiments claim of its quotas."""
+    return f"rungway:{{{namespace}}}:ledger"
+
+
 def _tag(ref: ExperimentRef) -> str:
     return f"rungway:{{{ref.namespace}/{ref.experiment}}}"

@@ -9,6 +9,9 @@ from importlib import resources
 _INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
+LEDGER_NAMES = ("reserve", "settle_claim")
+"""Scripts on the ledger of a namespace; all others are on one experiment."""
+
 NAMES = (
     "create",
     "ask",
@@ -24,6 +27,7 @@ NAMES = (
     "best",
     "explain",
     "unlist",
+    *LEDGER_NAMES,
 )
 
 Transform = Callable[[str, str], str]

@@ -60,9 +60,9 @@ class RedisStore(RedisReads):
         request_window_count: int = 50_000,
         transform: Transform | None = None,
     ) -> None:
-        self._scripts = ScriptPipeline(lanes, transform)
+        self.scripts = ScriptPipeline(lanes, transform)
         self._window = (request_window_ms, request_window_count)
-        super().__init__(lanes, KnownExperiments(lanes, self._scripts))
+        super().__init__(lanes, KnownExperiments(lanes, self.scripts))
 
     async def create(
         self,
@@ -92,7 +92,7 @@ class RedisStore(RedisReads):
             len(queue),
             *queue,
         ]
-        answer = await self._scripts.run("create", fixed_keys(ref), [*args, *first])
+        answer = await self.scripts.run("create", fixed_keys(ref), [*args, *first])
         if answer[0] == "exists":
             raise ExperimentExists(ref.experiment)
         if answer[0] == "reused":

@@ -1,0 +1,224 @@
+"""How much a namespace may have: experiments, trials, leases, calls per second.
+
+The first three are kept exactly, in a ledger of the namespace: before an experiment is made, or gets a larger plan,
+room for the most it can come to is reserved in one atomic step; afterwards the entry is settled. An experiment and the
+ledger live in different places (on a Cluster: on different shards), so a server that dies in between leaves a
+reservation behind. It does not leak: who finds no room first compares the ledger with the experiments that there are.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+from async_lru import alru_cache
+
+from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain.decisions import ExperimentState
+from rungway_server.domain.errors import NewerSchema, QuotaExceeded, RungwayError, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.plan import Plan
+from rungway_server.service.port import Definition, ExperimentRef, Store
+
+KNOWN_FOR_SECONDS = 3.0
+"""How long a server goes by the quota it knows: a changed one is in force within so many seconds."""
+_COMPARED_EVERY_SECONDS = 5.0
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The limits of a namespace; 0 = none."""
+
+    experiments: int = 0
+    """Experiments that exist."""
+    trials: int = 0
+    """Sum of max_trials of the experiments that are not over."""
+    leases: int = 0
+    """Sum of max_concurrent_trials (max_trials, where it is no limit) of the experiments that are not over."""
+    calls_per_second: int = 0
+    """Calls that one server takes; as many at once after a quiet second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The most that an experiment can come to."""
+
+    trials: int = 0
+    leases: int = 0
+
+
+def claim_of(plan: Plan) -> Claim:
+    """What must be reserved for a plan. A search never holds more leases than this, so leases are not counted one by
+    one: the limit costs an ask nothing."""
+    return Claim(plan.max_trials, min(plan.max_concurrent_trials or plan.max_trials, plan.max_trials))
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A reservation: the entry of an experiment in the ledger, and what it was before ("" = none)."""
+
+    ref: ExperimentRef
+    entry: str
+    before: str
+
+
+class Ledger(Protocol):
+    """The store of quotas and reservations. Every method raises StoreUnavailable."""
+
+    async def quota(self, namespace: str, defaults: Quota) -> Quota:
+        """The limits of this namespace."""
+        ...
+
+    async def reserve(self, ref: ExperimentRef, claim: Claim, quota: Quota) -> Reserved:
+        """Note that an experiment may come to claim this, beside what it claims already. Raises QuotaExceeded when that
+        is more than before and too much."""
+        ...
+
+    async def put_back(self, reserved: Reserved) -> None:
+        """Undo a reservation; where the entry has changed since, it stays."""
+        ...
+
+    async def settle(
+        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, at_work_too: bool = True
+    ) -> None:
+        """Note what an experiment claims (None = it does not exist) in place of an entry that was read; one that has
+        changed since stays, and so does, unless `at_work_too`, one that somebody may still be at work on."""
+        ...
+
+    async def entries(self, namespace: str) -> dict[str, str]:
+        """The ledger of a namespace: entries by experiment."""
+        ...
+
+    async def entry(self, ref: ExperimentRef) -> str:
+        """One of them; "" = there is none."""
+        ...
+
+
+class CallRate:
+    """Calls per second and namespace, on this server alone, by the generic cell rate algorithm (ITU-T I.371): for each
+    namespace it holds one time, at which all calls so far would be over if each took its share of a second."""
+
+    def __init__(self) -> None:
+        self._over: dict[str, float] = {}
+
+    def charge(self, namespace: str, per_second: int) -> None:
+        """Take one call. Raises QuotaExceeded, with the time until there is room again."""
+        now, share = time.monotonic(), 1 / per_second
+        over = max(self._over.get(namespace, now), now)
+        wait = over + share - now - 1
+        if wait > 1e-9:
+            raise QuotaExceeded("calls_per_second", most=per_second, retry_seconds=wait)
+        if len(self._over) >= _MOST_REMEMBERED:
+            self._over = {name: busy for name, busy in self._over.items() if busy > now}
+        self._over[namespace] = over + share
+
+
+class Quotas:
+    """Keeps namespaces within their limits: `defaults`, or what is set for one of them."""
+
+    def __init__(self, ledger: Ledger, store: Store, defaults: Quota) -> None:
+        self._ledger, self._store, self._defaults = ledger, store, defaults
+        self._rate = CallRate()
+        self._quota = alru_cache(maxsize=_MOST_REMEMBERED, ttl=KNOWN_FOR_SECONDS)(self._find_quota)
+        # A namespace at its limit that tries again and again does not make us compare again and again.
+        self._compared = alru_cache(maxsize=_MOST_REMEMBERED, ttl=_COMPARED_EVERY_SECONDS)(self._compare)
+
+    async def _find_quota(self, namespace: str) -> Quota:
+        return await self._ledger.quota(namespace, self._defaults)
+
+    async def charge_call(self, namespace: str) -> None:
+        """Take one call of this namespace. Raises QuotaExceeded, with the time until there is room again."""
+        if most := (await self._quota(namespace)).calls_per_second:
+            self._rate.charge(namespace, most)
+
+    async def reserve(self, ref: ExperimentRef, plan: Plan) -> Reserved:
+        """Before an experiment is made or gets this plan. Raises QuotaExceeded."""
+        claim, quota = claim_of(plan), await self._quota(ref.namespace)
+        try:
+            return await self._ledger.reserve(ref, claim, quota)
+        except QuotaExceeded:
+            await self._compared(ref.namespace)
+            return await self._ledger.reserve(ref, claim, quota)
+
+    async def _compare(self, namespace: str) -> None:
+        """Make the ledger agree with the experiments that there are."""
+        for name, entry in (await self._ledger.entries(namespace)).items():
+            ref = ExperimentRef(namespace, name)
+            claim: Claim | None = None
+            try:
+                state = (await self._store.tally(ref)).state
+                claim = claim_of((await self._store.definition(ref, fresh=True)).plan)
+            except UnknownExperiment:
+                pass
+            except NewerSchema:  # of a newer server: as it was claimed
+                continue
+            else:
+                claim = Claim() if state in (ExperimentState.DONE, ExperimentState.STOPPED) else claim
+            await self._ledger.settle(ref, claim, entry, at_work_too=False)
+
+
+class StoreWithinQuotas:
+    """A store whose experiments stay within the quotas of their namespaces; all else is that store's.
+
+    A call whose outcome is not known leaves its reservation. Who needs the room finds out.
+    """
+
+    def __init__(self, store: Store, quotas: Quotas, ledger: Ledger) -> None:
+        self._store, self._quotas, self._ledger = store, quotas, ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def create(
+        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, *rest: Any, **more: Any
+    ) -> Definition:
+        """See the port. Raises QuotaExceeded."""
+        async with self._room(ref, plan) as reserved:
+            definition = await self._store.create(ref, config, plan, *rest, **more)
+        await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
+        return definition
+
+    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
+        """See the port. Raises QuotaExceeded."""
+        async with self._room(ref, plan) as reserved:
+            changed = await self._store.change_plan(ref, config, plan)
+        if changed:
+            now = (await self._store.definition(ref, fresh=True)).plan
+            await self._ledger.settle(ref, claim_of(now), reserved.entry)
+        else:
+            await self._ledger.put_back(reserved)
+        return changed
+
+    @asynccontextmanager
+    async def _room(self, ref: ExperimentRef, plan: Plan) -> AsyncIterator[Reserved]:
+        """Reserves room around a call; what is refused has changed nothing."""
+        reserved = await self._quotas.reserve(ref, plan)
+        try:
+            yield reserved
+        except StoreUnavailable:  # perhaps it was executed nevertheless: who needs the room finds out
+            raise
+        except RungwayError:
+            await self._ledger.put_back(reserved)
+            raise
+
+    async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
+        """See the port."""
+        await self._store.set_state(ref, state)
+        if state is ExperimentState.STOPPED:
+            await self._ledger.settle(ref, Claim(), await self._ledger.entry(ref))
+
+    async def delete(self, ref: ExperimentRef) -> None:
+        """See the port."""
+        entry = await self._ledger.entry(ref)
+        await self._store.delete(ref)
+        await self._ledger.settle(ref, None, entry)
+
+
+def changed(quota: Quota, values: dict[str, int | None]) -> Quota:
+    """The quota with the values that are given; None = as it is."""
+    return replace(quota, **{name: value for name, value in values.items() if value is not None})
+
+
+LIMITS = tuple(field.name for field in fields(Quota))
+"""The names of all limits."""

@@ -1,0 +1,99 @@
+"""Quotas and reservations in Redis.
+
+`rungway:quotas`: namespace -> JSON of the limits set for it. `rungway:{namespace}:ledger`: experiment -> what it claims
+(lua/include/claim.lua). Each operation is one command or script on one key, so a Cluster needs nothing special.
+"""
+
+import json
+from collections.abc import Mapping
+
+from rungway_server.domain.errors import QuotaExceeded
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.quotas import Claim, Quota, Reserved, changed
+from rungway_server.store.redis.keys import ledger_key
+from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.pipeline import ScriptPipeline
+
+_KEY = "rungway:quotas"
+_AT_WORK_MS = 60_000
+"""After so long nobody is at work any more between reserving and settling: every wait for Redis is shorter."""
+
+
+class RedisQuotas:
+    """What is set for namespaces, past the defaults. Raises StoreUnavailable."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    async def limits(self, namespace: str) -> dict[str, int]:
+        """The limits set for this namespace, by name."""
+        stored = await self._lanes.call(_KEY, ("HGET", _KEY, namespace))
+        return dict(json.loads(stored)) if stored else {}
+
+    async def every(self) -> dict[str, dict[str, int]]:
+        """The limits of all namespaces that have some."""
+        stored = await self._lanes.call(_KEY, ("HGETALL", _KEY))
+        return {namespace: json.loads(limits) for namespace, limits in sorted(_pairs(stored).items())}
+
+    async def set_limits(self, namespace: str, limits: dict[str, int]) -> None:
+        """Set them, in place of those that were set; none = the defaults."""
+        if limits:
+            await self._lanes.call(_KEY, ("HSET", _KEY, namespace, json.dumps(limits)))
+        else:
+            await self._lanes.call(_KEY, ("HDEL", _KEY, namespace))
+
+    async def entries(self, namespace: str) -> dict[str, str]:
+        """The ledger of a namespace: entries by experiment."""
+        key = ledger_key(namespace)
+        return _pairs(await self._lanes.call(key, ("HGETALL", key)))
+
+
+class RedisLedger(RedisQuotas):
+    """Implements `rungway_server.service.quotas.Ledger`."""
+
+    def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
+        super().__init__(lanes)
+        self._scripts = scripts
+
+    async def quota(self, namespace: str, defaults: Quota) -> Quota:
+        """See the protocol."""
+        return changed(defaults, dict(await self.limits(namespace)))
+
+    async def reserve(self, ref: ExperimentRef, claim: Claim, quota: Quota) -> Reserved:
+        """See the protocol."""
+        most = (quota.experiments, quota.trials, quota.leases)
+        args: list[str | int] = [ref.experiment, claim.trials, claim.leases, *most, ""]
+        answer = await self._scripts.run("reserve", [ledger_key(ref.namespace)], args)
+        if answer[0] == "full":
+            raise QuotaExceeded(str(answer[1]), most=int(answer[2]), used=int(answer[3]))
+        return Reserved(ref, str(answer[1]), str(answer[2]))
+
+    async def settle(
+        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, at_work_too: bool = True
+    ) -> None:
+        """See the protocol."""
+        claimed: list[str | int] = [claim.trials, claim.leases] if claim else ["", ""]
+        args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if at_work_too else _AT_WORK_MS, ""]
+        await self._scripts.run("settle_claim", [ledger_key(ref.namespace)], args)
+
+    async def put_back(self, reserved: Reserved) -> None:
+        """See the protocol."""
+        args: list[str | int] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
+        await self._scripts.run("settle_claim", [ledger_key(reserved.ref.namespace)], args)
+
+    async def entry(self, ref: ExperimentRef) -> str:
+        """See the protocol."""
+        key = ledger_key(ref.namespace)
+        return str(await self._lanes.call(key, ("HGET", key, ref.experiment)) or "")
+
+
+def totals(entries: Mapping[str, str]) -> dict[str, int]:
+    """What a namespace claims: the sums of its ledger, by limit."""
+    claims = [entry.split(" ") for entry in entries.values()]
+    sums = (sum(int(claim[i]) for claim in claims) for i in (0, 1))
+    return dict(zip(("experiments", "trials", "leases"), (len(claims), *sums), strict=True))
+
+
+def _pairs(answer: list[str]) -> dict[str, str]:
+    """What HGETALL answers."""
+    return dict(zip(answer[::2], answer[1::2], strict=True))

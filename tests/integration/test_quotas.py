@@ -1,0 +1,314 @@
+"""Quotas of namespaces: exact with two servers at once, leaking nothing, starving nobody."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import grpc
+import pytest
+from redis.asyncio import Redis
+
+import rungway
+from rungway import Client, ClientConfig
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway_server.domain.decisions import ExperimentState
+from rungway_server.domain.errors import ExperimentExists, QuotaExceeded, WrongState
+from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreWithinQuotas
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.keys import index_key, ledger_key
+from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.quotas import RedisLedger, totals
+from tests.integration.test_secure import command
+from tests.support.calls import config, refusal_of, unique_name
+from tests.support.searches import config_of, plan, say, stored, take
+from tests.support.service import services
+
+
+class Server:
+    """What one server does about quotas, on a store of its own."""
+
+    def __init__(self, store: RedisStore, lanes: Lanes, **limits: int) -> None:
+        self.plain = store
+        self.ledger = RedisLedger(lanes, store.scripts)
+        quotas = Quotas(self.ledger, store, Quota(**limits))
+        self.store = cast("Store", StoreWithinQuotas(store, quotas, self.ledger))
+
+    async def taken(self, namespace: str) -> tuple[int, int, int]:
+        """Experiments, trials and leases in the ledger."""
+        found = totals(await self.ledger.entries(namespace))
+        return found["experiments"], found["trials"], found["leases"]
+
+
+@pytest.fixture
+def namespace() -> str:
+    return unique_name("ns")
+
+
+async def test_two_servers_make_exactly_as_many_as_are_allowed(
+    stores: list[RedisStore], lanes: Lanes, redis: Redis, namespace: str
+) -> None:
+    servers = [Server(store, lanes, experiments=5) for store in stores]
+    refs = [ExperimentRef(namespace, f"e{i}") for i in range(40)]
+    answers = await asyncio.gather(
+        *(stored(servers[i % 2].store, ref, plan(trials=3)) for i, ref in enumerate(refs)), return_exceptions=True
+    )
+    refused = [answer for answer in answers if isinstance(answer, QuotaExceeded)]
+    assert (len(answers) - len(refused), len(refused)) == (5, 35)
+    assert await redis.zcard(index_key(namespace)) == 5
+    assert await servers[0].taken(namespace) == (5, 15, 15)
+    assert "the quota of the namespace is 5 experiments, of which the others take 5" in str(refused[0])
+    assert refused[0].retry_seconds is None
+    await stored(servers[0].store, ExperimentRef(unique_name("ns"), "e"), plan())  # another namespace has room
+
+
+async def test_trials_and_leases_are_sums_over_what_may_come(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    server = Server(store, lanes, trials=20, leases=6)
+    first, second = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
+    await stored(server.store, first, plan(trials=12, cap=4))
+    for trials, cap, what in ((9, 2, "trials"), (8, 3, "leases"), (8, 0, "leases")):
+        with pytest.raises(QuotaExceeded) as refused:
+            await stored(server.store, second, plan(trials=trials, cap=cap))
+        assert refused.value.details["quota"] == what
+    await stored(server.store, second, plan(trials=8, cap=2))
+    assert await server.taken(namespace) == (2, 20, 6)
+
+
+async def test_a_repeated_creation_takes_nothing_more(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    server, ref = Server(store, lanes, experiments=1), ExperimentRef(namespace, "a")
+    made = [await stored(server.store, ref, plan(trials=3), request_id="r") for _ in range(2)]
+    assert made[0].uid == made[1].uid
+    assert await server.taken(namespace) == (1, 3, 3)
+
+
+async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
+    store: RedisStore, lanes: Lanes, namespace: str
+) -> None:
+    server = Server(store, lanes, trials=10)
+    ref, other = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
+    await stored(server.store, ref, plan(trials=8))
+    larger, smaller = plan(trials=11), plan(trials=4)
+    with pytest.raises(QuotaExceeded):
+        await server.store.change_plan(ref, config_of(larger), larger)
+    assert (await store.definition(ref, fresh=True)).plan.max_trials == 8
+    assert await server.store.change_plan(ref, config_of(smaller), smaller)
+    await stored(server.store, other, plan(trials=6))
+    assert await server.taken(namespace) == (2, 10, 10)
+
+
+async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    server, ref = Server(store, lanes), ExperimentRef(namespace, "a")
+    await stored(server.store, ref, plan(trials=3), request_id="r")
+    await server.store.set_state(ref, ExperimentState.STOPPED)
+    before, larger = await server.ledger.entries(namespace), plan(trials=9)
+    with pytest.raises(WrongState):
+        await server.store.change_plan(ref, config_of(larger), larger)
+    with pytest.raises(ExperimentExists):
+        await stored(server.store, ref, larger, request_id="other")
+    assert await server.ledger.entries(namespace) == before
+
+
+async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    ref = ExperimentRef(namespace, "a")
+    await stored(Server(store, lanes).store, ref, plan(trials=20))
+    strict, smaller = Server(store, lanes, trials=5), plan(trials=9)
+    assert await strict.store.change_plan(ref, config_of(smaller), smaller)
+    assert await strict.taken(namespace) == (1, 9, 9)
+
+
+async def test_ended_and_deleted_experiments_give_room(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    server = Server(store, lanes, experiments=3, trials=6)
+    refs = [ExperimentRef(namespace, name) for name in ("stopped", "done", "deleted")]
+    for ref in refs:
+        await stored(server.store, ref, plan((1,), trials=2))
+    await server.store.set_state(refs[0], ExperimentState.STOPPED)
+    assert await server.taken(namespace) == (3, 4, 4)
+    for assignment in await take(store, refs[1], 2):
+        await say(store, refs[1], assignment.lease, 1, 0.5)
+    assert (await store.tally(refs[1])).state is ExperimentState.DONE
+    await server.store.delete(refs[2])
+    assert await server.taken(namespace) == (2, 2, 2)
+    await stored(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # finds out that one is done
+    assert await server.taken(namespace) == (3, 6, 6)
+    more = plan((1,), trials=4)
+    with pytest.raises(QuotaExceeded):
+        await server.store.change_plan(refs[1], config_of(more), more)  # it would run again
+    with pytest.raises(WrongState):
+        await server.store.set_state(refs[0], ExperimentState.RUNNING)
+
+
+async def test_what_a_dead_server_reserved_does_not_stay_reserved(
+    store: RedisStore, lanes: Lanes, redis: Redis, namespace: str
+) -> None:
+    await Server(store, lanes).ledger.reserve(ExperimentRef(namespace, "ghost"), Claim(5, 5), Quota())
+    with pytest.raises(QuotaExceeded):  # whoever reserved it may still be at work
+        await stored(Server(store, lanes, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
+    entry = await Server(store, lanes).ledger.entry(ExperimentRef(namespace, "ghost"))
+    trials, leases, noted, at_work = entry.split(" ")
+    assert at_work == "1"
+    long_ago = f"{trials} {leases} {int(noted) - 61_000} 1"
+    await cast("Any", redis).hset(ledger_key(namespace), "ghost", long_ago)
+    server = Server(store, lanes, trials=5)
+    await stored(server.store, ExperimentRef(namespace, "a"), plan(trials=3))
+    assert await server.taken(namespace) == (1, 3, 3)
+
+
+async def test_an_entry_that_changed_meanwhile_stays(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+    ledger, ref = Server(store, lanes).ledger, ExperimentRef(namespace, "a")
+    reserved = await ledger.reserve(ref, Claim(3, 3), Quota())
+    await asyncio.sleep(0.005)
+    await ledger.reserve(ref, Claim(7, 2), Quota())
+    for claim in (None, Claim(1, 1)):
+        await ledger.settle(ref, claim, reserved.entry)
+        await ledger.put_back(reserved)
+        assert totals(await ledger.entries(namespace)) == {"experiments": 1, "trials": 7, "leases": 3}
+
+
+def test_a_second_has_room_for_as_many_calls_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    rate = CallRate()
+
+    def taken() -> int:
+        for count in range(100):
+            try:
+                rate.charge("a", 4)
+            except QuotaExceeded as refused:
+                waits.append(refused.retry_seconds)
+                return count
+        raise AssertionError("no limit")
+
+    waits: list[float | None] = []
+    assert taken() == 4
+    now += 0.5
+    assert taken() == 2
+    now += 60
+    assert taken() == 4
+    rate.charge("b", 4)
+    assert waits == pytest.approx([0.25, 0.25, 0.25])
+
+
+@pytest.fixture(scope="module")
+def limited(redis_url: str) -> Iterator[str]:
+    """The address of a service that takes 20 calls a second of each namespace, and 2 experiments."""
+    with services(redis_url, 1, "--quota-calls-per-second", "20", "--quota-experiments", "2") as (running,):
+        yield running.address
+
+
+def test_one_namespace_that_floods_does_not_starve_another(limited: str) -> None:
+    begin, seconds = time.monotonic(), 3.0
+    with grpc.insecure_channel(limited) as channel, ThreadPoolExecutor(9) as threads:
+        stub = ExperimentServiceStub(channel)
+
+        def call(namespace: str) -> float | None:
+            """When to come again, None when the call was served."""
+            try:
+                metadata = (("rungway-namespace", namespace),)
+                stub.ListExperiments(pb.ListExperimentsRequest(), timeout=20, metadata=metadata)
+            except grpc.RpcError as error:
+                refusal = refusal_of(error)
+                assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
+                assert refusal.metadata == {"quota": "calls_per_second", "limit": "20"}
+                assert refusal.retry_seconds
+                return refusal.retry_seconds
+            return None
+
+        def flood() -> list[float | None]:
+            answers = []
+            while time.monotonic() < begin + seconds:
+                answers.append(call("greedy"))
+            return answers
+
+        floods = [threads.submit(flood) for _ in range(8)]
+        quiet = []
+        while time.monotonic() < begin + seconds:
+            quiet.append(call("quiet"))
+            time.sleep(0.1)
+        answers = [answer for each in floods for answer in each.result()]
+        took = time.monotonic() - begin
+    served, refused = answers.count(None), [answer for answer in answers if answer is not None]
+    assert quiet.count(None) == len(quiet) > 3
+    assert 20 <= served <= 20 * (took + 1) + 1
+    assert len(refused) > 20
+    assert max(refused) <= 0.06
+
+
+def test_streams_of_one_namespace_leave_room_for_others(redis_url: str) -> None:
+    with (
+        services(redis_url, 1, "--max-concurrent-rpcs", "8") as (running,),
+        grpc.insecure_channel(running.address) as channel,
+    ):
+        stub, name = ExperimentServiceStub(channel), unique_name("watched")
+
+        def watch(namespace: str) -> grpc.Call:
+            request = pb.WatchEventsRequest(experiment=name)
+            stream = stub.WatchEvents(request, timeout=60, metadata=(("rungway-namespace", namespace),))
+            next(iter(stream))
+            return cast("grpc.Call", stream)
+
+        for namespace in ("many", "few"):
+            with Client(config=ClientConfig(target=running.address, namespace=namespace)) as client:
+                client.create_experiment(name, config())
+                client.pause_experiment(name)  # the first event
+        open_ = [watch("many") for _ in range(2)]
+        with pytest.raises(grpc.RpcError) as refused:
+            watch("many")
+        refusal = refusal_of(refused.value)
+        assert (refusal.reason, refusal.metadata) == ("QUOTA_EXCEEDED", {"quota": "streams", "limit": "2"})
+        watch("few").cancel()
+        open_.pop().cancel()
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                open_.append(watch("many"))
+                break
+            except grpc.RpcError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        for stream in open_:
+            stream.cancel()
+
+
+def test_the_client_waits_for_its_turn(limited: str) -> None:
+    config_ = ClientConfig(target=limited, namespace=unique_name("patient"), backoff_max=0.2)
+    with Client(config=config_) as client:
+        begin = time.monotonic()
+        for _ in range(50):
+            client.list_experiments()
+        assert time.monotonic() - begin > 1.4
+
+
+def test_the_command_line_sets_and_shows_limits(limited: str, redis_url: str) -> None:
+    name = unique_name("team")
+    with Client(config=ClientConfig(target=limited, namespace=name, total_timeout=10)) as client:
+        for i in range(2):
+            client.create_experiment(f"e{i}", config())
+        with pytest.raises(rungway.ResourceExhausted, match="is 2 experiments, of which the others take 2") as refused:
+            client.create_experiment("e2", config())
+        assert refused.value.attempts == 1
+        assert (refused.value.reason, refused.value.retry_after) == ("QUOTA_EXCEEDED", None)
+        done = command("quota", "set", name, "--experiments", "3", "--trials", "0", RUNGWAY_REDIS_URL=redis_url)
+        assert done.stdout == f"{name}: experiments 3, trials 0\n"
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                client.create_experiment("e2", config())
+                break
+            except rungway.ResourceExhausted:
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        shown = command("quota", "show", name, RUNGWAY_REDIS_URL=redis_url).stdout
+        assert "3 of 3" in shown
+        assert "12 of any" in shown
+        assert (
+            command("quota", "set", name, "--defaults", RUNGWAY_REDIS_URL=redis_url).stdout == f"{name}: the defaults\n"
+        )
+        assert name not in command("quota", "show", RUNGWAY_REDIS_URL=redis_url).stdout
+
+
+@pytest.mark.parametrize("flags", [("team",), ("TEAM", "--trials", "1"), ("team", "--trials", "-1")])
+def test_wrong_usage_of_quota_set(flags: tuple[str, ...], redis_url: str) -> None:
+    assert command("quota", "set", *flags, RUNGWAY_REDIS_URL=redis_url).returncode == 2
