@@ -116,6 +116,8 @@ class Run:
                     self._broken = error
                     return
                 self.outcome.faults.append(Injected(what, begun, time.monotonic(), self._stage.recovers_by_itself))
+                if self.scenario.once:
+                    return
 
     def _search(self, experiment: str, until: float) -> None:
         with self._calm:

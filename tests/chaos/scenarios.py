@@ -21,6 +21,8 @@ class Scenario:
     keeps_leases: bool = False
     """Whether no lease may lapse: no worker fails, and none is cut off from a service that others reach."""
     topology: str = "standalone"
+    once: bool = False
+    """Whether one fault is all."""
     fsync: str = "everysec"
     replicas: int = 2
     workers: int = 6
@@ -53,6 +55,7 @@ SCENARIOS = {
             (2.0, 2.0),
             6,
             lease_seconds=60.0,
+            once=True,
             keeps_leases=True,
         ),
         Scenario("worker-kill", "workers killed", (faults.kill_worker,), (0.5, 2.0), 1),
