@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 LOAD_ARGS ?=
+FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast topologies demo study load chaos build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,
 
 topologies: setup ## Contract and store on Redis under Sentinel, as a Cluster, with TLS, with the least rights
 	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(BIN)/python -m pytest -q -n auto --redis $$kind $(ANY_REDIS); done
+
+fuzz: setup ## Minutes of hostile messages, configurations and bytes (FUZZ_ARGS='--minutes 30')
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 demo: setup ## A real search with real workers on this machine, in under two minutes
 	$(BIN)/rungway demo

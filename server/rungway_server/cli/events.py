@@ -1,6 +1,5 @@
 """Commands that read the event log: explain, watch."""
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -9,7 +8,7 @@ from rich.console import Console
 from rungway import Event, Experiment, Trial
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Output
-from rungway_server.cli.output import console, count, number, plain, print_json, settings, table, text, unit_name
+from rungway_server.cli.output import as_json, console, count, number, print_json, settings, table, text, unit_name
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
@@ -30,7 +29,7 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
     try:
         with service(target, experiment_id) as client:
             for event in client.watch_events(after):
-                line = json.dumps(plain(event), ensure_ascii=False) if output is Output.JSON else _line(event)
+                line = as_json(event) if output is Output.JSON else _line(event)
                 print(line, flush=True)
                 after = event.event_id
     except KeyboardInterrupt:

@@ -98,12 +98,30 @@ def _parse_yaml(text: str) -> Any:
         raise BadFile(str(error).splitlines()[0]) from None
     except ValueError as error:
         raise BadFile(str(error)) from None
+    except (LookupError, AttributeError, TypeError):  # what PyYAML makes of `!!bool 7`
+        raise BadFile("a value does not fit the tag that is written with it") from None
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the words and numbers of YAML 1.2, which refuses a key that is given twice."""
 
+    _taken_in = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the base class)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in what "<<" refers to, which may be the same thing a thousand times, and so may that."""
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    self._take_in(source)
+        super().flatten_mapping(node)
+
+    def _take_in(self, source: yaml.Node) -> None:
+        if isinstance(source, yaml.MappingNode):
+            self.flatten_mapping(source)
+            self._taken_in += len(source.value)
+        if self._taken_in > MAX_VALUES:
+            raise BadFile(f"more than {MAX_VALUES:,} values")
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()

@@ -52,7 +52,8 @@ def console(*, stderr: bool = False) -> Console:
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
     """Print one block to standard error: `raise fail(...)`."""
-    print(f"error: {message}", *(f"  {line}" for line in details), sep="\n", file=sys.stderr)
+    lines = (*f"error: {message}".split("\n"), *(f"  {line}" for line in details))
+    print(*(text(line) for line in lines), sep="\n", file=sys.stderr)
     return typer.Exit(int(code))
 
 
@@ -86,7 +87,13 @@ def _unreachable(target: str, error: RungwayError) -> typer.Exit:
 
 def print_json(value: object) -> None:
     """Any value of the SDK as JSON: times in ISO 8601, NaN and infinities as texts, as in protobuf's JSON."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(as_json(value, indent=2))
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """The same as a text, in which everything that a terminal would obey is escaped."""
+    written = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in written)
 
 
 def plain(value: object) -> Any:
@@ -138,7 +145,7 @@ def many(number: int, noun: str) -> str:
 
 def unit_name(unit: str) -> str:
     """The unit of lengths in a text; a configuration need not name one."""
-    return unit or "units"
+    return str(text(unit)) or "units"
 
 
 def share(part: float, whole: float) -> str:

@@ -13,6 +13,13 @@ def check_text(field: str, text: str, longest: int) -> list[Violation]:
     return [Violation(field, f"got {len(text.encode())} bytes, wanted at most {longest}")]
 
 
+def check_count(field: str, count: int, most: int, what: str = "") -> list[Violation]:
+    """Between one and `most` of something."""
+    if 1 <= count <= most:
+        return []
+    return [Violation(field, f"got {count}{what and f' {what}'}, wanted 1 to {most}")]
+
+
 def check_lease(field: str, lease: Lease) -> list[Violation]:
     """A lease with numbers that an assignment can have; fences are positive, so a missing lease is none."""
     if lease.trial >= 0 and lease.fence > 0:
@@ -23,8 +30,8 @@ def check_lease(field: str, lease: Lease) -> list[Violation]:
 
 def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str = ".lease") -> list[Violation]:
     """Between one and `most` leases, of different trials; `inside` is where in an item of `field` its lease stands."""
-    if not 1 <= len(leases) <= most:
-        return [Violation(field, f"got {len(leases)}, wanted 1 to {most}")]
+    if wrong := check_count(field, len(leases), most):
+        return wrong
     wrong = [violation for i, lease in enumerate(leases) for violation in check_lease(f"{field}[{i}]{inside}", lease)]
     if len({lease.trial for lease in leases}) < len(leases):
         wrong.append(Violation(field, "the same trial comes more than once; wanted one entry per lease"))

@@ -16,7 +16,7 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.service.checks import check_lease, check_leases, check_text
+from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_PER_ASK = 64
@@ -90,8 +90,8 @@ def _refuse(wrong: list[Violation]) -> None:
 
 def _check_reports(field: str, result: Result) -> list[Violation]:
     reports = result.reports
-    if not 1 <= len(reports) <= MOST_REPORTS:
-        return [Violation(field, f"got {len(reports)} reports, wanted 1 to {MOST_REPORTS}")]
+    if wrong := check_count(field, len(reports), MOST_REPORTS, "reports"):
+        return wrong
     if reports[0].length < 1:
         return [Violation(f"{field}[0].length", f"got {reports[0].length}, wanted at least 1")]
     return [

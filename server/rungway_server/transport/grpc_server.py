@@ -50,8 +50,8 @@ class _SearchServicer(SearchServiceServicer):
 
     @typed_errors
     async def Heartbeat(self, request: search_pb2.HeartbeatRequest, context: Context) -> search_pb2.HeartbeatResponse:
-        leases = [requests.read_lease(lease) for lease in request.leases]
-        statuses = await self._search.heartbeat(requests.read_ref(request.experiment), leases)
+        ref, leases = requests.read_ref(request.experiment), requests.read_leases(request)
+        statuses = await self._search.heartbeat(ref, leases)
         return search_pb2.HeartbeatResponse(leases=[wire.lease_status_message(status) for status in statuses])
 
     @typed_errors

@@ -1,7 +1,7 @@
 """Messages of the wire as values of the domain. What a message cannot mean is InvalidInput with its field."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextvars import ContextVar
 
 from rungway.v1 import search_service_pb2 as search
@@ -11,7 +11,9 @@ from rungway_server.domain.decisions import Lease, Outcome, Release, Report, Res
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.access import DEFAULT_NAMESPACE
+from rungway_server.service.checks import check_count
 from rungway_server.service.port import ExperimentRef
+from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 
 NAMESPACE: ContextVar[str] = ContextVar("namespace", default=DEFAULT_NAMESPACE)
 """The namespace of the call that is being served: set by the access check, never by a request."""
@@ -30,15 +32,29 @@ def read_lease(lease: trial_pb2.Lease) -> Lease:
     return Lease(lease.trial, lease.fence)
 
 
+def read_leases(request: search.HeartbeatRequest) -> list[Lease]:
+    """The leases to renew."""
+    _refuse_too_many("leases", len(request.leases), MOST_PER_CALL)
+    return [read_lease(lease) for lease in request.leases]
+
+
 def read_results(request: search.TellRequest) -> list[Result]:
     """The results of a tell. A report without a metric is refused: NaN must be said."""
+    _refuse_too_many("results", len(request.results), MOST_PER_CALL)
     return [
         Result(read_lease(result.lease), _read_reports(f"results[{i}].reports", result.reports), result.checkpoint)
         for i, result in enumerate(request.results)
     ]
 
 
-def _read_reports(field: str, reports: Iterable[trial_pb2.Report]) -> list[Report]:
+def _refuse_too_many(field: str, count: int, most: int, what: str = "") -> None:
+    """Before anything is done with them: there may be half a million."""
+    if wrong := check_count(field, max(count, 1), most, what):
+        raise InvalidInput(wrong)
+
+
+def _read_reports(field: str, reports: Sequence[trial_pb2.Report]) -> list[Report]:
+    _refuse_too_many(field, len(reports), MOST_REPORTS, "reports")
     read = []
     for j, report in enumerate(reports):
         if not report.HasField("metric"):
@@ -50,6 +66,7 @@ def _read_reports(field: str, reports: Iterable[trial_pb2.Report]) -> list[Repor
 
 def read_releases(request: search.ReleaseRequest) -> list[Release]:
     """The trials given back."""
+    _refuse_too_many("releases", len(request.releases), MOST_PER_CALL)
     return [Release(read_lease(item.lease), item.checkpoint, item.checkpoint_length) for item in request.releases]
 
 

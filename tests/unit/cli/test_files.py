@@ -87,3 +87,23 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         read_document(tmp_path)
     with pytest.raises(BadFile, match="larger than"):
         read_document(Path("/dev/zero"))
+
+
+MULTIPLIED = "a0: &a0 {k: v}\n" + "".join(
+    f"a{i}: &a{i}\n  <<: [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (MULTIPLIED, "more than 100,000 values"),
+        ("a: &a\n  <<: *a\n", "nested deeper"),
+        ("a: !!bool maybe\n", "does not fit the tag"),
+        ("a: !!timestamp soon\n", "does not fit the tag"),
+        ("a: !!int x\n", "invalid literal"),
+    ],
+)
+def test_yaml_that_is_well_formed_and_hostile(tmp_path: Path, content: str, problem: str) -> None:
+    with pytest.raises(BadFile, match=problem):
+        read_document(written(tmp_path, content))

@@ -8,7 +8,18 @@ import pytest
 import typer
 
 from rungway import InternalError, InvalidArgument, NotFound, OutcomeUnknown, Report, Unavailable
-from rungway_server.cli.output import console, errors, number, plain, print_json, settings, share, table, text
+from rungway_server.cli.output import (
+    console,
+    errors,
+    number,
+    plain,
+    print_json,
+    settings,
+    share,
+    table,
+    text,
+    unit_name,
+)
 
 
 def test_numbers_that_json_does_not_know_are_texts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +73,22 @@ def test_errors_become_one_block_and_an_exit_code(
     assert end.value.exit_code == code
     assert said in captured.err
     assert captured.out == ""
+
+
+HOSTILE = "a\x1b[2J\x9b31m\u202eb\x07\r\U000e0001é"
+
+
+def test_json_has_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({HOSTILE: [HOSTILE]})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {HOSTILE: [HOSTILE]}
+    assert all(char.isprintable() or char == "\n" for char in printed)
+    assert "é" in printed
+
+
+def test_errors_and_units_have_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), errors():
+        raise InvalidArgument(HOSTILE)
+    console().print(table(f">{unit_name(HOSTILE)}"))
+    printed = capsys.readouterr()
+    assert all(char.isprintable() or char == "\n" for char in printed.out + printed.err)
