@@ -24,7 +24,7 @@ from rungway_server import logs
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
-from rungway_server.settings import PREFIX, Settings
+from rungway_server.settings import PREFIX, Settings, split_address
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
@@ -36,6 +36,7 @@ from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
 from rungway_server.transport.access import AccessInterceptor
 from rungway_server.transport.health import Health
+from rungway_server.transport.listener import Listener
 from rungway_server.transport.tls import TlsError, TlsFiles
 from rungway_server.transport.unreadable import TolerantServer
 
@@ -76,12 +77,16 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
         url, died = await start_store(stack, settings)
         health = Health(_SERVICES)
         lanes = _lanes(stack, url, settings)
-        server = build_server(lanes, settings, health.drained, shared_port=shared_port)
-        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+
+        def build() -> grpc.aio.Server:
+            server = build_server(lanes, settings, health.drained, shared_port=shared_port)
+            health_pb2_grpc.add_HealthServicer_to_server(health, server)
+            return server
+
+        listener = Listener(build, lambda server, address: _bind(server, address, settings))
         await _watch_store(stack, lanes, health, settings)
-        address = _bind(server, settings)
-        await server.start()
-        stack.push_async_callback(_drain, server, health, settings)
+        address = await listener.start(settings.listen)
+        stack.push_async_callback(_drain, listener, health, settings)
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         if ready:
@@ -155,9 +160,9 @@ def _quota(settings: Settings) -> Quota:
     )
 
 
-def _bind(server: grpc.aio.Server, settings: Settings) -> str:
+def _bind(server: grpc.aio.Server, address: str, settings: Settings) -> str:
     """Listen; the address with the port that was taken."""
-    host, port = settings.address
+    host, port = split_address(address)
     try:
         if settings.tls_cert and settings.tls_key:
             files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
@@ -168,7 +173,7 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     except TlsError as error:
         raise ServeError(str(error)) from error
     except RuntimeError as error:
-        raise ServeError(f"cannot listen on {settings.listen}: is the port in use? ({error})") from error
+        raise ServeError(f"cannot listen on {address}: is the port in use? ({error})") from error
 
 
 async def _watch_store(stack: AsyncExitStack, lanes: Lanes, health: Health, settings: Settings) -> None:
@@ -222,9 +227,9 @@ def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
     return received
 
 
-async def _drain(server: grpc.aio.Server, health: Health, settings: Settings) -> None:
+async def _drain(listener: Listener, health: Health, settings: Settings) -> None:
     await health.drain(settings.drain_notice_seconds)
-    await server.stop(settings.drain_seconds)
+    await listener.stop(settings.drain_seconds)
     _log.info("drained")
 
 

@@ -31,7 +31,7 @@ class Neighbour(threading.Thread):
         super().__init__()
         self._address = address
         self._over = threading.Event()
-        self.calls, self.slowest = 0, 0.0
+        self.calls, self.lost, self.slowest = 0, 0, 0.0
         self.failure: Exception | None = None
 
     def run(self) -> None:
@@ -39,10 +39,13 @@ class Neighbour(threading.Thread):
             calls = Calls(channel)
             while not self._over.is_set() and not self.failure:
                 start = time.monotonic()
-                try:
-                    calls.search.Ask(AskRequest(experiment="known", worker="neighbour"), timeout=SECONDS)
+                try:  # as every client, ours too: waits for a connection, and calls again when one was lost
+                    calls.search.Ask(
+                        AskRequest(experiment="known", worker="neighbour"), timeout=SECONDS, wait_for_ready=True
+                    )
                 except grpc.RpcError as error:
-                    self.failure = error
+                    lost = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+                    self.lost, self.failure = self.lost + lost, None if lost else error
                 self.calls, self.slowest = self.calls + 1, max(self.slowest, time.monotonic() - start)
                 self._over.wait(0.02)
 
@@ -68,7 +71,7 @@ def neighbour(service: Service) -> Iterator[Neighbour]:
         time.sleep(0.02)
     other.stop()
     assert other.failure is None
-    print(f" {other.calls} calls of a neighbour, slowest {other.slowest:.2f} s")
+    print(f" {other.calls} calls of a neighbour, {other.lost} lost, slowest {other.slowest:.2f} s")
 
 
 def memory(service: Service) -> int:

@@ -57,9 +57,20 @@ def call(stream: int, body: bytes, **changes: str) -> bytes:
 @contextmanager
 def connected(address: str) -> Iterator[socket.socket]:
     """A connection; that the service closes it, or does not take more, is as good an answer as any."""
-    host, _, port = address.rpartition(":")
-    with closing(socket.create_connection((host, int(port)), SECONDS)) as connection, suppress(OSError):
+    with closing(_connection(address)) as connection, suppress(OSError):
         yield connection
+
+
+def _connection(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), SECONDS)
+        except ConnectionRefusedError:  # another server is about to take the port
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def say(address: str, data: bytes) -> None:
@@ -131,6 +142,12 @@ def wrong_headers(address: str, chance: random.Random) -> None:
     )
     for changes in odd:
         say(address, opened(call(1, message(ASK), **changes)))
+
+
+def path_that_is_no_text(address: str, chance: random.Random) -> None:
+    """grpc.aio ends its server over it."""
+    odd = frame(HEADERS, END_HEADERS, 1, head().replace(b"Preview", b"Previe\xff"))
+    say(address, opened(odd, frame(DATA, END_STREAM, 1, message(ASK))))
 
 
 def large_headers(address: str, chance: random.Random) -> None:
@@ -209,6 +226,15 @@ def idle_and_slow(address: str, chance: random.Random) -> None:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    *(random_bytes, random_frames, changed_calls, wrong_messages, wrong_headers, large_headers, header_bomb),
+    *(
+        random_bytes,
+        random_frames,
+        changed_calls,
+        wrong_messages,
+        wrong_headers,
+        path_that_is_no_text,
+        large_headers,
+        header_bomb,
+    ),
     *(compression_bomb, floods, no_window, idle_and_slow),
 )

@@ -40,7 +40,7 @@ class Service:
 
     def lines(self, event: str) -> list[dict[str, object]]:
         """The log lines of one event."""
-        complete = [line for line in self.log().splitlines(keepends=True) if line.endswith("}\n")]
+        complete = [line for line in self.log().splitlines(keepends=True) if line[0] == "{" and line.endswith("}\n")]
         return [line for line in map(json.loads, complete) if line["event"] == event]
 
     def kill(self) -> None:
