@@ -1,8 +1,8 @@
-"""What a decision costs Redis as an experiment grows: script time per ask and per tell, by trials in the experiment.
+"""What a decision costs Redis as an experiment grows: script time per ask and per tell, and memory, by trials.
 
 No server and no network: the store is called directly, so that filling the experiment takes seconds. Each figure is
 Redis's own account of the time its scripts took (INFO commandstats), and the lowest of a few samples: whatever else the
-machine does can only add to it.
+machine does can only add to it. Memory is what Redis says it uses, and what MEMORY USAGE says of each key.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import asyncio
 import random
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.store import RedisStore
 
 _REF = ExperimentRef("default", "growth")
@@ -30,17 +32,27 @@ _SAMPLES = 8
 _QUIET_SECONDS = 20
 _CALLS = 64
 """Calls of one kind in one sample."""
+_RESULTS = 16
+"""Results in one call of a batch."""
+_KEYS = ("trials", "configs", "rungs", "events", "requests")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Script time (µs per call) at a number of trials, and the memory of Redis (bytes per trial, all included)."""
+    """Script time (µs per call; of a batch, per result) and memory (bytes per trial, of all and of the largest keys) at
+    a number of trials. Answers to request ids are bounded in number, so their share shrinks as an experiment grows."""
 
     trials: int
     ask_us: float
     tell_us: float
+    tell_batch_us: float
     tell_at_rung_us: float
     bytes_per_trial: float
+    trials_bytes: float
+    configs_bytes: float
+    rungs_bytes: float
+    events_bytes: float
+    requests_bytes: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,9 +95,18 @@ class _Growth:
                     going_on = await self._tell(going_on)
             await self._quiet()
             used = int((await self._client.info("memory"))["used_memory"]) - empty
-            asks, between, at_rung = zip(*[await self._sample() for _ in range(_SAMPLES)], strict=True)
-            costs.append(Cost(size, min(asks), min(between), min(at_rung), used / size))
+            keys = await self._memory()
+            asks, between, batched, at_rung = zip(*[await self._sample() for _ in range(_SAMPLES)], strict=True)
+            times = (min(asks), min(between), min(batched), min(at_rung))
+            costs.append(Cost(size, *times, used / size, *(keys[name] / size for name in _KEYS)))
         return costs
+
+    async def _memory(self) -> Counter[str]:
+        """Bytes by the name of the key, both generations of requests together."""
+        bytes_: Counter[str] = Counter()
+        for key in experiment_keys(_REF):
+            bytes_[key.split(":")[2]] += int(await self._client.memory_usage(key, samples=0) or 0)
+        return bytes_
 
     async def _quiet(self) -> None:
         """Wait until Redis rewrites no append-only file: while its child copies, every write faults a page."""
@@ -94,16 +115,18 @@ class _Growth:
                 return
             await asyncio.sleep(0.1)
 
-    async def _sample(self) -> tuple[float, float, float]:
+    async def _sample(self) -> tuple[float, float, float, float]:
         held: list[Assignment] = []
 
         async def ask() -> None:
             held.extend(await self._ask(1))
 
         asks = await self._cost([ask] * _CALLS)
-        between = await self._cost([self._teller(one, one.from_length + 1) for one in held])
-        at_rung = await self._cost([self._teller(one, one.next_decision_length) for one in held])
-        return asks, between, at_rung
+        between = await self._cost([self._teller([one], 1) for one in held])
+        batches = [held[i : i + _RESULTS] for i in range(0, len(held), _RESULTS)]
+        batched = await self._cost([self._teller(batch, 2) for batch in batches]) / _RESULTS
+        at_rung = await self._cost([self._teller([one], None) for one in held])
+        return asks, between, batched, at_rung
 
     async def _cost(self, calls: list[Callable[[], Awaitable[None]]]) -> float:
         await self._client.config_resetstat()
@@ -116,9 +139,12 @@ class _Growth:
         self._trials += sum(one.lease.trial >= self._trials for one in answer.assignments)
         return list(answer.assignments)
 
-    def _teller(self, held: Assignment, length: int) -> Callable[[], Awaitable[None]]:
+    def _teller(self, held: list[Assignment], trained: int | None) -> Callable[[], Awaitable[None]]:
+        """Tells at so much more than the assignment began with; None = at its next decision."""
+
         async def tell() -> None:
-            await self._tell([(held.lease, length)])
+            lengths = [one.from_length + trained if trained else one.next_decision_length for one in held]
+            await self._tell([(one.lease, length) for one, length in zip(held, lengths, strict=True)])
 
         return tell
 

@@ -18,6 +18,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.audit import INVARIANTS, Report
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.records import TRIAL_FIELDS, unpack
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
 from tests.support.audited import report_of
@@ -26,6 +27,17 @@ from tests.support.searches import stored
 from tests.support.snapshot import Snapshot, restore, snapshot
 
 BASE = "rungway:{default/guarded}"
+
+
+def packb(value: object) -> bytes:
+    """As Lua packs it, whose texts may be bytes."""
+    packed: bytes = msgpack.packb(value, unicode_errors=BINARY)
+    return packed
+
+
+def entry(key: str, running: int, number: int) -> bytes:
+    """An entry of a rung, its sort key in hexadecimal digits."""
+    return bytes.fromhex(key) + running.to_bytes(4, "big") + number.to_bytes(4, "big")
 
 
 @dataclass
@@ -38,11 +50,14 @@ class Scene:
     def key(self, name: str) -> str:
         return f"{BASE}:{name}"
 
-    def tally(self) -> dict[str, Any]:
-        return dict(unpack(self.redis.hget(self.key("meta"), "tally")))  # type: ignore[arg-type]  # the stubs allow an awaitable
+    def tally(self, field: str = "tally") -> dict[str, Any]:
+        return dict(unpack(self.redis.hget(self.key("meta"), field)))  # type: ignore[arg-type]  # the stubs allow an awaitable
 
     def set_tally(self, **changes: object) -> None:
-        self.redis.hset(self.key("meta"), "tally", msgpack.packb(self.tally() | changes))
+        self.redis.hset(self.key("meta"), "tally", packb(self.tally() | changes))
+
+    def set_counts(self, **changes: object) -> None:
+        self.redis.hset(self.key("meta"), "counts", packb(self.tally("counts") | changes))
 
     def trial(self, number: int) -> dict[str, Any]:
         packed: Any = self.redis.hget(self.key("trials"), str(number))
@@ -50,15 +65,15 @@ class Scene:
 
     def set_trial(self, number: int, **changes: object) -> None:
         values = self.trial(number) | {name.rstrip("_"): value for name, value in changes.items()}
-        self.redis.hset(self.key("trials"), str(number), msgpack.packb([values[name] for name in TRIAL_FIELDS]))
+        self.redis.hset(self.key("trials"), str(number), packb([values[name] for name in TRIAL_FIELDS]))
 
     def first(self, state: str) -> int:
         """The first trial in this state."""
         return next(number for number in range(self.tally()["next_trial"]) if self.trial(number)["state"] == state)
 
-    def log(self, text: str, state: str = "1 0.5 w") -> None:
-        """Add a line to the event log."""
-        self.redis.xadd(self.key("events"), {"e": text, "s": state})
+    def log(self, kind: str, trial: int, reason: str, *numbers: int) -> None:
+        """Add a line to the event log; `numbers` are those of the explanation."""
+        self.redis.xadd(self.key("events"), {"e": packb([kind, trial, 1, "", "w", reason, *numbers, ""])})
 
     def report(self) -> Report:
         return asyncio.run(report_of(self.url, REF))
@@ -89,17 +104,17 @@ def unlisted(scene: Scene) -> None:
 
 
 def add_rung_member(scene: Scene) -> None:
-    scene.redis.zadd(scene.key("rung:0:1"), {"8" * 16 + "00000000" + "0": 0})
+    scene.redis.zadd(scene.key("rungs"), {b"\0\1" + entry("8" * 16, 0, 0): 0})
 
 
 def requests_overflow(scene: Scene) -> None:
     plan = unpack(scene.redis.hget(scene.key("meta"), "plan"))  # type: ignore[arg-type]  # as above
-    scene.redis.hset(scene.key("meta"), "plan", msgpack.packb(plan | {"window_count": 2}))
+    scene.redis.hset(scene.key("meta"), "plan", packb(plan | {"window_count": 2}))
 
 
 def plan_differs(scene: Scene) -> None:
     plan = unpack(scene.redis.hget(scene.key("meta"), "plan"))  # type: ignore[arg-type]  # as above
-    scene.redis.hset(scene.key("meta"), "plan", msgpack.packb(plan | {"divisor": 4}))
+    scene.redis.hset(scene.key("meta"), "plan", packb(plan | {"divisor": 4}))
 
 
 def in_line_and_leased(scene: Scene) -> None:
@@ -121,7 +136,7 @@ def fewer_trials(scene: Scene) -> None:
 def shrink_plan_to_started(scene: Scene) -> None:
     """Nothing left to start, go up, run or hand out again, and yet it runs on."""
     plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
-    for bracket, started in zip(plan["brackets"], scene.tally()["started"], strict=True):
+    for bracket, started in zip(plan["brackets"], scene.tally("counts")["started"], strict=True):
         bracket["max_trials"] = started
     scene.redis.hset(scene.key("meta"), "plan_json", json.dumps(plan))
     scene.redis.delete(scene.key("leases"), scene.key("line"), scene.key("ready"))
@@ -133,7 +148,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),
         lambda s: s.redis.hset(s.key("meta"), "config", "{}"),
         lambda s: (s.redis.delete(s.key("leases")), s.redis.set(s.key("leases"), "x")),
-        lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0", "other": "x"}),
+        lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0"}),
         lambda s: s.set_trial(0, rung="one"),
     ],
     "the_schema_is_known": [lambda s: s.redis.hset(s.key("meta"), "schema", 0)],
@@ -173,17 +188,21 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("configs"), "5000", "{}"),
     ],
     "rung_members_are_well_formed": [
-        lambda s: s.redis.zadd(s.key("rung:0:0"), {"nonsense": 0}),
-        lambda s: s.redis.zadd(s.key("rung:0:0"), {"8" * 24 + "0": 0}),
+        lambda s: s.redis.zadd(s.key("rungs"), {b"\0\0" + entry("8" * 16, 0, 999): 0}),
+        lambda s: s.redis.zadd(s.key("rungs"), {b"\0\0" + entry("8" * 16, 0x88888888, 0): 0}),
     ],
-    "rungs_hold_the_results_of_trials": [add_rung_member, lambda s: s.redis.zpopmax(s.key("rung:0:0"))],
-    "results_were_reported": [lambda s: s.redis.delete(s.key("curves"))],
+    "sizes_are_counted": [
+        lambda s: s.redis.zpopmin(s.key("rungs")),
+        lambda s: s.set_counts(sizes=[99, *s.tally("counts")["sizes"][1:]]),
+    ],
+    "rungs_hold_the_results_of_trials": [add_rung_member, lambda s: s.redis.zpopmin(s.key("rungs"))],
+    "results_were_reported": [lambda s: s.set_trial(s.first("paused"), points=0, tail="", metric="")],
     "ready_is_what_may_go_up": [
         lambda s: s.redis.delete(s.key("ready")),
-        lambda s: s.redis.zadd(s.key("ready"), {"00ff" + "8" * 24 + "0": 0}),
+        lambda s: s.redis.zadd(s.key("ready"), {b"\0\xff" + entry("8" * 16, 0x88888888, 0): 0}),
     ],
     "passed_are_those_who_went_up": [
-        lambda s: s.set_tally(passed=[[9, 0, 0], [0, 0]]),
+        lambda s: s.set_counts(passed=[9, 0, 0, 0, 0]),
         lambda s: s.set_trial(s.first("paused"), rung=s.trial(s.first("paused"))["rung"] + 1),
     ],
     "clones_come_from_the_best": [
@@ -191,13 +210,13 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.set_trial(s.first("running"), parent=["99", 0, 0, "", 0]),
     ],
     "no_rung_promotes_beyond_its_quota": [
-        lambda s: s.log("assign 0 promoted 0 0 1 3 1 8000000000000000"),
-        lambda s: s.log("assign 0 promoted 0 0 0 3 2 8000000000000000"),
-        lambda s: s.log("pause 0 not_promoted 0 0 0 3 1 8000000000000000"),
+        lambda s: s.log("assign", 0, "promoted", 0, 0, 1, 3, 1),
+        lambda s: s.log("assign", 0, "promoted", 0, 0, 0, 3, 2),
+        lambda s: s.log("pause", 0, "not_promoted", 0, 0, 0, 3, 1),
     ],
-    "started_are_the_valid_trials": [lambda s: s.set_tally(started=[1, 1])],
-    "live_are_the_running_trials": [lambda s: s.set_tally(live=[0, 0])],
-    "states_are_counted": [lambda s: s.set_tally(states={"running": 1})],
+    "started_are_the_valid_trials": [lambda s: s.set_counts(started=[1, 1])],
+    "live_are_the_running_trials": [lambda s: s.set_counts(live=[0, 0])],
+    "states_are_counted": [lambda s: s.set_counts(states={"running": 1})],
     "there_are_enough_proposals": [lambda s: s.set_tally(proposed=2)],
     "no_bracket_starts_too_many": [fewer_trials],
     "no_more_leases_than_allowed": [lower_cap],
@@ -214,32 +233,32 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "both_forms_of_the_plan_agree": [plan_differs],
     "remembered_answers_are_bounded": [
         requests_overflow,
-        lambda s: s.redis.hset(s.key("requests:0"), "x", msgpack.packb("answer")),
+        lambda s: s.redis.hset(s.key("requests:0"), "x", packb("answer")),
         lambda s: s.set_tally(generation=2),
     ],
     "curves_have_the_points_counted": [
         lambda s: s.set_trial(s.first("paused"), points=7),
-        lambda s: s.set_trial(s.first("paused"), metric="0.125"),
+        lambda s: s.set_trial(s.first("paused"), metric="8 bytes!"),
     ],
     "curves_belong_to_trials": [
-        lambda s: s.redis.hset(s.key("curves"), "999.0", "1 0.5;"),
-        lambda s: s.redis.hset(s.key("curves"), f"{s.first('running')}.4", "1 0.5;"),
+        lambda s: s.redis.hset(s.key("curves"), "999.0", "16 bytes" * 32),
+        lambda s: s.redis.hset(s.key("curves"), f"{s.first('running')}.4", "16 bytes" * 32),
     ],
-    "best_metrics_are_those_of_the_curves": [lambda s: s.set_trial(s.first("paused"), best_key="0" * 16)],
+    "best_metrics_are_those_of_the_curves": [lambda s: s.set_trial(s.first("paused"), best_key="\0" * 8)],
     "the_list_of_the_best_is_right": [
         unlisted,
-        lambda s: s.redis.zadd(s.key("best"), {"0" * 16 + "0000000001": 0}),
+        lambda s: s.redis.zadd(s.key("best"), {b"\0" * 11 + b"\1": 0}),
     ],
     "events_are_of_trials": [
-        lambda s: s.log("assign 999 new_trial 0 -1 0 0 0 "),
-        lambda s: s.log("assign 0 new_trial 1 -1 0 0 0 "),
-        lambda s: s.log("elected 0 new_trial 0 -1 0 0 0 "),
+        lambda s: s.log("assign", 999, "new_trial", 0, -1, 0, 0, 0),
+        lambda s: s.log("assign", 0, "new_trial", 1, -1, 0, 0, 0),
+        lambda s: s.log("elected", 0, "new_trial", 0, -1, 0, 0, 0),
     ],
     "trials_remember_their_events": [lambda s: s.set_trial(0, log=[])],
-    "trials_stand_where_the_log_says": [lambda s: s.log(f"pause {s.first('running')} promoted 0 -1 0 0 0 ")],
+    "trials_stand_where_the_log_says": [lambda s: s.log("pause", s.first("running"), "promoted", 0, -1, 0, 0, 0)],
     "the_log_has_one_assignment_per_lease": [
-        lambda s: s.log("assign 0 requeued 0 -1 0 0 0 "),
-        lambda s: s.log("release 0 preempted 0 -1 0 0 0 "),
+        lambda s: s.log("assign", 0, "requeued", 0, -1, 0, 0, 0),
+        lambda s: s.log("release", 0, "preempted", 0, -1, 0, 0, 0),
     ],
     "the_trained_length_is_what_leases_trained": [lambda s: s.set_tally(trained=1)],
     "the_revision_grew": [lambda s: s.set_tally(revision=1)],

@@ -1,6 +1,6 @@
 """The event log explains every decision, with the numbers it rested on."""
 
-from redis.asyncio import Redis
+from dataclasses import astuple
 
 from rungway_server.domain.decisions import (
     ExperimentState,
@@ -13,19 +13,19 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import DecisionForm
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.keys import experiment_keys
 from tests.support.searches import plan, stored, take
 
 
-async def events(redis: Redis, ref: ExperimentRef) -> list[list[str]]:
-    """Every line of the event log in words."""
-    found: list[tuple[str, dict[str, str]]] = await redis.xrange(experiment_keys(ref, plan())[8])  # type: ignore[assignment]  # decoded
-    return [fields["e"].split(" ") for _, fields in found]
+async def events(store: RedisStore, ref: ExperimentRef) -> list[list[object]]:
+    """Every entry of the event log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
+    found = await store.events(ref, "", 1000)
+    return [
+        [event.kind, event.trial, *astuple(event.explanation)[:7]] if event.explanation else [event.kind]
+        for event in found
+    ]
 
 
-async def test_every_kind_of_decision_is_explained_in_the_event_log(
-    store: RedisStore, redis: Redis, ref: ExperimentRef
-) -> None:
+async def test_every_kind_of_decision_is_explained_in_the_event_log(store: RedisStore, ref: ExperimentRef) -> None:
     start = (await stored(store, ref, plan((1, 3), trials=9), lease_seconds=60, max_restarts=1)).created_ms
     asked = (await store.ask(ref, "", 9, "w", now_ms=start)).assignments
     leases = [assignment.lease for assignment in asked]
@@ -44,51 +44,46 @@ async def test_every_kind_of_decision_is_explained_in_the_event_log(
     await store.ask(ref, "", 1, "w", now_ms=start + 70_000)  # the last one has lapsed
     await store.set_state(ref, ExperimentState.STOPPED)
 
-    log = await events(redis, ref)
-    quarter = "bfd0000000000000"
-    # kind, trial, reason, bracket, rung, rank, size, quota, cutoff key
-    assert log[:9] == [["assign", str(n), "new_trial", "0", "-1", "0", "0", "0", ""] for n in range(9)]
+    log = await events(store, ref)
+    assert log[:9] == [["assign", n, "new_trial", 0, -1, 0, 0, 0, None] for n in range(9)]
     assert log[9:] == [
-        ["pause", "0", "not_promoted", "0", "0", "0", "1", "0", ""],
-        ["pause", "1", "not_promoted", "0", "0", "1", "2", "0", ""],
-        ["continue", "2", "promoted", "0", "0", "0", "3", "1", quarter],
-        ["stop", "2", "completed", "0", "1", "0", "1", "0", ""],
-        ["release", "3", "preempted", "0", "-1", "0", "0", "0", ""],
-        ["retry", "4", "retry", "0", "-1", "0", "0", "0", ""],
-        ["failed", "5", "failed", "0", "0", "3", "4", "1", quarter],
-        ["invalid", "6", "invalid", "0", "-1", "0", "0", "0", ""],
-        ["failed", "7", "failed", "0", "0", "4", "5", "1", quarter],
-        ["paused", "-1"],
-        ["running", "-1"],
-        ["retry", "8", "retry", "0", "-1", "0", "0", "0", ""],
-        ["assign", "3", "requeued", "0", "-1", "0", "0", "0", ""],
-        ["stopped", "-1"],
+        ["pause", 0, "not_promoted", 0, 0, 0, 1, 0, None],
+        ["pause", 1, "not_promoted", 0, 0, 1, 2, 0, None],
+        ["continue", 2, "promoted", 0, 0, 0, 3, 1, 0.25],
+        ["stop", 2, "completed", 0, 1, 0, 1, 0, None],
+        ["release", 3, "preempted", 0, -1, 0, 0, 0, None],
+        ["retry", 4, "retry", 0, -1, 0, 0, 0, None],
+        ["failed", 5, "failed", 0, 0, 3, 4, 1, 0.25],
+        ["invalid", 6, "invalid", 0, -1, 0, 0, 0, None],
+        ["failed", 7, "failed", 0, 0, 4, 5, 1, 0.25],
+        ["paused"],
+        ["running"],
+        ["retry", 8, "retry", 0, -1, 0, 0, 0, None],
+        ["assign", 3, "requeued", 0, -1, 0, 0, 0, None],
+        ["stopped"],
     ]
 
 
-async def test_decisions_of_the_stopping_form_are_in_the_event_log(
-    store: RedisStore, redis: Redis, ref: ExperimentRef
-) -> None:
+async def test_decisions_of_the_stopping_form_are_in_the_event_log(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((1, 3), trials=2, form=DecisionForm.STOP))
     first, second = await take(store, ref, 2)
     await store.tell(ref, "", [Result(first.lease, [Report(1, 0.25), Report(2, 0.25)])])
     await store.tell(ref, "", [Result(second.lease, [Report(1, 0.5)])])
     await store.tell(ref, "", [Result(first.lease, [Report(3, 0.25)])])
-    quarter = "bfd0000000000000"
-    assert (await events(redis, ref))[2:] == [
-        ["continue", "0", "promoted", "0", "0", "0", "1", "1", quarter],
-        ["stop", "1", "stopped_at_rung", "0", "0", "1", "2", "1", quarter],
-        ["stop", "0", "completed", "0", "1", "0", "1", "1", quarter],
-        ["done", "-1"],
+    assert (await events(store, ref))[2:] == [
+        ["continue", 0, "promoted", 0, 0, 0, 1, 1, 0.25],
+        ["stop", 1, "stopped_at_rung", 0, 0, 1, 2, 1, 0.25],
+        ["stop", 0, "completed", 0, 1, 0, 1, 1, 0.25],
+        ["done"],
     ]
 
 
-async def test_verdicts_and_the_event_log_say_the_same(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
+async def test_verdicts_and_the_event_log_say_the_same(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan())
     told = []
     for number, assignment in enumerate(await take(store, ref, 9)):
         answer = await store.tell(ref, "", [Result(assignment.lease, [Report(1, (number * 5 % 9) / 10)])])
         why = answer.verdicts[0].explanation
-        told.append([str(part) for part in (why.reason, why.bracket, why.rung, why.rank, why.rung_size, why.quota)])
-    logged = [event[2:8] for event in await events(redis, ref) if event[0] in {"pause", "continue"}]
+        told.append(list(astuple(why)[:7]))
+    logged = [event[2:] for event in await events(store, ref) if event[0] in {"pause", "continue"}]
     assert logged == told

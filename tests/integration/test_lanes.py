@@ -14,7 +14,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.fitness import inspect
-from rungway_server.store.redis.keys import fixed_keys, index_key
+from rungway_server.store.redis.keys import experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from tests.support import redis_topologies
 from tests.support.redis_node import Access
@@ -22,7 +22,7 @@ from tests.support.redis_topology import Cluster, Topology, UnderSentinel
 from tests.support.searches import plan, stored, take
 
 REF = ExperimentRef("default", "lanes")
-META = fixed_keys(REF)[0]
+META = experiment_keys(REF)[0]
 
 
 @pytest.fixture(scope="module")

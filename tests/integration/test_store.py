@@ -109,9 +109,9 @@ async def test_keys_share_one_hash_tag_and_deletion_leaves_nothing(
     await store.ask(ref, "an id", 2, "w")
     tag = f"{{default/{ref.experiment}}}"
     keys = {key async for key in redis.scan_iter(f"*{ref.experiment}*")}
-    assert len(keys) >= 10
+    assert len(keys) >= 8
     assert all(key.startswith(f"rungway:{tag}:") for key in keys)
-    assert keys <= set(experiment_keys(ref, plan()))
+    assert keys <= set(experiment_keys(ref))
     assert await redis.zscore(index_key("default"), ref.experiment)
     await store.delete(ref)
     assert [key async for key in redis.scan_iter(f"*{ref.experiment}*")] == []

@@ -122,7 +122,7 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
     async with connect(redis_url, timeout_seconds=5) as client:
         store = RedisStore(client, request_window_count=window)
         await stored(store, ref, plan((1,), trials=200))
-        generations = experiment_keys(ref, plan())[9:11]
+        generations = experiment_keys(ref)[9:11]
         answers = []
         for number in range(55):
             answers.append(await store.ask(ref, f"id {number}", 1, "w"))

@@ -77,7 +77,9 @@ async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
 
 
 BELOW_STARTED = Mutant(
-    "a bracket falls below what it has started", "change_plan", (("tally.started[b] > bracket.most", "false"),)
+    "a bracket falls below what it has started",
+    "change_plan",
+    (("x.counts.started[b] > parts.ladder.most[b]", "false"),),
 )
 
 

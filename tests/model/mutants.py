@@ -66,14 +66,12 @@ MUTANTS = (
     ),
     _mutant(
         "tell does not renew",
-        "include/decide",
-        "local deadline = renew(x, number)",
-        "local deadline = x.now + x.plan.lease_ms",
+        "tell",
+        "renew(x, result.number))",
+        "x.now + x.plan.lease_ms)",
     ),
-    _mutant("heartbeat without a lease", "heartbeat", "not trial or not holds(trial, ARGV[i + 1])", "not trial"),
-    _mutant(
-        "heartbeat makes a revision", "heartbeat", "return answer", "x.changed = true save_experiment(x) return answer"
-    ),
+    _mutant("heartbeat without a lease", "heartbeat", "not trial or not holds(trial, ARGV[2 * i + 2])", "not trial"),
+    _mutant("heartbeat makes a revision", "heartbeat", "save(x)", "x.changed = true save(x)"),
     _mutant(
         "release costs a restart",
         "include/give_back",
@@ -82,27 +80,30 @@ MUTANTS = (
     ),
     # Budget and order of service.
     _mutant("cap off by one", "ask", "x.live >= x.plan.cap", "x.live > x.plan.cap"),
-    _mutant("started not given back", "include/outcome", "x.tally.started[b] - 1", "x.tally.started[b]"),
+    _mutant("started not given back", "include/outcome", "started[b] = started[b] - 1", ""),
     _mutant(
-        "one trial too many", "include/pick", "x.tally.started[b + 1] < x.plan", "x.tally.started[b + 1] <= x.plan"
+        "one trial too many",
+        "include/pick",
+        "x.counts.started[b + 1] < x.ladder",
+        "x.counts.started[b + 1] <= x.ladder",
     ),
     _mutant(
         "share is the number of leases",
         "include/candidates",
-        "live[a + 1] * brackets[b + 1].share, live[b + 1] * brackets[a + 1].share",
-        "live[a + 1], live[b + 1]",
+        "live[b] * share[least] < live[least] * share[b]",
+        "live[b] < live[least]",
     ),
     _mutant(
         "lowest rung promoted first",
         "include/promote",
-        "'ZRANGEBYLEX', READY, '[' .. prefix, '[' .. prefix .. 'g',",
-        "'ZREVRANGEBYLEX', READY, '[' .. prefix .. 'g', '[' .. prefix,",
+        "'ZRANGEBYLEX', READY, '[' .. string.char(b), '(' .. string.char(b + 1),",
+        "'ZREVRANGEBYLEX', READY, '(' .. string.char(b + 1), '[' .. string.char(b),",
     ),
     _mutant(
         "new trials before promotions",
         "include/pick",
         "local number, trial, why = promote(x, b)",
-        "if x.tally.started[b + 1] < x.plan.brackets[b + 1].trials then return new_trial(x, b) end"
+        "if x.counts.started[b + 1] < x.ladder.trials[b + 1] then return new_trial(x, b) end"
         " local number, trial, why = promote(x, b)",
     ),
     _mutant("done while some wait in line", "include/settle", " or x.queued > 0", ""),
@@ -113,19 +114,22 @@ MUTANTS = (
     ),
     _mutant("quota rounds up", "include/rung", "math.floor(n / x.plan.divisor)", "math.ceil(n / x.plan.divisor)"),
     _mutant(
-        "sync rule waits for one more", "include/rung", "n + rung.passes - rung.size", "n + rung.passes - rung.size - 1"
+        "sync rule waits for one more",
+        "include/rung",
+        "x.ladder.passes[at] - x.ladder.planned[at]",
+        "x.ladder.passes[at] - x.ladder.planned[at] - 1",
     ),
     _mutant(
         "sync rule lets one up too early",
         "include/rung",
-        "n + rung.passes - rung.size",
-        "math.min(rung.passes, n + rung.passes - rung.size + 1)",
+        "n + x.ladder.passes[at] - x.ladder.planned[at]",
+        "math.min(x.ladder.passes[at], n + x.ladder.passes[at] - x.ladder.planned[at] + 1)",
     ),
     _mutant(
         "ties go to the newest",
         "include/place",
-        "string.format('%08x', x.tally.next_entry)",
-        "string.format('%08x', 4294967295 - x.tally.next_entry)",
+        "struct.pack('>I4', x.tally.next_entry)",
+        "struct.pack('>I4', 4294967295 - x.tally.next_entry)",
     ),
     _mutant(
         "a displaced result may go up", "include/place", "unready(x, b, k, entry_at(x, b, k, after))", "local _ = after"
@@ -134,16 +138,14 @@ MUTANTS = (
         "nobody else is let up", "include/place", "admit(x, b, k, entry_at(x, b, k, after - 1))", "local _ = after"
     ),
     _mutant("up twice", "include/admit", "if trial.rung > k then return end", ""),
-    _mutant("dead ranks best", "include/die", "number, trial, DEAD)", "number, trial, '0000000000000000')"),
+    _mutant("dead ranks best", "include/die", "number, trial, DEAD)", "number, trial, string.rep('\\0', 8))"),
     _mutant(
         "the dead block a rung",
         "include/admit",
         "if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end",
         "if trial.state == 'failed' or trial.state == 'stopped' then return end",
     ),
-    _mutant(
-        "invalid results stay", "include/displace", "redis.call('ZREM', rung_key(x, b, k), entry)", "local _ = entry"
-    ),
+    _mutant("invalid results stay", "include/displace", "redis.call('ZREM', RUNGS, member)", "local _ = member"),
     _mutant(
         "a removal lets nobody up",
         "include/displace",
@@ -156,16 +158,26 @@ MUTANTS = (
         "unready(x, b, k, entry_at(x, b, k, after))",
         "local _ = after",
     ),
-    _mutant("equal rungs are trained for", "include/candidates", "<= trial.length do", "< trial.length do"),
+    _mutant(
+        "equal rungs are trained for",
+        "include/candidates",
+        "trial.next <= trial.length do",
+        "trial.next < trial.length do",
+    ),
     _mutant(
         "a pause takes nobody out", "include/decide_promote", "x.tally.state == 'paused'", "x.tally.state == 'none'"
     ),
-    _mutant("stopping counts ties against", "include/place_stop", "'-', '(' .. key)", "'-', '[' .. key .. 'g')"),
+    _mutant(
+        "stopping counts ties against",
+        "include/place_stop",
+        "rung_prefix(b, k) .. key)",
+        "rung_prefix(b, k) .. key .. string.rep('\\255', 9))",
+    ),
     _mutant(
         "stopping lets nobody first",
         "include/place_stop",
-        "math.max(math.floor(x.sizes[b][k] / x.plan.divisor), 1)",
-        "math.floor(x.sizes[b][k] / x.plan.divisor)",
+        "math.max(math.floor(x.counts.sizes[slot(x, b, k)] / x.plan.divisor), 1)",
+        "math.floor(x.counts.sizes[slot(x, b, k)] / x.plan.divisor)",
     ),
     _mutant("a stopped search still ranks", "include/decide", "if not over and", "if"),
     # Requests and metrics.
@@ -183,9 +195,7 @@ MUTANTS = (
     ),
     _mutant("an id serves any request", "include/request", "kept[1] ~= print", "false"),
     _mutant("best takes NaN", "include/curve", "report.key == DEAD or ", ""),
-    _mutant(
-        "best is the last of equals", "include/curve", "report.key >= trial.best_key", "report.key > trial.best_key"
-    ),
+    _mutant("best is the last of equals", "include/curve", "report.key >= ranked(", "report.key > ranked("),
     _mutant("lengths may repeat", "include/results", "length <= before", "length < before"),
     _mutant("lengths beyond the assignment", "include/results", " or length > trial.to", ""),
     # Targets and queues.
@@ -219,7 +229,12 @@ MUTANTS = (
     _mutant("more queued than there is room for", "enqueue", "startable(x) <= x.wanted", "startable(x) < x.wanted"),
     _mutant("an enqueue has no memory", "enqueue", "remember(x, ARGV[3], print, answer)", "local _ = print"),
     # Populations.
-    _mutant("a round ends one result early", "include/rung", "n == rung.size and", "n >= rung.size - 1 and"),
+    _mutant(
+        "a round ends one result early",
+        "include/rung",
+        "n == x.ladder.planned[at] and",
+        "n >= x.ladder.planned[at] - 1 and",
+    ),
     _mutant("a round lets one up", "include/clone", "for i = 1, passes do", "for i = passes, passes do"),
     _mutant("who ends a round goes up twice", "include/clone", "~= newcomer then", "~= newcomer or passes == 1 then"),
     _mutant(
@@ -238,7 +253,9 @@ MUTANTS = (
         "trial.length = '', 0, 0",
     ),
     _mutant("a clone starts at the bottom", "include/clone", "= parent[2] + 1, parent", "= 0, parent"),
-    _mutant("a clone is not counted", "include/clone", "add_trial(x, b)", "add_trial(x, b) tally.started[b + 1] = 0"),
+    _mutant(
+        "a clone is not counted", "include/clone", "add_trial(x, b)", "add_trial(x, b) x.counts.started[b + 1] = 0"
+    ),
     _mutant(
         "a clone keeps its parent's configuration",
         "include/clone_configs",
@@ -248,7 +265,7 @@ MUTANTS = (
     _mutant("the line hides clones", "include/clone_configs", "x.queued >= count", "x.queued > 0"),
     _mutant("clones served last come first", "include/clone_configs", "'RPUSH'", "'LPUSH'"),
     _mutant("a clone is handed out as any other", "include/pick", "trial.fence == 0 and", "false and"),
-    _mutant("done while clones are to come", "include/settle", "#x.tally.clones > 0", "false"),
+    _mutant("done while clones are to come", "include/settle", "#x.counts.clones > 0", "false"),
     _mutant("an invalid clone is not replaced", "include/outcome", "if trial.parent and not is_over(x)", "if false"),
     _mutant(
         "an invalid clone is replaced after a stop",

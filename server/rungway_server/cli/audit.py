@@ -8,7 +8,7 @@ from rungway_server.cli.redis_store import Place, with_redis
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import Finding, Report
 from rungway_server.store.redis.audit import audit as audit_stored
-from rungway_server.store.redis.keys import fixed_keys
+from rungway_server.store.redis.keys import experiment_keys
 
 
 def audit(experiment: str, namespace: str, redis: str | None, data: Path | None, output: Output) -> None:
@@ -16,7 +16,7 @@ def audit(experiment: str, namespace: str, redis: str | None, data: Path | None,
     ref = ExperimentRef(namespace, experiment)
 
     async def work(place: Place) -> Report:
-        async with place.client(fixed_keys(ref)[0]) as client:
+        async with place.client(experiment_keys(ref)[0]) as client:
             return await audit_stored(client, ref)
 
     report = with_redis(redis, data, work)

@@ -113,6 +113,19 @@ class NoTrialsLeft(RungwayError):
         )
 
 
+class OlderSchema(RungwayError):
+    """The experiment was written by an older version of the service, in a form that this one does not read."""
+
+    reason = "OLDER_SCHEMA"
+
+    def __init__(self, experiment: str, found: int, known: int) -> None:
+        super().__init__(
+            f"experiment {experiment!r} has schema {found}, this server reads only {known}: finish it with the old one",
+            experiment=experiment,
+            schema=str(found),
+        )
+
+
 class NewerSchema(RungwayError):
     """The experiment was written by a newer version of the service."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rungway_server.domain.config import ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
-from rungway_server.domain.errors import InvalidInput, NewerSchema, UnknownExperiment, Violation
+from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.membership import check_configuration
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
@@ -148,7 +148,7 @@ class ExperimentUseCases:
     async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | None:
         try:
             return await self.get(ref)
-        except (UnknownExperiment, NewerSchema):  # deleted since the page was read, or of a newer server
+        except (UnknownExperiment, NewerSchema, OlderSchema):  # deleted since the page was read, or of another server
             return None
 
     async def change_state(self, ref: ExperimentRef, state: ExperimentState) -> ExperimentView:

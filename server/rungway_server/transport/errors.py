@@ -26,6 +26,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.OlderSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ExperimentTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,

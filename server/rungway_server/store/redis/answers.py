@@ -1,6 +1,9 @@
 """Reads what the scripts answer into the values of the domain."""
 
 import json
+import struct
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from rungway_server.domain.decisions import (
@@ -22,13 +25,26 @@ from rungway_server.domain.decisions import (
 )
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
+from rungway_server.store.redis.lane import BINARY
+
+_POINT = struct.Struct(">Q8s")
+"""A point of a curve: length, sort key of the metric (see lua/include/curve.lua)."""
 
 
 def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
     """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none), and the parent of a clone."""
     reason, bracket, rung, rank, size, quota, cutoff, *parent = fields
-    metric = metric_of(cutoff, smaller_is_better) if cutoff else None
-    return Explanation(Reason(reason), bracket, rung, rank, size, quota, metric, int(parent[0]) if parent else None)
+    least = metric_of(_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
+    return Explanation(Reason(reason), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
+
+
+def _metric(key: str, smaller_is_better: bool) -> float | None:
+    """The metric behind a sort key; None where there is none ("")."""
+    return metric_of(_bytes(key), smaller_is_better) if key else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors=BINARY)
 
 
 def read_assignment(fields: list[Any], smaller_is_better: bool) -> Assignment:
@@ -73,19 +89,18 @@ def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
     )
 
 
-def read_event(event_id: str, event: str, state: str, smaller_is_better: bool) -> EventView:
-    """One line of the event log (see lua/include/event.lua)."""
-    kind, trial, *why = event.split(" ")
+def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
+    """One entry of the event log: its id, and what lua/include/event.lua packed."""
+    event_id, kind = fields[:2]
     time_ms = int(event_id.partition("-")[0])
-    if not why:
+    if len(fields) == 2:  # not about a trial
         return EventView(event_id, time_ms, kind)
-    explanation = read_explanation([why[0], *map(int, why[1:6]), *why[6:]], smaller_is_better)
-    length, metric, worker = state.split(" ", 2)
-    measured = float(metric) if metric else None
-    return EventView(event_id, time_ms, kind, int(trial), explanation, int(length), measured, worker)
+    trial, length, metric, worker = fields[2:6]
+    explanation = read_explanation(fields[6:], smaller_is_better)
+    return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
 
 
-def read_trial(fields: list[Any]) -> TrialView:
+def read_trial(fields: list[Any], smaller_is_better: bool) -> TrialView:
     """One trial view (see lua/include/view.lua)."""
     number, state, hparams, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created, curve, parent = fields[9:]
@@ -96,29 +111,26 @@ def read_trial(fields: list[Any]) -> TrialView:
         bracket=bracket,
         rung=rung,
         length=length,
-        metric=float(metric) if metric else None,
-        best_metric=float(best) if best else None,
-        best_length=int(best_length),
+        metric=_metric(metric, smaller_is_better),
+        best_metric=_metric(best, smaller_is_better),
+        best_length=best_length,
         restarts=restarts,
         checkpoint=checkpoint,
         checkpoint_length=checkpoint_length,
         worker=worker,
         outcome=Outcome(outcome) if outcome else None,
         message=message,
-        created_ms=int(created),
-        curve=tuple(_read_curve(curve)),
+        created_ms=created,
+        curve=tuple(
+            Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(_bytes(curve))
+        ),
         parent=int(parent) if parent else None,
     )
 
 
-def _read_curve(text: str) -> list[Report]:
-    points = (point.split(" ") for point in text.split(";") if point)
-    return [Report(int(length), float(metric)) for length, metric in points]
-
-
-def read_tally(text: str, sizes: list[int], ready: list[int], plan: Plan) -> Tally:
+def read_tally(tally: str, counts: str, ready: Sequence[int], plan: Plan) -> Tally:
     """The answer of tally.lua."""
-    fields: dict[str, Any] = json.loads(text)
+    fields: dict[str, Any] = json.loads(tally) | json.loads(counts)
     return Tally(
         state=ExperimentState(fields["state"]),
         revision=fields["revision"],
@@ -126,14 +138,13 @@ def read_tally(text: str, sizes: list[int], ready: list[int], plan: Plan) -> Tal
         trained_length=int(fields["trained"]),
         started=tuple(fields["started"]),
         running=tuple(fields["live"]),
-        rung_results=_by_rung(sizes, plan),
-        rung_passed=tuple(tuple(passed) for passed in fields["passed"]),
-        rung_ready=_by_rung(ready, plan),
+        rung_results=_by_bracket(fields["sizes"], plan),
+        rung_passed=_by_bracket(fields["passed"], plan),
+        rung_ready=_by_bracket(ready, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
     )
 
 
-def _by_rung(counts: list[int], plan: Plan) -> tuple[tuple[int, ...], ...]:
-    """What was counted rung by rung, by bracket."""
-    left = iter(counts)
-    return tuple(tuple(next(left) for _ in bracket.rungs) for bracket in plan.brackets)
+def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...]:
+    left = iter(values)
+    return tuple(tuple(islice(left, len(bracket.rungs))) for bracket in plan.brackets)

@@ -12,15 +12,15 @@ from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import NewerSchema, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import NewerSchema, OlderSchema, StoreUnavailable, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.keys import experiment_keys, fixed_keys, index_key
+from rungway_server.store.redis.keys import experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of what an experiment looks like in Redis."""
 
 _MOST_REMEMBERED = 10_000
@@ -67,11 +67,15 @@ class Known:
         return numbers
 
 
-Arguments = Sequence[str | int] | Callable[[Known], Awaitable[Sequence[str | int]]]
+Argument = str | bytes | int
+Arguments = Sequence[Argument] | Callable[[Known], Awaitable[Sequence[Argument]]]
 
 
 class KnownExperiments:
-    """Finds experiments and runs scripts on them. Raises UnknownExperiment, NewerSchema, StoreUnavailable."""
+    """Finds experiments and runs scripts on them.
+
+    Raises UnknownExperiment, NewerSchema, OlderSchema, StoreUnavailable.
+    """
 
     def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
         self._lanes = lanes
@@ -91,19 +95,16 @@ class KnownExperiments:
         """Drop what is remembered."""
         self._known.pop(ref, None)
 
-    async def run(
-        self, script: str, ref: ExperimentRef, args: Arguments, *, rungs: bool = True
-    ) -> tuple[Known, list[Any]]:
-        """Run a script on the experiment; `args` follow the uid. `rungs`: whether the script needs their keys.
+    async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[Known, list[Any]]:
+        """Run a script on the experiment; `args` follow the uid.
 
         Arguments that depend on the experiment are given as a function of it: what is remembered may turn out to be
         of a deleted experiment of the same name.
         """
         while True:
             known = await self.find(ref)
-            keys = known.keys if rungs else fixed_keys(ref)
             given = await args(known) if callable(args) else args
-            answer = await self._run(script, keys, [known.definition.uid, *given])
+            answer = await self._run(script, known.keys, [known.definition.uid, *given])
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
@@ -112,7 +113,7 @@ class KnownExperiments:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
         await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
         try:
             answer = await self._scripts.run(script, keys, args)
         except StoreUnavailable:
@@ -123,7 +124,7 @@ class KnownExperiments:
         return answer
 
     async def _read(self, ref: ExperimentRef) -> Known:
-        meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
+        meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
         values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *_STORED))
         if values[0] is not None:
             # Heals the listing: a server may have died between making the experiment and listing it.
@@ -134,9 +135,11 @@ class KnownExperiments:
         schema, uid, created, config, plan_json, notes = values
         if int(schema) > SCHEMA:
             raise NewerSchema(ref.experiment, int(schema), SCHEMA)
+        if int(schema) < SCHEMA:
+            raise OlderSchema(ref.experiment, int(schema), SCHEMA)
         plan = plan_from_json(plan_json)
         definition = Definition(uid, await _parsed(config), plan, tuple(json.loads(notes)), int(created))
-        known = Known(definition, experiment_keys(ref, plan))
+        known = Known(definition, experiment_keys(ref))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known
@@ -144,7 +147,7 @@ class KnownExperiments:
 
     async def _mend_list(self, ref: ExperimentRef) -> None:
         """Finish a deletion that was cut short after the experiment was gone and before it was off the list."""
-        meta, index = fixed_keys(ref)[0], index_key(ref.namespace)
+        meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
         created = await self._lanes.call(index, ("ZSCORE", index, ref.experiment))
         if created is not None and await self._lanes.call(meta, ("HGET", meta, "uid")) is None:
             await self.unlist(ref, created)

@@ -14,6 +14,9 @@ from redis.asyncio.connection import AbstractConnection
 
 Call = tuple[str | bytes | int | float, ...]
 
+BINARY = "surrogateescape"
+"""How bytes that are no UTF-8 stand in texts of an answer: `text.encode(errors=BINARY)` gives the bytes back."""
+
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
 
@@ -29,7 +32,7 @@ class Lane(asyncio.Protocol):
         self._connection = connection
         self._timeout: float = connection.socket_timeout or 60.0
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(encoding="utf-8", notEnoughData=_INCOMPLETE)
+        self._reader = hiredis.Reader(encoding="utf-8", errors=BINARY, notEnoughData=_INCOMPLETE)
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unsent: list[bytes] = []
         self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered

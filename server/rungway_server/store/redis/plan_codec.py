@@ -1,10 +1,10 @@
 """Plans as JSON: one form for Python to read back, one for Lua with what its decisions need beside the plan."""
 
 import json
+from itertools import accumulate
 from typing import Any
 
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.store.redis.keys import FIRST_RUNG
 
 _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
@@ -55,36 +55,39 @@ def plan_from_json(text: str | bytes) -> Plan:
 
 
 def plan_for_lua(
-    plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int, target: str
+    plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int, target: bytes
 ) -> str:
-    """The plan as the scripts use it: `first` is the position of a bracket's lowest rung in KEYS, `trials` how many
-    start there and `most` how many with clones, `target` the sort key of the target metric ("" for none)."""
-    first, brackets = FIRST_RUNG, []
-    for bracket in plan.brackets:
-        brackets.append(
-            {
-                "first": first,
-                "trials": bracket.new_trials,
-                "most": bracket.max_trials,
-                "share": bracket.max_concurrent_trials,
-                "rungs": [
-                    {"length": r.length, "size": r.size, "passes": r.passes, "clones": r.clones} for r in bracket.rungs
-                ],
-            }
-        )
-        first += len(bracket.rungs)
+    """The plan as the scripts use it: numbers of the whole, and those of brackets and rungs as lists.
+
+    `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
+    says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none).
+    """
+    rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
+    counts = [len(bracket.rungs) for bracket in plan.brackets]
     return json.dumps(
         {
-            "brackets": brackets,
-            "rule": plan.rule,
-            "form": plan.form,
-            "divisor": plan.divisor,
-            "cap": plan.max_concurrent_trials,
-            "lease_ms": lease_ms,
-            "max_restarts": max_restarts,
-            "window_ms": window_ms,
-            "window_count": window_count,
-            "target": target,
-            "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
+            "plan": {
+                "rule": plan.rule,
+                "form": plan.form,
+                "divisor": plan.divisor,
+                "cap": plan.max_concurrent_trials,
+                "lease_ms": lease_ms,
+                "max_restarts": max_restarts,
+                "window_ms": window_ms,
+                "window_count": window_count,
+                "target": target.hex(),
+                "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
+            },
+            "ladder": {
+                "first": list(accumulate(counts[:-1], initial=1)),
+                "rungs": counts,
+                "trials": [bracket.new_trials for bracket in plan.brackets],
+                "most": [bracket.max_trials for bracket in plan.brackets],
+                "share": [bracket.max_concurrent_trials for bracket in plan.brackets],
+                "lengths": [rung.length for rung in rungs],
+                "planned": [rung.size for rung in rungs],
+                "passes": [rung.passes for rung in rungs],
+                "clones": [rung.clones for rung in rungs],
+            },
         }
     )

@@ -7,12 +7,11 @@ from rungway_server.domain.decisions import EventView, Tally, TrialView
 from rungway_server.domain.errors import UnknownTrial
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_event, read_tally, read_trial
-from rungway_server.store.redis.keys import fixed_keys, index_key
+from rungway_server.store.redis.keys import index_key
 from rungway_server.store.redis.known import KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 
 _TIES_PER_PAGE = 64
-_EVENTS_KEY = 8
 
 
 class RedisReads:
@@ -35,29 +34,25 @@ class RedisReads:
 
     async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
         """See the port."""
-        _, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers], rungs=False)
-        return [read_trial(fields) for fields in answer[1:] if fields is not None]
+        known, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers])
+        return [read_trial(fields, known.smaller_is_better) for fields in answer[1:] if fields is not None]
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
-        _, answer = await self._experiments.run("best", ref, [count], rungs=False)
-        return [read_trial(fields) for fields in answer[1:]]
+        known, answer = await self._experiments.run("best", ref, [count])
+        return [read_trial(fields, known.smaller_is_better) for fields in answer[1:]]
 
     async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
         """See the port."""
-        known, answer = await self._experiments.run("explain", ref, [trial], rungs=False)
+        known, answer = await self._experiments.run("explain", ref, [trial])
         if answer[0] == "unknown_trial":
             raise UnknownTrial(ref.experiment, trial)
-        return [read_event(name, event, state, known.smaller_is_better) for name, event, state in answer[1:]]
+        return [read_event(fields, known.smaller_is_better) for fields in answer[1:]]
 
     async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
         """See the port."""
-        known = await self._experiments.find(ref)
-        log = fixed_keys(ref)[_EVENTS_KEY]
-        first = f"({after}" if after else "-"
-        found: Any = await self._lanes.call(log, ("XRANGE", log, first, "+", "COUNT", count))
-        lines = ((name, dict(zip(fields[::2], fields[1::2], strict=True))) for name, fields in found)
-        return [read_event(name, fields["e"], fields["s"], known.smaller_is_better) for name, fields in lines]
+        known, answer = await self._experiments.run("events", ref, [after, count])
+        return [read_event(fields, known.smaller_is_better) for fields in answer[1:]]
 
     async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
         """See the port. The token is the creation time and id of the last one given."""

@@ -1,4 +1,6 @@
-"""What the scripts write, as Python values: trial records and lines of the event log.
+"""What the scripts write, as Python values: trial records, entries of rungs and of the event log.
+
+Sort keys, and what begins with one, are shown as hexadecimal digits.
 
 The order of a trial's fields is read from `lua/include/trial.lua`, the one place where it is kept.
 """
@@ -10,14 +12,17 @@ from typing import Any, Self
 
 import msgpack
 
-_NOT_NAMES = {"from": "from_length", "to": "to_length"}
+from rungway_server.store.redis.lane import BINARY
+
+_ENTRY_BYTES = 16
+
+_NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
 """Fields of Lua that are no names in Python."""
 
 
 def _fields_of_lua() -> tuple[str, ...]:
     text = resources.files(__package__).joinpath("lua", "include", "trial.lua").read_text(encoding="utf-8")
-    listed = text.partition("local FIELDS = {")[2].partition("}")[0]
-    return tuple(re.findall(r"'(\w+)'", listed))
+    return tuple(re.findall(r"(\w+) = v\[\d+\]", text))
 
 
 TRIAL_FIELDS = _fields_of_lua()
@@ -26,7 +31,19 @@ TRIAL_FIELDS = _fields_of_lua()
 
 def unpack(packed: bytes) -> Any:
     """What `cmsgpack.pack` of Lua wrote. Raises ValueError when it is something else."""
-    return msgpack.unpackb(packed, strict_map_key=False)
+    return msgpack.unpackb(packed, strict_map_key=False, unicode_errors=BINARY)
+
+
+def hexadecimal(text: str) -> str:
+    """Packed bytes as digits."""
+    return text.encode(errors=BINARY).hex()
+
+
+def entry_of(packed: bytes) -> str:
+    """An entry of a rung: sort key (16 digits), running number (8 digits), number of the trial. Raises ValueError."""
+    if len(packed) != _ENTRY_BYTES:
+        raise ValueError(f"{packed!r} is no entry")
+    return f"{packed[:12].hex()}{int.from_bytes(packed[12:], 'big')}"
 
 
 @dataclass(slots=True)
@@ -42,28 +59,29 @@ class TrialRecord:
     bracket: int
     rung: int
     length: int
-    fence: int
-    from_length: int
+    next_length: int
     to_length: int
-    restarts: int
-    checkpoint: str
-    checkpoint_length: int
+    fence: int
     metric: str
     best_key: str
-    best_metric: str
     best_length: int
     points: int
-    entries: list[str]
+    tail: str
     request: str
     print: str
     verdict: Any
+    checkpoint: str
+    checkpoint_length: int
+    from_length: int
+    restarts: int
+    created: int
+    worker: str
+    entries: list[str]
+    log: list[Any]
     outcome: str
     message: str
-    worker: str
-    created: int
-    log: list[str]
-    returns: int
     parent: Any
+    returns: int
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -75,10 +93,12 @@ class TrialRecord:
         record = cls(**named)
         for field in fields(cls):
             found = getattr(record, field.name)
-            if field.type is int and isinstance(found, str):  # taken over from an argument of a script
-                setattr(record, field.name, found := int(found))
             if field.type in (str, int) and type(found) is not field.type:
                 raise TypeError(f"{field.name} is {found!r}")
+        record.metric, record.best_key = hexadecimal(record.metric), hexadecimal(record.best_key)
+        record.entries = [hexadecimal(stamp) for stamp in record.entries]
+        times = zip(record.log[::2], record.log[1::2], strict=True)
+        record.log = [f"{record.created + ms}-{count}" for ms, count in times]
         return record
 
 
@@ -98,11 +118,10 @@ class LogLine:
     length: int = 0
 
     @classmethod
-    def read(cls, line_id: str, event: str, state: str) -> Self:
+    def unpacked(cls, line_id: str, packed: bytes) -> Self:
         """Read a line. Raises ValueError when it is none."""
-        kind, trial, *why = event.split(" ")
-        if not why:
-            return cls(line_id, kind, int(trial))
-        reason, bracket, rung, rank, size, quota = why[:6]
-        length = int(state.split(" ", 2)[0])
-        return cls(line_id, kind, int(trial), reason, int(bracket), int(rung), int(rank), int(size), int(quota), length)
+        kind, *rest = unpack(packed)
+        if not rest:
+            return cls(line_id, kind, -1)
+        trial, length, _, _, reason, bracket, rung, rank, size, quota, *_ = rest
+        return cls(line_id, kind, trial, reason, bracket, rung, rank, size, quota, length)

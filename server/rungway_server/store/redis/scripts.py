@@ -28,6 +28,7 @@ NAMES = (
     "explain",
     "unlist",
     *LEDGER_NAMES,
+    "events",
 )
 
 Transform = Callable[[str, str], str]

@@ -28,12 +28,12 @@ from rungway_server.domain.errors import (
     WrongState,
 )
 from rungway_server.domain.plan import Plan
-from rungway_server.domain.ranking import sort_key
+from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
-from rungway_server.store.redis.keys import fixed_keys
-from rungway_server.store.redis.known import SCHEMA, Known, KnownExperiments
+from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.known import SCHEMA, Argument, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
@@ -92,7 +92,7 @@ class RedisStore(RedisReads):
             len(queue),
             *queue,
         ]
-        answer = await self.scripts.run("create", fixed_keys(ref), [*args, *first])
+        answer = await self.scripts.run("create", experiment_keys(ref), [*args, *first])
         if answer[0] == "exists":
             raise ExperimentExists(ref.experiment)
         if answer[0] == "reused":
@@ -138,11 +138,11 @@ class RedisStore(RedisReads):
     ) -> TellAnswer:
         """See the port."""
         smaller = (await self._experiments.find(ref)).smaller_is_better
-        args: list[str | int] = [request_id, len(results)]
+        args: list[Argument] = [request_id, len(results)]
         for result in results:
             args += [result.lease.trial, result.lease.fence, result.checkpoint, len(result.reports)]
             for report in result.reports:
-                args += [report.length, repr(report.metric), sort_key(report.metric, smaller)]
+                args += [report.length, metric_key(report.metric, smaller)]
         known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
         if answer[0] == "length":
             _, item, report_index, before, most = answer
@@ -159,7 +159,7 @@ class RedisStore(RedisReads):
     ) -> list[LeaseStatus]:
         """See the port."""
         args = [number for lease in leases for number in (lease.trial, lease.fence)]
-        _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args], rungs=False)
+        _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
         return [
             LeaseStatus(lease, Decision(decision), deadline)
             for lease, (decision, deadline) in zip(leases, answer[1:], strict=True)
@@ -198,14 +198,14 @@ class RedisStore(RedisReads):
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
         """See the port."""
-        _, answer = await self._experiments.run("change_state", ref, ["", state.value], rungs=False)
+        _, answer = await self._experiments.run("change_state", ref, ["", state.value])
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
 
     async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
         """See the port."""
         args = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
-        _, answer = await self._experiments.run("change_plan", ref, args, rungs=False)
+        _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
@@ -216,7 +216,7 @@ class RedisStore(RedisReads):
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
         """See the port."""
         args = [_time(now_ms), request_id, hparams]
-        _, answer = await self._experiments.run("enqueue", ref, args, rungs=False)
+        _, answer = await self._experiments.run("enqueue", ref, args)
         if answer[0] == "reused":
             raise RequestIdReused(request_id)
         if answer[0] == "refused":
@@ -233,7 +233,7 @@ class RedisStore(RedisReads):
             max_restarts=config.max_restarts,
             window_ms=self._window[0],
             window_count=self._window[1],
-            target="" if target is None else sort_key(target, smaller),
+            target=b"" if target is None else sort_key(target, smaller),
         )
 
     async def delete(self, ref: ExperimentRef) -> None:

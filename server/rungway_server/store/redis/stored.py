@@ -10,13 +10,13 @@ from redis.exceptions import ResponseError
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import ExperimentTooLarge, NewerSchema, RungwayError, UnknownExperiment
+from rungway_server.domain.errors import ExperimentTooLarge, NewerSchema, OlderSchema, RungwayError, UnknownExperiment
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.keys import experiment_keys, fixed_keys
+from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.known import SCHEMA
 from rungway_server.store.redis.plan_codec import plan_from_json
-from rungway_server.store.redis.records import LogLine, TrialRecord, unpack
+from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, unpack
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -30,7 +30,8 @@ MOST_ITEMS = 1_000_000
 class Stored:
     """An experiment; keys of the fields are trial numbers, or (bracket, rung). See lua/KEYS.md for each.
 
-    `problems` says what could not be read; it is missing from the fields then.
+    Of `tally`, what is counted by rung is in a list of all rungs. `problems` says what could not be read; it is missing
+    from the fields then.
     """
 
     ref: ExperimentRef
@@ -41,6 +42,7 @@ class Stored:
     config: ExperimentConfig | None = None
     plan: Plan | None = None
     lua_plan: dict[str, Any] = field(default_factory=dict)
+    lua_ladder: dict[str, Any] = field(default_factory=dict)
     tally: dict[str, Any] = field(default_factory=dict)
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     configs: dict[int, str] = field(default_factory=dict)
@@ -48,8 +50,7 @@ class Stored:
     line: list[int] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     best: list[str] = field(default_factory=list)
-    curves: dict[str, str] = field(default_factory=dict)
-    events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    curves: dict[str, bytes] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
     requests: tuple[dict[str, Any], ...] = ()
     queue: list[str] = field(default_factory=list)
@@ -69,35 +70,34 @@ async def read_stored(redis: "Redis", ref: ExperimentRef) -> Stored:
     """Read an experiment; `redis` must not decode answers.
 
     All keys are read in one MULTI/EXEC, so that no decision falls between two of them. Raises UnknownExperiment,
-    NewerSchema, ExperimentTooLarge, and the errors of redis-py.
+    NewerSchema, OlderSchema, ExperimentTooLarge, and the errors of redis-py.
     """
-    while True:
-        found: list[Any] = await redis.hmget(fixed_keys(ref)[0], ["uid", "plan_json", "schema"])
-        uid, plan_json, schema = found
-        if uid is None:
-            raise UnknownExperiment(ref.experiment)
-        if (schema or b"").isdigit() and int(schema) > SCHEMA:
-            raise NewerSchema(ref.experiment, int(schema), SCHEMA)
-        try:
-            rungs = _rungs(plan_from_json(plan_json or b""))
-        except _UNREADABLE as error:
-            return Stored(ref, uid=uid.decode(), problems=[f"the plan: {error}"])
-        keys = experiment_keys(ref, plan_from_json(plan_json))
-        await _refuse_too_large(redis, ref, keys)
-        stored = _decode(ref, await _read(redis, keys), rungs)
-        if stored.uid in (uid.decode(), ""):  # else it was deleted and created anew: the rungs may be others
-            if not stored.uid and not stored.problems:
-                raise UnknownExperiment(ref.experiment)
-            return stored
-
-
-def _rungs(plan: Plan) -> list[tuple[int, int]]:
-    return [(b, k) for b, bracket in enumerate(plan.brackets) for k in range(len(bracket.rungs))]
+    keys = experiment_keys(ref)
+    found: list[Any] = await redis.hmget(keys[0], ["uid", "schema"])
+    uid, schema = found
+    if uid is None:
+        raise UnknownExperiment(ref.experiment)
+    if (schema or b"").isdigit() and int(schema) > SCHEMA:
+        raise NewerSchema(ref.experiment, int(schema), SCHEMA)
+    if (schema or b"").isdigit() and 0 < int(schema) < SCHEMA:
+        raise OlderSchema(ref.experiment, int(schema), SCHEMA)
+    await _refuse_too_large(redis, ref, keys)
+    stored = _decode(ref, await _read(redis, keys))
+    if not stored.uid and not stored.problems:
+        raise UnknownExperiment(ref.experiment)
+    return stored
 
 
 async def _refuse_too_large(redis: "Redis", ref: ExperimentRef, keys: list[str]) -> None:
     pipe = redis.pipeline(transaction=False)
-    for position, count in ((1, pipe.hlen), (2, pipe.hlen), (7, pipe.hlen), (8, pipe.xlen), (9, pipe.hlen)):
+    for position, count in (
+        (1, pipe.hlen),
+        (2, pipe.hlen),
+        (7, pipe.hlen),
+        (8, pipe.xlen),
+        (9, pipe.hlen),
+        (12, pipe.zcard),
+    ):
         count(keys[position])
     sizes: list[Any] = await pipe.execute(raise_on_error=False)
     items = sum(size for size in sizes if isinstance(size, int))
@@ -107,7 +107,7 @@ async def _refuse_too_large(redis: "Redis", ref: ExperimentRef, keys: list[str])
 
 async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
     pipe = redis.pipeline(transaction=True)
-    meta, trials, configs, leases, line, ready, best, curves, events, younger, older, queue, *rungs = keys
+    meta, trials, configs, leases, line, ready, best, curves, events, younger, older, queue, rungs = keys
     for key in (meta, trials, configs):
         pipe.hgetall(key)
     pipe.zrange(leases, 0, -1, withscores=True)
@@ -119,40 +119,41 @@ async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
     for key in (younger, older):
         pipe.hgetall(key)
     pipe.lrange(queue, 0, -1)
-    for key in rungs:
-        pipe.zrange(key, 0, -1)
+    pipe.zrange(rungs, 0, -1)
     answers: list[Any] = await pipe.execute(raise_on_error=False)
     return answers
 
 
-def _decode(ref: ExperimentRef, answers: list[Any], rungs: list[tuple[int, int]]) -> Stored:
+def _decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     stored = Stored(ref)
     names = ("meta", "trials", "configs", "leases", "line", "ready", "best", "curves", "events", "requests", "requests")
-    for name, answer in zip((*names, "queue", *(f"rung {b}:{k}" for b, k in rungs)), answers, strict=True):
+    for name, answer in zip((*names, "queue", "rungs"), answers, strict=True):
         if isinstance(answer, ResponseError):
             stored.problems.append(f"{name}: {answer}")
         elif isinstance(answer, Exception):
             raise answer
     if stored.problems:
         return stored
-    meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, *members = answers
+    meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs = answers
     stored.meta = {name.decode(): value for name, value in meta.items()}
     if stored.meta:
         _decode_meta(stored)
     stored.trials = _each(stored, "trial", trials.items(), int, TrialRecord.unpacked)
     stored.configs = _each(stored, "configuration", configs.items(), int, bytes.decode)
     stored.leases = _each(stored, "lease", leases, int, int)
-    stored.curves = _each(stored, "curve", curves.items(), bytes.decode, bytes.decode)
+    stored.curves = _each(stored, "curve", curves.items(), bytes.decode, bytes)
     stored.requests = tuple(_each(stored, "request", each.items(), bytes.decode, unpack) for each in (young, old))
     with stored.noting("a list"):
         stored.line = [int(number) for number in line]
-        stored.ready, stored.best, stored.queue = ([item.decode() for item in each] for each in (ready, best, queue))
-        stored.rungs = {at: [entry.decode() for entry in each] for at, each in zip(rungs, members, strict=True)}
+        stored.queue = [item.decode() for item in queue]
+        stored.ready = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in ready]
+        stored.best = [f"{member[:8].hex()}{int.from_bytes(member[8:], 'big'):010d}" for member in best]
+    for member in rungs:
+        with stored.noting("a rung"):
+            stored.rungs.setdefault((member[0], member[1]), []).append(entry_of(member[2:]))
     for line_id, values in events:
         with stored.noting(f"event {line_id.decode()}"):
-            texts = {name.decode(): value.decode() for name, value in values.items()}
-            stored.events.append((line_id.decode(), texts))
-            stored.log.append(LogLine.read(line_id.decode(), texts["e"], texts["s"]))
+            stored.log.append(LogLine.unpacked(line_id.decode(), values[b"e"]))
     return stored
 
 
@@ -162,7 +163,9 @@ def _decode_meta(stored: Stored) -> None:
         stored.uid, stored.schema = meta["uid"].decode(), int(meta["schema"])
         stored.created_ms = int(meta["created"])
         stored.plan = plan_from_json(meta["plan_json"])
-        stored.lua_plan, stored.tally = unpack(meta["plan"]), unpack(meta["tally"])
+        stored.rungs = {(b, k): [] for b, bracket in enumerate(stored.plan.brackets) for k in range(len(bracket.rungs))}
+        stored.lua_plan, stored.lua_ladder = unpack(meta["plan"]), unpack(meta["ladder"])
+        stored.tally = unpack(meta["tally"]) | unpack(meta["counts"])
         stored.config = parse_config(json.loads(meta["config"]))[0]
 
 

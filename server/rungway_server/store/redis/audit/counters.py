@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rungway_server.domain.ranking import sort_key
 from rungway_server.store.redis.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.plan_codec import plan_for_lua
+from rungway_server.store.redis.records import hexadecimal
 from rungway_server.store.redis.stored import Stored
 
 
@@ -109,12 +110,16 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
             max_restarts=stored.config.max_restarts,
             window_ms=stored.lua_plan["window_ms"],
             window_count=stored.lua_plan["window_count"],
-            target="" if goal is None else sort_key(goal, smaller),
+            target=b"" if goal is None else sort_key(goal, smaller),
         )
     )
-    for name in sorted(expected.keys() | stored.lua_plan.keys()):
-        if expected.get(name) != stored.lua_plan.get(name):
-            yield f"{name}: the scripts use {stored.lua_plan.get(name)!r}, wanted {expected.get(name)!r}"
+    used = stored.lua_plan | stored.lua_ladder
+    used["target"] = hexadecimal(used["target"])
+    for name, wanted in sorted((expected["plan"] | expected["ladder"]).items()):
+        if used.pop(name, None) != wanted:
+            yield f"{name}: the scripts use another than {wanted!r}"
+    if used:
+        yield f"the scripts use {sorted(used)}, which no plan has"
 
 
 def remembered_answers_are_bounded(stored: Stored) -> Iterator[str]:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rungway_server.domain.plan import DecisionForm, PromotionRule
-from rungway_server.domain.ranking import WORST_KEY, sort_key
-from rungway_server.store.redis.audit.curves import points_of
+from rungway_server.domain.ranking import WORST_KEY
+from rungway_server.store.redis.audit.curves import points_of, ranked
 from rungway_server.store.redis.audit.ladder import quota, rungs_of
 from rungway_server.store.redis.records import TrialRecord
 from rungway_server.store.redis.stored import Stored
@@ -35,6 +35,13 @@ def _results(trial: TrialRecord) -> list[tuple[int, str]]:
     return [(k, stamp) for k, stamp in enumerate(trial.entries) if stamp]
 
 
+def sizes_are_counted(stored: Stored) -> Iterator[str]:
+    """The count of results in each rung is that of its members, in a rung of the plan."""
+    for (b, k), counted in zip(stored.rungs, stored.tally["sizes"], strict=True):
+        if counted != len(stored.rungs[b, k]):
+            yield f"rung {b}:{k}: {counted} results are counted, it holds {len(stored.rungs[b, k])}"
+
+
 def rungs_hold_the_results_of_trials(stored: Stored) -> Iterator[str]:
     """A rung holds exactly the results that the records of its bracket's trials name."""
     recorded: dict[tuple[int, int], set[str]] = {at: set() for at in stored.rungs}
@@ -49,14 +56,12 @@ def rungs_hold_the_results_of_trials(stored: Stored) -> Iterator[str]:
 
 def results_were_reported(stored: Stored) -> Iterator[str]:
     """Each result in a rung is a metric that its trial reported at that length or later, or that of a dead trial."""
-    assert stored.config is not None
-    smaller = stored.config.searcher.smaller_is_better
     for number, trial in stored.trials.items():
         points = points_of(stored, number) if trial.entries else []
         for k, stamp in _results(trial):
             least = rungs_of(stored, trial.bracket)[k].length
-            told = {sort_key(metric, smaller) for length, metric in points if length >= least}
-            dead = stamp[:16] == WORST_KEY and trial.state in ("failed", "stopped")
+            told = {ranked(key) for length, key in points if length >= least}
+            dead = stamp[:16] == WORST_KEY.hex() and trial.state in ("failed", "stopped")
             if stamp[:16] not in told and not dead:
                 yield f"trial {number} never reported its result in rung {trial.bracket}:{k} at length {least} or later"
 
@@ -79,8 +84,8 @@ def passed_are_those_who_went_up(stored: Stored) -> Iterator[str]:
     """The count of those who went up from a rung is the number of trials above it, but for clones begun there."""
     trials = [(trial, trial.parent[1] + 1 if trial.parent else 0) for trial in stored.trials.values()]
     above = Counter((trial.bracket, k) for trial, first in trials for k in range(first, trial.rung))
-    for b, k in stored.rungs:
-        if (counted := stored.tally["passed"][b][k]) != above[b, k]:
+    for (b, k), counted in zip(stored.rungs, stored.tally["passed"], strict=True):
+        if counted != above[b, k]:
             yield f"rung {b}:{k}: {counted} are counted as passed, {above[b, k]} trials are above"
 
 
@@ -133,6 +138,7 @@ def clones_come_from_the_best(stored: Stored) -> Iterator[str]:
 
 INVARIANTS = (
     rung_members_are_well_formed,
+    sizes_are_counted,
     rungs_hold_the_results_of_trials,
     results_were_reported,
     ready_is_what_may_go_up,

@@ -27,20 +27,22 @@
 --- @include "new_trial"
 --- @include "clone_configs"
 --- @include "pick"
+--- @include "assigned"
+--- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request, count, worker = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local print = fingerprint('ask', 4, 5)
 local known, reused = recall(request, print)
 if reused then return { 'reused' } end
-if known then return known end
+if known then return with_configs(known) end
 
 local tally = x.tally
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
 if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_stopped' } end
 if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
 
-for b = 0, #x.plan.brackets - 1 do read_sizes(x, b) end
+open_ladder(x)
 take_proposals(x, tonumber(ARGV[7]), 9)
 if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
 take_clones(x, ARGV[8])
@@ -48,8 +50,7 @@ if ARGV[6] == '1' then reclaim(x, 16) end
 
 local wanted = clones_wanted(x, count)
 if wanted then
-  save_trials(x)
-  save_experiment(x)
+  save(x)
   return { 'clone', unpack(wanted) }
 end
 local answer, why_not = { 'assigned', 0, 0, 0 }, nil
@@ -66,8 +67,8 @@ while #answer < 4 + count do
   local deadline = grant(x, number, trial, worker)
   log_decision(x, 'assign', number, why)
   answer[#answer + 1] = {
-    number, trial.fence, redis.call('HGET', CONFIGS, number), trial.from, trial.to, rung_length(x, trial.bracket, trial.rung),
-    trial.checkpoint, trial.bracket, trial.rung, trial.restarts, deadline, unpack(why),
+    number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts, deadline,
+    unpack(why),
   }
 end
 
@@ -80,8 +81,7 @@ else
   answer[2], answer[3], answer[4] = tally.revision + 1, tally.next_trial, tally.proposed
   remember(x, request, print, answer)
 end
-save_trials(x)
-save_experiment(x)
-if #answer > 4 then return answer end
+save(x)
+if #answer > 4 then return with_configs(answer) end
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
 return { 'wait', tally.revision, why_not, retry_ms }

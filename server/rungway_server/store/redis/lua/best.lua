@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Reads the trials with the best metric, best first.
--- KEYS   see KEYS.md (rungs are not needed)
+-- KEYS   see KEYS.md
 -- ARGV   1 uid  2 how many
 -- Returns {'trials', {trial view (see include/view.lua)}…}, {'missing'} or {'stale'}
 --- @include "experiment"
@@ -12,6 +12,6 @@ if uid ~= ARGV[1] then return { 'stale' } end
 
 local answer = { 'trials' }
 for _, member in ipairs(redis.call('ZRANGE', BEST, 0, ARGV[2] - 1)) do
-  answer[#answer + 1] = view(tostring(tonumber(member:sub(17))), false)
+  answer[#answer + 1] = view(tostring(struct.unpack('>I4', member, 9)), false)
 end
 return answer

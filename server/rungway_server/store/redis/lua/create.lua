@@ -1,16 +1,17 @@
 #!lua
 -- Stores a new experiment.
 -- Promise: one experiment per id; the call repeated with the same request id finds its own.
--- KEYS   see KEYS.md (rungs are not needed)
+-- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 print of the request  5 plan (JSON, as Lua uses it)  6 plan (JSON, as Python uses it)
 --        7 config (JSON)  8 notes (JSON)  9 schema  10 number of queued configurations, then these (JSON)
 --        … configurations proposed for the first trials (JSON)
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
 --- @include "clock"
+--- @include "plan"
 local META, CONFIGS, QUEUE = KEYS[1], KEYS[3], KEYS[12]
 local queued = tonumber(ARGV[10])
-local uid, now, request, print, plan = ARGV[1], ARGV[2], ARGV[3], ARGV[4], cjson.decode(ARGV[5])
+local uid, now, request, print = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local found = redis.call('HMGET', META, 'uid', 'created', 'request', 'print')
 if found[1] then
@@ -22,17 +23,18 @@ end
 now = clock(now)
 local tally = {
   state = 'running', revision = 1, next_trial = 0, next_fence = now * 1000, next_entry = 0, proposed = #ARGV - 10 - queued, trained = 0,
-  started = {}, live = {}, passed = {}, states = {}, generation = 0, since = now,
+  generation = 0, since = now,
 }
-for b, bracket in ipairs(plan.brackets) do
-  tally.started[b], tally.live[b], tally.passed[b] = 0, 0, {}
-  for k = 1, #bracket.rungs do tally.passed[b][k] = 0 end
-end
+local parts, plan, ladder = packed_plan(ARGV[5])
+local counts = { started = {}, live = {}, states = {}, sizes = {}, passed = {} }
+for b = 1, #parts.ladder.trials do counts.started[b], counts.live[b] = 0, 0 end
+for at = 1, #parts.ladder.lengths do counts.sizes[at], counts.passed[at] = 0, 0 end
 
 redis.call('HLEN', CONFIGS)
 redis.call('LLEN', QUEUE)
 redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', string.format('%.0f', now), 'request', request,
-  'print', print, 'config', ARGV[7], 'plan', cmsgpack.pack(plan), 'plan_json', ARGV[6], 'notes', ARGV[8], 'tally', cmsgpack.pack(tally))
+  'print', print, 'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8], 'tally', cmsgpack.pack(tally),
+  'counts', cmsgpack.pack(counts))
 for i = 11, 10 + queued do redis.call('RPUSH', QUEUE, ARGV[i]) end
 for i = 11 + queued, #ARGV do redis.call('HSET', CONFIGS, tostring(i - 11 - queued), ARGV[i]) end
 return { 'created', uid, string.format('%.0f', now) }

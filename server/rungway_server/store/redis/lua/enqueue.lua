@@ -1,7 +1,7 @@
 #!lua
 -- Puts a user's own configuration in the queue: the next new trial takes it.
 -- Promise: never more queued than there are new trials left.
--- KEYS   see KEYS.md (rungs are not needed)
+-- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 configuration (JSON)
 -- Returns {'queued', how many wait in front of it}, {'full'}, {'refused', state}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same answer
@@ -10,12 +10,14 @@
 --- @include "event"
 --- @include "request"
 --- @include "new_trial"
+--- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local print = fingerprint('enqueue', 4, 4)
 local known, reused = recall(ARGV[3], print)
 if reused then return { 'reused' } end
 if known then return known end
+open_ladder(x)
 if is_over(x) then return { 'refused', x.tally.state } end
 if startable(x) <= x.wanted then return { 'full' } end
 
@@ -23,5 +25,5 @@ local answer = { 'queued', x.wanted }
 redis.call('RPUSH', QUEUE, ARGV[4])
 remember(x, ARGV[3], print, answer)
 x.changed = true
-save_experiment(x)
+save(x)
 return answer

@@ -21,6 +21,7 @@
 --- @include "give_back"
 --- @include "curve"
 --- @include "outcome"
+--- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request, number, fence, outcome, message = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -31,11 +32,10 @@ local print, held = fingerprint('fail', 4, 7), holds(trial, fence)
 local given, reused = answered(trial, held, request, number, print)
 if reused then return { 'reused' } end
 if not given and held then
-  read_sizes(x, trial.bracket)
+  open_ladder(x)
   given = end_trial(x, number, trial, outcome, message)
   keep_verdict(x, trial, request, number, print, given)
   settle(x)
-  save_trials(x)
-  save_experiment(x)
+  save(x)
 end
 return { 'told', x.tally.revision, { number, fence, unpack(given or verdict('superseded', no_rung('lease_lost', trial))) } }

@@ -19,6 +19,7 @@
 --- @include "settle"
 --- @include "verdict"
 --- @include "give_back"
+--- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request = ARGV[3]
@@ -34,10 +35,10 @@ for at = 4, #ARGV, 4 do
   if reused then return { 'reused' } end
   item.known = known
   if item.held and item.length > trial.length then return { 'checkpoint_length', #items, trial.length } end
-  if item.held and not known then read_sizes(x, trial.bracket) end
   items[#items + 1] = item
 end
 
+open_ladder(x)
 local answer = { 'told', 0 }
 for _, item in ipairs(items) do
   local trial, given = load_trial(x, item.number), item.known
@@ -49,7 +50,6 @@ for _, item in ipairs(items) do
   answer[#answer + 1] = { item.number, item.fence, unpack(given or verdict('superseded', no_rung('lease_lost', trial))) }
 end
 settle(x)
-save_trials(x)
-save_experiment(x)
+save(x)
 answer[2] = x.tally.revision
 return answer

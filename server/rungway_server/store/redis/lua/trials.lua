@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Reads trials.
--- KEYS   see KEYS.md (rungs are not needed)
+-- KEYS   see KEYS.md
 -- ARGV   1 uid  2 '1' with curves  3… trial numbers
 -- Returns {'trials', {trial view (see include/view.lua)}…}, {'missing'} or {'stale'}
 --- @include "experiment"

@@ -14,7 +14,7 @@ end
 -- An entry has entered its zone: its trial becomes ready unless it went up before.
 local function admit(x, b, k, entry)
   if not entry then return end
-  local number = entry:sub(25)
+  local number = number_of(entry)
   local trial = load_trial(x, number)
   if trial.rung > k then return end
   if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end

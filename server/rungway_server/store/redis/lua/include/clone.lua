@@ -1,5 +1,5 @@
 -- Clones (population rule): trials of the next rung from the start, with checkpoint and configuration of a parent. Those in
--- tally.clones wait for a configuration of their own, then in line.
+-- counts.clones wait for a configuration of their own, then in line.
 -- parent: { number, rung where it was cloned, rank there, checkpoint, its length }
 --- @include "add_trial"
 local function add_clone(x, b, parent)
@@ -10,8 +10,8 @@ local function add_clone(x, b, parent)
   set_state(x, trial, 'queued')
   redis.call('HSET', CONFIGS, number, redis.call('HGET', CONFIGS, parent[1]))
   tally.proposed = math.max(tally.proposed, tally.next_trial)
-  tally.clones = tally.clones or {}
-  table.insert(tally.clones, number)
+  x.counts.clones = x.counts.clones or {}
+  table.insert(x.counts.clones, number)
 end
 
 -- The trials that are cloned: the best that live. Where fewer do than clones are wanted, they take turns.
@@ -19,7 +19,7 @@ local function parents_of(x, k, entries, most)
   local parents = {}
   for i, entry in ipairs(entries) do
     if #parents == most then break end
-    local number = entry:sub(25)
+    local number = number_of(entry)
     local trial = load_trial(x, number)
     if trial.state ~= 'failed' and trial.state ~= 'stopped' then
       parents[#parents + 1] = { number, k, i - 1, trial.checkpoint, trial.checkpoint_length }
@@ -30,7 +30,8 @@ end
 
 -- A rung has all its results: its zone, so far empty, takes in the best, and as many as fall out are made up for by clones.
 local function end_round(x, b, k, newcomer, passes)
-  local entries, wanted = redis.call('ZRANGE', rung_key(x, b, k), 0, -1), x.plan.brackets[b + 1].rungs[k + 1].clones
+  local entries, wanted, first = {}, x.ladder.clones[slot(x, b, k)], before_rung(x, b, k)
+  for i, member in ipairs(redis.call('ZRANGE', RUNGS, first, first + x.counts.sizes[slot(x, b, k)] - 1)) do entries[i] = member:sub(3) end
   for i = 1, passes do
     if i - 1 ~= newcomer then admit(x, b, k, entries[i]) end
   end

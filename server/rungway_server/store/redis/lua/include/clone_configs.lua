@@ -2,7 +2,7 @@
 local function take_clones(x, given)
   if given == '' then return end
   local configs, waiting = cjson.decode(given), {}
-  for _, number in ipairs(x.tally.clones or {}) do
+  for _, number in ipairs(x.counts.clones or {}) do
     if configs[number] then
       redis.call('HSET', CONFIGS, number, configs[number])
       redis.call('RPUSH', LINE, number)
@@ -11,12 +11,12 @@ local function take_clones(x, given)
       waiting[#waiting + 1] = number
     end
   end
-  x.tally.clones, x.stocked = waiting, true
+  x.counts.clones, x.stocked = waiting, true
 end
 
 -- The first 64 clones that still have the configuration of their parent, with it; nil while the line is long enough.
 local function clones_wanted(x, count)
-  local clones = x.tally.clones
+  local clones = x.counts.clones
   if not clones or #clones == 0 or x.queued >= count then return nil end
   local wanted = {}
   for i = 1, math.min(#clones, 64) do wanted[i] = { clones[i], redis.call('HGET', CONFIGS, clones[i]) } end
@@ -25,6 +25,6 @@ end
 
 local function why_cloned(x, trial)
   local b, parent, k = trial.bracket, trial.parent, trial.parent[2]
-  local most = x.plan.brackets[b + 1].rungs[k + 1].clones
-  return { 'cloned', b, k, parent[3], x.sizes[b][k], most, cutoff_key(x, b, k, most), parent[1] }
+  local most = x.ladder.clones[slot(x, b, k)]
+  return { 'cloned', b, k, parent[3], x.counts.sizes[slot(x, b, k)], most, cutoff_key(x, b, k, most), parent[1] }
 end

@@ -1,28 +1,30 @@
 -- Learning curves and best metrics.
-local CHUNK = 32
+--- @include "sort_key"
+local CHUNK = 16 * 16
 local KEPT_BEST = 1000
 
-local function add_point(number, trial, length, metric)
-  local field = number .. '.' .. math.floor(trial.points / CHUNK)
-  local points = redis.call('HGET', CURVES, field) or ''
-  redis.call('HSET', CURVES, field, points .. length .. ' ' .. metric .. ';')
-  trial.points = trial.points + 1
+-- A point is the length (8 bytes) and the sort key of the metric (8 bytes). The last few are kept with the trial.
+local function add_point(number, trial, report)
+  trial.tail, trial.points = trial.tail .. struct.pack('>I8', report.length) .. report.metric, trial.points + 1
+  if #trial.tail < CHUNK then return end
+  redis.call('HSET', CURVES, number .. '.' .. trial.points / 16 - 1, trial.tail)
+  trial.tail = ''
 end
 
-local function best_member(number, trial) return trial.best_key .. string.format('%010d', number) end
+local function best_member(number, trial) return ranked(trial.best_key) .. struct.pack('>I4', number) end
 
 -- A strictly better metric replaces the trial's best; NaN never does.
 local function note_best(number, trial, report)
-  if report.key == DEAD or (trial.best_key ~= '' and report.key >= trial.best_key) then return end
-  if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial)) end
-  trial.best_key, trial.best_metric, trial.best_length = report.key, report.metric, report.length
+  if report.key == DEAD or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
+  local replaced = trial.best_key ~= '' and redis.call('ZREM', BEST, best_member(number, trial)) == 1
+  trial.best_key, trial.best_length = report.metric, report.length
   redis.call('ZADD', BEST, 0, best_member(number, trial))
-  redis.call('ZREMRANGEBYRANK', BEST, KEPT_BEST, -1)
+  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, KEPT_BEST, -1) end
 end
 
 local function take_report(x, number, trial, report)
-  add_point(number, trial, report.length, report.metric)
+  add_point(number, trial, report)
   note_best(number, trial, report)
-  x.tally.trained = x.tally.trained + tonumber(report.length) - trial.length
-  trial.length, trial.metric, trial.changed, x.changed = tonumber(report.length), report.metric, true, true
+  x.tally.trained = x.tally.trained + report.length - trial.length
+  trial.length, trial.metric, trial.changed, x.changed = report.length, report.metric, true, true
 end

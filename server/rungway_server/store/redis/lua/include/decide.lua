@@ -4,13 +4,12 @@ local function reached(x, number, trial, report)
   if x.plan.target == '' or report.key > x.plan.target then return nil end
   x.tally.state, x.tally.target_reached = 'done', true
   local given = finish(x, number, trial, 'completed', 'stop', no_rung('target_reached', trial))
-  log_event(x, 'done', -1)
+  log_event(x, 'done')
   return given
 end
 
-local function take(x, result, trial)
+local function take(x, result, trial, deadline)
   local number, over = result.number, is_over(x)
-  local deadline = renew(x, number)
   local decide = x.plan.form == 'promote' and decide_promote or decide_stop
   local given
   for r, report in ipairs(result.reports) do
@@ -19,7 +18,7 @@ local function take(x, result, trial)
       trial.checkpoint, trial.checkpoint_length = result.checkpoint, trial.length
     end
     if not over and (not given or given[1] == 'continue') then
-      given = reached(x, number, trial, report) or decide(x, result, trial, report, deadline, given)
+      given = reached(x, number, trial, report) or decide(x, number, trial, report, deadline, given)
     end
   end
   if over then

@@ -1,8 +1,7 @@
 -- Promotion form: at its rung a trial goes up at once, under the same lease, or pauses.
-local function decide_promote(x, result, trial, report, deadline)
-  local number, b = result.number, trial.bracket
-  if trial.length < rung_length(x, b, trial.rung) then return go_on(x, result, trial, no_rung('between_rungs', trial), deadline) end
-  local why
+local function decide_promote(x, number, trial, report, deadline)
+  if trial.length < trial.next then return go_on(trial, no_rung('between_rungs', trial), deadline) end
+  local b, why = trial.bracket, nil
   repeat
     local passes, entry
     why, passes, entry = place(x, b, trial.rung, number, trial, report.key)
@@ -15,8 +14,8 @@ local function decide_promote(x, result, trial, report, deadline)
       return finish(x, number, trial, 'paused', 'pause', with_reason('experiment_paused', why))
     end
     go_up(x, trial)
-  until trial.length < rung_length(x, b, trial.rung)
-  trial.to = rung_length(x, b, trial.rung)
+  until trial.length < trial.next
+  trial.to = trial.next
   log_decision(x, 'continue', number, with_reason('promoted', why))
-  return go_on(x, result, trial, with_reason('promoted', why), deadline)
+  return go_on(trial, with_reason('promoted', why), deadline)
 end

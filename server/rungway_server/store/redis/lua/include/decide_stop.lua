@@ -1,8 +1,7 @@
 -- Stopping form: at each rung it has reached a trial goes on unless too many results there are strictly better.
-local function decide_stop(x, result, trial, report, deadline, given)
-  local number, b = result.number, trial.bracket
-  local why
-  while rung_length(x, b, trial.rung) <= trial.length do
+local function decide_stop(x, number, trial, report, deadline, given)
+  local b, why = trial.bracket, nil
+  while trial.next <= trial.length do
     local passes
     why, passes = place_stop(x, b, trial.rung, number, trial, report.key)
     if is_top(x, b, trial.rung) then
@@ -13,6 +12,6 @@ local function decide_stop(x, result, trial, report, deadline, given)
     go_up(x, trial)
     log_decision(x, 'continue', number, with_reason('promoted', why))
   end
-  if not why then return given or go_on(x, result, trial, no_rung('between_rungs', trial), deadline) end
-  return go_on(x, result, trial, with_reason('promoted', why), deadline)
+  if not why then return given or go_on(trial, no_rung('between_rungs', trial), deadline) end
+  return go_on(trial, with_reason('promoted', why), deadline)
 end

@@ -17,7 +17,6 @@ end
 
 -- A failure that a retry may cure: back in line until the restarts are spent. Returns whether the trial lives.
 local function restart(x, number, trial, message)
-  read_sizes(x, trial.bracket)
   trial.restarts = trial.restarts + 1
   if trial.restarts > x.plan.max_restarts then return false, die(x, number, trial, 'transient', message) end
   requeue(x, number, trial)

@@ -2,12 +2,12 @@
 local function displace(x, number, trial)
   local b = trial.bracket
   for i, stamp in ipairs(trial.entries) do
-    local k, entry = i - 1, stamp .. number
-    local n = x.sizes[b][k]
-    local rank, before, after = redis.call('ZRANK', rung_key(x, b, k), entry), quota(x, b, k, n), quota(x, b, k, n - 1)
-    redis.call('ZREM', rung_key(x, b, k), entry)
+    local k, entry = i - 1, stamp .. struct.pack('>I4', number)
+    local n, member = x.counts.sizes[slot(x, b, k)], rung_prefix(b, k) .. entry
+    local rank, before, after = rank_of(x, b, k, member), quota(x, b, k, n), quota(x, b, k, n - 1)
+    redis.call('ZREM', RUNGS, member)
     unready(x, b, k, entry)
-    x.sizes[b][k] = n - 1
+    x.counts.sizes[slot(x, b, k)] = n - 1
     if rank < before and after == before then
       admit(x, b, k, entry_at(x, b, k, after - 1))
     elseif rank >= before and after < before then

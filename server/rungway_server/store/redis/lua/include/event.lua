@@ -1,15 +1,18 @@
--- The event log: one line of text per decision, so that "why?" has an answer afterwards. A trial remembers its own lines.
-local function log_event(x, kind, number, ...)
-  local trial = x.trials[number]
-  local state = trial and table.concat({ trial.length, trial.metric, trial.worker }, ' ') or ''
-  local id = redis.call('XADD', EVENTS, '*', 'e', table.concat({ kind, number, ... }, ' '), 's', state)
-  if trial then trial.log[#trial.log + 1], trial.changed = id, true end
-  x.changed = true
-end
-
+-- The event log: one entry per decision, so that "why?" has an answer afterwards. A trial remembers its own entries.
 -- why: { reason, bracket, rung, rank, size, quota, cutoff key }
 local function log_decision(x, kind, number, why)
-  log_event(x, kind, number, unpack(why))
+  local trial = x.trials[number]
+  local entry = { kind, tonumber(number), trial.length, trial.metric, trial.worker, unpack(why) }
+  local id = redis.call('XADD', EVENTS, '*', 'e', cmsgpack.pack(entry))
+  local ms, count = id:match('(%d+)-(%d+)')
+  trial.log[#trial.log + 1], trial.log[#trial.log + 2] = ms - trial.created, tonumber(count)
+  trial.changed, x.changed = true, true
+end
+
+-- What is not about a trial.
+local function log_event(x, kind)
+  redis.call('XADD', EVENTS, '*', 'e', cmsgpack.pack({ kind }))
+  x.changed = true
 end
 
 -- The explanation of what no rung took part in.

@@ -1,7 +1,5 @@
 -- The ends of a decision: the worker goes on, or its lease ends.
-local function go_on(x, result, trial, why, deadline)
-  return verdict('continue', why, trial.to, rung_length(x, trial.bracket, trial.rung), deadline)
-end
+local function go_on(trial, why, deadline) return verdict('continue', why, trial.to, trial.next, deadline) end
 
 local function finish(x, number, trial, state, decision, why)
   end_lease(x, number, trial, state)

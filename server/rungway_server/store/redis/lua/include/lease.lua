@@ -3,28 +3,27 @@
 local function holds(trial, fence) return trial.state == 'running' and trial.fence == tonumber(fence) end
 
 local function renew(x, number)
-  local deadline = x.now + x.plan.lease_ms
-  redis.call('ZADD', LEASES, deadline, number)
-  return deadline
+  x.renewed[number] = x.now + x.plan.lease_ms
+  return x.renewed[number]
 end
 
 local function grant(x, number, trial, worker)
-  local tally, b = x.tally, trial.bracket + 1
+  local tally, live, b = x.tally, x.counts.live, trial.bracket
   set_state(x, trial, 'running')
   trial.fence = math.max(tally.next_fence, x.micros)
   tally.next_fence = trial.fence + 1
   trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
-  trial.to = rung_length(x, trial.bracket, trial.rung)
-  if x.plan.form == 'stop' then trial.to = rung_length(x, trial.bracket, #x.plan.brackets[b].rungs - 1) end
-  tally.live[b], x.live = tally.live[b] + 1, x.live + 1
+  trial.next = rung_length(x, b, trial.rung)
+  trial.to = x.plan.form == 'stop' and rung_length(x, b, x.ladder.rungs[b + 1] - 1) or trial.next
+  live[b + 1], x.live = live[b + 1] + 1, x.live + 1
   return renew(x, number)
 end
 
 -- Ends the lease; the trial goes to the given state.
 local function end_lease(x, number, trial, state)
   redis.call('ZREM', LEASES, number)
-  local b = trial.bracket + 1
-  x.tally.live[b], x.live = x.tally.live[b] - 1, x.live - 1
+  local live, b = x.counts.live, trial.bracket + 1
+  live[b], x.live, x.renewed[number] = live[b] - 1, x.live - 1, nil
   trial.request, trial.print, trial.verdict = '', '', ''
   set_state(x, trial, state)
 end

@@ -13,6 +13,6 @@ end
 -- How many new trials there may be: with fewer configurations than that, an ask calls for more before it decides anything.
 local function startable(x)
   local count = 0
-  for b, bracket in ipairs(x.plan.brackets) do count = count + bracket.trials - x.tally.started[b] end
+  for b, trials in ipairs(x.ladder.trials) do count = count + trials - x.counts.started[b] end
   return count
 end

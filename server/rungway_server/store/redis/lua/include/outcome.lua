@@ -4,14 +4,14 @@ local function invalidate(x, number, trial, message)
   displace(x, number, trial)
   if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial)) end
   end_lease(x, number, trial, 'invalid')
-  local b = trial.bracket + 1
-  x.tally.started[b] = x.tally.started[b] - 1
+  local started, b = x.counts.started, trial.bracket + 1
+  started[b] = started[b] - 1
   trial.outcome, trial.message = 'invalid', message
   local why = no_rung('invalid', trial)
   log_decision(x, 'invalid', number, why)
-  if x.tally.state == 'running' and x.tally.states.invalid >= x.plan.most_invalid then
+  if x.tally.state == 'running' and x.counts.states.invalid >= x.plan.most_invalid then
     x.tally.state = 'stopped'
-    log_event(x, 'too_many_invalid', -1)
+    log_event(x, 'too_many_invalid')
   end
   if trial.parent and not is_over(x) then add_clone(x, trial.bracket, trial.parent) end
   return verdict('stop', why)

@@ -6,14 +6,17 @@ local function pick(x)
     local trial = load_trial(x, number)
     return number, trial, trial.fence == 0 and why_cloned(x, trial) or no_rung('requeued', trial)
   end
-  for _, b in ipairs(brackets_by_share(x)) do
+  local tried, b = {}, next_bracket(x, {})
+  while b do
     local number, trial, why = promote(x, b)
     while number do
       why = climb(x, number, trial, why)
       if why then return number, trial, why end
       number, trial, why = promote(x, b)
     end
-    if x.tally.started[b + 1] < x.plan.brackets[b + 1].trials then return new_trial(x, b) end
+    if x.counts.started[b + 1] < x.ladder.trials[b + 1] then return new_trial(x, b) end
+    tried[b] = true
+    b = next_bracket(x, tried)
   end
   return nil
 end

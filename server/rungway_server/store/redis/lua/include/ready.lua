@@ -1,5 +1,5 @@
 -- Results inside their rung's zone whose trial waits, and what happens when one goes up.
-local function ready_member(b, k, entry) return string.format('%02x%02x', b, 255 - k) .. entry end
+local function ready_member(b, k, entry) return string.char(b, 255 - k) .. entry end
 
 local function make_ready(x, b, k, entry) x.ready = x.ready + redis.call('ZADD', READY, 0, ready_member(b, k, entry)) end
 
@@ -8,7 +8,8 @@ local function unready(x, b, k, entry)
 end
 
 local function go_up(x, trial)
-  local passed = x.tally.passed[trial.bracket + 1]
-  passed[trial.rung + 1] = passed[trial.rung + 1] + 1
-  trial.rung, trial.changed, x.changed = trial.rung + 1, true, true
+  local passed, at = x.counts.passed, slot(x, trial.bracket, trial.rung)
+  passed[at] = passed[at] + 1
+  trial.rung, trial.next = trial.rung + 1, x.ladder.lengths[at + 1]
+  trial.changed, x.changed = true, true
 end

@@ -1,27 +1,30 @@
--- Reads the results of a tell from ARGV, and checks their lengths.
+-- Reads the results of a tell, and the numbers of their trials, from ARGV, and checks their lengths.
 local function read_results(at, count)
-  local results = {}
-  for _ = 1, count do
-    local result = { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], reports = {} }
-    local reports = tonumber(ARGV[at + 3])
-    local first = at
+  local results, numbers = {}, {}
+  for i = 1, count do
+    local first, result = at, { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], reports = {} }
     at = at + 4
-    for r = 1, reports do
-      result.reports[r] = { length = ARGV[at], metric = ARGV[at + 1], key = ARGV[at + 2] }
-      at = at + 3
+    for r = 1, tonumber(ARGV[first + 3]) do
+      result.reports[r] = { length = tonumber(ARGV[at]), metric = ARGV[at + 1], key = ranked(ARGV[at + 1]) }
+      at = at + 2
     end
     result.print = fingerprint('tell', first, at - 1)
-    results[#results + 1] = result
+    results[i], numbers[i] = result, result.number
   end
-  return results
+  return results, numbers
 end
 
 -- Index of the first report whose length does not grow or lies beyond the assignment, and the length it should have exceeded.
 local function first_wrong_length(trial, reports)
   local before = trial.length
   for r, report in ipairs(reports) do
-    local length = tonumber(report.length)
+    local length = report.length
     if length <= before or length > trial.to then return r, before end
     before = length
   end
+end
+
+-- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, or the search is over.
+local function may_decide(x, trial, reports)
+  return reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x)
 end

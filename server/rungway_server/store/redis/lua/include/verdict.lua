@@ -3,12 +3,18 @@ local function verdict(decision, why, to, next_length, deadline)
   return { decision, to or 0, next_length or 0, deadline or 0, unpack(why) }
 end
 
+-- Of the most frequent verdict a trial keeps the deadline alone: the rest is in its record.
+local function kept_verdict(trial)
+  if type(trial.verdict) ~= 'number' then return trial.verdict end
+  return verdict('continue', no_rung('between_rungs', trial), trial.to, trial.next, trial.verdict)
+end
+
 -- What this request was answered before for this lease: the verdict, or nil; and whether the id was used for another one.
 local function answered(trial, held, id, number, print)
   if id == '' then return nil end
   if held then
     if trial.request ~= id then return nil end
-    return trial.verdict, trial.print ~= print
+    return kept_verdict(trial), trial.print ~= print
   end
   return recall(id .. '/' .. number, print)
 end
@@ -17,7 +23,7 @@ end
 local function keep_verdict(x, trial, id, number, print, answer)
   if id == '' then return end
   if trial.state == 'running' then
-    trial.request, trial.print, trial.verdict = id, print, answer
+    trial.request, trial.print, trial.verdict = id, print, answer[5] == 'between_rungs' and answer[4] or answer
   else
     remember(x, id .. '/' .. number, print, answer)
   end
