@@ -80,4 +80,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto
+	rm -rf $(VENV) .venv-proto .venv-peers

@@ -3,13 +3,23 @@
 import argparse
 import asyncio
 from pathlib import Path
+from typing import Any
 
-from loadtests import fleet, growth, overload, throughput
+from loadtests import fleet, growth, overload, soak, throughput
+from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.bootstrap import loop_factory
 
-TESTS = {"throughput": throughput, "fleet": fleet, "growth": growth, "overload": overload}
-"""Each has `add_arguments(parser)` and `run(arguments)`, which returns rows: dataclasses of one kind."""
+TESTS: dict[str, Any] = {
+    "throughput": throughput,
+    "fleet": fleet,
+    "growth": growth,
+    "overload": overload,
+    "soak": soak,
+    "peers": peers,
+}
+"""Each has `add_arguments(parser)` and `run(arguments)`, which returns rows: dataclasses of one kind. One whose rows
+are judged has `verdicts(everything)` too, which returns rows of another kind."""
 
 
 def main() -> None:
@@ -24,6 +34,9 @@ def main() -> None:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         rows, everything = runner.run(TESTS[arguments.test].run(arguments))
     print_rows(rows)
+    if hasattr(TESTS[arguments.test], "verdicts"):
+        print()
+        print_rows(TESTS[arguments.test].verdicts(everything))
     print(f"\nwritten: {write_json(arguments.json, arguments.test, everything)}")
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,23 @@ def machine_cpu_seconds() -> float:
     """CPU time that all processes of the machine together have used so far, interrupts included (seconds)."""
     user, nice, system, _idle, _waiting, irq, softirq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     return sum(map(int, (user, nice, system, irq, softirq))) / _TICKS_PER_SECOND
+
+
+def tree_cpu_seconds(root: int) -> float:
+    """CPU time of a process and all below it so far, those that ended and were waited for included (seconds)."""
+    parents, used = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = path.read_text().rpartition(")")[2].split()
+            pid = int(path.parent.name)
+            parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15])) / _TICKS_PER_SECOND
+    return sum(seconds for pid, seconds in used.items() if _is_below(pid, root, parents))
+
+
+def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
+    while pid != root and pid in parents:
+        pid = parents[pid]
+    return pid == root
 
 
 @asynccontextmanager

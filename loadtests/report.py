@@ -48,6 +48,8 @@ def write_json(path: Path | None, test: str, rows: Sequence[Row]) -> Path:
 
 
 def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.2f}" if abs(cell) < 10 else f"{cell:.1f}"

@@ -1,0 +1,43 @@
+"""Virtual environments of the peers, each with what a file of requirements names, below .venv-peers of the checkout."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_ENVIRONMENTS = _ROOT / ".venv-peers"
+_INSTALL_SECONDS = 1800
+
+
+class NotInstalled(Exception):
+    """An environment could not be made; the text is the last error that pip wrote."""
+
+
+async def python_of(name: str) -> Path:
+    """The interpreter of an environment, which is made when it is missing or its requirements have changed.
+
+    Raises NotInstalled.
+    """
+    requirements = Path(__file__).with_name(f"requirements-{name}.txt")
+    folder = _ENVIRONMENTS / name
+    python, installed = folder / "bin" / "python", folder / "installed.txt"
+    if not (installed.exists() and installed.read_text() == requirements.read_text()):
+        print(f"installing {name} into {folder.relative_to(_ROOT)}", file=sys.stderr)
+        await _run(sys.executable, "-m", "venv", "--clear", folder)
+        await _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+        installed.write_text(requirements.read_text())
+    return python
+
+
+async def _run(*command: str | Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), _INSTALL_SECONDS)
+    except TimeoutError:
+        process.kill()
+        raise NotInstalled(f"not done in {_INSTALL_SECONDS} s") from None
+    if process.returncode != 0:
+        lines = output.decode(errors="replace").split("\n")
+        raise NotInstalled(next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1]))

@@ -1,0 +1,91 @@
+"""Adapter: whole trials of Ray Tune under its ASHA scheduler, with a function that trains in no time.
+
+A pair is a trial here: Tune has no other way to ask and to tell. Each run begins empty; its start is not measured.
+"""
+
+import argparse
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+
+from loadtests.peers.adapter import Pair, Peer, loss, main
+from loadtests.peers.ray_memory import SPACE
+
+_AT_ONCE = 8
+"""As many as there are clients elsewhere."""
+_START_SECONDS = 120
+_MORE_THAN_RUN = 100_000
+
+
+class _Tune:
+    def store(self, trials: int, until: float) -> int:
+        return 0
+
+    @contextmanager
+    def client(self) -> Iterator[Pair]:
+        """A run of Tune in a thread; the pair waits until another trial has ended."""
+        ended, stopped = threading.Semaphore(0), threading.Event()
+        run = threading.Thread(target=_tuner(ended, stopped).fit, daemon=True)
+        run.start()
+
+        def pair() -> None:
+            if not ended.acquire(timeout=_START_SECONDS):
+                raise TimeoutError(f"no trial has ended in {_START_SECONDS} s")
+
+        pair()
+        yield pair
+        stopped.set()
+        run.join(_START_SECONDS)
+
+    def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
+        raise NotImplementedError
+
+
+def _tuner(ended: threading.Semaphore, stopped: threading.Event) -> tune.Tuner:
+    class Count(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            ended.release()
+
+    class Stop(tune.Stopper):
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return stopped.is_set()
+
+    scheduler = ASHAScheduler(time_attr="training_iteration", max_t=256, grace_period=1, reduction_factor=4)
+    return tune.Tuner(
+        _train,
+        param_space=SPACE,
+        tune_config=tune.TuneConfig(
+            metric="loss",
+            mode="min",
+            scheduler=scheduler,
+            num_samples=_MORE_THAN_RUN,
+            max_concurrent_trials=_AT_ONCE,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(callbacks=[Count()], stop=Stop(), verbose=0),
+    )
+
+
+def _train(config: dict[str, Any]) -> None:
+    tune.report({"loss": loss()})
+
+
+@contextmanager
+def _peer(arguments: argparse.Namespace) -> Iterator[Peer]:
+    ray.init(num_cpus=_AT_ONCE, include_dashboard=False, log_to_driver=False)
+    try:
+        yield _Tune()
+    finally:
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main(_peer)

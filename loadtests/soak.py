@@ -1,0 +1,166 @@
+"""Memory of the server and of Redis while whole searches come and go for a long time: does anything pile up?
+
+A few loops run search after search, each through a client of its own: create, run by real SDK workers until it is done,
+delete. Beside them one search lives on, and a worker reports on it at a fixed pace: the request ids Redis remembers of
+it must level off (after 10 minutes, two windows hold twice as many at most), and what it rightly keeps, its curve, is
+taken off Redis's memory. Rows are samples; the slopes are those of straight lines through what was sampled after the
+warm-up, the first third.
+"""
+
+import argparse
+import asyncio
+import itertools
+import random
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import linear_regression, mean
+
+from redis.asyncio import Redis
+
+from loadtests.experiment import CONFIG
+from loadtests.processes import Stack, running_stack
+from rungway import AsyncClient, ClientConfig
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.connection import plain_client
+from rungway_server.store.redis.keys import fixed_keys
+
+_SHORT_MINUTES = 1.0
+_SAMPLES = 240
+_SHOWN = 12
+_WARM_UP = 1 / 3
+_LONG_ENOUGH = 0.25
+"""Hours measured after the warm-up below which a slope says little."""
+_FLAT = 0.05
+"""A figure is flat when it grows by less than this share of itself in an hour."""
+_LADDER = {"max_length": 16, "divisor": 4, "max_trials": 30}
+_WORKERS = 4
+_STEADY = "steady"
+_STEADY_PAUSE = 0.05
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What there was at a moment. Memory in MiB: resident, and for Redis also what it says it uses."""
+
+    minutes: float
+    searches: int
+    server_mib: float
+    redis_mib: float
+    redis_used_mib: float
+    server_files: int
+    redis_connections: int
+    redis_keys: int
+    request_ids: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How a figure grew after the warm-up, per hour and by its mean."""
+
+    figure: str
+    mean: float
+    per_hour: float
+    share_per_hour: float
+    flat: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long (%(default)s)")
+    parser.add_argument("--searches", type=int, default=4, help="searches at a time (%(default)s)")
+    parser.add_argument("--short", action="store_true", help=f"{_SHORT_MINUTES:g} minute: to see that it runs")
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
+    """Some of the samples, and every one."""
+    samples = await measure(_SHORT_MINUTES if arguments.short else arguments.minutes, arguments.searches)
+    return samples[:: max(1, len(samples) // _SHOWN)], samples
+
+
+async def measure(minutes: float, searches: int) -> list[Sample]:
+    """Keep so many searches going for so long."""
+    async with running_stack() as stack, plain_client(stack.redis_url, timeout_seconds=30) as redis:
+        done: list[str] = []
+        tasks = [asyncio.create_task(_search_after_search(stack.service, i, done)) for i in range(searches)]
+        tasks.append(asyncio.create_task(_steady(stack.service)))
+        start, samples = time.monotonic(), list[Sample]()
+        while (now := time.monotonic()) < start + 60 * minutes:
+            samples.append(await _sample(stack, redis, (now - start) / 60, len(done)))
+            ended, _ = await asyncio.wait(tasks, timeout=60 * minutes / _SAMPLES, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return samples
+
+
+def verdicts(samples: list[Sample]) -> list[Slope]:
+    """The slope of each figure."""
+    measured = samples[int(len(samples) * _WARM_UP) :]
+    hours = [one.minutes / 60 for one in measured]
+    if len(measured) < 2:
+        return []
+    found = []
+    for figure in ("server_mib", "redis_mib", "redis_used_mib", "server_files", "redis_connections"):
+        values = [float(getattr(one, figure)) for one in measured]
+        slope = linear_regression(hours, values).slope
+        share = slope / mean(values)
+        flat = "too short to say" if hours[-1] - hours[0] < _LONG_ENOUGH else "yes" if share < _FLAT else "NO"
+        found.append(Slope(figure, mean(values), slope, share, flat))
+    return found
+
+
+async def _search_after_search(target: str, loop: int, done: list[str]) -> None:
+    searcher = {**CONFIG["searcher"], **_LADDER}  # type: ignore[dict-item]  # a mapping
+    for number in itertools.count():
+        name = f"soak-{loop}-{number}"
+        async with AsyncClient(config=ClientConfig(target=target, experiment=name)) as client:
+            await client.create_experiment(name, {**CONFIG, "searcher": searcher})
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_WORKERS):
+                    group.create_task(_worker(client))
+            await client.delete_experiment(name)
+        done.append(name)
+
+
+async def _worker(client: AsyncClient) -> None:
+    while (assignment := await client.ask()) is not None:
+        await client.tell(assignment, random.random(), checkpoint=f"length {assignment.to_length}")
+
+
+async def _steady(target: str) -> None:
+    """One worker that reports between two rungs, for as long as it all lasts."""
+    async with AsyncClient(config=ClientConfig(target=target, experiment=_STEADY)) as client:
+        await client.create_experiment(_STEADY, CONFIG)
+        assignment = await client.ask()
+        for length in itertools.count(1):
+            assert assignment
+            assignment = (await client.tell(assignment, random.random(), length=length)).next
+            await asyncio.sleep(_STEADY_PAUSE)
+
+
+async def _sample(stack: Stack, redis: Redis, minutes: float, searches: int) -> Sample:
+    keys = fixed_keys(ExperimentRef("default", _STEADY))
+    kept = sum([await redis.memory_usage(key, samples=0) or 0 for key in keys])
+    ids = [await redis.hlen(key) for key in keys if "requests" in key]
+    info = await redis.info()
+    return Sample(
+        minutes,
+        searches,
+        _resident(stack.service_pid) / _MIB,
+        _resident(stack.redis_pid) / _MIB,
+        (info["used_memory"] - kept) / _MIB,
+        len(list(Path(f"/proc/{stack.service_pid}/fd").iterdir())),
+        info["connected_clients"],
+        await redis.dbsize(),
+        sum(ids),
+    )
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
