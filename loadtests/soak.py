@@ -1,8 +1,8 @@
 """Memory of the server and of Redis while whole searches come and go for a long time: does anything pile up?
 
 A few loops run search after search, each through a client of its own: create, run by real SDK workers until it is done,
-delete. Beside them one search lives on, and a worker reports on it at a fixed pace: the request ids Redis remembers of
-it must level off (after 10 minutes, two windows hold twice as many at most), and what it rightly keeps, its curve, is
+delete. Beside them one search lives on, whose trial is taken and given back at a fixed pace: the request ids that Redis
+remembers of it must level off (two windows of 10 minutes at most), and what is kept of it, its event log above all, is
 taken off Redis's memory. Rows are samples; the slopes are those of straight lines through what was sampled after the
 warm-up, the first third.
 """
@@ -10,6 +10,7 @@ warm-up, the first third.
 import argparse
 import asyncio
 import itertools
+import os
 import random
 import resource
 import time
@@ -32,8 +33,8 @@ _SHOWN = 12
 _WARM_UP = 1 / 3
 _LONG_ENOUGH = 0.25
 """Hours measured after the warm-up below which a slope says little."""
-_FLAT = 0.05
-"""A figure is flat when it grows by less than this share of itself in an hour."""
+_FLAT, _LITTLE = 0.05, 1.0
+"""A figure is flat when it grows by less than this share of itself in an hour, or by less than one (MiB or file)."""
 _LADDER = {"max_length": 16, "divisor": 4, "max_trials": 30}
 _WORKERS = 4
 _STEADY = "steady"
@@ -109,7 +110,8 @@ def verdicts(samples: list[Sample]) -> list[Slope]:
         values = [float(getattr(one, figure)) for one in measured]
         slope = linear_regression(hours, values).slope
         share = slope / mean(values)
-        flat = "too short to say" if hours[-1] - hours[0] < _LONG_ENOUGH else "yes" if share < _FLAT else "NO"
+        little = slope < max(_FLAT * mean(values), _LITTLE)
+        flat = "too short to say" if hours[-1] - hours[0] < _LONG_ENOUGH else "yes" if little else "NO"
         found.append(Slope(figure, mean(values), slope, share, flat))
     return found
 
@@ -133,13 +135,12 @@ async def _worker(client: AsyncClient) -> None:
 
 
 async def _steady(target: str) -> None:
-    """One worker that reports between two rungs, for as long as it all lasts."""
+    """One worker that takes a trial and gives it back, for as long as it all lasts."""
     async with AsyncClient(config=ClientConfig(target=target, experiment=_STEADY)) as client:
         await client.create_experiment(_STEADY, CONFIG)
-        assignment = await client.ask()
-        for length in itertools.count(1):
-            assert assignment
-            assignment = (await client.tell(assignment, random.random(), length=length)).next
+        while True:
+            for assignment in (await client.ask_once()).assignments:
+                await client.release(assignment)
             await asyncio.sleep(_STEADY_PAUSE)
 
 
@@ -154,7 +155,7 @@ async def _sample(stack: Stack, redis: Redis, minutes: float, searches: int) -> 
         _resident(stack.service_pid) / _MIB,
         _resident(stack.redis_pid) / _MIB,
         (info["used_memory"] - kept) / _MIB,
-        len(list(Path(f"/proc/{stack.service_pid}/fd").iterdir())),
+        len(os.listdir(f"/proc/{stack.service_pid}/fd")),
         info["connected_clients"],
         await redis.dbsize(),
         sum(ids),

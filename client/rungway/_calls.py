@@ -261,6 +261,8 @@ def _untold(result: Result) -> Result | None:
         raise InvalidArgument.one("reports", "at least one report is wanted")
     begin, told = result.assignment.from_length, result.assignment.told_length
     reports = [each for each in result.reports if not begin < each.length <= told]
+    if len(reports) == len(result.reports):
+        return result
     return dataclasses.replace(result, reports=reports) if reports else None
 
 

@@ -97,18 +97,20 @@ class SyncDriver:
             raise
 
     def _attempt(self, effect: Attempt) -> Message:
-        with self._typed_failures():
+        try:
             reply: Message = self._method(effect.rpc)(
                 effect.request,
                 timeout=effect.timeout,
                 metadata=self._metadata,
                 wait_for_ready=effect.rpc.by_worker,
             )
+        except (grpc.RpcError, ValueError) as failure:
+            raise self._typed(failure) from failure
         self._answered = True
         return reply
 
     def _events(self, reader: LogReader) -> Generator[Event, None, None]:
-        with self._typed_failures():
+        try:
             method = self._channel.unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
             stream = method(reader.request(), metadata=self._metadata)
             try:
@@ -116,15 +118,14 @@ class SyncDriver:
                     yield reader.read(reply)
             finally:
                 stream.cancel()
+        except (grpc.RpcError, ValueError) as failure:
+            raise self._typed(failure) from failure
 
-    @contextmanager
-    def _typed_failures(self) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as failure:
-            raise (_closed_error() if self._closed.is_set() else from_rpc_error(failure)) from failure
-        except ValueError as failure:  # what grpc raises when the channel was closed meanwhile
-            raise _closed_error() from failure
+    def _typed(self, failure: grpc.RpcError | ValueError) -> RungwayError:
+        """The error to hand out; grpc raises a ValueError when the channel was closed meanwhile."""
+        if self._closed.is_set() or isinstance(failure, ValueError):
+            return _closed_error()
+        return from_rpc_error(failure)
 
     def _method(self, rpc: Rpc[Any]) -> Any:
         if (method := self._methods.get(rpc.path)) is None:

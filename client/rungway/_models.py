@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from rungway import values
@@ -10,10 +11,12 @@ from rungway._words import AskStatus, Decision, Outcome, Reason, TrialState, mom
 from rungway.v1 import search_service_pb2, trial_pb2
 
 
+@lru_cache(maxsize=64)  # a few words, one or two of them in each reply
 def _decision(number: int) -> Decision:
     return word(trial_pb2.Decision, number, "DECISION_", Decision.SUPERSEDED)
 
 
+@lru_cache(maxsize=64)
 def _reason(number: int) -> Reason:
     return word(trial_pb2.Reason, number, "REASON_", Reason.UNKNOWN)
 

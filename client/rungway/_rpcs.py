@@ -1,6 +1,6 @@
 """Every rpc that this client calls, with what retrying must know about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -21,10 +21,11 @@ class Rpc(Generic[Reply]):
     changes: bool = False
     """Whether a repeat could have an effect of its own, so that "no answer" leaves the outcome unknown."""
 
-    @property
-    def path(self) -> str:
-        """Its name on the wire."""
-        return f"/rungway.v1.{self.service}/{self.name}"
+    path: str = field(init=False)
+    """Its name on the wire."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", f"/rungway.v1.{self.service}/{self.name}")
 
     @property
     def by_worker(self) -> bool:

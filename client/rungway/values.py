@@ -11,6 +11,7 @@ from rungway.v1 import value_pb2
 
 MAX_DEPTH = 20
 """Deepest nesting of maps and lists, well inside what protobuf parsers accept."""
+_SCALARS = frozenset({"bool_value", "int_value", "double_value", "string_value"})
 
 
 class InvalidValue(ValueError):
@@ -92,7 +93,12 @@ def _list(items: Sequence[object], path: str, depth: int) -> value_pb2.ListValue
 
 def _dict(message: value_pb2.MapValue, path: str, depth: int) -> dict[str, Any]:
     _check_depth(path, depth)
-    return {key: _python(value, _member(path, key), depth) for key, value in message.entries.items()}
+    return {
+        key: getattr(value, kind)
+        if (kind := value.WhichOneof("kind")) in _SCALARS  # nearly all: no path is made for them
+        else _python(value, _member(path, key), depth)
+        for key, value in message.entries.items()
+    }
 
 
 def _python(message: value_pb2.Value, path: str, depth: int) -> Any:

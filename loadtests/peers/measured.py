@@ -1,6 +1,5 @@
 """The rows of the comparison, and the bars that Rungway is held to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtests.peers import entrants
@@ -9,7 +8,7 @@ from loadtests.peers.entrants import Entrant
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One peer in one measurement, or the median of several; figures are None where there are none, and `note` says why.
+    """One peer in one measurement, or the median of several; where figures are None, `note` says why.
 
     `clients`: processes, 0 for one that works in process. `rungway_times`: Rungway's pairs per second over the network
     with 8 client processes and as many trials stored, by these. With `other_cores` far from 0 the machine was not ours.

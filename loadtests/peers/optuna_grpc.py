@@ -6,8 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from optuna.storages import BaseStorage, GrpcStorageProxy, InMemoryStorage, JournalStorage, get_storage
-from optuna.storages import run_grpc_proxy_server
+from optuna.storages import (
+    BaseStorage,
+    GrpcStorageProxy,
+    InMemoryStorage,
+    JournalStorage,
+    get_storage,
+    run_grpc_proxy_server,
+)
 from optuna.storages.journal import JournalRedisBackend
 
 from loadtests.peers import optuna_study

@@ -20,7 +20,14 @@ _SPACE: dict[str, BaseDistribution] = {
     "batch_size": CategoricalDistribution([32, 64, 128, 256]),
     "optimizer": CategoricalDistribution(["sgd"]),
 }
-_PARAMS = {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4, "layers": 3, "batch_size": 32, "optimizer": "sgd"}
+_PARAMS = {
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "layers": 3,
+    "batch_size": 32,
+    "optimizer": "sgd",
+}
 _PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "none": NopPruner,
     "SuccessiveHalving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=4),

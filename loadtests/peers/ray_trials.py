@@ -46,18 +46,32 @@ class _Tune:
         raise NotImplementedError
 
 
+class _Count(tune.Callback):  # type: ignore[misc]  # untyped where Ray is not installed
+    def __init__(self, ended: threading.Semaphore) -> None:
+        self._ended = ended
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune saves its run to go on with it later, which nobody does here
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._ended.release()
+
+
+class _Stop(tune.Stopper):  # type: ignore[misc]  # see above
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._stopped.is_set()
+
+
 def _tuner(ended: threading.Semaphore, stopped: threading.Event) -> tune.Tuner:
-    class Count(tune.Callback):
-        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-            ended.release()
-
-    class Stop(tune.Stopper):
-        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-            return False
-
-        def stop_all(self) -> bool:
-            return stopped.is_set()
-
     scheduler = ASHAScheduler(time_attr="training_iteration", max_t=256, grace_period=1, reduction_factor=4)
     return tune.Tuner(
         _train,
@@ -70,7 +84,7 @@ def _tuner(ended: threading.Semaphore, stopped: threading.Event) -> tune.Tuner:
             max_concurrent_trials=_AT_ONCE,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(callbacks=[Count()], stop=Stop(), verbose=0),
+        run_config=tune.RunConfig(callbacks=[_Count(ended)], stop=_Stop(stopped), verbose=0),
     )
 
 

@@ -1,10 +1,14 @@
 """Ask-and-tell pairs per second of Rungway and its peers, in the same run on the same machine, by trials stored.
 
-A pair is one configuration of six hyperparameters suggested, and one result reported at a rung and decided upon, where the
-peer decides. Over the network 8 client processes do pair after pair, each in one synchronous loop; those that work in
-process have no network in their way. All that keep trials in a Redis use one with the same settings: append-only file,
-synced every second. The first run installs the peers, each into an environment of its own below .venv-peers; what does
-not install, does not store its trials in time or fails says so in its row, and the others go on.
+A pair is one configuration of six hyperparameters suggested, and one result reported at a rung and decided upon, where
+the peer decides. Over the network 8 client processes do pair after pair, each in one synchronous loop; those that
+work in process have no network in their way. All that keep trials in a Redis use one with the same settings:
+append-only file, synced every second. The first run installs the peers, each into an environment of its own below
+.venv-peers; what does not install, does not store its trials in time or fails says so in its row, and the others go on.
+
+Rungway has two ways here. "asha": each pair is one Ask and one Tell on the wire, as it is with the peers; the bars are
+judged by it. "asha, promoted go on": the plain loop of the README, where who told a result that is promoted trains on
+and needs no Ask.
 
 Rounds are interleaved, so that whatever else the machine does falls on all alike, and medians over them are shown. A
 measurement ends early when its share of pairs is done: over all rounds, what a peer has stored grows by a half at most,

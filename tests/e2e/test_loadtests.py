@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from loadtests.peers.entrants import AdapterFailed, Entrant, running
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -59,3 +63,32 @@ def test_overload(tmp_path: Path) -> None:
     assert [one["name"] for one in results] == ["before", "overload", "after"]
     for one in results:
         assert one["answered"] + one["shed"] + one["late"] == one["offered"] > 0, one
+
+
+def test_soak(tmp_path: Path) -> None:
+    output, results = load("soak", "--minutes", "0.1", "--searches", "2", results=tmp_path / "soak.json")
+    assert results[-1]["searches"] > 0
+    assert results[-1]["request_ids"] > 0
+    for one in results:
+        assert one["server_mib"] > 1, one
+        assert one["redis_mib"] > 1, one
+        assert one["server_files"] > 1, one
+    assert output.count("too short to say") == 5, output
+
+
+def test_peers_measure_rungway_by_their_own_rules(tmp_path: Path) -> None:
+    output, results = load(
+        "peers",
+        *("--only", "Rungway", "--trials", "20", "40", "--rounds", "1", "--seconds", "0.5"),
+        results=tmp_path / "peers.json",
+    )
+    assert [(one["trials"], one["clients"]) for one in results] == [(n, c) for n in (20, 40) for c in (8, 64, 8)]
+    for one in results:
+        assert one["pairs_per_second"] > 0, one
+    assert output.count("not measured") == 6, output
+
+
+async def test_an_adapter_that_ends_says_why() -> None:
+    async with running(Entrant("Nobody", "nobody", "memory", "none"), "", "") as adapter:
+        with pytest.raises(AdapterFailed, match=r"No module named loadtests\.peers\.nobody"):
+            await adapter.ask(5, do="store", trials=1, seconds=1)
