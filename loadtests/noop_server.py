@@ -1,12 +1,13 @@
 """A no-op rpc on the product's own server stack: the same builder, options and event loop, with a canned answer.
 
 What this carries is what the stack allows; the service's own figures are read beside it. Run as
-`python -m loadtests.noop_server`; prints one JSON line with its address and serves until SIGTERM.
+`python -m loadtests.noop_server REDIS_URL`; prints one JSON line with its address and serves until SIGTERM.
 """
 
 import asyncio
 import json
 import signal
+import sys
 
 import grpc
 
@@ -41,21 +42,19 @@ def _handler() -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(service, {rpc: tell})
 
 
-async def _serve() -> None:
-    unused = connect(
-        "redis://localhost", timeout_seconds=1
-    )  # the product's services are registered too, and never called; no connection is ever made
+async def _serve(redis_url: str) -> None:
     stopped = asyncio.Event()
-    server = bootstrap.build_server(unused, Settings(), stopped)
-    server.add_generic_rpc_handlers((_handler(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    print(json.dumps({"event": "ready", "address": f"127.0.0.1:{port}"}), flush=True)
-    await stopped.wait()
-    await server.stop(0)
+    async with connect(redis_url, timeout_seconds=5) as lanes:  # quotas are read now and then before a call
+        server = bootstrap.build_server(lanes, Settings(), stopped)
+        server.add_generic_rpc_handlers((_handler(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        print(json.dumps({"event": "ready", "address": f"127.0.0.1:{port}"}), flush=True)
+        await stopped.wait()
+        await server.stop(0)
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=bootstrap.loop_factory()) as runner:
-        runner.run(_serve())
+        runner.run(_serve(sys.argv[1]))

@@ -38,7 +38,8 @@ async def running_stack() -> AsyncIterator[Stack]:
         redis = await stack.enter_async_context(EmbeddedRedis(Path(folder)))
         serve = [_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis.url, "--drain-notice", "0"]
         service, service_pid = await stack.enter_async_context(_server(*serve))
-        noop, noop_pid = await stack.enter_async_context(_server(sys.executable, "-m", "loadtests.noop_server"))
+        no_op = [sys.executable, "-m", "loadtests.noop_server", redis.url]
+        noop, noop_pid = await stack.enter_async_context(_server(*no_op))
         yield Stack(service, noop, redis.url, service_pid, noop_pid, redis.process.pid)
 
 

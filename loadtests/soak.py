@@ -135,12 +135,14 @@ async def _worker(client: AsyncClient) -> None:
 
 
 async def _steady(target: str) -> None:
-    """One worker that takes a trial and gives it back, for as long as it all lasts."""
+    """One worker that takes a trial, trains a little and gives it back, for as long as it all lasts."""
     async with AsyncClient(config=ClientConfig(target=target, experiment=_STEADY)) as client:
         await client.create_experiment(_STEADY, CONFIG)
         while True:
-            for assignment in (await client.ask_once()).assignments:
-                await client.release(assignment)
+            for held in (await client.ask_once()).assignments:
+                length = held.from_length + 1
+                await client.tell(held, random.random(), length=length)
+                await client.release(held, f"length {length}", length)
             await asyncio.sleep(_STEADY_PAUSE)
 
 
