@@ -25,7 +25,7 @@ from loadtests.processes import Stack, running_stack
 from rungway import AsyncClient, ClientConfig
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection import plain_client
-from rungway_server.store.redis.keys import fixed_keys
+from rungway_server.store.redis.keys import experiment_keys
 
 _SHORT_MINUTES = 1.0
 _SAMPLES = 240
@@ -147,7 +147,7 @@ async def _steady(target: str) -> None:
 
 
 async def _sample(stack: Stack, redis: Redis, minutes: float, searches: int) -> Sample:
-    keys = fixed_keys(ExperimentRef("default", _STEADY))
+    keys = experiment_keys(ExperimentRef("default", _STEADY))
     kept = sum([await redis.memory_usage(key, samples=0) or 0 for key in keys])
     ids = [await redis.hlen(key) for key in keys if "requests" in key]
     info = await redis.info()
