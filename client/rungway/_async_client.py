@@ -163,10 +163,12 @@ class AsyncClient:
         *,
         max_trials: int | None = None,
         max_concurrent_trials: int | None = None,
+        retention_days: float | None = None,
         experiment: str | None = None,
     ) -> Experiment:
         """See Client.update_experiment."""
-        return await self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, experiment))
+        flow = self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment)
+        return await self._driver.run(flow)
 
     async def delete_experiment(self, experiment: str | None = None) -> None:
         """See Client.delete_experiment."""

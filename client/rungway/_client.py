@@ -202,15 +202,17 @@ class Client:
         *,
         max_trials: int | None = None,
         max_concurrent_trials: int | None = None,
+        retention_days: float | None = None,
         experiment: str | None = None,
     ) -> Experiment:
-        """Change how many trials a live search may start, or run at once (0 = no limit); None = leave it as it is.
+        """Change how many trials a live search may start, or run at once (0 = no limit), or how many days one is kept
+        after its end (0 = for ever); None = leave it as it is.
 
         Leases held are not taken away; a search that is done goes on with what it may start now. Raises
         InvalidArgument for fewer trials than have been started, and FailedPrecondition when it was stopped or has
         reached its target.
         """
-        return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, experiment))
+        return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment))
 
     def delete_experiment(self, experiment: str | None = None) -> None:
         """Remove a search and everything stored of it."""

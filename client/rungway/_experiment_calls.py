@@ -106,7 +106,11 @@ class ExperimentCalls:
             # An earlier attempt, whose reply was lost, removed it.
 
     def update(
-        self, max_trials: int | None, max_concurrent_trials: int | None, experiment: str | None
+        self,
+        max_trials: int | None,
+        max_concurrent_trials: int | None,
+        retention_days: float | None,
+        experiment: str | None,
     ) -> Flow[Experiment]:
         """See Client.update_experiment."""
         request = messages.UpdateExperimentRequest(experiment=self.name(experiment))
@@ -114,6 +118,8 @@ class ExperimentCalls:
             request.max_trials = _requests.whole("max_trials", max_trials, 1)
         if max_concurrent_trials is not None:
             request.max_concurrent_trials = _requests.whole("max_concurrent_trials", max_concurrent_trials)
+        if retention_days is not None:
+            request.retention_days = _requests.days("retention_days", retention_days)
         return Experiment.from_proto((yield from self.call(_rpcs.UPDATE_EXPERIMENT, request)).experiment)
 
     def preview(self, config: Mapping[str, object]) -> Flow[Preview]:

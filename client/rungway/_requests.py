@@ -1,5 +1,6 @@
 """Requests from plain values, checked as far as Python can confuse them; every limit is the service's own business."""
 
+import math
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +60,14 @@ def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
     if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
         return number
     raise InvalidArgument.one(field, f"an integer of at least {least} is wanted, got {value!r:.100}")
+
+
+def days(field: str, value: object) -> float:
+    """A finite number that is not negative."""
+    number = values.plain(value)
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
+        return float(number)
+    raise InvalidArgument.one(field, f"a number of at least 0 is wanted, got {value!r:.100}")
 
 
 def small(field: str, value: object) -> int:

@@ -82,6 +82,8 @@ class ExperimentState(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     DONE = "done"
+    UNREADABLE = "unreadable"
+    """In lists only: written by another version of the service; the notes say more."""
 
 
 class PromotionRule(StrEnum):

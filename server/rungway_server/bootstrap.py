@@ -126,7 +126,9 @@ def build_server(
     lanes: Lanes, settings: Settings, stopping: asyncio.Event, *, shared_port: bool = False
 ) -> grpc.aio.Server:
     """The server with our services: the only lines that know the store's and the servicers' classes."""
-    store = RedisStore(lanes, request_window_ms=1000 * settings.request_window_seconds)
+    store = RedisStore(
+        lanes, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
+    )
     ledger = RedisLedger(lanes, store.scripts)
     quotas = Quotas(ledger, store, _quota(settings))
     guard = Guard(RedisTokens(lanes) if settings.tokens else None, quotas)

@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     request_window_seconds: int = Field(default=600, ge=10, le=86_400)
     """How long the answer to a request id is remembered (seconds)."""
 
+    most_events: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
+    """About how many lines the event log of an experiment keeps (about 150 bytes each); the oldest are dropped then."""
+
     max_message_bytes: int = Field(default=1 << 20, ge=1 << 12, le=1 << 26)
     """Largest request taken (bytes)."""
 

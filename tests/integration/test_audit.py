@@ -151,7 +151,6 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0"}),
         lambda s: s.set_trial(0, rung="one"),
     ],
-    "the_schema_is_known": [lambda s: s.redis.hset(s.key("meta"), "schema", 0)],
     "trials_are_numbered_without_gaps": [
         lambda s: s.redis.hdel(s.key("trials"), "3"),
         lambda s: s.set_tally(next_trial=4),
@@ -319,6 +318,9 @@ def test_the_command_refuses_what_is_not_there(scene: Scene, tmp_path: Path) -> 
     scene.redis.hset(scene.key("meta"), "schema", 99)
     newer = audit("guarded", "--redis", scene.url)
     assert (newer.returncode, "NEWER_SCHEMA" in newer.stderr) == (1, True)
+    scene.redis.hset(scene.key("meta"), "schema", 0)
+    older = audit("guarded", "--redis", scene.url)
+    assert (older.returncode, "OLDER_SCHEMA" in older.stderr) == (1, True)
     assert audit("guarded", "--data", str(tmp_path / "none")).returncode == 2
     assert audit("guarded", "--redis", f"unix://{tmp_path}/none.sock").returncode == 3
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis, ResponseError
 
+from rungway_server.domain.config import to_document
 from rungway_server.domain.decisions import Assignment, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
@@ -22,7 +24,7 @@ from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import find_redis_server, redis_on_socket
-from tests.support.searches import stored
+from tests.support.searches import config_of, stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
 LUA = Path(scripts.__file__).with_name("lua")
@@ -93,6 +95,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         tell += [lease.trial, lease.fence, "c", 1, 9, bytes([0] * 7 + [lease.trial])]
         release += [lease.trial, lease.fence, "", 0]
     first = leases[0]
+    config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)))
     proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
         "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, 2, *proposals]],
@@ -103,7 +106,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         "fail": [[uid, now, "q", first.trial, first.fence, outcome.value, "why"] for outcome in Outcome],
         "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
-        "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}"] for more in (0, 5)],
+        "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3] for more in (0, 5)],
         "tally": [[uid]],
         "trials": [[uid, "1", *range(20)]],
         "best": [[uid, 10]],
@@ -116,7 +119,8 @@ def lua_plan(plan: Plan, more: int) -> str:
     """The plan with so many more trials in each bracket, as the scripts use it."""
     brackets = tuple(replace(bracket, max_trials=bracket.max_trials + more) for bracket in plan.brackets)
     limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "window_ms": 600_000, "window_count": 50_000}
-    return plan_for_lua(replace(plan, brackets=brackets), **limits, target=b"")
+    more_limits = {"keep_ms": 1_000, "most_events": 9}
+    return plan_for_lua(replace(plan, brackets=brackets), **limits, **more_limits, target=b"")
 
 
 def servers() -> dict[str, str]:

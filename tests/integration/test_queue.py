@@ -6,7 +6,7 @@ import pytest
 
 from rungway_server.domain.decisions import ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
-from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
@@ -119,7 +119,7 @@ async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None
     await create(store, ref, config(max_trials=2))
     for rate in (0.0101, 0.0102):
         await enqueue(store, ref, rate)
-    await ExperimentUseCases(store).update(ref, 3, None)
+    await ExperimentUseCases(store).update(ref, Change(3))
     assert await enqueue(store, ref, 0.0103) == 2
     assert await rates(store, ref, 3) == [0.0101, 0.0102, 0.0103]
 

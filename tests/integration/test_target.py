@@ -7,7 +7,7 @@ import pytest
 from rungway_server.domain.decisions import AskStatus, Decision, ExperimentState, Outcome, Reason, Report, TrialState
 from rungway_server.domain.decisions import Release as GivenBack
 from rungway_server.domain.errors import WrongState
-from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, report, state_of
@@ -93,7 +93,7 @@ async def test_a_paused_search_ends_by_it_and_never_runs_again(store: RedisStore
     with pytest.raises(WrongState):
         await store.set_state(ref, ExperimentState.RUNNING)
     with pytest.raises(WrongState):
-        await ExperimentUseCases(store).update(ref, 20, None)
+        await ExperimentUseCases(store).update(ref, Change(20))
     assert await state_of(store, ref) is ExperimentState.DONE
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rungway_server.domain.decisions import AskStatus, ExperimentState, Reason
 from rungway_server.domain.errors import InvalidInput, WrongState
-from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.lanes import Lanes
@@ -23,7 +23,7 @@ ADAPTIVE = config(
 
 
 async def update(store: RedisStore, ref: ExperimentRef, trials: int | None = None, cap: int | None = None) -> None:
-    await ExperimentUseCases(store).update(ref, trials, cap)
+    await ExperimentUseCases(store).update(ref, Change(trials, cap))
 
 
 async def started(store: RedisStore, ref: ExperimentRef) -> int:
@@ -71,7 +71,7 @@ async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
     view = await create(store, ref, halving(9))
     await take(store, ref, 5)
     small = await create(store, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
-    assert not await store.change_plan(ref, view.definition.config, small.definition.plan)
+    assert not await store.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 9
     assert await run_out(store, ref) == 4
 
@@ -90,7 +90,7 @@ async def test_without_that_check_a_search_would_have_more_than_it_may(lanes: La
     view = await create(mistaken, ref, halving(9))
     await take(mistaken, ref, 5)
     small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
-    assert await mistaken.change_plan(ref, view.definition.config, small.definition.plan)
+    assert await mistaken.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
     assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
     assert "no_bracket_starts_too_many" in (await report_of(admin_url, ref)).violated
 
@@ -207,7 +207,7 @@ async def test_the_cap_changes_and_leases_are_not_taken_away(stores: list[RedisS
 
 async def test_both_at_once(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9))
-    view = await ExperimentUseCases(store).update(ref, 12, 3)
+    view = await ExperimentUseCases(store).update(ref, Change(12, 3))
     assert (view.definition.plan.max_trials, view.definition.plan.max_concurrent_trials) == (12, 3)
     searcher = view.definition.config.searcher
     assert (searcher.max_trials, searcher.max_concurrent_trials) == (12, 3)

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -18,15 +19,22 @@ STOP_SECONDS = 20.0
 class Service:
     """One running `rungway serve`; its log lines are read as they are needed."""
 
-    def __init__(self, folder: Path, flags: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        flags: tuple[str, ...],
+        *,
+        command: Sequence[str | Path] = (Path(sys.executable).parent / "rungway", "serve"),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._log = folder / "log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [Path(sys.executable).parent / "rungway", "serve", "--log-format", "json", *flags],
+                [*command, "--log-format", "json", *flags],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=inherited | dict(environment),
             )
 
     @property

@@ -122,6 +122,7 @@ def test_python_handles_every_word_of_an_answer() -> None:
         "tally",
         "queued",
         "events",
+        "changed",
         "reserved",
         "settled",
         "moved",
@@ -164,6 +165,7 @@ OTHER_WORDS = {
         "clone",
         "full",
         "started",
+        "outdated",
         "refused",
     },
     "as expected": {

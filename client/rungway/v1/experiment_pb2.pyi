@@ -38,6 +38,8 @@ class _ExperimentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exper
     """Ended by its user."""
     EXPERIMENT_STATE_DONE: _ExperimentState.ValueType  # 4
     """The search has finished by itself."""
+    EXPERIMENT_STATE_UNREADABLE: _ExperimentState.ValueType  # 5
+    """In lists only: another version of the service wrote it, and this server cannot read it; its notes say more."""
 
 class ExperimentState(_ExperimentState, metaclass=_ExperimentStateEnumTypeWrapper):
     """Where an experiment stands."""
@@ -52,6 +54,8 @@ EXPERIMENT_STATE_STOPPED: ExperimentState.ValueType  # 3
 """Ended by its user."""
 EXPERIMENT_STATE_DONE: ExperimentState.ValueType  # 4
 """The search has finished by itself."""
+EXPERIMENT_STATE_UNREADABLE: ExperimentState.ValueType  # 5
+"""In lists only: another version of the service wrote it, and this server cannot read it; its notes say more."""
 Global___ExperimentState: _TypeAlias = ExperimentState  # noqa: Y015
 
 class _PromotionRule:

@@ -419,31 +419,39 @@ class UpdateExperimentRequest(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     MAX_TRIALS_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _builtins.int
+    RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """The experiment's id."""
     max_trials: _builtins.int
     """Valid trials to start over all brackets; not fewer than have been started."""
     max_concurrent_trials: _builtins.int
     """Most leases at once; 0 = no limit. Leases held are not taken away."""
+    retention_days: _builtins.float
+    """Days that it is kept after its end and then removed; 0 = until somebody deletes it. Also of one that has ended."""
     def __init__(
         self,
         *,
         experiment: _builtins.str = ...,
         max_trials: _builtins.int | None = ...,
         max_concurrent_trials: _builtins.int | None = ...,
+        retention_days: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_retention_days", b"_retention_days", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "retention_days", b"retention_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "experiment", b"experiment", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_retention_days", b"_retention_days", "experiment", b"experiment", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_concurrent_trials: _TypeAlias = _typing.Literal["max_concurrent_trials"]  # noqa: Y015
     _WhichOneofArgType__max_concurrent_trials: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials"]  # noqa: Y015
     _WhichOneofReturnType__max_trials: _TypeAlias = _typing.Literal["max_trials"]  # noqa: Y015
     _WhichOneofArgType__max_trials: _TypeAlias = _typing.Literal["_max_trials", b"_max_trials"]  # noqa: Y015
+    _WhichOneofReturnType__retention_days: _TypeAlias = _typing.Literal["retention_days"]  # noqa: Y015
+    _WhichOneofArgType__retention_days: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent_trials) -> _WhichOneofReturnType__max_concurrent_trials | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_trials) -> _WhichOneofReturnType__max_trials | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_days) -> _WhichOneofReturnType__retention_days | None: ...
 
 Global___UpdateExperimentRequest: _TypeAlias = UpdateExperimentRequest  # noqa: Y015
 

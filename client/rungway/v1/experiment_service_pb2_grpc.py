@@ -173,7 +173,7 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Changes how many trials a live search may start, or run at once.
+        """Changes how many trials a live search may start, or run at once, or how long one is kept after its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

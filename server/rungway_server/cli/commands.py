@@ -143,13 +143,24 @@ def update(
         int | None, typer.Option(min=1, help="Trials to start in all; not fewer than have been started.")
     ] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=0, help="Most trials at once; 0 = no limit.")] = None,
+    retention_days: Annotated[
+        float | None, typer.Option(min=0, help="Remove it so long after its end; 0 = keep it. Also when it has ended.")
+    ] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Change how many trials a search may start, or run at once, while it runs or after it is done."""
+    """Change how many trials a search may start, or run at once, while it runs or after it is done, or how long it is
+    kept after its end."""
     from rungway_server.cli.experiments import update
 
-    update(experiment, target, output, max_trials=max_trials, max_concurrent=max_concurrent)
+    update(
+        experiment,
+        target,
+        output,
+        max_trials=max_trials,
+        max_concurrent=max_concurrent,
+        retention_days=retention_days,
+    )
 
 
 def enqueue(

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from rungway import AlreadyExists, Experiment, Plan
+from rungway import AlreadyExists, Experiment, ExperimentState, Plan
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import told_ending
 from rungway_server.cli.files import BadFile, read_document
@@ -88,6 +88,9 @@ def show_all(target: str, output: Output) -> None:
     grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Created (UTC)")
     for each in experiments:
         done, trials = f"{each.progress:.0%}", each.trials
+        if each.state is ExperimentState.UNREADABLE:
+            grid.add_row(text(each.experiment), str(each.state))
+            continue
         created = f"{each.create_time:%Y-%m-%d %H:%M}"
         grid.add_row(
             text(each.experiment), str(each.state), done, count(trials.started), count(trials.running), created
@@ -108,20 +111,33 @@ def change(what: str, experiment_id: str, target: str, output: Output) -> None:
 
 
 def update(
-    experiment_id: str, target: str, output: Output, *, max_trials: int | None, max_concurrent: int | None
+    experiment_id: str,
+    target: str,
+    output: Output,
+    *,
+    max_trials: int | None,
+    max_concurrent: int | None,
+    retention_days: float | None,
 ) -> None:
-    """Change how many trials a search may start or run at once and print how it stands then."""
-    if max_trials is None and max_concurrent is None:
-        raise fail(Exit.USAGE, "nothing to change: give --max-trials, --max-concurrent or both")
+    """Change how many trials a search may start or run at once, or how long it is kept, and print how it stands."""
+    if max_trials is None and max_concurrent is None and retention_days is None:
+        raise fail(Exit.USAGE, "nothing to change: give --max-trials, --max-concurrent or --retention-days")
     with service(target, experiment_id) as client:
-        experiment = client.update_experiment(max_trials=max_trials, max_concurrent_trials=max_concurrent)
+        experiment = client.update_experiment(
+            max_trials=max_trials, max_concurrent_trials=max_concurrent, retention_days=retention_days
+        )
     if output is Output.JSON:
         print_json(experiment)
         return
     cap = experiment.plan.max_concurrent_trials if experiment.plan else 0
     at_once = f"at most {count(cap)} at once" if cap else "any number at once"
     started = f"{_started(experiment)} trials started"
-    console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}")
+    console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}, {_kept(experiment)}")
+
+
+def _kept(experiment: Experiment) -> str:
+    days = experiment.config.get("retention_days", 0)
+    return f"removed {days:g} days after its end" if days else "kept until deleted"
 
 
 def delete(experiment_id: str, yes: bool, target: str, output: Output) -> None:

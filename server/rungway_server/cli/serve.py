@@ -39,6 +39,7 @@ def serve(
     redis_key_file: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
     unsafe_eviction: Annotated[str | None, typer.Option(help="If Redis may evict keys: 'refuse' or 'warn'.")] = None,
     request_window: Annotated[int | None, typer.Option(help="How long answers are kept for repeats (seconds).")] = None,
+    most_events: Annotated[int | None, typer.Option(help="About how many lines an event log keeps.")] = None,
     max_message_bytes: Annotated[int | None, typer.Option(help="Largest request taken (bytes).")] = None,
     max_concurrent_rpcs: Annotated[int | None, typer.Option(help="Calls in work at once.")] = None,
     drain_notice: Annotated[float | None, typer.Option(help="SIGTERM: stay as NOT_SERVING so long (seconds).")] = None,

@@ -20,6 +20,7 @@ from rungway_server.domain.space_reader import read_space
 
 MAX_RESTARTS = 1_000_000
 MIN_LEASE_SECONDS, MAX_LEASE_SECONDS = 0.1, 86_400.0
+MAX_RETENTION_DAYS = 36_500.0
 MAX_DESCRIPTION = 10_000
 """Longest description, in characters."""
 MAX_VIOLATIONS = 30
@@ -33,6 +34,7 @@ _KEYS = (
     "reproducibility",
     "max_restarts",
     "lease_seconds",
+    "retention_days",
     "name",
     "description",
 )
@@ -76,7 +78,8 @@ class ExperimentConfig:
     """Everything that defines an experiment.
 
     `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and lapsed leases;
-    a lease lasts `lease_seconds` from its last renewal. `name` and `description` are for people.
+    a lease lasts `lease_seconds` from its last renewal. Once it has ended an experiment is kept for `retention_days`,
+    0 = until somebody deletes it. `name` and `description` are for people.
     """
 
     space: Space
@@ -84,6 +87,7 @@ class ExperimentConfig:
     seed: int
     max_restarts: int = 5
     lease_seconds: float = 60.0
+    retention_days: float = 0.0
     name: str = ""
     description: str = ""
 
@@ -119,6 +123,7 @@ def to_document(config: ExperimentConfig) -> dict[str, object]:
         "seed": config.seed,
         "max_restarts": config.max_restarts,
         "lease_seconds": config.lease_seconds,
+        "retention_days": config.retention_days,
     }
 
 
@@ -133,12 +138,12 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     space = _space(top, notes)
     seed = _seed(top, searcher_section)
     max_restarts = top.integer("max_restarts", 5, least=0, most=MAX_RESTARTS)
-    lease_seconds = _lease_seconds(top)
+    lease_seconds, retention_days = _lease_seconds(top), _retention_days(top)
     name, description = top.text("name", ""), top.text("description", "", longest=MAX_DESCRIPTION)
     if searcher is None:
         return None
     space = _with_source(space, searcher, top)
-    return ExperimentConfig(space, searcher, seed, max_restarts, lease_seconds, name, description)
+    return ExperimentConfig(space, searcher, seed, max_restarts, lease_seconds, retention_days, name, description)
 
 
 def _space(top: Section, notes: list[str]) -> Space:
@@ -201,3 +206,10 @@ def _lease_seconds(top: Section) -> float:
     if not MIN_LEASE_SECONDS <= seconds <= MAX_LEASE_SECONDS:
         top.refuse("lease_seconds", f"got {shown(seconds)}, wanted {MIN_LEASE_SECONDS} to {MAX_LEASE_SECONDS}")
     return seconds
+
+
+def _retention_days(top: Section) -> float:
+    days = top.number("retention_days", 0.0)
+    if not 0 <= days <= MAX_RETENTION_DAYS:
+        top.refuse("retention_days", f"got {shown(days)}, wanted 0 (= for ever) to {MAX_RETENTION_DAYS}")
+    return days

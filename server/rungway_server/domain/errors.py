@@ -9,6 +9,7 @@ RungwayError
 ├── WrongState              the experiment's state does not allow the call
 ├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
+├── OlderSchema             the experiment was written by a version too old for this one
 ├── ExperimentTooLarge      the experiment is larger than what is read at one moment
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
@@ -113,19 +114,6 @@ class NoTrialsLeft(RungwayError):
         )
 
 
-class OlderSchema(RungwayError):
-    """The experiment was written by an older version of the service, in a form that this one does not read."""
-
-    reason = "OLDER_SCHEMA"
-
-    def __init__(self, experiment: str, found: int, known: int) -> None:
-        super().__init__(
-            f"experiment {experiment!r} has schema {found}, this server reads only {known}: finish it with the old one",
-            experiment=experiment,
-            schema=str(found),
-        )
-
-
 class NewerSchema(RungwayError):
     """The experiment was written by a newer version of the service."""
 
@@ -134,6 +122,20 @@ class NewerSchema(RungwayError):
     def __init__(self, experiment: str, found: int, known: int) -> None:
         super().__init__(
             f"experiment {experiment!r} has schema {found}, this server knows up to {known}: upgrade the server",
+            experiment=experiment,
+            schema=str(found),
+        )
+
+
+class OlderSchema(RungwayError):
+    """The experiment was written by an older version of the service, whose layout this one no longer reads."""
+
+    reason = "OLDER_SCHEMA"
+
+    def __init__(self, experiment: str, found: int, oldest: int) -> None:
+        super().__init__(
+            f"experiment {experiment!r} has schema {found}, this server reads {oldest} and newer: "
+            "export it with the older version and import the file",
             experiment=experiment,
             schema=str(found),
         )

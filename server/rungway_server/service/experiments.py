@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rungway_server.domain.config import ExperimentConfig, parse, to_document
+from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.membership import check_configuration
@@ -43,11 +43,29 @@ class ExperimentView:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One experiment that another version of the service wrote, and why it cannot be read."""
+
+    ref: ExperimentRef
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class WarmStart:
     """Whose best configurations come first, and how many of them (0 = 1)."""
 
     source: ExperimentRef
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What shall become different in a search; None = as it is. `max_concurrent` 0 = no limit, `retention_days` 0 = for
+    ever."""
+
+    max_trials: int | None = None
+    max_concurrent: int | None = None
+    retention_days: float | None = None
 
 
 def plan_search(document: Mapping[str, object]) -> Planned:
@@ -66,20 +84,25 @@ def _fitting(space: Space, configurations: list[str]) -> list[str]:
     return [each for each in configurations if not check_configuration(space, json.loads(each))]
 
 
-def _refuse_out_of_range(max_trials: int | None, max_concurrent: int | None) -> None:
+def _refuse_out_of_range(change: Change) -> None:
     wrong = []
+    max_trials, max_concurrent, days = change.max_trials, change.max_concurrent, change.retention_days
     if max_trials is not None and not 1 <= max_trials <= MAX_TRIALS:
         wrong.append(Violation("max_trials", f"got {max_trials}, wanted 1 to {MAX_TRIALS}"))
     if max_concurrent is not None and not 0 <= max_concurrent <= MAX_TRIALS:
         wrong.append(Violation("max_concurrent_trials", f"got {max_concurrent}, wanted 0 (= no limit) to {MAX_TRIALS}"))
-    if max_trials is None and max_concurrent is None:
-        wrong.append(Violation("max_trials", "nothing to change; wanted max_trials, max_concurrent_trials or both"))
+    if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
+        wrong.append(Violation("retention_days", f"got {days}, wanted 0 (= for ever) to {MAX_RETENTION_DAYS}"))
+    if change == Change():
+        wanted = "wanted max_trials, max_concurrent_trials, retention_days or several of them"
+        wrong.append(Violation("max_trials", f"nothing to change; {wanted}"))
     if wrong:
         raise InvalidInput(wrong)
 
 
-def _changed(view: ExperimentView, max_trials: int | None, max_concurrent: int | None) -> tuple[ExperimentConfig, Plan]:
+def _changed(view: ExperimentView, change: Change) -> tuple[ExperimentConfig, Plan]:
     """Configuration and plan after a change. Raises InvalidInput where the search does not allow it."""
+    max_trials, max_concurrent = change.max_trials, change.max_concurrent
     config, plan = view.definition.config, view.definition.plan
     searcher = config.searcher
     if max_trials is not None and max_trials != plan.max_trials:
@@ -88,7 +111,8 @@ def _changed(view: ExperimentView, max_trials: int | None, max_concurrent: int |
     if max_concurrent is not None:
         plan = with_concurrency(plan, max_concurrent)
         searcher = replace(searcher, max_concurrent_trials=plan.max_concurrent_trials)
-    config = replace(config, searcher=searcher)
+    days = config.retention_days if change.retention_days is None else change.retention_days
+    config = replace(config, searcher=searcher, retention_days=days)
     parse(to_document(config))  # what is stored must be a configuration: a grid has all its points, for example
     return config, plan
 
@@ -134,7 +158,7 @@ class ExperimentUseCases:
         tally = await self._store.tally(ref)
         return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
 
-    async def page(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView], str]:
+    async def page(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView | Unreadable], str]:
         """A page of searches, oldest first, and the token of the next page."""
         if asked < 0:
             raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
@@ -145,10 +169,12 @@ class ExperimentUseCases:
         views = await asyncio.gather(*(self._get_or_none(ExperimentRef(namespace, name)) for name in names))
         return [view for view in views if view], following
 
-    async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | None:
+    async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | Unreadable | None:
         try:
             return await self.get(ref)
-        except (UnknownExperiment, NewerSchema, OlderSchema):  # deleted since the page was read, or of another server
+        except (NewerSchema, OlderSchema) as error:
+            return Unreadable(ref, str(error))
+        except UnknownExperiment:  # deleted since the page was read, or expired
             return None
 
     async def change_state(self, ref: ExperimentRef, state: ExperimentState) -> ExperimentView:
@@ -156,13 +182,13 @@ class ExperimentUseCases:
         await self._store.set_state(ref, state)
         return await self.get(ref)
 
-    async def update(self, ref: ExperimentRef, max_trials: int | None, max_concurrent: int | None) -> ExperimentView:
-        """Change how many trials a live search may start, or run at once; None = as it is."""
-        _refuse_out_of_range(max_trials, max_concurrent)
+    async def update(self, ref: ExperimentRef, change: Change) -> ExperimentView:
+        """Change a search: how many trials a live one may start or run at once, how long an ended one is kept."""
+        _refuse_out_of_range(change)
         while True:
             view = await self.get(ref)
-            config, plan = await aside(_changed, view, max_trials, max_concurrent)
-            if await self._store.change_plan(ref, config, plan):
+            config, plan = await aside(_changed, view, change)
+            if await self._store.change_plan(ref, view.definition, config, plan):
                 return await self.get(ref)
 
     async def delete(self, ref: ExperimentRef) -> None:

@@ -39,6 +39,8 @@ class Definition:
     plan: Plan
     notes: tuple[str, ...]
     created_ms: int
+    config_text: str
+    """The configuration as it is stored: tells whether it has changed."""
 
 
 class Store(Protocol):
@@ -111,10 +113,12 @@ class Store(Protocol):
         """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
         ...
 
-    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
-        """Give a live experiment other numbers of trials or leases; brackets and rungs must be the same. False when a
-        bracket has started more trials by now. Raises WrongState from an ended experiment, and InvalidInput when
-        queued configurations would find no new trial."""
+    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
+        """Give an experiment another configuration than the one `seen`, and its plan: with other numbers of trials or
+        leases, or another retention; brackets and rungs must be the same. False when the configuration is not the one
+        seen any more, or a bracket has started more trials by now. Raises WrongState from an ended experiment
+        unless it is the retention alone that changes, and InvalidInput when queued configurations would find no new
+        trial."""
         ...
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:

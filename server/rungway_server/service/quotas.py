@@ -16,7 +16,7 @@ from async_lru import alru_cache
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import ExperimentState
-from rungway_server.domain.errors import NewerSchema, QuotaExceeded, RungwayError, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import NewerSchema, OlderSchema, QuotaExceeded, RungwayError, StoreUnavailable, UnknownExperiment
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
@@ -151,7 +151,7 @@ class Quotas:
                 claim = claim_of((await self._store.definition(ref, fresh=True)).plan)
             except UnknownExperiment:
                 pass
-            except NewerSchema:  # of a newer server: as it was claimed
+            except (NewerSchema, OlderSchema):  # of another server: as it was claimed
                 continue
             else:
                 claim = Claim() if state in (ExperimentState.DONE, ExperimentState.STOPPED) else claim
@@ -179,10 +179,12 @@ class StoreWithinQuotas:
         await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
         return definition
 
-    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
+    async def change_plan(
+        self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan
+    ) -> bool:
         """See the port. Raises QuotaExceeded."""
         async with self._room(ref, plan) as reserved:
-            changed = await self._store.change_plan(ref, config, plan)
+            changed = await self._store.change_plan(ref, seen, config, plan)
         if changed:
             now = (await self._store.definition(ref, fresh=True)).plan
             await self._ledger.settle(ref, claim_of(now), reserved.entry)

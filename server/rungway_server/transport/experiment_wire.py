@@ -7,12 +7,20 @@ from rungway_server.domain.decisions import EventView, ExperimentState, Tally, T
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
-from rungway_server.service.experiments import ExperimentView, Planned
+from rungway_server.service.experiments import ExperimentView, Planned, Unreadable
 from rungway_server.transport.wire import explanation_message, timestamp
 
 _STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
 _FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
+
+
+def listed_message(view: ExperimentView | Unreadable) -> experiment_pb2.Experiment:
+    """One experiment of a list: without its plan, and of one that cannot be read its name and why."""
+    if isinstance(view, Unreadable):
+        state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
+        return experiment_pb2.Experiment(experiment=view.ref.experiment, state=state, notes=[view.why])
+    return experiment_message(view, with_plan=False)
 
 
 def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> experiment_pb2.Experiment:

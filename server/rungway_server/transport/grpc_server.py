@@ -16,7 +16,7 @@ from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
-from rungway_server.transport.experiment_wire import event_message, experiment_message, preview_message
+from rungway_server.transport.experiment_wire import event_message, experiment_message, listed_message, preview_message
 
 # what each rpc does stands in the proto
 
@@ -101,7 +101,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.ListExperimentsRequest, context: Context
     ) -> experiments_pb2.ListExperimentsResponse:
         views, token = await self._experiments.page(requests.NAMESPACE.get(), request.page_size, request.page_token)
-        messages = [experiment_message(view, with_plan=False) for view in views]
+        messages = [listed_message(view) for view in views]
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 
     @typed_errors
@@ -133,9 +133,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.UpdateExperimentRequest, context: Context
     ) -> experiments_pb2.UpdateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        max_trials = request.max_trials if request.HasField("max_trials") else None
-        max_concurrent = request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None
-        view = await self._experiments.update(ref, max_trials, max_concurrent)
+        view = await self._experiments.update(ref, requests.read_change(request))
         return experiments_pb2.UpdateExperimentResponse(experiment=experiment_message(view))
 
     @typed_errors

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from contextvars import ContextVar
 
+from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
 from rungway.values import InvalidValue, from_map
@@ -12,6 +13,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.access import DEFAULT_NAMESPACE
 from rungway_server.service.checks import check_count
+from rungway_server.service.experiments import Change
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 
@@ -76,6 +78,15 @@ def read_outcome(number: int) -> Outcome:
     if outcome is None:
         raise InvalidInput.one("outcome", f"got {number}, wanted one of {', '.join(o.name for o in Outcome)}")
     return outcome
+
+
+def read_change(request: experiments.UpdateExperimentRequest) -> Change:
+    """What an update changes."""
+    return Change(
+        max_trials=request.max_trials if request.HasField("max_trials") else None,
+        max_concurrent=request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None,
+        retention_days=request.retention_days if request.HasField("retention_days") else None,
+    )
 
 
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:

@@ -12,16 +12,14 @@ from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import NewerSchema, OlderSchema, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import StoreUnavailable, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
-
-SCHEMA = 2
-"""Version of what an experiment looks like in Redis."""
+from rungway_server.store.redis.schema import check_schema
 
 _MOST_REMEMBERED = 10_000
 _PROPOSALS_LOW = 128
@@ -133,12 +131,10 @@ class KnownExperiments:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
         schema, uid, created, config, plan_json, notes = values
-        if int(schema) > SCHEMA:
-            raise NewerSchema(ref.experiment, int(schema), SCHEMA)
-        if int(schema) < SCHEMA:
-            raise OlderSchema(ref.experiment, int(schema), SCHEMA)
+        check_schema(ref.experiment, int(schema))
         plan = plan_from_json(plan_json)
-        definition = Definition(uid, await _parsed(config), plan, tuple(json.loads(notes)), int(created))
+        parsed, read_notes = await _parsed(config), tuple(json.loads(notes))
+        definition = Definition(uid, parsed, plan, read_notes, int(created), config)
         known = Known(definition, experiment_keys(ref))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))

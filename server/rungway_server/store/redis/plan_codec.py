@@ -55,12 +55,21 @@ def plan_from_json(text: str | bytes) -> Plan:
 
 
 def plan_for_lua(
-    plan: Plan, *, lease_ms: int, max_restarts: int, window_ms: int, window_count: int, target: bytes
+    plan: Plan,
+    *,
+    lease_ms: int,
+    max_restarts: int,
+    window_ms: int,
+    window_count: int,
+    target: bytes,
+    keep_ms: int,
+    most_events: int,
 ) -> str:
     """The plan as the scripts use it: numbers of the whole, and those of brackets and rungs as lists.
 
     `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
-    says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none).
+    says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none),
+    `keep_ms` how long it is kept after its end (0 = for ever).
     """
     rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
     counts = [len(bracket.rungs) for bracket in plan.brackets]
@@ -76,6 +85,8 @@ def plan_for_lua(
                 "window_ms": window_ms,
                 "window_count": window_count,
                 "target": target.hex(),
+                "keep_ms": keep_ms,
+                "most_events": most_events,
                 "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
             },
             "ladder": {

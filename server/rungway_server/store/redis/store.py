@@ -33,12 +33,13 @@ from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
 from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.known import SCHEMA, Argument, Known, KnownExperiments
+from rungway_server.store.redis.known import Argument, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.proposals import at_creation, clones, proposals
 from rungway_server.store.redis.reads import RedisReads
+from rungway_server.store.redis.schema import SCHEMA
 from rungway_server.store.redis.scripts import Transform
 
 _GRACE_SECONDS = 15.0
@@ -49,7 +50,8 @@ class RedisStore(RedisReads):
     """Implements `rungway_server.service.port.Store`.
 
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
-    stays for at least one window unless more than `request_window_count` came within it.
+    stays for at least one window unless more than `request_window_count` came within it. `most_events` bounds the event
+    log of each experiment, whose oldest lines are dropped then.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class RedisStore(RedisReads):
         *,
         request_window_ms: int = 600_000,
         request_window_count: int = 50_000,
+        most_events: int = 1_000_000,
         transform: Transform | None = None,
     ) -> None:
         self.scripts = ScriptPipeline(lanes, transform)
         self._window = (request_window_ms, request_window_count)
+        self._most_events = most_events
         super().__init__(lanes, KnownExperiments(lanes, self.scripts))
 
     async def create(
@@ -202,16 +206,17 @@ class RedisStore(RedisReads):
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
 
-    async def change_plan(self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan) -> bool:
+    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
         """See the port."""
-        args = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
+        plans = [self._for_lua(plan, config), plan_to_json(plan)]
+        args: list[str | int] = ["", *plans, json.dumps(to_document(config)), seen.config_text, SCHEMA]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
         if answer[0] == "queued":
             raise too_few_for_queue(plan.max_trials, *answer[1:])
-        return bool(answer[0] == "changed")
+        return answer[0] not in {"outdated", "started"}
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
         """See the port."""
@@ -234,6 +239,8 @@ class RedisStore(RedisReads):
             window_ms=self._window[0],
             window_count=self._window[1],
             target=b"" if target is None else sort_key(target, smaller),
+            keep_ms=round(config.retention_days * 86_400_000),
+            most_events=self._most_events,
         )
 
     async def delete(self, ref: ExperimentRef) -> None:

@@ -10,13 +10,13 @@ from redis.exceptions import ResponseError
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import ExperimentTooLarge, NewerSchema, OlderSchema, RungwayError, UnknownExperiment
+from rungway_server.domain.errors import ExperimentTooLarge, RungwayError, UnknownExperiment
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.known import SCHEMA
 from rungway_server.store.redis.plan_codec import plan_from_json
 from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, unpack
+from rungway_server.store.redis.schema import check_schema
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -77,10 +77,8 @@ async def read_stored(redis: "Redis", ref: ExperimentRef) -> Stored:
     uid, schema = found
     if uid is None:
         raise UnknownExperiment(ref.experiment)
-    if (schema or b"").isdigit() and int(schema) > SCHEMA:
-        raise NewerSchema(ref.experiment, int(schema), SCHEMA)
-    if (schema or b"").isdigit() and 0 < int(schema) < SCHEMA:
-        raise OlderSchema(ref.experiment, int(schema), SCHEMA)
+    if (schema or b"").isdigit():
+        check_schema(ref.experiment, int(schema))
     await _refuse_too_large(redis, ref, keys)
     stored = _decode(ref, await _read(redis, keys))
     if not stored.uid and not stored.problems:

@@ -11,12 +11,6 @@ _RESULTS = {"running": {0}, "queued": {0}, "paused": {1}, "failed": {1}, "comple
 or the end of the search, has ended between rungs."""
 
 
-def the_schema_is_known(stored: Stored) -> Iterator[str]:
-    """The schema number is a positive one, and not newer than this version."""
-    if stored.schema < 1:
-        yield f"schema is {stored.schema}"
-
-
 def trials_are_numbered_without_gaps(stored: Stored) -> Iterator[str]:
     """There is a record for each trial from 0 to the last one started, and no other."""
     yield from (
@@ -106,7 +100,6 @@ def configurations_belong_to_trials(stored: Stored) -> Iterator[str]:
 
 
 INVARIANTS = (
-    the_schema_is_known,
     trials_are_numbered_without_gaps,
     running_trials_hold_leases,
     queued_trials_wait_in_line,

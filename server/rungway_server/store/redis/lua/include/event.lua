@@ -1,9 +1,14 @@
 -- The event log: one entry per decision, so that "why?" has an answer afterwards. A trial remembers its own entries.
+-- Its oldest entries go when there are too many.
+local function append(x, entry)
+  return redis.call('XADD', EVENTS, 'MAXLEN', '~', x.plan.most_events or 1000000, '*', 'e', cmsgpack.pack(entry))
+end
+
 -- why: { reason, bracket, rung, rank, size, quota, cutoff key }
 local function log_decision(x, kind, number, why)
   local trial = x.trials[number]
   local entry = { kind, tonumber(number), trial.length, trial.metric, trial.worker, unpack(why) }
-  local id = redis.call('XADD', EVENTS, '*', 'e', cmsgpack.pack(entry))
+  local id = append(x, entry)
   local ms, count = id:match('(%d+)-(%d+)')
   trial.log[#trial.log + 1], trial.log[#trial.log + 2] = ms - trial.created, tonumber(count)
   trial.changed, x.changed = true, true
@@ -11,7 +16,7 @@ end
 
 -- What is not about a trial.
 local function log_event(x, kind)
-  redis.call('XADD', EVENTS, '*', 'e', cmsgpack.pack({ kind }))
+  append(x, { kind })
   x.changed = true
 end
 

@@ -1,4 +1,5 @@
 -- Writes everything that was changed in memory: each key once.
+--- @include "retention"
 local function save(x)
   local leases, records = {}, {}
   for number, deadline in pairs(x.renewed) do
@@ -18,4 +19,5 @@ local function save(x)
   else
     redis.call('HSET', META, 'tally', cmsgpack.pack(x.tally))
   end
+  if is_over(x) and (x.plan.keep_ms or 0) > 0 then keep_for_a_while(x) end
 end

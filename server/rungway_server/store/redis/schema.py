@@ -1,0 +1,26 @@
+"""The version of what an experiment looks like in Redis, and which ones this server reads and writes.
+
+CONTRIBUTING.md says when it grows. `LAYOUTS` has one line per version: the fingerprint of keys, records and plans as a
+test takes it. A layout that has changed gets a new version, never another fingerprint for an old one, unless servers of
+both kinds can work on the same experiment.
+"""
+
+from rungway_server.domain.errors import NewerSchema, OlderSchema
+
+LAYOUTS = {
+    1: "131f4cbf85f246b4",
+    2: "6a7fb51fd7a712c4",  # metrics as sort keys, all rungs in one key, plan and tally in two parts
+    3: "5d6c430ed209aeef",  # retention and the bound of the event log in the plan
+}
+OLDEST = 2
+"""The oldest version that is read and worked on as it is."""
+SCHEMA = max(LAYOUTS)
+"""The version that is written."""
+
+
+def check_schema(experiment: str, found: int) -> None:
+    """Raises NewerSchema or OlderSchema for a version that this server does not read."""
+    if found > SCHEMA:
+        raise NewerSchema(experiment, found, SCHEMA)
+    if found < OLDEST:
+        raise OlderSchema(experiment, found, OLDEST)

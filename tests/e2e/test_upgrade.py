@@ -1,0 +1,221 @@
+"""Servers of two versions on one Redis: they work side by side, or the older one refuses clearly."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_service_pb2 as experiments_pb
+from rungway.v1 import search_service_pb2 as pb
+from rungway_server.store.redis.schema import SCHEMA
+from tests.support.audited import check_all_sound
+from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import Service, services
+
+ROOT = Path(__file__).resolve().parents[2]
+LUA = "server/rungway_server/store/redis/lua"
+NEWER = """
+from rungway_server.store.redis import schema, store
+schema.SCHEMA = store.SCHEMA = schema.SCHEMA + 1
+from rungway_server.cli import main
+main()
+"""
+"""`rungway` of a version whose experiments have the next schema."""
+OLDER = "from rungway_server.cli import main; main()"
+SEARCH = config("adaptive_asha", max_trials=60, max_length={"epochs": 9}, divisor=3, max_concurrent_trials=0)
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    with redis_on_socket() as url:
+        yield url
+        check_all_sound(url)
+
+
+@contextmanager
+def other_service(folder: Path, redis_url: str, program: str, *paths: Path) -> Iterator[Service]:
+    """`rungway serve` of another version: `program` is what Python runs, with `paths` before those of this one."""
+    own = folder / "other"
+    own.mkdir()
+    command = [sys.executable, "-P", "-c", program, "serve"]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, paths))} if paths else {}
+    flags = ("--listen", "127.0.0.1:0", "--redis", redis_url)
+    service = Service(own, flags, command=command, environment=environment)
+    try:
+        assert service.address
+        yield service
+    finally:
+        service.kill()
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the commit before the last one that changed a Lua script."""
+
+    def git(*arguments: str) -> bytes:
+        command = ["git", "-c", "safe.directory=*", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
+
+    try:
+        last = git("log", "-1", "--format=%H", "--", LUA).decode().strip()
+        archive = git("archive", f"{last}~1", "client", "server")
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no history of this checkout: {error}")
+    folder = tmp_path_factory.mktemp("before")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        packed.extractall(folder, filter="data")
+    return folder
+
+
+def schema_of(checkout: Path) -> int:
+    """The schema that a checkout writes."""
+    folder = checkout / "server/rungway_server/store/redis"
+    found = re.search(r"^SCHEMA = (\d+)$", (folder / "known.py").read_text(), re.MULTILINE)
+    if found:
+        return int(found[1])
+    return max(map(int, re.findall(r"^    (\d+): \"", (folder / "schema.py").read_text(), re.MULTILINE)))
+
+
+def every_call(calls: Calls, experiment: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every rpc that names an experiment, with a request for this one."""
+    services_of: Any = ((calls.search, pb), (calls.experiments, experiments_pb))
+    for stub, module in services_of:
+        (service,) = module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods:
+            request = getattr(module, method.input_type.name)()
+            if "experiment" not in method.input_type.fields_by_name or method.name == "CreateExperiment":
+                continue
+            request.experiment = experiment
+            if method.name == "Tell":
+                request.results.add(lease={"trial": 0, "fence": 1}).reports.add(length=1, metric=0.5)
+            elif method.name == "Heartbeat":
+                request.leases.add(trial=0, fence=1)
+            elif method.name == "Release":
+                request.releases.add(lease={"trial": 0, "fence": 1})
+            elif method.name == "Fail":
+                request.lease.CopyFrom(trial_pb2.Lease(trial=0, fence=1))
+                request.outcome = trial_pb2.OUTCOME_ERROR
+            elif method.name == "UpdateExperiment":
+                request.max_trials = 100
+            yield method.name, partial(getattr(stub, method.name), request, timeout=SECONDS)
+
+
+def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        (old,) = stack.enter_context(services(redis_url))
+        newer = stack.enter_context(other_service(tmp_path, redis_url, NEWER))
+        calls = Calls(stack.enter_context(grpc.insecure_channel(old.address)))
+        theirs = Calls(stack.enter_context(grpc.insecure_channel(newer.address)))
+        calls.create("ours", SEARCH)
+        theirs.create("theirs", SEARCH)
+        assert theirs.ask("theirs").assignments
+        assert theirs.ask("ours").assignments
+
+        for name, call in every_call(calls, "theirs"):
+            with pytest.raises(grpc.RpcError) as failed:
+                list(call()) if name == "WatchEvents" else call()
+            refusal = refusal_of(failed.value)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NEWER_SCHEMA"), name
+            assert refusal.metadata == {"experiment": "theirs", "schema": str(SCHEMA + 1)}
+        with pytest.raises(grpc.RpcError) as failed:
+            calls.create("theirs", SEARCH)
+        assert refusal_of(failed.value).reason == "EXPERIMENT_EXISTS"
+
+        listed = calls.experiments.ListExperiments(experiments_pb.ListExperimentsRequest(), timeout=SECONDS).experiments
+        assert {each.experiment: each.state for each in listed} == {
+            "ours": experiment_pb2.EXPERIMENT_STATE_RUNNING,
+            "theirs": experiment_pb2.EXPERIMENT_STATE_UNREADABLE,
+        }
+        assert f"schema {SCHEMA + 1}" in listed[1].notes[0]
+        assert theirs.ask("theirs").assignments  # and nothing has happened to it
+        theirs.experiments.DeleteExperiment(experiments_pb.DeleteExperimentRequest(experiment="theirs"))
+
+
+def test_servers_of_two_versions_share_an_experiment_under_load(redis_url: str, tmp_path: Path, before: Path) -> None:
+    """The old version makes it, both decide on it in turn, and it ends with every budget exact."""
+    experiment = unique_name("mixed")
+    with ExitStack() as stack:
+        (new,) = stack.enter_context(services(redis_url))
+        old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
+        channels = [stack.enter_context(grpc.insecure_channel(service.address)) for service in (old, new)]
+        both = [Calls(channel) for channel in channels]
+        both[0].create(experiment, SEARCH)
+        trained = Trained(both, experiment)
+        trained.run(workers=8)
+        found = both[1].experiments.GetExperiment(experiments_pb.GetExperimentRequest(experiment=experiment))
+        assert found.experiment.state == experiment_pb2.EXPERIMENT_STATE_DONE
+        assert (found.experiment.trials.started, found.experiment.trials.running) == (60, 0)
+        assert trained.by[0] > 20
+        assert trained.by[1] > 20
+
+
+def test_what_the_new_version_makes_is_served_or_refused_by_the_old(
+    redis_url: str, tmp_path: Path, before: Path
+) -> None:
+    with ExitStack() as stack:
+        (new,) = stack.enter_context(services(redis_url))
+        old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
+        ours, theirs = (Calls(stack.enter_context(grpc.insecure_channel(each.address))) for each in (new, old))
+        ours.create("new", SEARCH)
+        if schema_of(before) == SCHEMA:
+            assert theirs.ask("new").assignments
+            return
+        with pytest.raises(grpc.RpcError) as failed:
+            theirs.ask("new")
+        assert refusal_of(failed.value).reason == "NEWER_SCHEMA"
+        assert ours.ask("new").assignments
+
+
+class Trained:
+    """Workers that send each call to the other of two servers; `by` counts the decisions of each."""
+
+    def __init__(self, both: list[Calls], experiment: str) -> None:
+        self.both, self.experiment = both, experiment
+        self.by = [0, 0]
+        self.errors: list[BaseException] = []
+
+    def run(self, workers: int) -> None:
+        threads = [threading.Thread(target=self.work, args=(number,)) for number in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(90)
+        assert self.errors == []
+        assert not any(thread.is_alive() for thread in threads)
+
+    def work(self, turn: int) -> None:
+        try:
+            while (
+                answer := self.both[turn % 2].ask(self.experiment, request_id=new_id())
+            ).status != pb.ASK_STATUS_DONE:
+                turn += 1
+                for given in answer.assignments:
+                    turn = self.train(turn, given.lease, given.next_decision_length)
+        except BaseException as error:  # told by the main thread
+            self.errors.append(error)
+
+    def ask(self, turn: int) -> pb.AskResponse:
+        return self.both[turn % 2].ask(self.experiment, request_id=new_id())
+
+    def train(self, turn: int, lease: trial_pb2.Lease, length: int) -> int:
+        while True:
+            self.by[turn % 2] += 1
+            metric = hash((turn, length)) % 1000 / 1000
+            calls = self.both[turn % 2]
+            verdict = calls.tell(self.experiment, lease, (length, metric), request_id=new_id())
+            turn += 1
+            if not (length := verdict.next_decision_length):
+                return turn
