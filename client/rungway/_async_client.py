@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self, overload
 
 from rungway._async_worker import AsyncLeaseKeeper, AsyncTrialRun
@@ -14,6 +14,7 @@ from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import AsyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
+from rungway._rpcs import EXPORT_EXPERIMENT
 from rungway._run import LEFT_BEHIND
 from rungway._words import Outcome
 
@@ -208,6 +209,12 @@ class AsyncClient:
     async def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
         """See Client.explain_trial."""
         return await self._driver.run(self._experiments.explain(trial, experiment))
+
+    async def export_experiment(self, experiment: str | None = None) -> AsyncGenerator[str, None]:
+        """See Client.export_experiment."""
+        async with aclosing(self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment))) as replies:
+            async for reply in replies:
+                yield reply.text
 
     def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
         """See Client.watch_events."""

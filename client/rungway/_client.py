@@ -13,6 +13,7 @@ from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import SyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
+from rungway._rpcs import EXPORT_EXPERIMENT
 from rungway._run import LEFT_BEHIND
 from rungway._words import Outcome
 from rungway._worker import LeaseKeeper, TrialRun
@@ -254,6 +255,15 @@ class Client:
     def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
         """The life of a trial: every decision with the numbers it rested on, oldest first. Raises NotFound."""
         return self._driver.run(self._experiments.explain(trial, experiment))
+
+    def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
+        """Everything stored of a search, as of one moment: the text of an export file in pieces, one after the
+        other. `rungway import` rebuilds the search from it.
+
+        Raises NotFound, and Unavailable when the connection is lost on the way: begin again.
+        """
+        for reply in self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment)):
+            yield reply.text
 
     def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
         """Follow the event log, from the beginning or after the event_id `after`, until the search is over.

@@ -165,6 +165,10 @@ class ExperimentCalls:
         reply = yield from self.call(_rpcs.EXPLAIN_TRIAL, request)
         return [Event.from_proto(event) for event in reply.events]
 
+    def export(self, experiment: str | None) -> messages.ExportExperimentRequest:
+        """See Client.export_experiment."""
+        return messages.ExportExperimentRequest(experiment=self.name(experiment))
+
     def follow(self, after: str, experiment: str | None) -> "LogReader":
         """See Client.watch_events."""
         return LogReader(self, self.name(experiment), after)

@@ -20,6 +20,7 @@ from rungway._rpcs import WATCH_EVENTS, Rpc
 from rungway._tls import call_metadata, channel_credentials, may_be_tls, stays_on_this_host, tls_problem
 
 _T = TypeVar("_T")
+_Reply = TypeVar("_Reply", bound=Message)
 _MAX_REPLY_BYTES = 4 << 20
 _KEEPALIVE_TIMEOUT = 20.0
 
@@ -109,17 +110,21 @@ class SyncDriver:
         self._answered = True
         return reply
 
-    def _events(self, reader: LogReader) -> Generator[Event, None, None]:
+    def stream(self, rpc: Rpc[_Reply], request: Message) -> Generator[_Reply, None, None]:
+        """The replies of a streaming rpc, as long as the connection holds."""
         try:
-            method = self._channel.unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
-            stream = method(reader.request(), metadata=self._metadata)
+            method = self._channel.unary_stream(rpc.path, _serialized, rpc.reply.FromString)
+            stream = method(request, metadata=self._metadata)
             try:
-                for reply in stream:
-                    yield reader.read(reply)
+                yield from stream
             finally:
                 stream.cancel()
         except (grpc.RpcError, ValueError) as failure:
             raise self._typed(failure) from failure
+
+    def _events(self, reader: LogReader) -> Generator[Event, None, None]:
+        for reply in self.stream(WATCH_EVENTS, reader.request()):
+            yield reader.read(reply)
 
     def _typed(self, failure: grpc.RpcError | ValueError) -> RungwayError:
         """The error to hand out; grpc raises a ValueError when the channel was closed meanwhile."""
@@ -193,17 +198,23 @@ class AsyncDriver:
         self._answered = True
         return reply
 
-    async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
+    async def stream(self, rpc: Rpc[_Reply], request: Message) -> AsyncGenerator[_Reply, None]:
+        """The replies of a streaming rpc, as long as the connection holds."""
         if self._closed:
             raise _closed_error()
-        method = self._channel().unary_stream(WATCH_EVENTS.path, _serialized, WATCH_EVENTS.reply.FromString)
-        stream: Any = method(reader.request(), metadata=self._metadata)
+        method = self._channel().unary_stream(rpc.path, _serialized, rpc.reply.FromString)
+        stream: Any = method(request, metadata=self._metadata)
         with self._typed_failures():
             try:
                 async for reply in stream:
-                    yield reader.read(reply)
+                    yield reply
             finally:
                 stream.cancel()
+
+    async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
+        async with aclosing(self.stream(WATCH_EVENTS, reader.request())) as replies:
+            async for reply in replies:
+                yield reader.read(reply)
 
     @contextmanager
     def _typed_failures(self) -> Iterator[None]:

@@ -38,7 +38,9 @@ EXPERIMENTS: Mapping[str, Message] = {
     "EnqueueTrial": experiment_pb.EnqueueTrialRequest(experiment="e", hparams=to_map({"rate": 0.01, "layers": 2})),
     "ExplainTrial": experiment_pb.ExplainTrialRequest(experiment="e"),
     "WatchEvents": experiment_pb.WatchEventsRequest(experiment="e"),
+    "ExportExperiment": experiment_pb.ExportExperimentRequest(experiment="e"),
 }
+STREAMS = ("WatchEvents", "ExportExperiment")
 RPCS: Mapping[str, Message] = {f"rungway.v1.SearchService/{name}": request for name, request in SEARCH.items()} | {
     f"rungway.v1.ExperimentService/{name}": request for name, request in EXPERIMENTS.items()
 }
@@ -82,7 +84,7 @@ class Grpc:
         """See Transport."""
         data, metadata = request.SerializeToString(), tuple(headers.items())
         try:
-            if rpc.endswith("/WatchEvents"):
+            if rpc.endswith(STREAMS):
                 stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(f"/{rpc}")
                 events = stream(data, timeout=20, metadata=metadata)
                 next(iter(events), None)

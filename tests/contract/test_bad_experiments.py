@@ -12,6 +12,7 @@ from redis import Redis
 from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import to_map
+from tests.contract.every_rpc import STREAMS
 from tests.contract.refused import INVALID, NOT_FOUND, UNLAWFUL_NAMES, refused
 from tests.support.calls import SECONDS, SPACE, Calls, config, new_id, unique_name
 from tests.support.snapshot import differences, snapshot
@@ -32,13 +33,14 @@ NAMED: dict[str, Callable[..., Message]] = {
     "EnqueueTrial": pb.EnqueueTrialRequest,
     "ExplainTrial": pb.ExplainTrialRequest,
     "WatchEvents": pb.WatchEventsRequest,
+    "ExportExperiment": pb.ExportExperimentRequest,
 }
 
 
 def call(calls: Calls, rpc: str, request: Message) -> Any:
     """The answer; all answers of a stream."""
     answer = getattr(calls.experiments, rpc)(request, timeout=SECONDS)
-    return list(answer) if rpc == "WatchEvents" else answer
+    return list(answer) if rpc in STREAMS else answer
 
 
 def test_the_tables_of_this_folder_know_every_rpc() -> None:

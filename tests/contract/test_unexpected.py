@@ -17,7 +17,7 @@ from rungway.values import to_map
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server
-from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, descriptors
+from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
 
 SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
@@ -72,7 +72,7 @@ async def test_an_unexpected_error(service: str, rpc: str, request_: Message, ch
 
 async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> bytes:
     """The answer to an rpc, the first one of a stream."""
-    if path.endswith("/WatchEvents"):
+    if path.endswith(STREAMS):
         stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
         found = await stream(request.SerializeToString(), timeout=10).read()
         assert isinstance(found, bytes), "the stream has ended without an error"

@@ -230,3 +230,27 @@ def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str)
     assert "may not have been" not in ended.stderr
     assert "Traceback" not in ended.stderr
     assert time.monotonic() - begin < 15
+
+
+def test_a_search_as_a_file_and_back(target: str, searched: str, tmp_path: Path) -> None:
+    out = tmp_path / "search.jsonl"
+    assert run(target, "export", searched, "--out", str(out))[0] == 0
+    assert not list(tmp_path.glob("*.part"))
+    assert run(target, "export", searched, wide=True)[1] == out.read_text()
+    assert run(target, "export", searched, "--format", "csv")[0] == 2
+    assert run(target, "export", searched, "--format", "csv", "--out", str(tmp_path / "tables"))[0] == 0
+    assert len((tmp_path / "tables" / "trials.csv").read_text().splitlines()) == 13
+    assert run(target, "export", "nothing")[0] == 1
+    with redis_on_socket() as url, services(url) as (service,):
+        code, printed, _ = run(target, "import", str(out), "--redis", url, "--as", "again")
+        assert (code, printed.startswith("imported again: 12 trials")) == (0, True)
+        code, _, said = run(target, "import", str(out), "--redis", url, "--as", "again")
+        assert (code, "EXPERIMENT_EXISTS" in said) == (1, True)
+        cut = tmp_path / "cut.jsonl"
+        cut.write_text(out.read_text()[:-20])
+        code, _, said = run(target, "import", str(cut), "--redis", url, "--as", "cut")
+        assert (code, "nothing was imported" in said) == (2, True)
+        with Client(service.address, experiment="again") as there, Client(target, experiment=searched) as here:
+            assert there.list_trials() == here.list_trials()
+            assert [each.experiment for each in there.list_experiments()] == ["again"]
+            assert "".join(there.export_experiment()).count("\n") == out.read_text().count("\n")

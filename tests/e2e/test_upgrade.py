@@ -20,6 +20,7 @@ from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
 from rungway_server.store.redis.schema import SCHEMA
+from tests.contract.every_rpc import STREAMS
 from tests.support.audited import check_all_sound
 from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, unique_name
 from tests.support.redis_server import redis_on_socket
@@ -126,7 +127,7 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
 
         for name, call in every_call(calls, "theirs"):
             with pytest.raises(grpc.RpcError) as failed:
-                list(call()) if name == "WatchEvents" else call()
+                list(call()) if name in STREAMS else call()
             refusal = refusal_of(failed.value)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NEWER_SCHEMA"), name
             assert refusal.metadata == {"experiment": "theirs", "schema": str(SCHEMA + 1)}

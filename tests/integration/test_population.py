@@ -19,7 +19,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.explain import in_words
 from rungway_server.domain.pbt import clone
-from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, report, state_of
@@ -139,16 +139,16 @@ async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> Non
     use_cases = ExperimentUseCases(store)
     await create(store, ref, population(4))
     with pytest.raises(InvalidInput, match="a population keeps its size") as refused:
-        await use_cases.update(ref, 9, None)
+        await use_cases.update(ref, Change(9, None))
     assert [violation.field for violation in refused.value.violations] == ["max_trials"]
-    view = await use_cases.update(ref, 8, 2)  # 8 as before: four and twice two clones
+    view = await use_cases.update(ref, Change(8, 2))  # 8 as before: four and twice two clones
     assert (view.definition.plan.max_trials, view.definition.plan.max_concurrent_trials) == (8, 2)
     given = await take(store, ref, 2)
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT
-    await use_cases.update(ref, None, 0)
+    await use_cases.update(ref, Change(None, 0))
     for each in [*given, *await take(store, ref, 2)]:
         await report(store, ref, each, each.lease.trial)
-    view = await use_cases.update(ref, None, 1)  # with more trials than the population has
+    view = await use_cases.update(ref, Change(None, 1))  # with more trials than the population has
     assert view.tally.started == (6,)
     assert [each.lease.trial for each in await take(store, ref, 1)] == [4]
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT

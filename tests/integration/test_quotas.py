@@ -16,6 +16,7 @@ from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.decisions import ExperimentState
 from rungway_server.domain.errors import ExperimentExists, QuotaExceeded, WrongState
+from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreWithinQuotas
 from rungway_server.store.redis import RedisStore
@@ -84,6 +85,12 @@ async def test_a_repeated_creation_takes_nothing_more(store: RedisStore, lanes: 
     assert await server.taken(namespace) == (1, 3, 3)
 
 
+async def change(server: Server, ref: ExperimentRef, larger: Plan) -> bool:
+    """Give the experiment this plan."""
+    seen = await server.store.definition(ref, fresh=True)
+    return bool(await server.store.change_plan(ref, seen, config_of(larger), larger))
+
+
 async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
     store: RedisStore, lanes: Lanes, namespace: str
 ) -> None:
@@ -92,9 +99,9 @@ async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
     await stored(server.store, ref, plan(trials=8))
     larger, smaller = plan(trials=11), plan(trials=4)
     with pytest.raises(QuotaExceeded):
-        await server.store.change_plan(ref, config_of(larger), larger)
+        await change(server, ref, larger)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 8
-    assert await server.store.change_plan(ref, config_of(smaller), smaller)
+    assert await change(server, ref, smaller)
     await stored(server.store, other, plan(trials=6))
     assert await server.taken(namespace) == (2, 10, 10)
 
@@ -105,7 +112,7 @@ async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, la
     await server.store.set_state(ref, ExperimentState.STOPPED)
     before, larger = await server.ledger.entries(namespace), plan(trials=9)
     with pytest.raises(WrongState):
-        await server.store.change_plan(ref, config_of(larger), larger)
+        await change(server, ref, larger)
     with pytest.raises(ExperimentExists):
         await stored(server.store, ref, larger, request_id="other")
     assert await server.ledger.entries(namespace) == before
@@ -115,7 +122,7 @@ async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, lanes:
     ref = ExperimentRef(namespace, "a")
     await stored(Server(store, lanes).store, ref, plan(trials=20))
     strict, smaller = Server(store, lanes, trials=5), plan(trials=9)
-    assert await strict.store.change_plan(ref, config_of(smaller), smaller)
+    assert await change(strict, ref, smaller)
     assert await strict.taken(namespace) == (1, 9, 9)
 
 
@@ -135,7 +142,7 @@ async def test_ended_and_deleted_experiments_give_room(store: RedisStore, lanes:
     assert await server.taken(namespace) == (3, 6, 6)
     more = plan((1,), trials=4)
     with pytest.raises(QuotaExceeded):
-        await server.store.change_plan(refs[1], config_of(more), more)  # it would run again
+        await change(server, refs[1], more)  # it would run again
     with pytest.raises(WrongState):
         await server.store.set_state(refs[0], ExperimentState.RUNNING)
 

@@ -11,6 +11,7 @@ from rungway_server.domain.errors import InvalidInput, UnknownExperiment, WrongS
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect
 from tests.integration.lives import create, halving, report, run_out, state_of
 from tests.support.searches import take
 
@@ -108,17 +109,10 @@ async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: 
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
-    views, _ = await ExperimentUseCases(store).page("default", 1000, "")
+    for _ in range(2):  # the first one still remembers it and finds it gone
+        views, _ = await ExperimentUseCases(store).page("default", 1000, "")
     assert ref not in [view.ref for view in views]
     assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
-
-
-async def test_a_name_that_was_removed_may_be_taken_again_while_somebody_lists(
-    stores: list[RedisStore], redis: Redis, ref: ExperimentRef
-) -> None:
-    await create(stores[0], ref, halving(3))
-    await stores[1].unlist(ref)  # as one who found it missing a moment ago
-    assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is not None
 
 
 @pytest.mark.parametrize("days", [-1.0, 1e9])
@@ -149,8 +143,12 @@ async def test_two_changes_at_once_both_count(stores: list[RedisStore], ref: Exp
     assert (searcher.max_trials, searcher.max_concurrent_trials, view.definition.config.retention_days) == (12, 2, 3)
 
 
-async def test_the_event_log_is_bounded(redis: Redis, ref: ExperimentRef) -> None:
-    store = RedisStore(redis, most_events=1_000)
+async def test_the_event_log_is_bounded(redis: Redis, redis_url: str, ref: ExperimentRef) -> None:
+    async with connect(redis_url, timeout_seconds=5) as lanes:
+        await check_bounded(RedisStore(lanes, most_events=1_000), redis, ref)
+
+
+async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
     await create(store, ref, halving(2_000))
     for _ in range(2_000 // 50):
         given = await take(store, ref, 50)

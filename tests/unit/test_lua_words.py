@@ -126,6 +126,7 @@ def test_python_handles_every_word_of_an_answer() -> None:
         "reserved",
         "settled",
         "moved",
+        "snapshot",
     }
     assert returned - expected <= handled
 
@@ -166,6 +167,8 @@ OTHER_WORDS = {
         "full",
         "started",
         "outdated",
+        "too_large",
+        "snapshot",
         "refused",
     },
     "as expected": {
@@ -189,4 +192,4 @@ def test_every_first_line_is_a_shebang_and_readers_say_so() -> None:
     for name in NAMES:
         first = SOURCES[name].splitlines()[0]
         assert first in {"#!lua", "#!lua flags=no-writes"}
-        assert (first != "#!lua") == (name in {"tally", "trials", "best", "explain", "events"})
+        assert (first != "#!lua") == (name in {"tally", "trials", "best", "explain", "events", "snapshot"})

@@ -110,6 +110,11 @@ class ExperimentServiceStub(object):
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.ExportExperiment = channel.unary_stream(
+                '/rungway.v1.ExperimentService/ExportExperiment',
+                request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentRequest.SerializeToString,
+                response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer(object):
@@ -221,6 +226,13 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportExperiment(self, request, context):
+        """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -298,6 +310,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.WatchEventsRequest.FromString,
                     response_serializer=rungway_dot_v1_dot_experiment__service__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'ExportExperiment': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportExperiment,
+                    request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentRequest.FromString,
+                    response_serializer=rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -706,6 +723,33 @@ class ExperimentService(object):
             '/rungway.v1.ExperimentService/WatchEvents',
             rungway_dot_v1_dot_experiment__service__pb2.WatchEventsRequest.SerializeToString,
             rungway_dot_v1_dot_experiment__service__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rungway.v1.ExperimentService/ExportExperiment',
+            rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentRequest.SerializeToString,
+            rungway_dot_v1_dot_experiment__service__pb2.ExportExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,8 @@ class ExperimentServiceStub:
     """The life of a trial: every decision with its numbers."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]
     """Follows the event log until the search is over."""
+    ExportExperiment: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.ExportExperimentRequest, _experiment_service_pb2.ExportExperimentResponse]
+    """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
@@ -99,6 +101,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """The life of a trial: every decision with its numbers."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Follows the event log until the search is over."""
+    ExportExperiment: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.ExportExperimentRequest, _experiment_service_pb2.ExportExperimentResponse]  # type: ignore[assignment]
+    """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     """What people, the command line and dashboards call."""
@@ -222,5 +226,13 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_experiment_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_experiment_service_pb2.WatchEventsResponse]]:
         """Follows the event log until the search is over."""
+
+    @_abc_1.abstractmethod
+    def ExportExperiment(
+        self,
+        request: _experiment_service_pb2.ExportExperimentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_experiment_service_pb2.ExportExperimentResponse], _abc.AsyncIterator[_experiment_service_pb2.ExportExperimentResponse]]:
+        """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,6 +9,7 @@ from rungway_server.cli.options import (
     DEFAULT_TARGET,
     DataOption,
     ExperimentArgument,
+    ExportFormat,
     FileArgument,
     NamedExperimentArgument,
     NamespaceOption,
@@ -236,6 +237,41 @@ def audit(
     from rungway_server.cli.audit import audit
 
     audit(experiment, namespace, redis, data, output)
+
+
+def export(
+    experiment: ExperimentArgument,
+    *,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="jsonl: a file that can be imported; csv: tables for analysis.")
+    ] = ExportFormat.JSONL,
+    out: Annotated[
+        Path | None, typer.Option(help="The file, default standard output; for csv the folder, made when missing.")
+    ] = None,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Write everything stored of an experiment, as of one moment: trials, curves, events and all it needs."""
+    from rungway_server.cli.export import export
+
+    export(experiment, target, form, out)
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'rungway export' wrote; '-' = standard input.")],
+    *,
+    name: Annotated[str | None, typer.Option("--as", metavar="EXPERIMENT", help="Under another id.")] = None,
+    namespace: NamespaceOption = "default",
+    redis: RedisOption = None,
+    data: DataOption = None,
+) -> None:
+    """Rebuild an experiment from an export file; its search goes on as it would have. Needs no service.
+
+    Redis is found as 'rungway serve' finds it. Trials that were running wait for another worker. A file that is not
+    whole, or an id that is taken, changes nothing.
+    """
+    from rungway_server.cli.export import import_file
+
+    import_file(file, name, namespace, redis, data)
 
 
 def demo(

@@ -24,6 +24,13 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class ExportFormat(StrEnum):
+    """How an experiment is exported."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
 DEFAULT_TARGET = "localhost:7077"
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]

@@ -44,6 +44,7 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/BestTrials": Role.READ,
     f"{_EXPERIMENT}/ExplainTrial": Role.READ,
     f"{_EXPERIMENT}/WatchEvents": Role.READ,
+    f"{_EXPERIMENT}/ExportExperiment": Role.READ,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.READ,
 }
 """The role that each rpc needs. With tokens on, one that is not listed is served to nobody."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
@@ -20,6 +20,8 @@ from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
 MOST_WARM = 1_000
+PIECE = 1 << 19
+"""Characters in a piece of an export; clients take messages of 4 MiB."""
 LARGEST_CONFIGURATION = 32_768
 """Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
 
@@ -190,6 +192,12 @@ class ExperimentUseCases:
             config, plan = await aside(_changed, view, change)
             if await self._store.change_plan(ref, view.definition, config, plan):
                 return await self.get(ref)
+
+    async def export(self, ref: ExperimentRef) -> AsyncIterator[str]:
+        """The text of an export file of the search, in pieces that fit into messages."""
+        text = await self._store.export(ref)
+        for at in range(0, len(text), PIECE):
+            yield text[at : at + PIECE]
 
     async def delete(self, ref: ExperimentRef) -> None:
         """Remove a search and everything stored of it."""

@@ -150,6 +150,11 @@ class Store(Protocol):
         """A piece of the event log after this event id ("" = from the beginning)."""
         ...
 
+    async def export(self, ref: ExperimentRef) -> str:
+        """Everything stored of the experiment, as of one moment, as the text of an export file (docs/export.md).
+        Raises ExperimentTooLarge."""
+        ...
+
     async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
         """A page of ids, oldest first, and the token of the next page ("" = last)."""
         ...

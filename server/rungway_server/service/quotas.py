@@ -16,7 +16,14 @@ from async_lru import alru_cache
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import ExperimentState
-from rungway_server.domain.errors import NewerSchema, OlderSchema, QuotaExceeded, RungwayError, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import (
+    NewerSchema,
+    OlderSchema,
+    QuotaExceeded,
+    RungwayError,
+    StoreUnavailable,
+    UnknownExperiment,
+)
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
@@ -179,9 +186,7 @@ class StoreWithinQuotas:
         await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
         return definition
 
-    async def change_plan(
-        self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan
-    ) -> bool:
+    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
         """See the port. Raises QuotaExceeded."""
         async with self._room(ref, plan) as reserved:
             changed = await self._store.change_plan(ref, seen, config, plan)

@@ -196,3 +196,10 @@ class _ExperimentServicer(ExperimentServiceServicer):
         ref = requests.read_ref(request.experiment)
         async for event in self._events.watch(ref, request.after_event_id):
             await context.write(experiments_pb2.WatchEventsResponse(event=event_message(event)))
+
+    @typed_errors
+    async def ExportExperiment(  # type: ignore[override]  # as above
+        self, request: experiments_pb2.ExportExperimentRequest, context: Context
+    ) -> None:
+        async for text in self._experiments.export(requests.read_ref(request.experiment)):
+            await context.write(experiments_pb2.ExportExperimentResponse(text=text))

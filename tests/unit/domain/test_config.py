@@ -112,6 +112,7 @@ def test_everything_given() -> None:
         "seed": 7,
         "max_restarts": 0,
         "lease_seconds": 1.5,
+        "retention_days": 30,
     }
     config, said = parse(document)
     assert said == ()

@@ -1,15 +1,18 @@
 """What the store reads without deciding anything: tallies, trials, events, lists."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from rungway_server.domain.decisions import EventView, Tally, TrialView
-from rungway_server.domain.errors import UnknownTrial
+from rungway_server.domain.errors import ExperimentTooLarge, UnknownTrial
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_event, read_tally, read_trial
+from rungway_server.store.redis.export_file import lines_of
 from rungway_server.store.redis.keys import index_key
 from rungway_server.store.redis.known import KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.stored import MOST_ITEMS, decode
 
 _TIES_PER_PAGE = 64
 
@@ -54,6 +57,14 @@ class RedisReads:
         known, answer = await self._experiments.run("events", ref, [after, count])
         return [read_event(fields, known.smaller_is_better) for fields in answer[1:]]
 
+    async def export(self, ref: ExperimentRef) -> str:
+        """See the port."""
+        self._experiments.forget(ref)  # so that the schema is looked at
+        _, answer = await self._experiments.run("snapshot", ref, [MOST_ITEMS])
+        if answer[0] == "too_large":
+            raise ExperimentTooLarge(ref.experiment, answer[1], MOST_ITEMS)
+        return await asyncio.to_thread(_export_text, ref, answer[1:])
+
     async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
         """See the port. The token is the creation time and id of the last one given."""
         created, _, last = after.partition("/")
@@ -66,3 +77,18 @@ class RedisReads:
         page = past[:count]
         more = len(found) == 2 * (count + ties) or len(past) > count
         return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
+
+
+_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10), 8
+"""Positions of the keys that are hashes, and of the stream."""
+
+
+def _export_text(ref: ExperimentRef, answers: list[Any]) -> str:
+    """The export file, from what snapshot.lua answered."""
+    shaped = [
+        dict(zip(answer[::2], answer[1::2], strict=True)) if position in _PAIRS else answer
+        for position, answer in enumerate(answers)
+    ]
+    shaped[3] = list(zip(shaped[3][::2], shaped[3][1::2], strict=True))
+    shaped[_EVENTS] = [(name, dict(zip(words[::2], words[1::2], strict=True))) for name, words in shaped[_EVENTS]]
+    return "".join(lines_of(decode(ref, shaped)))

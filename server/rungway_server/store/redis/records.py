@@ -16,7 +16,7 @@ from rungway_server.store.redis.lane import BINARY
 
 _ENTRY_BYTES = 16
 
-_NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
+NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
 """Fields of Lua that are no names in Python."""
 
 
@@ -32,6 +32,16 @@ TRIAL_FIELDS = _fields_of_lua()
 def unpack(packed: bytes) -> Any:
     """What `cmsgpack.pack` of Lua wrote. Raises ValueError when it is something else."""
     return msgpack.unpackb(packed, strict_map_key=False, unicode_errors=BINARY)
+
+
+def packed(value: Any) -> bytes:
+    """What `cmsgpack.unpack` of Lua reads back; the inverse of `unpack`."""
+    return bytes(msgpack.packb(value, unicode_errors=BINARY))
+
+
+def binary(digits: str) -> str:
+    """The inverse of `hexadecimal`."""
+    return bytes.fromhex(digits).decode(errors=BINARY)
 
 
 def hexadecimal(text: str) -> str:
@@ -89,7 +99,7 @@ class TrialRecord:
         values = unpack(packed)
         if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
             raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
-        named = {_NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}
+        named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}
         record = cls(**named)
         for field in fields(cls):
             found = getattr(record, field.name)
@@ -115,7 +125,11 @@ class LogLine:
     rank: int = 0
     size: int = 0
     quota: int = 0
+    cutoff: str = ""
     length: int = 0
+    metric: str = ""
+    worker: str = ""
+    parent: tuple[str, ...] = ()
 
     @classmethod
     def unpacked(cls, line_id: str, packed: bytes) -> Self:
@@ -123,5 +137,8 @@ class LogLine:
         kind, *rest = unpack(packed)
         if not rest:
             return cls(line_id, kind, -1)
-        trial, length, _, _, reason, bracket, rung, rank, size, quota, *_ = rest
-        return cls(line_id, kind, trial, reason, bracket, rung, rank, size, quota, length)
+        trial, length, metric, worker, *why = rest
+        reason, bracket, rung, rank, size, quota, cutoff, *parent = why
+        cutoff, metric = hexadecimal(cutoff), hexadecimal(metric)
+        numbers = (bracket, rung, rank, size, quota)
+        return cls(line_id, kind, trial, reason, *numbers, cutoff, length, metric, worker, tuple(parent))

@@ -9,8 +9,8 @@ from rungway_server.domain.errors import NewerSchema, OlderSchema
 
 LAYOUTS = {
     1: "131f4cbf85f246b4",
-    2: "6a7fb51fd7a712c4",  # metrics as sort keys, all rungs in one key, plan and tally in two parts
-    3: "5d6c430ed209aeef",  # retention and the bound of the event log in the plan
+    2: "12db42687a034481",  # metrics as sort keys, all rungs in one key, plan and tally in two parts
+    3: "29be52ff44eb4991",  # retention and the bound of the event log in the plan
 }
 OLDEST = 2
 """The oldest version that is read and worked on as it is."""

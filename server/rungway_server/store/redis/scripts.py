@@ -26,6 +26,7 @@ NAMES = (
     "trials",
     "best",
     "explain",
+    "snapshot",
     "unlist",
     *LEDGER_NAMES,
     "events",

@@ -1,6 +1,8 @@
 """Everything that Redis holds of one experiment, as of one moment, decoded."""
 
+import asyncio
 import json
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from rungway_server.domain.errors import ExperimentTooLarge, RungwayError, Unkno
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_from_json
 from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, unpack
 from rungway_server.store.redis.schema import check_schema
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
 MOST_ITEMS = 1_000_000
 """Most fields, members and lines that are read at once: Redis serves nobody else meanwhile, for about two seconds."""
+
+
+CHUNK, POINT = 16, struct.Struct(">Q8s")
+"""Points of a curve in each piece, and one of them: its length and the sort key of its metric."""
 
 
 @dataclass(slots=True)
@@ -66,21 +73,28 @@ class Stored:
             self.problems.append(f"{what}: {error}")
 
 
+def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
+    """The curve of a trial: lengths and sort keys of the metrics in the order in which they were told."""
+    trial = stored.trials[number]
+    pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CHUNK)]
+    points = POINT.iter_unpack(b"".join([*pieces, trial.tail.encode(errors=BINARY)]))
+    return [(length, key.hex()) for length, key in points]
+
+
 async def read_stored(redis: "Redis", ref: ExperimentRef) -> Stored:
-    """Read an experiment; `redis` must not decode answers.
+    """Read an experiment.
 
     All keys are read in one MULTI/EXEC, so that no decision falls between two of them. Raises UnknownExperiment,
     NewerSchema, OlderSchema, ExperimentTooLarge, and the errors of redis-py.
     """
     keys = experiment_keys(ref)
-    found: list[Any] = await redis.hmget(keys[0], ["uid", "schema"])
-    uid, schema = found
+    uid, schema = await redis.hmget(keys[0], ["uid", "schema"])
     if uid is None:
         raise UnknownExperiment(ref.experiment)
-    if (schema or b"").isdigit():
+    if schema and schema.isdigit():
         check_schema(ref.experiment, int(schema))
     await _refuse_too_large(redis, ref, keys)
-    stored = _decode(ref, await _read(redis, keys))
+    stored = await asyncio.to_thread(decode, ref, await _read(redis, keys))
     if not stored.uid and not stored.problems:
         raise UnknownExperiment(ref.experiment)
     return stored
@@ -122,7 +136,19 @@ async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
     return answers
 
 
-def _decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
+def _undecoded(answer: Any) -> Any:
+    """The answer in bytes, also of a client that decodes."""
+    if isinstance(answer, str):
+        return answer.encode(errors=BINARY)
+    if isinstance(answer, dict):
+        return {_undecoded(name): _undecoded(value) for name, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [_undecoded(item) for item in answer]
+    return answer
+
+
+def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
+    """What the answers for all keys say, whatever is wrong with it; takes a second for 10,000 trials."""
     stored = Stored(ref)
     names = ("meta", "trials", "configs", "leases", "line", "ready", "best", "curves", "events", "requests", "requests")
     for name, answer in zip((*names, "queue", "rungs"), answers, strict=True):
@@ -132,6 +158,7 @@ def _decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
             raise answer
     if stored.problems:
         return stored
+    answers = [_undecoded(answer) for answer in answers]
     meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs = answers
     stored.meta = {name.decode(): value for name, value in meta.items()}
     if stored.meta:

@@ -1,24 +1,12 @@
 """Learning curves, and the best metrics taken from them."""
 
-import struct
 from collections.abc import Iterator
 
 from rungway_server.domain.ranking import WORST_KEY, metric_key
-from rungway_server.store.redis.lane import BINARY
-from rungway_server.store.redis.stored import Stored
+from rungway_server.store.redis.stored import CHUNK, POINT, Stored, points_of
 
-_CHUNK = 16
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
-_POINT = struct.Struct(">Q8s")
 _KEPT_BEST = 1_000
-
-
-def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
-    """The curve of a trial: lengths and sort keys of the metrics in the order in which they were told."""
-    trial = stored.trials[number]
-    pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // _CHUNK)]
-    points = _POINT.iter_unpack(b"".join([*pieces, trial.tail.encode(errors=BINARY)]))
-    return [(length, key.hex()) for length, key in points]
 
 
 def ranked(key: str) -> str:
@@ -41,9 +29,9 @@ def curves_belong_to_trials(stored: Stored) -> Iterator[str]:
     for name, piece in stored.curves.items():
         number, _, chunk = name.partition(".")
         trial = stored.trials.get(int(number))
-        wanted = _CHUNK if trial and int(chunk) < trial.points // _CHUNK else 0
-        if len(piece) != wanted * _POINT.size or not piece:
-            yield f"piece {name} has {len(piece) / _POINT.size} points, wanted {wanted}"
+        wanted = CHUNK if trial and int(chunk) < trial.points // CHUNK else 0
+        if len(piece) != wanted * POINT.size or not piece:
+            yield f"piece {name} has {len(piece) / POINT.size} points, wanted {wanted}"
 
 
 def best_metrics_are_those_of_the_curves(stored: Stored) -> Iterator[str]:

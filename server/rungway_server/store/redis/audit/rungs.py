@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rungway_server.domain.plan import DecisionForm, PromotionRule
 from rungway_server.domain.ranking import WORST_KEY
-from rungway_server.store.redis.audit.curves import points_of, ranked
+from rungway_server.store.redis.audit.curves import ranked
 from rungway_server.store.redis.audit.ladder import quota, rungs_of
 from rungway_server.store.redis.records import TrialRecord
-from rungway_server.store.redis.stored import Stored
+from rungway_server.store.redis.stored import Stored, points_of
 
 _ENTRY = re.compile(r"[0-9a-f]{24}(0|[1-9][0-9]*)")
 

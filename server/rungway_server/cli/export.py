@@ -1,0 +1,128 @@
+"""`rungway export` and `rungway import`: an experiment as a file, and back."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rungway_server.cli.connection import service
+from rungway_server.cli.options import Exit, ExportFormat
+from rungway_server.cli.output import fail
+from rungway_server.cli.redis_store import Place, with_redis
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.export_file import BadExport, Export, read_export
+from rungway_server.store.redis.import_file import import_experiment
+from rungway_server.store.redis.keys import experiment_keys, index_key
+
+_EVENT_COLUMNS = (
+    *("event", "kind", "trial", "reason", "bracket", "rung", "rank", "size", "quota", "cutoff"),
+    *("length", "metric", "worker"),
+)
+
+
+_NO_COLUMNS = ("hparams", "curve", "entries", "log")
+
+
+def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -> None:
+    """Write an experiment to a file, standard output, or a folder of tables."""
+    if form is ExportFormat.CSV and out is None:
+        raise fail(Exit.USAGE, "tables need a folder: give --out FOLDER")
+    try:
+        with service(target, experiment) as client:
+            lines = _lines(client.export_experiment())
+            if form is ExportFormat.CSV and out is not None:
+                _write_tables(read_export(lines), out)
+            else:
+                with _opened(out) as stream:
+                    read_export(_written(lines, stream))  # also a check that all of it has come
+    except BadExport as error:
+        raise fail(Exit.UNREACHABLE, f"the export did not come whole: {error}") from None
+    except OSError as error:
+        raise fail(Exit.USAGE, f"cannot write: {error}") from None
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is there under its name only when it is whole."""
+    if out is None or str(out) == "-":
+        yield sys.stdout
+        return
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        yield from (f"{line}\n" for line in lines)
+    if rest:
+        yield rest
+
+
+def _written(lines: Iterator[str], stream: TextIO) -> Iterator[str]:
+    for line in lines:
+        stream.write(line)
+        yield line
+
+
+def _write_tables(export: Export, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = sorted({name for trial in export.trials for name in _flat(trial["hparams"])})
+    columns = [name for name in (export.trials or [{"trial": 0}])[0] if name not in _NO_COLUMNS]
+    with ExitStack() as stack:
+
+        def table(name: str, header: list[str]) -> Any:
+            stream = stack.enter_context((folder / name).open("w", encoding="utf-8", newline=""))
+            writer = csv.writer(stream)
+            writer.writerow(header)
+            return writer
+
+        trials = table("trials.csv", [*columns, *(f"hparams.{name}" for name in names)])
+        curves = table("curves.csv", ["trial", "length", "metric"])
+        for trial in export.trials:
+            hparams = _flat(trial["hparams"])
+            trials.writerow([*(trial[name] for name in columns), *(hparams.get(name, "") for name in names)])
+            curves.writerows([trial["trial"], *point] for point in trial["curve"])
+        events = table("events.csv", list(_EVENT_COLUMNS))
+        events.writerows([each.get(name, "") for name in _EVENT_COLUMNS] for each in export.events)
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = json.dumps(value) if isinstance(value, list) else value
+    return found
+
+
+async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
+    async with place.client(experiment_keys(ref)[0]) as client:
+        created_ms = await import_experiment(client, ref, export)
+    index = index_key(ref.namespace)  # on another node, perhaps
+    async with place.lanes() as lanes:
+        await lanes.call(index, ("ZADD", index, created_ms, ref.experiment))
+
+
+def import_file(file: Path, name: str | None, namespace: str, redis: str | None, data: Path | None) -> None:
+    """Rebuild an experiment from a file."""
+    try:
+        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8", newline="") as stream:
+            export = read_export(stream)
+        ref = ExperimentRef(namespace, name or export.experiment)
+        with_redis(redis, data, lambda place: _import(place, ref, export))
+    except (BadExport, UnicodeDecodeError) as error:
+        raise fail(Exit.USAGE, f"{file}: nothing was imported: {error}") from None
+    except OSError as error:
+        raise fail(Exit.USAGE, f"cannot read {file}: {error}") from None
+    print(f"imported {ref.experiment}: {len(export.trials)} trials, {len(export.events)} events")

@@ -1,0 +1,234 @@
+"""Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and written at once.
+
+The search goes on as it would have. Nobody holds a lease any more: trials that were running wait in line, at no cost,
+in the order in which they had been handed out. Answers to request ids are not carried over, and fencing numbers skip
+those that the original may have given since.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rungway_server.domain.config import parse as parse_config
+from rungway_server.domain.errors import ExperimentExists, RungwayError
+from rungway_server.domain.names import check_experiment_id
+from rungway_server.domain.ranking import metric_key, sort_key
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.audit import check
+from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
+from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
+from rungway_server.store.redis.records import TRIAL_FIELDS, binary, packed
+from rungway_server.store.redis.schema import SCHEMA
+from rungway_server.store.redis.stored import CHUNK, POINT, decode
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RungwayError)
+_KEPT_BEST = 1_000
+_AT_ONCE = 500
+_COUNTS = ("started", "live", "states", "sizes", "passed", "clones")
+"""What of the tally is stored as `counts`."""
+
+
+async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export) -> int:
+    """Store the experiment under this name; returns when it was created (ms), for the list of its namespace.
+
+    `redis` is a client of the node of its keys. Raises BadExport, ExperimentExists, InvalidInput for the name.
+    """
+    check_experiment_id(ref.experiment, "--as")
+    seconds, _ = await redis.time()
+    try:
+        _end_leases(export)
+        contents = _Contents(export, 1000 * int(seconds)).all()
+        stored = decode(ref, contents)
+    except _WRONG as error:
+        raise BadExport(f"it does not describe a search: {type(error).__name__}: {error}") from None
+    if violated := check(stored).violated:
+        name, texts = next(iter(violated.items()))
+        raise BadExport(f"it contradicts itself: {name}: {texts[0]}")
+    await _write(redis, ref, contents)
+    return stored.created_ms
+
+
+def _end_leases(export: Export) -> None:
+    """End every lease as if its worker had given the trial back."""
+    tally = export.search["tally"]
+    over = tally["state"] in ("stopped", "done")
+    state = "stopped" if over else "queued"
+    running = sorted(
+        (each for each in export.trials if each["state"] == "running"), key=lambda each: int(each["fence"])
+    )
+    for trial in running:
+        trial["state"] = state
+        if over:
+            trial["outcome"] = "stopped"
+        else:
+            export.search["line"].append(trial["trial"])
+        tally["live"][trial["bracket"]] -= 1
+        tally["states"]["running"] -= 1
+        tally["states"][state] = tally["states"].get(state, 0) + 1
+        ms, _, count = str(export.events[-1]["event"]).partition("-")
+        event = {"event": f"{ms}-{int(count) + 1}", "kind": "release", "trial": trial["trial"], "reason": "preempted"}
+        event |= {"bracket": trial["bracket"], "rung": -1, "rank": 0, "size": 0, "quota": 0, "cutoff": ""}
+        export.events.append(event | {name: trial[name] for name in ("length", "metric", "worker")})
+        trial["log"].append(event["event"])
+    tally["revision"] += bool(running)
+
+
+class _Contents:
+    """What each key will hold, as Redis would answer."""
+
+    def __init__(self, export: Export, now_ms: int) -> None:
+        self._export, self._now_ms = export, now_ms
+        self._config = parse_config(export.search["config"])[0]
+        self._plan = plan_from_json(json.dumps(export.search["plan"]))
+
+    def all(self) -> list[Any]:
+        """By the order of the keys."""
+        export, search = self._export, self._export.search
+        valid = [each for each in export.trials if each["best_metric"] != "" and each["state"] != "invalid"]
+        best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
+        return [
+            self._meta(),
+            {_name(each["trial"]): self._record(each) for each in export.trials},
+            {_name(each["trial"]): _json(each["hparams"]) for each in export.trials}
+            | {_name(each["proposal"]): _json(each["hparams"]) for each in export.proposals},
+            [],
+            [_name(number) for number in search["line"]],
+            sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
+            best[:_KEPT_BEST],
+            dict(self._pieces()),
+            [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
+            {},
+            {},
+            [_json(each) for each in search["queue"]],
+            sorted(self._rungs()),
+        ]
+
+    def _rank(self, metric: float) -> bytes:
+        """The key that a metric ranks by."""
+        return sort_key(metric, self._config.searcher.smaller_is_better)
+
+    def _key(self, metric: float | str) -> bytes:
+        """The key that tells a metric exactly; nothing for none."""
+        return b"" if metric == "" else metric_key(float(metric), self._config.searcher.smaller_is_better)
+
+    def _text(self, metric: float | str) -> str:
+        return binary(self._key(metric).hex())
+
+    def _meta(self) -> dict[bytes, bytes]:
+        search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
+        fence = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
+        tally = search["tally"] | {"generation": 0, "since": self._now_ms, "next_fence": fence}
+        counts = {name: tally.pop(name) for name in _COUNTS if name in tally}
+        parts = json.loads(
+            plan_for_lua(
+                self._plan,
+                lease_ms=round(config.lease_seconds * 1000),
+                max_restarts=config.max_restarts,
+                target=b"" if goal is None else self._rank(goal),
+                keep_ms=round(config.retention_days * 86_400_000),
+                **{name: int(search["settings"].get(name, 1_000_000)) for name in SETTINGS},
+            )
+        )
+        parts["plan"]["target"] = binary(parts["plan"]["target"])
+        texts = {
+            "schema": str(SCHEMA),
+            "uid": uuid.uuid4().hex,
+            "created": str(int(search["created_ms"])),
+            "request": "",
+            "print": "",
+            "config": json.dumps(search["config"]),
+            "plan_json": plan_to_json(self._plan),
+            "notes": json.dumps(search["notes"]),
+        }
+        values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": tally, "counts": counts}
+        return {name.encode(): text.encode() for name, text in texts.items()} | {
+            name.encode(): packed(value) for name, value in values.items()
+        }
+
+    def _record(self, trial: dict[str, Any]) -> bytes:
+        last = len(trial["curve"]) % CHUNK
+        tail = self._points(trial["curve"][len(trial["curve"]) - last :])
+        times = [int(part) for each in trial["log"] for part in each.split("-")]
+        times[::2] = [ms - trial["created"] for ms in times[::2]]
+        values = {name: trial[name] for name in TRIAL_NAMES} | {
+            "metric": self._text(trial["metric"]),
+            "best_key": self._text(trial["best_metric"]),
+            "points": len(trial["curve"]),
+            "tail": binary(tail.hex()),
+            "entries": [binary(stamp) for stamp in trial["entries"]],
+            "log": times,
+            **dict.fromkeys(("request", "print", "verdict"), ""),
+        }
+        return packed([values[name] for name in TRIAL_FIELDS])
+
+    def _points(self, curve: list[Any]) -> bytes:
+        return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve)
+
+    def _pieces(self) -> Iterator[tuple[bytes, bytes]]:
+        for trial in self._export.trials:
+            curve = trial["curve"]
+            for piece in range(len(curve) // CHUNK):
+                points = curve[piece * CHUNK : (piece + 1) * CHUNK]
+                yield f"{int(trial['trial'])}.{piece}".encode(), self._points(points)
+
+    def _rungs(self) -> Iterator[bytes]:
+        for trial in self._export.trials:
+            for k, stamp in enumerate(trial["entries"]):
+                if not stamp:  # a clone was never there
+                    continue
+                yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
+
+    def _event(self, each: dict[str, Any]) -> list[Any]:
+        if "trial" not in each:
+            return [each["kind"]]
+        numbers = [int(each[name]) for name in NUMBERS]
+        trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
+        parent = [each["parent"]] if "parent" in each else []
+        return [each["kind"], *trained, each["reason"], *numbers, self._text(each["cutoff"]), *parent]
+
+
+def _name(number: Any) -> bytes:
+    return str(int(number)).encode()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+_LISTS, _EVENTS = (4, 11), 8
+"""Positions of the keys that are lists, and of the stream."""
+
+
+async def _write(redis: "Redis", ref: ExperimentRef, contents: list[Any]) -> None:
+    """All keys in one MULTI/EXEC, which does nothing when the name is taken."""
+    keys = experiment_keys(ref)
+    async with redis.pipeline(transaction=True) as pipe:
+        await pipe.watch(keys[0])
+        if await pipe.exists(keys[0]):
+            raise ExperimentExists(ref.experiment)
+        pipe.multi()  # type: ignore[no-untyped-call]  # redis-py has no types here
+        pipe.delete(*keys)
+        for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
+            for part in _parts(content):
+                if isinstance(part, dict):
+                    pipe.hset(key, mapping=part)
+                elif position in _LISTS:
+                    pipe.rpush(key, *part)
+                elif position == _EVENTS:
+                    for line_id, fields in part:
+                        pipe.xadd(key, fields, id=line_id)
+                else:
+                    pipe.zadd(key, dict.fromkeys(part, 0))
+        await pipe.execute()
+
+
+def _parts(content: dict[bytes, bytes] | list[Any]) -> Iterator[Any]:
+    items = list(content.items()) if isinstance(content, dict) else content
+    for at in range(0, len(items), _AT_ONCE):
+        part = items[at : at + _AT_ONCE]
+        yield dict(part) if isinstance(content, dict) else part

@@ -1,0 +1,276 @@
+"""Export and import: a search goes on elsewhere as it would have, and a file that is not whole changes nothing."""
+
+import asyncio
+import csv
+import hashlib
+import json
+import math
+import random
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from rungway_server.cli.export import _lines, _write_tables
+from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection import connect, plain_client
+from rungway_server.store.redis.export_file import BadExport, read_export
+from rungway_server.store.redis.import_file import import_experiment
+from tests.integration.lives import create, halving
+from tests.support.audited import assert_sound
+from tests.support.calls import config
+from tests.support.redis_server import redis_on_socket
+from tests.support.searches import config_of
+from tests.support.searches import plan as plan_of
+
+SYNC = config("sync_halving", max_trials=27, num_rungs=3, divisor=3, max_length={"epochs": 9}, max_concurrent_trials=0)
+SEARCHES = {
+    "promotion": halving(60),
+    "adaptive": config("adaptive_asha", max_trials=60, max_length={"epochs": 9}, divisor=3, max_concurrent_trials=12),
+    "stopping": config("adaptive_asha", max_trials=60, max_length={"epochs": 9}, divisor=3, stop_once=True),
+    "larger is better": halving(60, smaller_is_better=False),
+    "synchronous": SYNC,
+}
+METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
+
+
+@dataclass
+class Place:
+    """A Redis with a store on it."""
+
+    url: str
+    store: RedisStore
+    redis: Redis
+
+
+@pytest.fixture
+async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
+    """Two of them; the second has never seen anything."""
+    async with AsyncExitStack() as stack:
+        other = stack.enter_context(redis_on_socket())
+        found = []
+        for url in (redis_url, other):
+            lanes = await stack.enter_async_context(connect(url, timeout_seconds=5))
+            client = await stack.enter_async_context(plain_client(url, timeout_seconds=5))
+            found.append(Place(url, RedisStore(lanes), client))
+        yield found[0], found[1]
+
+
+@dataclass
+class Player:
+    """Plays a search by a seed: the same seed and the same answers make the same calls."""
+
+    store: RedisStore
+    ref: ExperimentRef
+    rng: random.Random
+    held: dict[int, Assignment]
+    said: list[object]
+
+    async def play(self, steps: int) -> None:
+        for _ in range(steps):
+            if self.rng.random() < 0.5 or not self.held:
+                await self.ask()
+            else:
+                await self.answer(self.held.pop(self.rng.choice(sorted(self.held))))
+
+    async def ask(self) -> None:
+        answer = await self.store.ask(self.ref, "", 2, "a worker")
+        for given in answer.assignments:
+            self.held[given.lease.trial] = given
+        self.said.append(
+            (answer.status, answer.reason, [plain(given) for given in answer.assignments], answer.revision)
+        )
+
+    async def answer(self, given: Assignment) -> None:
+        luck = self.rng.random()
+        if luck < 0.06:
+            outcome = self.rng.choice([Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT])
+            verdict, revision = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
+        else:
+            metric = self.rng.choice([*METRICS, *(self.rng.random() for _ in range(20))])
+            result = Result(
+                given.lease, [Report(given.next_decision_length, metric)], f"at {given.next_decision_length}"
+            )
+            told = await self.store.tell(self.ref, "", [result])
+            (verdict,), revision = told.verdicts, told.revision
+            if verdict.next_decision_length:
+                after = replace(given, next_decision_length=verdict.next_decision_length)
+                self.held[given.lease.trial] = after
+        self.said.append((given.lease.trial, plain(verdict), revision))
+
+
+def plain(value: Any) -> object:
+    """Everything of a decision but when, and under which fencing number; NaN is NaN."""
+    return repr(replace(value, lease=Lease(value.lease.trial, 0), deadline_ms=0))
+
+
+async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
+    """Export, import, and check what is there; the file's text."""
+    text = await source.store.export(ref)
+    target = ExperimentRef("default", name or ref.experiment)
+    await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))
+    await assert_sound(to.url, target.experiment)
+    return text
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("half", [0, 25, 90])
+async def test_a_search_goes_on_as_it_would_have(
+    name: str, half: int, places: tuple[Place, Place], ref: ExperimentRef
+) -> None:
+    here, there = places
+    await create(here.store, ref, SEARCHES[name])
+    original = Player(here.store, ref, random.Random(half), {}, [])
+    await original.play(half)
+    with suppress(WrongState, NoTrialsLeft):
+        await here.store.enqueue(ref, "", '{"rate":0.001,"layers":2}')
+    await move(here, ref, there)
+    leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fence)
+    for lease in leases:
+        await here.store.release(ref, "", [Release(lease)])
+    players = [Player(place.store, ref, random.Random(half + 1), {}, []) for place in places]
+    for player in players:
+        await player.play(200)
+    assert strip(players[0].said, len(leases)) == strip(players[1].said, 1 if leases else 0)
+    views = [await place.store.trials(ref, list(range(60)), curve=True) for place in places]
+    of_both = [[repr(replace(view, created_ms=0)) for view in each] for each in views]
+    assert of_both[0] == of_both[1]
+    assert repr([event.explanation for event in await here.store.explain(ref, 0)]) == repr(
+        [event.explanation for event in await there.store.explain(ref, 0)]
+    )
+    await assert_sound(there.url, ref.experiment)
+
+
+def strip(said: list[Any], ahead: int) -> list[object]:
+    """What was said, with revisions counted without the releases."""
+    return [(*line[:-1], line[-1] - ahead) for line in said]
+
+
+async def test_every_float_comes_back_bit_by_bit(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    rng = random.Random(3)
+    metrics = [struct.unpack(">d", rng.randbytes(8))[0] for _ in range(300)]
+    metrics = [math.nan if math.isnan(metric) else metric for metric in metrics] + METRICS
+    plan = plan_of((len(metrics) + 1,), trials=1)
+    await here.store.create(ref, config_of(plan), plan, (), "")
+    (given,) = (await here.store.ask(ref, "", 1, "w")).assignments
+    reports = [Report(length, metric) for length, metric in enumerate(metrics, 1)]
+    await here.store.tell(ref, "", [Result(given.lease, reports)])
+    await move(here, ref, there)
+    (view,) = await there.store.trials(ref, [0], curve=True)
+    assert [repr(report.metric) for report in view.curve] == [repr(metric) for metric in metrics]
+
+
+async def test_an_old_lease_is_worth_nothing_after_an_import(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    await create(here.store, ref, halving(9))
+    (given,) = (await here.store.ask(ref, "", 1, "w")).assignments
+    await move(here, ref, there)
+    (again,) = (await there.store.ask(ref, "", 1, "w")).assignments
+    assert (again.lease.trial, again.restarts) == (given.lease.trial, 0)
+    assert again.lease.fence > given.lease.fence
+    verdicts = (await there.store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])).verdicts
+    assert verdicts[0].decision.value == "superseded"
+
+
+async def test_a_stopped_search_comes_back_stopped(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    await create(here.store, ref, halving(9))
+    await here.store.ask(ref, "", 3, "w")
+    await here.store.set_state(ref, ExperimentState.STOPPED)
+    await move(here, ref, there, "another")
+    assert (await there.store.tally(ExperimentRef("default", "another"))).state is ExperimentState.STOPPED
+
+
+async def test_a_name_that_is_taken_is_refused(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    await create(here.store, ref, halving(9))
+    await create(there.store, ref, halving(3))
+    with pytest.raises(ExperimentExists):
+        await move(here, ref, there)
+    assert (await there.store.definition(ref, fresh=True)).plan.max_trials == 3
+    with pytest.raises(InvalidInput):
+        await move(here, ref, there, "Not An Id")
+
+
+def changed(text: str, change: Callable[[dict[str, Any]], object], which: str) -> str:
+    """The file with one record changed, and an end that fits again."""
+    lines = [json.loads(line) for line in text.splitlines()[:-1]]
+    change(next(line for line in lines if which in line))
+    body = "".join(json.dumps(line) + "\n" for line in lines)
+    end = {"end": len(lines), "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    return body + json.dumps(end) + "\n"
+
+
+DAMAGES: dict[str, Callable[[str], str]] = {
+    "empty": lambda text: "",
+    "no export": lambda text: '{"a": 1}\n',
+    "no JSON": lambda text: "hello\n",
+    "cut off in a line": lambda text: text[: len(text) // 2],
+    "cut off after a line": lambda text: "".join(text.splitlines(keepends=True)[:-1]),
+    "a line is missing": lambda text: "".join(text.splitlines(keepends=True)[:5] + text.splitlines(keepends=True)[6:]),
+    "a digit is another": lambda text: text.replace('"restarts": 0', '"restarts": 1', 1),
+    "lines after the end": lambda text: text + "{}\n",
+    "a newer format": lambda text: changed(text, lambda line: line.update(rungway_export=2), "rungway_export"),
+    "a field is missing": lambda text: changed(text, lambda line: line.pop("state"), "hparams"),
+    "a field is of another type": lambda text: changed(text, lambda line: line.update(rung="x"), "hparams"),
+    "it contradicts itself": lambda text: changed(
+        text, lambda line: line["search"]["tally"].update(started=[7]), "search"
+    ),
+    "no plan": lambda text: changed(text, lambda line: line["search"].pop("plan"), "search"),
+    "a wrong configuration": lambda text: changed(text, lambda line: line["search"].update(config={}), "search"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_a_damaged_file_leaves_nothing_behind(name: str, places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    await create(here.store, ref, halving(9))
+    await Player(here.store, ref, random.Random(1), {}, []).play(10)
+    text = DAMAGES[name](await here.store.export(ref))
+    with pytest.raises(BadExport):
+        await import_experiment(there.redis, ref, read_export(text.splitlines(keepends=True)))
+    assert await there.redis.keys("*") == []
+
+
+async def test_what_is_exported_is_of_one_moment(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    """While workers work, each export is sound."""
+    here, there = places
+    await create(here.store, ref, halving(200))
+    players = [Player(here.store, ref, random.Random(number), {}, []) for number in range(4)]
+    playing = [asyncio.ensure_future(player.play(100)) for player in players]
+    for number in range(5):
+        await move(here, ref, there, f"copy-{number}")
+    await asyncio.gather(*playing)
+
+
+async def test_nothing_to_export(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    with pytest.raises(UnknownExperiment):
+        await places[0].store.export(ref)
+
+
+async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path) -> None:
+    here, _ = places
+    await create(here.store, ref, halving(9))
+    await Player(here.store, ref, random.Random(1), {}, []).play(30)
+    text = await here.store.export(ref)
+    pieces: Iterator[str] = iter([text[at : at + 97] for at in range(0, len(text), 97)])
+    _write_tables(read_export(_lines(pieces)), tmp_path / "tables")
+    with (tmp_path / "tables" / "trials.csv").open(newline="") as stream:
+        trials = list(csv.DictReader(stream))
+    views = await here.store.trials(ref, list(range(20)), curve=True)
+    assert [int(trial["trial"]) for trial in trials] == [view.trial for view in views]
+    assert [float(trial["hparams.rate"]) for trial in trials] == [json.loads(view.hparams)["rate"] for view in views]
+    with (tmp_path / "tables" / "curves.csv").open(newline="") as stream:
+        curves = [(int(row["trial"]), int(row["length"]), repr(float(row["metric"]))) for row in csv.DictReader(stream)]
+    assert curves == [(view.trial, point.length, repr(point.metric)) for view in views for point in view.curve]
+    with (tmp_path / "tables" / "events.csv").open(newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == text.count('{"event"')
