@@ -64,7 +64,7 @@ study: setup ## What stragglers, drops and many workers do to a search: the tabl
 	$(BIN)/python -m rungway_server.simulation.study
 
 load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
-	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),throughput)
+	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)
 
 chaos: setup ## Searches while everything dies in turn, half an hour (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

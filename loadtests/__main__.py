@@ -5,16 +5,18 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from loadtests import fleet, growth, overload, soak, throughput
+from loadtests import bars, fleet, growth, overload, replicas, soak, throughput
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.bootstrap import loop_factory
 
 TESTS: dict[str, Any] = {
+    "bars": bars,
     "throughput": throughput,
     "fleet": fleet,
     "growth": growth,
     "overload": overload,
+    "replicas": replicas,
     "soak": soak,
     "peers": peers,
 }

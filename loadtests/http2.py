@@ -16,6 +16,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _TABLE_SIZE, _MOST_STREAMS, _INITIAL_WINDOW = 1, 3, 4
+_REFUSED = (7).to_bytes(4, "big")
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 _REFILL = 1 << 30
@@ -41,7 +42,7 @@ class Connection(asyncio.Protocol):
         self._heads: dict[str, bytes] = {}
         self._known: dict[bytes, tuple[str, str]] = {}
         self._calls: dict[int, _Call] = {}
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: deque[tuple[int, bytes, int]] = deque()
         self._unsent: list[bytes] = []
         self._buffer = b""
         self._next_stream = 1
@@ -66,9 +67,14 @@ class Connection(asyncio.Protocol):
 
     def call(self, path: str, message: bytes) -> "asyncio.Future[bytes]":
         """Send a message to `/package.Service/Method`; the future holds the answer's. It may raise CallFailed."""
+        call = _Call(path, message, self._loop.create_future())
+        self._begin(call)
+        return call.answer
+
+    def _begin(self, call: "_Call") -> None:
         stream, self._next_stream = self._next_stream, self._next_stream + 2
-        call = self._calls[stream] = _Call(self._loop.create_future())
-        head = self._heads.get(path) or self._head(path)
+        self._calls[stream] = call
+        head, message = self._heads.get(call.path) or self._head(call.path), call.request
         frames = b"".join(
             (
                 _frame_head(len(head), _HEADERS, _END_HEADERS, stream),
@@ -79,9 +85,8 @@ class Connection(asyncio.Protocol):
                 message,
             )
         )
-        self._waiting.append((len(message) + 5, frames))
+        self._waiting.append((len(message) + 5, frames, stream))
         self._send_waiting()
-        return call.answer
 
     def _head(self, path: str) -> bytes:
         fields = {":authority": self._authority, ":path": path, "content-type": "application/grpc", "te": "trailers"}
@@ -149,9 +154,13 @@ class Connection(asyncio.Protocol):
         else:
             call.status = "", f"stream reset: {body.hex()}"
         if kind == _RESET or flags & _END_STREAM:
-            self._calls.pop(stream).end()
+            del self._calls[stream]
             self._open -= 1
-            self._send_waiting()
+            if kind == _RESET and body == _REFUSED:  # begun a moment too early; not executed (RFC 9113, section 8.7)
+                self._begin(call)
+            else:
+                call.end()
+                self._send_waiting()
 
     def _refill(self, taken: int) -> None:
         self._taken += taken
@@ -162,7 +171,10 @@ class Connection(asyncio.Protocol):
     def _send_waiting(self) -> None:
         """What the server's limits let through now: bytes, and calls at once. The others wait here, in order."""
         while self._waiting and self._waiting[0][0] <= self._window and self._open < self._most_open:
-            size, frames = self._waiting.popleft()
+            size, frames, stream = self._waiting.popleft()
+            if self._calls[stream].answer.done():  # its caller gave up: it is never sent
+                del self._calls[stream]
+                continue
             self._window -= size
             self._open += 1
             self._send(frames)
@@ -191,10 +203,10 @@ class Connection(asyncio.Protocol):
 class _Call:
     """One call under way."""
 
-    __slots__ = ("answer", "message", "status")
+    __slots__ = ("answer", "message", "path", "request", "status")
 
-    def __init__(self, answer: "asyncio.Future[bytes]") -> None:
-        self.answer = answer
+    def __init__(self, path: str, request: bytes, answer: "asyncio.Future[bytes]") -> None:
+        self.path, self.request, self.answer = path, request, answer
         self.message = b""
         self.status = "", ""
 

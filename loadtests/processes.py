@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,7 @@ async def running_stack() -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
         redis = await stack.enter_async_context(EmbeddedRedis(Path(folder)))
-        serve = [_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis.url, "--drain-notice", "0"]
-        service, service_pid = await stack.enter_async_context(_server(*serve))
+        service, service_pid = await stack.enter_async_context(service_on(redis.url))
         no_op = [sys.executable, "-m", "loadtests.noop_server", redis.url]
         noop, noop_pid = await stack.enter_async_context(_server(*no_op))
         yield Stack(service, noop, redis.url, service_pid, noop_pid, redis.process.pid)
@@ -70,6 +69,11 @@ def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
     while pid != root and pid in parents:
         pid = parents[pid]
     return pid == root
+
+
+def service_on(redis_url: str) -> AbstractAsyncContextManager[tuple[str, int]]:
+    """A service on this Redis: its address and its process."""
+    return _server(_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis_url, "--drain-notice", "0")
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from loadtests.experiment import create_experiment
 from loadtests.http2 import Connection
 from loadtests.meter import Meter, percentile
 from loadtests.processes import Stack, cpu_seconds, machine_cpu_seconds, running_stack
-from loadtests.workloads import WORKLOADS
+from loadtests.workloads import BATCH, WORKLOADS
 
 _CONNECTIONS = 8
 _WARM_UP = 0.2
@@ -32,6 +32,8 @@ _MOST_CALLS = 200_000
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One kind of call in one measurement, or the median of several. Latencies in ms, CPU time in µs per call.
+
+    `per_second` counts results where a call brings several.
 
     `to_noop`: calls of all kinds per second of this measurement, by those of the no-op in the same round. The CPU time
     per call (of the server, Redis and the generator) and the cores used, by the server and by what is no part of this
@@ -113,7 +115,7 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
         Measured(
             in_flight=slots,
             kind=kind,
-            per_second=len(latencies) / took,
+            per_second=len(latencies) * (BATCH if kind == "batch" else 1) / took,
             p50_ms=1e3 * percentile(latencies, 0.5),
             p99_ms=1e3 * percentile(latencies, 0.99),
             to_noop=calls / took / noop if noop else 1.0,

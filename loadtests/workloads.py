@@ -11,6 +11,9 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway.v1 import trial_pb2
 
 ASK, TELL = "/rungway.v1.SearchService/Ask", "/rungway.v1.SearchService/Tell"
+BATCH = 16
+"""Results in a message of the workload "batch"."""
+
 Prepared = Callable[[Meter], Coroutine[None, None, None]]
 """A slot that is ready: runs until the meter stops."""
 Workload = Callable[[Connection, str], Awaitable[Prepared]]
@@ -40,6 +43,22 @@ async def prepare_tells(connection: Connection, experiment: str) -> Prepared:
             length += 1
             answer = await meter.timed("tell", tell(connection, tell_request(experiment, assignment.lease, length)))
             _expect(answer.verdicts[0].decision == trial_pb2.DECISION_CONTINUE, answer)
+
+    return run
+
+
+async def prepare_batches(connection: Connection, experiment: str) -> Prepared:
+    """Sixteen leases, and a report on each in every message: what one process with many trials does."""
+    held = await assignments(connection, experiment, BATCH)
+
+    async def run(meter: Meter) -> None:
+        length = 0
+        while meter.running:
+            length += 1
+            results = [_result(each.lease, length) for each in held]
+            request = pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=results)
+            answer = await meter.timed("batch", tell(connection, request))
+            _expect(all(one.decision == trial_pb2.DECISION_CONTINUE for one in answer.verdicts), answer)
 
     return run
 
@@ -77,6 +96,7 @@ async def prepare_pairs(connection: Connection, experiment: str) -> Prepared:
 WORKLOADS: dict[str, Workload] = {
     "no-op": prepare_noop,
     "tell": prepare_tells,
+    "batch": prepare_batches,
     "ask": prepare_asks,
     "pair": prepare_pairs,
 }
@@ -84,9 +104,11 @@ WORKLOADS: dict[str, Workload] = {
 
 def tell_request(experiment: str, lease: trial_pb2.Lease, length: int) -> pb.TellRequest:
     """One report of a random metric."""
-    report = trial_pb2.Report(length=length, metric=random.random())
-    result = trial_pb2.Result(lease=lease, reports=[report])
-    return pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=[result])
+    return pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=[_result(lease, length)])
+
+
+def _result(lease: trial_pb2.Lease, length: int) -> trial_pb2.Result:
+    return trial_pb2.Result(lease=lease, reports=[trial_pb2.Report(length=length, metric=random.random())])
 
 
 async def _ask(connection: Connection, experiment: str, count: int = 1) -> pb.AskResponse:

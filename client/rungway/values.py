@@ -37,7 +37,9 @@ def from_map(message: value_pb2.MapValue, path: str = "") -> dict[str, Any]:
 
 def to_value(value: object, path: str = "") -> value_pb2.Value:
     """One value as a message. Raises InvalidValue."""
-    return _value(value, path, 0)
+    message = value_pb2.Value()
+    _fill(message, value, path, 0)
+    return message
 
 
 def from_value(message: value_pb2.Value, path: str = "") -> Any:
@@ -60,35 +62,38 @@ def _map(mapping: Mapping[str, object], path: str, depth: int) -> value_pb2.MapV
         if not isinstance(key, str):
             raise InvalidValue(path, f"keys must be texts, got {key!r}")
         _check_text(key, path)
-        message.entries[key].CopyFrom(_value(value, _member(path, key), depth))
+        _fill(message.entries[key], value, _member(path, key), depth)
     return message
 
 
-def _value(value: object, path: str, depth: int) -> value_pb2.Value:
+def _fill(message: value_pb2.Value, value: object, path: str, depth: int) -> None:
+    """Give an empty message its value: in place, for configurations are on the hot path."""
     match plain(value):
-        case None:
-            message = value_pb2.Value()
-        case bool() as flag:
-            message = value_pb2.Value(bool_value=flag)
-        case int() as number:
-            message = value_pb2.Value(int_value=_check_int(number, path))
         case float() as number:
-            message = value_pb2.Value(double_value=number)
+            message.double_value = number
         case str() as text:
-            message = value_pb2.Value(string_value=_check_text(text, path))
+            message.string_value = _check_text(text, path)
+        case bool() as flag:
+            message.bool_value = flag
+        case int() as number:
+            message.int_value = _check_int(number, path)
+        case None:
+            pass
         case Mapping() as mapping:
-            message = value_pb2.Value(map_value=_map(mapping, path, depth + 1))
+            message.map_value.CopyFrom(_map(mapping, path, depth + 1))
         case list() | tuple() as items:
-            message = value_pb2.Value(list_value=_list(items, path, depth + 1))
+            message.list_value.CopyFrom(_list(items, path, depth + 1))
         case _:
             wanted = "None, a boolean, an integer, a float, a text, a list or a mapping is wanted"
             raise InvalidValue(path, f"{wanted}, got {type(value).__name__}")
-    return message
 
 
 def _list(items: Sequence[object], path: str, depth: int) -> value_pb2.ListValue:
     _check_depth(path, depth)
-    return value_pb2.ListValue(items=[_value(item, f"{path}[{index}]", depth) for index, item in enumerate(items)])
+    message = value_pb2.ListValue()
+    for index, item in enumerate(items):
+        _fill(message.items.add(), item, f"{path}[{index}]", depth)
+    return message
 
 
 def _dict(message: value_pb2.MapValue, path: str, depth: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_serv
 from rungway_server import logs
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.access import Guard
+from rungway_server.service.places import Places
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
 from rungway_server.settings import PREFIX, Settings, split_address
 from rungway_server.store.redis.connection import connect
@@ -132,8 +133,10 @@ def build_server(
     ledger = RedisLedger(lanes, store.scripts)
     quotas = Quotas(ledger, store, _quota(settings))
     guard = Guard(RedisTokens(lanes) if settings.tokens else None, quotas)
+    streams = max(1, settings.max_concurrent_rpcs // 4)
+    places = Places(max(1, settings.max_concurrent_rpcs - streams))
     server = grpc.aio.server(
-        interceptors=[AccessInterceptor(guard, max(1, settings.max_concurrent_rpcs // 4))],
+        interceptors=[AccessInterceptor(guard, streams)],
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -145,7 +148,7 @@ def build_server(
     )
     frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
     tolerant: Any = TolerantServer(server)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), tolerant)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), tolerant)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(frugal, stopping), tolerant)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)

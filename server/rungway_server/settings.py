@@ -131,8 +131,9 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(default=1 << 20, ge=1 << 12, le=1 << 26)
     """Largest request taken (bytes)."""
 
-    max_concurrent_rpcs: int = Field(default=2_000, ge=1, le=100_000)
-    """Calls in work at once; further ones are refused with RESOURCE_EXHAUSTED."""
+    max_concurrent_rpcs: int = Field(default=8_000, ge=1, le=100_000)
+    """Calls in work at once in one process; further ones are refused with RESOURCE_EXHAUSTED. A quarter is for streams.
+    Of the rest, once half is taken, no experiment gets more than its share."""
 
     workers: int = Field(default=1, ge=1, le=64)
     """Server processes behind the one port; one per core is the most that helps."""

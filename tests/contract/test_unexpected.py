@@ -14,6 +14,7 @@ from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.values import to_map
+from rungway_server.service.places import Places
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server
@@ -48,7 +49,7 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server in this process whose store is broken."""
     server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5)
     store = BrokenStore(client)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store), server)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Places(100)), server)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -31,13 +31,13 @@ def test_throughput(tmp_path: Path) -> None:
     output, results = load(
         "throughput", "--seconds", "0.2", "--in-flight", "4", "--rounds", "1", results=tmp_path / "throughput.json"
     )
-    assert [one["kind"] for one in results] == ["no-op", "tell", "ask", "pair: ask", "pair: tell"]
+    assert [one["kind"] for one in results] == ["no-op", "tell", "batch", "ask", "pair: ask", "pair: tell"]
     for one in results:
         assert one["per_second"] > 0, one
         assert 0 < one["p50_ms"] <= one["p99_ms"], one
         assert one["generator_us"] >= 0, one
-    rows = [line.split() for line in output.splitlines()[1:6]]
-    assert [row[0] for row in rows] == ["4"] * 5
+    rows = [line.split() for line in output.splitlines()[1:7]]
+    assert [row[0] for row in rows] == ["4"] * 6
     assert all(float(row[-8].replace(",", "")) > 0 for row in rows), output
 
 
@@ -92,3 +92,12 @@ async def test_an_adapter_that_ends_says_why() -> None:
     async with running(Entrant("Nobody", "nobody", "memory", "none"), "", "") as adapter:
         with pytest.raises(AdapterFailed, match=r"No module named loadtests\.peers\.nobody"):
             await adapter.ask(5, do="store", trials=1, seconds=1)
+
+
+def test_replicas(tmp_path: Path) -> None:
+    arguments = ("--servers", "1", "2", "--shards", "1", "--seconds", "0.5", "--rounds", "1", "--in-flight", "8")
+    _, results = load("replicas", *arguments, results=tmp_path / "replicas.json")
+    assert [one["servers"] for one in results] == [1, 2]
+    for one in results:
+        assert one["per_second"] > 0, one
+        assert one["capacity"] > 0, one

@@ -14,6 +14,7 @@ RungwayError
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
 ├── QuotaExceeded           the namespace has, or does, as much as it may
+├── Overloaded              this server has enough to do
 ├── StoreUnavailable        the store does not answer, or refuses writes
 └── ServiceStopping         this server is going away
 """
@@ -183,6 +184,15 @@ class QuotaExceeded(RungwayError):
         advice = "repeat the call later" if retry_seconds else "delete or stop experiments, or ask for more"
         super().__init__(f"the quota of the namespace is {most} {what}{taken}: {advice}", quota=quota, limit=str(most))
         self.retry_seconds = retry_seconds
+
+
+class Overloaded(RungwayError):
+    """This server has as many calls in work as it takes, or as it takes from one experiment; nothing was executed."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self) -> None:
+        super().__init__("this server is busy: repeat the call a little later")
 
 
 class StoreUnavailable(RungwayError):

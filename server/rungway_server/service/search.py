@@ -17,6 +17,7 @@ from rungway_server.domain.decisions import (
 )
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
+from rungway_server.service.places import Places
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_PER_ASK = 64
@@ -28,10 +29,11 @@ LONGEST_WORKER = 256
 
 
 class SearchUseCases:
-    """The hot path. Errors are those of the store and InvalidInput for what is wrong in a request."""
+    """The hot path. Errors are those of the store, InvalidInput for what is wrong in a request, and Overloaded."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, places: Places) -> None:
         self._store = store
+        self._places = places
 
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str
@@ -41,7 +43,8 @@ class SearchUseCases:
         if not 0 <= count <= MOST_PER_ASK:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
-        answer = await self._store.ask(ref, request_id, count or 1, worker)
+        with self._places.place(ref):
+            answer = await self._store.ask(ref, request_id, count or 1, worker)
         if answer.status is not AskStatus.DONE:
             return answer, None
         best = await self._store.best(ref, 1)
@@ -54,12 +57,14 @@ class SearchUseCases:
             wrong += _check_reports(f"results[{i}].reports", result)
             wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))
-        return await self._store.tell(ref, request_id, list(results))
+        with self._places.place(ref):
+            return await self._store.tell(ref, request_id, list(results))
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""
         _refuse(check_leases("leases", leases, MOST_PER_CALL, inside=""))
-        return await self._store.heartbeat(ref, list(leases))
+        with self._places.place(ref):
+            return await self._store.heartbeat(ref, list(leases))
 
     async def release(self, ref: ExperimentRef, request_id: str, releases: Sequence[Release]) -> TellAnswer:
         """Give trials back."""
@@ -72,7 +77,8 @@ class SearchUseCases:
                     Violation(f"releases[{i}].checkpoint_length", f"got {item.checkpoint_length}, wanted {wanted}")
                 )
         _refuse(wrong + check_text("request_id", request_id, 64))
-        return await self._store.release(ref, request_id, list(releases))
+        with self._places.place(ref):
+            return await self._store.release(ref, request_id, list(releases))
 
     async def fail(
         self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str
@@ -80,7 +86,8 @@ class SearchUseCases:
         """End a trial, or put it back in line."""
         wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
         _refuse(wrong + check_lease("lease", lease))
-        return await self._store.fail(ref, request_id, lease, outcome, message)
+        with self._places.place(ref):
+            return await self._store.fail(ref, request_id, lease, outcome, message)
 
 
 def _refuse(wrong: list[Violation]) -> None:

@@ -32,6 +32,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
@@ -90,7 +91,7 @@ def _details(error: errors.RungwayError) -> list[Message]:
             for v in _that_fit(error.violations)
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
-    if isinstance(error, errors.StoreUnavailable | errors.ServiceStopping):
+    if isinstance(error, errors.StoreUnavailable | errors.ServiceStopping | errors.Overloaded):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=_RETRY_SECONDS)))
     if isinstance(error, errors.QuotaExceeded) and error.retry_seconds:
         delay = Duration()

@@ -11,6 +11,7 @@ from rungway_server.domain.decisions import ExperimentState
 from rungway_server.service.aside import aside
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart, plan_search
+from rungway_server.service.places import Places
 from rungway_server.service.port import Store
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
@@ -21,9 +22,9 @@ from rungway_server.transport.experiment_wire import event_message, experiment_m
 # what each rpc does stands in the proto
 
 
-def build_search_servicer(store: Store) -> SearchServiceServicer:
-    """SearchService on this store."""
-    return _SearchServicer(store)
+def build_search_servicer(store: Store, places: Places) -> SearchServiceServicer:
+    """SearchService on this store, with so many places for calls in work."""
+    return _SearchServicer(store, places)
 
 
 def build_experiment_servicer(store: Store, stopping: asyncio.Event) -> ExperimentServiceServicer:
@@ -32,9 +33,9 @@ def build_experiment_servicer(store: Store, stopping: asyncio.Event) -> Experime
 
 
 class _SearchServicer(SearchServiceServicer):
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, places: Places) -> None:
         self._store = store
-        self._search = SearchUseCases(store)
+        self._search = SearchUseCases(store, places)
 
     @typed_errors
     async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
