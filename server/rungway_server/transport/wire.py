@@ -1,6 +1,7 @@
 """Values of the domain as messages of the wire, for the hot path."""
 
 import json
+from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -47,8 +48,9 @@ def lease_message(lease: Lease) -> trial_pb2.Lease:
     return trial_pb2.Lease(trial=lease.trial, fence=lease.fence)
 
 
+@lru_cache(maxsize=4096)
 def explanation_message(why: Explanation) -> trial_pb2.Explanation:
-    """Why, with its numbers and in words."""
+    """Why, with its numbers and in words. Not to be changed: whoever holds it has it from the cache, or copied."""
     return trial_pb2.Explanation(
         reason=_REASONS[why.reason],
         bracket=why.bracket,

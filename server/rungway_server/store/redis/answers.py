@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -27,13 +28,28 @@ from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.lane import BINARY
 
+_DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
 """A point of a curve: length, sort key of the metric (see lua/include/curve.lua)."""
 
 
 def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
     """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none), and the parent of a clone."""
-    reason, bracket, rung, rank, size, quota, cutoff, *parent = fields
+    return _explanation(smaller_is_better, *fields)
+
+
+@lru_cache(maxsize=4096)  # most are those of reports between two rungs: few, and equal
+def _explanation(
+    smaller_is_better: bool,
+    reason: str,
+    bracket: int,
+    rung: int,
+    rank: int,
+    size: int,
+    quota: int,
+    cutoff: str,
+    *parent: int,
+) -> Explanation:
     least = metric_of(_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     return Explanation(Reason(reason), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
 
@@ -81,7 +97,7 @@ def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
     number, fence, decision, end, following, deadline = fields[:6]
     return Verdict(
         lease=Lease(int(number), int(fence)),
-        decision=Decision(decision),
+        decision=_DECISIONS[decision],
         explanation=read_explanation(fields[6:], smaller_is_better),
         to_length=end,
         next_decision_length=following,
