@@ -201,6 +201,12 @@ class StoreUnavailable(RungwayError):
     reason = "STORE_UNAVAILABLE"
 
 
+class StoreFull(StoreUnavailable):
+    """The store has no memory left: it takes no changes, and this one was not begun."""
+
+    reason = "STORE_FULL"
+
+
 class ServiceStopping(RungwayError):
     """This server is going away; another one, or the next start of this one, goes on."""
 

@@ -34,6 +34,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.StoreFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 import rungway
 from rungway import AsyncClient, Client, ClientConfig, Lease, Outcome
-from tests.unit.client.scripted import SERVICES, Abort, ScriptedServer, Stream, assigned, assignment
+from tests.unit.client.scripted import SERVICES, Abort, ScriptedServer, Stream, assignment
 
 RPCS = {method.name: method for service in SERVICES for method in service.methods}
 GIVEN = rungway.Assignment.from_proto(assignment(0))
@@ -63,7 +63,7 @@ def by_async_client(config: ClientConfig, call: Callable[[Any], Any]) -> Any:
 CLIENTS = (by_client, by_async_client)
 
 
-def filled(kind: Descriptor, enum: int, depth: int = 0) -> Any:
+def filled(kind: Any, enum: int, depth: int = 0) -> Any:
     """A message with something in every field, the words of its enums having this number, and a field that nobody
     knows."""
     message = GetMessageClass(kind)()

@@ -7,12 +7,13 @@ an experiment was deleted and created anew.
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import StoreFull, StoreUnavailable, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys, index_key
@@ -126,7 +127,8 @@ class KnownExperiments:
         values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *_STORED))
         if values[0] is not None:
             # Heals the listing: a server may have died between making the experiment and listing it.
-            await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
+            with suppress(StoreFull):
+                await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
         if values[0] is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)

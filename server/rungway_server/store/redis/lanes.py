@@ -15,7 +15,7 @@ from typing import Any, Self
 from hiredis import ReplyError
 from redis.exceptions import ResponseError
 
-from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.store.redis.errors import NO_ANSWER
 from rungway_server.store.redis.lane import Call, Lane
 from rungway_server.store.redis.topology import Topology
@@ -26,8 +26,10 @@ _FOLLOWING = ("READONLY", "MASTERDOWN", "LOADING")
 """Refusals by a node that takes no writes, or not yet: it may have followed another one since we connected."""
 _PASSING = ("NOSCRIPT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
 """Refusals that pass when the right node is asked, with the script, or soon."""
-_UNFIT = ("OOM", "MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
+_UNFIT = ("MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
 """Beginnings of the refusals by which a Redis says that it cannot serve now; nothing was executed."""
+_NO_MEMORY = "OOM command not allowed"
+"""In what a Redis before 7 says of a script whose first write it refused; from 7 on it refuses the whole script."""
 _READY_KEY = "rungway:{ready}"
 
 
@@ -85,7 +87,8 @@ class Lanes:
             if not str(answer).startswith(_PASSING):
                 break
             if str(answer).startswith("NOSCRIPT"):
-                await self._on(node, (("SCRIPT", "LOAD", source),))
+                # It is kept for the next call. SCRIPT LOAD would do, but not on a Redis that is full.
+                command = ("EVAL", source, *command[2:])
             else:
                 node, asking = await self._redirected(str(answer), key, node, lane)
         assert refusal
@@ -171,6 +174,11 @@ def _same_host(found: str, node: str) -> str:
 
 def _translated(error: Exception) -> Exception:
     """A Redis error as the service's own; what only a bug can cause is left as it is."""
-    if isinstance(error, ResponseError) and not str(error).startswith(_UNFIT):
-        return error
+    if isinstance(error, ResponseError):
+        if _NO_MEMORY in str(error) or str(error).startswith("OOM"):
+            return StoreFull(
+                "the store has no memory left, and nothing was changed: give Redis more, or delete searches"
+            )
+        if not str(error).startswith(_UNFIT):
+            return error
     return StoreUnavailable("the store does not answer or refuses writes; repeat the call with the same request_id")

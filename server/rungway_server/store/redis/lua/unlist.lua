@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Takes a deleted experiment off the list of its namespace.
 -- Promise: an experiment made later under the same name stays.
 -- KEYS   1 list of the namespace's experiments (zset: id → time of creation)
