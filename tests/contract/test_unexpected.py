@@ -96,6 +96,19 @@ def typed(error: grpc.aio.AioRpcError) -> str:
     return incident
 
 
+async def test_an_unexpected_error_of_a_preview(channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no store: here its planning is broken."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise Broken(SECRET)
+
+    monkeypatch.setattr(grpc_server, "plan_search", broken)
+    with capture_logs() as lines, pytest.raises(grpc.aio.AioRpcError) as failed:
+        await answer(channel, "/rungway.v1.ExperimentService/PreviewSearch", EXPERIMENTS["PreviewSearch"])
+    incident = typed(failed.value)
+    assert [line["event"] for line in lines if line.get("incident") == incident] == ["unexpected_error"]
+
+
 async def test_a_preview_needs_no_store(channel: grpc.aio.Channel) -> None:
     call = channel.unary_unary(
         "/rungway.v1.ExperimentService/PreviewSearch",

@@ -5,6 +5,8 @@ import math
 import random
 from collections import Counter
 
+from redis.asyncio import Redis
+
 from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Report, Result, Tally
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.preview import preview
@@ -14,6 +16,8 @@ from rungway_server.store.redis import RedisStore
 from tests.support.audited import assert_sound
 
 TRIALS, WORKERS = 10_000, 64
+LONGEST_MS = 500
+"""A script takes a fraction of a millisecond; one that goes over all trials would take far longer than this."""
 
 SEARCH = plan_search(
     {
@@ -78,10 +82,15 @@ def check_rungs(plan: Plan, tally: Tally) -> None:
             assert tally.rung_results[b][k + 1] == passed
 
 
-async def test_budget_and_rungs_of_a_long_search(store: RedisStore, ref: ExperimentRef, redis_url: str) -> None:
+async def test_budget_and_rungs_of_a_long_search(
+    store: RedisStore, ref: ExperimentRef, redis: Redis, redis_url: str
+) -> None:
+    await redis.config_set("slowlog-log-slower-than", 1000 * LONGEST_MS)
+    await redis.slowlog_reset()
     definition = await store.create(ref, SEARCH.config, SEARCH.plan, (), "")
     fleet = Fleet(store, ref, definition.created_ms)
     await fleet.run()
+    assert await redis.slowlog_len() == 0
     tally = await store.tally(ref)
     assert sorted(fleet.assigned) == list(range(TRIALS))
     assert fleet.most_live <= WORKERS

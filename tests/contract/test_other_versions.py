@@ -1,0 +1,144 @@
+"""Clients of another version: what they do not know of yet, or no longer, is read past or refused by name."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from redis import Redis
+
+from rungway.v1 import search_service_pb2
+from tests.contract.every_rpc import RPCS, descriptors, request_for
+from tests.support.calls import Calls, config, refusal_of, unique_name
+from tests.support.service import Service, services
+from tests.support.snapshot import differences, snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
+BASELINE = ROOT / "proto" / "baseline.binpb"
+LATER = b"\xfa\xff\x07\x05later"
+"""Field 16383, a text: no message has it."""
+NOT_ABOUT_ONE = ("CreateExperiment", "ListExperiments", "PreviewSearch")
+ANSWERED = {"Ask", "GetExperiment", "ListExperiments", "PreviewSearch", "ListTrials", "GetTrial", "BestTrials"}
+
+
+@pytest.fixture(scope="module")
+def channel(service: Service) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(service.address) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def newer(calls: Calls, store: Redis) -> str:
+    """An experiment that a newer version of the service wrote."""
+    experiment = unique_name("newer")
+    calls.create(experiment, config(max_trials=4))
+    calls.assignment(experiment)
+    store.hset(f"rungway:{{default/{experiment}}}:meta", "schema", "999")
+    return experiment
+
+
+@pytest.fixture(scope="module")
+def fresh(redis_url: str, newer: str) -> Iterator[grpc.Channel]:
+    """A channel to a service that has never seen it."""
+    with services(redis_url) as (service,), grpc.insecure_channel(service.address) as channel:
+        yield channel
+
+
+def with_a_later_field(message: Message) -> bytes:
+    """The message as a client of a later version may send it: a field more, in itself and in every message within."""
+    for field, value in message.ListFields():
+        if field.message_type and not field.message_type.GetOptions().map_entry:
+            for each in value if field.is_repeated else [value]:
+                each.MergeFromString(LATER)
+    return message.SerializeToString() + LATER
+
+
+def outcome(channel: grpc.Channel, rpc: str, data: bytes) -> tuple[object, str]:
+    """How a call ended: its status, and the reason when it was refused."""
+    path, read = f"/{rpc}", bytes
+    try:
+        if rpc.endswith("/WatchEvents"):
+            stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
+            events = stream(data, timeout=20)
+            next(iter(events))
+            events.cancel()
+        else:
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+            assert isinstance(call(data, timeout=20), read)
+    except grpc.RpcError as error:
+        refusal = refusal_of(error)
+        return refusal.code, refusal.reason
+    return grpc.StatusCode.OK, ""
+
+
+@pytest.mark.parametrize("rpc", sorted(RPCS))
+def test_fields_of_a_newer_client_are_read_past(rpc: str, channel: grpc.Channel, calls: Calls) -> None:
+    outcomes = []
+    for encode in (lambda message: message.SerializeToString(), with_a_later_field):
+        experiment = unique_name("later")
+        if not rpc.endswith("/CreateExperiment"):
+            calls.create(experiment, config(max_trials=4))
+            calls.assignment(experiment)
+        outcomes.append(outcome(channel, rpc, encode(request_for(rpc, experiment))))
+    assert outcomes[0] == outcomes[1]
+    if rpc.rpartition("/")[2] in ANSWERED:
+        assert outcomes[0] == (grpc.StatusCode.OK, "")
+
+
+def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
+    """It must not be taken for another one: what it means for the trial is not known here."""
+    experiment = unique_name("later")
+    calls.create(experiment, config())
+    lease = calls.assignment(experiment).lease
+    request = search_service_pb2.FailRequest(experiment=experiment, lease=lease)
+    request.outcome = 99  # type: ignore[assignment]  # a number that this version has no name for
+    with pytest.raises(grpc.RpcError) as failed:
+        calls.search.Fail(request, timeout=20)
+    refusal = refusal_of(failed.value)
+    assert (refusal.reason, refusal.fields) == ("INVALID_FIELD", ("outcome",))
+    assert calls.trial(experiment, 0).restarts == 0
+
+
+def test_a_call_that_this_service_does_not_have_is_said_to_be_unknown(channel: grpc.Channel) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/rungway.v1.SearchService/Later")
+    with pytest.raises(grpc.RpcError) as failed:
+        call(b"", timeout=20)
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("rpc", sorted(rpc for rpc in RPCS if not rpc.endswith(NOT_ABOUT_ONE)))
+def test_an_experiment_of_a_newer_version_is_refused(rpc: str, fresh: grpc.Channel, newer: str, store: Redis) -> None:
+    before = snapshot(store)
+    assert outcome(fresh, rpc, request_for(rpc, newer).SerializeToString()) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "NEWER_SCHEMA",
+    )
+    assert differences(before, snapshot(store)) == []
+
+
+def breaking(proto: Path) -> "subprocess.CompletedProcess[str]":
+    buf = Path(sys.executable).parent / "buf"
+    command = [str(buf), "breaking", str(proto), "--against", str(BASELINE)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_contract_still_has_all_that_older_clients_use(tmp_path: Path) -> None:
+    """The baseline is the contract of the last release (CONTRIBUTING.md says how it is made)."""
+    found = breaking(ROOT / "proto")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+    trial = (ROOT / "proto/rungway/v1/trial.proto").read_text()
+    for file in (ROOT / "proto").rglob("*.proto"):
+        copy = tmp_path / file.relative_to(ROOT / "proto")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text())
+    (tmp_path / "rungway/v1/trial.proto").write_text(trial.replace("int64 fence = 2;", "int64 fence = 12;"))
+    found = breaking(tmp_path)
+    assert "fence" in found.stdout, "a changed number is not noticed"
+
+
+def test_the_rpcs_of_this_file_are_those_of_the_contract() -> None:
+    assert descriptors() == set(RPCS)
