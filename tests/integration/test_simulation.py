@@ -75,6 +75,9 @@ class Ordered:
     def seconds(self, trial: int, start: int, end: int) -> float:
         return float(end - start)
 
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        raise AssertionError("no population here")
+
     def finals(self) -> list[float]:
         return [0.1]
 

@@ -76,6 +76,8 @@ def simulate(
     import math
 
     from rungway_server.cli.drawing import FORMATS, check_matplotlib, check_picture
+    from rungway_server.cli.output import fail
+    from rungway_server.domain.plan import PromotionRule
     from rungway_server.simulation.fleet import DropForm, Fleet
     from rungway_server.simulation.order import Source
     from rungway_server.simulation.rows import RowRule
@@ -91,6 +93,8 @@ def simulate(
     fleet = Fleet(workers, straggler_sd, drop_probability, form, end, seed, report_every or 0)
     source = Source(curves, task, synthetic, seconds_per_unit, _one_of(RowRule, "--rows", rows))
     order = _order(file, source, fleet)
+    if animate and order.plan.rule is PromotionRule.POPULATION:
+        raise fail(Exit.USAGE, "--animate draws promotion rules side by side, and a population has none to choose from")
     _run(order, target or [], output, csv, plot)
     if animate:
         _animate(order, animate, output)

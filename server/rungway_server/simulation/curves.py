@@ -1,6 +1,6 @@
 """What training would have given: learning curves by trial and length, and the seconds they take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 SECONDS_PER_UNIT = 1.0
@@ -29,6 +29,10 @@ class Curves(Protocol):
 
     def seconds(self, trial: int, start: int, end: int) -> float:
         """The seconds that training a trial from one length to another takes on a machine without trouble."""
+        ...
+
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """A trial has come up that is a clone (population based training), with these hyperparameters."""
         ...
 
     def finals(self) -> Sequence[float]:

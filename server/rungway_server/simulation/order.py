@@ -17,7 +17,11 @@ from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SHAPES, SyntheticCurves
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
-_NO_CURVES_OF_THEIR_OWN = ("pbt",)
+_NEEDS_NEAREST = (
+    "pbt changes hyperparameters on the way: it needs --curves with the hyperparameters of its rows, and a search that"
+    " has all of these (--rows nearest)"
+)
+_CLONES = "clones: as good as if trained with their new hyperparameters from the start; what they inherit does not show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,6 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
     """
     planned = plan_search(document)
     searcher = planned.config.searcher
-    if searcher.name in _NO_CURVES_OF_THEIR_OWN:
-        raise BadCurves(f"{searcher.name} changes hyperparameters on the way: no recorded curve shows what comes of it")
     curves, notes = _find_curves(source, planned, fleet.seed)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
     notes += _idle_notes(planned.plan, fleet)
@@ -77,6 +79,8 @@ def _find_curves(source: Source, planned: Planned, seed: int) -> tuple[Curves, l
         raise BadCurves("name one source of curves: --curves TABLE.npz, or --synthetic with a shape")
     if source.synthetic is None:
         return _recorded(source, planned, seed)
+    if planned.config.searcher.population:
+        raise BadCurves(_NEEDS_NEAREST)
     if source.rows is RowRule.NEAREST:
         raise BadCurves("--rows nearest needs --curves: made-up curves have no hyperparameters")
     if source.synthetic not in SHAPES:
@@ -104,10 +108,10 @@ def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tupl
         raise BadCurves(f"--rows nearest: {table.name} does not tell the hyperparameters of its rows")
     if rule is RowRule.NEAREST or (rule is RowRule.AUTO and table.columns and not lacking(table.columns, config.space)):
         nearest = Nearest(table.columns, table.configs, config.space, config.seed)
-        return nearest, [
-            *planned.notes,
-            f"rows: of {number}, the nearest by hyperparameters; several trials may share one",
-        ]
+        shared = f"rows: of {number}, the nearest by hyperparameters; several trials may share one"
+        return nearest, [*planned.notes, shared, *([_CLONES] if config.searcher.population else [])]
+    if config.searcher.population:
+        raise BadCurves(_NEEDS_NEAREST)
     notes = [*_without_space(planned), "rows: dealt by the seed, whatever a trial's hyperparameters"]
     if trials > number:
         notes.append(f"curves: {trials} trials share {number} rows, so some are trained more than once")

@@ -129,6 +129,10 @@ class Nearest:
             self._rows[trial] = self._nearest(propose(self._space, self._seed, trial))
         return self._rows[trial]
 
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """Note the hyperparameters of a clone, which its number alone does not tell."""
+        self._rows[trial] = self._nearest(hparams)
+
     def _nearest(self, hparams: Mapping[str, object]) -> int:
         import numpy as np
 

@@ -1,7 +1,7 @@
 """Learning curves made up from a seed: for plans without a table, and for studies of time alone."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rungway_server.domain.philox import philox, round_keys
 from rungway_server.simulation.curves import SECONDS_PER_UNIT
@@ -51,6 +51,9 @@ class SyntheticCurves:
     def seconds(self, trial: int, start: int, end: int) -> float:
         """See `Curves`."""
         return (end - start) * self.unit_seconds
+
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """See `Curves`; made-up curves have no hyperparameters, so `make_order` refuses such searches."""
 
     def finals(self) -> Sequence[float]:
         """See `Curves`."""

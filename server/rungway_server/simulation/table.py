@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.simulation.curves import BadCurves
-from rungway_server.simulation.rows import Column, Dealt, Rows, read_column
+from rungway_server.simulation.rows import Column, Dealt, Nearest, Rows, read_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,6 +151,11 @@ class TableCurves:
             return (end - start) * self.unit_seconds
         elapsed = self._elapsed[self._row[trial]]
         return elapsed[end] - elapsed[start]
+
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """See `Curves`."""
+        if isinstance(self._row, Nearest):
+            self._row.cloned(trial, hparams)
 
     def finals(self) -> Sequence[float]:
         """See `Curves`."""

@@ -1,6 +1,7 @@
 """From the jobs of a run to its figures, by hand; leases; plans under the other rule."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
@@ -26,6 +27,9 @@ class HandMade:
 
     def seconds(self, trial: int, start: int, end: int) -> float:
         return float(end - start)
+
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        raise AssertionError("no population here")
 
     def finals(self) -> list[float]:
         return [0.2, 0.3, 0.5]
