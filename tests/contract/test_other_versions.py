@@ -8,42 +8,22 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf.message import Message
-from redis import Redis
 
 from rungway.v1 import search_service_pb2
 from tests.contract.every_rpc import RPCS, descriptors, request_for
 from tests.support.calls import Calls, config, refusal_of, unique_name
-from tests.support.service import Service, services
-from tests.support.snapshot import differences, snapshot
+from tests.support.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / "proto" / "baseline.binpb"
 LATER = b"\xfa\xff\x07\x05later"
 """Field 16383, a text: no message has it."""
-NOT_ABOUT_ONE = ("CreateExperiment", "ListExperiments", "PreviewSearch")
 ANSWERED = {"Ask", "GetExperiment", "ListExperiments", "PreviewSearch", "ListTrials", "GetTrial", "BestTrials"}
 
 
 @pytest.fixture(scope="module")
 def channel(service: Service) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(service.address) as channel:
-        yield channel
-
-
-@pytest.fixture(scope="module")
-def newer(calls: Calls, store: Redis) -> str:
-    """An experiment that a newer version of the service wrote."""
-    experiment = unique_name("newer")
-    calls.create(experiment, config(max_trials=4))
-    calls.assignment(experiment)
-    store.hset(f"rungway:{{default/{experiment}}}:meta", "schema", "999")
-    return experiment
-
-
-@pytest.fixture(scope="module")
-def fresh(redis_url: str, newer: str) -> Iterator[grpc.Channel]:
-    """A channel to a service that has never seen it."""
-    with services(redis_url) as (service,), grpc.insecure_channel(service.address) as channel:
         yield channel
 
 
@@ -107,16 +87,6 @@ def test_a_call_that_this_service_does_not_have_is_said_to_be_unknown(channel: g
     with pytest.raises(grpc.RpcError) as failed:
         call(b"", timeout=20)
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-@pytest.mark.parametrize("rpc", sorted(rpc for rpc in RPCS if not rpc.endswith(NOT_ABOUT_ONE)))
-def test_an_experiment_of_a_newer_version_is_refused(rpc: str, fresh: grpc.Channel, newer: str, store: Redis) -> None:
-    before = snapshot(store)
-    assert outcome(fresh, rpc, request_for(rpc, newer).SerializeToString()) == (
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "NEWER_SCHEMA",
-    )
-    assert differences(before, snapshot(store)) == []
 
 
 def breaking(proto: Path) -> "subprocess.CompletedProcess[str]":

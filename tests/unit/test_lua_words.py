@@ -189,11 +189,13 @@ def test_no_word_of_lua_is_unknown() -> None:
 
 
 READERS = ("tally", "trials", "best", "explain", "events", "snapshot")
+DELETION = ("unlist", "settle_claim")
+"""What a deletion needs."""
 
 
 def test_every_first_line_is_a_shebang_with_the_flags_of_its_kind() -> None:
-    """Readers write nothing, what only frees memory runs on a Redis that is full, and all else is refused there."""
+    """Readers write nothing, what a deletion needs runs on a Redis that is full, and all else is refused there."""
     for name in NAMES:
         first = SOURCES[name].splitlines()[0]
-        flags = {"unlist": " flags=allow-oom"} | dict.fromkeys(READERS, " flags=no-writes")
+        flags = dict.fromkeys(READERS, " flags=no-writes") | dict.fromkeys(DELETION, " flags=allow-oom")
         assert first == f"#!lua{flags.get(name, '')}"

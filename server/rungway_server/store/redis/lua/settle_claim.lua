@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Notes in the ledger of a namespace what an experiment claims, in place of an entry that was read.
 -- Promise: an entry that somebody else has changed since stays as it is.
 -- KEYS   1 the ledger, a hash: experiment -> entry (include/claim.lua)
