@@ -76,8 +76,6 @@ def simulate(
     import math
 
     from rungway_server.cli.drawing import FORMATS, check_matplotlib, check_picture
-    from rungway_server.cli.output import fail
-    from rungway_server.domain.plan import PromotionRule
     from rungway_server.simulation.fleet import DropForm, Fleet
     from rungway_server.simulation.order import Source
     from rungway_server.simulation.rows import RowRule
@@ -92,9 +90,7 @@ def simulate(
     form = _one_of(DropForm, "--drop-form", drop_form)
     fleet = Fleet(workers, straggler_sd, drop_probability, form, end, seed, report_every or 0)
     source = Source(curves, task, synthetic, seconds_per_unit, _one_of(RowRule, "--rows", rows))
-    order = _order(file, source, fleet)
-    if animate and order.plan.rule is PromotionRule.POPULATION:
-        raise fail(Exit.USAGE, "--animate draws promotion rules side by side, and a population has none to choose from")
+    order = _order(file, source, fleet, animated=animate is not None)
     _run(order, target or [], output, csv, plot)
     if animate:
         _animate(order, animate, output)
@@ -118,17 +114,21 @@ def _one_of(kind: type[_Choice], option: str, text: str) -> _Choice:
     return kind(text)
 
 
-def _order(file: Path, source: "Source", fleet: "Fleet") -> "Order":
+def _order(file: Path, source: "Source", fleet: "Fleet", *, animated: bool) -> "Order":
     from rungway_server.cli.files import read_document
     from rungway_server.cli.output import errors, fail
+    from rungway_server.domain.plan import PromotionRule
     from rungway_server.simulation.curves import BadCurves
     from rungway_server.simulation.order import make_order
 
     with errors():
         try:
-            return make_order(read_document(file), source, fleet)
+            order = make_order(read_document(file), source, fleet)
         except BadCurves as error:
             raise fail(Exit.USAGE, str(error)) from None
+    if animated and order.plan.rule is PromotionRule.POPULATION:
+        raise fail(Exit.USAGE, "--animate draws promotion rules side by side, and a population has none to choose from")
+    return order
 
 
 def _run(order: "Order", targets: list[float], output: Output, csv: Path | None, plot: Path | None) -> None:
