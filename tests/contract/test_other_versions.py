@@ -40,7 +40,7 @@ def outcome(channel: grpc.Channel, rpc: str, data: bytes) -> tuple[object, str]:
     """How a call ended: its status, and the reason when it was refused."""
     path, read = f"/{rpc}", bytes
     try:
-        if rpc.endswith("/WatchEvents"):
+        if rpc.endswith(("/WatchEvents", "/ExportExperiment")):
             stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
             events = stream(data, timeout=20)
             next(iter(events))

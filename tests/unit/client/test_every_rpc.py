@@ -41,6 +41,7 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "EnqueueTrial": lambda client: client.enqueue_trial({"lr": 0.5}, request_id="r"),
     "ExplainTrial": lambda client: client.explain_trial(3),
     "WatchEvents": lambda client: client.watch_events(),
+    "ExportExperiment": lambda client: client.export_experiment(),
 }
 """By rpc, the method that calls it."""
 
@@ -97,7 +98,7 @@ def filled(kind: Any, enum: int, depth: int = 0) -> Any:
 
 def script(server: ScriptedServer, rpc: str, enum: int) -> Message:
     answer: Message = filled(RPCS[rpc].output_type, enum)
-    server.on(rpc, Stream((answer,)) if rpc == "WatchEvents" else answer)
+    server.on(rpc, Stream((answer,)) if RPCS[rpc].server_streaming else answer)
     return answer
 
 
@@ -147,4 +148,4 @@ def test_words_and_fields_of_a_newer_service_are_read_past(
     for client in CLIENTS:
         found = set(words(client(config, METHODS[rpc])))
         assert found <= {"unknown", "superseded"}
-        assert bool(found) == (rpc not in ("DeleteExperiment", "EnqueueTrial"))
+        assert bool(found) == (rpc not in ("DeleteExperiment", "EnqueueTrial", "ExportExperiment"))
