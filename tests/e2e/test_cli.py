@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from rungway import Client, Diverged, InvalidConfiguration
+from rungway import Client, Diverged, InvalidConfiguration, __version__
 from rungway_server.cli.app import app
 from tests.support.redis_server import free_port, redis_on_socket
 from tests.support.service import services
@@ -245,12 +245,21 @@ def test_a_search_as_a_file_and_back(target: str, searched: str, tmp_path: Path)
         code, printed, _ = run(target, "import", str(out), "--redis", url, "--as", "again")
         assert (code, printed.startswith("imported again: 12 trials")) == (0, True)
         code, _, said = run(target, "import", str(out), "--redis", url, "--as", "again")
-        assert (code, "EXPERIMENT_EXISTS" in said) == (1, True)
+        assert (code, "EXPERIMENT_EXISTS" in said, "--as OTHER" in said) == (1, True, True)
         cut = tmp_path / "cut.jsonl"
-        cut.write_text(out.read_text()[:-20])
-        code, _, said = run(target, "import", str(cut), "--redis", url, "--as", "cut")
-        assert (code, "nothing was imported" in said) == (2, True)
+        for text, why in (
+            (out.read_text()[:-20], "the file was cut off there or damaged"),
+            ("name: digits\n", "is not one that `rungway export` wrote"),
+            ('{"name": "digits"}\n', "is not one that `rungway export` wrote"),
+        ):
+            cut.write_text(text)
+            code, _, said = run(target, "import", str(cut), "--redis", url, "--as", "cut", wide=True)
+            assert (code, "nothing was imported" in said, why in said) == (2, True, True)
         with Client(service.address, experiment="again") as there, Client(target, experiment=searched) as here:
             assert there.list_trials() == here.list_trials()
             assert [each.experiment for each in there.list_experiments()] == ["again"]
             assert "".join(there.export_experiment()).count("\n") == out.read_text().count("\n")
+
+
+def test_the_version_is_told(target: str) -> None:
+    assert run(target, "--version") == (0, f"rungway {__version__}\n", "")

@@ -4,6 +4,8 @@ A command module imports typer and the standard library at its top and everythin
 `rungway --help` and the healthcheck start quickly.
 """
 
+from typing import Annotated
+
 import typer
 
 from rungway_server.cli import commands, healthcheck, quotas, serve, simulate, tokens
@@ -17,6 +19,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they may hold passwords
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from rungway.__about__ import __version__
+
+        print(f"rungway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("serve")(serve.serve)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.command("demo")(commands.demo)

@@ -12,6 +12,7 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
 from rungway_server.cli.redis_store import Place, with_redis
+from rungway_server.domain.errors import ExperimentExists
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.export_file import BadExport, Export, read_export
 from rungway_server.store.redis.import_file import import_experiment
@@ -108,7 +109,11 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
     async with place.client(experiment_keys(ref)[0]) as client:
-        created_ms = await import_experiment(client, ref, export)
+        try:
+            created_ms = await import_experiment(client, ref, export)
+        except ExperimentExists as error:
+            hint = "give what is imported another id with `--as OTHER`"
+            raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
     index = index_key(ref.namespace)  # on another node, perhaps
     async with place.lanes() as lanes:
         await lanes.call(index, ("ZADD", index, created_ms, ref.experiment))

@@ -26,6 +26,7 @@ SETTINGS = ("window_ms", "window_count", "most_events")
 """What is exported of the plan for scripts: neither the plan nor the configuration say it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
 """Of an event."""
+_NO_EXPORT = "the file is not one that `rungway export` wrote"
 
 
 class BadExport(Exception):
@@ -117,6 +118,9 @@ def read_export(lines: Iterable[str]) -> Export:
                 ended = _check_end(record, at, digest.hexdigest())
             else:
                 _take(export, record, at)
+        except json.JSONDecodeError:
+            why = "the file was cut off there or damaged" if at > 1 else _NO_EXPORT
+            raise BadExport(f"line {at} is not JSON: {why}") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadExport(f"line {at}: {error}") from None
         digest.update(line.encode())
@@ -135,8 +139,10 @@ def _check_end(record: dict[str, Any], at: int, digest: str) -> bool:
 
 def _take(export: Export, record: dict[str, Any], at: int) -> None:
     if at == 1:
-        if record.get("rungway_export") != FORMAT:
-            raise BadExport(f"line 1: format {record.get('rungway_export')!r}, this version reads {FORMAT}")
+        if "rungway_export" not in record:
+            raise BadExport(f"line 1: {_NO_EXPORT}")
+        if record["rungway_export"] != FORMAT:
+            raise BadExport(f"line 1: format {record['rungway_export']!r}, this version reads {FORMAT}")
         export.experiment = str(record["experiment"])
     elif "search" in record:
         export.search = dict(record["search"])
