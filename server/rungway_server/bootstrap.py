@@ -137,7 +137,7 @@ def build_server(
     places = Places(max(1, settings.max_concurrent_rpcs - streams))
     server = grpc.aio.server(
         interceptors=[AccessInterceptor(guard, streams)],
-        maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        maximum_concurrent_rpcs=4 * settings.max_concurrent_rpcs + 1_000,  # beyond it gRPC refuses, without a reason
         options=[
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", int(shared_port)),  # else a taken port is an error, not a share of somebody's calls

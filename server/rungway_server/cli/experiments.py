@@ -132,7 +132,8 @@ def update(
     cap = experiment.plan.max_concurrent_trials if experiment.plan else 0
     at_once = f"at most {count(cap)} at once" if cap else "any number at once"
     started = f"{_started(experiment)} trials started"
-    console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}, {_kept(experiment)}")
+    kept = f", {_kept(experiment)}" if retention_days is not None else ""
+    console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}{kept}", soft_wrap=True)
 
 
 def _kept(experiment: Experiment) -> str:
