@@ -31,6 +31,18 @@ def test_replicas_take_over(name: str) -> None:
         assert third.role() == "master"
 
 
+def test_a_restart_with_the_users_of_the_operators_page_keeps_what_scripts_wrote() -> None:
+    """A script that writes twice is a transaction in the append-only file."""
+    with start("acl", {"appendonly": "yes", "appendfsync": "always"}) as topology:
+        node = topology.nodes[0]
+        with node.client() as client:
+            client.eval("redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)", 2, "rungway:a", "rungway:b")
+        node.kill()
+        node.start()
+        with node.client() as client:
+            assert client.mget("rungway:a", "rungway:b") == ["1", "2"]
+
+
 def _started(name: str) -> AbstractContextManager[Topology]:
     try:
         redis_topologies.require(name)

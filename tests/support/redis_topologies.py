@@ -138,7 +138,9 @@ def _with_user(folder: Path, options: Mapping[str, str], stack: ExitStack) -> To
     with every right."""
     users = folder / "users.acl"
     rules = operators_user().replace(">SECRET", ">s3cret")
-    users.write_text(f"user default off\nuser rungway on {rules}\nuser admin on >admin ~* &* +@all\n")
+    nobody = re.search(r"^    (user default .*)$", OPERATORS_PAGE.read_text(), re.MULTILINE)
+    assert nobody, "docs/redis.md has no default user"
+    users.write_text(f"{nobody[1]}\nuser rungway on {rules}\nuser admin on >admin ~* &* +@all\n")
     node = Node(folder, {**options, "aclfile": str(users)}, access=_AdminAccess())
     _run([node], stack)
     topology = _WithUser([node])
