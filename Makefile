@@ -63,11 +63,12 @@ demo: setup ## A real search with real workers on this machine, in under two min
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
 
-load: setup ## Measure asks and tells per second (LOAD_ARGS='--help')
+load: setup ## Every load test in short, beside the bar it has to clear (LOAD_ARGS='throughput --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)
 
-chaos: setup ## Searches while everything dies in turn, half an hour (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
+chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+	$(if $(CHAOS_ARGS),,$(BIN)/python -m tests.fuzz --minutes 5)
 
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,7 +1,7 @@
 """The short form of every load test, each figure beside the bar it has to clear: what `make load` prints.
 
 Bars that compare are ratios of measurements side by side; those of the throughput are medians over rounds of each
-round's own ratio. A bar that is not met stays in the table, as "no": docs/scaling.md says where the time goes.
+round's own ratio. A bar that is not met stays in the table, as "no": docs/adr has what was tried.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def _connection(address: str) -> socket.socket:
     while True:
         try:
             return socket.create_connection((host, int(port)), SECONDS)
-        except ConnectionRefusedError:  # another server is about to take the port
+        except (ConnectionRefusedError, ConnectionResetError):  # another server is about to take the port
             if time.monotonic() > end:
                 raise
             time.sleep(0.02)
