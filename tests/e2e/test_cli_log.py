@@ -102,7 +102,7 @@ def test_a_finished_log_is_read_to_its_end(target: str, searched: str) -> None:
 
 
 def interrupted(process: "subprocess.Popen[str]") -> str:
-    """What it says on stderr when Ctrl-C ends it: pressed again when one fell into a callback of gRPC and was lost."""
+    """What it says on stderr when Ctrl-C ends it; pressed again where one had no effect, which was seen once."""
     for _ in range(6):
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
