@@ -11,7 +11,13 @@ from rungway.v1 import value_pb2
 
 MAX_DEPTH = 20
 """Deepest nesting of maps and lists, well inside what protobuf parsers accept."""
-_SCALARS = frozenset({"bool_value", "int_value", "double_value", "string_value"})
+_KINDS: dict[type, str] = {
+    bool: "bool_value",
+    int: "int_value",
+    float: "double_value",
+    str: "string_value",
+}
+_SCALARS = frozenset(_KINDS.values())
 
 
 class InvalidValue(ValueError):
@@ -58,16 +64,19 @@ def plain(value: object) -> object:
 def _map(mapping: Mapping[str, object], path: str, depth: int) -> value_pb2.MapValue:
     _check_depth(path, depth)
     message = value_pb2.MapValue()
+    entries = message.entries
     for key, value in mapping.items():
         if not isinstance(key, str):
             raise InvalidValue(path, f"keys must be texts, got {key!r}")
-        _check_text(key, path)
-        _fill(message.entries[key], value, _member(path, key), depth)
+        try:
+            setattr(entries[key], _KINDS[type(value)], value)  # nearly all, and configurations are on the hot path
+        except (KeyError, ValueError):
+            _fill(entries[_check_text(key, path)], value, _member(path, key), depth)
     return message
 
 
 def _fill(message: value_pb2.Value, value: object, path: str, depth: int) -> None:
-    """Give an empty message its value: in place, for configurations are on the hot path."""
+    """Give an empty message its value."""
     match plain(value):
         case float() as number:
             message.double_value = number

@@ -14,7 +14,7 @@ from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.configuration import Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import power
-from rungway_server.domain.drawing import draw
+from rungway_server.domain.drawing import drawer
 from rungway_server.domain.fields import finite
 from rungway_server.domain.philox import Words, philox, seed_keys
 from rungway_server.domain.space import Categorical, Const, Double, Entry, Int, Log, LogUniform, Parameter, Path, Space
@@ -67,13 +67,13 @@ def _changed(entry: Entry, parent: Mapping[Path, object], words: Words, resample
         return node.val
     # A draw uses the first two words; the last two decide.
     if entry.path not in parent or (words[2] >> 11) * 2.0**-53 < resample:
-        return draw(node, words)
+        return drawer(node)(words[0] << 64 | words[1])
     old = parent[entry.path]
     if isinstance(node, Categorical) or factor == 0:
         return old
     number = finite(old)
     if number is None:  # a configuration of the user's own, with something else in this place
-        return draw(node, words)
+        return drawer(node)(words[0] << 64 | words[1])
     return _moved(node, number, 1 + factor if words[3] >> 63 else 1 - factor)
 
 

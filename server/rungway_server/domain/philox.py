@@ -20,11 +20,42 @@ _ROUNDS = 10
 
 def philox(counter: Words, keys: RoundKeys) -> Words:
     """The 256 bits of Philox 4x64-10 at a counter, for the round keys of a key."""
+    return _rounds(counter, keys, _WORD)
+
+
+def leading_bits(counter: Words, keys: RoundKeys) -> int:
+    """The first 128 of them."""
+    high, low, _, _ = _rounds(counter, keys, _WORD)
+    return high << 64 | low
+
+
+def philox_column(numbers: range, rest: tuple[int, int, int], seed: int) -> list[int]:
+    """The first 128 bits at each of the counters (number, *rest), for consecutive numbers below 2**64.
+
+    All counters go through the rounds at once, packed in long integers: each has a lane of 128 bits, which is what
+    the product of two words needs. That costs a quarter of going one by one.
+    """
+    ones, ramp, keys = _lanes(len(numbers), seed)
+    b, c, d = (word * ones for word in rest)
+    high, low, _, _ = _rounds((numbers.start * ones + ramp, b, c, d), keys, _WORD * ones)
+    packed = (high << 64 | low).to_bytes(16 * len(numbers), "little")
+    return [int.from_bytes(packed[at : at + 16], "little") for at in range(0, len(packed), 16)]
+
+
+@lru_cache(maxsize=64)
+def _lanes(count: int, seed: int) -> tuple[int, int, RoundKeys]:
+    """For so many lanes: in each of them 1, its number, and the round keys of the seed."""
+    ones = sum(1 << 128 * lane for lane in range(count))
+    ramp = sum(lane << 128 * lane for lane in range(count))
+    return ones, ramp, tuple((low * ones, high * ones) for low, high in seed_keys(seed))
+
+
+def _rounds(counter: Words, keys: RoundKeys, mask: int) -> Words:
     a, b, c, d = counter
     first, second = _MULTIPLIERS
     for low, high in keys:
         left, right = first * a, second * c
-        a, b, c, d = (right >> 64) ^ b ^ low, right & _WORD, (left >> 64) ^ d ^ high, left & _WORD
+        a, b, c, d = right >> 64 & mask ^ b ^ low, right & mask, left >> 64 & mask ^ d ^ high, left & mask
     return a, b, c, d
 
 

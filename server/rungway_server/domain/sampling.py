@@ -11,17 +11,17 @@ point is then as likely as any other. A Sobol search takes the point of its sequ
 independent draws only where that point does not meet the constraints.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.constraints import checker
-from rungway_server.domain.drawing import draw
-from rungway_server.domain.philox import RoundKeys, philox, seed_keys
+from rungway_server.domain.drawing import Drawer, drawer
+from rungway_server.domain.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
 from rungway_server.domain.points import Points, points_of
 from rungway_server.domain.sobol import BITS, sobol
-from rungway_server.domain.space import Const, Entry, Path, Source, Space
+from rungway_server.domain.space import Const, Entry, Group, Path, Source, Space
 
 SHARE_SAMPLE = 4096
 """Draws that the feasible share is estimated from."""
@@ -42,7 +42,12 @@ def propose(space: Space, seed: int, number: int) -> dict[str, object]:
     `seed` and `number` count from 0 and are below 2**64. Values of constants and categorical parameters are the
     space's own: not to be changed. The space has passed `config.parse`, which refuses those that have no proposals.
     """
-    return _proposals(space).propose(seed, number)
+    return propose_many(space, seed, range(number, number + 1))[0]
+
+
+def propose_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
+    """The configurations of consecutive trials, each as `propose` has it: many in one call cost less."""
+    return _proposals(space).propose(seed, numbers) if numbers else []
 
 
 def feasible_share(space: Space) -> float:
@@ -75,7 +80,10 @@ class _Listed:
     def feasible_share(self) -> float:
         return len(self.points) / self.points.looked_at
 
-    def propose(self, seed: int, number: int) -> dict[str, object]:
+    def propose(self, seed: int, numbers: range) -> list[dict[str, object]]:
+        return [self._point(seed, number) for number in numbers]
+
+    def _point(self, seed: int, number: int) -> dict[str, object]:
         size = len(self.points)
         if self.space.source is Source.GRID:
             return self.points[size - 1 - number % size]
@@ -100,8 +108,31 @@ class _Drawn:
     def feasible_share(self) -> float:
         return len(self._feasible) / SHARE_SAMPLE if self.space.constraints else 1.0
 
-    def propose(self, seed: int, number: int) -> dict[str, object]:
+    def propose(self, seed: int, numbers: range) -> list[dict[str, object]]:
+        if self._columns:
+            return self._table(self.space.entries, seed, numbers)
         keys = seed_keys(seed)
+        return [self._found(keys, number) for number in numbers]
+
+    def _table(self, entries: tuple[Entry, ...], seed: int, numbers: range) -> list[dict[str, object]]:
+        """Independent draws, parameter by parameter."""
+        if not entries:
+            return [{} for _ in numbers]
+        names = [entry.name for entry in entries]
+        columns = [self._column(entry, seed, numbers) for entry in entries]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _column(self, entry: Entry, seed: int, numbers: range) -> Iterable[object]:
+        match entry.node:
+            case Group(entries):
+                return self._table(entries, seed, numbers)
+            case Const(val):
+                return [val] * len(numbers)
+            case _:
+                return map(self._drawers[entry.path], philox_column(numbers, (0, *entry.stream), seed))
+
+    def _found(self, keys: RoundKeys, number: int) -> dict[str, object]:
+        """Draws until one meets the constraints."""
         sobol_search = self.space.source is Source.SOBOL
         values = self._from_sobol(keys, number) if sobol_search else self._from_bits(keys, number, 0)
         if self.space.constraints:
@@ -114,8 +145,9 @@ class _Drawn:
 
     def _from_bits(self, keys: RoundKeys, number: int, attempt: int) -> Configuration:
         """Independent draws."""
+        drawers = self._drawers
         return Configuration(
-            self.space, lambda entry: draw(entry.parameter, philox((number, attempt, *entry.stream), keys))
+            self.space, lambda entry: drawers[entry.path](leading_bits((number, attempt, *entry.stream), keys))
         )
 
     def _from_sobol(self, keys: RoundKeys, number: int) -> Configuration:
@@ -127,7 +159,7 @@ class _Drawn:
             if isinstance(entry.node, Const):
                 return entry.node.val
             shift, *_ = philox((0, _SHIFT, *entry.stream), keys)
-            return draw(entry.parameter, ((point[dimensions[entry.path]] << (64 - BITS)) ^ shift, 0, 0, 0))
+            return self._drawers[entry.path](((point[dimensions[entry.path]] << (64 - BITS)) ^ shift) << 64)
 
         return Configuration(self.space, value)
 
@@ -142,6 +174,16 @@ class _Drawn:
     @cached_property
     def _met(self) -> Callable[[Configuration], bool]:
         return checker(self.space)
+
+    @cached_property
+    def _columns(self) -> bool:
+        """Whether each value depends on nothing but its own bits."""
+        space = self.space
+        return not (space.conditions or space.constraints or space.source is Source.SOBOL)
+
+    @cached_property
+    def _drawers(self) -> dict[Path, Drawer]:
+        return {path: drawer(entry.parameter) for path, entry in self.space.leaves.items()}
 
     @cached_property
     def _dimensions(self) -> dict[Path, int]:

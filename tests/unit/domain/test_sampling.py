@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rungway_server.domain.config import parse
-from rungway_server.domain.philox import philox, round_keys
-from rungway_server.domain.sampling import number_of_points, propose
+from rungway_server.domain.philox import leading_bits, philox, philox_column, round_keys, seed_keys
+from rungway_server.domain.sampling import number_of_points, propose, propose_many
 from rungway_server.domain.searchers import make_plan
 from rungway_server.domain.space import Space
 from rungway_server.domain.space_reader import read_space
@@ -68,6 +68,15 @@ def test_bits_are_those_of_numpy(counter: tuple[int, int, int, int], low: int, h
     before = (sum(part << (64 * i) for i, part in enumerate(counter)) - 1) % 2**256  # numpy counts up before drawing
     bits = np.random.Philox(key=low | high << 64, counter=before).random_raw(4)
     assert philox(counter, round_keys(low, high)) == tuple(int(part) for part in bits)
+
+
+@given(st.integers(0, 2**64 - 41), st.integers(0, 40), st.tuples(word, word, word), word)
+def test_a_column_of_bits_is_that_of_its_counters(
+    first: int, count: int, rest: tuple[int, int, int], seed: int
+) -> None:
+    numbers = range(first, first + count)
+    one_by_one = [leading_bits((number, *rest), seed_keys(seed)) for number in numbers]
+    assert philox_column(numbers, rest, seed) == one_by_one
 
 
 GOLDEN: list[tuple[int, int, dict[str, Any]]] = [
@@ -155,6 +164,14 @@ def test_seed_number_and_path_all_matter() -> None:
             drawn = propose(two, seed, number)
             values += [drawn["a"], drawn["b"], drawn["g"]["a"]]  # type: ignore[index]
     assert len(set(values)) == 36
+
+
+@settings(deadline=None)  # as below
+@given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 5))
+def test_many_at_once_are_the_same(document: dict[str, Any], seed: int, first: int, count: int) -> None:
+    one, numbers = space(document), range(first, first + count)
+    many = propose_many(one, seed, numbers)
+    assert json.dumps(many) == json.dumps([propose(one, seed, number) for number in numbers])
 
 
 @settings(deadline=None)  # the first proposal of a seed may shuffle up to 100,000 points

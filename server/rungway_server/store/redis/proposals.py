@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.pbt import clone
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.sampling import propose_many
 from rungway_server.domain.space import Source
 from rungway_server.service.aside import aside
 
@@ -23,7 +23,7 @@ def at_creation(config: ExperimentConfig, most: int) -> range:
 
 async def proposals(config: ExperimentConfig, numbers: range) -> list[str]:
     """Configurations of the trials with these numbers."""
-    return await _done(config, lambda: [_text(propose(config.space, config.seed, number)) for number in numbers])
+    return await _done(config, lambda: [_text(hparams) for hparams in propose_many(config.space, config.seed, numbers)])
 
 
 async def clones(config: ExperimentConfig, wanted: list[tuple[str, str]]) -> str:
