@@ -20,8 +20,9 @@ import random
 import socket
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 Pair = Callable[[], None]
@@ -46,6 +47,35 @@ class Peer(Protocol):
         ...
 
 
+class InProcess(ABC):
+    """A Peer without clients of their own: it does its pairs in this very process, one after the other."""
+
+    def __init__(self) -> None:
+        self._stored = 0
+
+    @abstractmethod
+    def pair(self) -> None:
+        """Do one pair."""
+
+    def store(self, trials: int, until: float) -> int:
+        """See Peer: by plain pairs, for want of anything faster."""
+        while self._stored < trials and time.monotonic() < until:
+            self._count_pair()
+        return self._stored
+
+    def client(self) -> AbstractContextManager[Pair]:
+        """See Peer."""
+        return nullcontext(self._count_pair)
+
+    def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
+        """Never called: there is a client."""
+        raise NotImplementedError
+
+    def _count_pair(self) -> None:
+        self.pair()
+        self._stored += 1
+
+
 def loss() -> float:
     """The result that is reported: any."""
     return random.random()
@@ -56,14 +86,6 @@ def free_port() -> int:
     with socket.create_server(("localhost", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
-
-
-def fill(pair: Pair, stored: int, trials: int, until: float) -> int:
-    """Stores by plain pairs, for want of anything faster; how many there are now."""
-    while stored < trials and time.monotonic() < until:
-        pair()
-        stored += 1
-    return stored
 
 
 def main(make: Callable[[argparse.Namespace], AbstractContextManager[Peer]]) -> None:

@@ -1,14 +1,14 @@
 """Adapter: the ASHA scheduler of Ray Tune alone, in one process: configurations are drawn, no trial is run."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from loadtests.peers.adapter import Pair, Peer, fill, loss, main
+from loadtests.peers.adapter import InProcess, Peer, loss, main
 
 SPACE = {
     "learning_rate": tune.loguniform(1e-5, 1e-1),
@@ -20,27 +20,16 @@ SPACE = {
 }
 
 
-class _Scheduler:
+class _Scheduler(InProcess):
     def __init__(self) -> None:
+        super().__init__()
         self._scheduler = ASHAScheduler(
             time_attr="training_iteration", metric="loss", mode="min", max_t=256, grace_period=1, reduction_factor=4
         )
-        self._stored = 0
 
-    def store(self, trials: int, until: float) -> int:
-        fill(self._pair, self._stored, trials, until)
-        return self._stored
-
-    def client(self) -> AbstractContextManager[Pair]:
-        return nullcontext(self._pair)
-
-    def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
-        raise NotImplementedError
-
-    def _pair(self) -> None:
+    def pair(self) -> None:
         config = {name: domain.sample() for name, domain in SPACE.items()}
         trial = Trial("peers", config=config, stub=True)
-        self._stored += 1
         self._scheduler.on_trial_add(None, trial)
         result = {"loss": loss(), "training_iteration": 1}
         if self._scheduler.on_trial_result(None, trial, result) == TrialScheduler.STOP:

@@ -2,14 +2,14 @@
 
 import argparse
 import datetime
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from syne_tune.backend.trial_status import Trial
 from syne_tune.config_space import choice, loguniform, randint, uniform
 from syne_tune.optimizer.baselines import ASHA
 
-from loadtests.peers.adapter import Pair, Peer, fill, loss, main
+from loadtests.peers.adapter import InProcess, Peer, loss, main
 
 _SPACE = {
     "learning_rate": loguniform(1e-5, 1e-1),
@@ -21,25 +21,14 @@ _SPACE = {
 }
 
 
-class _SyneTune:
+class _SyneTune(InProcess):
     def __init__(self) -> None:
+        super().__init__()
         self._scheduler = ASHA(_SPACE, metric="loss", time_attr="epoch", max_t=256, reduction_factor=4)
-        self._stored = 0
 
-    def store(self, trials: int, until: float) -> int:
-        fill(self._pair, self._stored, trials, until)
-        return self._stored
-
-    def client(self) -> AbstractContextManager[Pair]:
-        return nullcontext(self._pair)
-
-    def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
-        raise NotImplementedError
-
-    def _pair(self) -> None:
+    def pair(self) -> None:
         suggested = self._scheduler.suggest()
         trial = Trial(self._stored, suggested.config, datetime.datetime.now())
-        self._stored += 1
         self._scheduler.on_trial_add(trial)
         result = {"loss": loss(), "epoch": 1}
         if self._scheduler.on_trial_result(trial, result) == "STOP":
