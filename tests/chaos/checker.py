@@ -14,7 +14,7 @@ rest must hold as before for everything that is left.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rungway.v1 import trial_pb2
@@ -28,7 +28,7 @@ from tests.support.history import History
 
 @dataclass
 class Findings:
-    """What became of one search."""
+    """What became of one search, or of several together."""
 
     calls: int = 0
     acknowledged: int = 0
@@ -44,6 +44,11 @@ class Findings:
     """For every lapsed lease, how long after its deadline its trial was put back in line (seconds)."""
     problems: list[str] = field(default_factory=list)
     """Promises broken, in words."""
+
+    def add(self, other: "Findings") -> None:
+        """Count what was found in another search as well."""
+        for each in fields(Findings):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findings:

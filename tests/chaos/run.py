@@ -13,7 +13,7 @@ from typing import Any
 
 from rungway import Client, ClientConfig, ExperimentState, RungwayError
 from tests.chaos.calls import Recorded, read_histories
-from tests.chaos.checker import check
+from tests.chaos.checker import Findings, check
 from tests.chaos.faults import LEASE_SECONDS
 from tests.chaos.fleet import Fleet
 from tests.chaos.remains import Remains, fetch
@@ -44,29 +44,19 @@ class Injected:
     """Whether the service had to recover while it went on, not at its end."""
 
 
-@dataclass
-class Outcome:
-    """What became of a scenario."""
+@dataclass(kw_only=True)
+class Outcome(Findings):
+    """What became of a scenario: what was found in all its searches together, and what the run itself has seen."""
 
     scenario: str
     seed: int
     seconds: float = 0.0
     faults: list[Injected] = field(default_factory=list)
     searches: int = 0
-    calls: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    leases_lost: int = 0
-    duplicated: int = 0
-    over_budget: int = 0
     failed: list[str] = field(default_factory=list)
     """Errors that reached the training loops."""
-    problems: list[str] = field(default_factory=list)
-    """Promises broken."""
     recovery: list[float] = field(default_factory=list)
     """From the end of each fault to the next acknowledged call (seconds)."""
-    lapses: list[float] = field(default_factory=list)
-    """From the deadline of each lapsed lease to its trial's being in line again (seconds)."""
 
     @property
     def passed(self) -> bool:
@@ -78,7 +68,7 @@ class Run:
     """One scenario on one stage."""
 
     def __init__(self, scenario: Scenario, seed: int, stage: Stage, fleet: Fleet, client: Client) -> None:
-        self.outcome = Outcome(scenario.name, seed)
+        self.outcome = Outcome(scenario=scenario.name, seed=seed)
         self.searches: dict[str, Remains] = {}
         self.scenario = scenario
         self._stage = stage
@@ -217,14 +207,8 @@ def judge(run: Run, recorded: Recorded) -> None:
     outcome.searches = len(run.searches)
     for experiment, remains in run.searches.items():
         found = check(recorded.of(experiment), remains, loses=run.scenario.loses)
-        outcome.calls += found.calls
-        outcome.acknowledged += found.acknowledged
-        outcome.lost += found.lost
-        outcome.leases_lost += found.leases_lost
-        outcome.duplicated += found.duplicated
-        outcome.over_budget += found.over_budget
-        outcome.lapses += found.lapses
-        outcome.problems += [f"{experiment}: {problem}" for problem in found.problems]
+        found.problems = [f"{experiment}: {problem}" for problem in found.problems]
+        outcome.add(found)
     if run.scenario.keeps_leases and outcome.lapses:
         outcome.problems.append(f"{len(outcome.lapses)} leases lapsed though no worker failed")
     answered = sorted(call.ended for call in calls if call.ended is not None)

@@ -73,23 +73,17 @@ SCENARIOS = {
             "redis-kill-everysec", "Redis killed, fsync everysec", (faults.kill_redis,), (1.0, 4.0), 1, loses=True
         ),
         Scenario("redis-power", "power cut, fsync everysec", (faults.cut_power_of_redis,), (1.0, 2.5), 1, loses=True),
-        Scenario(
-            "sentinel-failover",
-            "primary killed, or set aside, under Sentinel",
-            (faults.kill_primary, faults.kill_primary, faults.fail_over),
-            (2.0, 5.0),
-            1.5,
-            loses=True,
-            topology="sentinel",
-        ),
-        Scenario(
-            "cluster-failover",
-            "primary killed, or set aside, in a Cluster",
-            (faults.kill_primary, faults.kill_primary, faults.fail_over),
-            (2.0, 5.0),
-            1.5,
-            loses=True,
-            topology="cluster",
+        *(
+            Scenario(
+                f"{topology}-failover",
+                f"primary killed, or set aside, {where}",
+                (faults.kill_primary, faults.kill_primary, faults.fail_over),
+                (2.0, 5.0),
+                1.5,
+                loses=True,
+                topology=topology,
+            )
+            for topology, where in (("sentinel", "under Sentinel"), ("cluster", "in a Cluster"))
         ),
         Scenario("redis-network", "service to Redis", (faults.spoil_redis_network,), (0.3, 1.5), 1),
         Scenario("mixed", "all of the above that lose nothing", _ANYTHING, (0.2, 1.0), 1, fsync="always"),
