@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import grpc
 import pytest
 from redis import Redis
 
-from tests.support.calls import Calls
+from tests.support.calls import Calls, calls_to
 from tests.support.redis_topology import Topology
 from tests.support.service import Service, services
 
@@ -34,5 +33,5 @@ def service(redis_url: str) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def calls(service: Service) -> Iterator[Calls]:
     """Its rpcs."""
-    with grpc.insecure_channel(service.address) as channel:
-        yield Calls(channel)
+    with calls_to(service.address) as calls:
+        yield calls

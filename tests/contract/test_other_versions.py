@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.message import Message
 
 from rungway.v1 import search_service_pb2
-from tests.contract.every_rpc import RPCS, descriptors, request_for
+from tests.contract.every_rpc import RPCS, request_for
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.service import Service
 
@@ -108,7 +108,3 @@ def test_the_contract_still_has_all_that_older_clients_use(tmp_path: Path) -> No
     (tmp_path / "rungway/v1/trial.proto").write_text(trial.replace("int64 fence = 2;", "int64 fence = 12;"))
     found = breaking(tmp_path)
     assert "fence" in found.stdout, "a changed number is not noticed"
-
-
-def test_the_rpcs_of_this_file_are_those_of_the_contract() -> None:
-    assert descriptors() == set(RPCS)

@@ -4,15 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from rungway import Client, Diverged, InvalidConfiguration, __version__
-from rungway_server.cli.app import app
+from tests.support.command_line import run, words
 from tests.support.redis_server import free_port, redis_on_socket
 from tests.support.service import services
 
@@ -24,12 +21,6 @@ searcher: {name: adaptive_asha, metric: loss, max_trials: 12, max_length: {epoch
   divisor: 3, max_concurrent_trials: 1}
 labels: [x]
 """
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[str]:
-    with redis_on_socket() as url, services(url) as (service,):
-        yield service.address
 
 
 @pytest.fixture
@@ -56,25 +47,11 @@ def searched(target: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return name
 
 
-def run(target: str, *arguments: str, wide: bool = False, **options: Any) -> tuple[int, str, str]:
-    environment = {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": None} | options.pop("env", {})
-    result = CliRunner().invoke(app, arguments, env=environment, **options)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    for line in result.stdout.splitlines():
-        assert len(line) <= 80 or wide or "--output" in arguments
-    return result.exit_code, result.stdout, result.stderr
-
-
-def lines(table: str) -> list[list[str]]:
-    return [line.split() for line in table.splitlines()]
-
-
 def test_create_prints_id_plan_and_notes_and_refuses_a_second(target: str, file: str) -> None:
     code, out, _ = run(target, "create", file)
     assert code == 0
     assert "created small-search" in out  # made from the file's key "name"
-    assert ["1", "8", "1,", "3,", "9"] in lines(out)
+    assert ["1", "8", "1,", "3,", "9"] in words(out)
     assert "note: ignored, they mean nothing here: labels" in out
     assert "max_concurrent_trials raised from 1 to 2" in out
     code, out, err = run(target, "create", file)
@@ -94,8 +71,8 @@ def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
     assert "1 failed" in out
     assert "1 of 12 trials failed; the last said: Diverged: [bold]too fast\\x1b[0m" in out
     assert "no trial has a real result" not in out
-    assert ["epochs", "Bracket", "1", "Bracket", "2"] in lines(out)
-    assert ["started", "8", "of", "8", "4", "of", "4"] in lines(out)
+    assert ["epochs", "Bracket", "1", "Bracket", "2"] in words(out)
+    assert ["started", "8", "of", "8", "4", "of", "4"] in words(out)
     document = json.loads(run(target, "status", searched, "--output", "json")[1])
     assert [rung["length"] for rung in document["plan"]["brackets"][0]["rungs"]] == [1, 3, 9]
     assert document["plan"]["brackets"][0]["rungs"][0]["results"] == 8
@@ -120,7 +97,7 @@ def test_status_counts_trials_that_no_key_says(
 def test_status_of_all_and_the_environment(target: str, searched: str) -> None:
     code, out, _ = run(target, "status")
     assert code == 0
-    assert [line[:3] for line in lines(out) if searched in line] == [[searched, "done", "100%"]]
+    assert [line[:3] for line in words(out) if searched in line] == [[searched, "done", "100%"]]
     assert f"{searched}: done" in run(target, "status", env={"RUNGWAY_EXPERIMENT": searched})[1]
     everything = json.loads(run(target, "status", "--all", "--output", "json", env={"RUNGWAY_EXPERIMENT": searched})[1])
     assert searched in [each["experiment"] for each in everything["experiments"]]
@@ -139,9 +116,9 @@ def test_best(target: str, searched: str) -> None:
 def test_trials_come_in_pages(target: str, searched: str) -> None:
     code, out, _ = run(target, "trials", searched, "-n", "5")
     assert code == 0
-    assert [line[0] for line in lines(out) if line and line[0].isdigit()] == ["0", "1", "2", "3", "4"]
+    assert [line[0] for line in words(out) if line and line[0].isdigit()] == ["0", "1", "2", "3", "4"]
     assert f"more: rungway trials {searched} --from 5 -n 5" in out
-    assert ["3", "failed:", "diverged"] in [line[:3] for line in lines(out)]
+    assert ["3", "failed:", "diverged"] in [line[:3] for line in words(out)]
     assert "Diverged: [bold]too fast" in run(target, "trials", searched, wide=True, env={"COLUMNS": "120"})[1]
     last = json.loads(run(target, "trials", searched, "--from", "10", "--output", "json")[1])
     assert [trial["trial"] for trial in last["trials"]] == [10, 11]

@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from rungway import Client, ClientConfig, Diverged
-from tests.e2e.test_cli import lines, run
-from tests.support.redis_server import redis_on_socket
+from tests.support.command_line import run, words
+from tests.support.redis_server import port_of, redis_on_socket
 from tests.support.service import services
 
 RUNGWAY = str(Path(sys.executable).parent / "rungway")
@@ -25,12 +24,6 @@ hyperparameters:
 searcher: {name: async_halving, metric: loss, max_trials: 9, max_length: {epochs: 9}, divisor: 3, num_rungs: 2}
 """
 OWN = {"rate": 0.125, "optimizer": {"momentum": 0.5, "name": "adam"}}
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[str]:
-    with redis_on_socket() as url, services(url) as (service,):
-        yield service.address
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +126,7 @@ def test_a_live_log_is_followed_line_by_line_until_interrupted(target: str, file
 
 def test_a_log_is_followed_across_a_restart_of_the_service(file: str) -> None:
     with redis_on_socket() as url, services(url) as (first,):
-        port = first.address.rpartition(":")[2]
+        port = port_of(first.address)
         assert run(first.address, "create", file, "--name", "moved")[0] == 0
         config = ClientConfig(target=first.address, experiment="moved", backoff_max=0.5)
         with Client(config=config) as client:
@@ -211,7 +204,7 @@ def test_a_search_begins_with_the_best_of_another(target: str, searched: str, fi
 
 def test_trials_are_listed_from_a_number_on(target: str, searched: str) -> None:
     out = run(target, "trials", searched, "--from", "3", "-n", "2")[1]
-    assert [line[0] for line in lines(out) if line and line[0].isdigit()] == ["3", "4"]
+    assert [line[0] for line in words(out) if line and line[0].isdigit()] == ["3", "4"]
     assert f"more: rungway trials {searched} --from 5 -n 2" in out
     with Client(target, experiment=searched) as client:
         assert [trial.trial for trial in client.list_trials(after=6)] == [6, 7, 8]

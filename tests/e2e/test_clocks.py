@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import grpc
 import pytest
 
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1 import search_service_pb2 as search_pb
 from tests.support.audited import check_all_sound
-from tests.support.calls import SECONDS, Calls, config, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service
-from tests.support.worker import Worker, start_worker
+from tests.support.worker import start_worker
 
 AHEAD, BEHIND = "+5h", "-3h"
 FAR = 3000.0
@@ -47,11 +46,6 @@ def shifted(library: Path, by: str) -> Iterator[None]:
         yield
 
 
-def end(worker: Worker) -> None:
-    worker.process.kill()
-    worker.process.wait()
-
-
 def start_server(stack: ExitStack, folder: Path, url: str) -> Service:
     folder.mkdir()
     server = Service(folder, ("--listen", "127.0.0.1:0", "--redis", url))
@@ -68,7 +62,7 @@ def test_a_search_with_clocks_that_are_hours_apart(library: Path, tmp_path: Path
             ahead = start_server(stack, tmp_path / "ahead", url)
         with shifted(library, BEHIND):
             behind = start_server(stack, tmp_path / "behind", url)
-        calls = Calls(stack.enter_context(grpc.insecure_channel(behind.address)))
+        calls = stack.enter_context(calls_to(behind.address))
         began = time.time()
         searcher = config(
             "adaptive_asha", max_trials=TRIALS, max_length={"epochs": 9}, divisor=3, lease_seconds=LEASE_SECONDS
@@ -79,7 +73,7 @@ def test_a_search_with_clocks_that_are_hours_apart(library: Path, tmp_path: Path
         for name, server, by in (("w0", ahead, BEHIND), ("w1", behind, AHEAD), ("w2", ahead, "+0h")):
             with shifted(library, by):
                 workers.append(start_worker(tmp_path / name, server.address, experiment, 0.02))
-            stack.callback(end, workers[-1])
+            stack.callback(workers[-1].kill)
         for worker in workers:
             assert worker.process.wait(60) == 0
             assert worker.events("done")
@@ -113,7 +107,7 @@ def test_a_lease_lapses_by_the_clock_of_redis_alone(library: Path, tmp_path: Pat
         url = stack.enter_context(redis_on_socket())
         with shifted(library, by):
             server = start_server(stack, tmp_path / "server", url)
-        calls = Calls(stack.enter_context(grpc.insecure_channel(server.address)))
+        calls = stack.enter_context(calls_to(server.address))
         calls.create(experiment, config("single", lease_seconds=LEASE_SECONDS))
         assert calls.assignment(experiment).lease.trial == 0
         granted = time.monotonic()

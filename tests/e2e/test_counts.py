@@ -5,13 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-import grpc
 import pytest
 
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1 import search_service_pb2 as search_pb
-from tests.support.calls import SECONDS, Calls, config, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
 
@@ -23,12 +22,8 @@ STATES = ("running", "paused", "queued", "completed", "stopped", "failed", "inva
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[Calls]:
-    with (
-        redis_on_socket() as url,
-        services(url) as (service,),
-        grpc.insecure_channel(service.address) as channel,
-    ):
-        yield Calls(channel)
+    with redis_on_socket() as url, services(url) as (service,), calls_to(service.address) as calls:
+        yield calls
 
 
 class Ledger:

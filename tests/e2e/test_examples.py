@@ -3,22 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rungway import Client
-from tests.support.redis_server import redis_on_socket
-from tests.support.service import services
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[str]:
-    with redis_on_socket() as url, services(url) as (service,):
-        yield service.address
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from tests.support import redis_topologies
 from tests.support.audited import assert_sound
-from tests.support.calls import SECONDS, Calls, config, refusal_of, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, refusal_of, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 from tests.support.service import Service, services
 from tests.support.snapshot import restore, snapshot
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker, start_worker
 
 TRIALS = 60
@@ -46,13 +47,6 @@ def told(workers: list[Worker]) -> list[float]:
     return sorted(event["time"] for worker in workers for event in worker.events("told"))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = BOUND_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_a_search_goes_on_after_its_primary_was_killed(
     topology: Topology, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -61,21 +55,21 @@ def test_a_search_goes_on_after_its_primary_was_killed(
     key = f"rungway:{{default/{experiment}}}:meta"
     with ExitStack() as stack:
         (service,) = stack.enter_context(services(topology.url))
-        calls = Calls(stack.enter_context(grpc.insecure_channel(service.address)))
+        calls = stack.enter_context(calls_to(service.address))
         calls.create(
             experiment,
             config("adaptive_asha", max_trials=TRIALS, max_length={"epochs": 9}, divisor=3, lease_seconds=5.0),
         )
         workers = [start_worker(tmp_path / str(n), service.address, experiment, 0.05) for n in range(3)]
         for worker in workers:
-            stack.callback(_end, worker)
+            stack.callback(worker.kill)
         workers[0].wait_for("told", 5)
 
         killed = time.time()
         old = topology.kill_primary(key)
         topology.wait_for_new_primary(old, key)
         replaced = time.time()
-        wait_until(lambda: told(workers)[-1] > replaced)
+        wait_until(lambda: told(workers)[-1] > replaced, BOUND_SECONDS)
         first = next(moment for moment in told(workers) if moment > replaced - 0.5 and moment > killed + 0.5)
         record_property("replaced_seconds", round(replaced - killed, 2))
         record_property("recovered_seconds", round(first - killed, 2))
@@ -97,7 +91,7 @@ def test_a_service_tells_that_redis_is_away_and_serves_again(topology: Topology)
         node.kill()
     with ExitStack() as stack:
         (service,) = stack.enter_context(services(topology.url, 1, "--redis-timeout", "2"))
-        calls = Calls(stack.enter_context(grpc.insecure_channel(service.address)))
+        calls = stack.enter_context(calls_to(service.address))
         _is_away(service, calls)
         for node in topology.nodes:
             node.launch()
@@ -115,7 +109,7 @@ def test_a_lease_that_a_failover_has_lost_is_answered_as_superseded() -> None:
     with ExitStack() as stack:
         url = stack.enter_context(redis_on_socket())
         (service,) = stack.enter_context(services(url))
-        calls = Calls(stack.enter_context(grpc.insecure_channel(service.address)))
+        calls = stack.enter_context(calls_to(service.address))
         redis = stack.enter_context(Redis.from_url(url))
         client = stack.enter_context(Client(service.address, experiment=experiment))
         calls.create(experiment, config(max_trials=4))
@@ -142,10 +136,5 @@ def _is_away(service: Service, calls: Calls) -> None:
     assert time.monotonic() - began < SECONDS
     assert refusal_of(refused.value).reason == "STORE_UNAVAILABLE"
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
-    wait_until(lambda: health(service) == "NOT_SERVING")
+    wait_until(lambda: health(service) == "NOT_SERVING", BOUND_SECONDS)
     assert health(service, "liveness") == "SERVING"
-
-
-def _end(worker: Worker) -> None:
-    worker.process.kill()
-    worker.process.wait()

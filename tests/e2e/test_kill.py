@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import grpc
-import pytest
 from redis import Redis
 
 from rungway import Client
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
-from tests.support.audited import check_all_sound
-from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
-from tests.support.redis_server import redis_on_socket
-from tests.support.service import Service, services
+from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, unique_name
+from tests.support.service import services
 from tests.support.snapshot import differences, snapshot
 from tests.support.worker import Worker, start_worker
 
@@ -28,31 +24,13 @@ BOUND_SECONDS = 4.0
 FOREVER = 3600.0
 
 
-@pytest.fixture
-def redis_url() -> Iterator[str]:
-    with redis_on_socket() as url:
-        yield url
-        check_all_sound(url)
-
-
-@contextmanager
-def calls_to(service: Service) -> Iterator[Calls]:
-    with grpc.insecure_channel(service.address) as channel:
-        yield Calls(channel)
-
-
 @contextmanager
 def workers(stack: ExitStack, count: int, folder: Path, target: str, experiment: str) -> Iterator[list[Worker]]:
     """So many workers, killed at the end."""
     running = [start_worker(folder / f"worker {number}", target, experiment, 0.02) for number in range(count)]
     for worker in running:
-        stack.callback(end, worker)
+        stack.callback(worker.kill)
     yield running
-
-
-def end(worker: Worker) -> None:
-    worker.process.kill()
-    worker.process.wait()
 
 
 def told(*workers: Worker) -> Counter[tuple[int, int, float]]:
@@ -78,7 +56,7 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
     experiment, trials = unique_name("kill"), 40
     with ExitStack() as stack:
         doomed, survivor = stack.enter_context(services(redis_url, 2))
-        calls = stack.enter_context(calls_to(survivor))
+        calls = stack.enter_context(calls_to(survivor.address))
         calls.create(
             experiment,
             config(
@@ -87,7 +65,7 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
         )
         target = f"ipv4:{doomed.address},{survivor.address}"
         victim = start_worker(tmp_path / "victim", target, experiment, 0.01, 1, FOREVER)
-        stack.callback(end, victim)
+        stack.callback(victim.kill)
         hanging = victim.wait_for("hanging")
         others = stack.enter_context(workers(stack, 3, tmp_path, target, experiment))
         time.sleep(LEASE_SECONDS * 1.5)  # its lease is renewed in the background as long as it lives
@@ -125,7 +103,7 @@ def test_servers_killed_one_after_the_other_lose_nothing(redis_url: str, tmp_pat
     experiment, trials = unique_name("chain"), 60
     with ExitStack() as stack:
         servers = stack.enter_context(services(redis_url, 3))
-        calls = stack.enter_context(calls_to(servers[-1]))
+        calls = stack.enter_context(calls_to(servers[-1].address))
         calls.create(experiment, config("adaptive_asha", max_trials=trials, max_length={"epochs": 9}, divisor=3))
         target = f"ipv4:{','.join(server.address for server in servers)}"
         running = stack.enter_context(workers(stack, 3, tmp_path, target, experiment))
@@ -142,11 +120,11 @@ def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(redis_url
     experiment = unique_name("stopped")
     with ExitStack() as stack:
         (service,) = stack.enter_context(services(redis_url))
-        calls = stack.enter_context(calls_to(service))
+        calls = stack.enter_context(calls_to(service.address))
         redis = stack.enter_context(Redis.from_url(redis_url))
         calls.create(experiment, config("single", max_length={"epochs": 3}, lease_seconds=1.0))
         sleeper = start_worker(tmp_path / "sleeper", service.address, experiment, 0.0, 1, 2.0)
-        stack.callback(end, sleeper)
+        stack.callback(sleeper.kill)
         sleeper.wait_for("hanging")
         sleeper.process.send_signal(signal.SIGSTOP)
         time.sleep(1.2)
@@ -166,7 +144,7 @@ def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(redis_url
 
 def test_a_late_tell_while_another_holds_the_trial_changes_nothing(redis_url: str) -> None:
     experiment = unique_name("late")
-    with services(redis_url) as (service,), calls_to(service) as calls, Redis.from_url(redis_url) as redis:
+    with services(redis_url) as (service,), calls_to(service.address) as calls, Redis.from_url(redis_url) as redis:
         calls.create(experiment, config("single", max_length={"epochs": 3}, lease_seconds=0.2))
         old = calls.assignment(experiment)
         time.sleep(0.3)
@@ -182,7 +160,7 @@ def test_a_late_tell_while_another_holds_the_trial_changes_nothing(redis_url: st
 
 def test_a_trial_whose_workers_all_die_ends_after_its_restarts(redis_url: str) -> None:
     experiment, lease = unique_name("poison"), 0.3
-    with services(redis_url) as (service,), calls_to(service) as calls:
+    with services(redis_url) as (service,), calls_to(service.address) as calls:
         calls.create(experiment, config("single", lease_seconds=lease, max_restarts=2))
         for restarts in range(3):
             asked = time.monotonic()
@@ -199,17 +177,17 @@ def test_a_trial_whose_workers_all_die_ends_after_its_restarts(redis_url: str) -
 
 def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
     experiment, ask_id, tell_id = unique_name("between"), new_id(), new_id()
-    with services(redis_url) as (first,), calls_to(first) as calls:
+    with services(redis_url) as (first,), calls_to(first.address) as calls:
         calls.create(experiment, config(max_trials=2))
         asked = calls.ask(experiment, request_id=ask_id)
         first.kill()
-        with services(redis_url) as (second,), calls_to(second) as calls_again:
+        with services(redis_url) as (second,), calls_to(second.address) as calls_again:
             assert calls_again.ask(experiment, request_id=ask_id) == asked
             lease = asked.assignments[0].lease
             verdict = calls_again.tell(experiment, lease, (1, 0.5), request_id=tell_id)
             assert verdict.decision == trial_pb2.DECISION_STOP
             second.kill()
-            with services(redis_url) as (third,), calls_to(third) as calls_at_last:
+            with services(redis_url) as (third,), calls_to(third.address) as calls_at_last:
                 assert calls_at_last.tell(experiment, lease, (1, 0.5), request_id=tell_id) == verdict
                 assert calls_at_last.ask(experiment, request_id=ask_id) == asked
                 assert [report.metric for report in calls_at_last.trial(experiment, 0).curve] == [0.5]
@@ -217,7 +195,7 @@ def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
 
 def test_a_loop_that_gives_every_trial_back_comes_to_an_end(redis_url: str) -> None:
     experiment, rounds = unique_name("breaks"), 0
-    with services(redis_url) as (service,), calls_to(service) as calls:
+    with services(redis_url) as (service,), calls_to(service.address) as calls:
         calls.create(experiment, config("single", max_restarts=2))
         with Client(service.address, experiment=experiment) as client:
             for trial in client.trials():

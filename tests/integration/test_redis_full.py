@@ -11,7 +11,7 @@ from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1 import trial_pb2
 from rungway.values import to_map
 from tests.support.audited import check_all_sound
-from tests.support.calls import SECONDS, Calls, config, new_id, refusal_of, tell_request, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, tell_request, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
 from tests.support.snapshot import differences, snapshot
@@ -28,8 +28,8 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def calls(redis_url: str) -> Iterator[Calls]:
-    with services(redis_url) as (service,), grpc.insecure_channel(service.address) as channel:
-        yield Calls(channel)
+    with services(redis_url) as (service,), calls_to(service.address) as calls:
+        yield calls
 
 
 @pytest.fixture

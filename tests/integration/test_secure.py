@@ -21,6 +21,7 @@ from rungway_server.service.access import REVOKED_WITHIN_SECONDS
 from tests.support.calls import config, unique_name
 from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
 from tests.support.service import Service, services
+from tests.support.waiting import wait_until
 
 
 class Files:
@@ -191,9 +192,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(url: str, tmp_path: P
         renewed.private_key_pem.write_to_path(files.key)  # and not yet the certificate: the pair does not fit
         assert served() == first
         write(renewed, files.cert, files.key)
-        deadline = time.monotonic() + 10
-        while served() != renewed.cert_chain_pems[0].bytes().decode().strip():
-            assert time.monotonic() < deadline
+        wait_until(lambda: served() == renewed.cert_chain_pems[0].bytes().decode().strip())
         assert running.lines("certificate_not_renewed")
         assert running.lines("certificate_renewed")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection import connect
-from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
+from tests.support.redis_server import free_port, port_of, redis_on_port, redis_on_socket
+from tests.support.waiting import wait_until
 
 _SECONDS = 40.0  # a busy machine starts slowly
 
@@ -95,13 +96,6 @@ def service(*flags: str, **variables: str) -> Iterator[Service]:
         with running.process:  # closes its pipes
             running.process.kill()
             running.ended()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = _SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
 
 
 def test_the_embedded_store_serves_drains_and_keeps_its_data(tmp_path: Path) -> None:
@@ -277,7 +271,7 @@ def test_healthcheck_command() -> None:
     with redis_on_socket() as url, service("--redis", url) as running:
         found = check("--target", running.address)
         assert (found.returncode, found.stdout) == (0, f"{running.address}: SERVING\n")
-        port = running.address.rpartition(":")[2]
+        port = port_of(running.address)
         assert check(RUNGWAY_LISTEN=f"0.0.0.0:{port}").returncode == 0
         unknown = check("--target", running.address, "--service", "nobody")
         assert (unknown.returncode, "NOT_FOUND" in unknown.stderr) == (1, True)

@@ -14,7 +14,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
 from tests.support.network import Link, link_to
-from tests.support.redis_server import redis_on_port
+from tests.support.redis_server import port_of, redis_on_port
 from tests.support.searches import plan, say, stored, take
 from tests.support.snapshot import restore, snapshot
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 @pytest.fixture
 def link(redis_tcp: str) -> Iterator[Link]:
     """Between the store and Redis."""
-    with link_to(int(redis_tcp.rpartition(":")[2])) as link:
+    with link_to(port_of(redis_tcp)) as link:
         yield link
 
 

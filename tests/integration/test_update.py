@@ -15,7 +15,7 @@ from tests.integration.lives import create, halving, own, report, run_out, state
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
 from tests.support.calls import config, unique_name
-from tests.support.searches import take
+from tests.support.searches import started, take
 
 ADAPTIVE = config(
     "adaptive_asha", max_trials=20, max_length={"epochs": 9}, divisor=3, mode="conservative", max_concurrent_trials=0
@@ -24,10 +24,6 @@ ADAPTIVE = config(
 
 async def update(store: RedisStore, ref: ExperimentRef, trials: int | None = None, cap: int | None = None) -> None:
     await ExperimentUseCases(store).update(ref, Change(trials, cap))
-
-
-async def started(store: RedisStore, ref: ExperimentRef) -> int:
-    return sum((await store.tally(ref)).started)
 
 
 @pytest.mark.parametrize("document", [config(max_trials=20), halving(20), ADAPTIVE], ids=["random", "asha", "adaptive"])

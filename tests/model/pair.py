@@ -12,6 +12,7 @@ from rungway_server.domain.decisions import (
     LeaseStatus,
     Outcome,
     Release,
+    Report,
     Result,
     Tally,
     TellAnswer,
@@ -41,6 +42,12 @@ class Engine(Protocol):
     def tally(self) -> Tally: ...
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]: ...
     def best(self, count: int) -> list[TrialView]: ...
+
+
+def tell(engine: Engine, lease: Lease, length: int, metric: float) -> Verdict:
+    """Tell one result, at the beginning of time."""
+    [verdict] = engine.tell("", [Result(lease, [Report(length, metric)])], now_ms=0).verdicts
+    return verdict
 
 
 class Differs(AssertionError):

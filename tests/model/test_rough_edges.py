@@ -3,11 +3,11 @@
 import pytest
 
 from rungway_server.domain.config import parse
-from rungway_server.domain.decisions import AskStatus, Decision, Lease, Outcome, Report, Result, Verdict
+from rungway_server.domain.decisions import AskStatus, Decision, Lease, Outcome
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.progress import progress
 from rungway_server.domain.searchers import make_plan
-from tests.model.pair import Engine
+from tests.model.pair import Engine, tell
 from tests.model.play import MakeEngine, document_of, search_of
 from tests.reference.tables import Case, cases
 
@@ -27,11 +27,6 @@ def engine_of(case: Case, make_engine: MakeEngine) -> Engine:
 def ask(engine: Engine, count: int) -> list[Lease]:
     given = [engine.ask("", 1, "worker", now_ms=0) for _ in range(count)]
     return [assignment.lease for answer in given for assignment in answer.assignments]
-
-
-def tell(engine: Engine, lease: Lease, length: int, metric: float) -> Verdict:
-    [verdict] = engine.tell("", [Result(lease, [Report(length, metric)])], now_ms=0).verdicts
-    return verdict
 
 
 def refusal(case: Case) -> dict[str, str]:

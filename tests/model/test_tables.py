@@ -6,9 +6,9 @@ from collections import Counter, deque
 import pytest
 from _pytest.mark import ParameterSet
 
-from rungway_server.domain.decisions import Decision, Lease, Report, Result, Verdict
+from rungway_server.domain.decisions import Decision
 from rungway_server.domain.ranking import metric_of, sort_key
-from tests.model.pair import Engine
+from tests.model.pair import tell
 from tests.model.plans import STOP, async_plan
 from tests.model.play import (
     MakeEngine,
@@ -116,18 +116,13 @@ def play_in_turn(player: Player) -> list[tuple[int, int, str]]:
 # The smallest building blocks of the stopping rule.
 
 
-def tell_one(engine: Engine, lease: Lease, length: int, metric: float) -> Verdict:
-    [verdict] = engine.tell("", [Result(lease, [Report(length, metric)])], now_ms=0).verdicts
-    return verdict
-
-
 @pytest.mark.parametrize("case", cases("asha_stopping_units.json", kind="insert"))
 def test_insert_position(case: Case, make_engine: MakeEngine) -> None:
     metrics = [*case["existing"], case["metric"]]
     plan = async_plan(1, 2, trials=len(metrics), form=STOP)
     engine = make_engine(config_of(plan), plan)
     leases = [given.lease for given in engine.ask("", len(metrics), "worker", now_ms=0).assignments]
-    verdicts = [tell_one(engine, lease, 1, metric) for lease, metric in zip(leases, metrics, strict=True)]
+    verdicts = [tell(engine, lease, 1, metric) for lease, metric in zip(leases, metrics, strict=True)]
     assert verdicts[-1].explanation.rank == case["expect_index"]
     assert verdicts[-1].explanation.rung_size == len(case["expect_after"])
     assert [trial.best_metric for trial in engine.best(len(metrics))] == case["expect_after"]
@@ -142,9 +137,9 @@ def test_one_decision(case: Case, make_engine: MakeEngine) -> None:
     leases = dict(zip(trials, [assignment.lease for assignment in given], strict=True))
     for length, board in zip(case["rungs"], case["boards_before"], strict=True):
         for trial, metric in board:
-            tell_one(engine, leases[trial], length, metric)
+            tell(engine, leases[trial], length, metric)
     report = case["report"]
-    verdict = tell_one(engine, leases[report["trial"]], report["time"], report["metric"])
+    verdict = tell(engine, leases[report["trial"]], report["time"], report["metric"])
     assert (verdict.decision is Decision.STOP) == case["expect_stop"]
     assert [list(sizes) for sizes in engine.tally().rung_results] == [[len(board) for board in case["expect_boards"]]]
     levels = {str(trial): engine.trials([lease.trial])[0].rung for trial, lease in leases.items()}

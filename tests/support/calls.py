@@ -2,7 +2,8 @@
 
 import itertools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -99,6 +100,13 @@ class Calls:
         """GetTrial."""
         request = experiment_pb.GetTrialRequest(experiment=experiment, trial=number)
         return self.experiments.GetTrial(request, timeout=SECONDS).trial
+
+
+@contextmanager
+def calls_to(address: str) -> Iterator[Calls]:
+    """The calls of the service at this address, on a channel of their own."""
+    with grpc.insecure_channel(address) as channel:
+        yield Calls(channel)
 
 
 def tell_request(

@@ -56,6 +56,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def port_of(address: str) -> int:
+    """The port that ends an address or a URL."""
+    return int(address.rpartition(":")[2])
+
+
 @contextmanager
 def _running(arguments: list[str], url: str) -> Iterator[str]:
     command = [find_redis_server(), "--save", "", "--appendonly", "no", "--loglevel", "warning", *arguments]

@@ -63,3 +63,8 @@ async def say(store: Store, ref: ExperimentRef, lease: Lease, length: int, metri
     """Tell one result; what was decided, and why."""
     answer = await store.tell(ref, "", [Result(lease, [Report(length, metric)], f"at {length}")])
     return answer.verdicts[0].decision, answer.verdicts[0].explanation.reason
+
+
+async def started(store: Store, ref: ExperimentRef) -> int:
+    """Trials started so far."""
+    return sum((await store.tally(ref)).started)

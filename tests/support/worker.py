@@ -35,6 +35,11 @@ class Worker:
         events: list[dict[str, Any]] = [json.loads(line) for line in lines if line.endswith("\n")]
         return [event for event in events if event["event"] == kind]
 
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
     def wait_for(self, kind: str, count: int = 1, seconds: float = 30) -> dict[str, Any]:
         """The count-th event of a kind."""
         deadline = time.monotonic() + seconds

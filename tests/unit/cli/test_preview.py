@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rungway_server.cli.app import app
+from tests.support.command_line import words
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DETERMINED = str(EXAMPLES / "determined_experiment.yaml")
@@ -17,16 +18,11 @@ def run(*arguments: str, **options: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def rows(table: str) -> list[list[str]]:
-    """The cells of every line, as words."""
-    return [line.split() for line in table.splitlines()]
-
-
 def test_a_determined_configuration_of_500_trials() -> None:
     code, out, _ = run(DETERMINED)
     assert code == 0
     assert "adaptive_asha: 500 trials in 3 brackets, up to 1,024 epochs each" in out
-    lines = rows(out)
+    lines = words(out)
     assert ["trials", "354", "110", "36", "500"] in lines
     assert ["4", "266", "266"] in lines
     assert ["64", "17", "21", "27", "65"] in lines
@@ -137,7 +133,7 @@ def test_a_population_counts_its_clones(tmp_path: Path) -> None:
     code, out, _ = run("-", "--workers", "20", "--seconds-per-unit", "60", input=PBT)
     assert code == 0
     assert "pbt: 36 trials, 16 of them clones, up to 20 epochs each" in out
-    lines = rows(out)
+    lines = words(out)
     assert [line for line in lines if len(line) == 2 and line[0] in {"4", "8", "12", "16", "20"}] == [
         ["4", "4"],
         ["8", "4"],

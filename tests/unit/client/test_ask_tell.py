@@ -18,6 +18,7 @@ import rungway
 from rungway import Client, Decision, Outcome, Reason, Report, Result
 from rungway.v1 import search_service_pb2, trial_pb2
 from rungway.values import to_map
+from tests.support.waiting import wait_until
 from tests.unit.client.scripted import (
     DONE,
     Abort,
@@ -340,10 +341,7 @@ def test_threads_share_a_client_and_keep_their_own_trials(
 def test_the_lease_of_a_held_assignment_is_renewed(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
     got = client.ask()
-    deadline = time.monotonic() + 3
-    while len(server.requests("Heartbeat")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(server.requests("Heartbeat")) >= 3
+    wait_until(lambda: len(server.requests("Heartbeat")) >= 3)
     assert [lease.trial for lease in server.requests("Heartbeat")[0].leases] == [0]
     del got
     gc.collect()

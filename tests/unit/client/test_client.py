@@ -3,7 +3,6 @@
 import inspect
 import re
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import rungway
 from rungway import AsyncClient, Client, ClientConfig, _rpcs
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2, value_pb2
 from rungway.values import to_map
+from tests.support.waiting import wait_until
 from tests.unit.client.scripted import SERVICES, Abort, ScriptedServer, lost
 
 METHOD_OF = {"PreviewSearch": "preview", "BestTrials": "best"}
@@ -262,8 +262,7 @@ def test_closing_breaks_off_a_wait(server: ScriptedServer, connect: Callable[...
 
     thread = threading.Thread(target=ask)
     thread.start()
-    while not server.requests("Ask"):
-        time.sleep(0.005)
+    wait_until(lambda: server.requests("Ask"))
     client.close()
     thread.join(2)
     assert [type(error) for error in raised] == [rungway.FailedPrecondition]

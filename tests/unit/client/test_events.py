@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 import rungway
 from rungway import AsyncClient, Client, ClientConfig, Event, Reason
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
+from tests.support.waiting import wait_until
 from tests.unit.client.scripted import Abort, ScriptedServer, Stream
 
 AWAY = Abort(grpc.StatusCode.UNAVAILABLE)
@@ -158,8 +159,7 @@ def test_closing_ends_a_wait_for_events(server: ScriptedServer, connect: Callabl
 
     thread = threading.Thread(target=follow)
     thread.start()
-    while not server.requests("WatchEvents"):
-        time.sleep(0.005)
+    wait_until(lambda: server.requests("WatchEvents"))
     client.close()
     thread.join(5)
     held.set()

@@ -13,6 +13,7 @@ import pytest
 import rungway
 from rungway import Client, Decision
 from rungway.v1 import search_service_pb2, trial_pb2
+from tests.support.waiting import wait_until
 from tests.unit.client.scripted import (
     DONE,
     Abort,
@@ -26,15 +27,8 @@ from tests.unit.client.scripted import (
 )
 
 
-def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
-
-
 def wait_for_stop(trial: rungway.TrialRun) -> None:
-    until(lambda: trial.should_stop)
+    wait_until(lambda: trial.should_stop)
 
 
 def lengths_told(ladder: Ladder) -> list[int]:
@@ -128,9 +122,9 @@ def test_reports_held_back_for_long_are_told(
     server.on("Ask", assigned(assignment(0)))
     with connect(report_interval=0.05).trial() as trial:
         trial.report(1, 1.0)
-        until(lambda: lengths_told(ladder) == [1])
+        wait_until(lambda: lengths_told(ladder) == [1])
         trial.report(2, 1.0)
-        until(lambda: lengths_told(ladder) == [1, 2])
+        wait_until(lambda: lengths_told(ladder) == [1, 2])
         trial.report(3, 1.0)
         trial.report(9, 1.0)
     assert lengths_told(ladder) == [1, 2, 3, 9]
@@ -189,7 +183,7 @@ def test_leases_are_renewed_together_at_a_third_of_their_time(server: ScriptedSe
     server.on("Ask", *(assigned(each) for each in messages))
     with client.trial(), client.trial():
         begin = time.monotonic()
-        until(lambda: len(server.requests("Heartbeat")) >= 4)
+        wait_until(lambda: len(server.requests("Heartbeat")) >= 4)
         taken = time.monotonic() - begin
     assert 0.25 < taken < 5
     assert {len(request.leases) for request in server.requests("Heartbeat")} == {2}
@@ -335,7 +329,7 @@ def test_a_loop_without_with_that_is_left_counts_as_a_failure(server: ScriptedSe
 
     with pytest.raises(ValueError, match="boom"):
         work()
-    until(lambda: server.requests("Fail"))
+    wait_until(lambda: server.requests("Fail"))
     assert server.requests("Fail")[0].outcome == trial_pb2.OUTCOME_TRANSIENT
 
 
@@ -381,7 +375,7 @@ def test_what_was_refused_in_the_background_is_raised_by_the_next_report(
     server.on("Tell", Abort(grpc.StatusCode.NOT_FOUND, "there is no experiment 'digits'"))
     with connect(report_interval=0.02).trial() as trial:
         trial.report(1, 0.5)
-        until(lambda: server.requests("Tell"))
+        wait_until(lambda: server.requests("Tell"))
         time.sleep(0.05)
         with pytest.raises(rungway.NotFound, match="digits"):
             trial.report(2, 0.5)
@@ -393,7 +387,7 @@ def test_nothing_is_renewed_after_the_last_trial(server: ScriptedServer, client:
         with trial:
             trial.report(3, 0.5)
             trial.report(9, 0.5)
-    until(lambda: not any(thread.name == "rungway-leases" for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name == "rungway-leases" for thread in threading.enumerate()))
     assert len(server.requests("Heartbeat")) <= 1
 
 
@@ -448,7 +442,7 @@ def test_many_calls_in_one_outage_say_so_once(
         server.on("Heartbeat", *[Abort(grpc.StatusCode.UNAVAILABLE)] * 20, heartbeat(trial_pb2.DECISION_CONTINUE))
         server.on("Tell", *[Abort(grpc.StatusCode.UNAVAILABLE)] * 20, ladder.tell)
         trial.report(3, 0.5)
-        until(lambda: len(server.requests("Heartbeat")) > 20)
+        wait_until(lambda: len(server.requests("Heartbeat")) > 20)
     outage = [record.message.partition(" ")[2] for record in caplog.records if record.levelno >= logging.WARNING]
     assert [text.split(" to ")[0].split(" after ")[0] for text in outage[:2]] == ["gives no answer", "answers again"]
     assert (

@@ -6,10 +6,9 @@ import pytest
 
 from rungway_server.domain.conditions import MAX_CHAIN
 from rungway_server.domain.config import parse, to_document
-from rungway_server.domain.errors import Violation
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.space import Condition, Space
-from rungway_server.domain.space_reader import read_space
+from tests.unit.domain.documents import read
 
 UNIT = {"type": "double", "minval": 0, "maxval": 1}
 SPACE: dict[str, Any] = {
@@ -23,11 +22,6 @@ SPACE: dict[str, Any] = {
     "layers": {"type": "int", "minval": 1, "maxval": 3},
     "lr": UNIT,
 }
-
-
-def read(document: object) -> tuple[Space, list[Violation]]:
-    violations: list[Violation] = []
-    return read_space(document, "hyperparameters", violations), violations
 
 
 def parsed(space: dict[str, Any], **searcher: Any) -> Space:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import MAX_VIOLATIONS, parse
-from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.config import MAX_VIOLATIONS
+from rungway_server.domain.errors import Violation
+from tests.unit.domain.documents import violations_of
 
 RANDOM = {"name": "random", "metric": "loss", "max_trials": 5}
 ADAPTIVE = {"name": "adaptive_asha", "metric": "loss", "max_trials": 100, "max_length": {"epochs": 64}}
@@ -14,17 +15,11 @@ ASYNC = {"name": "async_halving", "metric": "loss", "max_trials": 9, "num_rungs"
 
 
 def fields(document: Any) -> list[str]:
-    return [violation.field for violation in violations(document)]
-
-
-def violations(document: Any) -> list[Violation]:
-    with pytest.raises(InvalidInput) as caught:
-        parse(document)
-    return list(caught.value.violations)
+    return [violation.field for violation in violations_of(document)]
 
 
 def test_retired_searchers_say_what_to_use() -> None:
-    (violation,) = violations({"searcher": {"name": "adaptive_simple", "metric": "loss", "max_trials": 3}})
+    (violation,) = violations_of({"searcher": {"name": "adaptive_simple", "metric": "loss", "max_trials": 3}})
     assert violation == Violation("searcher.name", "'adaptive_simple' is retired: use 'adaptive_asha'")
 
 
@@ -121,7 +116,7 @@ BAD: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("document", "expect"), BAD)
 def test_every_violation_is_found_with_its_path(document: Any, expect: list[str]) -> None:
-    found = violations(document)
+    found = violations_of(document)
     assert [violation.field for violation in found] == expect
     assert all(0 < len(violation.description) < 500 for violation in found)
 
@@ -136,6 +131,6 @@ def test_a_searcher_that_is_no_mapping() -> None:
 
 
 def test_the_number_of_violations_listed_is_bounded() -> None:
-    found = violations({"searcher": RANDOM, "hyperparameters": {f"p{i}": {"type": "x"} for i in range(100)}})
+    found = violations_of({"searcher": RANDOM, "hyperparameters": {f"p{i}": {"type": "x"} for i in range(100)}})
     assert len(found) == MAX_VIOLATIONS + 1
     assert found[-1] == Violation("config", f"{100 - MAX_VIOLATIONS} more violations are not listed")

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.configuration import ABSENT
-from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.errors import Violation
 from rungway_server.domain.expressions import MAX_DEPTH, MAX_TEXT, ExpressionError
 from rungway_server.domain.expressions import parse as parse_expression
 from rungway_server.domain.sampling import feasible_share, propose
 from rungway_server.domain.searchers import make_plan
 from rungway_server.domain.space import Categorical, Double, Int, Parameter
 from rungway_server.domain.terms import Kind, Mismatch, Term, parameter
+from tests.unit.domain.documents import violations_of
 
 NODES: dict[str, Parameter] = {
     "a": Int(0, 100),
@@ -192,12 +193,6 @@ def document(space: dict[str, Any], *constraints: object, **searcher: object) ->
     return {"hyperparameters": space, "constraints": list(constraints), "searcher": section}
 
 
-def refused(document: dict[str, Any]) -> list[Violation]:
-    with pytest.raises(InvalidInput) as caught:
-        parse(document)
-    return list(caught.value.violations)
-
-
 @pytest.mark.parametrize("sampler", ["random", "sobol"])
 def test_every_configuration_meets_the_constraints(sampler: str) -> None:
     space = {
@@ -255,10 +250,10 @@ def test_the_share_of_few_points_is_exact() -> None:
 
 
 def test_a_space_that_is_nearly_empty_is_refused() -> None:
-    (violation,) = refused(document({"a": UNIT, "b": UNIT}, "a + b < 0.01"))
+    (violation,) = violations_of(document({"a": UNIT, "b": UNIT}, "a + b < 0.01"))
     assert violation == Violation("constraints", "0.0000% of all configurations meet them, wanted at least 0.1%")
     few = {name: {"type": "int", "minval": 1, "maxval": 100} for name in "ab"}
-    (violation,) = refused(document(few, "a * b > 10000"))
+    (violation,) = violations_of(document(few, "a * b > 10000"))
     assert violation.description == "0.0000% of all configurations meet them, wanted at least one"
     config, _ = parse(document(few, "a * b == 10000"))  # 0.01 %, but counted, not drawn
     assert propose(config.space, 1, 5) == {"a": 100, "b": 100}
@@ -282,11 +277,11 @@ def test_what_cannot_be_worked_out_is_not_met() -> None:
     ],
 )
 def test_violations(constraints: object, expect: list[str]) -> None:
-    found = refused({**document({"a": UNIT}), "constraints": constraints})
+    found = violations_of({**document({"a": UNIT}), "constraints": constraints})
     assert [violation.field for violation in found] == expect
     assert all(len(violation.description) < 300 for violation in found)
 
 
 def test_names_with_dots_in_them_are_refused_when_they_are_not_clear() -> None:
-    (violation,) = refused(document({"a": {"b": UNIT}, "a.b": UNIT}, "a.b < 1"))
+    (violation,) = violations_of(document({"a": {"b": UNIT}, "a.b": UNIT}, "a.b < 1"))
     assert violation.field == "constraints[0]"

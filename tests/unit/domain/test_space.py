@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.errors import Violation
 from rungway_server.domain.json_values import MAX_DEPTH
 from rungway_server.domain.space import (
     Categorical,
@@ -22,13 +21,9 @@ from rungway_server.domain.space import (
     Space,
     space_document,
 )
-from rungway_server.domain.space_reader import MAX_PARAMETERS, read_space
+from rungway_server.domain.space_reader import MAX_PARAMETERS
 from tests.reference.tables import Case, cases
-
-
-def read(document: object) -> tuple[Space, list[Violation]]:
-    violations: list[Violation] = []
-    return read_space(document, "hyperparameters", violations), violations
+from tests.unit.domain.documents import read
 
 
 def good(document: object) -> Space:

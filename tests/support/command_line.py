@@ -1,0 +1,23 @@
+"""The command line, called in this process."""
+
+from typing import Any
+
+from typer.testing import CliRunner
+
+from rungway_server.cli.app import app
+
+
+def run(target: str, *arguments: str, wide: bool = False, **options: Any) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command for the service at `target`; `wide`: lines may exceed 80 characters."""
+    environment = {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": None} | options.pop("env", {})
+    result = CliRunner().invoke(app, arguments, env=environment, **options)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    for line in result.stdout.splitlines():
+        assert len(line) <= 80 or wide or "--output" in arguments
+    return result.exit_code, result.stdout, result.stderr
+
+
+def words(table: str) -> list[list[str]]:
+    """The words of every line."""
+    return [line.split() for line in table.splitlines()]
