@@ -186,10 +186,6 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
 
-    def masked(self) -> dict[str, str]:
-        """Every setting as text, secrets hidden: for the log."""
-        return {name: str(value) for name, value in self}
-
 
 def _explain(error: ValidationError) -> str:
     """One line per wrong setting, without the value of a secret one."""

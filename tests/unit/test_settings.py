@@ -88,7 +88,7 @@ def test_a_password_is_never_shown(url: str) -> None:
         Settings.load(redis_url=url)
     assert "hunter2" not in str(refused.value)
     settings = Settings.load(redis_url="redis://:hunter2@host:6379")
-    assert "hunter2" not in f"{settings!r} {settings} {settings.masked()}"
+    assert "hunter2" not in f"{settings!r} {settings}"
 
 
 def test_every_setting_is_described() -> None:
