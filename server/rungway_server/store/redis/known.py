@@ -125,13 +125,12 @@ class KnownExperiments:
     async def _read(self, ref: ExperimentRef) -> Known:
         meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
         values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *_STORED))
-        if values[0] is not None:
-            # Heals the listing: a server may have died between making the experiment and listing it.
-            with suppress(StoreFull):
-                await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
         if values[0] is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
+        # Heals the listing: a server may have died between making the experiment and listing it.
+        with suppress(StoreFull):
+            await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
         schema, uid, created, config, plan_json, notes = values
         check_schema(ref.experiment, int(schema))
         plan = plan_from_json(plan_json)
