@@ -1,8 +1,10 @@
 """Three times more calls than the service can carry: it must shed what is too much, serve the rest, and recover.
 
 Calls arrive at a fixed rate, whatever becomes of those before (open loop), and give up after a deadline. First the peak
-is found (closed loop); then half of it is offered, then `factor` times the peak, then half again. Goodput is what was
-answered in time. The service has recovered when a second's p99 is back within twice that of the quiet stretch before.
+is found (closed loop, with some and with as many calls under way as the open loop may have); then half of it is
+offered, then `factor` times the peak, then half again. Goodput is what was answered in time per second, until the last
+call was answered or given up: the service still works on what came last when no more is offered. It has recovered when
+a second's p99 is back within twice that of the quiet stretch before.
 """
 
 import argparse
@@ -14,13 +16,17 @@ from dataclasses import dataclass, field, replace
 
 from loadtests.experiment import create_experiment
 from loadtests.http2 import CallFailed, Connection
-from loadtests.meter import Meter, percentile
+from loadtests.meter import percentile
 from loadtests.processes import running_stack
-from loadtests.workloads import WORKLOADS, assignments, tell, tell_request
+from loadtests.workloads import assignments, tell, tell_request
 from rungway.v1 import trial_pb2
 
 _EXPERIMENT = "overload"
 _CONNECTIONS = 16
+_STREAMS = 100
+"""Calls that the service takes at once from one connection."""
+_IN_FLIGHT = (64, 256, _CONNECTIONS * _STREAMS)
+"""Calls under way at which the peak is looked for: the last is as many as there ever are."""
 _LEASES = 16_000
 """More than calls can be under way: each call reports on a lease of its own."""
 _DEADLINE = 5.0
@@ -33,7 +39,8 @@ _QUIET = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One stretch of the test. Rates are calls per second; latencies in ms, of the calls answered in time."""
+    """One stretch of the test. Rates are calls begun per second of the stretch, by their ends; latencies in ms, of
+    those answered in time; `of_peak`: goodput to peak."""
 
     name: str
     offered: float
@@ -65,25 +72,12 @@ async def measure(factor: float, seconds: float) -> list[Stretch]:
         connections = [await Connection.open(stack.service) for _ in range(_CONNECTIONS)]
         for connection in connections:
             exits.callback(connection.close)
-        peak = await _peak(connections, seconds)
-        load = _OpenLoad(connections, await assignments(connections[0], _EXPERIMENT, _LEASES), peak)
+        load = _Load(connections, await assignments(connections[0], _EXPERIMENT, _LEASES))
+        peak = await load.find_peak(seconds)
         before = await load.offer("before", peak * _QUIET, seconds)
         during = await load.offer("overload", peak * factor, seconds)
         after = await load.offer("after", peak * _QUIET, seconds)
         return [before, during, replace(after, recovery_seconds=load.recovery(2 * before.p99_ms))]
-
-
-async def _peak(connections: list[Connection], seconds: float) -> float:
-    meter = Meter(10**9)
-    slots = [await WORKLOADS["tell"](connections[i % _CONNECTIONS], _EXPERIMENT) for i in range(256)]
-    async with asyncio.TaskGroup() as group:
-        for run in slots:
-            group.create_task(run(meter))
-        await asyncio.sleep(seconds / 4)
-        start = time.perf_counter()
-        await meter.record(seconds)
-        took = time.perf_counter() - start
-    return meter.calls / took
 
 
 @dataclass(slots=True)
@@ -94,14 +88,30 @@ class _Seen:
     ends: Counter[str] = field(default_factory=Counter)
 
 
-class _OpenLoad:
-    """Tells at a fixed rate."""
+class _Load:
+    """Tells, in a closed and in an open loop."""
 
-    def __init__(self, connections: list[Connection], held: list[trial_pb2.Assignment], peak: float) -> None:
-        self._connections, self._peak = connections, peak
+    def __init__(self, connections: list[Connection], held: list[trial_pb2.Assignment]) -> None:
+        self._connections, self._peak = connections, 0.0
         self._idle = deque((each.lease, each.from_length) for each in held)
         self._seconds: list[_Seen] = []
         self._sent = 0
+
+    async def find_peak(self, seconds: float) -> float:
+        """The most calls per second that the service answered, of all numbers of calls under way."""
+        for in_flight in _IN_FLIGHT:
+            self._peak = max(self._peak, await self._closed_loop(in_flight, seconds / len(_IN_FLIGHT)))
+        return self._peak
+
+    async def _closed_loop(self, in_flight: int, seconds: float) -> float:
+        seen, start = _Seen(), time.perf_counter()
+
+        async def slot() -> None:
+            while time.perf_counter() - start < seconds:
+                await self._call(time.perf_counter(), seen)
+
+        await asyncio.gather(*(slot() for _ in range(in_flight)))
+        return len(seen.latencies) / (time.perf_counter() - start)
 
     async def offer(self, name: str, rate: float, seconds: float) -> Stretch:
         """Begin `rate` calls a second for so long, then wait for the last of them."""
@@ -118,6 +128,7 @@ class _OpenLoad:
             await asyncio.sleep(_TICK)
         if calls:
             await asyncio.wait(calls)
+        took = time.perf_counter() - start
         latencies = [latency for seen in self._seconds for latency in seen.latencies]
         ends = sum((seen.ends for seen in self._seconds), Counter[str]())
         return Stretch(
@@ -128,7 +139,7 @@ class _OpenLoad:
             late=ends["late"] / seconds,
             p50_ms=1e3 * percentile(latencies, 0.5),
             p99_ms=1e3 * percentile(latencies, 0.99),
-            of_peak=len(latencies) / seconds / self._peak,
+            of_peak=len(latencies) / took / self._peak,
         )
 
     def recovery(self, p99: float) -> float:
