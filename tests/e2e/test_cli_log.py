@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,15 +93,6 @@ def test_a_finished_log_is_read_to_its_end(target: str, searched: str) -> None:
     assert run(target, "watch", "absent")[0] == 1
 
 
-def interrupted(process: "subprocess.Popen[str]") -> str:
-    """What it says on stderr when Ctrl-C ends it; pressed again where one had no effect, which was seen once."""
-    for _ in range(6):
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=SECONDS / 6)[1]
-    raise AssertionError("Ctrl-C does not end it")
-
-
 def test_a_live_log_is_followed_line_by_line_until_interrupted(target: str, file: str) -> None:
     assert run(target, "create", file, "--name", "live")[0] == 0
     environment = os.environ | {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": "live"}
@@ -115,7 +105,8 @@ def test_a_live_log_is_followed_line_by_line_until_interrupted(target: str, file
         assert watching.stdout.readline().split()[1:] == ["search", "paused"]
         run(target, "resume", "live")
         assert watching.stdout.readline().split()[1:] == ["search", "running"]
-        err = interrupted(watching)
+        watching.send_signal(signal.SIGINT)
+        _, err = watching.communicate(timeout=SECONDS)
     finally:
         watching.kill()
         watching.communicate()

@@ -3,24 +3,32 @@ command line, other users of the host can read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from rungway import Client, ClientConfig, InvalidArgument
+from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
 from rungway_server.cli.options import Exit
 from rungway_server.cli.output import errors, fail
 
 ATTEMPT_SECONDS = 3.0
 TOTAL_SECONDS = 4.0
 
+_Client = TypeVar("_Client", Client, AsyncClient)
+
 
 @contextmanager
 def service(target: str, experiment: str = "") -> Iterator[Client]:
     """A client for one command; what goes wrong inside ends the command with one block of text and an exit code."""
+    client = make(Client, target, experiment)
+    with errors(target), client:
+        yield client
+
+
+def make(kind: type[_Client], target: str, experiment: str) -> _Client:
+    """A client of this kind. Settings of the environment that are wrong end the command."""
     try:
         config = ClientConfig(
             target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=TOTAL_SECONDS
         )
-        client = Client(config=config)
+        return kind(config=config)
     except InvalidArgument as error:
         raise fail(Exit.USAGE, str(error)) from None
-    with errors(target), client:
-        yield client

@@ -1,14 +1,28 @@
 """Commands that read the event log: explain, watch."""
 
+import asyncio
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from rich.console import Console
 
-from rungway import Event, Experiment, Trial
-from rungway_server.cli.connection import service
+from rungway import AsyncClient, Event, Experiment, Trial
+from rungway_server.cli.connection import make, service
 from rungway_server.cli.options import Output
-from rungway_server.cli.output import as_json, console, count, number, print_json, settings, table, text, unit_name
+from rungway_server.cli.output import (
+    as_json,
+    console,
+    count,
+    errors,
+    number,
+    print_json,
+    settings,
+    table,
+    text,
+    unit_name,
+)
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
@@ -26,16 +40,41 @@ def explain(experiment_id: str, trial_number: int, target: str, output: Output) 
 
 def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
     """Print the event log line by line as it grows, until the search is over."""
+    last = after
+
+    async def follow(client: AsyncClient) -> None:
+        nonlocal last
+        _cancel_on_interrupt()
+        async with client:
+            async for event in client.watch_events(after):
+                print(as_json(event) if output is Output.JSON else _line(event), flush=True)
+                last = event.event_id
+
+    client = make(AsyncClient, target, experiment_id)
     try:
-        with service(target, experiment_id) as client:
-            for event in client.watch_events(after):
-                line = as_json(event) if output is Output.JSON else _line(event)
-                print(line, flush=True)
-                after = event.event_id
-    except KeyboardInterrupt:
-        if after:
-            print(f"\nto go on from here: rungway watch {experiment_id} --after {after}", file=sys.stderr)
-        raise
+        with errors(target):
+            asyncio.run(follow(client))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        if last:
+            print(f"\nto go on from here: rungway watch {experiment_id} --after {last}", file=sys.stderr)
+        raise KeyboardInterrupt from None
+
+
+def _cancel_on_interrupt() -> None:
+    """Make the first Ctrl-C cancel this task, the next one interrupt as ever.
+
+    Raised wherever the program is, as it is without this, a KeyboardInterrupt now and then comes in the middle of gRPC
+    and is lost, or leaves one of its locks held for ever.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task
+
+    def cancel() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        task.cancel()
+
+    with suppress(NotImplementedError):  # on Windows asyncio itself cancels
+        loop.add_signal_handler(signal.SIGINT, cancel)
 
 
 def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
