@@ -1,7 +1,5 @@
 """The event log explains every decision, with the numbers it rested on."""
 
-from dataclasses import astuple
-
 from rungway_server.domain.decisions import (
     ExperimentState,
     Lease,
@@ -19,10 +17,7 @@ from tests.support.searches import plan, stored, take
 async def events(store: RedisStore, ref: ExperimentRef) -> list[list[object]]:
     """Every entry of the event log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
     found = await store.events(ref, "", 1000)
-    return [
-        [event.kind, event.trial, *astuple(event.explanation)[:7]] if event.explanation else [event.kind]
-        for event in found
-    ]
+    return [[event.kind, event.trial, *event.explanation[:7]] if event.explanation else [event.kind] for event in found]
 
 
 async def test_every_kind_of_decision_is_explained_in_the_event_log(store: RedisStore, ref: ExperimentRef) -> None:
@@ -84,6 +79,6 @@ async def test_verdicts_and_the_event_log_say_the_same(store: RedisStore, ref: E
     for number, assignment in enumerate(await take(store, ref, 9)):
         answer = await store.tell(ref, "", [Result(assignment.lease, [Report(1, (number * 5 % 9) / 10)])])
         why = answer.verdicts[0].explanation
-        told.append(list(astuple(why)[:7]))
+        told.append(list(why[:7]))
     logged = [event[2:] for event in await events(store, ref) if event[0] in {"pause", "continue"}]
     assert logged == told

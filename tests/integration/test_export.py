@@ -102,14 +102,14 @@ class Player:
             told = await self.store.tell(self.ref, "", [result])
             (verdict,), revision = told.verdicts, told.revision
             if verdict.next_decision_length:
-                after = replace(given, next_decision_length=verdict.next_decision_length)
+                after = given._replace(next_decision_length=verdict.next_decision_length)
                 self.held[given.lease.trial] = after
         self.said.append((given.lease.trial, plain(verdict), revision))
 
 
 def plain(value: Any) -> object:
     """Everything of a decision but when, and under which fencing number; NaN is NaN."""
-    return repr(replace(value, lease=Lease(value.lease.trial, 0), deadline_ms=0))
+    return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
 async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:

@@ -1,6 +1,6 @@
 """What the reference model keeps of a trial, and of the answers it gave."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from rungway_server.domain.decisions import Lease, Outcome, Report, TrialState, TrialView, Verdict
@@ -103,7 +103,7 @@ class VerdictMemory:
             return None
         if kept[1] != request:
             raise RequestIdReused(request_id)
-        return replace(kept[2])
+        return kept[2]
 
     def keep(self, request_id: str, trial: TrialRecord, request: object, verdict: Verdict) -> None:
         """Remember the verdict on this trial."""

@@ -6,7 +6,6 @@ started, which results may go up. Nothing is kept in step by hand.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 
 from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
@@ -280,7 +279,7 @@ def explain_work_in_line(search: Search, trial: TrialRecord) -> Explanation:
     if trial.fence >= 0 or trial.parent is None:
         return explain(Reason.REQUEUED, trial)
     standing = search.ladder(trial).clone_standing(trial.rung - 1, trial.parent.rank)
-    return replace(explain(Reason.CLONED, trial, standing), parent=trial.parent.number)
+    return explain(Reason.CLONED, trial, standing)._replace(parent=trial.parent.number)
 
 
 def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None) -> Explanation:

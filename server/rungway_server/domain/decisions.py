@@ -1,8 +1,12 @@
-"""What the engine answers, as plain values. The words are those the Lua scripts return."""
+"""What the engine is told and answers, as plain values. The words are those the Lua scripts return.
+
+Those that every call makes are named tuples: made, hashed and compared in a third of a frozen dataclass's time.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Decision(StrEnum):
@@ -79,16 +83,19 @@ class AskStatus(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to report on a trial; `fence` grows with every lease of the experiment."""
 
     trial: int
     fence: int
 
+    @property
+    def well_formed(self) -> bool:
+        """Whether an assignment can have these numbers; fences are positive, so a missing lease is none."""
+        return self.trial >= 0 and self.fence > 0
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+
+class Explanation(NamedTuple):
     """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0.
 
     `parent` is the trial that a clone was made from; the numbers of a clone are those of its parent's result, and the
@@ -105,8 +112,7 @@ class Explanation:
     parent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """One piece of work; lengths are absolute, `hparams` is the configuration as JSON text."""
 
     lease: Lease
@@ -122,8 +128,7 @@ class Assignment:
     explanation: Explanation
 
 
-@dataclass(frozen=True, slots=True)
-class AskAnswer:
+class AskAnswer(NamedTuple):
     """What an ask came to; `retry_after_ms` is set when waiting."""
 
     status: AskStatus
@@ -133,16 +138,14 @@ class AskAnswer:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One validation result at an absolute length."""
 
     length: int
     metric: float
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What one worker tells about one lease; an empty checkpoint means no new one."""
 
     lease: Lease
@@ -150,8 +153,7 @@ class Result:
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One trial given back."""
 
     lease: Lease
@@ -159,8 +161,7 @@ class Release:
     checkpoint_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to one result; the lengths and the deadline are 0 unless the decision is CONTINUE."""
 
     lease: Lease
@@ -171,16 +172,14 @@ class Verdict:
     deadline_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TellAnswer:
+class TellAnswer(NamedTuple):
     """One verdict per result, in the same order."""
 
     verdicts: Sequence[Verdict]
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseStatus:
+class LeaseStatus(NamedTuple):
     """How one lease stands after a heartbeat: CONTINUE, STOP or SUPERSEDED."""
 
     lease: Lease

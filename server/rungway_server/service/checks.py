@@ -21,8 +21,8 @@ def check_count(field: str, count: int, most: int, what: str = "") -> list[Viola
 
 
 def check_lease(field: str, lease: Lease) -> list[Violation]:
-    """A lease with numbers that an assignment can have; fences are positive, so a missing lease is none."""
-    if lease.trial >= 0 and lease.fence > 0:
+    """A lease with numbers that an assignment can have."""
+    if lease.well_formed:
         return []
     found = f"got trial {lease.trial} and fence {lease.fence}"
     return [Violation(field, f"{found}, wanted the lease of an assignment")]
@@ -32,7 +32,12 @@ def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str 
     """Between one and `most` leases, of different trials; `inside` is where in an item of `field` its lease stands."""
     if wrong := check_count(field, len(leases), most):
         return wrong
-    wrong = [violation for i, lease in enumerate(leases) for violation in check_lease(f"{field}[{i}]{inside}", lease)]
+    wrong = [
+        violation
+        for i, lease in enumerate(leases)
+        if not lease.well_formed  # names of fields are made for what is wrong alone
+        for violation in check_lease(f"{field}[{i}]{inside}", lease)
+    ]
     if len({lease.trial for lease in leases}) < len(leases):
         wrong.append(Violation(field, "the same trial comes more than once; wanted one entry per lease"))
     return wrong

@@ -4,9 +4,7 @@ Calls in work are counted by experiment. While less than half of the places are 
 experiment holds at most an equal share, counted as if one more experiment were there: a newcomer always gets in.
 """
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
 
 from rungway_server.domain.errors import Overloaded
 from rungway_server.service.port import ExperimentRef
@@ -19,21 +17,38 @@ class Places:
         """`most`: how many calls may be in work at once."""
         self._most = most
         self._taken = 0
-        self._by_experiment: Counter[ExperimentRef] = Counter()
+        self._by_experiment: defaultdict[ExperimentRef, int] = defaultdict(int)
 
-    @contextmanager
-    def place(self, ref: ExperimentRef) -> Iterator[None]:
-        """Hold a place inside the block. Raises Overloaded when there is none for this experiment."""
-        share = self._most // (len(self._by_experiment) + 1)
-        busy = 2 * self._taken >= self._most
-        if self._taken >= self._most or (busy and self._by_experiment[ref] >= share):
-            raise Overloaded
+    def place(self, ref: ExperimentRef) -> "_Place":
+        """Hold a place inside a `with` block. Entering it raises Overloaded when there is none for this experiment."""
+        return _Place(self, ref)
+
+    def take(self, ref: ExperimentRef) -> None:
+        """One more call is in work. Raises Overloaded."""
+        if 2 * self._taken >= self._most:
+            share = self._most // (len(self._by_experiment) + 1)
+            if self._taken >= self._most or self._by_experiment.get(ref, 0) >= share:
+                raise Overloaded
         self._taken += 1
         self._by_experiment[ref] += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
+
+    def give_back(self, ref: ExperimentRef) -> None:
+        """One call is done."""
+        self._taken -= 1
+        if self._by_experiment[ref] == 1:
+            del self._by_experiment[ref]
+        else:
             self._by_experiment[ref] -= 1
-            if not self._by_experiment[ref]:
-                del self._by_experiment[ref]
+
+
+class _Place:
+    __slots__ = ("_places", "_ref")
+
+    def __init__(self, places: Places, ref: ExperimentRef) -> None:
+        self._places, self._ref = places, ref
+
+    def __enter__(self) -> None:
+        self._places.take(self._ref)
+
+    def __exit__(self, *_: object) -> None:
+        self._places.give_back(self._ref)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import (
@@ -22,8 +22,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentRef:
+class ExperimentRef(NamedTuple):
     """Which experiment of which namespace."""
 
     namespace: str

@@ -10,6 +10,7 @@ from rungway_server.domain.decisions import (
     LeaseStatus,
     Outcome,
     Release,
+    Report,
     Result,
     TellAnswer,
     TrialView,
@@ -54,8 +55,9 @@ class SearchUseCases:
         """Take results and decide."""
         wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
         for i, result in enumerate(results):
-            wrong += _check_reports(f"results[{i}].reports", result)
-            wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
+            wrong += _check_reports(i, result.reports)
+            if result.checkpoint:
+                wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._places.place(ref):
             return await self._store.tell(ref, request_id, list(results))
@@ -95,14 +97,17 @@ def _refuse(wrong: list[Violation]) -> None:
         raise InvalidInput(wrong)
 
 
-def _check_reports(field: str, result: Result) -> list[Violation]:
-    reports = result.reports
+def _check_reports(i: int, reports: Sequence[Report]) -> list[Violation]:
+    """What is wrong with the reports of result `i`."""
+    if len(reports) == 1 and reports[0].length >= 1:
+        return []
+    field = f"results[{i}].reports"
     if wrong := check_count(field, len(reports), MOST_REPORTS, "reports"):
         return wrong
     if reports[0].length < 1:
         return [Violation(f"{field}[0].length", f"got {reports[0].length}, wanted at least 1")]
     return [
-        Violation(f"{field}[{i}].length", f"got {after.length}, wanted more than {before.length} (the report before)")
-        for i, (before, after) in enumerate(pairwise(reports), start=1)
+        Violation(f"{field}[{j}].length", f"got {after.length}, wanted more than {before.length} (the report before)")
+        for j, (before, after) in enumerate(pairwise(reports), start=1)
         if after.length <= before.length
     ]

@@ -58,16 +58,13 @@ class _SearchServicer(SearchServiceServicer):
     @typed_errors
     async def Release(self, request: search_pb2.ReleaseRequest, context: Context) -> search_pb2.ReleaseResponse:
         ref, releases = requests.read_ref(request.experiment), requests.read_releases(request)
-        answer = await self._search.release(ref, request.request_id, releases)
-        verdicts = [wire.verdict_message(verdict) for verdict in answer.verdicts]
-        return search_pb2.ReleaseResponse(verdicts=verdicts, revision=answer.revision)
+        return wire.release_message(await self._search.release(ref, request.request_id, releases))
 
     @typed_errors
     async def Fail(self, request: search_pb2.FailRequest, context: Context) -> search_pb2.FailResponse:
         ref, lease = requests.read_ref(request.experiment), requests.read_lease(request.lease)
         outcome = requests.read_outcome(request.outcome)
-        verdict, revision = await self._search.fail(ref, request.request_id, lease, outcome, request.message)
-        return search_pb2.FailResponse(verdict=wire.verdict_message(verdict), revision=revision)
+        return wire.fail_message(*await self._search.fail(ref, request.request_id, lease, outcome, request.message))
 
 
 class _ExperimentServicer(ExperimentServiceServicer):

@@ -44,25 +44,26 @@ def read_results(request: search.TellRequest) -> list[Result]:
     """The results of a tell. A report without a metric is refused: NaN must be said."""
     _refuse_too_many("results", len(request.results), MOST_PER_CALL)
     return [
-        Result(read_lease(result.lease), _read_reports(f"results[{i}].reports", result.reports), result.checkpoint)
+        Result(read_lease(result.lease), _read_reports(i, result.reports), result.checkpoint)
         for i, result in enumerate(request.results)
     ]
 
 
 def _refuse_too_many(field: str, count: int, most: int, what: str = "") -> None:
     """Before anything is done with them: there may be half a million."""
-    if wrong := check_count(field, max(count, 1), most, what):
-        raise InvalidInput(wrong)
+    if count > most:
+        raise InvalidInput(check_count(field, count, most, what))
 
 
-def _read_reports(field: str, reports: Sequence[trial_pb2.Report]) -> list[Report]:
-    _refuse_too_many(field, len(reports), MOST_REPORTS, "reports")
+def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
+    if len(reports) > MOST_REPORTS:
+        _refuse_too_many(f"results[{i}].reports", len(reports), MOST_REPORTS, "reports")
     read = []
     for j, report in enumerate(reports):
         if not report.HasField("metric"):
-            raise InvalidInput.one(f"{field}[{j}].metric", "is missing; wanted a number (NaN for none)")
-        # Every NaN is the same NaN, whatever its sign and payload.
-        read.append(Report(report.length, math.nan if math.isnan(report.metric) else report.metric))
+            raise InvalidInput.one(f"results[{i}].reports[{j}].metric", "is missing; wanted a number (NaN for none)")
+        metric = report.metric  # every NaN is the same NaN, whatever its sign and payload
+        read.append(Report(report.length, math.nan if math.isnan(metric) else metric))
     return read
 
 

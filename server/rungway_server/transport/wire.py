@@ -94,23 +94,39 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
     )
 
 
-def verdict_message(verdict: Verdict) -> trial_pb2.Verdict:
-    """One verdict."""
-    message = trial_pb2.Verdict(
-        lease=lease_message(verdict.lease),
-        decision=_DECISIONS[verdict.decision],
-        explanation=explanation_message(verdict.explanation),
-    )
+def write_verdict(verdict: Verdict, message: trial_pb2.Verdict) -> None:
+    """Fill in an empty message: cheaper than making parts and copying them into the whole."""
+    message.lease.trial, message.lease.fence = verdict.lease
+    message.decision = _DECISIONS[verdict.decision]
+    message.explanation.CopyFrom(explanation_message(verdict.explanation))
     if verdict.decision is Decision.CONTINUE:
         message.to_length = verdict.to_length
         message.next_decision_length = verdict.next_decision_length
-        message.lease_deadline.CopyFrom(timestamp(verdict.deadline_ms))
-    return message
+        message.lease_deadline.seconds = verdict.deadline_ms // 1000
+        message.lease_deadline.nanos = verdict.deadline_ms % 1000 * 1_000_000
 
 
 def tell_message(answer: TellAnswer) -> search.TellResponse:
     """The verdicts of a tell."""
-    return search.TellResponse(verdicts=[verdict_message(v) for v in answer.verdicts], revision=answer.revision)
+    message = search.TellResponse(revision=answer.revision)
+    for verdict in answer.verdicts:
+        write_verdict(verdict, message.verdicts.add())
+    return message
+
+
+def release_message(answer: TellAnswer) -> search.ReleaseResponse:
+    """The verdicts of a release."""
+    message = search.ReleaseResponse(revision=answer.revision)
+    for verdict in answer.verdicts:
+        write_verdict(verdict, message.verdicts.add())
+    return message
+
+
+def fail_message(verdict: Verdict, revision: int) -> search.FailResponse:
+    """The verdict on a failed trial."""
+    message = search.FailResponse(revision=revision)
+    write_verdict(verdict, message.verdict)
+    return message
 
 
 def lease_status_message(status: LeaseStatus) -> search.LeaseStatus:

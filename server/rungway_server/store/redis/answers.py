@@ -94,15 +94,9 @@ def read_ask(answer: list[Any], smaller_is_better: bool) -> AskAnswer:
 
 def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
     """One verdict: trial, fence, decision, to, next decision, deadline, explanation."""
-    number, fence, decision, end, following, deadline = fields[:6]
-    return Verdict(
-        lease=Lease(int(number), int(fence)),
-        decision=_DECISIONS[decision],
-        explanation=read_explanation(fields[6:], smaller_is_better),
-        to_length=end,
-        next_decision_length=following,
-        deadline_ms=deadline,
-    )
+    number, fence, decision, end, following, deadline, *why = fields
+    lease, explanation = Lease(int(number), int(fence)), _explanation(smaller_is_better, *why)
+    return Verdict(lease, _DECISIONS[decision], explanation, end, following, deadline)
 
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:

@@ -103,7 +103,13 @@ class KnownExperiments:
         while True:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
-            answer = await self._run(script, known.keys, [known.definition.uid, *given])
+            try:
+                answer = await self._scripts.run(script, known.keys, (known.definition.uid, *given))
+            except StoreUnavailable:
+                self._answers_since = None
+                raise
+            if self._answers_since is None:
+                self._answers_since = time.monotonic()
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
@@ -111,16 +117,6 @@ class KnownExperiments:
     async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
         await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
-
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
-        try:
-            answer = await self._scripts.run(script, keys, args)
-        except StoreUnavailable:
-            self._answers_since = None
-            raise
-        if self._answers_since is None:
-            self._answers_since = time.monotonic()
-        return answer
 
     async def _read(self, ref: ExperimentRef) -> Known:
         meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
