@@ -5,7 +5,6 @@ requests say what was told. So a call whose reply was lost needs no guess: if it
 are there. Results between rungs have no event; they touch their own trial alone and are replayed before its next one.
 """
 
-import json
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -223,7 +222,7 @@ def _model(remains: Remains) -> ReferenceModel:
         max_restarts=config.max_restarts,
         smaller_is_better=config.searcher.smaller_is_better,
         first_fence=0,
-        hparams=lambda number: json.dumps(propose(config.space, config.seed, number)),
+        hparams=lambda number: propose(config.space, config.seed, number),
     )
 
 
@@ -293,7 +292,7 @@ def _told_assignment(told: Any) -> object:
 
 def _given_assignment(given: domain.Assignment) -> object:
     return (
-        given.lease.trial, given.lease.fence, json.loads(given.hparams), given.from_length, given.to_length,
+        given.lease.trial, given.lease.fence, given.hparams, given.from_length, given.to_length,
         given.next_decision_length, given.checkpoint, given.bracket, given.rung, given.restarts,
         plain(given.explanation),
     )  # fmt: skip
@@ -323,7 +322,7 @@ def _viewed(view: domain.TrialView) -> object:
     curve = [(report.length, report.metric) for report in view.curve]
     outcome = view.outcome.value if view.outcome else None
     return (
-        view.state.value, json.loads(view.hparams), view.bracket, view.rung, view.length, view.metric, view.best_metric,
+        view.state.value, view.hparams, view.bracket, view.rung, view.length, view.metric, view.best_metric,
         view.best_length, view.restarts, view.checkpoint, view.checkpoint_length, view.worker, outcome, view.message,
         curve,
     )  # fmt: skip

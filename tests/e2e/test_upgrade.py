@@ -19,7 +19,7 @@ import pytest
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
-from rungway_server.store.redis.schema import SCHEMA
+from rungway_server.store.redis.schema import OLDEST, SCHEMA
 from tests.contract.every_rpc import STREAMS
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
 from tests.support.service import Service, services
@@ -137,13 +137,22 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
 
 
 def test_servers_of_two_versions_share_an_experiment_under_load(redis_url: str, tmp_path: Path, before: Path) -> None:
-    """The old version makes it, both decide on it in turn, and it ends with every budget exact."""
+    """The old version makes it, both decide on it in turn, and it ends with every budget exact.
+
+    Where the new version does not work on experiments of the old any more, it refuses this one instead."""
     experiment = unique_name("mixed")
     with ExitStack() as stack:
         (new,) = stack.enter_context(services(redis_url))
         old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
         both = [stack.enter_context(calls_to(service.address)) for service in (old, new)]
         both[0].create(experiment, SEARCH)
+        if schema_of(before) < OLDEST:
+            with pytest.raises(grpc.RpcError) as failed:
+                both[1].ask(experiment)
+            assert refusal_of(failed.value).reason == "OLDER_SCHEMA"
+            assert both[0].ask(experiment).assignments
+            both[0].experiments.DeleteExperiment(experiments_pb.DeleteExperimentRequest(experiment=experiment))
+            return
         trained = Trained(both, experiment)
         trained.run(workers=8)
         found = both[1].experiments.GetExperiment(experiments_pb.GetExperimentRequest(experiment=experiment))

@@ -1,6 +1,5 @@
 """Searches made through the use cases, for tests of what users do to a live one."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,4 +48,4 @@ async def state_of(store: Store, ref: ExperimentRef) -> ExperimentState:
 
 async def rates(store: Store, ref: ExperimentRef, count: int) -> list[object]:
     """The learning rates of the next trials."""
-    return [json.loads(given.hparams)["rate"] for given in await take(store, ref, count)]
+    return [given.hparams["rate"] for given in await take(store, ref, count)]

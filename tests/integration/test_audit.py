@@ -148,6 +148,8 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),
         lambda s: s.redis.hset(s.key("meta"), "config", "{}"),
         lambda s: (s.redis.delete(s.key("leases")), s.redis.set(s.key("leases"), "x")),
+        lambda s: s.redis.hset(s.key("configs"), "0", packb([0, 0])),
+        lambda s: s.redis.rpush(s.key("queue"), "{"),
         lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0"}),
         lambda s: s.set_trial(0, rung="one"),
     ],
@@ -184,7 +186,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "configurations_belong_to_trials": [
         lambda s: s.redis.hdel(s.key("configs"), "0"),
-        lambda s: s.redis.hset(s.key("configs"), "5000", "{}"),
+        lambda s: s.redis.hset(s.key("configs"), "5000", packb({})),
     ],
     "rung_members_are_well_formed": [
         lambda s: s.redis.zadd(s.key("rungs"), {b"\0\0" + entry("8" * 16, 0, 999): 0}),
@@ -220,9 +222,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "no_bracket_starts_too_many": [fewer_trials],
     "no_more_leases_than_allowed": [lower_cap],
     "the_queue_fits": [
-        lambda s: s.redis.rpush(s.key("queue"), "[1]"),
-        lambda s: s.redis.rpush(s.key("queue"), "{"),
-        lambda s: s.redis.rpush(s.key("queue"), *["{}"] * 50),
+        lambda s: s.redis.rpush(s.key("queue"), *[packb({})] * 50),
     ],
     "a_search_is_done_when_nothing_is_left": [
         lambda s: s.set_tally(state="done"),

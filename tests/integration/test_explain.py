@@ -90,7 +90,7 @@ async def test_numbers_of_a_larger_is_better_search(store: RedisStore, ref: Expe
 async def test_a_lapsed_lease_and_a_queued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
     view = await create(store, ref, halving(9))
     start = view.definition.created_ms
-    await store.enqueue(ref, "", '{"layers":1,"rate":0.01}')
+    await store.enqueue(ref, "", {"layers": 1, "rate": 0.01})
     (given,) = (await store.ask(ref, "", 1, "lost", now_ms=start)).assignments
     (again,) = (await store.ask(ref, "", 1, "found", now_ms=start + 60_000)).assignments
     await store.release(ref, "", [Release(again.lease)])

@@ -131,7 +131,7 @@ async def test_a_search_goes_on_as_it_would_have(
     original = Player(here.store, ref, random.Random(half), {}, [])
     await original.play(half)
     with suppress(WrongState, NoTrialsLeft):
-        await here.store.enqueue(ref, "", '{"rate":0.001,"layers":2}')
+        await here.store.enqueue(ref, "", {"rate": 0.001, "layers": 2})
     await move(here, ref, there)
     leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fence)
     for lease in leases:
@@ -268,7 +268,7 @@ async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path:
         trials = list(csv.DictReader(stream))
     views = await here.store.trials(ref, list(range(20)), curve=True)
     assert [int(trial["trial"]) for trial in trials] == [view.trial for view in views]
-    assert [float(trial["hparams.rate"]) for trial in trials] == [json.loads(view.hparams)["rate"] for view in views]
+    assert [float(trial["hparams.rate"]) for trial in trials] == [view.hparams["rate"] for view in views]
     with (tmp_path / "tables" / "curves.csv").open(newline="") as stream:
         curves = [(int(row["trial"]), int(row["length"]), repr(float(row["metric"]))) for row in csv.DictReader(stream)]
     assert curves == [(view.trial, point.length, repr(point.metric)) for view in views for point in view.curve]

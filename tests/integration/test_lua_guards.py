@@ -76,7 +76,7 @@ async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
             for assignment in (asked.pop(0), asked.pop(0)):
                 await tell(store, assignment, metric, start + 34_000)
         leases = [assignment.lease for assignment in asked]
-        await store.enqueue(REF, "e", '{"x":0.5}', now_ms=start + 35_000)
+        await store.enqueue(REF, "e", {"x": 0.5}, now_ms=start + 35_000)
         await store.release(REF, "r", [Release(leases.pop())], now_ms=start + 35_000)
     return definition.uid, start + LEASE_MS + 1, leases
 

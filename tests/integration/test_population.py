@@ -1,7 +1,7 @@
 """Population based training in the store: clones among servers, changes of a live search, what is told of a clone."""
 
 import asyncio
-import json
+from collections.abc import Mapping
 
 import pytest
 from redis.asyncio import Redis
@@ -34,7 +34,7 @@ def population(size: int, rounds: int = 3, **searcher: object) -> dict[str, obje
     return {"hyperparameters": SPACE, "searcher": {**common, **shape, **searcher}, "seed": 5}
 
 
-async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, str, str]]:
+async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Mapping[str, object], str]]:
     """One worker trains to the end; what it was handed out."""
     given = []
     while answer := (await store.ask(ref, "", 1, "w")).assignments:
@@ -42,7 +42,7 @@ async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, st
         given.append((assignment.lease.trial, assignment.to_length, assignment.hparams, assignment.checkpoint))
         length: int | None = assignment.to_length
         while length:
-            metric = json.loads(assignment.hparams)["rate"] / length
+            metric = float(str(assignment.hparams["rate"])) / length
             checkpoint = f"{assignment.lease.trial} at {length}"
             told = await store.tell(ref, "", [Result(assignment.lease, [Report(length, metric)], checkpoint)])
             length = told.verdicts[0].next_decision_length
@@ -71,7 +71,7 @@ async def test_a_clones_configuration_is_that_of_its_parent_changed_by_its_numbe
     for trial in trials[4:]:
         assert trial.parent is not None
         (parent,) = await store.trials(ref, [trial.parent])
-        assert json.loads(trial.hparams) == clone(view.definition.config, trial.trial, json.loads(parent.hparams))
+        assert trial.hparams == clone(view.definition.config, trial.trial, parent.hparams)
         assert trial.curve[0].length in (4, 6)
 
 

@@ -1,7 +1,5 @@
 """Configurations of users' own: taken first and in order, counted like all others, each exactly once."""
 
-import json
-
 import pytest
 
 from rungway_server.domain.decisions import ExperimentState, Outcome, Reason, TrialState
@@ -29,7 +27,7 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
     ]
     assert positions == [0, 1, 2]
     following = await take(stores[1], ref, 4)
-    assert [json.loads(given.hparams) for given in following[:3]] == REQUESTS
+    assert [given.hparams for given in following[:3]] == REQUESTS
     assert [given.explanation.reason for given in (before, *following)] == [
         Reason.NEW_TRIAL,
         *[Reason.ENQUEUED] * 3,
@@ -37,7 +35,7 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
     ]
     assert [given.lease.trial for given in following] == [1, 2, 3, 4]
     shown = await stores[0].trials(ref, [1, 2, 3])
-    assert [json.loads(trial.hparams) for trial in shown] == REQUESTS
+    assert [trial.hparams for trial in shown] == REQUESTS
 
 
 async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(store: RedisStore, ref: ExperimentRef) -> None:

@@ -1,7 +1,6 @@
 """The store on a real Redis: pause, resume and stop; delete and create again; caches of several stores."""
 
 import itertools
-import json
 
 import pytest
 from redis.asyncio import Redis
@@ -208,4 +207,4 @@ async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
     for _ in range(6):
         given = (await there.ask(ref, "", 64, "w")).assignments
         assert len(given) == 64
-        assert {tuple(json.loads(each.hparams)) for each in given} == {("new",)}
+        assert {tuple(each.hparams) for each in given} == {("new",)}

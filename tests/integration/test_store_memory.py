@@ -1,7 +1,7 @@
 """What a store proposes, lists and remembers: configurations, pages of experiments, request ids."""
 
 import asyncio
-import json
+from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
@@ -19,9 +19,9 @@ from tests.support.searches import config_of, plan, say, stored, take
 # Proposals.
 
 
-async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> dict[int, str]:
+async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> dict[int, Mapping[str, object]]:
     """Run the search to its end with so many workers, spread over the stores; the configuration of every trial."""
-    found: dict[int, str] = {}
+    found: dict[int, Mapping[str, object]] = {}
 
     async def work(store: RedisStore) -> None:
         while (answer := await store.ask(ref, "", 1, "w")).status is not AskStatus.DONE:
@@ -50,8 +50,8 @@ async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_numb
     assert runs[0] == runs[1] == runs[2]
     assert sorted(runs[0]) == list(range(600))
     for number in (0, 255, 256, 599):
-        assert json.loads(runs[0][number]) == propose(config.space, config.seed, number)
-    assert len(set(runs[0].values())) == 600
+        assert runs[0][number] == propose(config.space, config.seed, number)
+    assert len(set(map(str, runs[0].values()))) == 600
 
 
 async def test_a_store_that_starts_in_the_middle_proposes_the_same(
@@ -66,7 +66,7 @@ async def test_a_store_that_starts_in_the_middle_proposes_the_same(
         for number in range(320, 400):
             (assignment,) = await take(restarted, ref)
             assert assignment.lease.trial == number
-            assert json.loads(assignment.hparams) == propose(config.space, config.seed, number)
+            assert assignment.hparams == propose(config.space, config.seed, number)
 
 
 # Listing.

@@ -1,7 +1,5 @@
 """A search whose first trials are the best of another one, where its space allows them."""
 
-import json
-
 import pytest
 
 from rungway_server.domain.decisions import Reason
@@ -47,7 +45,7 @@ async def test_the_best_come_first_best_first(
     given = await take(store, ref, 5)
     reasons = [assignment.explanation.reason for assignment in given]
     assert reasons == [Reason.ENQUEUED] * said + [Reason.NEW_TRIAL] * (5 - said)
-    assert [json.loads(assignment.hparams)["rate"] for assignment in given[:said]] == first
+    assert [assignment.hparams["rate"] for assignment in given[:said]] == first
 
 
 async def test_more_than_there_are(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:

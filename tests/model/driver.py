@@ -2,8 +2,7 @@
 
 import asyncio
 import itertools
-import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -40,9 +39,9 @@ Answer = TypeVar("Answer")
 WINDOW_MS = 10**10  # the tests' clock leaps; how answers are forgotten is tested with the store
 
 
-def hparams_of(config: ExperimentConfig, number: int) -> str:
-    """The configuration of a trial as the store words it."""
-    return json.dumps(propose(config.space, config.seed, number), separators=(",", ":"))
+def hparams_of(config: ExperimentConfig, number: int) -> Mapping[str, object]:
+    """The configuration of a trial."""
+    return propose(config.space, config.seed, number)
 
 
 def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
@@ -70,13 +69,13 @@ class StoreEngine:
         self.config = config
         self.created_ms = created_ms
 
-    def hparams(self, number: int) -> str:
-        """The configuration of a trial as the store words it."""
+    def hparams(self, number: int) -> Mapping[str, object]:
+        """The configuration of a trial."""
         return hparams_of(self.config, number)
 
-    def clone_hparams(self, number: int, parent: str) -> str:
-        """The configuration of a clone as the store words it."""
-        return json.dumps(clone(self.config, number, json.loads(parent)), separators=(",", ":"))
+    def clone_hparams(self, number: int, parent: Mapping[str, object]) -> Mapping[str, object]:
+        """The configuration of a clone."""
+        return clone(self.config, number, parent)
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))
@@ -93,7 +92,7 @@ class StoreEngine:
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms=now_ms))
 
-    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+    def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
         return self._run(self._store.enqueue(self._ref, request_id, hparams, now_ms=now_ms))
 
     def set_state(self, state: ExperimentState) -> None:

@@ -291,12 +291,12 @@ def nothing_is_cloned_after_a_stop(start: Start) -> None:
 def queued_configurations_are_for_new_trials(start: Start) -> None:
     """There are as many of these as the population has, whatever is cloned later."""
     hand = start(population_plan(1, 2, size=2, cut=1))
-    hand.enqueue('{"x":0.25}')
+    hand.enqueue({"x": 0.25})
     assert hand.ask(2) == [0, 1]
-    assert hand.view(0).hparams == '{"x":0.25}'
+    assert hand.view(0).hparams == {"x": 0.25}
     with pytest.raises(NoTrialsLeft):
-        hand.enqueue('{"x":0.5}')
+        hand.enqueue({"x": 0.5})
     assert play_round(hand, {0: 0.5, 1: 0.6}) == [WAITS, WAITS]
     with pytest.raises(NoTrialsLeft):
-        hand.enqueue('{"x":0.5}')
+        hand.enqueue({"x": 0.5})
     assert hand.assigned().explanation.parent == 0

@@ -55,15 +55,15 @@ def nan_never_reaches_a_target(start: Start) -> None:
 def queued_configurations_come_first_and_in_order(start: Start) -> None:
     """Each once, never more than there are new trials; a repeat is the same entry."""
     hand = start(async_plan(1, trials=3))
-    assert [hand.enqueue('{"x":0.1}', "a"), hand.enqueue('{"x":0.2}', "b"), hand.enqueue('{"x":0.1}', "a")] == [0, 1, 0]
-    assert hand.enqueue('{"x":0.3}') == 2
+    assert [hand.enqueue({"x": 0.1}, "a"), hand.enqueue({"x": 0.2}, "b"), hand.enqueue({"x": 0.1}, "a")] == [0, 1, 0]
+    assert hand.enqueue({"x": 0.3}) == 2
     with pytest.raises(NoTrialsLeft):
-        hand.enqueue('{"x":0.4}')
+        hand.enqueue({"x": 0.4})
     assert hand.assigned().explanation.reason is Reason.ENQUEUED
-    assert [given.hparams for given in hand.answer(2).assignments] == ['{"x":0.2}', '{"x":0.3}']
-    assert hand.view(0).hparams == '{"x":0.1}'
+    assert [given.hparams for given in hand.answer(2).assignments] == [{"x": 0.2}, {"x": 0.3}]
+    assert hand.view(0).hparams == {"x": 0.1}
     with pytest.raises(NoTrialsLeft):
-        hand.enqueue('{"x":0.4}')
+        hand.enqueue({"x": 0.4})
     hand.stop()
     with pytest.raises(WrongState):
-        hand.enqueue('{"x":0.4}')
+        hand.enqueue({"x": 0.4})

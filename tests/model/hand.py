@@ -1,6 +1,6 @@
 """A short way to write games by hand: trials by number, lengths filled in, time moved on request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rungway_server.domain.decisions import (
     AskAnswer,
@@ -87,7 +87,7 @@ class Hand:
         [verdict] = self.engine.release(request, [Release(self.held[trial], checkpoint, length)], self.now).verdicts
         return verdict
 
-    def enqueue(self, hparams: str, request: str = "") -> int:
+    def enqueue(self, hparams: Mapping[str, object], request: str = "") -> int:
         """Queue a configuration."""
         return self.engine.enqueue(request, hparams, self.now)
 

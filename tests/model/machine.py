@@ -1,7 +1,7 @@
 """Random play on store and model at once: whatever workers, users and networks may do to an experiment."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from hypothesis import settings
@@ -179,8 +179,8 @@ class EngineMachine(RuleBasedStateMachine):
             results += [right] if lease.trial != odd.trial else []
         self._tell(results, named=True)
 
-    @rule(hparams=st.sampled_from(['{"x":0.1}', '{"x":0.2}']), named=st.booleans())
-    def enqueue(self, hparams: str, named: bool) -> None:
+    @rule(hparams=st.sampled_from([{"x": 0.1}, {"x": 0.2}]), named=st.booleans())
+    def enqueue(self, hparams: Mapping[str, object], named: bool) -> None:
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
 
     @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))

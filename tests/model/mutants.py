@@ -83,9 +83,9 @@ MUTANTS = (
     _mutant("started not given back", "include/outcome", "started[b] = started[b] - 1", ""),
     _mutant(
         "one trial too many",
-        "include/pick",
-        "x.counts.started[b + 1] < x.ladder",
-        "x.counts.started[b + 1] <= x.ladder",
+        "include/add_trial",
+        "started[b + 1] + 1",
+        "started[b + 1] + (number == '2' and 0 or 1)",
     ),
     _mutant(
         "share is the number of leases",

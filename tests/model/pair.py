@@ -1,7 +1,7 @@
 """Plays every call on the store and on the reference model, and holds each answer and all they show side by side."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Protocol, TypeVar, cast
 
@@ -37,7 +37,7 @@ class Engine(Protocol):
     def fail(
         self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
     ) -> tuple[Verdict, int]: ...
-    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int: ...
+    def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int: ...
     def set_state(self, state: ExperimentState) -> None: ...
     def tally(self) -> Tally: ...
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]: ...
@@ -100,7 +100,7 @@ class Pair:
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
         return self._both(lambda engine: engine.fail(request_id, lease, outcome, message, now_ms))
 
-    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+    def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
         return self._both(lambda engine: engine.enqueue(request_id, hparams, now_ms))
 
     def set_state(self, state: ExperimentState) -> None:

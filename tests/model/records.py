@@ -1,5 +1,6 @@
 """What the reference model keeps of a trial, and of the answers it gave."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ class Parent:
 
     number: int
     rank: int
-    hparams: str
+    hparams: Mapping[str, object]
     checkpoint: str
     checkpoint_length: int
 
@@ -26,7 +27,7 @@ class TrialRecord:
 
     number: int
     bracket: int
-    hparams: str
+    hparams: Mapping[str, object]
     created_ms: int
     state: TrialState = TrialState.RUNNING
     rung: int = 0

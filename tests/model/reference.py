@@ -4,7 +4,7 @@ The methods are those of the store port, but synchronous and with the time given
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rungway_server.domain.decisions import (
@@ -38,6 +38,10 @@ LONGEST_RETRY_MS = 1000
 SHORTEST_RETRY_MS = 100
 
 
+def _clone_of(number: int, parent: Mapping[str, object]) -> Mapping[str, object]:
+    return {"clone": number, "of": parent}
+
+
 class ReferenceModel:
     """One experiment. `first_fence` is the fencing number of the first lease; times are in milliseconds."""
 
@@ -49,8 +53,8 @@ class ReferenceModel:
         max_restarts: int,
         smaller_is_better: bool,
         first_fence: int,
-        hparams: Callable[[int], str],
-        clone_hparams: Callable[[int, str], str] = "{0} of {1}".format,
+        hparams: Callable[[int], Mapping[str, object]],
+        clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]] = _clone_of,
         experiment: str = "model",
         target: float | None = None,
     ) -> None:
@@ -230,7 +234,7 @@ class ReferenceModel:
 
     # The experiment.
 
-    def enqueue(self, request_id: str, hparams: str, now_ms: int) -> int:
+    def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
         """Queue a configuration; how many wait in front of it."""
         known: int | None = self.asks.recall(request_id, request=hparams)
         if known is None:

@@ -5,7 +5,7 @@ started, which results may go up. Nothing is kept in step by hand.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
@@ -30,8 +30,8 @@ class Search:
         max_restarts: int,
         smaller_is_better: bool,
         first_fence: int,
-        hparams: Callable[[int], str],
-        clone_hparams: Callable[[int, str], str],
+        hparams: Callable[[int], Mapping[str, object]],
+        clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]],
         target: float | None = None,
     ) -> None:
         self.plan = plan
@@ -41,7 +41,7 @@ class Search:
         self.hparams = hparams
         self.clone_hparams = clone_hparams
         self.target = target
-        self.queue: list[str] = []
+        self.queue: list[Mapping[str, object]] = []
         self.state = State.RUNNING
         self.trials: list[TrialRecord] = []
         self.ladders = [Ladder(plan, bracket) for bracket in plan.brackets]
@@ -71,7 +71,7 @@ class Search:
             return False
         return metric <= self.target if self.smaller_is_better else metric >= self.target
 
-    def enqueue(self, experiment: str, hparams: str) -> int:
+    def enqueue(self, experiment: str, hparams: Mapping[str, object]) -> int:
         """Queue a configuration for the next new trial; how many wait in front of it."""
         if self.over:
             raise WrongState(experiment, self.state, "it has ended")

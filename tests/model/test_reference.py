@@ -24,7 +24,7 @@ def test_model(play: Example) -> None:
             max_restarts=MAX_RESTARTS,
             smaller_is_better=smaller_is_better,
             first_fence=1,
-            hparams=str,
+            hparams=lambda number: {"x": number},
             target=target,
         )
         return Hand(model)

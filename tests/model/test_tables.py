@@ -1,7 +1,7 @@
 """The recorded searches of the reference tables, on the reference model and on the store."""
 
-import json
 from collections import Counter, deque
+from collections.abc import Mapping
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -90,7 +90,7 @@ def test_sequential(case: Case, make_engine: MakeEngine) -> None:
     stopped = play_sequential(player)
     assert stopped == {trial["trial"]: trial["expect_stopped_at"] for trial in case["trials"]}
     assert list(stopped) == list(range(player.search.plan.max_trials))
-    points = [json.loads(given.hparams) for given in player.given]
+    points = [given.hparams for given in player.given]
     assert points == case.get("expect_params_in_creation_order", points)
     assert player.is_done()
 
@@ -104,7 +104,7 @@ def test_the_same_seed_and_order_of_events_give_the_same_search(case: Case, make
     assert other != searches[0]
 
 
-def play_in_turn(player: Player) -> list[tuple[int, int, str]]:
+def play_in_turn(player: Player) -> list[tuple[int, int, Mapping[str, object]]]:
     """Some workers in turn tell the constant metric 1. Returns trial, length and configuration of all work given."""
     queue = deque(work for _ in range(7) if (work := player.ask()))
     while queue:

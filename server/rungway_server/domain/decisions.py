@@ -113,10 +113,10 @@ class Explanation(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """One piece of work; lengths are absolute, `hparams` is the configuration as JSON text."""
+    """One piece of work; lengths are absolute, `hparams` is the configuration, not to be changed."""
 
     lease: Lease
-    hparams: str
+    hparams: Mapping[str, object]
     from_length: int
     to_length: int
     next_decision_length: int
@@ -193,7 +193,7 @@ class TrialView:
 
     trial: int
     state: TrialState
-    hparams: str
+    hparams: Mapping[str, object]
     bracket: int
     rung: int
     length: int

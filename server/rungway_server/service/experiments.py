@@ -82,8 +82,8 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     return Planned(config, plan, (*notes, *more))
 
 
-def _fitting(space: Space, configurations: list[str]) -> list[str]:
-    return [each for each in configurations if not check_configuration(space, json.loads(each))]
+def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    return [each for each in configurations if not check_configuration(space, each)]
 
 
 def _refuse_out_of_range(change: Change) -> None:
@@ -143,7 +143,7 @@ class ExperimentUseCases:
         )
         return ExperimentView(ref, definition, await self._store.tally(ref))
 
-    async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[str], tuple[str, ...]]:
+    async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
         """The configurations to begin with, and the notes with what became of the others."""
         if not 0 <= start.count <= MOST_WARM:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")

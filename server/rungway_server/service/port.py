@@ -1,6 +1,6 @@
 """The store as the service sees it: one method per decision. `store/redis` is its one implementation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -58,10 +58,10 @@ class Store(Protocol):
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[str] = (),
+        queue: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
-        """Store a new experiment; `queue` are configurations (JSON texts) for its first trials, and `origin` says where
+        """Store a new experiment; `queue` are configurations for its first trials, and `origin` says where
         they were asked from: a repeat must name the same, though it may find others there. Raises
         ExperimentExists unless it was created by the same request_id."""
         ...
@@ -120,8 +120,10 @@ class Store(Protocol):
         trial."""
         ...
 
-    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
-        """Queue a configuration (JSON text) for the next new trial; how many wait in front of it. Raises WrongState
+    async def enqueue(
+        self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
+    ) -> int:
+        """Queue a configuration for the next new trial; how many wait in front of it. Raises WrongState
         from an ended experiment, NoTrialsLeft."""
         ...
 

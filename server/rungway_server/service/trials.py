@@ -59,14 +59,15 @@ class TrialUseCases:
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
             raise InvalidInput(wrong)
-        return await self._store.enqueue(ref, request_id, json.dumps(hparams, separators=(",", ":")))
+        return await self._store.enqueue(ref, request_id, hparams)
 
 
 def _that_fit(trials: list[TrialView]) -> list[TrialView]:
     """The first trials, as many as a message takes, but at least one."""
     room = _LARGEST_PAGE
     for i, trial in enumerate(trials):
-        room -= 200 + sum(len(text.encode()) for text in (trial.hparams, trial.checkpoint, trial.worker, trial.message))
+        texts = (json.dumps(trial.hparams, ensure_ascii=False), trial.checkpoint, trial.worker, trial.message)
+        room -= 200 + sum(len(text.encode()) for text in texts)
         if room < 0:
             return trials[: max(i, 1)]
     return trials

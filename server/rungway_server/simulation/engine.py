@@ -8,7 +8,6 @@ of live workers are renewed when they would lapse, those of silent ones are not.
 """
 
 import heapq
-import json
 import time
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -178,7 +177,7 @@ class _Simulation:
         lease, start, goal = assignment.lease, assignment.from_length, assignment.next_decision_length
         self._leases.renewed(lease, assignment.deadline_ms)
         if assignment.explanation.reason is Reason.CLONED:
-            self._curves.cloned(lease.trial, json.loads(assignment.hparams))
+            self._curves.cloned(lease.trial, assignment.hparams)
         fate = self._draw(lease.trial, start, goal)
         job = self._start(now, worker, lease, assignment.bracket, start, goal, fate)
         self._note(now, job, None, "assigned", assignment)

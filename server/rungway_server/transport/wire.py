@@ -1,6 +1,5 @@
 """Values of the domain as messages of the wire, for the hot path."""
 
-import json
 from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
@@ -68,7 +67,7 @@ def assignment_message(assignment: Assignment, lease_ms: int) -> trial_pb2.Assig
     """One piece of work."""
     return trial_pb2.Assignment(
         lease=lease_message(assignment.lease),
-        hparams=to_map(json.loads(assignment.hparams)),
+        hparams=to_map(assignment.hparams),
         from_length=assignment.from_length,
         to_length=assignment.to_length,
         next_decision_length=assignment.next_decision_length,
@@ -144,7 +143,7 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
     return trial_pb2.Trial(
         trial=trial.trial,
         state=_STATES[trial.state],
-        hparams=to_map(json.loads(trial.hparams)),
+        hparams=to_map(trial.hparams),
         bracket=trial.bracket,
         rung=trial.rung,
         length=trial.length,

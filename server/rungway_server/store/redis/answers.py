@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -31,6 +31,8 @@ from rungway_server.store.redis.lane import BINARY
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
 """A point of a curve: length, sort key of the metric (see lua/include/curve.lua)."""
+Unpack = Callable[[bytes], dict[str, object]]
+"""Reads a configuration (see configurations.py)."""
 
 
 def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
@@ -63,12 +65,12 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors=BINARY)
 
 
-def read_assignment(fields: list[Any], smaller_is_better: bool) -> Assignment:
+def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Assignment:
     """One assignment of ask.lua."""
-    number, fence, hparams, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
+    number, fence, packed, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
     return Assignment(
         lease=Lease(int(number), fence),
-        hparams=hparams,
+        hparams=unpack(_bytes(packed)),
         from_length=start,
         to_length=end,
         next_decision_length=decision,
@@ -81,11 +83,11 @@ def read_assignment(fields: list[Any], smaller_is_better: bool) -> Assignment:
     )
 
 
-def read_ask(answer: list[Any], smaller_is_better: bool) -> AskAnswer:
+def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskAnswer:
     """An answer of ask.lua other than 'propose' and 'clone'."""
     word, revision = answer[0], answer[1]
     if word == "assigned":
-        assignments = [read_assignment(fields, smaller_is_better) for fields in answer[4:]]
+        assignments = [read_assignment(fields, smaller_is_better, unpack) for fields in answer[4:]]
         return AskAnswer(AskStatus.ASSIGNED, assignments, None, 0, revision)
     if word == "wait":
         return AskAnswer(AskStatus.WAIT, (), Reason(answer[2]), int(answer[3]), revision)
@@ -110,14 +112,14 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
 
 
-def read_trial(fields: list[Any], smaller_is_better: bool) -> TrialView:
+def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> TrialView:
     """One trial view (see lua/include/view.lua)."""
-    number, state, hparams, bracket, rung, length, metric, best, best_length = fields[:9]
+    number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created, curve, parent = fields[9:]
     return TrialView(
         trial=int(number),
         state=TrialState(state),
-        hparams=hparams,
+        hparams=unpack(_bytes(packed)),
         bracket=bracket,
         rung=rung,
         length=length,

@@ -68,13 +68,13 @@ def _records(stored: Stored) -> Iterator[dict[str, Any]]:
             "tally": tally,
             "line": stored.line,
             "ready": stored.ready,
-            "queue": [json.loads(text) for text in stored.queue],
+            "queue": stored.queue,
         }
     }
     for number in sorted(stored.trials):
         yield _trial(stored, number)
     for number in range(tally["next_trial"], tally["proposed"]):
-        yield {"proposal": number, "hparams": json.loads(stored.configs[number])}
+        yield {"proposal": number, "hparams": stored.configs[number]}
     for line in stored.log:
         event: dict[str, Any] = {"event": line.id, "kind": line.kind}
         if line.trial >= 0:
@@ -89,7 +89,7 @@ def _trial(stored: Stored, number: int) -> dict[str, Any]:
     trial = stored.trials[number]
     return {
         "trial": number,
-        "hparams": json.loads(stored.configs[number]),
+        "hparams": stored.configs[number],
         **{name: getattr(trial, NOT_NAMES.get(name, name)) for name in TRIAL_NAMES},
         "metric": _metric(stored, trial.metric),
         "best_metric": _metric(stored, trial.best_key),

@@ -16,6 +16,7 @@ from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import check
+from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
@@ -88,14 +89,14 @@ class _Contents:
 
     def all(self) -> list[Any]:
         """By the order of the keys."""
-        export, search = self._export, self._export.search
+        export, search, pack = self._export, self._export.search, Configurations(self._config.space).pack
         valid = [each for each in export.trials if each["best_metric"] != "" and each["state"] != "invalid"]
         best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
         return [
             self._meta(),
             {_name(each["trial"]): self._record(each) for each in export.trials},
-            {_name(each["trial"]): _json(each["hparams"]) for each in export.trials}
-            | {_name(each["proposal"]): _json(each["hparams"]) for each in export.proposals},
+            {_name(each["trial"]): pack(each["hparams"]) for each in export.trials}
+            | {_name(each["proposal"]): pack(each["hparams"]) for each in export.proposals},
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
@@ -104,7 +105,7 @@ class _Contents:
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
             {},
-            [_json(each) for each in search["queue"]],
+            [pack(each) for each in search["queue"]],
             sorted(self._rungs()),
         ]
 
@@ -194,10 +195,6 @@ class _Contents:
 
 def _name(number: Any) -> bytes:
     return str(int(number)).encode()
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 _LISTS, _EVENTS = (4, 11), 8

@@ -16,6 +16,7 @@ from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import StoreFull, StoreUnavailable, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
@@ -39,6 +40,7 @@ class Known:
 
     definition: Definition
     keys: list[str]
+    configurations: Configurations
     next_trial: int = 0
     proposed: int = 0
     asking: int = 0
@@ -132,7 +134,7 @@ class KnownExperiments:
         plan = plan_from_json(plan_json)
         parsed, read_notes = await _parsed(config), tuple(json.loads(notes))
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
-        known = Known(definition, experiment_keys(ref))
+        known = Known(definition, experiment_keys(ref), Configurations(parsed.space))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

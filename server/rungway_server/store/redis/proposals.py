@@ -1,6 +1,5 @@
-"""Configurations as the scripts take them: JSON texts, drawn beside the event loop where that may take long."""
+"""Configurations as the scripts take them, packed: drawn beside the event loop where that may take long."""
 
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +8,9 @@ from rungway_server.domain.pbt import clone
 from rungway_server.domain.sampling import propose_many
 from rungway_server.domain.space import Source
 from rungway_server.service.aside import aside
+from rungway_server.store.redis.configurations import Configurations
+from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.records import packed
 
 _FEW_PARAMETERS = 50
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
@@ -21,17 +23,21 @@ def at_creation(config: ExperimentConfig, most: int) -> range:
     return range(min(most, _AT_CREATION if _quick(config) else _AT_CREATION_SLOW))
 
 
-async def proposals(config: ExperimentConfig, numbers: range) -> list[str]:
+async def proposals(config: ExperimentConfig, configurations: Configurations, numbers: range) -> list[bytes]:
     """Configurations of the trials with these numbers."""
-    return await _done(config, lambda: [_text(hparams) for hparams in propose_many(config.space, config.seed, numbers)])
+    pack = configurations.pack
+    return await _done(config, lambda: [pack(hparams) for hparams in propose_many(config.space, config.seed, numbers)])
 
 
-async def clones(config: ExperimentConfig, wanted: list[tuple[str, str]]) -> str:
-    """Configurations of clones by number; `wanted`: numbers with the parents' configurations."""
+async def clones(config: ExperimentConfig, configurations: Configurations, wanted: list[tuple[str, str]]) -> bytes:
+    """Configurations of clones by number, for Lua; `wanted`: numbers with the parents' configurations."""
 
-    def work() -> str:
-        made = {number: clone(config, int(number), json.loads(parent)) for number, parent in wanted}
-        return json.dumps({number: _text(hparams) for number, hparams in made.items()})
+    def of(number: str, parent: str) -> str:
+        hparams = clone(config, int(number), configurations.unpack(parent.encode(errors=BINARY)))
+        return configurations.pack(hparams).decode(errors=BINARY)  # Lua reads no other kind of bytes
+
+    def work() -> bytes:
+        return packed({number: of(number, parent) for number, parent in wanted})
 
     return await _done(config, work)
 
@@ -44,7 +50,3 @@ def _quick(config: ExperimentConfig) -> bool:
     """Whether configurations are found in no time; with some constraints, hundreds of draws fail for each."""
     space = config.space
     return not space.constraints and space.source is not Source.SOBOL and len(space.leaves) <= _FEW_PARAMETERS
-
-
-def _text(hparams: dict[str, object]) -> str:
-    return json.dumps(hparams, separators=(",", ":"))

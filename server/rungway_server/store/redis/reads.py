@@ -10,7 +10,7 @@ from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_event, read_tally, read_trial
 from rungway_server.store.redis.export_file import lines_of
 from rungway_server.store.redis.keys import index_key
-from rungway_server.store.redis.known import KnownExperiments
+from rungway_server.store.redis.known import Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.stored import MOST_ITEMS, decode
 
@@ -38,12 +38,12 @@ class RedisReads:
     async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
         """See the port."""
         known, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers])
-        return [read_trial(fields, known.smaller_is_better) for fields in answer[1:] if fields is not None]
+        return [_view(fields, known) for fields in answer[1:] if fields is not None]
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
         known, answer = await self._experiments.run("best", ref, [count])
-        return [read_trial(fields, known.smaller_is_better) for fields in answer[1:]]
+        return [_view(fields, known) for fields in answer[1:]]
 
     async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
         """See the port."""
@@ -77,6 +77,10 @@ class RedisReads:
         page = past[:count]
         more = len(found) == 2 * (count + ties) or len(past) > count
         return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
+
+
+def _view(fields: list[Any], known: Known) -> TrialView:
+    return read_trial(fields, known.smaller_is_better, known.configurations.unpack)
 
 
 _PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10), 8

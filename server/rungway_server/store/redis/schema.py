@@ -11,8 +11,9 @@ LAYOUTS = {
     1: "131f4cbf85f246b4",
     2: "12db42687a034481",  # metrics as sort keys, all rungs in one key, plan and tally in two parts
     3: "29be52ff44eb4991",  # retention and the bound of the event log in the plan
+    4: "9399016e4148b9a4",  # configurations without names
 }
-OLDEST = 2
+OLDEST = 4
 """The oldest version that is read and worked on as it is."""
 SCHEMA = max(LAYOUTS)
 """The version that is written."""

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -32,6 +32,7 @@ from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.domain.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_verdict
+from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.known import Argument, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
@@ -76,14 +77,15 @@ class RedisStore(RedisReads):
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[str] = (),
+        queue: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
-        first = await proposals(config, at_creation(config, plan.new_trials))
-        args: list[str | int] = [
+        configurations = Configurations(config.space)
+        first = await proposals(config, configurations, at_creation(config, plan.new_trials))
+        args: list[Argument] = [
             uuid.uuid4().hex,
             "",
             request_id,
@@ -94,7 +96,7 @@ class RedisStore(RedisReads):
             json.dumps(notes),
             SCHEMA,
             len(queue),
-            *queue,
+            *map(configurations.pack, queue),
         ]
         answer = await self.scripts.run("create", experiment_keys(ref), [*args, *first])
         if answer[0] == "exists":
@@ -111,11 +113,11 @@ class RedisStore(RedisReads):
         known yet, costs one more exchange."""
         asked = await self._experiments.find(ref)
         missing: int | None = None
-        cloned = ""
+        cloned: Argument = ""
 
-        async def args(known: Known) -> list[str | int]:
+        async def args(known: Known) -> list[Argument]:
             numbers = known.reserve(count) if missing is None else known.bring(missing, count)
-            brought = await proposals(known.definition.config, numbers)
+            brought = await proposals(known.definition.config, known.configurations, numbers)
             reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
             first = numbers.start if numbers else ""
             return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, *brought]
@@ -127,7 +129,7 @@ class RedisStore(RedisReads):
                 if answer[0] == "propose":
                     missing = answer[1]
                 elif answer[0] == "clone":
-                    cloned = await clones(known.definition.config, answer[1:])
+                    cloned = await clones(known.definition.config, known.configurations, answer[1:])
                 else:
                     return _asked(request_id, answer, known)
         finally:
@@ -218,9 +220,14 @@ class RedisStore(RedisReads):
             raise too_few_for_queue(plan.max_trials, *answer[1:])
         return answer[0] not in {"outdated", "started"}
 
-    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: str, *, now_ms: int | None = None) -> int:
+    async def enqueue(
+        self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
+    ) -> int:
         """See the port."""
-        args = [_time(now_ms), request_id, hparams]
+
+        async def args(known: Known) -> list[Argument]:
+            return [_time(now_ms), request_id, known.configurations.pack(hparams)]
+
         _, answer = await self._experiments.run("enqueue", ref, args)
         if answer[0] == "reused":
             raise RequestIdReused(request_id)
@@ -262,7 +269,7 @@ def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
     if answer[0] == "assigned":
         known.next_trial = max(known.next_trial, answer[2])
         known.proposed = max(known.proposed, answer[3])
-    return read_ask(answer, known.smaller_is_better)
+    return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
 
 
 def _told(ref: ExperimentRef, request_id: str, answer: list[Any], known: Known) -> TellAnswer:

@@ -15,6 +15,7 @@ from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import ExperimentTooLarge, RungwayError, UnknownExperiment
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_from_json
@@ -52,7 +53,7 @@ class Stored:
     lua_ladder: dict[str, Any] = field(default_factory=dict)
     tally: dict[str, Any] = field(default_factory=dict)
     trials: dict[int, TrialRecord] = field(default_factory=dict)
-    configs: dict[int, str] = field(default_factory=dict)
+    configs: dict[int, dict[str, object]] = field(default_factory=dict)
     leases: dict[int, int] = field(default_factory=dict)
     line: list[int] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Stored:
     curves: dict[str, bytes] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
     requests: tuple[dict[str, Any], ...] = ()
-    queue: list[str] = field(default_factory=list)
+    queue: list[dict[str, object]] = field(default_factory=list)
     rungs: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -164,13 +165,16 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     if stored.meta:
         _decode_meta(stored)
     stored.trials = _each(stored, "trial", trials.items(), int, TrialRecord.unpacked)
-    stored.configs = _each(stored, "configuration", configs.items(), int, bytes.decode)
+    if stored.config:
+        configurations = Configurations(stored.config.space)
+        stored.configs = _each(stored, "configuration", configs.items(), int, configurations.unpack)
+        with stored.noting("a queued configuration"):
+            stored.queue = [configurations.unpack(item) for item in queue]
     stored.leases = _each(stored, "lease", leases, int, int)
     stored.curves = _each(stored, "curve", curves.items(), bytes.decode, bytes)
     stored.requests = tuple(_each(stored, "request", each.items(), bytes.decode, unpack) for each in (young, old))
     with stored.noting("a list"):
         stored.line = [int(number) for number in line]
-        stored.queue = [item.decode() for item in queue]
         stored.ready = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in ready]
         stored.best = [f"{member[:8].hex()}{int.from_bytes(member[8:], 'big'):010d}" for member in best]
     for member in rungs:

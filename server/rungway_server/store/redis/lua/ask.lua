@@ -4,7 +4,7 @@
 -- could be handed out.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = lapsed leases may be taken back
---        7 number of the first proposal below  8 configurations of clones by number (JSON) or ''  9… proposals (JSON)
+--        7 number of the first proposal below  8 configurations of clones by number (packed) or ''  9… proposals
 -- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms},
 --         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
 --         be called again with what they name), {'missing'}, {'stale'} or {'reused'}

@@ -3,8 +3,8 @@
 -- Promise: one experiment per id; the call repeated with the same request id finds its own.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 print of the request  5 plan (JSON, as Lua uses it)  6 plan (JSON, as Python uses it)
---        7 config (JSON)  8 notes (JSON)  9 schema  10 number of queued configurations, then these (JSON)
---        … configurations proposed for the first trials (JSON)
+--        7 config (JSON)  8 notes (JSON)  9 schema  10 number of queued configurations, then these
+--        … configurations proposed for the first trials
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
 --- @include "clock"

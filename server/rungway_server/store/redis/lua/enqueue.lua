@@ -2,7 +2,7 @@
 -- Puts a user's own configuration in the queue: the next new trial takes it.
 -- Promise: never more queued than there are new trials left.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 configuration (JSON)
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 configuration
 -- Returns {'queued', how many wait in front of it}, {'full'}, {'refused', state}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same answer
 --- @include "experiment"

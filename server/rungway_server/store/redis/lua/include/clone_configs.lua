@@ -1,7 +1,7 @@
--- How clones come to configurations of their own: an ask says which it lacks, and is called again with them (JSON by number).
+-- How clones come to configurations of their own: an ask says which it lacks, and is called again with them (packed, by number).
 local function take_clones(x, given)
   if given == '' then return end
-  local configs, waiting = cjson.decode(given), {}
+  local configs, waiting = cmsgpack.unpack(given), {}
   for _, number in ipairs(x.counts.clones or {}) do
     if configs[number] then
       redis.call('HSET', CONFIGS, number, configs[number])
