@@ -83,9 +83,9 @@ MUTANTS = (
     _mutant("started not given back", "include/outcome", "started[b] = started[b] - 1", ""),
     _mutant(
         "one trial too many",
-        "include/add_trial",
-        "started[b + 1] + 1",
-        "started[b + 1] + (number == '2' and 0 or 1)",
+        "ask",
+        "take_proposals(x,",
+        "if tally.next_trial == 2 then x.counts.started[1] = 1 end take_proposals(x,",
     ),
     _mutant(
         "share is the number of leases",
