@@ -84,6 +84,26 @@ async def test_answers_that_come_steadily_are_never_late(lane: Lane) -> None:
     assert not lane.closed
 
 
+async def test_calls_one_at_a_time_never_wait(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rungway_server.store.redis.lane._PAUSE_SECONDS", 30.0)
+    for number in range(20):  # one that waited would be late
+        assert await lane.call(("ECHO", number)) == str(number)
+
+
+async def test_many_calls_leave_together(lane: Lane) -> None:
+    async def reads() -> int:
+        stats: str = await lane.call(("INFO", "stats"))
+        return int(next(line for line in stats.splitlines() if line.startswith("total_reads_processed")).split(":")[1])
+
+    async def calls() -> None:
+        for number in range(50):
+            assert await lane.call(("ECHO", number)) == str(number)
+
+    before = await reads()
+    await asyncio.gather(*(calls() for _ in range(32)))
+    assert await reads() - before < 50 * 32 / 8
+
+
 async def test_a_cut_connection_fails_the_calls(topology: Topology, url: str) -> None:
     lane = await opened(topology)
     number = await lane.call(("CLIENT", "ID"))

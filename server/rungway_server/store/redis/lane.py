@@ -1,8 +1,9 @@
 """One connection to Redis with many calls under way at once.
 
 redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
-waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). Calls leave together
-when those before them are answered, so that a busy service reads and writes rarely; answers come in order.
+waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). A call leaves at
+once while calls come one at a time; when there are many, those of two milliseconds leave together, so that a busy
+service reads, writes and is woken rarely (docs/adr/0006-under-load.md). Answers come in order.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ Call = tuple[str | bytes | int | float, ...]
 BINARY = "surrogateescape"
 """How bytes that are no UTF-8 stand in texts of an answer: `text.encode(errors=BINARY)` gives the bytes back."""
 
+_PAUSE_SECONDS = 0.002
+"""Between two writes, while there are many calls."""
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
 
@@ -35,6 +38,7 @@ class Lane(asyncio.Protocol):
         self._reader = hiredis.Reader(encoding="utf-8", errors=BINARY, notEnoughData=_INCOMPLETE)
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unsent: list[bytes] = []
+        self._paused_until, self._several = 0.0, False
         self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered
         self._watch: asyncio.TimerHandle | None = None
         self._transport = connection._writer.transport
@@ -69,16 +73,19 @@ class Lane(asyncio.Protocol):
 
     def _put(self, command: Call) -> "asyncio.Future[Any]":
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
-        if not self._calls:
-            self._loop.call_soon(self._send)
+        now = self._loop.time()
+        if not self._unsent:
+            alone = not self._calls and not self._several
+            self._loop.call_later(0 if alone else max(0, self._paused_until - now), self._send)
         self._unsent.append(packed)
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._calls.append((self._loop.time() + self._timeout, answer))
+        self._calls.append((now + self._timeout, answer))
         if not self._watch:
             self._watch = self._loop.call_later(self._timeout, self._check)
         return answer
 
     def _send(self) -> None:
+        self._paused_until, self._several = self._loop.time() + _PAUSE_SECONDS, len(self._unsent) > 1
         packed, self._unsent = b"".join(self._unsent), []
         if not self._broken:
             self._transport.write(packed)
@@ -111,8 +118,6 @@ class Lane(asyncio.Protocol):
             _, answer = self._calls.popleft()
             if not answer.done():  # its caller may have been cancelled
                 answer.set_result(found)
-        if self._unsent and len(self._unsent) == len(self._calls):
-            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
