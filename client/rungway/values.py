@@ -31,9 +31,16 @@ class InvalidValue(ValueError):
 
 def to_map(mapping: Mapping[str, object], path: str = "") -> value_pb2.MapValue:
     """A mapping with text keys as a message. Raises InvalidValue; `path` is where the mapping itself stands."""
+    message = value_pb2.MapValue()
+    fill_map(message, mapping, path)
+    return message
+
+
+def fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: str = "") -> None:
+    """Like `to_map`, into an empty message that is part of another: what is put there afterwards is copied."""
     if not isinstance(mapping, Mapping):
         raise InvalidValue(path, f"a mapping with text keys is wanted, got {type(mapping).__name__}")
-    return _map(mapping, path, 1)
+    _fill_map(message, mapping, path, 1)
 
 
 def from_map(message: value_pb2.MapValue, path: str = "") -> dict[str, Any]:
@@ -61,9 +68,9 @@ def plain(value: object) -> object:
     return item() if callable(item) and getattr(value, "ndim", 0) == 0 else value
 
 
-def _map(mapping: Mapping[str, object], path: str, depth: int) -> value_pb2.MapValue:
+def _fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: str, depth: int) -> None:
     _check_depth(path, depth)
-    message = value_pb2.MapValue()
+    message.SetInParent()  # also when it stays empty
     entries = message.entries
     for key, value in mapping.items():
         if not isinstance(key, str):
@@ -72,7 +79,6 @@ def _map(mapping: Mapping[str, object], path: str, depth: int) -> value_pb2.MapV
             setattr(entries[key], _KINDS[type(value)], value)  # nearly all, and configurations are on the hot path
         except (KeyError, ValueError):
             _fill(entries[_check_text(key, path)], value, _member(path, key), depth)
-    return message
 
 
 def _fill(message: value_pb2.Value, value: object, path: str, depth: int) -> None:
@@ -89,20 +95,19 @@ def _fill(message: value_pb2.Value, value: object, path: str, depth: int) -> Non
         case None:
             pass
         case Mapping() as mapping:
-            message.map_value.CopyFrom(_map(mapping, path, depth + 1))
+            _fill_map(message.map_value, mapping, path, depth + 1)
         case list() | tuple() as items:
-            message.list_value.CopyFrom(_list(items, path, depth + 1))
+            _fill_list(message.list_value, items, path, depth + 1)
         case _:
             wanted = "None, a boolean, an integer, a float, a text, a list or a mapping is wanted"
             raise InvalidValue(path, f"{wanted}, got {type(value).__name__}")
 
 
-def _list(items: Sequence[object], path: str, depth: int) -> value_pb2.ListValue:
+def _fill_list(message: value_pb2.ListValue, items: Sequence[object], path: str, depth: int) -> None:
     _check_depth(path, depth)
-    message = value_pb2.ListValue()
+    message.SetInParent()
     for index, item in enumerate(items):
         _fill(message.items.add(), item, f"{path}[{index}]", depth)
-    return message
 
 
 def _dict(message: value_pb2.MapValue, path: str, depth: int) -> dict[str, Any]:
