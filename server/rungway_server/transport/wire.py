@@ -66,7 +66,7 @@ def explanation_message(why: Explanation) -> trial_pb2.Explanation:
 
 def write_assignment(assignment: Assignment, lease_ms: int, message: trial_pb2.Assignment) -> None:
     """Fill in an empty message: cheaper than making parts and copying them into the whole."""
-    message.lease.trial, message.lease.fence = assignment.lease.trial, assignment.lease.fence
+    message.lease.trial, message.lease.fence = assignment.lease
     fill_map(message.hparams, assignment.hparams)
     message.from_length = assignment.from_length
     message.to_length = assignment.to_length
