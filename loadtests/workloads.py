@@ -50,13 +50,16 @@ async def prepare_tells(connection: Connection, experiment: str) -> Prepared:
 async def prepare_batches(connection: Connection, experiment: str) -> Prepared:
     """Sixteen leases, and a report on each in every message: what one process with many trials does."""
     held = await assignments(connection, experiment, BATCH)
+    request = pb.TellRequest(experiment=experiment, results=[_result(each.lease, 0) for each in held])
+    reports = [result.reports[0] for result in request.results]
 
     async def run(meter: Meter) -> None:
         length = 0
         while meter.running:
             length += 1
-            results = [_result(each.lease, length) for each in held]
-            request = pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=results)
+            request.request_id = uuid.uuid4().hex
+            for report in reports:  # changed in place: what the generator saves, the server has
+                report.length, report.metric = length, random.random()
             answer = await meter.timed("batch", tell(connection, request))
             _expect(all(one.decision == trial_pb2.DECISION_CONTINUE for one in answer.verdicts), answer)
 

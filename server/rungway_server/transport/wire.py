@@ -97,14 +97,15 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
 
 def write_verdict(verdict: Verdict, message: trial_pb2.Verdict) -> None:
     """Fill in an empty message: cheaper than making parts and copying them into the whole."""
-    message.lease.trial, message.lease.fence = verdict.lease
+    lease = message.lease
+    lease.trial, lease.fence = verdict.lease
     message.decision = _DECISIONS[verdict.decision]
     message.explanation.CopyFrom(explanation_message(verdict.explanation))
     if verdict.decision is Decision.CONTINUE:
         message.to_length = verdict.to_length
         message.next_decision_length = verdict.next_decision_length
-        message.lease_deadline.seconds = verdict.deadline_ms // 1000
-        message.lease_deadline.nanos = verdict.deadline_ms % 1000 * 1_000_000
+        deadline = message.lease_deadline
+        deadline.seconds, deadline.nanos = verdict.deadline_ms // 1000, verdict.deadline_ms % 1000 * 1_000_000
 
 
 def tell_message(answer: TellAnswer) -> search.TellResponse:

@@ -277,5 +277,5 @@ def _told(ref: ExperimentRef, request_id: str, answer: list[Any], known: Known) 
         raise UnknownTrial(ref.experiment, int(answer[1]))
     if answer[0] == "reused":
         raise RequestIdReused(request_id)
-    verdicts = [read_verdict(fields, known.smaller_is_better) for fields in answer[2:]]
-    return TellAnswer(verdicts, answer[1])
+    smaller = known.smaller_is_better
+    return TellAnswer([read_verdict(fields, smaller) for fields in answer[2:]], answer[1])
