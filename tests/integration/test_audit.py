@@ -14,6 +14,7 @@ import msgpack
 import pytest
 from redis import Redis
 
+from rungway_server.domain.decisions import TrialState
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.audit import INVARIANTS, Report
 from rungway_server.store.redis.connection import connect
@@ -61,10 +62,12 @@ class Scene:
 
     def trial(self, number: int) -> dict[str, Any]:
         packed: Any = self.redis.hget(self.key("trials"), str(number))
-        return dict(zip(TRIAL_FIELDS, unpack(packed), strict=True))
+        values = dict(zip(TRIAL_FIELDS, unpack(packed), strict=True))
+        return values | {"state": next(state for state in TrialState if state[0] == values["state"])}
 
     def set_trial(self, number: int, **changes: object) -> None:
         values = self.trial(number) | {name.rstrip("_"): value for name, value in changes.items()}
+        values["state"] = values["state"][0]
         self.redis.hset(self.key("trials"), str(number), packb([values[name] for name in TRIAL_FIELDS]))
 
     def first(self, state: str) -> int:
@@ -148,7 +151,9 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),
         lambda s: s.redis.hset(s.key("meta"), "config", "{}"),
         lambda s: (s.redis.delete(s.key("leases")), s.redis.set(s.key("leases"), "x")),
-        lambda s: s.redis.hset(s.key("configs"), "0", packb([0, 0])),
+        lambda s: s.redis.hset(s.key("configs"), str(s.tally()["next_trial"]), packb([0, 0])),
+        lambda s: s.set_trial(s.first("paused"), state="asleep"),
+        lambda s: s.set_trial(0, config=""),
         lambda s: s.redis.rpush(s.key("queue"), "{"),
         lambda s: s.redis.xadd(s.key("events"), {"e": "assign 0"}),
         lambda s: s.set_trial(0, rung="one"),
@@ -177,7 +182,6 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "states_fit_the_results": [
         lambda s: s.set_trial(s.first("paused"), entries=[]),
         lambda s: s.set_trial(s.first("paused"), state="invalid"),
-        lambda s: s.set_trial(s.first("paused"), state="asleep"),
         lambda s: s.set_trial(s.first("paused"), rung=9),
     ],
     "lengths_are_within_the_assignment": [
@@ -185,7 +189,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.set_trial(s.first("paused"), length=10),
     ],
     "configurations_belong_to_trials": [
-        lambda s: s.redis.hdel(s.key("configs"), "0"),
+        lambda s: s.redis.hdel(s.key("configs"), str(s.tally()["next_trial"])),
         lambda s: s.redis.hset(s.key("configs"), "5000", packb({})),
     ],
     "rung_members_are_well_formed": [

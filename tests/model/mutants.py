@@ -184,7 +184,7 @@ MUTANTS = (
     _mutant(
         "no request is remembered",
         "include/request",
-        "redis.call('HSET', young, id, cmsgpack.pack({ print, answer }))",
+        "redis.call('HSET', young, field_of(id), cmsgpack.pack({ short(print), answer }))",
         "local _ = answer",
     ),
     _mutant(
@@ -193,7 +193,10 @@ MUTANTS = (
         "if trial.request ~= id then return nil end",
         "if true then return nil end",
     ),
-    _mutant("an id serves any request", "include/request", "kept[1] ~= print", "false"),
+    _mutant("a remembered verdict is of another kind", "include/verdict", "word_of(kept[1])", "'stop'"),
+    _mutant("a remembered verdict has no numbers", "include/words", "if list[at + 2] == -1 then", "if true then"),
+    _mutant("the best is always the last", "include/record", "t.best_key ~= t.metric and t.best_key", "false"),
+    _mutant("an id serves any request", "include/request", "kept[1] ~= short(print)", "false"),
     _mutant("best takes NaN", "include/curve", "report.key == DEAD or ", ""),
     _mutant("best is the last of equals", "include/curve", "report.key >= ranked(", "report.key > ranked("),
     _mutant("lengths may repeat", "include/results", "length <= before", "length < before"),
@@ -254,13 +257,16 @@ MUTANTS = (
     ),
     _mutant("a clone starts at the bottom", "include/clone", "= parent[2] + 1, parent", "= 0, parent"),
     _mutant(
-        "a clone is not counted", "include/clone", "add_trial(x, b)", "add_trial(x, b) x.counts.started[b + 1] = 0"
+        "a clone is not counted",
+        "include/clone",
+        "trial.rung, trial.parent =",
+        "x.counts.started[b + 1], trial.rung, trial.parent = 0,",
     ),
     _mutant(
         "a clone keeps its parent's configuration",
         "include/clone_configs",
-        "redis.call('HSET', CONFIGS, number, configs[number])",
-        "local _ = number",
+        "trial.config, trial.changed = configs[number], true",
+        "trial.changed = true",
     ),
     _mutant("the line hides clones", "include/clone_configs", "x.queued >= count", "x.queued > 0"),
     _mutant("clones served last come first", "include/clone_configs", "'RPUSH'", "'LPUSH'"),

@@ -9,6 +9,7 @@ import pytest
 
 from rungway_server.domain import decisions
 from rungway_server.store.redis import scripts
+from rungway_server.store.redis.records import CODES
 from rungway_server.store.redis.scripts import NAMES
 
 LUA = Path(scripts.__file__).with_name("lua")
@@ -154,6 +155,7 @@ OTHER_WORDS = {
     "rules and forms": {"async", "population", "promote", "stop"},
     "of the stream": {"e"},
     "types": {"number"},
+    "letters of states": {"r"},
     "of the answers": {
         "missing",
         "stale",
@@ -186,6 +188,14 @@ def test_no_word_of_lua_is_unknown() -> None:
     code = {name: re.sub(r"--.*", "", source) for name, source in SOURCES.items()}
     unknown = {(name, word) for name, source in code.items() for word in WORD.findall(source) if word not in known}
     assert unknown == set()
+
+
+def test_every_word_that_is_stored_has_a_number() -> None:
+    """Those of answers that are never remembered nor logged have none. Numbers stay when words are added."""
+    unstored = {"between_rungs", "lease_lost", "concurrency_limit", "waiting_for_results"}
+    kinds = OTHER_WORDS["kinds of events"] - {"done", "changed", "too_many_invalid"}
+    assert set(CODES) == (set(decisions.Reason) - unstored) | kinds
+    assert [CODES[word] for word in ("assign", "pause", "new_trial", "target_reached")] == [1, 8, 14, 199]
 
 
 READERS = ("tally", "trials", "best", "explain", "events", "snapshot")

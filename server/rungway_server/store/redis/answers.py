@@ -27,6 +27,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.records import NO_RUNG, WORDS
 
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
@@ -38,6 +39,12 @@ Unpack = Callable[[bytes], dict[str, object]]
 def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
     """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none), and the parent of a clone."""
     return _explanation(smaller_is_better, *fields)
+
+
+def _stored_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
+    """As `read_explanation`, of what lua/include/words.lua made of the fields."""
+    reason, bracket, *rung = fields
+    return _explanation(smaller_is_better, WORDS.get(reason, reason), bracket, *(rung or NO_RUNG))
 
 
 @lru_cache(maxsize=4096)  # most are those of reports between two rungs: few, and equal
@@ -79,7 +86,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
         rung=rung,
         restarts=restarts,
         deadline_ms=deadline,
-        explanation=read_explanation(fields[11:], smaller_is_better),
+        explanation=_stored_explanation(fields[11:], smaller_is_better),
     )
 
 
@@ -103,12 +110,12 @@ def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     """One entry of the event log: its id, and what lua/include/event.lua packed."""
-    event_id, kind = fields[:2]
+    event_id, kind = fields[0], WORDS.get(fields[1], fields[1])
     time_ms = int(event_id.partition("-")[0])
     if len(fields) == 2:  # not about a trial
         return EventView(event_id, time_ms, kind)
     trial, length, metric, worker = fields[2:6]
-    explanation = read_explanation(fields[6:], smaller_is_better)
+    explanation = _stored_explanation(fields[6:], smaller_is_better)
     return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
 
 

@@ -18,10 +18,12 @@ from rungway_server.store.redis.stored import Stored, points_of
 
 FORMAT = 1
 TRIAL_NAMES = tuple(
-    name for name in TRIAL_FIELDS if name not in {"metric", "best_key", "points", "tail", "request", "print", "verdict"}
+    name
+    for name in TRIAL_FIELDS
+    if name not in {"metric", "best_key", "points", "tail", "request", "print", "verdict", "config"}
 )
-"""What is exported of a trial record as it is. Metrics are written as numbers, the curve by itself, and the answer to
-a request id not at all."""
+"""What is exported of a trial record as it is. Metrics are written as numbers, curve and configuration by themselves,
+and the answer to a request id not at all."""
 SETTINGS = ("window_ms", "window_count", "most_events")
 """What is exported of the plan for scripts: neither the plan nor the configuration say it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
@@ -74,7 +76,7 @@ def _records(stored: Stored) -> Iterator[dict[str, Any]]:
     for number in sorted(stored.trials):
         yield _trial(stored, number)
     for number in range(tally["next_trial"], tally["proposed"]):
-        yield {"proposal": number, "hparams": stored.configs[number]}
+        yield {"proposal": number, "hparams": stored.proposals[number]}
     for line in stored.log:
         event: dict[str, Any] = {"event": line.id, "kind": line.kind}
         if line.trial >= 0:

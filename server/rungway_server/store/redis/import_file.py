@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.config import parse as parse_config
+from rungway_server.domain.decisions import TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
@@ -19,8 +20,9 @@ from rungway_server.store.redis.audit import check
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
 from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
-from rungway_server.store.redis.records import TRIAL_FIELDS, binary, packed
+from rungway_server.store.redis.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed
 from rungway_server.store.redis.schema import SCHEMA
 from rungway_server.store.redis.stored import CHUNK, POINT, decode
 
@@ -85,18 +87,18 @@ class _Contents:
     def __init__(self, export: Export, now_ms: int) -> None:
         self._export, self._now_ms = export, now_ms
         self._config = parse_config(export.search["config"])[0]
+        self._pack = Configurations(self._config.space).pack
         self._plan = plan_from_json(json.dumps(export.search["plan"]))
 
     def all(self) -> list[Any]:
         """By the order of the keys."""
-        export, search, pack = self._export, self._export.search, Configurations(self._config.space).pack
+        export, search, pack = self._export, self._export.search, self._pack
         valid = [each for each in export.trials if each["best_metric"] != "" and each["state"] != "invalid"]
         best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
         return [
             self._meta(),
             {_name(each["trial"]): self._record(each) for each in export.trials},
-            {_name(each["trial"]): pack(each["hparams"]) for each in export.trials}
-            | {_name(each["proposal"]): pack(each["hparams"]) for each in export.proposals},
+            {_name(each["proposal"]): pack(each["hparams"]) for each in export.proposals},
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
@@ -156,13 +158,17 @@ class _Contents:
         tail = self._points(trial["curve"][len(trial["curve"]) - last :])
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
+        metric, best = self._text(trial["metric"]), self._text(trial["best_metric"])
         values = {name: trial[name] for name in TRIAL_NAMES} | {
-            "metric": self._text(trial["metric"]),
-            "best_key": self._text(trial["best_metric"]),
+            "state": TrialState(trial["state"])[0],
+            "metric": "" if tail else metric,
+            "best_key": best != metric and best,
+            "best_length": trial["best_length"] != trial["length"] and trial["best_length"],
             "points": len(trial["curve"]),
             "tail": binary(tail.hex()),
             "entries": [binary(stamp) for stamp in trial["entries"]],
             "log": times,
+            "config": self._pack(trial["hparams"]).decode(errors=BINARY),
             **dict.fromkeys(("request", "print", "verdict"), ""),
         }
         return packed([values[name] for name in TRIAL_FIELDS])
@@ -186,11 +192,13 @@ class _Contents:
 
     def _event(self, each: dict[str, Any]) -> list[Any]:
         if "trial" not in each:
-            return [each["kind"]]
-        numbers = [int(each[name]) for name in NUMBERS]
+            return [CODES.get(each["kind"], each["kind"])]
+        kind, reason = (CODES.get(each[name], each[name]) for name in ("kind", "reason"))
+        bracket, *numbers = (int(each[name]) for name in NUMBERS)
         trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
         parent = [each["parent"]] if "parent" in each else []
-        return [each["kind"], *trained, each["reason"], *numbers, self._text(each["cutoff"]), *parent]
+        rung = [*numbers, self._text(each["cutoff"]), *parent]
+        return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
 
 
 def _name(number: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 Sort keys, and what begins with one, are shown as hexadecimal digits.
 
-The order of a trial's fields is read from `lua/include/trial.lua`, the one place where it is kept.
+The order of a trial's fields is read from `lua/include/record.lua`, the one place where it is kept.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgpack
 
+from rungway_server.domain.decisions import TrialState
 from rungway_server.store.redis.lane import BINARY
 
 _ENTRY_BYTES = 16
@@ -21,10 +22,22 @@ NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
 
 
 def _fields_of_lua() -> tuple[str, ...]:
-    text = resources.files(__package__).joinpath("lua", "include", "trial.lua").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("lua", "include", "record.lua").read_text(encoding="utf-8")
     return tuple(re.findall(r"(\w+) = v\[\d+\]", text))
 
 
+def _codes_of_lua() -> dict[int, str]:
+    text = resources.files(__package__).joinpath("lua", "include", "words.lua").read_text(encoding="utf-8")
+    words = "".join(re.findall(r"'( \w[\w ]*)'", text))
+    return {found.start(): found[0] for found in re.finditer(r"\w+", words)}
+
+
+WORDS = _codes_of_lua()
+"""Words by the numbers that are stored for them. What is no number is its own word."""
+CODES = {word: code for code, word in WORDS.items()}
+NO_RUNG = (-1, 0, 0, 0, "")
+"""Rung, rank, size, quota and cutoff key of a stored explanation that ends before them."""
+_STATES = {state[0]: state.value for state in TrialState}
 TRIAL_FIELDS = _fields_of_lua()
 """The fields of a trial record in the order in which they are packed."""
 
@@ -92,6 +105,7 @@ class TrialRecord:
     message: str
     parent: Any
     returns: int
+    config: str
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -100,6 +114,10 @@ class TrialRecord:
         if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
             raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
         named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}
+        named["state"] = _STATES.get(named["state"])
+        named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
+        for name, last in (("best_key", "metric"), ("best_length", "length")):
+            named[name] = named[last] if named[name] is False else named[name]
         record = cls(**named)
         for field in fields(cls):
             found = getattr(record, field.name)
@@ -136,9 +154,20 @@ class LogLine:
         """Read a line. Raises ValueError when it is none."""
         kind, *rest = unpack(packed)
         if not rest:
-            return cls(line_id, kind, -1)
-        trial, length, metric, worker, *why = rest
-        reason, bracket, rung, rank, size, quota, cutoff, *parent = why
+            return cls(line_id, WORDS.get(kind, kind), -1)
+        trial, length, metric, worker, reason, bracket, *why = rest
+        rung, rank, size, quota, cutoff, *parent = why or NO_RUNG
         cutoff, metric = hexadecimal(cutoff), hexadecimal(metric)
         numbers = (bracket, rung, rank, size, quota)
-        return cls(line_id, kind, trial, reason, *numbers, cutoff, length, metric, worker, tuple(parent))
+        return cls(
+            line_id,
+            WORDS.get(kind, kind),
+            trial,
+            WORDS.get(reason, reason),
+            *numbers,
+            cutoff,
+            length,
+            metric,
+            worker,
+            tuple(parent),
+        )

@@ -53,6 +53,7 @@ class Stored:
     lua_ladder: dict[str, Any] = field(default_factory=dict)
     tally: dict[str, Any] = field(default_factory=dict)
     trials: dict[int, TrialRecord] = field(default_factory=dict)
+    proposals: dict[int, dict[str, object]] = field(default_factory=dict)
     configs: dict[int, dict[str, object]] = field(default_factory=dict)
     leases: dict[int, int] = field(default_factory=dict)
     line: list[int] = field(default_factory=list)
@@ -167,12 +168,15 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     stored.trials = _each(stored, "trial", trials.items(), int, TrialRecord.unpacked)
     if stored.config:
         configurations = Configurations(stored.config.space)
-        stored.configs = _each(stored, "configuration", configs.items(), int, configurations.unpack)
+        unpack_config = configurations.unpack
+        stored.proposals = _each(stored, "proposal", configs.items(), int, unpack_config)
+        packed = ((str(number).encode(), trial.config.encode(errors=BINARY)) for number, trial in stored.trials.items())
+        stored.configs = _each(stored, "configuration of trial", packed, int, unpack_config)
         with stored.noting("a queued configuration"):
-            stored.queue = [configurations.unpack(item) for item in queue]
+            stored.queue = [unpack_config(item) for item in queue]
     stored.leases = _each(stored, "lease", leases, int, int)
     stored.curves = _each(stored, "curve", curves.items(), bytes.decode, bytes)
-    stored.requests = tuple(_each(stored, "request", each.items(), bytes.decode, unpack) for each in (young, old))
+    stored.requests = tuple(_each(stored, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with stored.noting("a list"):
         stored.line = [int(number) for number in line]
         stored.ready = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in ready]

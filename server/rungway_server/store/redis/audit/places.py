@@ -93,10 +93,10 @@ def lengths_are_within_the_assignment(stored: Stored) -> Iterator[str]:
 
 
 def configurations_belong_to_trials(stored: Stored) -> Iterator[str]:
-    """Each trial has a configuration, and so has each proposal; there are no others."""
-    wanted = max(stored.tally["proposed"], stored.tally["next_trial"])
-    yield from (f"trial {number} has no configuration" for number in range(wanted) if number not in stored.configs)
-    yield from (f"configuration {number} belongs to no trial" for number in stored.configs if not 0 <= number < wanted)
+    """Those that are proposed are for the next trials, without gaps."""
+    wanted = range(stored.tally["next_trial"], stored.tally["proposed"])
+    yield from (f"trial {number} will have no configuration" for number in wanted if number not in stored.proposals)
+    yield from (f"configuration {number} is for no new trial" for number in stored.proposals if number not in wanted)
 
 
 INVARIANTS = (

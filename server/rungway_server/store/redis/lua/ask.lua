@@ -9,7 +9,7 @@
 --         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
 --         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
 --         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
---         reason, bracket, rung, rank, size, quota, cutoff key, parent (of a clone)
+--         code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key, parent (of a clone)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "experiment"
 --- @include "trial"
@@ -35,7 +35,7 @@ local request, count, worker = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local print = fingerprint('ask', 4, 5)
 local known, reused = recall(request, print)
 if reused then return { 'reused' } end
-if known then return with_configs(known) end
+if known then return with_configs(x, known) end
 
 local tally = x.tally
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
@@ -68,7 +68,7 @@ while #answer < 4 + count do
   log_decision(x, 'assign', number, why)
   answer[#answer + 1] = {
     number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts, deadline,
-    unpack(why),
+    stored_why(why, 1),
   }
 end
 
@@ -82,6 +82,6 @@ else
   remember(x, request, print, answer)
 end
 save(x)
-if #answer > 4 then return with_configs(answer) end
+if #answer > 4 then return with_configs(x, answer) end
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
 return { 'wait', tally.revision, why_not, retry_ms }

@@ -3,12 +3,11 @@
 -- parent: { number, rung where it was cloned, rank there, checkpoint, its length }
 --- @include "add_trial"
 local function add_clone(x, b, parent)
-  local tally, number, trial = x.tally, add_trial(x, b)
+  local tally, number, trial = x.tally, add_trial(x, b, load_trial(x, parent[1]).config)
   trial.rung, trial.parent = parent[2] + 1, parent
   for i = 1, trial.rung do trial.entries[i] = '' end
   trial.checkpoint, trial.checkpoint_length, trial.length = parent[4], parent[5], parent[5]
   set_state(x, trial, 'queued')
-  redis.call('HSET', CONFIGS, number, redis.call('HGET', CONFIGS, parent[1]))
   tally.proposed = math.max(tally.proposed, tally.next_trial)
   x.counts.clones = x.counts.clones or {}
   table.insert(x.counts.clones, number)

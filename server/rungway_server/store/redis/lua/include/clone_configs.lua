@@ -4,7 +4,8 @@ local function take_clones(x, given)
   local configs, waiting = cmsgpack.unpack(given), {}
   for _, number in ipairs(x.counts.clones or {}) do
     if configs[number] then
-      redis.call('HSET', CONFIGS, number, configs[number])
+      local trial = load_trial(x, number)
+      trial.config, trial.changed = configs[number], true
       redis.call('RPUSH', LINE, number)
       x.queued = x.queued + 1
     else
@@ -19,7 +20,7 @@ local function clones_wanted(x, count)
   local clones = x.counts.clones
   if not clones or #clones == 0 or x.queued >= count then return nil end
   local wanted = {}
-  for i = 1, math.min(#clones, 64) do wanted[i] = { clones[i], redis.call('HGET', CONFIGS, clones[i]) } end
+  for i = 1, math.min(#clones, 64) do wanted[i] = { clones[i], load_trial(x, clones[i]).config } end
   return wanted
 end
 

@@ -1,13 +1,14 @@
 -- The event log: one entry per decision, so that "why?" has an answer afterwards. A trial remembers its own entries.
 -- Its oldest entries go when there are too many.
+--- @include "words"
 local function append(x, entry)
   return redis.call('XADD', EVENTS, 'MAXLEN', '~', x.plan.most_events or 1000000, '*', 'e', cmsgpack.pack(entry))
 end
 
--- why: { reason, bracket, rung, rank, size, quota, cutoff key }
+-- why: { reason, bracket, rung, rank, size, quota, cutoff key }, of which only the first two are kept where no rung took part
 local function log_decision(x, kind, number, why)
   local trial = x.trials[number]
-  local entry = { kind, tonumber(number), trial.length, trial.metric, trial.worker, unpack(why) }
+  local entry = { code_of(kind), tonumber(number), trial.length, trial.metric, trial.worker, stored_why(why, 1) }
   local id = append(x, entry)
   local ms, count = id:match('(%d+)-(%d+)')
   trial.log[#trial.log + 1], trial.log[#trial.log + 2] = ms - trial.created, tonumber(count)

@@ -24,7 +24,7 @@ local function end_lease(x, number, trial, state)
   redis.call('ZREM', LEASES, number)
   local live, b = x.counts.live, trial.bracket + 1
   live[b], x.live, x.renewed[number] = live[b] - 1, x.live - 1, nil
-  trial.request, trial.print, trial.verdict = '', '', ''
+  trial.request, trial.print, trial.verdict, trial.next, trial.to = '', '', '', 0, 0
   set_state(x, trial, state)
 end
 

@@ -1,12 +1,13 @@
 -- New trials: the configuration is the first that a user queued, else the one proposed for the number.
 --- @include "add_trial"
 local function new_trial(x, b)
-  local number, trial = add_trial(x, b)
   local reason = 'new_trial'
+  local config
   if x.wanted > 0 then
-    redis.call('HSET', CONFIGS, number, redis.call('LPOP', QUEUE))
+    config = redis.call('LPOP', QUEUE)
     x.wanted, reason = x.wanted - 1, 'enqueued'
   end
+  local number, trial = add_trial(x, b, config)
   return number, trial, no_rung(reason, trial)
 end
 

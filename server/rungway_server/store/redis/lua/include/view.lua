@@ -8,7 +8,7 @@ local function view(number, with_curve)
     points[#points + 1] = trial.tail
   end
   return {
-    number, trial.state, redis.call('HGET', CONFIGS, number) or '', trial.bracket, trial.rung, trial.length, trial.metric,
+    number, trial.state, trial.config, trial.bracket, trial.rung, trial.length, trial.metric,
     trial.best_key, trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome,
     trial.message, trial.created, table.concat(points), trial.parent and trial.parent[1] or '',
   }
