@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# worksteal: who has nothing left takes tests from another, so that no core waits for the last file.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 PYTEST_ARGS ?=
 LOAD_ARGS ?=
 FUZZ_ARGS ?=
@@ -43,16 +45,16 @@ format: setup ## Write the files as lint wants them
 	$(BIN)/buf format --write
 
 test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 test-fast: setup ## The tests without those marked slow
-	$(BIN)/python -m pytest -n auto -m 'not slow' $(PYTEST_ARGS)
+	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
 
 # The tests that fit any Redis: the contract, and the store.
 ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,store store_memory event_log explain queue target update warm_start))
 
 topologies: setup ## Contract and store on Redis under Sentinel, as a Cluster, with TLS, with the least rights
-	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(BIN)/python -m pytest -q -n auto --redis $$kind $(ANY_REDIS); done
+	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(PYTEST) -q --redis $$kind $(ANY_REDIS); done
 
 fuzz: setup ## Minutes of hostile messages, configurations and bytes (FUZZ_ARGS='--minutes 30')
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)

@@ -1,6 +1,6 @@
 """The Redis below the tests of contract and store: `--redis` names another kind, `make topologies` tries all."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,6 +12,12 @@ from tests.support.redis_topology import Topology
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """`-n auto` is two processes more than there are cores: half of the time tests wait for processes they started."""
+    return (yield) + 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
