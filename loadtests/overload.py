@@ -27,14 +27,18 @@ _STREAMS = 100
 """Calls that the service takes at once from one connection."""
 _IN_FLIGHT = (64, 256, _CONNECTIONS * _STREAMS)
 """Calls under way at which the peak is looked for: the last is as many as there ever are."""
-_LEASES = 16_000
-"""More than calls can be under way: each call reports on a lease of its own."""
+_MOST_LEASES = 16_000
+"""Each call under way reports on a lease of its own; more calls than that count as late."""
 _DEADLINE = 5.0
 _SHED = ("1", "8")
 """CANCELLED: dropped by gRPC before our code has seen it; RESOURCE_EXHAUSTED: refused by our code."""
 _TICK = 0.005
 _QUIET = 0.5
 """Share of the peak that is offered before and after."""
+
+
+_Held = tuple[trial_pb2.Lease, int]
+"""A lease, and the length reported on it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,10 @@ async def measure(factor: float, seconds: float) -> list[Stretch]:
         connections = [await Connection.open(stack.service) for _ in range(_CONNECTIONS)]
         for connection in connections:
             exits.callback(connection.close)
-        load = _Load(connections, await assignments(connections[0], _EXPERIMENT, _LEASES))
+        load = _Load(connections)
+        await load.hold(max(_IN_FLIGHT))
         peak = await load.find_peak(seconds)
+        await load.hold(min(_MOST_LEASES, int(factor * peak * min(seconds, _DEADLINE))))
         before = await load.offer("before", peak * _QUIET, seconds)
         during = await load.offer("overload", peak * factor, seconds)
         after = await load.offer("after", peak * _QUIET, seconds)
@@ -91,11 +97,17 @@ class _Seen:
 class _Load:
     """Tells, in a closed and in an open loop."""
 
-    def __init__(self, connections: list[Connection], held: list[trial_pb2.Assignment]) -> None:
+    def __init__(self, connections: list[Connection]) -> None:
         self._connections, self._peak = connections, 0.0
-        self._idle = deque((each.lease, each.from_length) for each in held)
+        self._idle: deque[_Held] = deque()
         self._seconds: list[_Seen] = []
         self._sent = 0
+
+    async def hold(self, leases: int) -> None:
+        """Hold at least so many leases: as many calls may be under way."""
+        missing = max(0, leases - len(self._idle))
+        given = await assignments(self._connections[0], _EXPERIMENT, missing)
+        self._idle.extend((each.lease, each.from_length) for each in given)
 
     async def find_peak(self, seconds: float) -> float:
         """The most calls per second that the service answered, of all numbers of calls under way."""
