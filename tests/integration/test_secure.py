@@ -19,6 +19,7 @@ import rungway
 from rungway import AsyncClient, Client, ClientConfig
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS
 from tests.support.calls import config, unique_name
+from tests.support.command_line import run
 from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
 from tests.support.service import Service, services
 from tests.support.waiting import wait_until
@@ -257,8 +258,8 @@ def test_tokens_of_the_embedded_store_beside_the_service_and_without_it(tmp_path
     ],
 )
 def test_wrong_usage_of_token_create(flags: tuple[str, ...], url: str) -> None:
-    made = command("token", "create", *flags, RUNGWAY_REDIS_URL=url)
-    assert (made.returncode, made.stdout) == (2, "")
+    code, out, _ = run("", "token", "create", *flags, env={"RUNGWAY_REDIS_URL": url})
+    assert (code, out) == (2, "")
 
 
 def test_a_redis_that_is_away_is_said(files: Files) -> None:
