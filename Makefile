@@ -65,7 +65,7 @@ demo: setup ## A real search with real workers on this machine, in under two min
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
 
-load: setup ## Every load test in short, beside the bar it has to clear (LOAD_ARGS='throughput --help')
+load: setup ## Every load test in short, beside the bar it has to clear, in under ten minutes (LOAD_ARGS='throughput --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)
 
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')

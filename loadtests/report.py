@@ -22,12 +22,17 @@ class Row(Protocol):
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Columns to the width of their longest text, numbers to the right; heads are the names of the fields."""
+    """Columns to the width of their longest text, to the right; heads are the names of the fields.
+
+    Notes, where they are the last column, are to the left.
+    """
     texts = [[field.name.replace("_", " ") for field in fields(rows[0])]]
     texts += [[_text(cell) for cell in astuple(row)] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    if texts[0][-1] == "note":
+        widths[-1] = 0
     for row in texts:
-        print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
+        print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def write_json(path: Path | None, test: str, rows: Sequence[Row]) -> Path:

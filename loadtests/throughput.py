@@ -12,6 +12,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -64,18 +65,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Measured], list[Measured]]:
     """The medians, and every measurement."""
-    found = await measure(arguments.in_flight, arguments.seconds, arguments.rounds)
+    found = await measure(dict.fromkeys(arguments.in_flight, WORKLOADS), arguments.seconds, arguments.rounds)
     return medians(found), found
 
 
-async def measure(in_flight: list[int], seconds: float, rounds: int) -> list[Measured]:
-    """Every measurement of every round, each taking `seconds` after its warm-up."""
+async def measure(wanted: Mapping[int, Iterable[str]], seconds: float, rounds: int) -> list[Measured]:
+    """Every measurement of every round, each taking `seconds` after its warm-up.
+
+    `wanted`: names of workloads, the no-op first, by the calls in flight.
+    """
     found: list[Measured] = []
     async with running_stack() as stack:
         for _ in range(rounds):
-            for slots in in_flight:
+            for slots, names in wanted.items():
                 noop = 0.0
-                for name in WORKLOADS:
+                for name in names:
                     kinds = await _measurement(stack, name, slots, seconds, noop)
                     noop = noop or kinds[0].per_second
                     found += kinds

@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
-Pair = Callable[[], None]
-"""Does one pair."""
+Pair = Callable[[], int]
+"""Does one pair, or a batch of them; how many it did."""
 _CONNECT_SECONDS = 120.0
 _UNBOUNDED = 10**9
 
@@ -71,9 +71,10 @@ class InProcess(ABC):
         """Never called: there is a client."""
         raise NotImplementedError
 
-    def _count_pair(self) -> None:
+    def _count_pair(self) -> int:
         self.pair()
         self._stored += 1
+        return 1
 
 
 def loss() -> float:
@@ -125,8 +126,7 @@ def _pairs(pair: Pair, seconds: float, allowed: Iterator[int]) -> tuple[int, flo
     """Pair after pair; how many, and when the first began and the last ended."""
     done, begin = 0, time.monotonic()
     while time.monotonic() < begin + seconds and next(allowed, None) is not None:
-        pair()
-        done += 1
+        done += pair()
     return done, begin, time.monotonic()
 
 

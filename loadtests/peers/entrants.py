@@ -40,6 +40,7 @@ class Entrant:
 
 _REDIS = "journal in Redis"
 RUNGWAY = Entrant("Rungway", "rungway_grpc", "Redis", "asha", clients=(8, 64))
+RUNGWAY_BATCHES = Entrant("Rungway", "rungway_grpc", "Redis", "asha, batches of 16")
 RUNGWAY_LOOP = Entrant("Rungway", "rungway_grpc", "Redis", "asha, promoted go on")
 VIZIER = Entrant("Vizier", "vizier_grpc", "memory", "none", "vizier")
 OPTUNA_JOURNAL_SHA, OPTUNA_MEMORY, *_OTHER_PROXIES = [
@@ -60,6 +61,7 @@ OPTUNA_SHA, OPTUNA_HYPERBAND, _OPTUNA_NONE = [
 SYNE_TUNE = Entrant("Syne Tune", "syne_tune_memory", "memory", "ASHA", "syne-tune", clients=(0,))
 ENTRANTS = [
     RUNGWAY,
+    RUNGWAY_BATCHES,
     RUNGWAY_LOOP,
     OPTUNA_JOURNAL_SHA,
     OPTUNA_MEMORY,
@@ -93,7 +95,7 @@ class Adapter:
             line = await asyncio.wait_for(self._process.stdout.readline(), _START_SECONDS + within)
         except TimeoutError:
             raise AdapterFailed(f"no answer in {_START_SECONDS + within:.0f} s") from None
-        except ConnectionError:
+        except (ConnectionError, RuntimeError):  # the latter is what uvloop says of a pipe that has closed before
             line = b""
         if not line:
             lines = self._errors.read_text(errors="replace").strip().splitlines() or ["it ended"]

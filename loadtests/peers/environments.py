@@ -4,9 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
-_ENVIRONMENTS = _ROOT / ".venv-peers"
+_ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 _INSTALL_SECONDS = 1800
+_failures: dict[str, "NotInstalled"] = {}
+"""What could not be made is not tried again in this run."""
 
 
 class NotInstalled(Exception):
@@ -18,13 +19,19 @@ async def python_of(name: str) -> Path:
 
     Raises NotInstalled.
     """
+    if name in _failures:
+        raise _failures[name]
     requirements = Path(__file__).with_name(f"requirements-{name}.txt")
     folder = _ENVIRONMENTS / name
     python, installed = folder / "bin" / "python", folder / "installed.txt"
     if not (installed.exists() and installed.read_text() == requirements.read_text()):
-        print(f"installing {name} into {folder.relative_to(_ROOT)}", file=sys.stderr)
-        await _run(sys.executable, "-m", "venv", "--clear", folder)
-        await _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+        print(f"installing {name} into {folder}, once …", file=sys.stderr, flush=True)
+        try:
+            await _run(sys.executable, "-m", "venv", "--clear", folder)
+            await _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+        except NotInstalled as failure:
+            _failures[name] = failure
+            raise
         installed.write_text(requirements.read_text())
     return python
 

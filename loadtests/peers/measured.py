@@ -1,7 +1,8 @@
 """The rows of the comparison, and the bars that Rungway is held to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from loadtests.judging import Bar, at_least, no_bar
 from loadtests.peers import entrants
 from loadtests.peers.entrants import Entrant
 
@@ -10,8 +11,9 @@ from loadtests.peers.entrants import Entrant
 class Measured:
     """One peer in one measurement, or the median of several; where figures are None, `note` says why.
 
-    `clients`: processes, 0 for one that works in process. `rungway_times`: Rungway's pairs per second over the network
-    with 8 client processes and as many trials stored, by these. With `other_cores` far from 0 the machine was not ours.
+    `clients`: processes, 0 for one that works in process, without a network. `rungway_times`: Rungway's pairs per
+    second, one by one over the network with 8 client processes and as many trials stored, by these. With `other_cores`
+    far from 0 the machine was not ours.
     """
 
     peer: str
@@ -34,19 +36,9 @@ class Measured:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What is wanted of Rungway: so many times the pairs per second of a peer."""
-
-    than: str
-    trials: int
-    rungway: float | None
-    peer: float | None
-    wanted: str
-    measured: float | None
-    met: str
-
-
+_CLIENTS = 8
+_OURS = (entrants.RUNGWAY, entrants.RUNGWAY_BATCHES)
+"""The bars are judged by the first, which does one pair after the other as the peers do."""
 _WANTED: list[tuple[Entrant, int, float]] = [
     (entrants.OPTUNA_JOURNAL_SHA, 1_000, 25),
     (entrants.OPTUNA_MEMORY, 1_000, 10),
@@ -57,15 +49,37 @@ _WANTED: list[tuple[Entrant, int, float]] = [
 ]
 
 
+def contenders() -> list[tuple[list[Entrant], list[int]]]:
+    """Who has to run for the bars, and with how many trials stored: in each group all beside each other."""
+    groups: dict[int, list[Entrant]] = {}
+    for entrant, trials, _ in _WANTED:
+        groups.setdefault(trials, [replace(one, clients=(_CLIENTS,)) for one in _OURS]).append(entrant)
+    return [(group, [trials]) for trials, group in groups.items()]
+
+
 def bars(rows: list[Measured]) -> list[Bar]:
-    """Each bar with what was measured: 8 client processes over the network on Rungway's side."""
+    """Each bar with what was measured of pairs one by one; then, with no bar, the same figures of pairs in batches."""
     found = []
-    for entrant, trials, factor in _WANTED:
-        of = [one for one in rows if one.trials == trials and one.pairs_per_second]
-        ours = next((one.pairs_per_second for one in of if one.is_of(entrants.RUNGWAY, 8)), None)
-        theirs = next((one.pairs_per_second for one in of if one.is_of(entrant, entrant.clients[0])), None)
-        times = ours / theirs if ours and theirs else None
-        met = "not measured" if times is None else "yes" if times >= factor else "NO"
-        name = f"{entrant.peer} over {entrant.over}, {entrant.pruner}"
-        found.append(Bar(name, trials, ours, theirs, f"{factor:g} times", times, met))
+    for ours in _OURS:
+        for theirs, trials, factor in _WANTED:
+            where = "in process" if 0 in theirs.clients else f"over {theirs.over}"
+            of = f"to {theirs.peer} {where}, {theirs.pruner}, {trials:,} stored"
+            times, note = _compared(rows, ours, theirs, trials)
+            if ours is entrants.RUNGWAY:
+                found.append(at_least("peers", f"pairs/s one by one {of}", factor, times, note))
+            else:
+                found.append(no_bar("peers", f"(beside it: in batches of 16 {of})", times, note))
     return found
+
+
+def _compared(rows: list[Measured], ours: Entrant, theirs: Entrant, trials: int) -> tuple[float | None, str]:
+    """How many times as many pairs per second are ours, and what else is to be said; or None, and why."""
+    pairs, notes = [], []
+    for entrant, clients in ((ours, _CLIENTS), (theirs, theirs.clients[0])):
+        of = [one for one in rows if one.is_of(entrant, clients)]
+        measured = next((one for one in of if one.trials == trials and one.pairs_per_second), None)
+        if not (measured and measured.pairs_per_second):
+            return None, next((f"{entrant.peer} {one.note}" for one in of if not one.pairs_per_second), "")
+        pairs.append(measured.pairs_per_second)
+        notes += [f"{entrant.peer} {measured.note}"] if measured.note else []
+    return pairs[0] / pairs[1], "; ".join([f"{pairs[0]:,.0f} to {pairs[1]:,.0f} per second", *notes])

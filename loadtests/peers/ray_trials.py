@@ -33,9 +33,10 @@ class _Tune:
         run = threading.Thread(target=_tuner(ended, stopped).fit, daemon=True)
         run.start()
 
-        def pair() -> None:
+        def pair() -> int:
             if not ended.acquire(timeout=_START_SECONDS):
                 raise TimeoutError(f"no trial has ended in {_START_SECONDS} s")
+            return 1
 
         pair()
         yield pair

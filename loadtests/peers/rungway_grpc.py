@@ -1,7 +1,8 @@
 """Adapter: Rungway through its SDK, over gRPC, one synchronous loop per client process.
 
 `--pruner asha`: each pair is one Ask and one Tell on the wire, as it is with the peers; a worker that is told to go on
-with its trial asks for another one instead. Any other: the loop of the README, in which it goes on, without an Ask.
+with its trial asks for another one instead. `asha, batches of 16`: the same, where each process holds 16 trials, asked
+for in one call and told in one. `asha, promoted go on`: the loop of the README, which goes on without an Ask.
 """
 
 import argparse
@@ -14,17 +15,45 @@ from loadtests.experiment import CONFIG
 from loadtests.peers.adapter import Pair, Peer, loss, main
 from rungway import Client, Report, Result
 
-_BATCH = 64
+_STORED_AT_ONCE = 64
+_BATCH = 16
+
+
+def _one_by_one(client: Client) -> int:
+    (assignment,) = client.ask_once().assignments
+    client.tell(assignment, loss())
+    return 1
+
+
+def _batch(client: Client) -> int:
+    held = client.ask_once(_BATCH).assignments
+    client.tell_many([Result(one, [Report(one.to_length, loss())]) for one in held])
+    return len(held)
+
+
+def _plain_loop(client: Client) -> int:
+    assignment = client.ask()
+    assert assignment
+    client.tell(assignment, loss())
+    return 1
+
+
+_WAYS: dict[str, tuple[str, Callable[[Client], int]]] = {
+    "asha": ("peers", _one_by_one),
+    f"asha, batches of {_BATCH}": ("peers-batches", _batch),
+    "asha, promoted go on": ("peers-loop", _plain_loop),
+}
+"""An experiment each, and what does a pair or a batch of them."""
 
 
 class _Rungway:
-    def __init__(self, client: Client, experiment: str, continues: bool) -> None:
-        self._client, self._experiment, self._continues = client, experiment, continues
+    def __init__(self, client: Client, experiment: str, way: Callable[[Client], int]) -> None:
+        self._client, self._experiment, self._way = client, experiment, way
         self._stored = 0
 
     def store(self, trials: int, until: float) -> int:
         while self._stored < trials and time.monotonic() < until:
-            reply = self._client.ask_once(min(_BATCH, trials - self._stored))
+            reply = self._client.ask_once(min(_STORED_AT_ONCE, trials - self._stored))
             self._client.tell_many([Result(one, [Report(one.to_length, loss())]) for one in reply.assignments])
             self._stored = max(self._stored, *(one.trial + 1 for one in reply.assignments))
         return self._stored
@@ -33,32 +62,22 @@ class _Rungway:
         return None
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
-        return partial(_connected, self._client.config.target, self._experiment, self._continues)
+        return partial(_connected, self._client.config.target, self._experiment, self._way)
 
 
 @contextmanager
-def _connected(target: str, experiment: str, continues: bool) -> Iterator[Pair]:
+def _connected(target: str, experiment: str, way: Callable[[Client], int]) -> Iterator[Pair]:
     with Client(target, experiment=experiment) as client:
-
-        def new_trial() -> None:
-            (assignment,) = client.ask_once().assignments
-            client.tell(assignment, loss())
-
-        def plain_loop() -> None:
-            assignment = client.ask()
-            assert assignment
-            client.tell(assignment, loss())
-
-        yield plain_loop if continues else new_trial
+        yield partial(way, client)
 
 
 @contextmanager
 def _peer(arguments: argparse.Namespace) -> Iterator[Peer]:
-    continues = arguments.pruner != "asha"
-    experiment = "peers-loop" if continues else "peers"
+    experiment, way = _WAYS[arguments.pruner]
     with Client(arguments.target, experiment=experiment) as client:
         client.create_experiment(experiment, CONFIG)
-        yield _Rungway(client, experiment, continues)
+        yield _Rungway(client, experiment, way)
+        client.delete_experiment(experiment)
 
 
 if __name__ == "__main__":

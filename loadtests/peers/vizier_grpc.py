@@ -47,9 +47,10 @@ def _connected(endpoint: str) -> Iterator[Pair]:
     study = _study(endpoint)
     worker = f"worker-{os.getpid()}"
 
-    def pair() -> None:
+    def pair() -> int:
         (trial,) = study.suggest(count=1, client_id=worker)
         trial.complete(vz.Measurement({"loss": loss()}))
+        return 1
 
     yield pair
 

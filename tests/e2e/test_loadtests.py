@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loadtests.peers.entrants import AdapterFailed, Entrant, running
+from loadtests.peers import environments
+from loadtests.peers.entrants import RUNGWAY, VIZIER, AdapterFailed, Entrant, running
+from loadtests.peers.runner import Terms, measure
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,10 +85,24 @@ def test_peers_measure_rungway_by_their_own_rules(tmp_path: Path) -> None:
         *("--only", "Rungway", "--trials", "20", "40", "--rounds", "1", "--seconds", "0.5"),
         results=tmp_path / "peers.json",
     )
-    assert [(one["trials"], one["clients"]) for one in results] == [(n, c) for n in (20, 40) for c in (8, 64, 8)]
+    assert [(one["trials"], one["clients"]) for one in results] == [(n, c) for n in (20, 40) for c in (8, 64, 8, 8)]
     for one in results:
         assert one["pairs_per_second"] > 0, one
-    assert output.count("not measured") == 6, output
+    assert output.count("not measured") == 12, output
+
+
+@pytest.mark.slow
+async def test_a_peer_that_cannot_be_installed_says_so_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "_ENVIRONMENTS", tmp_path)
+    monkeypatch.setattr(environments, "_failures", {})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    ours = replace(RUNGWAY, clients=(2,))
+    vizier, rungway = await measure([([VIZIER, ours], [20])], Terms(seconds=0.3, rounds=1, limit=5.0))
+    assert vizier.pairs_per_second is None
+    assert vizier.note.startswith("not installed: ERROR: No matching distribution found for google-vizier"), vizier
+    assert (rungway.pairs_per_second or 0) > 0, rungway
 
 
 async def test_an_adapter_that_ends_says_why() -> None:
