@@ -56,5 +56,5 @@ async def _serve(redis_url: str) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=bootstrap.loop_factory()) as runner:
+    with bootstrap.serving_runner() as runner:
         runner.run(_serve(sys.argv[1]))

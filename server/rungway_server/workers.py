@@ -19,7 +19,7 @@ import structlog
 from pydantic import SecretStr
 
 from rungway_server import logs
-from rungway_server.bootstrap import ServeError, loop_factory, serve, start_store, stop_signal
+from rungway_server.bootstrap import ServeError, serve, serving_runner, start_store, stop_signal
 from rungway_server.settings import Settings
 from rungway_server.store.redis.errors import RedisStartError
 
@@ -139,7 +139,7 @@ def _serve(settings: Settings, says: Connection) -> None:
     """The main function of a server process."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with serving_runner() as runner:
             code = runner.run(_serve_as_child(settings, says.send))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))

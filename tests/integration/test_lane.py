@@ -50,7 +50,7 @@ async def test_answers_find_their_calls(url: str) -> None:
 
 
 async def test_a_caller_that_leaves_does_not_shift_the_answers(lane: Lane) -> None:
-    calls = [asyncio.create_task(lane.call(("ECHO", number))) for number in range(10)]
+    calls = [asyncio.ensure_future(lane.call(("ECHO", number))) for number in range(10)]
     await asyncio.sleep(0)  # all are on their way
     calls[3].cancel()
     answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -107,7 +107,7 @@ async def test_many_calls_leave_together(lane: Lane) -> None:
 async def test_a_cut_connection_fails_the_calls(topology: Topology, url: str) -> None:
     lane = await opened(topology)
     number = await lane.call(("CLIENT", "ID"))
-    waiting = asyncio.create_task(lane.call(("BLPOP", "nothing", 0)))
+    waiting = asyncio.ensure_future(lane.call(("BLPOP", "nothing", 0)))
     await asyncio.sleep(0)
     async with Redis.from_url(url) as client:
         await client.client_kill_filter(_id=number)
@@ -118,7 +118,7 @@ async def test_a_cut_connection_fails_the_calls(topology: Topology, url: str) ->
 
 
 async def test_a_lane_that_drains_answers_what_is_under_way_and_takes_nothing_more(lane: Lane, url: str) -> None:
-    waiting = asyncio.create_task(lane.call(("BLPOP", "soon", 0)))
+    waiting = asyncio.ensure_future(lane.call(("BLPOP", "soon", 0)))
     await asyncio.sleep(0)
     draining = asyncio.create_task(lane.drain())
     await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 
 from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
@@ -25,8 +26,13 @@ _OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name
 
 def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
     """The experiment a request names in this field."""
+    return _ref(NAMESPACE.get(), experiment, field)
+
+
+@lru_cache(maxsize=1024)
+def _ref(namespace: str, experiment: str, field: str) -> ExperimentRef:
     check_experiment_id(experiment, field)
-    return ExperimentRef(NAMESPACE.get(), experiment)
+    return ExperimentRef(namespace, experiment)
 
 
 def read_lease(lease: trial_pb2.Lease) -> Lease:

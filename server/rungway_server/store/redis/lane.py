@@ -59,17 +59,18 @@ class Lane(asyncio.Protocol):
             await asyncio.wait([answer for _, answer in self._calls])
         await self.close()
 
-    async def call(self, command: Call, *, asking: bool = False) -> Any:
-        """The answer; an error that Redis answers is a `hiredis.ReplyError` as a value.
+    def call(self, command: Call, *, asking: bool = False) -> "asyncio.Future[Any]":
+        """The answer, to be awaited; an error that Redis answers is a `hiredis.ReplyError` as a value.
 
         `asking`: the node is about to take the key over (Cluster), and serves it to those who say so. Raises
-        ConnectionError or TimeoutError when no answer comes; whether the command ran is then unknown.
+        ConnectionError when the lane is closed; the future raises it, or TimeoutError, when no answer comes: whether
+        the command ran is then unknown.
         """
         if self.closed:
             raise ConnectionError("the connection to Redis is closed")
         if asking:
             self._put(("ASKING",)).add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await self._put(command)
+        return self._put(command)
 
     def _put(self, command: Call) -> "asyncio.Future[Any]":
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one

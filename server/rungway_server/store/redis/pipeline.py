@@ -1,6 +1,6 @@
 """The scripts on one Redis, each sent by the name that Redis has for it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from rungway_server.store.redis.fitness import version_of
@@ -16,13 +16,16 @@ class ScriptPipeline:
         self._transform = transform
         self._scripts: dict[str, Script] = {}
 
-    async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> list[Any]:
-        """The script's answer: a list whose first item is a word."""
+    def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Awaitable[list[Any]]:
+        """The script's answer, to be awaited: a list whose first item is a word."""
         if not self._scripts:
-            version = version_of(await self._lanes.call(keys[0], ("INFO", "server")))
-            self._scripts = load_scripts(self._transform, shebang=version >= (7,))
+            return self._load_and_run(name, keys, args)
         script = self._scripts[name]
-        answer: list[Any] = await self._lanes.call(
-            keys[0], ("EVALSHA", script.sha, len(keys), *keys, *args), script.source
-        )
-        return answer
+        return self._lanes.call(keys[0], ("EVALSHA", script.sha, len(keys), *keys, *args), script.source)
+
+    async def _load_and_run(
+        self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]
+    ) -> list[Any]:
+        version = version_of(await self._lanes.call(keys[0], ("INFO", "server")))
+        self._scripts = load_scripts(self._transform, shebang=version >= (7,))
+        return await self.run(name, keys, args)
