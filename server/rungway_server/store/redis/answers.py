@@ -27,7 +27,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.lane import BINARY
-from rungway_server.store.redis.records import NO_RUNG, WORDS
+from rungway_server.store.redis.records import WORDS
 
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
@@ -36,31 +36,23 @@ Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
 
 
-def read_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
-    """`fields`: reason, bracket, rung, rank, size, quota, cutoff key ("" for none), and the parent of a clone."""
-    return _explanation(smaller_is_better, *fields)
-
-
-def _stored_explanation(fields: list[Any], smaller_is_better: bool) -> Explanation:
-    """As `read_explanation`, of what lua/include/words.lua made of the fields."""
-    reason, bracket, *rung = fields
-    return _explanation(smaller_is_better, WORDS.get(reason, reason), bracket, *(rung or NO_RUNG))
-
-
 @lru_cache(maxsize=4096)  # most are those of reports between two rungs: few, and equal
 def _explanation(
     smaller_is_better: bool,
-    reason: str,
+    reason: Any,
     bracket: int,
-    rung: int,
-    rank: int,
-    size: int,
-    quota: int,
-    cutoff: str,
+    rung: int = -1,
+    rank: int = 0,
+    size: int = 0,
+    quota: int = 0,
+    cutoff: str = "",
     *parent: int,
 ) -> Explanation:
+    """What a script says of why. `reason`: the word, or the number that is stored for it; what follows the bracket is
+    left out where no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
     least = metric_of(_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
-    return Explanation(Reason(reason), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
+    word = Reason(WORDS.get(reason, reason))
+    return Explanation(word, bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
 
 
 def _metric(key: str, smaller_is_better: bool) -> float | None:
@@ -86,7 +78,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
         rung=rung,
         restarts=restarts,
         deadline_ms=deadline,
-        explanation=_stored_explanation(fields[11:], smaller_is_better),
+        explanation=_explanation(smaller_is_better, *fields[11:]),
     )
 
 
@@ -101,11 +93,10 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
     return AskAnswer(AskStatus.DONE, (), Reason(answer[2]), 0, revision)
 
 
-def read_verdict(fields: list[Any], smaller_is_better: bool) -> Verdict:
-    """One verdict: trial, fence, decision, to, next decision, deadline, explanation."""
-    number, fence, decision, end, following, deadline, *why = fields
-    lease, explanation = Lease(int(number), int(fence)), _explanation(smaller_is_better, *why)
-    return Verdict(lease, _DECISIONS[decision], explanation, end, following, deadline)
+def read_verdict(lease: Lease, fields: list[Any], smaller_is_better: bool) -> Verdict:
+    """The verdict on a lease: decision, to, next decision, deadline, explanation."""
+    decision, end, following, deadline, *why = fields
+    return Verdict(lease, _DECISIONS[decision], _explanation(smaller_is_better, *why), end, following, deadline)
 
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
@@ -115,7 +106,7 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     if len(fields) == 2:  # not about a trial
         return EventView(event_id, time_ms, kind)
     trial, length, metric, worker = fields[2:6]
-    explanation = _stored_explanation(fields[6:], smaller_is_better)
+    explanation = _explanation(smaller_is_better, *fields[6:])
     return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
 
 

@@ -158,7 +158,7 @@ class RedisStore(RedisReads):
                 f"got {found}, wanted more than {before} (told before) and at most {most} (the assignment's end)",
                 reason="LENGTH_OUT_OF_ORDER" if found <= before else "LENGTH_BEYOND_ASSIGNMENT",
             )
-        return _told(ref, request_id, answer, known)
+        return _told(ref, request_id, [result.lease for result in results], answer, known)
 
     async def heartbeat(
         self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None
@@ -184,7 +184,7 @@ class RedisStore(RedisReads):
                 f"releases[{answer[1]}].checkpoint_length",
                 f"got {releases[answer[1]].checkpoint_length}, wanted at most {answer[2]} (the length told)",
             )
-        return _told(ref, request_id, answer, known)
+        return _told(ref, request_id, [item.lease for item in releases], answer, known)
 
     async def fail(
         self,
@@ -199,7 +199,7 @@ class RedisStore(RedisReads):
         """See the port."""
         args: list[str | int] = [request_id, lease.trial, lease.fence, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
-        told = _told(ref, request_id, answer, known)
+        told = _told(ref, request_id, [lease], answer, known)
         return told.verdicts[0], told.revision
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
@@ -272,10 +272,11 @@ def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
     return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
 
 
-def _told(ref: ExperimentRef, request_id: str, answer: list[Any], known: Known) -> TellAnswer:
+def _told(ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: Known) -> TellAnswer:
     if answer[0] == "unknown_trial":
         raise UnknownTrial(ref.experiment, int(answer[1]))
     if answer[0] == "reused":
         raise RequestIdReused(request_id)
     smaller = known.smaller_is_better
-    return TellAnswer([read_verdict(fields, smaller) for fields in answer[2:]], answer[1])
+    verdicts = [read_verdict(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]
+    return TellAnswer(verdicts, answer[1])

@@ -3,7 +3,7 @@
 -- Promise: a dead trial ranks after every real result and blocks nothing; an invalid one leaves no trace in any rung.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 trial  5 fence  6 outcome  7 message
--- Returns {'told', revision, {trial, fence, verdict}}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
+-- Returns {'told', revision, verdict}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same verdict
 --- @include "experiment"
 --- @include "trial"
@@ -38,4 +38,4 @@ if not given and held then
   settle(x)
   save(x)
 end
-return { 'told', x.tally.revision, { number, fence, unpack(given or verdict('superseded', no_rung('lease_lost', trial))) } }
+return { 'told', x.tally.revision, given or verdict('superseded', no_rung('lease_lost', trial)) }

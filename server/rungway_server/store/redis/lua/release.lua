@@ -3,7 +3,7 @@
 -- Promise: the next ask hands them out again, with their last checkpoint; every item is checked before any is taken.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id, then for each: trial  fence  checkpoint  checkpoint length
--- Returns {'told', revision, {trial, fence, verdict}…}, {'unknown_trial', number},
+-- Returns {'told', revision, verdict of each…}, {'unknown_trial', number},
 --         {'checkpoint_length', index, most}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same verdicts
 --- @include "experiment"
@@ -47,7 +47,7 @@ for _, item in ipairs(items) do
     given = give_back(x, item.number, trial)
     keep_verdict(x, trial, request, item.number, item.print, given)
   end
-  answer[#answer + 1] = { item.number, item.fence, unpack(given or verdict('superseded', no_rung('lease_lost', trial))) }
+  answer[#answer + 1] = given or verdict('superseded', no_rung('lease_lost', trial))
 end
 settle(x)
 save(x)

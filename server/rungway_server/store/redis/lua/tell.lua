@@ -5,7 +5,7 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fence  checkpoint  number of reports
 --        and for each report: length  sort key of the metric (8 bytes)
--- Returns {'told', revision, {trial, fence, verdict (see include/verdict.lua)}…}, {'unknown_trial', number},
+-- Returns {'told', revision, verdict (see include/verdict.lua) of each result…}, {'unknown_trial', number},
 --         {'length', result index, report index, length before, last length allowed}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same verdicts
 --- @include "experiment"
@@ -69,7 +69,7 @@ for _, result in ipairs(results) do
       given = verdict('superseded', no_rung('lease_lost', trial))
     end
   end
-  answer[#answer + 1] = { result.number, result.fence, unpack(given) }
+  answer[#answer + 1] = given
 end
 if settle then settle(x) end
 save(x)

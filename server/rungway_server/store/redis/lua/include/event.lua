@@ -5,7 +5,7 @@ local function append(x, entry)
   return redis.call('XADD', EVENTS, 'MAXLEN', '~', x.plan.most_events or 1000000, '*', 'e', cmsgpack.pack(entry))
 end
 
--- why: { reason, bracket, rung, rank, size, quota, cutoff key }, of which only the first two are kept where no rung took part
+-- why: { reason, bracket, rung, rank, size, quota, cutoff key }, without the last five where no rung took part
 local function log_decision(x, kind, number, why)
   local trial = x.trials[number]
   local entry = { code_of(kind), tonumber(number), trial.length, trial.metric, trial.worker, stored_why(why, 1) }
@@ -22,4 +22,4 @@ local function log_event(x, kind)
 end
 
 -- The explanation of what no rung took part in.
-local function no_rung(reason, trial) return { reason, trial.bracket, -1, 0, 0, 0, '' } end
+local function no_rung(reason, trial) return { reason, trial.bracket } end

@@ -1,4 +1,5 @@
--- Verdicts on leases: { decision, to, next, deadline, reason, bracket, rung, rank, size, quota, cutoff key }.
+-- Verdicts on leases: { decision, to, next, deadline, reason, bracket, rung, rank, size, quota, cutoff key }, without the last five
+-- where no rung took part.
 --- @include "words"
 local function verdict(decision, why, to, next_length, deadline)
   return { decision, to or 0, next_length or 0, deadline or 0, unpack(why) }
@@ -12,9 +13,7 @@ end
 
 -- The verdict that was remembered of a lease that has ended.
 local function last_verdict(kept)
-  local decision, reason = word_of(kept[1]), word_of(kept[2])
-  if #kept == 3 then return verdict(decision, { reason, kept[3], -1, 0, 0, 0, '' }) end
-  return verdict(decision, { reason, unpack(kept, 3) })
+  return verdict(word_of(kept[1]), { word_of(kept[2]), unpack(kept, 3) })
 end
 
 -- What this request was answered before for this lease: the verdict, or nil; and whether the id was used for another one.

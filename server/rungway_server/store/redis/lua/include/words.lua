@@ -6,8 +6,5 @@ local function code_of(word) return WORDS:find(' ' .. word .. ' ', 1, true) or w
 
 local function word_of(code) return type(code) == 'number' and WORDS:match('[%a_]+', code) or code end
 
--- An explanation as it is stored, given by a list and where it begins in it: without the numbers of a rung where none took part.
-local function stored_why(list, at)
-  if list[at + 2] == -1 then return code_of(list[at]), list[at + 1] end
-  return code_of(list[at]), unpack(list, at + 1)
-end
+-- An explanation as it is stored, given by a list and where it begins in it.
+local function stored_why(list, at) return code_of(list[at]), unpack(list, at + 1) end
