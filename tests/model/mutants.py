@@ -194,7 +194,12 @@ MUTANTS = (
         "if true then return nil end",
     ),
     _mutant("a remembered verdict is of another kind", "include/verdict", "word_of(kept[1])", "'stop'"),
-    _mutant("a remembered verdict has no numbers", "include/words", "if list[at + 2] == -1 then", "if true then"),
+    _mutant(
+        "a remembered verdict has no numbers",
+        "include/words",
+        "code_of(list[at]), unpack(list, at + 1)",
+        "code_of(list[at]), list[at + 1]",
+    ),
     _mutant("the best is always the last", "include/record", "t.best_key ~= t.metric and t.best_key", "false"),
     _mutant("an id serves any request", "include/request", "kept[1] ~= short(print)", "false"),
     _mutant("best takes NaN", "include/curve", "report.key == DEAD or ", ""),
