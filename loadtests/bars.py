@@ -88,7 +88,8 @@ async def _growth(arguments: argparse.Namespace) -> list[Bar]:
 
 
 async def _fleet(arguments: argparse.Namespace) -> list[Bar]:
-    seen = await fleet.measure(arguments.fleet, 5.0, 20.0)
+    loops = arguments.fleet + arguments.fleet // 100  # at any moment a few are between two trials
+    seen = await fleet.measure(loops, 5.0, 20.0)
     cores = seen.service_cores + seen.redis_cores + seen.generator_cores
     bars = [
         at_least("fleet", "live trials that report every 5 s", arguments.fleet, seen.live),
