@@ -2,7 +2,7 @@
 
 redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
 waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). A call leaves at
-once while calls come one at a time; when there are many, those of two milliseconds leave together, so that a busy
+once while calls come one at a time; when there are many, those of three milliseconds leave together, so that a busy
 service reads, writes and is woken rarely (docs/adr/0006-under-load.md). Answers come in order.
 """
 
@@ -18,7 +18,7 @@ Call = tuple[str | bytes | int | float, ...]
 BINARY = "surrogateescape"
 """How bytes that are no UTF-8 stand in texts of an answer: `text.encode(errors=BINARY)` gives the bytes back."""
 
-_PAUSE_SECONDS = 0.002
+_PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
