@@ -2,8 +2,8 @@
 
 redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
 waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). A call leaves at
-once while calls come one at a time; when there are many, those of three milliseconds leave together, so that a busy
-service reads, writes and is woken rarely (docs/adr/0006-under-load.md). Answers come in order.
+once while calls are few or come one at a time; when there are many, those of three milliseconds leave together, so that
+a busy service reads, writes and is woken rarely (docs/adr/0006-under-load.md). Answers come in order.
 """
 
 import asyncio
@@ -20,6 +20,9 @@ BINARY = "surrogateescape"
 
 _PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
+_MANY = 8
+"""So many calls within a pause are many, unless each waits for the one before."""
+
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
 
@@ -39,6 +42,7 @@ class Lane(asyncio.Protocol):
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unsent: list[bytes] = []
         self._paused_until, self._several = 0.0, False
+        self._recent = deque([0.0] * _MANY, _MANY)  # when the last calls came
         self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered
         self._watch: asyncio.TimerHandle | None = None
         self._transport = connection._writer.transport
@@ -76,8 +80,9 @@ class Lane(asyncio.Protocol):
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
         now = self._loop.time()
         if not self._unsent:
-            alone = not self._calls and not self._several
-            self._loop.call_later(0 if alone else max(0, self._paused_until - now), self._send)
+            busy = (self._calls or self._several) and now - self._recent[0] < _PAUSE_SECONDS
+            self._loop.call_later(max(0, self._paused_until - now) if busy else 0, self._send)
+        self._recent.append(now)
         self._unsent.append(packed)
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._calls.append((now + self._timeout, answer))
