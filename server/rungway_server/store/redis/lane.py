@@ -20,7 +20,7 @@ BINARY = "surrogateescape"
 
 _PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
-_MANY = 8
+_MANY = 5
 """So many calls within a pause are many, unless each waits for the one before."""
 
 _INCOMPLETE = object()
