@@ -19,11 +19,12 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.transport import wire
 
 PATH = "/loadtests.Noop/Tell"
-_ANSWER = wire.tell_message(
+_ANSWER = wire.told_message(
     TellAnswer(
         [Verdict(Lease(1_000, 2**44), Decision.CONTINUE, Explanation(Reason.BETWEEN_RUNGS, 1), 10**9, 10**7, 2**41)],
         revision=100_000,
-    )
+    ),
+    pb.TellResponse(),
 )
 """As long as the answer to a report between two rungs."""
 

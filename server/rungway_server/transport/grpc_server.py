@@ -47,7 +47,7 @@ class _SearchServicer(SearchServiceServicer):
     @typed_errors
     async def Tell(self, request: search_pb2.TellRequest, context: Context) -> search_pb2.TellResponse:
         ref, results = requests.read_ref(request.experiment), requests.read_results(request)
-        return wire.tell_message(await self._search.tell(ref, request.request_id, results))
+        return wire.told_message(await self._search.tell(ref, request.request_id, results), search_pb2.TellResponse())
 
     @typed_errors
     async def Heartbeat(self, request: search_pb2.HeartbeatRequest, context: Context) -> search_pb2.HeartbeatResponse:
@@ -58,7 +58,9 @@ class _SearchServicer(SearchServiceServicer):
     @typed_errors
     async def Release(self, request: search_pb2.ReleaseRequest, context: Context) -> search_pb2.ReleaseResponse:
         ref, releases = requests.read_ref(request.experiment), requests.read_releases(request)
-        return wire.release_message(await self._search.release(ref, request.request_id, releases))
+        return wire.told_message(
+            await self._search.release(ref, request.request_id, releases), search_pb2.ReleaseResponse()
+        )
 
     @typed_errors
     async def Fail(self, request: search_pb2.FailRequest, context: Context) -> search_pb2.FailResponse:

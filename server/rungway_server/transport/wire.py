@@ -1,6 +1,7 @@
 """Values of the domain as messages of the wire, for the hot path."""
 
 from functools import lru_cache
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +31,8 @@ _DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") fo
 _STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
 _OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
 _ASK_STATUSES = {status: search.AskStatus.Value(f"ASK_STATUS_{status.name}") for status in AskStatus}
+
+_Told = TypeVar("_Told", search.TellResponse, search.ReleaseResponse)
 
 
 def timestamp(ms: int) -> Timestamp:
@@ -108,17 +111,9 @@ def write_verdict(verdict: Verdict, message: trial_pb2.Verdict) -> None:
         deadline.seconds, deadline.nanos = verdict.deadline_ms // 1000, verdict.deadline_ms % 1000 * 1_000_000
 
 
-def tell_message(answer: TellAnswer) -> search.TellResponse:
-    """The verdicts of a tell."""
-    message = search.TellResponse(revision=answer.revision)
-    for verdict in answer.verdicts:
-        write_verdict(verdict, message.verdicts.add())
-    return message
-
-
-def release_message(answer: TellAnswer) -> search.ReleaseResponse:
-    """The verdicts of a release."""
-    message = search.ReleaseResponse(revision=answer.revision)
+def told_message(answer: TellAnswer, message: _Told) -> _Told:
+    """The verdicts of a tell or a release, in an empty message of its kind."""
+    message.revision = answer.revision
     for verdict in answer.verdicts:
         write_verdict(verdict, message.verdicts.add())
     return message
