@@ -126,6 +126,9 @@ class Experiment(_message.Message):
     TRAINED_LENGTH_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     state: Global___ExperimentState.ValueType
@@ -136,6 +139,12 @@ class Experiment(_message.Message):
     """Total length trained and reported so far over all trials (experiment's unit)."""
     revision: _builtins.int
     """Grows with every change."""
+    reason: _trial_pb2.Reason.ValueType
+    """Why it stands there, where that is not plain from the state: FAILING when it has paused itself."""
+    message: _builtins.str
+    """With reason FAILING: the error of the last trial that failed."""
+    uid: _builtins.str
+    """Which of all experiments that ever had this id it is."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration with all defaults filled in: "hyperparameters", "searcher", "seed", "max_restarts", …"""
@@ -169,10 +178,13 @@ class Experiment(_message.Message):
         trained_length: _builtins.int = ...,
         revision: _builtins.int = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _trial_pb2.Reason.ValueType = ...,
+        message: _builtins.str = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "plan", b"plan", "trials", b"trials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "notes", b"notes", "plan", b"plan", "progress", b"progress", "revision", b"revision", "state", b"state", "trained_length", b"trained_length", "trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from rungway.v1 import trial_pb2 as rungway_dot_v1_dot_trial__pb2
 from rungway.v1 import value_pb2 as rungway_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rungway/v1/experiment_service.proto\x12\nrungway.v1\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/trial.proto\x1a\x16rungway/v1/value.proto\"\x9a\x01\n\x17\x43reateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x17\n\x0fwarm_start_from\x18\x04 \x01(\t\x12\x18\n\x10warm_start_count\x18\x05 \x01(\x05\"F\n\x18\x43reateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16PauseExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"E\n\x17PauseExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"-\n\x17ResumeExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18ResumeExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"+\n\x15StopExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"D\n\x16StopExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"-\n\x17\x44\x65leteExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteExperimentResponse\"<\n\x14PreviewSearchRequest\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue\"=\n\x15PreviewSearchResponse\x12$\n\x07preview\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Preview\"\xc3\x01\n\x17UpdateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x17\n\nmax_trials\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\"\n\x15max_concurrent_trials\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0eretention_days\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\r\n\x0b_max_trialsB\x18\n\x16_max_concurrent_trialsB\x11\n\x0f_retention_days\"F\n\x18UpdateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"d\n\x13\x45nqueueTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x07hparams\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\"(\n\x14\x45nqueueTrialResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\"N\n\x11ListTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x12ListTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x0fGetTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\"4\n\x10GetTrialResponse\x12 \n\x05trial\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Trial\"6\n\x11\x42\x65stTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"7\n\x12\x42\x65stTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\"8\n\x13\x45xplainTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\"9\n\x14\x45xplainTrialResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Event\"@\n\x12WatchEventsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\t\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Event\"-\n\x17\x45xportExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"(\n\x18\x45xportExperimentResponse\x12\x0c\n\x04text\x18\x01 \x01(\t2\x86\x0b\n\x11\x45xperimentService\x12]\n\x10\x43reateExperiment\x12#.rungway.v1.CreateExperimentRequest\x1a$.rungway.v1.CreateExperimentResponse\x12T\n\rGetExperiment\x12 .rungway.v1.GetExperimentRequest\x1a!.rungway.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".rungway.v1.ListExperimentsRequest\x1a#.rungway.v1.ListExperimentsResponse\x12Z\n\x0fPauseExperiment\x12\".rungway.v1.PauseExperimentRequest\x1a#.rungway.v1.PauseExperimentResponse\x12]\n\x10ResumeExperiment\x12#.rungway.v1.ResumeExperimentRequest\x1a$.rungway.v1.ResumeExperimentResponse\x12W\n\x0eStopExperiment\x12!.rungway.v1.StopExperimentRequest\x1a\".rungway.v1.StopExperimentResponse\x12]\n\x10\x44\x65leteExperiment\x12#.rungway.v1.DeleteExperimentRequest\x1a$.rungway.v1.DeleteExperimentResponse\x12T\n\rPreviewSearch\x12 .rungway.v1.PreviewSearchRequest\x1a!.rungway.v1.PreviewSearchResponse\x12]\n\x10UpdateExperiment\x12#.rungway.v1.UpdateExperimentRequest\x1a$.rungway.v1.UpdateExperimentResponse\x12Q\n\x0c\x45nqueueTrial\x12\x1f.rungway.v1.EnqueueTrialRequest\x1a .rungway.v1.EnqueueTrialResponse\x12K\n\nListTrials\x12\x1d.rungway.v1.ListTrialsRequest\x1a\x1e.rungway.v1.ListTrialsResponse\x12\x45\n\x08GetTrial\x12\x1b.rungway.v1.GetTrialRequest\x1a\x1c.rungway.v1.GetTrialResponse\x12K\n\nBestTrials\x12\x1d.rungway.v1.BestTrialsRequest\x1a\x1e.rungway.v1.BestTrialsResponse\x12Q\n\x0c\x45xplainTrial\x12\x1f.rungway.v1.ExplainTrialRequest\x1a .rungway.v1.ExplainTrialResponse\x12P\n\x0bWatchEvents\x12\x1e.rungway.v1.WatchEventsRequest\x1a\x1f.rungway.v1.WatchEventsResponse0\x01\x12_\n\x10\x45xportExperiment\x12#.rungway.v1.ExportExperimentRequest\x1a$.rungway.v1.ExportExperimentResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rungway/v1/experiment_service.proto\x12\nrungway.v1\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/trial.proto\x1a\x16rungway/v1/value.proto\"\x9a\x01\n\x17\x43reateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x17\n\x0fwarm_start_from\x18\x04 \x01(\t\x12\x18\n\x10warm_start_count\x18\x05 \x01(\x05\"F\n\x18\x43reateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16PauseExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"E\n\x17PauseExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"-\n\x17ResumeExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18ResumeExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"+\n\x15StopExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"D\n\x16StopExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\":\n\x17\x44\x65leteExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteExperimentResponse\"<\n\x14PreviewSearchRequest\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue\"=\n\x15PreviewSearchResponse\x12$\n\x07preview\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Preview\"\xc3\x01\n\x17UpdateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x17\n\nmax_trials\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\"\n\x15max_concurrent_trials\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0eretention_days\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\r\n\x0b_max_trialsB\x18\n\x16_max_concurrent_trialsB\x11\n\x0f_retention_days\"F\n\x18UpdateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"d\n\x13\x45nqueueTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x07hparams\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\"(\n\x14\x45nqueueTrialResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\"N\n\x11ListTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x12ListTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x0fGetTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\"4\n\x10GetTrialResponse\x12 \n\x05trial\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Trial\"6\n\x11\x42\x65stTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"7\n\x12\x42\x65stTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\"_\n\x13\x45xplainTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"R\n\x14\x45xplainTrialResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x12WatchEventsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\t\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Event\"-\n\x17\x45xportExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"(\n\x18\x45xportExperimentResponse\x12\x0c\n\x04text\x18\x01 \x01(\t2\x86\x0b\n\x11\x45xperimentService\x12]\n\x10\x43reateExperiment\x12#.rungway.v1.CreateExperimentRequest\x1a$.rungway.v1.CreateExperimentResponse\x12T\n\rGetExperiment\x12 .rungway.v1.GetExperimentRequest\x1a!.rungway.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".rungway.v1.ListExperimentsRequest\x1a#.rungway.v1.ListExperimentsResponse\x12Z\n\x0fPauseExperiment\x12\".rungway.v1.PauseExperimentRequest\x1a#.rungway.v1.PauseExperimentResponse\x12]\n\x10ResumeExperiment\x12#.rungway.v1.ResumeExperimentRequest\x1a$.rungway.v1.ResumeExperimentResponse\x12W\n\x0eStopExperiment\x12!.rungway.v1.StopExperimentRequest\x1a\".rungway.v1.StopExperimentResponse\x12]\n\x10\x44\x65leteExperiment\x12#.rungway.v1.DeleteExperimentRequest\x1a$.rungway.v1.DeleteExperimentResponse\x12T\n\rPreviewSearch\x12 .rungway.v1.PreviewSearchRequest\x1a!.rungway.v1.PreviewSearchResponse\x12]\n\x10UpdateExperiment\x12#.rungway.v1.UpdateExperimentRequest\x1a$.rungway.v1.UpdateExperimentResponse\x12Q\n\x0c\x45nqueueTrial\x12\x1f.rungway.v1.EnqueueTrialRequest\x1a .rungway.v1.EnqueueTrialResponse\x12K\n\nListTrials\x12\x1d.rungway.v1.ListTrialsRequest\x1a\x1e.rungway.v1.ListTrialsResponse\x12\x45\n\x08GetTrial\x12\x1b.rungway.v1.GetTrialRequest\x1a\x1c.rungway.v1.GetTrialResponse\x12K\n\nBestTrials\x12\x1d.rungway.v1.BestTrialsRequest\x1a\x1e.rungway.v1.BestTrialsResponse\x12Q\n\x0c\x45xplainTrial\x12\x1f.rungway.v1.ExplainTrialRequest\x1a .rungway.v1.ExplainTrialResponse\x12P\n\x0bWatchEvents\x12\x1e.rungway.v1.WatchEventsRequest\x1a\x1f.rungway.v1.WatchEventsResponse0\x01\x12_\n\x10\x45xportExperiment\x12#.rungway.v1.ExportExperimentRequest\x1a$.rungway.v1.ExportExperimentResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,45 +59,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=913
   _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=981
   _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=983
-  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1028
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1030
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1056
-  _globals['_PREVIEWSEARCHREQUEST']._serialized_start=1058
-  _globals['_PREVIEWSEARCHREQUEST']._serialized_end=1118
-  _globals['_PREVIEWSEARCHRESPONSE']._serialized_start=1120
-  _globals['_PREVIEWSEARCHRESPONSE']._serialized_end=1181
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1184
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1379
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1381
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1451
-  _globals['_ENQUEUETRIALREQUEST']._serialized_start=1453
-  _globals['_ENQUEUETRIALREQUEST']._serialized_end=1553
-  _globals['_ENQUEUETRIALRESPONSE']._serialized_start=1555
-  _globals['_ENQUEUETRIALRESPONSE']._serialized_end=1595
-  _globals['_LISTTRIALSREQUEST']._serialized_start=1597
-  _globals['_LISTTRIALSREQUEST']._serialized_end=1675
-  _globals['_LISTTRIALSRESPONSE']._serialized_start=1677
-  _globals['_LISTTRIALSRESPONSE']._serialized_end=1757
-  _globals['_GETTRIALREQUEST']._serialized_start=1759
-  _globals['_GETTRIALREQUEST']._serialized_end=1811
-  _globals['_GETTRIALRESPONSE']._serialized_start=1813
-  _globals['_GETTRIALRESPONSE']._serialized_end=1865
-  _globals['_BESTTRIALSREQUEST']._serialized_start=1867
-  _globals['_BESTTRIALSREQUEST']._serialized_end=1921
-  _globals['_BESTTRIALSRESPONSE']._serialized_start=1923
-  _globals['_BESTTRIALSRESPONSE']._serialized_end=1978
-  _globals['_EXPLAINTRIALREQUEST']._serialized_start=1980
-  _globals['_EXPLAINTRIALREQUEST']._serialized_end=2036
-  _globals['_EXPLAINTRIALRESPONSE']._serialized_start=2038
-  _globals['_EXPLAINTRIALRESPONSE']._serialized_end=2095
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2097
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2161
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2163
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2218
-  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_start=2220
-  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_end=2265
-  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_start=2267
-  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_end=2307
-  _globals['_EXPERIMENTSERVICE']._serialized_start=2310
-  _globals['_EXPERIMENTSERVICE']._serialized_end=3724
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1041
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1043
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1069
+  _globals['_PREVIEWSEARCHREQUEST']._serialized_start=1071
+  _globals['_PREVIEWSEARCHREQUEST']._serialized_end=1131
+  _globals['_PREVIEWSEARCHRESPONSE']._serialized_start=1133
+  _globals['_PREVIEWSEARCHRESPONSE']._serialized_end=1194
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1197
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1392
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1394
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1464
+  _globals['_ENQUEUETRIALREQUEST']._serialized_start=1466
+  _globals['_ENQUEUETRIALREQUEST']._serialized_end=1566
+  _globals['_ENQUEUETRIALRESPONSE']._serialized_start=1568
+  _globals['_ENQUEUETRIALRESPONSE']._serialized_end=1608
+  _globals['_LISTTRIALSREQUEST']._serialized_start=1610
+  _globals['_LISTTRIALSREQUEST']._serialized_end=1688
+  _globals['_LISTTRIALSRESPONSE']._serialized_start=1690
+  _globals['_LISTTRIALSRESPONSE']._serialized_end=1770
+  _globals['_GETTRIALREQUEST']._serialized_start=1772
+  _globals['_GETTRIALREQUEST']._serialized_end=1824
+  _globals['_GETTRIALRESPONSE']._serialized_start=1826
+  _globals['_GETTRIALRESPONSE']._serialized_end=1878
+  _globals['_BESTTRIALSREQUEST']._serialized_start=1880
+  _globals['_BESTTRIALSREQUEST']._serialized_end=1934
+  _globals['_BESTTRIALSRESPONSE']._serialized_start=1936
+  _globals['_BESTTRIALSRESPONSE']._serialized_end=1991
+  _globals['_EXPLAINTRIALREQUEST']._serialized_start=1993
+  _globals['_EXPLAINTRIALREQUEST']._serialized_end=2088
+  _globals['_EXPLAINTRIALRESPONSE']._serialized_start=2090
+  _globals['_EXPLAINTRIALRESPONSE']._serialized_end=2172
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2174
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2238
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2240
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2295
+  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_start=2297
+  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_end=2342
+  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_start=2344
+  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_end=2384
+  _globals['_EXPERIMENTSERVICE']._serialized_start=2387
+  _globals['_EXPERIMENTSERVICE']._serialized_end=3801
 # @@protoc_insertion_point(module_scope)

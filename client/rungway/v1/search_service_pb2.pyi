@@ -96,12 +96,15 @@ class AskResponse(_message.Message):
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     BEST_TRIAL_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     status: Global___AskStatus.ValueType
     """What the ask came to."""
     reason: _trial_pb2.Reason.ValueType
     """Why there is none, when WAIT or DONE."""
     revision: _builtins.int
     """Revision of the experiment after this call; grows with every change."""
+    message: _builtins.str
+    """With reason FAILING: the error of the last trial that failed."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Assignment]:
         """The work, when ASSIGNED."""
@@ -123,10 +126,11 @@ class AskResponse(_message.Message):
         retry_after: _duration_pb2.Duration | None = ...,
         best_trial: _trial_pb2.Trial | None = ...,
         revision: _builtins.int = ...,
+        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["best_trial", b"best_trial", "retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "best_trial", b"best_trial", "reason", b"reason", "retry_after", b"retry_after", "revision", b"revision", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "best_trial", b"best_trial", "message", b"message", "reason", b"reason", "retry_after", b"retry_after", "revision", b"revision", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

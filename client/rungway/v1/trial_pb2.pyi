@@ -102,6 +102,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A new trial was started with a configuration that a user queued."""
     REASON_CLONED: _Reason.ValueType  # 20
     """A clone of one of its round's best was started, with hyperparameters of its own."""
+    REASON_FINISHED: _Reason.ValueType  # 21
+    """The training ended by itself; its last result counts in its rung and, without more training, in those above."""
+    REASON_FAILING: _Reason.ValueType  # 22
+    """The experiment has paused itself: its first trials all failed and nothing was ever told."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -148,6 +152,10 @@ REASON_ENQUEUED: Reason.ValueType  # 19
 """A new trial was started with a configuration that a user queued."""
 REASON_CLONED: Reason.ValueType  # 20
 """A clone of one of its round's best was started, with hyperparameters of its own."""
+REASON_FINISHED: Reason.ValueType  # 21
+"""The training ended by itself; its last result counts in its rung and, without more training, in those above."""
+REASON_FAILING: Reason.ValueType  # 22
+"""The experiment has paused itself: its first trials all failed and nothing was ever told."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -170,6 +178,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """Failed for good: ranked worst, never run again."""
     OUTCOME_STOPPED: _Outcome.ValueType  # 6
     """Ended by its user: ranked worst, never run again."""
+    OUTCOME_FINISHED: _Outcome.ValueType  # 7
+    """The training ended by itself before its assignment, with a result; not allowed in a FailRequest."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """How a trial that did not end by itself ended."""
@@ -188,6 +198,8 @@ OUTCOME_ERROR: Outcome.ValueType  # 5
 """Failed for good: ranked worst, never run again."""
 OUTCOME_STOPPED: Outcome.ValueType  # 6
 """Ended by its user: ranked worst, never run again."""
+OUTCOME_FINISHED: Outcome.ValueType  # 7
+"""The training ended by itself before its assignment, with a result; not allowed in a FailRequest."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _TrialState:
@@ -205,7 +217,7 @@ class _TrialStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialState
     TRIAL_STATE_QUEUED: _TrialState.ValueType  # 3
     """It was released, or its lease lapsed, and it waits for a worker."""
     TRIAL_STATE_COMPLETED: _TrialState.ValueType  # 4
-    """It reached the top rung."""
+    """It reached the top rung, or its training ended by itself."""
     TRIAL_STATE_STOPPED: _TrialState.ValueType  # 5
     """A rung, or its user, stopped it."""
     TRIAL_STATE_FAILED: _TrialState.ValueType  # 6
@@ -225,7 +237,7 @@ TRIAL_STATE_PAUSED: TrialState.ValueType  # 2
 TRIAL_STATE_QUEUED: TrialState.ValueType  # 3
 """It was released, or its lease lapsed, and it waits for a worker."""
 TRIAL_STATE_COMPLETED: TrialState.ValueType  # 4
-"""It reached the top rung."""
+"""It reached the top rung, or its training ended by itself."""
 TRIAL_STATE_STOPPED: TrialState.ValueType  # 5
 """A rung, or its user, stopped it."""
 TRIAL_STATE_FAILED: TrialState.ValueType  # 6
@@ -293,7 +305,7 @@ class Assignment(_message.Message):
     rung: _builtins.int
     """Index of the rung the trial trains towards, counted from 0 in its bracket."""
     restarts: _builtins.int
-    """How often this trial was restarted after a failure or a lapsed lease."""
+    """How often this trial was restarted after a failure or a lapsed lease since it last made progress."""
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The lease under which results must be told."""
@@ -375,15 +387,21 @@ class Result(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     REPORTS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """Where the state after the last report was saved; empty = no new checkpoint. Any text up to 4,096 bytes."""
+    finished: _builtins.bool
+    """The training is over before its assignment (its own early stopping, its data or its time used up): the last result,
+    of this message or told before, counts for the rung it trains towards, and it is never handed out again. Then there
+    may be no report here, if one was told before.
+    """
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The lease the results belong to."""
 
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
-        """One or more reports, by growing length."""
+        """One or more reports, by growing length; none only with finished."""
 
     def __init__(
         self,
@@ -391,10 +409,11 @@ class Result(_message.Message):
         lease: Global___Lease | None = ...,
         reports: _abc.Iterable[Global___Report] | None = ...,
         checkpoint: _builtins.str = ...,
+        finished: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "lease", b"lease", "reports", b"reports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "finished", b"finished", "lease", b"lease", "reports", b"reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -552,7 +571,7 @@ class Trial(_message.Message):
     best_length: _builtins.int
     """Length at which the best metric was reported."""
     restarts: _builtins.int
-    """How often it was restarted after a failure or a lapsed lease."""
+    """How often it was restarted after a failure or a lapsed lease since it last made progress."""
     checkpoint: _builtins.str
     """Its last checkpoint; empty when there is none."""
     checkpoint_length: _builtins.int
