@@ -36,12 +36,14 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 
 format: setup ## Write the files as lint wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python scripts/limits_page.py
 	$(BIN)/buf format --write
 
 test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')

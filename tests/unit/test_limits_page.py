@@ -1,0 +1,42 @@
+"""docs/limits.md says what the code does: the bounds of calls and files are those of the modules that check them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rungway_server.cli import files
+from rungway_server.domain import searcher_config
+from rungway_server.service import experiments, search, trials
+
+PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+
+
+def row(what: str) -> str:
+    """The limit of a row, by the beginning of its first cell."""
+    found = re.search(rf"^\| {re.escape(what)}[^|]*\| ([^|]*) \|$", PAGE, re.MULTILINE)
+    assert found, f"docs/limits.md has no row {what!r}"
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("what", "limit"),
+    [
+        ("`worker`", f"{search.LONGEST_WORKER:,} bytes"),
+        ("`checkpoint`", f"{search.LONGEST_CHECKPOINT:,} bytes"),
+        ("`checkpoint`", f"{search.LONGEST_MESSAGE:,} bytes"),
+        ("`count` of an ask", f"{search.MOST_PER_ASK:,}"),
+        ("results, releases or leases in a call", f"{search.MOST_PER_CALL:,}"),
+        ("reports of a result", f"{search.MOST_REPORTS:,}"),
+        ("`count` of best trials", f"{trials.MOST_BEST:,}"),
+        ("`count` of best trials", f"{experiments.MOST_WARM:,}"),
+        ("JSON of one configuration", f"{experiments.LARGEST_CONFIGURATION // 1024} KiB"),
+        ("`max_trials`", f"{searcher_config.MAX_TRIALS:,}"),
+    ],
+)
+def test_a_limit_of_the_page_is_that_of_the_code(what: str, limit: str) -> None:
+    assert row(what) == limit
+
+
+def test_the_limits_of_files_are_those_of_the_code() -> None:
+    assert f"{files.MAX_BYTES >> 20} MiB, {files.MAX_DEPTH} levels, {files.MAX_VALUES:,} values" in PAGE
