@@ -97,13 +97,24 @@ class ExperimentCalls:
 
     def delete(self, experiment: str | None) -> Flow[None]:
         """See Client.delete_experiment."""
-        request = messages.DeleteExperimentRequest(experiment=self.name(experiment))
+        name = self.name(experiment)
+        request = messages.DeleteExperimentRequest(experiment=name, uid=(yield from self._uid(name)))
         try:
             yield from self.call(_rpcs.DELETE_EXPERIMENT, request)
         except NotFound as error:
             if error.attempts == 1:
                 raise
             # An earlier attempt, whose reply was lost, removed it.
+
+    def _uid(self, name: str) -> Flow[str]:
+        """Which experiment has the name now, so that a repeat does not take one made meanwhile; "" if none can say."""
+        request = messages.GetExperimentRequest(experiment=name)
+        try:
+            return (yield from self.call(_rpcs.GET_EXPERIMENT, request)).experiment.uid
+        except RungwayError as error:
+            if isinstance(error, NotFound) or passes(error):
+                raise
+            return ""  # one of another version, or a damaged one, can be deleted nevertheless
 
     def update(
         self,

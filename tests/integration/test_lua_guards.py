@@ -111,6 +111,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         "trials": [[uid, "1", *range(20)]],
         "best": [[uid, 10]],
         "snapshot": [[uid, 1_000_000]],
+        "delete": [[uid]],
         "explain": [[uid, number] for number in range(20)],
         "events": [[uid, "", 100]],
     }

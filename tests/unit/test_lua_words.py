@@ -199,7 +199,7 @@ def test_every_word_that_is_stored_has_a_number() -> None:
 
 
 READERS = ("tally", "trials", "best", "explain", "events", "snapshot")
-DELETION = ("unlist", "settle_claim")
+DELETION = ("delete", "unlist", "settle_claim")
 """What a deletion needs."""
 
 

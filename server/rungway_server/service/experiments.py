@@ -199,6 +199,8 @@ class ExperimentUseCases:
         for at in range(0, len(text), PIECE):
             yield text[at : at + PIECE]
 
-    async def delete(self, ref: ExperimentRef) -> None:
-        """Remove a search and everything stored of it."""
-        await self._store.delete(ref)
+    async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
+        """Remove a search and everything stored of it; with a uid, that one alone."""
+        if wrong := check_text("uid", uid, 64):
+            raise InvalidInput(wrong)
+        await self._store.delete(ref, uid)

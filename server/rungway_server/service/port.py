@@ -127,8 +127,9 @@ class Store(Protocol):
         from an ended experiment, NoTrialsLeft."""
         ...
 
-    async def delete(self, ref: ExperimentRef) -> None:
-        """Remove everything stored of the experiment."""
+    async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
+        """Remove everything stored of the experiment, whatever version wrote it; with a uid, of that one alone. Raises
+        UnknownExperiment also when another one has the name."""
         ...
 
     async def tally(self, ref: ExperimentRef) -> Tally:

@@ -37,6 +37,7 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         trained_length=tally.trained_length,
         revision=tally.revision,
         notes=definition.notes,
+        uid=definition.uid,
     )
 
 

@@ -140,7 +140,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def DeleteExperiment(
         self, request: experiments_pb2.DeleteExperimentRequest, context: Context
     ) -> experiments_pb2.DeleteExperimentResponse:
-        await self._experiments.delete(requests.read_ref(request.experiment))
+        await self._experiments.delete(requests.read_ref(request.experiment), request.uid)
         return experiments_pb2.DeleteExperimentResponse()
 
     @typed_errors

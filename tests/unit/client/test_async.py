@@ -9,7 +9,7 @@ import pytest
 
 import rungway
 from rungway import AsyncClient, ClientConfig
-from rungway.v1 import experiment_service_pb2, trial_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
 from tests.unit.client.scripted import DONE, Abort, Ladder, ScriptedServer, assigned, assignment, lost, wait
 
 
@@ -165,3 +165,17 @@ async def test_a_closed_client_says_so(config: ClientConfig) -> None:
     await client.close()
     with pytest.raises(rungway.FailedPrecondition, match="closed"):
         await client.ask()
+
+
+async def test_a_repeated_delete_names_the_experiment_that_was_there(
+    server: ScriptedServer, client: AsyncClient
+) -> None:
+    found = [
+        experiment_service_pb2.GetExperimentResponse(experiment=experiment_pb2.Experiment(uid=uid))
+        for uid in ("one", "another")
+    ]
+    server.on("GetExperiment", *found)
+    gone = Abort(grpc.StatusCode.NOT_FOUND)
+    server.on("DeleteExperiment", lost(experiment_service_pb2.DeleteExperimentResponse()), gone)
+    await client.delete_experiment()
+    assert [request.uid for request in server.requests("DeleteExperiment")] == ["one", "one"]

@@ -47,7 +47,7 @@ def test_the_public_face_is_complete() -> None:
     assert set(rungway.__all__) >= kinds
 
 
-def experiment(name: str = "digits") -> experiment_pb2.Experiment:
+def experiment(name: str = "digits", uid: str = "") -> experiment_pb2.Experiment:
     rung = experiment_pb2.Rung(length=3, results=4, passed=1)
     plan = experiment_pb2.Plan(
         brackets=[experiment_pb2.Bracket(rungs=[rung], max_trials=16, started=5, running=1)],
@@ -58,6 +58,7 @@ def experiment(name: str = "digits") -> experiment_pb2.Experiment:
     )
     return experiment_pb2.Experiment(
         experiment=name,
+        uid=uid,
         config=to_map({"seed": 2**60, "hyperparameters": {"lr": 0.5}}),
         plan=plan,
         state=experiment_pb2.EXPERIMENT_STATE_PAUSED,
@@ -223,6 +224,29 @@ def test_a_delete_whose_reply_was_lost_has_succeeded(server: ScriptedServer, cli
     client.delete_experiment()
     with pytest.raises(rungway.NotFound):
         client.delete_experiment()
+
+
+@pytest.mark.parametrize("known", ["one", ""])
+def test_a_repeated_delete_names_the_experiment_that_was_there(
+    known: str, server: ScriptedServer, client: Client
+) -> None:
+    """ "" is what an older service says."""
+    found = experiment_service_pb2.GetExperimentResponse(experiment=experiment(uid=known))
+    other = experiment_service_pb2.GetExperimentResponse(experiment=experiment(uid="another"))
+    server.on("GetExperiment", found, other)
+    gone = Abort(grpc.StatusCode.NOT_FOUND)
+    server.on("DeleteExperiment", lost(experiment_service_pb2.DeleteExperimentResponse()), gone)
+    client.delete_experiment()
+    assert [request.uid for request in server.requests("DeleteExperiment")] == [known, known]
+
+
+@pytest.mark.parametrize("reason", ["NEWER_SCHEMA", "OLDER_SCHEMA", "INTERNAL"])
+def test_what_cannot_be_read_can_be_deleted(reason: str, server: ScriptedServer, client: Client) -> None:
+    code = grpc.StatusCode.INTERNAL if reason == "INTERNAL" else grpc.StatusCode.FAILED_PRECONDITION
+    server.on("GetExperiment", Abort(code, reason=reason))
+    server.on("DeleteExperiment", experiment_service_pb2.DeleteExperimentResponse())
+    client.delete_experiment()
+    assert [request.uid for request in server.requests("DeleteExperiment")] == [""]
 
 
 def test_a_stop_whose_reply_was_lost_has_succeeded(server: ScriptedServer, client: Client) -> None:

@@ -1,5 +1,8 @@
 """The keys of an experiment, in the order every script expects (see lua/KEYS.md)."""
 
+import json
+from contextlib import suppress
+
 from rungway_server.service.port import ExperimentRef
 
 _NAMES = (
@@ -21,8 +24,30 @@ _NAMES = (
 
 def experiment_keys(ref: ExperimentRef) -> list[str]:
     """Every key of the experiment."""
-    tag = f"rungway:{{{ref.namespace}/{ref.experiment}}}"
-    return [f"{tag}:{name}" for name in _NAMES]
+    return [f"{_tag(ref)}:{name}" for name in _NAMES]
+
+
+OF_LAYOUT = ("schema", "keys", "plan_json")
+"""Fields of `meta` that say which keys an experiment has."""
+_RUNGS_APART = "1"
+"""The layout in which each rung had a key of its own."""
+
+
+def every_key(ref: ExperimentRef, schema: str | None, more: str | None, plan_json: str | None) -> list[str]:
+    """Every key of an experiment of whatever layout, from `OF_LAYOUT`.
+
+    A newer layout names its further keys in the field `keys` of `meta`, with spaces between them.
+    """
+    names = (more or "").split()
+    if schema == _RUNGS_APART:
+        with suppress(ValueError, TypeError, KeyError):
+            brackets = json.loads(plan_json or "")["brackets"]
+            names += [f"rung:{b}:{k}" for b, each in enumerate(brackets) for k in range(len(each["rungs"]))]
+    return [*experiment_keys(ref), *(f"{_tag(ref)}:{name}" for name in names)]
+
+
+def _tag(ref: ExperimentRef) -> str:
+    return f"rungway:{{{ref.namespace}/{ref.experiment}}}"
 
 
 def index_key(namespace: str) -> str:

@@ -17,7 +17,7 @@ from rungway_server.domain.errors import StoreFull, StoreUnavailable, UnknownExp
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.keys import experiment_keys, index_key
+from rungway_server.store.redis.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
@@ -115,6 +115,15 @@ class KnownExperiments:
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
+
+    async def removable(self, ref: ExperimentRef) -> tuple[str, str, list[str]]:
+        """Uid, time of creation and all keys of an experiment of whatever layout. Raises UnknownExperiment."""
+        meta = experiment_keys(ref)[0]
+        uid, created, *layout = await self._lanes.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT))
+        if uid is None:
+            await self._mend_list(ref)
+            raise UnknownExperiment(ref.experiment)
+        return uid, created or "", every_key(ref, *layout)
 
     async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""

@@ -27,6 +27,7 @@ NAMES = (
     "best",
     "explain",
     "snapshot",
+    "delete",
     "unlist",
     *LEDGER_NAMES,
     "events",

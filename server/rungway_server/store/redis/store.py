@@ -24,6 +24,7 @@ from rungway_server.domain.errors import (
     InvalidInput,
     NoTrialsLeft,
     RequestIdReused,
+    UnknownExperiment,
     UnknownTrial,
     WrongState,
 )
@@ -250,12 +251,17 @@ class RedisStore(RedisReads):
             most_events=self._most_events,
         )
 
-    async def delete(self, ref: ExperimentRef) -> None:
-        """See the port."""
-        self._experiments.forget(ref)
-        known = await self._experiments.find(ref)
-        await self._lanes.call(known.keys[0], ("UNLINK", *known.keys))
-        await self._experiments.unlist(ref, known.definition.created_ms)  # what is lost in between is mended by readers
+    async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
+        """See the port. It reads no more than it must, so that what cannot be read can be deleted."""
+        while True:
+            self._experiments.forget(ref)
+            found, created, keys = await self._experiments.removable(ref)
+            if uid and found != uid:
+                raise UnknownExperiment(ref.experiment)
+            answer = await self.scripts.run("delete", keys, [found])
+            if answer[0] == "done":
+                break
+        await self._experiments.unlist(ref, created)  # what is lost in between is mended by readers
         self._experiments.forget(ref)
 
 
