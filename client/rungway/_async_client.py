@@ -15,7 +15,6 @@ from rungway._grpc import AsyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
-from rungway._run import LEFT_BEHIND
 from rungway._words import Outcome
 
 
@@ -73,11 +72,12 @@ class AsyncClient:
         *,
         length: int | None = None,
         checkpoint: Checkpoint = None,
+        finished: bool = False,
         request_id: str | None = None,
     ) -> Verdict:
         """See Client.tell."""
         reports = [report(assignment.to_length if length is None else length, metric)]
-        return (await self.tell_many([Result(assignment, reports, checkpoint)], request_id=request_id))[0]
+        return (await self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id))[0]
 
     async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
         """See Client.tell_many."""
@@ -111,9 +111,9 @@ class AsyncClient:
             try:
                 yield run
             except GeneratorExit:
-                await run.leave(LEFT_BEHIND)
+                await run.abandon()
                 raise
-            await run.leave()
+            await run.next()
 
     @asynccontextmanager
     async def trial(self) -> AsyncIterator[AsyncTrialRun]:

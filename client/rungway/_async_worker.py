@@ -1,16 +1,17 @@
 """The twin of `_worker` for asyncio."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
+from rungway._departure import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
 from rungway._grpc import AsyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
-from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured, log_cured
+from rungway._run import Run
 
 
 class AsyncTrialRun(Run):
@@ -22,6 +23,19 @@ class AsyncTrialRun(Run):
         self._driver = driver
         self._cures = cures
         self._sending = asyncio.Lock()
+        self._saver: Callable[[], Checkpoint | Awaitable[Checkpoint]] | None = None
+
+    def lengths(self) -> "AsyncLengths":
+        """See TrialRun.lengths; for `async for`. A plain `for` ends at a decision where no report came."""
+        self._use()
+        return AsyncLengths(self)
+
+    async def settle(self) -> None:
+        """Tell the last report as the result of the decision that has none."""
+        saved = self._saver() if self._saver is not None else None
+        checkpoint = await saved if isinstance(saved, Awaitable) else saved
+        async with self._sending:
+            await self._driver.run(self._settle(_requests.checkpoint_text(checkpoint)))
 
     async def report(
         self,
@@ -30,10 +44,12 @@ class AsyncTrialRun(Run):
         checkpoint: Checkpoint | Callable[[], Checkpoint | Awaitable[Checkpoint]] = None,
     ) -> bool:
         """See TrialRun.report; `checkpoint` may also be a function whose result is awaited."""
+        self._use()
         report = _requests.report(length, metric)
         if self._ended:
             return False
         self._check(report)
+        self._saver = checkpoint if callable(checkpoint) else None
         if callable(checkpoint):
             saved = checkpoint() if self._decides(report.length) else None
             checkpoint = await saved if isinstance(saved, Awaitable) else saved
@@ -48,12 +64,25 @@ class AsyncTrialRun(Run):
             async with self._sending:
                 await self._driver.run(self._tell_overdue())
 
-    async def leave(self, departure: Departure = GIVEN_BACK) -> None:
+    async def finish(self, checkpoint: Checkpoint = None) -> None:
+        """See TrialRun.finish."""
+        self._use()
+        text = _requests.checkpoint_text(checkpoint)
+        async with self._sending:
+            await self._driver.run(self._finish(text))
+
+    async def release(self, checkpoint: Checkpoint = None) -> None:
+        """See TrialRun.release."""
+        self._use()
+        await self.leave(Departure(None, checkpoint=_requests.checkpoint_text(checkpoint), stays=True))
+
+    async def leave(self, departure: Departure = AT_ITS_END) -> None:
         """See TrialRun.leave."""
         async with self._sending:
             await self._driver.run(self._leave(departure))
 
     async def __aenter__(self) -> Self:
+        self._enter()
         return self
 
     async def __aexit__(
@@ -62,8 +91,42 @@ class AsyncTrialRun(Run):
         cured = self._cures and is_cured(raised)
         if cured:
             log_cured(self.number, raised)
-        await self.leave(GIVEN_BACK if raised is None else departure(raised, stays=cured))
+        try:
+            await self.leave(AT_ITS_END if raised is None else departure(raised, stays=cured))
+        finally:
+            self._close("its block is over")
         return cured
+
+    async def abandon(self) -> None:
+        """The loop that handed it out is over; a block under way ends it by itself."""
+        if not self._entered:
+            await self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
+            self._close("the loop over the trials that handed it out is over")
+
+    async def next(self) -> None:
+        """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
+        if not self._entered:
+            await self.leave(AT_ITS_END if self._used else GIVEN_BACK)
+            self._close("the loop has gone on to another trial")
+            self._check_used()
+
+
+class AsyncLengths:
+    """The lengths of a trial, for `async for` and for `for`."""
+
+    def __init__(self, run: AsyncTrialRun) -> None:
+        self._run = run
+
+    def __iter__(self) -> Iterator[int]:
+        return self._run._steps()
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        while True:
+            for length in self._run._steps():
+                yield length
+            if not self._run._due():
+                return
+            await self._run.settle()
 
 
 class AsyncLeaseKeeper:

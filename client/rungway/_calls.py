@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from rungway import _requests, _rpcs
 from rungway._config import ClientConfig
-from rungway._errors import DeadlineExceeded, InvalidArgument, NotFound, RungwayError
+from rungway._errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, RungwayError
 from rungway._flow import Attempt, Flow, Sleep
 from rungway._leases import Continuations, LiveLeases
 from rungway._models import (
@@ -108,6 +108,9 @@ class WorkerCalls:
                 return reply.assignments[0]
             if reply.status is AskStatus.DONE:
                 return None
+            if reply.reason is Reason.FAILING:
+                problem = f"the search has paused itself: its first trials all failed; the last error: {reply.message}"
+                raise FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
             wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
             if left is not None and wait > left:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
@@ -257,13 +260,13 @@ def _untold(result: Result) -> Result | None:
     A continuation without a new checkpoint trains again from the old one, and the service has no use for a second
     result of the same length.
     """
-    if not result.reports:
+    if not result.reports and not result.finished:
         raise InvalidArgument.one("reports", "at least one report is wanted")
     begin, told = result.assignment.from_length, result.assignment.told_length
     reports = [each for each in result.reports if not begin < each.length <= told]
     if len(reports) == len(result.reports):
         return result
-    return dataclasses.replace(result, reports=reports) if reports else None
+    return dataclasses.replace(result, reports=reports) if reports or result.finished else None
 
 
 def _repeated(result: Result) -> Verdict:

@@ -14,7 +14,6 @@ from rungway._grpc import SyncDriver
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
-from rungway._run import LEFT_BEHIND
 from rungway._words import Outcome
 from rungway._worker import LeaseKeeper, TrialRun
 
@@ -88,6 +87,7 @@ class Client:
         *,
         length: int | None = None,
         checkpoint: Checkpoint = None,
+        finished: bool = False,
         request_id: str | None = None,
     ) -> Verdict:
         """Tell one validation result, by default that at `assignment.to_length`; what to do next.
@@ -96,10 +96,11 @@ class Client:
         CONTINUE (a truthy verdict) the next `ask` of this thread returns the same trial with its new `to_length`; who
         goes on without asking uses `verdict.next`. Without a checkpoint that assignment starts where the last
         checkpoint was, so that a model built from it is what it claims to be. Give `request_id` to repeat a tell that
-        raised OutcomeUnknown.
+        raised OutcomeUnknown. With `finished` the training is over before its assignment, at `length`: the result
+        stands, and the trial is never handed out again.
         """
         reports = [report(assignment.to_length if length is None else length, metric)]
-        return self.tell_many([Result(assignment, reports, checkpoint)], request_id=request_id)[0]
+        return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
     def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
         """Tell results of several assignments in one call; one verdict for each, in the same order."""
@@ -130,10 +131,15 @@ class Client:
         """Trials to run, one after the other, until the search is over.
 
         Write `for trial in client.trials():` and `with trial:` inside it. In the `with` block, InvalidConfiguration
-        has the trial replaced; Diverged, FloatingPointError and OverflowError rank it worst; any other Exception is
-        logged and the trial tried again, up to its restarts; then the loop goes on with the next trial. Preempted,
-        KeyboardInterrupt, SystemExit and errors of the service give the trial back at no cost and leave the loop. A
-        block left before the decision gives it back, too.
+        has the trial replaced; Diverged, FloatingPointError and OverflowError rank it worst; any other Exception, and a
+        report that is refused for what it holds, is logged and the trial tried again, up to its restarts; then the loop
+        goes on with the next trial. Preempted, KeyboardInterrupt, SystemExit and errors of connection, token or
+        namespace give the trial back at no cost and leave the loop.
+
+        A block left normally with something told has finished its trial: the last result stands, and it is never run
+        again. Give it back with `trial.release()` or by raising Preempted. A block left with nothing told gives it
+        back, too, or has failed when `trial.lengths()` had come to its end. Raises FailedPrecondition with reason
+        FAILING when the search has paused itself because its first trials all failed.
 
         Without the `with`, a loop cannot see what its body raises: a trial under way when the loop is left then
         counts as one failure that a retry may cure.
@@ -143,9 +149,9 @@ class Client:
             try:
                 yield run
             except GeneratorExit:
-                run.leave(LEFT_BEHIND)
+                run.abandon()
                 raise
-            run.leave()
+            run.next()
 
     @contextmanager
     def trial(self) -> Iterator[TrialRun]:

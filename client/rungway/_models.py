@@ -110,6 +110,11 @@ class Assignment:
         """Trial number, counted from 0 in its experiment."""
         return self.lease.trial
 
+    @property
+    def next_decision(self) -> int:
+        """The next length at which something is decided: a report is wanted there."""
+        return self.to_length
+
     @classmethod
     def from_proto(cls, message: trial_pb2.Assignment) -> "Assignment":
         """Read it from its message."""
@@ -148,6 +153,11 @@ class Verdict:
 
     def __bool__(self) -> bool:
         return self.decision is Decision.CONTINUE
+
+    @property
+    def next_decision(self) -> int:
+        """CONTINUE only: the next length at which something is decided."""
+        return self.to_length
 
     @property
     def reason(self) -> Reason:
@@ -274,6 +284,8 @@ class AskReply:
     """When WAIT: seconds to wait before asking again."""
     best: Trial | None
     """When DONE: the best trial, None when no trial has a real result."""
+    message: str = ""
+    """With the reason FAILING: the error of the last trial that failed."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":
@@ -284,4 +296,5 @@ class AskReply:
             _reason(message.reason),
             seconds(message.retry_after),
             Trial.from_proto(message.best_trial) if message.HasField("best_trial") else None,
+            message.message,
         )

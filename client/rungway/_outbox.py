@@ -25,6 +25,7 @@ class Outbox:
         self._held: list[Report] = []
         self._checkpoint = ""
         self._saved = 0
+        self._finished = False
         self._request: search_service_pb2.TellRequest | None = None
         self._since = 0.0
 
@@ -38,10 +39,17 @@ class Outbox:
                 self._checkpoint = checkpoint
                 self._saved = len(self._held)
 
+    def finish(self, checkpoint: str = "") -> None:
+        """The training is over: say so with the last report, or alone where all are told. A checkpoint is of that."""
+        with self._lock:
+            self._finished = True
+            if checkpoint:
+                self._checkpoint, self._saved = checkpoint, len(self._held)
+
     def head(self) -> search_service_pb2.TellRequest | None:
         """The request to send next, the same until `answered`; None when there is nothing to send."""
         with self._lock:
-            if self._request is None and self._held:
+            if self._request is None and (self._held or self._finished):
                 self._request = self._next_request()
             return self._request
 
@@ -54,7 +62,7 @@ class Outbox:
         """Forget everything: the lease has ended."""
         with self._lock:
             self._request = None
-            self._held = []
+            self._held, self._finished = [], False
 
     def overdue(self, seconds: float) -> bool:
         """Whether the oldest report has been waiting that long, or is in doubt."""
@@ -64,6 +72,8 @@ class Outbox:
     def _next_request(self) -> search_service_pb2.TellRequest:
         # A request's checkpoint is that of its last report, so a checkpoint ends a request.
         end = self._saved or len(self._held)
-        result = Result(self._assignment, self._held[:end], self._checkpoint)
+        last = self._finished and end == len(self._held)
+        result = Result(self._assignment, self._held[:end], self._checkpoint, finished=last)
+        self._finished = self._finished and not last
         self._held, self._checkpoint, self._saved = self._held[end:], "", 0
         return _requests.tell(self._experiment, _requests.new_request_id(), [result])

@@ -28,6 +28,9 @@ class Result:
     assignment: Assignment
     reports: Sequence[Report]
     checkpoint: Checkpoint = None
+    finished: bool = False
+    """The training is over before its assignment: the last result counts, and the trial is never handed out again.
+    There may be no report here, where one was told before."""
 
 
 def new_request_id() -> str:
@@ -55,8 +58,10 @@ def metric_value(metric: object) -> float:
 
 
 def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
-    """An integer. Raises InvalidArgument for anything else and for what is out of range."""
+    """An integer, also one written as 3.0. Raises InvalidArgument for anything else and for what is out of range."""
     number = values.plain(value)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
     if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
         return number
     raise InvalidArgument.one(field, f"an integer of at least {least} is wanted, got {value!r:.100}")
@@ -82,6 +87,10 @@ def checkpoint_text(checkpoint: Checkpoint) -> str:
     text = os.fspath(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
     if not isinstance(text, str):
         raise InvalidArgument.one("checkpoint", f"a text or a path is wanted, got {type(checkpoint).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument.one("checkpoint", f"a text that UTF-8 can hold is wanted, got {text!r:.100}") from None
     return text
 
 
@@ -113,6 +122,7 @@ def tell(experiment: str, request_id: str, results: Iterable[Result]) -> search_
                 lease=lease_message(result.assignment.lease),
                 reports=[trial_pb2.Report(length=each.length, metric=each.metric) for each in result.reports],
                 checkpoint=checkpoint_text(result.checkpoint),
+                finished=result.finished,
             )
             for result in results
         ],

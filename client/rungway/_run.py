@@ -2,65 +2,22 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from rungway import _rpcs
 from rungway._calls import WorkerCalls, is_forgotten
-from rungway._errors import Diverged, InvalidArgument, InvalidConfiguration, NotFound, Preempted, RungwayError
+from rungway._departure import GIVEN_BACK, Departure
+from rungway._errors import FailedPrecondition, InvalidArgument, NotFound, RungwayError
 from rungway._flow import Flow
 from rungway._models import Assignment, Lease, Report, Verdict
 from rungway._outbox import Outbox
-from rungway._words import Decision, Outcome
+from rungway._words import Decision, Outcome, Reason
 
 _log = logging.getLogger("rungway")
 _REFUSALS = (InvalidArgument, NotFound)
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """How a worker leaves a trial: with a failure, or giving it back (no outcome)."""
-
-    outcome: Outcome | None
-    message: str = ""
-    checkpoint: str = ""
-    stays: bool = False
-    """Whether the worker goes on afterwards, so that it can wait for the service to hear of it."""
-
-
-GIVEN_BACK = Departure(None)
-LEFT_BEHIND = Departure(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
-
-
-def departure(raised: BaseException, *, stays: bool) -> Departure:
-    """What an exception out of a training loop means for its trial.
-
-    An error of the service itself, and everything that ends the process or task, costs the trial nothing.
-    """
-    message = f"{type(raised).__name__}: {raised}"
-    match raised:
-        case InvalidConfiguration():
-            return Departure(Outcome.INVALID, message, stays=True)
-        case Diverged() | FloatingPointError() | OverflowError():
-            return Departure(Outcome.DIVERGED, message, stays=True)
-        case Preempted():
-            return Departure(None, message, raised.checkpoint)
-        case Exception() if not isinstance(raised, RungwayError):
-            return Departure(Outcome.TRANSIENT, message, stays=stays)
-    return Departure(None, message)
-
-
-def is_cured(raised: BaseException | None) -> bool:
-    """Whether a worker may go on with the next trial after this: the trial was at fault, and the service is told."""
-    return isinstance(raised, Exception) and not isinstance(raised, Preempted | RungwayError)
-
-
-def log_cured(trial: int, raised: BaseException | None) -> None:
-    """Say why a trial is over; where it was not on purpose, with the place."""
-    on_purpose = isinstance(raised, InvalidConfiguration | Diverged)
-    level = logging.INFO if on_purpose else logging.WARNING
-    name = type(raised).__name__
-    _log.log(level, "trial %d ended by %s: %s", trial, name, raised, exc_info=None if on_purpose else raised)
+_STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
+"""Why a trial is handed out that has told nothing yet."""
 
 
 class Run:
@@ -78,6 +35,13 @@ class Run:
         self._verdict: Verdict | None = None
         self._refusal: RungwayError | None = None
         self._ended = False
+        self._used = False
+        self._entered = False
+        self._gone = ""
+        self._last: Report | None = None
+        self._ran_out = False
+        self._counts = False
+        self._decided_at = -1
         calls.leases.watch(assignment, self)
 
     @property
@@ -111,6 +75,11 @@ class Run:
         return self._to_length
 
     @property
+    def next_decision(self) -> int:
+        """The next length at which something is decided: a report is wanted there."""
+        return self._next_decision
+
+    @property
     def verdict(self) -> Verdict | None:
         """The service's last answer, None before the first."""
         return self._verdict
@@ -120,12 +89,51 @@ class Run:
         """Whether training on is of no use: the trial is over, or its lease is lost. May become true at any moment."""
         return self._ended or self._notice is not None
 
-    def lengths(self) -> Iterator[int]:
-        """The lengths to train up to and report, one by one, as long as the service says to go on."""
-        length = self.from_length
+    def _use(self) -> None:
+        """Raises FailedPrecondition when the loop or block that this run belongs to is over."""
+        if self._gone:
+            raise FailedPrecondition(f"trial {self.number}: {self._gone}", reason="TRIAL_RUN_OVER")
+        self._used = True
+
+    def _enter(self) -> None:
+        self._use()
+        self._entered = True
+
+    def _check_used(self) -> None:
+        if not self._used:
+            problem = f"trial {self.number} was left unused and is given back; write `with trial:` inside the loop"
+            raise FailedPrecondition(problem, reason="TRIAL_UNUSED")
+
+    def _close(self, why: str) -> None:
+        """Nothing can be done with this run any more."""
+        self._ended, self._gone = True, why
+
+    def _steps(self) -> Iterator[int]:
+        """The lengths up to the end of what is handed out so far, which may grow meanwhile."""
+        self._ran_out, self._counts = False, True
+        length = max(self.from_length, self._reported)
         while length < self._to_length and not self.should_stop:
             length += 1
             yield length
+        self._ran_out = length >= self._to_length
+
+    def _due(self) -> bool:
+        """Whether the training came to its decision with no report there, but with one before."""
+        missing = self._ran_out and self._last is not None and self._reported < self._to_length
+        return missing and not self.should_stop
+
+    def _settle(self, checkpoint: str) -> Flow[None]:
+        """Tell the last report as the result of the decision's length."""
+        assert self._last is not None
+        _log.warning(
+            "trial %d was trained to its decision at %d with nothing reported there: its result of length %d counts; "
+            "report at trial.next_decision",
+            self.number,
+            self._to_length,
+            self._reported,
+        )
+        self._add(replace(self._last, length=self._to_length), checkpoint)
+        yield from self._tell()
 
     def notice(self, decision: Decision) -> None:
         """Hear from the background that the lease was not renewed."""
@@ -143,7 +151,7 @@ class Run:
 
     def _add(self, report: Report, checkpoint: str) -> bool:
         """Hold a report back; whether everything held must be told now."""
-        self._reported = report.length
+        self._reported, self._last = report.length, report
         self._outbox.add(report, checkpoint)
         if self._notice is Decision.SUPERSEDED:
             self._end()
@@ -168,6 +176,8 @@ class Run:
     def _take(self, verdict: Verdict) -> None:
         self._verdict = verdict
         if verdict:
+            if self._reported >= self._next_decision:
+                self._decided_at = self._reported
             self._to_length, self._next_decision = verdict.last_length, verdict.to_length
         else:
             self._end()
@@ -195,7 +205,9 @@ class Run:
             return
         limit = None if departure.stays else self._calls.config.farewell_timeout
         try:
-            if departure.outcome is not Outcome.INVALID:
+            if departure.ends:
+                departure = yield from self._come_to_end(departure)
+            elif departure.outcome is not Outcome.INVALID:
                 yield from self._tell_rest(limit)
             if not self._ended:
                 yield from self._say(departure, limit)
@@ -203,6 +215,34 @@ class Run:
             _log.warning("trial %d could not be given back, its lease will lapse: %s", self.number, error)
         finally:
             self._end()
+
+    def _come_to_end(self, departure: Departure) -> Flow[Departure]:
+        """Say that the training is over with what was told; how to leave a trial that is not over then."""
+        if self._last is None and self._ran_out:
+            problem = f"the training came to its decision at length {self._next_decision} with nothing reported"
+            return replace(departure, outcome=Outcome.TRANSIENT, message=problem)
+        try:
+            if self._due():
+                yield from self._settle("")
+            # A block that did all it was handed has not ended early: should the trial go up, it is handed out again.
+            met = self._decided_at == self._reported or self._reported >= self._next_decision
+            if self._ran_out or (met and not self._counts):
+                yield from self._tell()
+            elif self._last is not None or self.assignment.explanation.reason not in _STARTS:
+                yield from self._finish()
+        except InvalidArgument as error:
+            if any(field == "results[0].finished" for field, _ in error.violations):
+                return GIVEN_BACK
+            _log.warning("reports of trial %d were refused: %s", self.number, error)
+            return replace(departure, outcome=Outcome.TRANSIENT, message=f"{type(error).__name__}: {error}")
+        return GIVEN_BACK
+
+    def _finish(self, checkpoint: str = "") -> Flow[None]:
+        """Tell what is held back, and that the training is over."""
+        self._raise_refusal()
+        if not self._ended:
+            self._outbox.finish(checkpoint)
+            yield from self._tell()
 
     def _tell_rest(self, limit: float | None) -> Flow[None]:
         try:

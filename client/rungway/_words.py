@@ -47,6 +47,8 @@ class Reason(StrEnum):
     TARGET_REACHED = "target_reached"
     ENQUEUED = "enqueued"
     CLONED = "cloned"
+    FINISHED = "finished"
+    FAILING = "failing"
 
 
 class Outcome(StrEnum):
@@ -59,6 +61,8 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
     ERROR = "error"
     STOPPED = "stopped"
+    FINISHED = "finished"
+    """The training ended by itself with a result; said with a Result, not in a failure."""
 
 
 class TrialState(StrEnum):

@@ -1,16 +1,17 @@
 """A trial in a training loop, and the thread that keeps leases alive meanwhile."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
+from rungway._departure import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
 from rungway._grpc import SyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
-from rungway._run import GIVEN_BACK, Departure, Run, departure, is_cured, log_cured
+from rungway._run import Run
 
 
 class TrialRun(Run):
@@ -25,6 +26,25 @@ class TrialRun(Run):
         self._driver = driver
         self._cures = cures
         self._sending = threading.Lock()
+        self._saver: Callable[[], Checkpoint] | None = None
+
+    def lengths(self) -> Iterator[int]:
+        """The lengths to train up to, one by one, as long as the service says to go on.
+
+        Where a report is wanted (`next_decision`) and none came, the last one is told as the result of that length; a
+        `checkpoint` function given with it is called anew.
+        """
+        self._use()
+        return self._lengths()
+
+    def _lengths(self) -> Iterator[int]:
+        while True:
+            yield from self._steps()
+            if not self._due():
+                return
+            saved = self._saver() if self._saver is not None else None
+            with self._sending:
+                self._driver.run(self._settle(_requests.checkpoint_text(saved)))
 
     def report(self, length: int, metric: object, checkpoint: Checkpoint | Callable[[], Checkpoint] = None) -> bool:
         """Report a validation result at an absolute length; whether to train on.
@@ -36,10 +56,12 @@ class TrialRun(Run):
         Raises InvalidArgument for a metric that is no real number or a length that does not grow or is too large, and
         what the service refuses; OutcomeUnknown after `worker_timeout`, and the next report sends the same again.
         """
+        self._use()
         report = _requests.report(length, metric)
         if self._ended:
             return False
         self._check(report)
+        self._saver = checkpoint if callable(checkpoint) else None
         if callable(checkpoint):
             checkpoint = checkpoint() if self._decides(report.length) else None
         if self._add(report, _requests.checkpoint_text(checkpoint)):
@@ -55,12 +77,25 @@ class TrialRun(Run):
             finally:
                 self._sending.release()
 
-    def leave(self, departure: Departure = GIVEN_BACK) -> None:
-        """Be done with the trial: tell what is held back and, if it is not over, give it back."""
+    def finish(self, checkpoint: Checkpoint = None) -> None:
+        """Say that the training is over before its assignment: the last result stands, and it is never run again."""
+        self._use()
+        text = _requests.checkpoint_text(checkpoint)
+        with self._sending:
+            self._driver.run(self._finish(text))
+
+    def release(self, checkpoint: Checkpoint = None) -> None:
+        """Give the trial back at no cost; a checkpoint is of the length last reported."""
+        self._use()
+        self.leave(Departure(None, checkpoint=_requests.checkpoint_text(checkpoint), stays=True))
+
+    def leave(self, departure: Departure = AT_ITS_END) -> None:
+        """Be done with the trial, by default as at the normal end of its block."""
         with self._sending:
             self._driver.run(self._leave(departure))
 
     def __enter__(self) -> Self:
+        self._enter()
         return self
 
     def __exit__(
@@ -69,8 +104,24 @@ class TrialRun(Run):
         cured = self._cures and is_cured(raised)
         if cured:
             log_cured(self.number, raised)
-        self.leave(GIVEN_BACK if raised is None else departure(raised, stays=cured))
+        try:
+            self.leave(AT_ITS_END if raised is None else departure(raised, stays=cured))
+        finally:
+            self._close("its block is over")
         return cured
+
+    def abandon(self) -> None:
+        """The loop that handed it out is over; a block under way ends it by itself."""
+        if not self._entered:
+            self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
+            self._close("the loop over the trials that handed it out is over")
+
+    def next(self) -> None:
+        """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
+        if not self._entered:
+            self.leave(AT_ITS_END if self._used else GIVEN_BACK)
+            self._close("the loop has gone on to another trial")
+            self._check_used()
 
 
 class LeaseKeeper:

@@ -78,7 +78,7 @@ def test_a_wrong_report_is_refused_before_it_is_sent(
     with pytest.raises(rungway.InvalidArgument), client.trial() as trial:
         trial.report(length, metric)
     assert server.requests("Tell") == []
-    assert len(server.requests("Release")) == 1
+    assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
 
 
 def test_lengths_must_grow(server: ScriptedServer, client: Client) -> None:
@@ -105,10 +105,10 @@ def test_a_checkpoint_between_decisions_is_told_for_its_own_length(
     assert sent == [(1, "c1"), (3, ""), (5, "c5"), (9, "")]
 
 
-def test_a_report_between_decisions_never_waits(server: ScriptedServer, client: Client) -> None:
+def test_a_report_between_decisions_never_waits(server: ScriptedServer, connect: Callable[..., Client]) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", Abort(grpc.StatusCode.UNAVAILABLE))
-    with client.trial() as trial:
+    with connect(worker_timeout=0.3).trial() as trial:
         server.stop()
         begin = time.monotonic()
         assert trial.report(1, 1.0)
@@ -324,7 +324,8 @@ def test_a_loop_without_with_that_is_left_counts_as_a_failure(server: ScriptedSe
     server.on("Ask", assigned(assignment(0)))
 
     def work() -> None:
-        for _ in client.trials():
+        for trial in client.trials():
+            trial.report(1, 0.5)
             raise ValueError("boom")
 
     with pytest.raises(ValueError, match="boom"):
@@ -359,13 +360,13 @@ def test_leaving_during_an_outage_takes_little_time(
     assert "its lease will lapse" in caplog.text
 
 
-def test_a_refused_report_is_raised_and_the_trial_still_given_back(server: ScriptedServer, client: Client) -> None:
+def test_a_refused_report_is_raised_and_counts_as_a_failure(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", Abort(grpc.StatusCode.INVALID_ARGUMENT, violations=(("results[0].checkpoint", "too long"),)))
     with pytest.raises(rungway.InvalidArgument), client.trial() as trial:
         trial.report(3, 0.5, "c" * 5000)
     assert len(server.requests("Tell")) == 1
-    assert len(server.requests("Release")) == 1
+    assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
 
 
 def test_what_was_refused_in_the_background_is_raised_by_the_next_report(
