@@ -149,7 +149,7 @@ def fail(
     try:
         number = trial_pb2.Outcome.Value(f"OUTCOME_{Outcome(outcome).name}")
     except ValueError:
-        known = ", ".join(word for word in Outcome if word is not Outcome.UNKNOWN)
+        known = ", ".join(word for word in Outcome if word not in (Outcome.UNKNOWN, Outcome.FINISHED))
         raise InvalidArgument.one("outcome", f"one of {known} is wanted, got {outcome!r}") from None
     return search_service_pb2.FailRequest(
         experiment=experiment,

@@ -92,7 +92,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
     tell: list[str | bytes | int] = [uid, now, "q", len(leases)]
     release: list[str | bytes | int] = [uid, now, "q"]
     for lease in leases:
-        tell += [lease.trial, lease.fence, "c", 1, 9, bytes([0] * 7 + [lease.trial])]
+        tell += [lease.trial, lease.fence, "c", "", 1, 9, bytes([0] * 7 + [lease.trial])]
         release += [lease.trial, lease.fence, "", 0]
     first = leases[0]
     config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)))
@@ -103,7 +103,11 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
         "release": [release],
-        "fail": [[uid, now, "q", first.trial, first.fence, outcome.value, "why"] for outcome in Outcome],
+        "fail": [
+            [uid, now, "q", first.trial, first.fence, outcome.value, "why"]
+            for outcome in Outcome
+            if outcome is not Outcome.FINISHED
+        ],
         "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
         "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3] for more in (0, 5)],
@@ -120,7 +124,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
 def lua_plan(plan: Plan, more: int) -> str:
     """The plan with so many more trials in each bracket, as the scripts use it."""
     brackets = tuple(replace(bracket, max_trials=bracket.max_trials + more) for bracket in plan.brackets)
-    limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "window_ms": 600_000, "window_count": 50_000}
+    limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "pause_after": 0, "window_ms": 600_000, "window_count": 50_000}
     more_limits = {"keep_ms": 1_000, "most_events": 9}
     return plan_for_lua(replace(plan, brackets=brackets), **limits, **more_limits, target=b"")
 

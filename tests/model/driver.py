@@ -50,6 +50,7 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         plan,
         lease_ms=int(config.lease_seconds * 1000),
         max_restarts=config.max_restarts,
+        pause_after=config.pause_after_failures,
         smaller_is_better=config.searcher.smaller_is_better,
         first_fence=1,
         hparams=partial(hparams_of, config),
@@ -141,6 +142,7 @@ class Workbench:
         max_restarts: int = 2,
         smaller_is_better: bool = True,
         target: float | None = None,
+        pause_after: int = 0,
         store: RedisStore | None = None,
     ) -> StoreEngine:
         """A new experiment in the store."""
@@ -155,6 +157,7 @@ class Workbench:
                 },
                 "seed": 1,
                 "max_restarts": max_restarts,
+                "pause_after_failures": pause_after,
                 "lease_seconds": lease_ms / 1000,
             }
         )
@@ -175,6 +178,7 @@ class Workbench:
         max_restarts: int = 2,
         smaller_is_better: bool = True,
         target: float | None = None,
+        pause_after: int = 0,
         store: RedisStore | None = None,
     ) -> Pair:
         """A new experiment in the store, beside a model of it."""
@@ -184,6 +188,7 @@ class Workbench:
             max_restarts=max_restarts,
             smaller_is_better=smaller_is_better,
             target=target,
+            pause_after=pause_after,
             store=store,
         )
         model = ReferenceModel(
@@ -196,6 +201,7 @@ class Workbench:
             clone_hparams=engine.clone_hparams,
             experiment=engine.experiment,
             target=target,
+            pause_after=pause_after,
         )
         return Pair(engine, model)
 
@@ -205,6 +211,7 @@ class Workbench:
         *,
         smaller_is_better: bool = True,
         target: float | None = None,
+        pause_after: int = 0,
         store: RedisStore | None = None,
     ) -> Hand:
         """A new experiment to play by hand, in the store and beside it in a model."""
@@ -215,6 +222,7 @@ class Workbench:
                 max_restarts=MAX_RESTARTS,
                 smaller_is_better=smaller_is_better,
                 target=target,
+                pause_after=pause_after,
                 store=store,
             )
         )

@@ -1,6 +1,13 @@
 """All games worked by hand."""
 
-from tests.model import examples_calls, examples_leases, examples_population, examples_rungs, examples_users
+from tests.model import (
+    examples_calls,
+    examples_endings,
+    examples_leases,
+    examples_population,
+    examples_rungs,
+    examples_users,
+)
 from tests.model.hand import REGISTERED, Example
 
 EXAMPLES: list[Example] = REGISTERED
@@ -8,6 +15,7 @@ EXAMPLES: list[Example] = REGISTERED
 __all__ = [
     "EXAMPLES",
     "examples_calls",
+    "examples_endings",
     "examples_leases",
     "examples_population",
     "examples_rungs",

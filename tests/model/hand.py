@@ -137,7 +137,7 @@ def in_short(verdict: Verdict) -> str:
 
 
 Start = Callable[..., Hand]
-"""Makes an experiment of a Plan; keywords `smaller_is_better` (True) and `target` (None)."""
+"""Makes an experiment of a Plan; keywords `smaller_is_better` (True), `target` (None), `pause_after` (0)."""
 
 Example = Callable[[Start], None]
 

@@ -24,6 +24,8 @@ METRICS_AND_ENDS = st.sampled_from(
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
+BRAKES = st.sampled_from([0, 0, 1, 2, 3])
+FAILURES = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.FINISHED])
 HOW_FAR = st.sampled_from(["rung", "rung", "between", "between", "anywhere", "end", "again"])
 NO_LEASE = Lease(0, 1)
 
@@ -39,14 +41,17 @@ class EngineMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.given: list[Lease] = []
 
-    @initialize(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS)
-    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None) -> None:
+    @initialize(
+        plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS, brake=BRAKES
+    )
+    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None, brake: int) -> None:
         self.pair = self.workbench.pair(
             plan,
             lease_ms=LEASE_MS,
             max_restarts=max_restarts,
             smaller_is_better=smaller_is_better,
             target=goal,
+            pause_after=brake,
             store=self.store,
         )
         self.now = self.workbench.start_of(self.pair)
@@ -62,10 +67,12 @@ class EngineMachine(RuleBasedStateMachine):
         return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
 
     @precondition(ended)
-    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS)
-    def start_another(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None) -> None:
+    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS, brake=BRAKES)
+    def start_another(
+        self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None, brake: int
+    ) -> None:
         self.teardown()
-        self.start(plan, max_restarts, smaller_is_better, goal)
+        self.start(plan, max_restarts, smaller_is_better, goal, brake)
 
     # What is drawn from what there is.
 
@@ -167,6 +174,14 @@ class EngineMachine(RuleBasedStateMachine):
             if not held and not self.given and not pause:
                 return
 
+    @precondition(some_held)
+    @rule(data=st.data(), with_reports=st.booleans(), checkpoint=CHECKPOINTS)
+    def finish(self, data: st.DataObject, with_reports: bool, checkpoint: str) -> None:
+        """A training ends by itself, with its last reports or with those told before."""
+        [lease] = self.held(data, most=1)
+        reports = self._reports(data, lease) if with_reports else []
+        self._tell([Result(lease, reports, checkpoint, finished=True)], named=True)
+
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), lengths=st.lists(st.integers(1, 8), min_size=1, max_size=3))
     def tell_nonsense(self, data: st.DataObject, lengths: list[int]) -> None:
@@ -203,13 +218,13 @@ class EngineMachine(RuleBasedStateMachine):
         self.play(lambda request_id: self.pair.release(request_id, releases, self.now))
 
     @precondition(some_held)
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    @rule(data=st.data(), outcome=FAILURES)
     def fail(self, data: st.DataObject, outcome: Outcome) -> None:
         [lease] = self.held(data, most=1)
         self._fail(lease, outcome)
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome), length=st.integers(0, 7))
+    @rule(data=st.data(), outcome=FAILURES, length=st.integers(0, 7))
     def fail_or_release_nonsense(self, data: st.DataObject, outcome: Outcome, length: int) -> None:
         """Any lease fails, or is given back with any checkpoint length."""
         lease = self.any_lease(data)

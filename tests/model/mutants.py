@@ -56,7 +56,45 @@ MUTANTS = (
         "requeue(x, number, load_trial(x, number))",
     ),
     _mutant("given back for ever", "include/give_back", "trial.returns > FREE_RETURNS", "false"),
-    _mutant("ten returns are free over a whole life", "include/give_back", "and 0 or", "and trial.returns or"),
+    _mutant("progress sets no return back", "include/progress", "length, 0, 0 end", "length, 0, trial.returns end"),
+    _mutant("progress sets no restart back", "include/progress", "length, 0, 0 end", "length, trial.restarts, 0 end"),
+    _mutant(
+        "a shorter checkpoint is progress",
+        "include/progress",
+        "length > trial.reached then note_progress(trial, length) end\n  trial.checkpoint,",
+        "true then note_progress(trial, length) end\n  trial.checkpoint,",
+    ),
+    _mutant(
+        "the same length again is progress",
+        "include/progress",
+        "trial.checkpoint == '' and length > trial.reached",
+        "trial.checkpoint == ''",
+    ),
+    _mutant("three returns are free", "include/give_back", "FREE_RETURNS = 2", "FREE_RETURNS = 3"),
+    _mutant("a decision counts as a return", "include/finish", "trial.returns = 0", "local _ = 0"),
+    # Trainings that end themselves, and the brake.
+    _mutant("finished stays in its rung", "include/finish_training", "if passes then", "if false then"),
+    _mutant("a finished trial waits for a worker", "include/admit", " or trial.state == 'completed'", ""),
+    _mutant("finished goes up as dead", "include/admit", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
+    _mutant("finished is judged where rungs stop", "include/finish_training", "x.plan.form == 'stop'", "false"),
+    _mutant("finished with nothing told", "tell", "#result.reports == 0 and trial.points == 0", "false"),
+    _mutant("a brake that never bites", "include/brake", "tally.failures < most", "true"),
+    _mutant("a brake that bites after results", "include/brake", "tally.trained > 0 or ", ""),
+    _mutant(
+        "lapses slip past the brake", "ask", "if tally.state == 'paused' then\n  save(x)", "if false then\n  save(x)"
+    ),
+    _mutant(
+        "the brake holds on after a resume",
+        "include/brake",
+        "x.tally.failing, x.tally.failures = nil, nil",
+        "x.tally.failing = nil",
+    ),
+    _mutant(
+        "what users stop is a failure",
+        "include/die",
+        "if outcome ~= 'stopped' then count_failure",
+        "if true then count_failure",
+    ),
     _mutant("seventeen reclaimed per ask", "ask", "reclaim(x, 16)", "reclaim(x, 17)"),
     _mutant(
         "one restart too many",
@@ -110,7 +148,10 @@ MUTANTS = (
     _mutant("done while some may go up", "include/settle", " or x.ready > 0", ""),
     # Rungs.
     _mutant(
-        "zone one too wide", "include/place", "return why, rank < after, entry", "return why, rank <= after, entry"
+        "zone one too wide",
+        "include/place",
+        "return why, rank < after, entry",
+        "return why, rank <= after and not is_top(x, b, k), entry",
     ),
     _mutant("quota rounds up", "include/rung", "math.floor(n / x.plan.divisor)", "math.ceil(n / x.plan.divisor)"),
     _mutant(
@@ -142,8 +183,8 @@ MUTANTS = (
     _mutant(
         "the dead block a rung",
         "include/admit",
-        "if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end",
-        "if trial.state == 'failed' or trial.state == 'stopped' then return end",
+        "if has_ended(trial) then return raise_ended(x, number, trial) end",
+        "if has_ended(trial) then return end",
     ),
     _mutant("invalid results stay", "include/displace", "redis.call('ZREM', RUNGS, member)", "local _ = member"),
     _mutant(
@@ -257,8 +298,8 @@ MUTANTS = (
     _mutant(
         "a clone starts afresh",
         "include/clone",
-        "trial.length = parent[4], parent[5], parent[5]",
-        "trial.length = '', 0, 0",
+        "trial.length, trial.reached = parent[4], parent[5], parent[5], parent[5]",
+        "trial.length, trial.reached = '', 0, 0, 0",
     ),
     _mutant("a clone starts at the bottom", "include/clone", "= parent[2] + 1, parent", "= 0, parent"),
     _mutant(

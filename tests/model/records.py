@@ -45,6 +45,7 @@ class TrialRecord:
     outcome: Outcome | None = None
     message: str = ""
     returns: int = 0
+    reached: int = 0
     curve: list[Report] = field(default_factory=list)
     parent: Parent | None = None
 
@@ -52,6 +53,21 @@ class TrialRecord:
     def dead(self) -> bool:
         """It ended without a rung's leave (asked of in the promote form only, where no rung stops a trial)."""
         return self.state in (TrialState.FAILED, TrialState.STOPPED)
+
+    @property
+    def ended(self) -> bool:
+        """It will never train again: it is dead, or its training ended by itself."""
+        return self.dead or self.state is TrialState.COMPLETED
+
+    def progress_to(self, length: int) -> None:
+        """It has come further than ever before."""
+        self.reached, self.restarts, self.returns = length, 0, 0
+
+    def save(self, checkpoint: str, length: int) -> None:
+        """A new checkpoint; progress when it is the first or longer than any before."""
+        if not self.checkpoint or length > self.reached:
+            self.progress_to(length)
+        self.checkpoint, self.checkpoint_length = checkpoint, length
 
     def held_by(self, lease: Lease) -> bool:
         """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""

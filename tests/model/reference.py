@@ -57,6 +57,7 @@ class ReferenceModel:
         clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]] = _clone_of,
         experiment: str = "model",
         target: float | None = None,
+        pause_after: int = 0,
     ) -> None:
         self.experiment = experiment
         self.search = Search(
@@ -68,6 +69,7 @@ class ReferenceModel:
             hparams=hparams,
             clone_hparams=clone_hparams,
             target=target,
+            pause_after=pause_after,
         )
         self.revision = 1
         self.asks: Remembered[Any] = Remembered()
@@ -86,7 +88,7 @@ class ReferenceModel:
         if search.state is State.DONE:
             return self._nothing(AskStatus.DONE, Reason.SEARCH_DONE)
         if search.state is State.PAUSED:
-            return self._nothing(AskStatus.WAIT, Reason.EXPERIMENT_PAUSED, PAUSED_RETRY_MS)
+            return self._paused()
         answer = self._serve(count, worker, now_ms)
         if answer.assignments:
             self.asks.keep(request_id, request=(count, worker), answer=answer)
@@ -100,6 +102,9 @@ class ReferenceModel:
             self.search.configure_clones()
             before = self._fingerprint()
             self._reclaim(now_ms)
+        if self.search.state is State.PAUSED:  # by its brake
+            self._bump_if_changed(before)
+            return self._paused()
         assignments, why_not = self._hand_out(count, worker, now_ms)
         self._end_when_finished()
         self._bump_if_changed(before)
@@ -111,6 +116,11 @@ class ReferenceModel:
 
     def _nothing(self, status: AskStatus, reason: Reason, retry_ms: int = 0) -> AskAnswer:
         return AskAnswer(status, [], reason, retry_ms, self.revision)
+
+    def _paused(self) -> AskAnswer:
+        failing = self.search.failing
+        reason = Reason.EXPERIMENT_PAUSED if failing is None else Reason.FAILING
+        return AskAnswer(AskStatus.WAIT, [], reason, PAUSED_RETRY_MS, self.revision, failing or "")
 
     def _retry_ms(self, now_ms: int) -> int:
         until = min(self.search.deadlines.values(), default=now_ms + LONGEST_RETRY_MS) - now_ms
@@ -179,6 +189,8 @@ class ReferenceModel:
             if trial.held_by(result.lease) and not least < report.length <= trial.to_length:
                 raise InvalidInput.one(f"results[{i}].reports[{j}].length", f"{report.length} is out of order")
             least = report.length
+        if trial.held_by(result.lease) and not result.reports and not trial.curve:
+            raise InvalidInput.one(f"results[{i}].finished", "nothing was told")
         return None
 
     # Heartbeats, releases, failures.
@@ -249,7 +261,7 @@ class ReferenceModel:
             return
         if self.search.state in (State.DONE, State.STOPPED):
             raise WrongState(self.experiment, self.search.state, "it has ended")
-        self.search.state = state
+        self.search.state, self.search.failing, self.search.failures = state, None, 0
         self.revision += 1
         self._end_when_finished()
 
@@ -267,6 +279,7 @@ class ReferenceModel:
             rung_passed=[list(ladder.passed) for ladder in search.ladders],
             rung_ready=[search.ready_by_rung(b) for b in brackets],
             trial_states=dict(Counter(trial.state for trial in search.trials)),
+            failing=search.failing,
         )
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:

@@ -33,8 +33,12 @@ class Search:
         hparams: Callable[[int], Mapping[str, object]],
         clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]],
         target: float | None = None,
+        pause_after: int = 0,
     ) -> None:
         self.plan = plan
+        self.pause_after = pause_after
+        self.failures = 0
+        self.failing: str | None = None
         self.lease_ms = lease_ms
         self.max_restarts = max_restarts
         self.smaller_is_better = smaller_is_better
@@ -109,7 +113,7 @@ class Search:
             (k, entry)
             for k in reversed(range(ladder.top))
             for entry in ladder.zone(k)
-            if self.trials[entry.trial].rung == k and not self.trials[entry.trial].dead
+            if self.trials[entry.trial].rung == k and not self.trials[entry.trial].ended
         ]
 
     def ready_by_rung(self, b: int) -> list[int]:
@@ -137,7 +141,7 @@ class Search:
         if self.stops:
             return ladder.stop_standing(k, entry)
         standing = ladder.promote_standing(k, entry)
-        self._raise_dead(ladder)
+        self._raise_ended(ladder)
         if self.plan.rule is PromotionRule.POPULATION and k < ladder.top and ladder.full(k):
             self._clone_best(trial.bracket, k)
         return standing
@@ -147,14 +151,14 @@ class Search:
         self.ladder(trial).passed[trial.rung] += 1
         trial.rung += 1
 
-    def _raise_dead(self, ladder: Ladder) -> None:
-        """A dead trial that wins a slot counts at once as dead in the next rung, and so on up."""
+    def _raise_ended(self, ladder: Ladder) -> None:
+        """A trial that has ended and wins a slot counts at once in the next rung with its result, and so on up."""
         for k in range(ladder.top):
             for entry in ladder.zone(k):
                 trial = self.trials[entry.trial]
-                if trial.dead and trial.rung == k:
+                if trial.ended and trial.rung == k:
                     self.go_up(trial)
-                    self.place(trial, None)
+                    self.place(trial, entry.metric)
                     return
 
     def forget(self, trial: TrialRecord) -> None:
@@ -163,7 +167,7 @@ class Search:
         ladder.remove(trial.number)
         if not self.stops:
             for _ in ladder.rungs:
-                self._raise_dead(ladder)
+                self._raise_ended(ladder)
 
     def in_a_past_round(self, trial: TrialRecord) -> bool:
         """Whether a round of a population was decided with a result of this trial."""
@@ -203,7 +207,7 @@ class Search:
             return
         trial = TrialRecord(len(self.trials), b, parent.hparams, self.now_ms, TrialState.QUEUED, k + 1, parent=parent)
         trial.checkpoint, trial.checkpoint_length = parent.checkpoint, parent.checkpoint_length
-        trial.length = parent.checkpoint_length
+        trial.length = trial.reached = parent.checkpoint_length
         self.trials.append(trial)
         self.clones.append(trial.number)
 
@@ -227,6 +231,7 @@ class Search:
         """Give a lease on the trial, from its checkpoint."""
         ladder = self.ladder(trial)
         trial.state, trial.worker = TrialState.RUNNING, worker
+        trial.returns += 1
         trial.fence = max(self.next_fence, now_ms * FENCES_PER_MS)
         self.next_fence = trial.fence + 1
         trial.length = trial.from_length = trial.checkpoint_length
@@ -249,6 +254,7 @@ class Search:
         self.end_lease(trial, TrialState.STOPPED if outcome is Outcome.STOPPED else TrialState.FAILED)
         trial.outcome, trial.message = outcome, message
         standing = self.place(trial, None)
+        self.count_failure(message if outcome is not Outcome.STOPPED else None)
         if self.stops:
             return standing
         ladder = self.ladder(trial)
@@ -256,15 +262,36 @@ class Search:
 
     def restart(self, trial: TrialRecord, message: str) -> Standing | None:
         """Back in line at the cost of one restart; dead (and where it then stands) when they are spent."""
-        trial.restarts += 1
+        trial.restarts, trial.returns = trial.restarts + 1, 0
         if trial.restarts > self.max_restarts:
             return self.die(trial, Outcome.TRANSIENT, message)
         self.end_lease(trial, TrialState.QUEUED)
+        self.count_failure(message)
         return None
+
+    def finish(self, trial: TrialRecord) -> Standing:
+        """The training is over: its last result stands where it trained towards, and above. Where it stands at last."""
+        self.end_lease(trial, TrialState.COMPLETED)
+        trial.outcome, trial.returns = Outcome.FINISHED, 0
+        standing = self.place(trial, trial.metric)
+        if self.stops:
+            return standing
+        ladder = self.ladder(trial)
+        return ladder.promote_standing(trial.rung, ladder.entry_of(trial.rung, trial.number))
+
+    def count_failure(self, message: str | None) -> None:
+        """The brake: the search pauses itself when its first tries all failed and nothing was ever told."""
+        if message is None or not self.pause_after or self.trained_length or self.state is not State.RUNNING:
+            return
+        self.failures += 1
+        if self.failures >= self.pause_after:
+            self.state, self.failing = State.PAUSED, message
 
     def record(self, trial: TrialRecord, report: Report) -> None:
         """One report enters the trial's curve and, when real and strictly better, becomes its best."""
         self.trained_length += report.length - trial.length
+        if not trial.checkpoint and report.length > trial.reached:
+            trial.progress_to(report.length)
         trial.curve.append(report)
         trial.length, trial.metric = report.length, report.metric
         sign = 1.0 if self.smaller_is_better else -1.0

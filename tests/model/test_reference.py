@@ -17,7 +17,7 @@ each_example = pytest.mark.parametrize("play", EXAMPLES, ids=[play.__name__ for 
 
 @each_example
 def test_model(play: Example) -> None:
-    def start(plan: Plan, *, smaller_is_better: bool = True, target: float | None = None) -> Hand:
+    def start(plan: Plan, *, smaller_is_better: bool = True, target: float | None = None, pause_after: int = 0) -> Hand:
         model = ReferenceModel(
             plan,
             lease_ms=LEASE_MS,
@@ -26,6 +26,7 @@ def test_model(play: Example) -> None:
             first_fence=1,
             hparams=lambda number: {"x": number},
             target=target,
+            pause_after=pause_after,
         )
         return Hand(model)
 

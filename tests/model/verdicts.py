@@ -17,8 +17,8 @@ from tests.model.ladder import Standing
 from tests.model.records import TrialRecord
 from tests.model.search import Search, explain
 
-FREE_RETURNS = 10
-"""How often in a row a trial may be given back with nothing told before each time counts as a restart."""
+FREE_RETURNS = 2
+"""How often in a row a trial may be given back without progress before each time counts as a restart."""
 
 Judgement = tuple[Decision, Explanation]
 
@@ -27,13 +27,19 @@ def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Ver
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
     if result.checkpoint:  # before deciding: the round may end, and clones begin with it
-        trial.checkpoint, trial.checkpoint_length = result.checkpoint, result.reports[-1].length
+        length = result.reports[-1].length if result.reports else trial.length
+        for report in result.reports:
+            if not trial.checkpoint and report.length > trial.reached:
+                trial.progress_to(report.length)
+        trial.save(result.checkpoint, length)
     if search.over:
         decision, why = _stop_with_experiment(search, trial, result)
     elif search.stops:
         decision, why = _decide_stop(search, trial, result)
     else:
         decision, why = _decide_promote(search, trial, result)
+    if result.finished and decision is Decision.CONTINUE:
+        decision, why = Decision.STOP, explain(Reason.FINISHED, trial, search.finish(trial))
     if decision is not Decision.CONTINUE:
         return Verdict(result.lease, decision, why)
     next_length = search.ladder(trial).length(trial.rung)
@@ -62,6 +68,8 @@ def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judge
             ended = _reach_target(search, trial)
     if ended:
         return ended
+    if not result.reports:
+        return _go_on(trial, None)
     last, ladder = result.reports[-1], search.ladder(trial)
     standing: Standing | None = None
     while ladder.length(trial.rung) <= last.length:
@@ -108,20 +116,20 @@ def _end(
     search: Search, trial: TrialRecord, state: TrialState, decision: Decision, reason: Reason, standing: Standing | None
 ) -> Judgement:
     search.end_lease(trial, state)
+    trial.returns = 0
     return decision, explain(reason, trial, standing)
 
 
 def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
     """The worker leaves; the trial waits in line, or ends with a stopped experiment. Too often with nothing told is as
     bad as a failure that a retry may cure."""
-    trial.returns = 0 if trial.length > trial.from_length else trial.returns + 1
     if release.checkpoint:
-        trial.checkpoint, trial.checkpoint_length = release.checkpoint, release.checkpoint_length
+        trial.save(release.checkpoint, release.checkpoint_length)
     if search.over:
         search.end_lease(trial, TrialState.STOPPED)
         trial.outcome = Outcome.STOPPED
     elif trial.returns > FREE_RETURNS:
-        return _retry(search, trial, release.lease, "given back again and again with nothing told")
+        return _retry(search, trial, release.lease, "given back without progress")
     else:
         search.end_lease(trial, TrialState.QUEUED)
     return Verdict(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))

@@ -33,7 +33,15 @@ def layout() -> dict[str, object]:
     """Everything that servers and scripts of one version must agree on."""
     create = (LUA / "create.lua").read_text()
     lua = plan_for_lua(
-        PLAN, lease_ms=1, max_restarts=1, window_ms=1, window_count=1, target=b"", keep_ms=0, most_events=1
+        PLAN,
+        lease_ms=1,
+        max_restarts=1,
+        pause_after=1,
+        window_ms=1,
+        window_count=1,
+        target=b"",
+        keep_ms=0,
+        most_events=1,
     )
     return {
         "keys": experiment_keys(ExperimentRef("n", "e")),

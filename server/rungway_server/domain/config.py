@@ -33,6 +33,7 @@ _KEYS = (
     "seed",
     "reproducibility",
     "max_restarts",
+    "pause_after_failures",
     "lease_seconds",
     "retention_days",
     "name",
@@ -77,15 +78,17 @@ IGNORED_KEYS = (
 class ExperimentConfig:
     """Everything that defines an experiment.
 
-    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and lapsed leases;
-    a lease lasts `lease_seconds` from its last renewal. Once it has ended an experiment is kept for `retention_days`,
-    0 = until somebody deletes it. `name` and `description` are for people.
+    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and lapsed leases
+    without progress; the search pauses itself when its first `pause_after_failures` (0 = never) tries all failed and
+    nothing was ever told; a lease lasts `lease_seconds` from its last renewal. Once it has ended an experiment is kept
+    for `retention_days`, 0 = until somebody deletes it. `name` and `description` are for people.
     """
 
     space: Space
     searcher: SearcherConfig
     seed: int
     max_restarts: int = 5
+    pause_after_failures: int = 10
     lease_seconds: float = 60.0
     retention_days: float = 0.0
     name: str = ""
@@ -122,6 +125,7 @@ def to_document(config: ExperimentConfig) -> dict[str, object]:
         "searcher": searcher_document(config.searcher),
         "seed": config.seed,
         "max_restarts": config.max_restarts,
+        "pause_after_failures": config.pause_after_failures,
         "lease_seconds": config.lease_seconds,
         "retention_days": config.retention_days,
     }
@@ -138,12 +142,15 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     space = _space(top, notes)
     seed = _seed(top, searcher_section)
     max_restarts = top.integer("max_restarts", 5, least=0, most=MAX_RESTARTS)
+    pause_after = top.integer("pause_after_failures", 10, least=0, most=MAX_RESTARTS)
     lease_seconds, retention_days = _lease_seconds(top), _retention_days(top)
     name, description = top.text("name", ""), top.text("description", "", longest=MAX_DESCRIPTION)
     if searcher is None:
         return None
     space = _with_source(space, searcher, top)
-    return ExperimentConfig(space, searcher, seed, max_restarts, lease_seconds, retention_days, name, description)
+    return ExperimentConfig(
+        space, searcher, seed, max_restarts, pause_after, lease_seconds, retention_days, name, description
+    )
 
 
 def _space(top: Section, notes: list[str]) -> Space:

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     TARGET_REACHED = "target_reached"
     ENQUEUED = "enqueued"
     CLONED = "cloned"
+    FINISHED = "finished"
+    FAILING = "failing"
 
 
 class Outcome(StrEnum):
@@ -52,6 +54,8 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
     ERROR = "error"
     STOPPED = "stopped"
+    FINISHED = "finished"
+    """The training ended by itself, with a result: told with the result, never by a failure."""
 
 
 class TrialState(StrEnum):
@@ -129,13 +133,15 @@ class Assignment(NamedTuple):
 
 
 class AskAnswer(NamedTuple):
-    """What an ask came to; `retry_after_ms` is set when waiting."""
+    """What an ask came to; `retry_after_ms` is set when waiting, `message` when the search has paused itself: the error
+    of the last trial that failed."""
 
     status: AskStatus
     assignments: Sequence[Assignment]
     reason: Reason | None
     retry_after_ms: int
     revision: int
+    message: str = ""
 
 
 class Report(NamedTuple):
@@ -146,11 +152,15 @@ class Report(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one worker tells about one lease; an empty checkpoint means no new one."""
+    """What one worker tells about one lease; an empty checkpoint means no new one.
+
+    `finished`: the training is over, and the last result stands; then there may be no report, if one was told before.
+    """
 
     lease: Lease
     reports: Sequence[Report]
     checkpoint: str = ""
+    finished: bool = False
 
 
 class Release(NamedTuple):
@@ -240,3 +250,5 @@ class Tally:
     rung_ready: Sequence[Sequence[int]]
     """Trials that may go up and wait for a worker."""
     trial_states: Mapping[TrialState, int] = field(default_factory=dict)
+    failing: str | None = None
+    """The error after which the search has paused itself; None when it has not."""

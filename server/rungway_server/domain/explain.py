@@ -11,6 +11,7 @@ _PLAIN = {
     Reason.LEASE_LOST: "the lease ended before this report: it lapsed, was given back, or somebody else holds it",
     Reason.CONCURRENCY_LIMIT: "every allowed lease is in use",
     Reason.WAITING_FOR_RESULTS: "everything is handed out; results still being trained may allow promotions",
+    Reason.FAILING: "the search has paused itself: its first trials all failed and nothing was ever told",
     Reason.SEARCH_DONE: "the search has finished",
     Reason.PREEMPTED: "given back: waits for the next worker",
     Reason.RETRY: "failed in a way that a retry may cure: waits for the next worker",
@@ -25,6 +26,7 @@ _AT_RUNG = {
     Reason.NOT_PROMOTED: "waits",
     Reason.STOPPED_AT_RUNG: "stopped",
     Reason.COMPLETED: "completed at the top",
+    Reason.FINISHED: "its training has ended, its last result stands",
     Reason.EXPERIMENT_PAUSED: "may go up once the experiment is resumed",
 }
 

@@ -55,7 +55,8 @@ class SearchUseCases:
         """Take results and decide."""
         wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
         for i, result in enumerate(results):
-            wrong += _check_reports(i, result.reports)
+            if result.reports or not result.finished:
+                wrong += _check_reports(i, result.reports)
             if result.checkpoint:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))

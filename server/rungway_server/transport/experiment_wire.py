@@ -1,6 +1,6 @@
 """Experiments, plans and previews as messages of the wire."""
 
-from rungway.v1 import experiment_pb2
+from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.values import to_map
 from rungway_server.domain.config import to_document
 from rungway_server.domain.decisions import EventView, ExperimentState, Tally, TrialState
@@ -37,6 +37,8 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         trained_length=tally.trained_length,
         revision=tally.revision,
         notes=definition.notes,
+        reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
+        message=tally.failing or "",
         uid=definition.uid,
     )
 

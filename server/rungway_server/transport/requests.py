@@ -21,7 +21,11 @@ from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 NAMESPACE: ContextVar[str] = ContextVar("namespace", default=DEFAULT_NAMESPACE)
 """The namespace of the call that is being served: set by the access check, never by a request."""
 
-_OUTCOMES: dict[int, Outcome] = {trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome for outcome in Outcome}
+_OUTCOMES: dict[int, Outcome] = {
+    trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome
+    for outcome in Outcome
+    if outcome is not Outcome.FINISHED
+}
 
 
 def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
@@ -50,7 +54,7 @@ def read_results(request: search.TellRequest) -> list[Result]:
     """The results of a tell. A report without a metric is refused: NaN must be said."""
     _refuse_too_many("results", len(request.results), MOST_PER_CALL)
     return [
-        Result(read_lease(result.lease), _read_reports(i, result.reports), result.checkpoint)
+        Result(read_lease(result.lease), _read_reports(i, result.reports), result.checkpoint, result.finished)
         for i, result in enumerate(request.results)
     ]
 
@@ -83,7 +87,9 @@ def read_outcome(number: int) -> Outcome:
     """How a trial failed."""
     outcome = _OUTCOMES.get(number)
     if outcome is None:
-        raise InvalidInput.one("outcome", f"got {number}, wanted one of {', '.join(o.name for o in Outcome)}")
+        raise InvalidInput.one(
+            "outcome", f"got {number}, wanted one of {', '.join(o.name for o in _OUTCOMES.values())}"
+        )
     return outcome
 
 

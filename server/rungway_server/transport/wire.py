@@ -92,6 +92,7 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
         retry_after=duration(answer.retry_after_ms) if answer.status is AskStatus.WAIT else None,
         best_trial=trial_message(best) if best else None,
         revision=answer.revision,
+        message=answer.message,
     )
     for assignment in answer.assignments:
         write_assignment(assignment, lease_ms, message.assignments.add())

@@ -111,6 +111,7 @@ def test_everything_given() -> None:
         },
         "seed": 7,
         "max_restarts": 0,
+        "pause_after_failures": 3,
         "lease_seconds": 1.5,
         "retention_days": 30,
     }

@@ -89,7 +89,7 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
         assignments = [read_assignment(fields, smaller_is_better, unpack) for fields in answer[4:]]
         return AskAnswer(AskStatus.ASSIGNED, assignments, None, 0, revision)
     if word == "wait":
-        return AskAnswer(AskStatus.WAIT, (), Reason(answer[2]), int(answer[3]), revision)
+        return AskAnswer(AskStatus.WAIT, (), Reason(answer[2]), int(answer[3]), revision, answer[4])
     return AskAnswer(AskStatus.DONE, (), Reason(answer[2]), 0, revision)
 
 
@@ -138,8 +138,9 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Tr
     )
 
 
-def read_tally(tally: str, counts: str, ready: Sequence[int], plan: Plan) -> Tally:
-    """The answer of tally.lua."""
+def read_tally(answer: list[Any], plan: Plan) -> Tally:
+    """The answer of tally.lua after its first word."""
+    tally, counts, ready, error = answer
     fields: dict[str, Any] = json.loads(tally) | json.loads(counts)
     return Tally(
         state=ExperimentState(fields["state"]),
@@ -152,6 +153,7 @@ def read_tally(tally: str, counts: str, ready: Sequence[int], plan: Plan) -> Tal
         rung_passed=_by_bracket(fields["passed"], plan),
         rung_ready=_by_bracket(ready, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
+        failing=error if fields.get("failing") else None,
     )
 
 

@@ -24,8 +24,9 @@ TRIAL_NAMES = tuple(
 )
 """What is exported of a trial record as it is. Metrics are written as numbers, curve and configuration by themselves,
 and the answer to a request id not at all."""
-SETTINGS = ("window_ms", "window_count", "most_events")
-"""What is exported of the plan for scripts: neither the plan nor the configuration say it."""
+SETTINGS = {"window_ms": 600_000, "window_count": 50_000, "most_events": 1_000_000, "pause_after": 0}
+"""What is exported of the plan for scripts, which neither plan nor configuration say; and what stands for it in files
+without it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
 """Of an event."""
 _NO_EXPORT = "the file is not one that `rungway export` wrote"
@@ -68,6 +69,7 @@ def _records(stored: Stored) -> Iterator[dict[str, Any]]:
             "notes": json.loads(meta["notes"]),
             "settings": {name: stored.lua_plan[name] for name in SETTINGS if name in stored.lua_plan},
             "tally": tally,
+            "failing": meta.get("failing", b"").decode(errors="replace"),
             "line": stored.line,
             "ready": stored.ready,
             "queue": stored.queue,

@@ -134,7 +134,7 @@ class _Contents:
                 max_restarts=config.max_restarts,
                 target=b"" if goal is None else self._rank(goal),
                 keep_ms=round(config.retention_days * 86_400_000),
-                **{name: int(search["settings"].get(name, 1_000_000)) for name in SETTINGS},
+                **{name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()},
             )
         )
         parts["plan"]["target"] = binary(parts["plan"]["target"])
@@ -149,6 +149,8 @@ class _Contents:
             "notes": json.dumps(search["notes"]),
         }
         values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": tally, "counts": counts}
+        if search["tally"].get("failing"):
+            texts["failing"] = str(search.get("failing", ""))
         return {name.encode(): text.encode() for name, text in texts.items()} | {
             name.encode(): packed(value) for name, value in values.items()
         }
@@ -159,18 +161,23 @@ class _Contents:
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
         metric, best = self._text(trial["metric"]), self._text(trial["best_metric"])
-        values = {name: trial[name] for name in TRIAL_NAMES} | {
-            "state": TrialState(trial["state"])[0],
-            "metric": "" if tail else metric,
-            "best_key": best != metric and best,
-            "best_length": trial["best_length"] != trial["length"] and trial["best_length"],
-            "points": len(trial["curve"]),
-            "tail": binary(tail.hex()),
-            "entries": [binary(stamp) for stamp in trial["entries"]],
-            "log": times,
-            "config": self._pack(trial["hparams"]).decode(errors=BINARY),
-            **dict.fromkeys(("request", "print", "verdict"), ""),
-        }
+        reached = max(int(trial["length"]), int(trial["checkpoint_length"]))  # files of layout 5 do not say it
+        values = (
+            {"reached": reached}
+            | {name: trial[name] for name in TRIAL_NAMES if name in trial}
+            | {
+                "state": TrialState(trial["state"])[0],
+                "metric": "" if tail else metric,
+                "best_key": best != metric and best,
+                "best_length": trial["best_length"] != trial["length"] and trial["best_length"],
+                "points": len(trial["curve"]),
+                "tail": binary(tail.hex()),
+                "entries": [binary(stamp) for stamp in trial["entries"]],
+                "log": times,
+                "config": self._pack(trial["hparams"]).decode(errors=BINARY),
+                **dict.fromkeys(("request", "print", "verdict"), ""),
+            }
+        )
         return packed([values[name] for name in TRIAL_FIELDS])
 
     def _points(self, curve: list[Any]) -> bytes:

@@ -17,6 +17,9 @@ from rungway_server.store.redis.lane import BINARY
 
 _ENTRY_BYTES = 16
 
+_FIELDS_OF_5 = 28
+"""How many fields a record of layout 5 has; the last one of today is worked out as `lua/include/record.lua` does."""
+
 NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
 """Fields of Lua that are no names in Python."""
 
@@ -106,11 +109,14 @@ class TrialRecord:
     parent: Any
     returns: int
     config: str
+    reached: int
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
         """Read a record. Raises ValueError or TypeError when it is none."""
         values = unpack(packed)
+        if isinstance(values, list) and len(values) == _FIELDS_OF_5:
+            values.append(max(values[3], values[16]))
         if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
             raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
         named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}

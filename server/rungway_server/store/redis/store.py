@@ -147,10 +147,14 @@ class RedisStore(RedisReads):
         smaller = (await self._experiments.find(ref)).smaller_is_better
         args: list[Argument] = [request_id, len(results)]
         for result in results:
-            args += [result.lease.trial, result.lease.fence, result.checkpoint, len(result.reports)]
+            finished = "1" if result.finished else ""
+            args += [result.lease.trial, result.lease.fence, result.checkpoint, finished, len(result.reports)]
             for report in result.reports:
                 args += [report.length, metric_key(report.metric, smaller)]
         known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
+        if answer[0] == "untold":
+            wanted = "a report, for this trial has never told a result"
+            raise InvalidInput.one(f"results[{answer[1]}].finished", f"got true without reports, wanted {wanted}")
         if answer[0] == "length":
             _, item, report_index, before, most = answer
             found = results[item].reports[report_index].length
@@ -244,6 +248,7 @@ class RedisStore(RedisReads):
             plan,
             lease_ms=round(config.lease_seconds * 1000),
             max_restarts=config.max_restarts,
+            pause_after=config.pause_after_failures,
             window_ms=self._window[0],
             window_count=self._window[1],
             target=b"" if target is None else sort_key(target, smaller),

@@ -101,6 +101,7 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
             stored.plan,
             lease_ms=round(stored.config.lease_seconds * 1000),
             max_restarts=stored.config.max_restarts,
+            pause_after=stored.lua_plan.get("pause_after", 0),
             window_ms=stored.lua_plan["window_ms"],
             window_count=stored.lua_plan["window_count"],
             target=b"" if goal is None else sort_key(goal, smaller),
@@ -110,7 +111,7 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
     )
     used = stored.lua_plan | stored.lua_ladder
     used["target"] = hexadecimal(used["target"])
-    later = {"keep_ms", "most_events"} if stored.schema < 3 else set()  # plans of schema 2 have none
+    later = {"pause_after"} if stored.schema < 6 else set()  # plans of layout 5 have none
     for name, wanted in sorted((expected["plan"] | expected["ladder"]).items()):
         if used.pop(name, None) != wanted and name not in later:
             yield f"{name}: the scripts use another than {wanted!r}"

@@ -18,7 +18,7 @@ _AFTER = {
 }
 """States that a trial may have after its last line of each kind."""
 _ENDS = frozenset(_AFTER) - {"assign", "continue"}
-_OF_THE_SEARCH = frozenset({"running", "paused", "stopped", "done", "changed", "too_many_invalid"})
+_OF_THE_SEARCH = frozenset({"running", "paused", "stopped", "done", "changed", "too_many_invalid", "failing"})
 
 
 def is_assignment(line: LogLine) -> bool:

@@ -5,7 +5,7 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = lapsed leases may be taken back
 --        7 number of the first proposal below  8 configurations of clones by number (packed) or ''  9… proposals
--- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms},
+-- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms, last error or ''},
 --         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
 --         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
 --         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
@@ -40,13 +40,17 @@ if known then return with_configs(x, known) end
 local tally = x.tally
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
 if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_stopped' } end
-if tally.state == 'paused' then return { 'wait', tally.revision, 'experiment_paused', 5000 } end
+if tally.state == 'paused' then return paused(x) end
 
 open_ladder(x)
 take_proposals(x, tonumber(ARGV[7]), 9)
 if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
 take_clones(x, ARGV[8])
 if ARGV[6] == '1' then reclaim(x, 16) end
+if tally.state == 'paused' then
+  save(x)
+  return paused(x)
+end
 
 local wanted = clones_wanted(x, count)
 if wanted then
@@ -84,4 +88,4 @@ end
 save(x)
 if #answer > 4 then return with_configs(x, answer) end
 if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
-return { 'wait', tally.revision, why_not, retry_ms }
+return { 'wait', tally.revision, why_not, retry_ms, '' }

@@ -9,6 +9,7 @@
 --- @include "event"
 --- @include "settle"
 --- @include "trial"
+--- @include "brake"
 --- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
@@ -18,6 +19,7 @@ local tally, wanted = x.tally, ARGV[3]
 if tally.state ~= wanted then
   if tally.state == 'done' or tally.state == 'stopped' then return { 'refused', tally.state } end
   tally.state = wanted
+  release_brake(x)
   log_event(x, wanted)
   settle(x)
   save(x)

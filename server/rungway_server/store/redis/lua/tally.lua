@@ -2,8 +2,9 @@
 -- Reads how far the experiment is.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid
--- Returns {'tally', JSON, counts (JSON), {trials of each rung that may go up}}, {'missing'} or {'stale'}
-local meta = redis.call('HMGET', KEYS[1], 'uid', 'tally', 'counts', 'ladder')
+-- Returns {'tally', JSON, counts (JSON), {trials of each rung that may go up}, error that it paused itself after or ''},
+--         {'missing'} or {'stale'}
+local meta = redis.call('HMGET', KEYS[1], 'uid', 'tally', 'counts', 'ladder', 'failing')
 if not meta[1] then return { 'missing' } end
 if meta[1] ~= ARGV[1] then return { 'stale' } end
 local ready = {}
@@ -13,4 +14,4 @@ for b, rungs in ipairs(cmsgpack.unpack(meta[4]).rungs) do
     ready[#ready + 1] = redis.call('ZLEXCOUNT', KEYS[6], prefix, prefix .. string.rep('\255', 17))
   end
 end
-return { 'tally', cjson.encode(cmsgpack.unpack(meta[2])), cjson.encode(cmsgpack.unpack(meta[3])), ready }
+return { 'tally', cjson.encode(cmsgpack.unpack(meta[2])), cjson.encode(cmsgpack.unpack(meta[3])), ready, meta[5] or '' }

@@ -3,9 +3,10 @@
 -- Promise: a result counts once in each rung it has reached; a report under an old fencing number changes nothing; every result is
 -- checked before any is taken.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fence  checkpoint  number of reports
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fence  checkpoint  '1' = finished  number of reports
 --        and for each report: length  sort key of the metric (8 bytes)
 -- Returns {'told', revision, verdict (see include/verdict.lua) of each result…}, {'unknown_trial', number},
+--         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same verdicts
 --- @include "experiment"
@@ -28,6 +29,7 @@ local function decisions()
 --- @include "finish"
 --- @include "decide_promote"
 --- @include "decide_stop"
+--- @include "finish_training"
 --- @include "decide"
   return take, settle
 end
@@ -49,9 +51,10 @@ for i, result in ipairs(results) do
   if reused then return { 'reused' } end
   result.known = known
   if result.held and not known then
+    if #result.reports == 0 and trial.points == 0 then return { 'untold', i - 1 } end
     local wrong, before = first_wrong_length(trial, result.reports)
     if wrong then return { 'length', i - 1, wrong - 1, before, trial.to } end
-    if may_decide(x, trial, result.reports) then open_ladder(x) end
+    if may_decide(x, trial, result) then open_ladder(x) end
   end
 end
 

@@ -4,7 +4,7 @@ local function add_trial(x, b, config)
   x.trials[number] = {
     state = '', bracket = b, rung = 0, length = 0, next = 0, to = 0, fence = 0, metric = '', best_key = '', best_length = 0, points = 0,
     tail = '', request = '', print = '', verdict = '', checkpoint = '', checkpoint_length = 0, from = 0, restarts = 0, created = x.now,
-    worker = '', entries = {}, log = {}, outcome = '', message = '', returns = 0, parent = false,
+    worker = '', entries = {}, log = {}, outcome = '', message = '', returns = 0, parent = false, reached = 0,
     config = config or redis.call('HGET', CONFIGS, number),
   }
   redis.call('HDEL', CONFIGS, number)

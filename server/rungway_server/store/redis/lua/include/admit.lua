@@ -1,12 +1,17 @@
 -- What happens to a trial whose result has entered its rung's zone (promotion form).
 local place
 
--- A dead trial that wins a slot counts at once as dead in the next rung, and so on up. Returns the numbers of the last one.
-local function raise_dead(x, number, trial)
-  local why, passes
+-- Whether the trial will never train again: it is dead, or its training ended by itself.
+local function has_ended(trial) return trial.state == 'failed' or trial.state == 'stopped' or trial.state == 'completed' end
+
+-- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns the
+-- numbers of the last rung.
+local function raise_ended(x, number, trial)
+  local key, why, passes = trial.entries[trial.rung + 1]:sub(1, 8), nil, nil
   repeat
     go_up(x, trial)
-    why, passes = place(x, trial.bracket, trial.rung, number, trial, DEAD)
+    why, passes = place(x, trial.bracket, trial.rung, number, trial, key)
+    if trial.outcome == 'finished' then log_decision(x, 'finished', number, { 'finished', unpack(why) }) end
   until not passes
   return why
 end
@@ -17,6 +22,6 @@ local function admit(x, b, k, entry)
   local number = number_of(entry)
   local trial = load_trial(x, number)
   if trial.rung > k then return end
-  if trial.state == 'failed' or trial.state == 'stopped' then return raise_dead(x, number, trial) end
+  if has_ended(trial) then return raise_ended(x, number, trial) end
   make_ready(x, b, k, entry)
 end

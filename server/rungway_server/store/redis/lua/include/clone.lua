@@ -6,7 +6,7 @@ local function add_clone(x, b, parent)
   local tally, number, trial = x.tally, add_trial(x, b, load_trial(x, parent[1]).config)
   trial.rung, trial.parent = parent[2] + 1, parent
   for i = 1, trial.rung do trial.entries[i] = '' end
-  trial.checkpoint, trial.checkpoint_length, trial.length = parent[4], parent[5], parent[5]
+  trial.checkpoint, trial.checkpoint_length, trial.length, trial.reached = parent[4], parent[5], parent[5], parent[5]
   set_state(x, trial, 'queued')
   tally.proposed = math.max(tally.proposed, tally.next_trial)
   x.counts.clones = x.counts.clones or {}

@@ -8,19 +8,23 @@ local function reached(x, number, trial, report)
   return given
 end
 
+local function keep_checkpoint(trial, result)
+  if result.checkpoint ~= '' then note_checkpoint(trial, result.checkpoint, trial.length) end
+end
+
 local function take(x, result, trial, deadline)
   local number, over = result.number, is_over(x)
   local decide = x.plan.form == 'promote' and decide_promote or decide_stop
   local given
   for r, report in ipairs(result.reports) do
     take_report(x, number, trial, report)
-    if r == #result.reports and result.checkpoint ~= '' then
-      trial.checkpoint, trial.checkpoint_length = result.checkpoint, trial.length
-    end
+    if r == #result.reports then keep_checkpoint(trial, result) end
     if not over and (not given or given[1] == 'continue') then
       given = reached(x, number, trial, report) or decide(x, number, trial, report, deadline, given)
     end
   end
+  if #result.reports == 0 then keep_checkpoint(trial, result) end
+  if result.finished and not over and (not given or given[1] == 'continue') then given = finish_training(x, number, trial) end
   if over then
     trial.outcome = 'stopped'
     local reason = x.tally.state == 'done' and 'search_done' or 'experiment_stopped'

@@ -3,6 +3,7 @@ local function go_on(trial, why, deadline) return verdict('continue', why, trial
 
 local function finish(x, number, trial, state, decision, why)
   end_lease(x, number, trial, state)
+  trial.returns = 0
   log_decision(x, decision, number, why)
   return verdict(decision, why)
 end

@@ -13,6 +13,7 @@ local function grant(x, number, trial, worker)
   trial.fence = math.max(tally.next_fence, x.micros)
   tally.next_fence = trial.fence + 1
   trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
+  trial.returns = trial.returns + 1
   trial.next = rung_length(x, b, trial.rung)
   trial.to = x.plan.form == 'stop' and rung_length(x, b, x.ladder.rungs[b + 1] - 1) or trial.next
   live[b + 1], x.live = live[b + 1] + 1, x.live + 1

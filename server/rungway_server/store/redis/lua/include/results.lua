@@ -2,9 +2,9 @@
 local function read_results(at, count)
   local results, numbers = {}, {}
   for i = 1, count do
-    local first, result = at, { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], reports = {} }
-    at = at + 4
-    for r = 1, tonumber(ARGV[first + 3]) do
+    local first, result = at, { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], finished = ARGV[at + 3] == '1', reports = {} }
+    at = at + 5
+    for r = 1, tonumber(ARGV[first + 4]) do
       result.reports[r] = { length = tonumber(ARGV[at]), metric = ARGV[at + 1], key = ranked(ARGV[at + 1]) }
       at = at + 2
     end
@@ -24,7 +24,8 @@ local function first_wrong_length(trial, reports)
   end
 end
 
--- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, or the search is over.
-local function may_decide(x, trial, reports)
-  return reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x)
+-- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, or the training or the search is over.
+local function may_decide(x, trial, result)
+  local reports = result.reports
+  return result.finished or reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x)
 end
