@@ -215,10 +215,10 @@ class StoreWithinQuotas:
         if state is ExperimentState.STOPPED:
             await self._ledger.settle(ref, Claim(), await self._ledger.entry(ref))
 
-    async def delete(self, ref: ExperimentRef) -> None:
+    async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """See the port."""
         entry = await self._ledger.entry(ref)
-        await self._store.delete(ref)
+        await self._store.delete(ref, uid)
         await self._ledger.settle(ref, None, entry)
 
 
