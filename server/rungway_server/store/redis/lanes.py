@@ -6,7 +6,7 @@ is reported, and the caller's own request id makes a repeat safe.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -59,8 +59,8 @@ class Lanes:
             await lane.close()
         await self.topology.aclose()
 
-    async def call(self, key: str, command: Call, source: str = "") -> Any:
-        """The answer to a command on a key; `source` is the text of the script that it runs, for a node without it.
+    async def call(self, key: str, command: Call, whole: Callable[[], Awaitable[Call]] | None = None) -> Any:
+        """The answer to a command on a key; `whole` gives it with the text of its script, for a node without that.
 
         Raises StoreUnavailable, and redis-py's ResponseError for a refusal that only a bug can cause.
         """
@@ -86,9 +86,8 @@ class Lanes:
             refusal = ResponseError(str(answer))
             if not str(answer).startswith(_PASSING):
                 break
-            if str(answer).startswith("NOSCRIPT"):
-                # It is kept for the next call. SCRIPT LOAD would do, but not on a Redis that is full.
-                command = ("EVAL", source, *command[2:])
+            if whole and str(answer).startswith("NOSCRIPT"):
+                command = await whole()
             else:
                 node, asking = await self._redirected(str(answer), key, node, lane)
         assert refusal

@@ -33,6 +33,11 @@ NAMES = (
     "events",
 )
 
+_FULL_CHECK = "redis.call('ZADD', KEYS[4], 'XX', 0, '')\n"
+"""Before all else in a script that a full Redis before 7 is to refuse: a command that may need memory, and changes
+nothing, for there is no member of that name. Such a Redis looks at its memory at the first write of a script alone, and
+only where that command may need some. The ledger's scripts need none: their first write may need memory."""
+
 Transform = Callable[[str, str], str]
 """Given a file's name ("ask", "include/rung") and its text, returns the text to load: the door for seeded mutants."""
 
@@ -47,7 +52,8 @@ class Script:
 
 
 def load_scripts(transform: Transform | None = None, *, shebang: bool = True) -> dict[str, Script]:
-    """Every script by name. Redis before 7 does not know the first line `#!lua`, so it can be left out."""
+    """Every script by name. Redis before 7 does not know the first line `#!lua`: without it, they do themselves what
+    it says of a Redis that is full."""
     return {name: _load(name, transform or (lambda _, text: text), shebang) for name in NAMES}
 
 
@@ -69,4 +75,6 @@ def _load(name: str, transform: Transform, shebang: bool) -> Script:
     source = _COMMENT.sub("", body)
     if shebang:
         source = f"{first_line}\n{source}"
+    elif first_line == "#!lua" and name not in LEDGER_NAMES:
+        source = _FULL_CHECK + source
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

