@@ -8,7 +8,8 @@ from pathlib import Path
 
 from annotated_types import Ge, Le
 
-from rungway_server.settings import PREFIX, Settings
+from rungway._environment import PREFIX
+from rungway_server.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "limits.md"
 BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"

@@ -5,6 +5,7 @@ import re
 import socket
 from dataclasses import dataclass, field, replace
 
+from rungway._environment import misspelt
 from rungway._errors import InvalidArgument
 
 _OTHER_ADDRESSES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
@@ -79,6 +80,8 @@ class ClientConfig:
     """While a call is under way, check the connection this often; services refuse less than a minute."""
 
     def __post_init__(self) -> None:
+        for variable, wrong in misspelt():
+            raise InvalidArgument.one(variable, wrong)
         if not self.target:
             raise InvalidArgument.one("target", 'wanted "host:port": give it to the client or set RUNGWAY_TARGET')
         if self.target.startswith(("http://", "https://")):

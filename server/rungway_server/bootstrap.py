@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from redis.exceptions import ResponseError
 
+from rungway._environment import PREFIX
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
@@ -26,7 +27,7 @@ from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.places import Places
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
-from rungway_server.settings import PREFIX, Settings, split_address
+from rungway_server.settings import Settings, split_address
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError

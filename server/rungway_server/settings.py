@@ -8,9 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rungway._environment import PREFIX, misspelt
 from rungway_server.store.redis.address import Tls, parse_address
-
-PREFIX = "RUNGWAY_"
 
 
 class SettingsError(Exception):
@@ -181,6 +180,8 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **overrides: object) -> Self:
         """The settings of this process; overrides that are None count as not given. Raises SettingsError."""
+        if wrong := misspelt():  # one left out may be the Redis that holds everything
+            raise SettingsError("\n".join(f"{variable}: {advice}" for variable, advice in wrong))
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
         except ValidationError as error:

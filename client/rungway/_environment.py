@@ -1,0 +1,56 @@
+"""The variables RUNGWAY_…: a misspelt one is refused, because without it another service or store would be used."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+
+PREFIX = "RUNGWAY_"
+CLIENT_VARIABLES = frozenset(
+    PREFIX + name
+    for name in (
+        *("TARGET", "EXPERIMENT", "TOKEN", "NAMESPACE", "INSECURE"),
+        *("TLS", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY", "TLS_SERVER_NAME"),
+    )
+)
+"""What a client reads."""
+SERVER_VARIABLES = frozenset(
+    PREFIX + name
+    for name in (
+        *("LISTEN", "TOKENS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "INSECURE", "WORKERS", "REFLECTION"),
+        *("QUOTA_EXPERIMENTS", "QUOTA_TRIALS", "QUOTA_LEASES", "QUOTA_CALLS_PER_SECOND"),
+        *("REDIS_URL", "REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE", "REDIS_TIMEOUT_SECONDS"),
+        *("DATA_DIR", "FSYNC", "UNSAFE_EVICTION", "REQUEST_WINDOW_SECONDS", "MOST_EVENTS"),
+        *("MAX_MESSAGE_BYTES", "MAX_CONCURRENT_RPCS", "DRAIN_NOTICE_SECONDS", "DRAIN_SECONDS"),
+        *("LOG_LEVEL", "LOG_FORMAT"),
+    )
+)
+"""What `rungway serve` reads, in capitals or not. One shell may set both kinds, so each side knows both."""
+_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES)
+_OF_TESTS = ("RUNGWAY_MODEL_", "RUNGWAY_FUZZ_")
+_OF_KUBERNETES = re.compile(
+    r"RUNGWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""What Kubernetes sets in every container beside a Service whose name is "rungway" or begins with "rungway-"."""
+_OF_KUBERNETES_URL = re.compile(r"(tcp|udp|sctp)://")
+
+
+def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """The variables RUNGWAY_… that nothing reads, each with what is wrong; of this process unless given."""
+    found = os.environ if environment is None else environment
+    return [(name, _advice(name)) for name in sorted(found) if not _is_known(name, found[name])]
+
+
+def _is_known(name: str, value: str) -> bool:
+    if not name.upper().startswith(PREFIX) or name.startswith(_OF_TESTS):
+        return True
+    if name in CLIENT_VARIABLES or name.upper() in SERVER_VARIABLES or _OF_KUBERNETES.fullmatch(name):
+        return True
+    return name.endswith("_PORT") and bool(_OF_KUBERNETES_URL.match(value))
+
+
+def _advice(name: str) -> str:
+    # Without the prefix, which all of them share: it would make every name near.
+    rest = name.upper().removeprefix(PREFIX)
+    near = difflib.get_close_matches(rest, [known.removeprefix(PREFIX) for known in _KNOWN], n=1, cutoff=0.0)
+    return f"there is no such variable, the nearest is {PREFIX}{near[0]}: correct or unset it"
