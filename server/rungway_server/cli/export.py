@@ -25,6 +25,8 @@ _EVENT_COLUMNS = (
 
 
 _NO_COLUMNS = ("hparams", "curve", "entries", "log")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a text begins that a spreadsheet takes for a formula, and runs."""
 
 
 def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -> None:
@@ -84,17 +86,29 @@ def _write_tables(export: Export, folder: Path) -> None:
         def table(name: str, header: list[str]) -> Any:
             stream = stack.enter_context((folder / name).open("w", encoding="utf-8", newline=""))
             writer = csv.writer(stream)
-            writer.writerow(header)
+            writer.writerow(map(_cell, header))
             return writer
 
         trials = table("trials.csv", [*columns, *(f"hparams.{name}" for name in names)])
         curves = table("curves.csv", ["trial", "length", "metric"])
         for trial in export.trials:
             hparams = _flat(trial["hparams"])
-            trials.writerow([*(trial[name] for name in columns), *(hparams.get(name, "") for name in names)])
-            curves.writerows([trial["trial"], *point] for point in trial["curve"])
+            cells = (*(trial[name] for name in columns), *(hparams.get(name, "") for name in names))
+            trials.writerow(map(_cell, cells))
+            curves.writerows(map(_cell, (trial["trial"], *point)) for point in trial["curve"])
         events = table("events.csv", list(_EVENT_COLUMNS))
-        events.writerows([each.get(name, "") for name in _EVENT_COLUMNS] for each in export.events)
+        events.writerows((_cell(each.get(name, "")) for name in _EVENT_COLUMNS) for each in export.events)
+
+
+def _cell(value: object) -> object:
+    """A value as a table has it: a text that begins like a formula gets an apostrophe in front, a number stays."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)  # -Infinity is written as a text
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

@@ -94,12 +94,23 @@ def _find_curves(source: Source, planned: Planned, seed: int) -> tuple[Curves, l
 def _recorded(source: Source, planned: Planned, seed: int) -> tuple[Curves, list[str]]:
     assert source.table is not None
     table = read_table(source.table, source.task)
+    _check_unit(planned.plan.unit, table)
     rows, notes = _find_rows(source.rows, table, planned, seed)
     if source.task is None and len(table.tasks) > 1:
         notes.append(f"curves: task {table.task}, the first of {', '.join(table.tasks)}")
     if table.metric != planned.config.searcher.metric:
         notes.append(f"curves: the metric is {table.metric!r}, the unit of length {table.unit!r}")
     return TableCurves(table, seed, seconds_per_unit=source.seconds_per_unit, rows=rows), notes
+
+
+def _check_unit(unit: str, table: Table) -> None:
+    """Lengths in batches mean nothing to a table of epochs. A search or a table without a unit fits everything."""
+    ours, theirs = (name.strip().casefold().removesuffix("s") for name in (unit, table.unit))
+    if ours and theirs not in ("", "unit", ours):
+        raise BadCurves(
+            f"the lengths of the search are in {unit!r}, those of {table.name} in {table.unit!r}:"
+            f" write max_length and the other lengths in the table's unit"
+        )
 
 
 def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tuple[Rows, list[str]]:

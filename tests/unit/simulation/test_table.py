@@ -9,6 +9,8 @@ import pytest
 
 from rungway_server.domain.config import parse
 from rungway_server.simulation.curves import BadCurves, check_fit
+from rungway_server.simulation.fleet import Fleet
+from rungway_server.simulation.order import Source, make_order
 from rungway_server.simulation.rows import Dealt, Nearest
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
@@ -169,3 +171,41 @@ def test_hyperparameters_that_the_table_does_not_have_are_refused(
 ) -> None:
     with pytest.raises(BadCurves, match=message):
         nearest(tmp_path, hparams, **changes)
+
+
+def order_in(folder: Path, theirs: str, searcher: dict[str, Any]) -> None:
+    table = write(folder, meta={"resource_unit": theirs})
+    document = {"searcher": {"name": "random", "metric": "error", "max_trials": 2} | searcher, "seed": 1}
+    make_order(document, Source(table), Fleet(1))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "searcher", "ours"),
+    [
+        ("epoch", {"max_length": {"batches": 3}}, "batches"),
+        ("epoch", {"max_length": {"records": 3}}, "records"),
+        ("epochs", {"max_time": 3, "time_metric": "seconds"}, "seconds"),
+        ("200 training steps", {"max_length": 3, "unit": "epochs"}, "epochs"),
+        ("epoch", {}, "run"),
+    ],
+)
+def test_a_search_in_another_unit_is_refused(theirs: str, searcher: dict[str, Any], ours: str, tmp_path: Path) -> None:
+    with pytest.raises(BadCurves) as refused:
+        order_in(tmp_path, theirs, searcher)
+    assert f"the lengths of the search are in {ours!r}, those of tiny in {theirs!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "searcher"),
+    [
+        ("epoch", {"max_length": {"epochs": 3}}),
+        ("Epochs", {"max_length": {"epochs": 3}}),
+        ("epoch", {"max_length": 3}),
+        ("200 training steps", {"max_length": 3, "unit": "200 training steps"}),
+        ("", {"max_length": {"batches": 3}}),
+    ],
+)
+def test_a_search_in_the_unit_of_the_table_or_in_none_fits(
+    theirs: str, searcher: dict[str, Any], tmp_path: Path
+) -> None:
+    order_in(tmp_path, theirs, searcher)

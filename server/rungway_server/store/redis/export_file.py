@@ -145,7 +145,7 @@ def _take(export: Export, record: dict[str, Any], at: int) -> None:
     if at == 1:
         if "rungway_export" not in record:
             raise BadExport(f"line 1: {_NO_EXPORT}")
-        if record["rungway_export"] != FORMAT:
+        if type(record["rungway_export"]) is not int or record["rungway_export"] != FORMAT:  # true == 1, 1.0 == 1
             raise BadExport(f"line 1: format {record['rungway_export']!r}, this version reads {FORMAT}")
         export.experiment = str(record["experiment"])
     elif "search" in record:
