@@ -51,7 +51,7 @@ def test_create_prints_id_plan_and_notes_and_refuses_a_second(target: str, file:
     code, out, _ = run(target, "create", file)
     assert code == 0
     assert "created small-search" in out  # made from the file's key "name"
-    assert ["1", "8", "1,", "3,", "9"] in words(out)
+    assert ["0", "8", "1,", "3,", "9"] in words(out)
     assert "note: ignored, they mean nothing here: labels" in out
     assert "max_concurrent_trials raised from 1 to 2" in out
     code, out, err = run(target, "create", file)
@@ -71,7 +71,7 @@ def test_status_of_one_shows_the_ladder(target: str, searched: str) -> None:
     assert "1 failed" in out
     assert "1 of 12 trials failed; the last said: Diverged: [bold]too fast\\x1b[0m" in out
     assert "no trial has a real result" not in out
-    assert ["epochs", "Bracket", "1", "Bracket", "2"] in words(out)
+    assert ["epochs", "Bracket", "0", "Bracket", "1"] in words(out)
     assert ["started", "8", "of", "8", "4", "of", "4"] in words(out)
     document = json.loads(run(target, "status", searched, "--output", "json")[1])
     assert [rung["length"] for rung in document["plan"]["brackets"][0]["rungs"]] == [1, 3, 9]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rungway import Client, ClientConfig, Diverged
+from rungway_server.cli.connection import TOTAL_SECONDS
 from tests.support.command_line import run, words
 from tests.support.redis_server import port_of, redis_on_socket
 from tests.support.service import services
@@ -50,10 +51,10 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     code, out, _ = run(target, "explain", searched, "8")
     assert code == 0
     assert out.startswith(f"{searched}, trial 8: completed after 9 of 9 epochs; best loss 10.2222 at 9\n")
-    assert "bracket 1, rung 0 at 3, 1 at 9" in out
+    assert "bracket 0, rung 0 at 3, 1 at 9" in out
     words = " ".join(out.split())
     assert "assign a new trial" in words
-    assert "goes up: rank 1 of 9 at rung 0, the best 3 go" in words
+    assert "goes up: rank 0 of 9 at rung 0, the best 3 go" in words
     assert "cut-off" in words
     assert "completed at the top" in words
     events = json.loads(run(target, "explain", searched, "8", "--output", "json")[1])["events"]
@@ -129,6 +130,40 @@ def test_a_log_is_followed_across_a_restart_of_the_service(file: str) -> None:
                 client.resume_experiment()
                 client.stop_experiment()
                 assert [event.kind for event in events] == ["running", "stopped"]
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_watch_goes_on_after_an_outage_longer_than_a_command_waits(file: str, form: str) -> None:
+    with redis_on_socket() as url, services(url) as (first,):
+        port = port_of(first.address)
+        assert run(first.address, "create", file, "--name", "moved")[0] == 0
+        watching = subprocess.Popen(
+            [RUNGWAY, "watch", "moved", "--target", first.address, "--output", form],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert watching.stdout is not None
+            run(first.address, "pause", "moved")
+            assert "paused" in watching.stdout.readline()
+            first.kill()
+            with pytest.raises(subprocess.TimeoutExpired):
+                watching.wait(2 * TOTAL_SECONDS)  # it waits on
+            with services(url, 1, "--listen", f"127.0.0.1:{port}") as (second,):
+                run(second.address, "resume", "moved")
+                run(second.address, "stop", "moved")
+                out, err = watching.communicate(timeout=90)
+        finally:
+            watching.kill()
+            watching.communicate()
+        assert (watching.returncode, "Traceback" in err) == (0, False)
+        kinds = [json.loads(line)["kind"] if form == "json" else line.split()[2] for line in out.splitlines()]
+        assert kinds == ["running", "stopped"]
+
+
+def test_watch_of_a_service_that_is_not_there_ends_soon() -> None:
+    assert run("127.0.0.1:1", "watch", "moved")[0] == 3
 
 
 def test_own_configurations_come_first(target: str, file: str, tmp_path: Path) -> None:

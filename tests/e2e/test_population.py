@@ -79,7 +79,7 @@ def test_a_clone_begins_with_the_checkpoint_of_its_parent(tmp_path: Path) -> Non
     parent = trials[SIZE].parent
     assert first_event.explanation is not None
     assert (first_event.explanation.reason, first_event.explanation.parent) == (Reason.CLONED, parent)
-    assert first_event.explanation.text == f"cloned from trial {parent}, ranked 1 of {SIZE} at rung 0"
+    assert first_event.explanation.text == f"cloned from trial {parent}, ranked 0 of {SIZE} at rung 0"
 
 
 def check_family(trial: Trial, began: tuple[int, Lineage], trials: dict[int, Trial]) -> None:

@@ -121,10 +121,10 @@ async def test_what_is_told_of_a_clone(store: RedisStore, ref: ExperimentRef) ->
     verdict = await report(store, ref, second, 0.4)
     assert (verdict.decision, in_words(verdict.explanation)) == (
         Decision.CONTINUE,
-        "goes up: rank 1 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
+        "goes up: rank 0 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
     )
     (given,) = await take(store, ref)
-    assert in_words(given.explanation) == "cloned from trial 1, ranked 1 of 2 at rung 0"
+    assert in_words(given.explanation) == "cloned from trial 1, ranked 0 of 2 at rung 0"
     (event,) = await store.explain(ref, 2)
     assert (event.kind, event.explanation, event.worker) == ("assign", given.explanation, "w")
     assert (await store.events(ref, "", 100))[-1] == event

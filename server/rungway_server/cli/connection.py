@@ -11,6 +11,8 @@ from rungway_server.cli.output import errors, fail
 
 ATTEMPT_SECONDS = 3.0
 TOTAL_SECONDS = 4.0
+OUTAGE_SECONDS = 60.0
+"""So long a command that follows a search waits for a service that has gone, as the SDK does."""
 
 _Client = TypeVar("_Client", Client, AsyncClient)
 
@@ -23,11 +25,11 @@ def service(target: str, experiment: str = "") -> Iterator[Client]:
         yield client
 
 
-def make(kind: type[_Client], target: str, experiment: str) -> _Client:
+def make(kind: type[_Client], target: str, experiment: str, *, total_timeout: float = TOTAL_SECONDS) -> _Client:
     """A client of this kind. Settings of the environment that are wrong end the command."""
     try:
         config = ClientConfig(
-            target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=TOTAL_SECONDS
+            target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=total_timeout
         )
         return kind(config=config)
     except InvalidArgument as error:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from rich.console import Console
 
 from rungway import AsyncClient, Event, Experiment, Trial
-from rungway_server.cli.connection import make, service
+from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import (
     as_json,
@@ -39,7 +39,9 @@ def explain(experiment_id: str, trial_number: int, target: str, output: Output) 
 
 
 def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
-    """Print the event log line by line as it grows, until the search is over."""
+    """Print the event log line by line as it grows, until the search is over, across restarts of the service."""
+    with service(target, experiment_id) as client:
+        client.get_experiment()  # where nobody answers at the start, the command ends as soon as any other
     last = after
 
     async def follow(client: AsyncClient) -> None:
@@ -50,10 +52,10 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
                 print(as_json(event) if output is Output.JSON else _line(event), flush=True)
                 last = event.event_id
 
-    client = make(AsyncClient, target, experiment_id)
+    following = make(AsyncClient, target, experiment_id, total_timeout=OUTAGE_SECONDS)
     try:
         with errors(target):
-            asyncio.run(follow(client))
+            asyncio.run(follow(following))
     except (asyncio.CancelledError, KeyboardInterrupt):
         if last:
             print(f"\nto go on from here: rungway watch {experiment_id} --after {last}", file=sys.stderr)
@@ -92,7 +94,7 @@ def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
         out.print(text(f"last said: {trial.message}"))
     if plan and trial.bracket < len(plan.brackets):
         rungs = [f"{index} at {count(rung.length)}" for index, rung in enumerate(plan.brackets[trial.bracket].rungs)]
-        out.print(text(f"bracket {trial.bracket + 1}, rung {', '.join(rungs)}"))
+        out.print(text(f"bracket {trial.bracket}, rung {', '.join(rungs)}"))
 
 
 def _print_life(out: Console, events: Sequence[Event]) -> None:

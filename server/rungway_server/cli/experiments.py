@@ -203,5 +203,5 @@ def _print_plan(out: Console, experiment: Experiment) -> None:
     grid = table(">Bracket", ">Trials", f"Rungs ({unit_name(experiment.plan.unit)})")
     for index, bracket in enumerate(experiment.plan.brackets):
         lengths = ", ".join(count(rung.length) for rung in bracket.rungs)
-        grid.add_row(str(index + 1), count(bracket.max_trials), lengths)
+        grid.add_row(str(index), count(bracket.max_trials), lengths)
     out.print("", grid, "", sep="\n")

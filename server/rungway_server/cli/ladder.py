@@ -18,7 +18,7 @@ def ladder(plan: Plan) -> Iterator[Table]:
 
 
 def _table(brackets: tuple[Bracket, ...], start: int, unit: str) -> Table:
-    grid = table(f">{unit_name(unit)}", *(f">Bracket {start + index + 1}" for index in range(len(brackets))))
+    grid = table(f">{unit_name(unit)}", *(f">Bracket {start + index}" for index in range(len(brackets))))
     tallest = max(len(bracket.rungs) for bracket in brackets)
     for below_top in range(tallest):  # rungs of all brackets agree when counted from the top
         there = [_rung_below(bracket, below_top) for bracket in brackets]

@@ -56,7 +56,7 @@ def _bracket(
 
 
 def _axes(axes: "Axes", plan: Plan, lengths: Sequence[int]) -> None:
-    names = [f"Bracket {index + 1}" for index in range(len(plan.brackets))] if len(plan.brackets) > 1 else ["Trials"]
+    names = [f"Bracket {index}" for index in range(len(plan.brackets))] if len(plan.brackets) > 1 else ["Trials"]
     axes.set_xlim(-0.5, len(plan.brackets) - 0.5)
     axes.set_ylim(-0.5, len(lengths) - 0.5)
     axes.set_xticks(range(len(plan.brackets)), names)

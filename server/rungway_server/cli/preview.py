@@ -99,7 +99,7 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     out.print(f"{config.searcher.name}: {trials}{cloned}{brackets}, up to {count(plan.max_length)} {unit} each")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
-        columns = {f"Bracket {start + i + 1}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
+        columns = {f"Bracket {start + i}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
         if len(result.brackets) == 1:
             columns = {"Trials": (result.total, result.total_length)}
         elif start + len(some) == len(result.brackets):

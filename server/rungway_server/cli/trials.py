@@ -79,7 +79,7 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
             grid.add_row(*row, text(settings(trial.hparams)))
         else:
             parent = "" if trial.parent is None else str(trial.parent)
-            more = (*[str(trial.bracket + 1)] * bracketed, *[parent] * cloned, *[count(trial.restarts)] * restarted)
+            more = (*[str(trial.bracket)] * bracketed, *[parent] * cloned, *[count(trial.restarts)] * restarted)
             grid.add_row(*row, number(trial.metric), *more, _who(trial))
     out.print(grid)
 

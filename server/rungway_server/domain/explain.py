@@ -32,12 +32,15 @@ _AT_RUNG = {
 
 
 def in_words(why: Explanation) -> str:
-    """One sentence without the trial's name: "waits: rank 5 of 12 at rung 0, the best 3 go up (cut-off 0.25)"."""
+    """One sentence without the trial's name: "waits: rank 4 of 12 at rung 0, the best 3 go on (cut-off 0.25)".
+
+    Ranks and rungs count from 0, as in the fields, so the best 3 are the ranks 0 to 2.
+    """
     if why.reason is Reason.CLONED:
-        return f"cloned from trial {why.parent}, ranked {why.rank + 1} of {why.rung_size} at rung {why.rung}"
+        return f"cloned from trial {why.parent}, ranked {why.rank} of {why.rung_size} at rung {why.rung}"
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
-    place = f"{_AT_RUNG[why.reason]}: rank {why.rank + 1} of {why.rung_size} at rung {why.rung}"
+    place = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"
     if why.reason is Reason.COMPLETED:
         return place
     if why.quota == 0:

@@ -62,7 +62,7 @@ def test_many_brackets_stay_within_80_columns(tmp_path: Path) -> None:
     path.write_text(f"searcher: {searcher}\n")
     code, out, _ = run(str(path))
     assert code == 0
-    assert "Bracket 7" in out
+    assert [f"Bracket {index}" in out for index in range(8)] == [True] * 7 + [False]
     assert max(len(line) for line in out.splitlines()) <= 80
 
 

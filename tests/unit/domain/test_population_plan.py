@@ -64,4 +64,4 @@ def test_a_population_keeps_its_size() -> None:
 
 def test_a_clone_in_words() -> None:
     why = Explanation(Reason.CLONED, 0, 2, 0, 20, 4, 0.25, parent=7)
-    assert in_words(why) == "cloned from trial 7, ranked 1 of 20 at rung 2"
+    assert in_words(why) == "cloned from trial 7, ranked 0 of 20 at rung 2"
