@@ -1,10 +1,12 @@
 """Whether a user's own configuration belongs to a space: every parameter there, with a value that the space allows."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
 from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
+from rungway_server.domain.decimals import exact, half_away, power, step_count, step_value
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import joined, shown
 from rungway_server.domain.json_values import same
@@ -26,15 +28,13 @@ from rungway_server.domain.space import (
 MAX_VIOLATIONS = 30
 """Most violations that are looked for."""
 _NAMES_SHOWN = 20
-_LOG_SLACK = 1e-9
-"""How far beyond a bound, relative to it, a log parameter may be: powers are not exact."""
+_SLACK = 1e-9
+"""How far beyond a bound, relative to it, a log parameter may be, and any number beside its step: floats
+are not exact."""
 
 
 def check_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> list[Violation]:
-    """What is wrong with a configuration, MAX_VIOLATIONS of it at most; empty when it belongs to the space.
-
-    Steps of a parameter do not bind.
-    """
+    """What is wrong with a configuration, MAX_VIOLATIONS of it at most; empty when it belongs to the space."""
     given = flat(space, hparams)
     values = Configuration(space, lambda entry: given.get(entry.path, ABSENT))
     known = (_check(space, values, given, path, field) for path in space.leaves)
@@ -56,7 +56,8 @@ def _check(
     elif active and path not in given:
         yield Violation(place, f"is missing; wanted {_wanted(space.leaves[path].parameter)}")
     elif active and not _allows(space.leaves[path].parameter, given[path]):
-        yield Violation(place, f"got {shown(given[path])}, wanted {_wanted(space.leaves[path].parameter)}")
+        node, value = space.leaves[path].parameter, given[path]
+        yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
 
 
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
@@ -79,23 +80,52 @@ def _allows(node: Parameter, value: object) -> bool:
             return same(value, node.val)
         case Categorical():
             return any(same(value, each) for each in node.vals)
-        case Int():
-            return isinstance(value, int) and not isinstance(value, bool) and node.minval <= value <= node.maxval
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = int if isinstance(node, Int) else int | float
+    if isinstance(value, bool) or not isinstance(value, number):
         return False
     low, high = _bounds(node)
-    return low <= value <= high
+    return low <= value <= high and _on_step(node, value)
 
 
-def _bounds(node: Double | Log | LogUniform) -> tuple[float, float]:
+def _on_step(node: Parameter, value: float) -> bool:
+    nearest = _nearest(node, value)
+    if nearest is None or isinstance(node, Int):
+        return nearest in (None, value)
+    return math.isclose(value, nearest, rel_tol=_SLACK, abs_tol=_SLACK * _width(node))
+
+
+def _nearest(node: Parameter, value: float) -> float | None:
+    """The value on a step that is nearest to one within the bounds; None for a parameter without a step."""
     match node:
-        case Double():
+        case Int(low, high, _, step) if step:
+            return low + step * min((value - low + step // 2) // step, (high - low) // step)
+        case Double(low, high, _, step) if step:
+            return step_value(low, step, _index(low, high, step, value))
+        case Log(base, low, high, _, step) if step:
+            exponent = math.log(value) / math.log(base)
+            return power(base, step_value(low, step, _index(low, high, step, exponent)))
+    return None
+
+
+def _index(low: float, high: float, step: float, value: float) -> int:
+    steps = half_away((exact(value) - exact(low)) / exact(step))
+    return min(max(steps, 0), step_count(low, high, step) - 1)
+
+
+def _width(node: Parameter) -> float:
+    """How wide a step is where steps are equally wide: 0.1 + 0.2 is the step at 0.3, and 1e-17 that at 0."""
+    return node.step or 0.0 if isinstance(node, Double) else 0.0
+
+
+def _bounds(node: Int | Double | Log | LogUniform) -> tuple[float, float]:
+    match node:
+        case Int() | Double():
             return node.minval, node.maxval
         case LogUniform():
-            return node.minval * (1 - _LOG_SLACK), node.maxval * (1 + _LOG_SLACK)
+            return node.minval * (1 - _SLACK), node.maxval * (1 + _SLACK)
         case Log():
             ends = sorted((node.base**node.minval, node.base**node.maxval))
-            return ends[0] * (1 - _LOG_SLACK), ends[1] * (1 + _LOG_SLACK)
+            return ends[0] * (1 - _SLACK), ends[1] * (1 + _SLACK)
 
 
 def _wanted(node: Parameter) -> str:
@@ -105,6 +135,24 @@ def _wanted(node: Parameter) -> str:
         case Categorical():
             return f"one of {', '.join(shown(each) for each in node.vals[:20])}"
         case Int():
-            return f"an integer from {node.minval} to {node.maxval}"
+            return f"an integer from {node.minval} to {node.maxval}{_in_steps(node.step)}"
     low, high = _bounds(node)
-    return f"a number from {low:.6g} to {high:.6g}"
+    step = None if isinstance(node, LogUniform) else node.step
+    of = " of the exponent" if isinstance(node, Log) else ""
+    return f"a number from {low:.6g} to {high:.6g}{_in_steps(step, of)}"
+
+
+def _in_steps(step: float | None, of: str = "") -> str:
+    return f" in steps of {step:.6g}{of}" if step else ""
+
+
+def _hint(node: Parameter, value: object) -> str:
+    """The nearest value on a step, where a number is only beside one."""
+    if isinstance(node, Const | Categorical | LogUniform) or isinstance(value, bool):
+        return ""
+    low, high = _bounds(node)
+    wanted = int if isinstance(node, Int) else int | float
+    if not isinstance(value, wanted) or not low <= value <= high:
+        return ""
+    nearest = _nearest(node, value)
+    return "" if nearest is None else f"; the nearest is {nearest!r}"

@@ -130,3 +130,69 @@ def test_an_empty_space_takes_the_empty_configuration_alone() -> None:
 @given(seed=st.integers(0, 2**31 - 1), number=st.integers(0, 10_000))
 def test_everything_that_is_proposed_belongs(seed: int, number: int) -> None:
     assert wrong(propose(SPACE, seed, number)) == {}
+
+
+STEPS: dict[str, Any] = {
+    "int": {"type": "int", "minval": 16, "maxval": 100, "step": 16},
+    "double": {"type": "double", "minval": 0, "maxval": 1, "step": 0.1},
+    "log": {"type": "log", "base": 10, "minval": -4, "maxval": -1, "step": 0.5},
+    "net": {"width": {"type": "int", "minval": -3, "maxval": 4, "step": 7}},
+    "large": {"type": "int", "minval": 0, "maxval": 10**12, "step": 10},
+}
+ON_STEPS: dict[str, Any] = {"int": 16, "double": 0.1 + 0.2, "log": 10**-2.5, "net": {"width": 4}, "large": 10**11}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        *({"int": value} for value in (16, 32, 96)),
+        *({"double": value} for value in (0, 1, 1.0, 0.3, 0.7, 1e-17)),
+        *({"log": value} for value in (1e-4, 0.1, 0.01, 10**-3.5)),
+        {"net": {"width": -3}},
+    ],
+    ids=str,
+)
+def test_values_on_a_step_belong(change: dict[str, Any]) -> None:
+    assert wrong(ON_STEPS | change, space_of(STEPS)) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "description"),
+    [
+        ({"int": 17}, "got 17, wanted an integer from 16 to 100 in steps of 16; the nearest is 16"),
+        ({"int": 100}, "got 100, wanted an integer from 16 to 100 in steps of 16; the nearest is 96"),
+        ({"double": 0.34}, "got 0.34, wanted a number from 0 to 1 in steps of 0.1; the nearest is 0.3"),
+        ({"double": 0.9999}, "got 0.9999, wanted a number from 0 to 1 in steps of 0.1; the nearest is 1.0"),
+        (
+            {"log": 0.02},
+            "got 0.02, wanted a number from 0.0001 to 0.1 in steps of 0.5 of the exponent; the nearest is ",
+        ),
+        ({"net": {"width": 0}}, "got 0, wanted an integer from -3 to 4 in steps of 7; the nearest is "),
+        (
+            {"large": 10**11 + 1},
+            "got 100000000001, wanted an integer from 0 to 1000000000000 in steps of 10; the nearest is ",
+        ),
+        ({"int": 16.0}, "got 16.0, wanted an integer from 16 to 100 in steps of 16"),
+        ({"double": 2}, "got 2, wanted a number from 0 to 1 in steps of 0.1"),
+        ({"log": -1}, "got -1, wanted a number from 0.0001 to 0.1 in steps of 0.5 of the exponent"),
+        ({"double": True}, "got True, wanted a number from 0 to 1 in steps of 0.1"),
+    ],
+    ids=str,
+)
+def test_values_beside_a_step_do_not(change: dict[str, Any], description: str) -> None:
+    [found] = wrong(ON_STEPS | change, space_of(STEPS)).values()
+    assert found.startswith(description)
+    assert found == description or description.endswith("is ")
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 3, 7]), st.sampled_from([0.1, 0.25, 0.003]))
+def test_whatever_is_drawn_in_steps_belongs(number: int, whole: int, step: float) -> None:
+    space = space_of(
+        {
+            "i": {"type": "int", "minval": -10, "maxval": 97, "step": whole},
+            "d": {"type": "double", "minval": -0.7, "maxval": 2.9, "step": step},
+            "l": {"type": "log", "base": 2, "minval": -7, "maxval": 7, "step": step},
+        }
+    )
+    assert wrong(propose(space, 1, number), space) == {}
