@@ -17,6 +17,9 @@ from rungway_server.domain.decisions import Decision, Explanation, Lease, Reason
 from rungway_server.settings import Settings
 from rungway_server.store.redis.connection import connect
 from rungway_server.transport import wire
+from rungway_server.transport.health import Health
+from rungway_server.transport.messages import ReadingServer
+from rungway_server.transport.server import Server
 
 PATH = "/loadtests.Noop/Tell"
 _ANSWER = wire.told_message(
@@ -35,19 +38,19 @@ async def _tell(
     return _ANSWER
 
 
-def _handler() -> grpc.GenericRpcHandler:
+def _register(server: Server) -> None:
     tell = grpc.unary_unary_rpc_method_handler(
         _tell, request_deserializer=pb.TellRequest.FromString, response_serializer=pb.TellResponse.SerializeToString
     )
     service, rpc = PATH.strip("/").split("/")
-    return grpc.method_handlers_generic_handler(service, {rpc: tell})
+    ReadingServer(server).add_registered_method_handlers(service, {rpc: tell})
 
 
 async def _serve(redis_url: str) -> None:
     stopped = asyncio.Event()
     async with connect(redis_url, timeout_seconds=5) as lanes:  # quotas are read now and then before a call
-        server = bootstrap.build_server(lanes, Settings(), stopped)
-        server.add_generic_rpc_handlers((_handler(),))
+        server = bootstrap.build_server(lanes, Settings(), Health(()))
+        _register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)

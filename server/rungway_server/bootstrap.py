@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -39,14 +38,17 @@ from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
 from rungway_server.transport.access import AccessInterceptor
 from rungway_server.transport.health import Health
-from rungway_server.transport.listener import Listener
+from rungway_server.transport.messages import ReadingServer
+from rungway_server.transport.server import Server
+from rungway_server.transport.strangers import Strangers
 from rungway_server.transport.tls import TlsError, TlsFiles
-from rungway_server.transport.unreadable import TolerantServer
 
 _SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     experiment_service_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name,
 )
+_MOST_CONNECTIONS = 10_000
+"""Connections to one process at once; gRPC closes further ones."""
 _PING_SECONDS = 1.0
 """How often Redis is asked whether it is there; health checks are answered from the last time."""
 
@@ -80,24 +82,21 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
         url, died = await start_store(stack, settings)
         health = Health(_SERVICES)
         lanes = _lanes(stack, url, settings)
-
-        def build() -> grpc.aio.Server:
-            server = build_server(lanes, settings, health.drained, shared_port=shared_port)
-            health_pb2_grpc.add_HealthServicer_to_server(health, server)
-            return server
-
-        listener = Listener(build, lambda server, address: _bind(server, address, settings))
+        server = build_server(lanes, settings, health, shared_port=shared_port)
         await _watch_store(stack, lanes, health, settings)
-        address = await listener.start(settings.listen)
-        stack.push_async_callback(_drain, listener, health, settings)
+        address = _bind(server, settings.listen, settings)
+        await server.start()
+        stack.push_async_callback(_drain, server, health, settings)
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         if ready:
             ready(address)
         else:
             _log.info("ready", address=address, serving=health.ready)
-        await asyncio.wait((stopped, died), return_when=asyncio.FIRST_COMPLETED)
-        return 1 if died.done() else 0
+        ended = asyncio.ensure_future(_end_of(server))
+        stack.callback(ended.cancel)
+        await asyncio.wait((stopped, died, ended), return_when=asyncio.FIRST_COMPLETED)
+        return 1 if died.done() or ended.done() else 0
 
 
 async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
@@ -125,10 +124,8 @@ def _lanes(stack: AsyncExitStack, url: str, settings: Settings) -> Lanes:
     return lanes
 
 
-def build_server(
-    lanes: Lanes, settings: Settings, stopping: asyncio.Event, *, shared_port: bool = False
-) -> grpc.aio.Server:
-    """The server with our services: the only lines that know the store's and the servicers' classes."""
+def build_server(lanes: Lanes, settings: Settings, health: Health, *, shared_port: bool = False) -> Server:
+    """The server with its services: the only lines that know the store's and the servicers' classes."""
     store = RedisStore(
         lanes, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
     )
@@ -137,21 +134,26 @@ def build_server(
     guard = Guard(RedisTokens(lanes) if settings.tokens else None, quotas)
     streams = max(1, settings.max_concurrent_rpcs // 4)
     places = Places(max(1, settings.max_concurrent_rpcs - streams))
-    server = grpc.aio.server(
-        interceptors=[AccessInterceptor(guard, streams)],
-        maximum_concurrent_rpcs=4 * settings.max_concurrent_rpcs + 1_000,  # beyond it gRPC refuses, without a reason
-        options=[
+    server = Server(
+        [AccessInterceptor(guard, streams)],
+        [
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", int(shared_port)),  # else a taken port is an error, not a share of somebody's calls
             ("grpc.max_concurrent_streams", 100),  # of one connection; gRPC clients keep further calls back themselves
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
+            ("grpc.max_connection_idle_ms", 5 * 60_000),  # who holds a connection makes a call now and then
+            ("grpc.server_handshake_timeout_ms", 10_000),
+            ("grpc.max_allowed_incoming_connections", _MOST_CONNECTIONS),
         ],
+        most_calls=4 * settings.max_concurrent_rpcs + 1_000,
     )
     frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
-    tolerant: Any = TolerantServer(server)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), tolerant)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(frugal, stopping), tolerant)
+    reading: Any = ReadingServer(server)
+    limited: Any = ReadingServer(server, Strangers())
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), reading)
+    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(frugal, health.drained), reading)
+    health_pb2_grpc.add_HealthServicer_to_server(health, limited)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
     return server
@@ -167,7 +169,7 @@ def _quota(settings: Settings) -> Quota:
     )
 
 
-def _bind(server: grpc.aio.Server, address: str, settings: Settings) -> str:
+def _bind(server: Server, address: str, settings: Settings) -> str:
     """Listen; the address with the port that was taken."""
     host, port = split_address(address)
     try:
@@ -213,6 +215,15 @@ async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
     _log.info("redis", version=facts.version, nodes=len(facts.nodes), survival=facts.survival)
 
 
+async def _end_of(server: Server) -> None:
+    """Until the server has ended by itself, which no input can make it do: the process ends, and is replaced."""
+    try:
+        while await server.wait_for_termination(_PING_SECONDS):  # without a time, cancelling it would end the server
+            pass
+    except Exception as error:
+        _log.critical("server_ended_by_itself", error=repr(error))
+
+
 def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
     """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
@@ -234,9 +245,9 @@ def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
     return received
 
 
-async def _drain(listener: Listener, health: Health, settings: Settings) -> None:
+async def _drain(server: Server, health: Health, settings: Settings) -> None:
     await health.drain(settings.drain_notice_seconds)
-    await listener.stop(settings.drain_seconds)
+    await server.stop(settings.drain_seconds)
     _log.info("drained")
 
 

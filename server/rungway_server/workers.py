@@ -170,6 +170,7 @@ def _reserved(settings: Settings) -> Iterator[str]:
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
         with socket.socket(family) as alone:  # a port that is shared could be somebody else's without our noticing
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME-WAIT hold no port
             alone.bind((name, port))
         with socket.socket(family) as held:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

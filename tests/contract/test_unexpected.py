@@ -17,7 +17,7 @@ from rungway.values import to_map
 from rungway_server.service.places import Places
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.store import RedisStore
-from rungway_server.transport import grpc_server
+from rungway_server.transport import grpc_server, requests
 from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
 
@@ -52,6 +52,7 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Places(100)), server)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
     port = server.add_insecure_port("127.0.0.1:0")
+    requests.NAMESPACE.set("default")  # what the access check does, which is not here
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel

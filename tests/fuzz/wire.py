@@ -145,7 +145,7 @@ def wrong_headers(address: str, chance: random.Random) -> None:
 
 
 def path_that_is_no_text(address: str, chance: random.Random) -> None:
-    """grpc.aio ends its server over it."""
+    """The loop of grpc.aio itself ends over it."""
     odd = frame(HEADERS, END_HEADERS, 1, head().replace(b"Preview", b"Previe\xff"))
     say(address, opened(odd, frame(DATA, END_STREAM, 1, message(ASK))))
 

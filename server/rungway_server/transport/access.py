@@ -1,6 +1,7 @@
 """The access check in front of every gRPC service but health."""
 
 import asyncio
+import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -45,10 +46,10 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         try:
             namespace = await self._guard.admit(*credentials)
         except Exception as error:
-            return _like(handler, _refusal(error, rpc))
+            return grpc.stream_stream_rpc_method_handler(_refusal(error, rpc))  # this kind waits for no message
         requests.NAMESPACE.set(namespace)
-        if handler.unary_stream:
-            return handler._replace(unary_stream=self._stream(handler.unary_stream, namespace, credentials))
+        if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
+            return handler._replace(stream_stream=self._stream(handler.stream_stream, namespace, credentials))
         return handler
 
     def _stream(self, serve: Serve, namespace: str, credentials: tuple[str, str, str]) -> Serve:
@@ -79,18 +80,3 @@ def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:
         await refuse(context, error, rpc)
 
     return refused
-
-
-def _like(handler: Handler, serve: Callable[..., Awaitable[None]]) -> Handler:
-    """A handler of the same kind that reads no message."""
-    if handler.request_streaming:
-        kind = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
-    else:
-        kind = (
-            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
-        )
-    return kind(serve)

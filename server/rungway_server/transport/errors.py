@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from rungway_server.domain import errors
-from rungway_server.transport.unreadable import Unreadable
+from rungway_server.transport.messages import Unreadable
 
 DOMAIN = "rungway"
 

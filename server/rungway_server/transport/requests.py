@@ -12,13 +12,12 @@ from rungway.values import InvalidValue, from_map
 from rungway_server.domain.decisions import Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
-from rungway_server.service.access import DEFAULT_NAMESPACE
 from rungway_server.service.checks import check_count
 from rungway_server.service.experiments import Change
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 
-NAMESPACE: ContextVar[str] = ContextVar("namespace", default=DEFAULT_NAMESPACE)
+NAMESPACE: ContextVar[str] = ContextVar("namespace")
 """The namespace of the call that is being served: set by the access check, never by a request."""
 
 _OUTCOMES: dict[int, Outcome] = {
