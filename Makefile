@@ -35,6 +35,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 client
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/buf lint

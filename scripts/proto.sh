@@ -9,6 +9,11 @@ bin=.venv-proto/bin
   $bin/python -m pip install --quiet --upgrade pip
   $bin/python -m pip install --quiet --group proto
 }
+edit() { # in place: sed -i is not the same everywhere
+  sed_file=$1
+  shift
+  sed "$@" "$sed_file" > "$sed_file.new" && mv "$sed_file.new" "$sed_file"
+}
 mkdir -p "$out"
 PATH="$PWD/$bin:$PATH" $bin/python -m grpc_tools.protoc -Iproto \
   --python_out="$out" --grpc_python_out="$out" --mypy_out=quiet:"$out" --mypy_grpc_out=quiet:"$out" \
@@ -16,5 +21,17 @@ PATH="$PWD/$bin:$PATH" $bin/python -m grpc_tools.protoc -Iproto \
 # protoc writes empty service stubs for files without services.
 for stub in "$out"/rungway/v1/*_pb2_grpc.py; do
   case "$stub" in *_service_pb2_grpc.py) ;; *) rm -f "$stub" "${stub}i" ;; esac
+done
+# The client runs with older runtimes than the generator's, so the checks of their versions are left out, and with them
+# the one argument of stubs that old versions of grpc do not know (it only makes lookups of methods faster).
+for module in "$out"/rungway/v1/*_pb2.py; do
+  edit "$module" -e '/ import runtime_version as /d' -e '/^_runtime_version\./,/^)$/d'
+done
+for module in "$out"/rungway/v1/*_pb2_grpc.py; do
+  edit "$module" -e '/^import warnings$/d' -e '/^GRPC_GENERATED_VERSION = /,/^    )$/d' \
+    -e '/^ *_registered_method=True)$/s/_registered_method=True//'
+done
+for stub in "$out"/rungway/v1/*_pb2_grpc.pyi; do
+  edit "$stub" -e '/^GRPC_.*VERSION: str$/d'
 done
 printf '"""Generated from proto/rungway/v1 by `make proto`: do not edit."""\n' > "$out/rungway/v1/__init__.py"

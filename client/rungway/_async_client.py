@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self, overload
+from typing import Any, TypeVar, overload
 
 from rungway._async_worker import AsyncLeaseKeeper, AsyncTrialRun
 from rungway._calls import WorkerCalls
@@ -16,6 +16,8 @@ from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Ver
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
 from rungway._words import Outcome
+
+_Self = TypeVar("_Self", bound="AsyncClient")
 
 
 class AsyncClient:
@@ -41,7 +43,7 @@ class AsyncClient:
         self._experiments = ExperimentCalls(self.config)
         self._keeper = AsyncLeaseKeeper(self._driver, self._work)
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self: _Self) -> _Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -54,7 +56,7 @@ class AsyncClient:
 
     # Work.
 
-    async def ask(self, *, timeout: float | None = None) -> Assignment | None:  # noqa: ASYNC109 - as in Client
+    async def ask(self, *, timeout: float | None = None) -> Assignment | None:
         """See Client.ask."""
         assignment = await self._driver.run(self._work.ask(timeout))
         if assignment is not None:

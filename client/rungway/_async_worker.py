@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
@@ -12,6 +12,8 @@ from rungway._grpc import AsyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
 from rungway._run import Run
+
+_Self = TypeVar("_Self", bound="AsyncTrialRun")
 
 
 class AsyncTrialRun(Run):
@@ -81,7 +83,7 @@ class AsyncTrialRun(Run):
         async with self._sending:
             await self._driver.run(self._leave(departure))
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self: _Self) -> _Self:
         self._enter()
         return self
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, overload
+from typing import Any, TypeVar, overload
 
 from rungway._calls import WorkerCalls
 from rungway._config import ClientConfig, configured
@@ -16,6 +16,8 @@ from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
 from rungway._words import Outcome
 from rungway._worker import LeaseKeeper, TrialRun
+
+_Self = TypeVar("_Self", bound="Client")
 
 
 class Client:
@@ -46,7 +48,7 @@ class Client:
         self._experiments = ExperimentCalls(self.config)
         self._keeper = LeaseKeeper(self._driver, self._work)
 
-    def __enter__(self) -> Self:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from rungway._calls import MAX_REQUEST_BYTES
+from rungway._compat import is_cancelling
 from rungway._config import ClientConfig
 from rungway._errors import FailedPrecondition, RungwayError, from_rpc_error
 from rungway._experiment_calls import LogReader
@@ -224,7 +225,7 @@ class AsyncDriver:
             raise (_closed_error() if self._closed else from_rpc_error(failure)) from failure
         except asyncio.CancelledError as failure:  # also what grpc raises when the channel was closed meanwhile
             task = asyncio.current_task()
-            if not self._closed or (task and task.cancelling()):
+            if not self._closed or (task and is_cancelling(task)):
                 raise
             raise _closed_error() from failure
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rungway import values
+from rungway._compat import WeaklyHeld
 from rungway._words import AskStatus, Decision, Outcome, Reason, TrialState, moment, seconds, word
 from rungway.v1 import search_service_pb2, trial_pb2
 
@@ -78,8 +79,8 @@ class Explanation:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Assignment:
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment(WeaklyHeld):
     """One piece of work: train `hparams` from `from_length` to `to_length`. Always truthy."""
 
     lease: Lease
@@ -89,8 +90,7 @@ class Assignment:
     to_length: int
     """Train up to here and tell: the next length at which something is decided."""
     last_length: int
-    """Furthest length that may be told under this lease; beyond `to_length` where trials run on until a rung stops
-    them, so that who measures rarely may tell later."""
+    """Furthest length that may be told under this lease: beyond `to_length` where a rung stops trials, not pauses."""
     checkpoint: str
     """Where to resume from, in a new clone that of the trial it was cloned from; empty when there is none."""
     bracket: int

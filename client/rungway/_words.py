@@ -4,12 +4,13 @@ Words that this version of the client does not know are read as `UNKNOWN`, so th
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime, timezone
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from rungway._compat import StrEnum
 
 
 class Decision(StrEnum):
@@ -139,7 +140,7 @@ def word(names: _EnumNames, number: int, prefix: str, default: _Word) -> _Word:
 
 def moment(message: Timestamp) -> datetime:
     """A time of the service's clock, in UTC."""
-    return message.ToDatetime(tzinfo=UTC)
+    return message.ToDatetime(tzinfo=timezone.utc)
 
 
 def seconds(message: Duration) -> float:

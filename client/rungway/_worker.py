@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 from rungway import _requests
 from rungway._calls import WorkerCalls
@@ -12,6 +12,8 @@ from rungway._grpc import SyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
 from rungway._run import Run
+
+_Self = TypeVar("_Self", bound="TrialRun")
 
 
 class TrialRun(Run):
@@ -94,7 +96,7 @@ class TrialRun(Run):
         with self._sending:
             self._driver.run(self._leave(departure))
 
-    def __enter__(self) -> Self:
+    def __enter__(self: _Self) -> _Self:
         self._enter()
         return self
 

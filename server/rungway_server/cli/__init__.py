@@ -5,7 +5,10 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the console script. Exits with 2 when the command line's packages are not installed."""
+    """Entry point of the console script. Exits with 2 when Python is too old or packages are not installed."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - the client, and so this script, is installed there too
+        print("rungway: the command line needs Python 3.11 or newer; the client runs on 3.10 too", file=sys.stderr)
+        raise SystemExit(2)
     if any(importlib.util.find_spec(package) is None for package in ("typer", "rich", "yaml")):
         print("rungway: the command line is not installed: pip install 'rungway[cli]'", file=sys.stderr)
         raise SystemExit(2)
