@@ -88,7 +88,7 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
         assert stored(calls, experiment, trials) == told(victim, *others)
 
         trial = calls.trial(experiment, hanging["trial"])
-        assert trial.restarts == 1
+        assert trial.restarts == 0  # it has made progress since
         assert trial.state != trial_pb2.TRIAL_STATE_FAILED
         again = min(
             event["time"]
@@ -201,7 +201,7 @@ def test_a_loop_that_gives_every_trial_back_comes_to_an_end(redis_url: str) -> N
             for trial in client.trials():
                 with trial:
                     rounds += 1
-        assert rounds == 13
+        assert rounds == 5  # two for nothing, then as many as there may be restarts, and the one that is too many
         trial_at_last = calls.trial(experiment, 0)
         assert trial_at_last.state == trial_pb2.TRIAL_STATE_FAILED
-        assert "given back again and again" in trial_at_last.message
+        assert "given back without progress" in trial_at_last.message

@@ -117,6 +117,8 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
         assert theirs.ask("ours").assignments
 
         for name, call in every_call(calls, "theirs"):
+            if name == "DeleteExperiment":  # takes any
+                continue
             with pytest.raises(grpc.RpcError) as failed:
                 list(call()) if name in STREAMS else call()
             refusal = refusal_of(failed.value)

@@ -70,6 +70,7 @@ MUTANTS = (
         "trial.checkpoint == '' and length > trial.reached",
         "trial.checkpoint == ''",
     ),
+    _mutant("a counted return begins a new row", "include/give_back", "trial.returns = in_a_row", "local _ = in_a_row"),
     _mutant("three returns are free", "include/give_back", "FREE_RETURNS = 2", "FREE_RETURNS = 3"),
     _mutant("a decision counts as a return", "include/finish", "trial.returns = 0", "local _ = 0"),
     # Trainings that end themselves, and the brake.

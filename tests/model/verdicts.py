@@ -129,7 +129,10 @@ def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
         search.end_lease(trial, TrialState.STOPPED)
         trial.outcome = Outcome.STOPPED
     elif trial.returns > FREE_RETURNS:
-        return _retry(search, trial, release.lease, "given back without progress")
+        in_a_row = trial.returns
+        verdict = _retry(search, trial, release.lease, "given back without progress")
+        trial.returns = in_a_row
+        return verdict
     else:
         search.end_lease(trial, TrialState.QUEUED)
     return Verdict(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))

@@ -112,5 +112,5 @@ def _accident(outcome: Outcome) -> str:
         f"Worker {accident.worker} was killed holding trial {trial.trial} at epoch {accident.epoch}; "
         f"worker {accident.resumed_by} went on from epoch {accident.resumed_epoch} "
         f"after {accident.resumed_after:.1f} s and took it to epoch {trial.length} "
-        f"({trial.state}, {trial.restarts} restart{'s'[: trial.restarts != 1]})."
+        f"({trial.state})."
     )

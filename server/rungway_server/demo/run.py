@@ -43,6 +43,8 @@ class Outcome:
     trials: list[Trial]
     best: Trial | None
     accident: Accident | None
+    retried: bool
+    """Whether the service has put the killed worker's trial back in line."""
     seconds: float
 
     @property
@@ -51,7 +53,7 @@ class Outcome:
         if self.accident is None:
             return False
         trial = self.trials[self.accident.trial]
-        return trial.restarts >= 1 and trial.worker != self.accident.worker_name and trial.length > self.accident.epoch
+        return self.retried and trial.worker != self.accident.worker_name and trial.length > self.accident.epoch
 
 
 def run(order: Order, view: View) -> Outcome:
@@ -157,7 +159,9 @@ class _Search:
     def _outcome(self, experiment: Experiment, floor: Floor) -> Outcome:
         seconds = time.monotonic() - self._begin
         trials = [self._client.get_trial(trial.trial) for trial in self._client.list_trials()]
-        return Outcome(experiment, trials, self._client.best(), floor.accident, seconds)
+        accident = floor.accident
+        retried = accident is not None and any(e.kind == "retry" for e in self._client.explain_trial(accident.trial))
+        return Outcome(experiment, trials, self._client.best(), accident, retried, seconds)
 
     def _worker_logs(self, floor: Floor) -> str:
         logs = {desk.process.name: desk.process.log_tail() for desk in floor.desks.values()}

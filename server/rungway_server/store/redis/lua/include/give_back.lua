@@ -5,7 +5,9 @@ local FREE_RETURNS = 2
 
 local function give_back(x, number, trial)
   if trial.returns > FREE_RETURNS and not is_over(x) then
+    local in_a_row = trial.returns
     local lives, why = restart(x, number, trial, 'given back without progress')
+    trial.returns = in_a_row
     return verdict(lives and 'pause' or 'stop', why)
   end
   local why = no_rung('preempted', trial)
