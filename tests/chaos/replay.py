@@ -51,6 +51,7 @@ class Replay:
         self._asks = {call.request.request_id: call for call in calls if call.rpc == "Ask"}
         self._endings = _endings(calls)
         self._held: dict[int, Lease | None] = {}
+        self._finished: dict[int, object] = {}
         self._model = _model(remains)
 
     def run(self) -> None:
@@ -77,6 +78,8 @@ class Replay:
                 self._decide(event)
             case "release" | "retry" | "failed" | "invalid":
                 self._end(event)
+            case "finished":
+                pass  # it goes up without training, which the model does by itself
             case "done":
                 status = self._model.ask("", 1, "", 0).status
                 _same(event, "the search", "done", status.value)
@@ -111,6 +114,9 @@ class Replay:
     def _decide(self, event: Event) -> None:
         """A tell that decided something; in the stopping form one tell may have several events in a row."""
         assert event.trial is not None
+        if finished := self._finished.pop(event.trial, None):
+            _same(event, "decision", (event.kind, _why(event.explanation)), finished)
+            return
         trial = self._model.search.trials[event.trial]
         if trial.length >= event.length and event.kind == "continue" and self._model.search.stops:
             return
@@ -121,8 +127,12 @@ class Replay:
         else:
             raise Mismatch(f"{event}: nobody told what it rests on")
         self.logged.append(telling.call)
-        if not (self._model.search.stops and event.kind == "continue"):
-            decided = (verdict.decision.value, plain(verdict.explanation))
+        decided = (verdict.decision.value, plain(verdict.explanation))
+        if (
+            event.kind == "continue" and telling.result.finished
+        ):  # it may go on, and ends itself: the next event says so
+            self._finished[event.trial] = decided
+        elif not (self._model.search.stops and event.kind == "continue"):
             _same(event, "decision", (event.kind, _why(event.explanation)), decided)
 
     def _next_telling(self, trial: int) -> Telling | None:
@@ -134,7 +144,9 @@ class Replay:
         result = telling.result
         lease = self._model_lease(result.lease.trial)
         reports = [domain.Report(report.length, report.metric) for report in result.reports]
-        [verdict] = self._model.tell("", [domain.Result(lease, reports, result.checkpoint)], 0).verdicts
+        [verdict] = self._model.tell(
+            "", [domain.Result(lease, reports, result.checkpoint, result.finished)], 0
+        ).verdicts
         if telling.acknowledged:
             _same(about, "reply", _told_verdict(telling.verdict), _given_verdict(verdict))
         self.changes.append(telling.call)
@@ -220,6 +232,7 @@ def _model(remains: Remains) -> ReferenceModel:
         plan,
         lease_ms=1,
         max_restarts=config.max_restarts,
+        pause_after=config.pause_after_failures,
         smaller_is_better=config.searcher.smaller_is_better,
         first_fence=0,
         hparams=lambda number: propose(config.space, config.seed, number),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rungway import Trial
+from rungway import Outcome, Trial
 from rungway.v1 import trial_pb2
 from tests.chaos.calls import Call
 
@@ -69,10 +69,20 @@ def compare(calls: Iterable[Call], trials: Iterable[Trial]) -> Tellings:
         order = list(dict.fromkeys(by_point[point] for point in curve if point in by_point))
         if not found.duplicated and curve != [point for telling in order for point in telling.points]:
             found.problems.append(f"trial {trial.trial}: a call was taken in part, or out of order")
+        order += _end_without_report(told, trial, order)
         found.kept[trial.trial] = deque(order)
         kept.update(order)
     found.lost = [telling for telling in told if telling.acknowledged and telling not in kept]
     return found
+
+
+def _end_without_report(told: list[Telling], trial: Trial, order: list[Telling]) -> list[Telling]:
+    """The telling that only says that the training is over: the last of its trial, as no point of the curve shows."""
+    ends = [each for each in told if each.lease[0] == trial.trial and not each.points]
+    if acknowledged := [each for each in ends if each.acknowledged]:
+        return acknowledged
+    ended_by_report = bool(order) and order[-1].result.finished
+    return ends[-1:] if trial.outcome is Outcome.FINISHED and not ended_by_report else []
 
 
 def _tellings(calls: Iterable[Call]) -> Iterable[Telling]:

@@ -81,6 +81,18 @@ def the_last_result_stands_without_a_new_one(start: Start) -> None:
 
 
 @example
+def a_result_of_an_earlier_lease_stands(start: Start) -> None:
+    """With its length, though the trial began anew since."""
+    hand = start(async_plan(4, trials=1))
+    hand.ask()
+    hand.tell(0, 0.5, at=2, checkpoint="")
+    hand.fail(0, Outcome.TRANSIENT)
+    hand.ask()
+    assert finish(hand, 0) == "stop finished"
+    assert (hand.view(0).length, hand.view(0).metric) == (2, 0.5)
+
+
+@example
 def a_training_that_ends_at_its_rung_is_decided_first(start: Start) -> None:
     """With the result of the rung: paused or completed as ever; where it may go on, it ends in the next rung."""
     hand = start(async_plan(4, 8, trials=3, divisor=2))

@@ -78,7 +78,12 @@ MUTANTS = (
     _mutant("a finished trial waits for a worker", "include/admit", " or trial.state == 'completed'", ""),
     _mutant("finished goes up as dead", "include/admit", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
     _mutant("finished is judged where rungs stop", "include/finish_training", "x.plan.form == 'stop'", "false"),
-    _mutant("finished with nothing told", "tell", "#result.reports == 0 and trial.points == 0", "false"),
+    _mutant(
+        "an earlier result does not stand",
+        "tell",
+        "#result.reports == 0 and trial.points == 0",
+        "#result.reports == 0 and trial.length == 0",
+    ),
     _mutant("a brake that never bites", "include/brake", "tally.failures < most", "true"),
     _mutant("a brake that bites after results", "include/brake", "tally.trained > 0 or ", ""),
     _mutant(

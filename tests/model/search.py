@@ -270,14 +270,11 @@ class Search:
         return None
 
     def finish(self, trial: TrialRecord) -> Standing:
-        """The training is over: its last result stands where it trained towards, and above. Where it stands at last."""
+        """The training is over: its last result stands in its rung, and in those above. Where it stands first."""
         self.end_lease(trial, TrialState.COMPLETED)
         trial.outcome, trial.returns = Outcome.FINISHED, 0
-        standing = self.place(trial, trial.metric)
-        if self.stops:
-            return standing
-        ladder = self.ladder(trial)
-        return ladder.promote_standing(trial.rung, ladder.entry_of(trial.rung, trial.number))
+        trial.length = trial.curve[-1].length
+        return self.place(trial, trial.metric)
 
     def count_failure(self, message: str | None) -> None:
         """The brake: the search pauses itself when its first tries all failed and nothing was ever told."""

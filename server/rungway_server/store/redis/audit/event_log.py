@@ -11,13 +11,14 @@ _AFTER = {
     "continue": {"running"},
     "pause": {"paused", "completed"},  # it may go up on paper where rungs are equally long
     "stop": {"completed", "stopped"},
+    "finished": {"completed"},  # one whose training has ended goes up
     "release": {"queued", "stopped"},
     "retry": {"queued"},
     "failed": {"failed", "stopped"},
     "invalid": {"invalid"},
 }
 """States that a trial may have after its last line of each kind."""
-_ENDS = frozenset(_AFTER) - {"assign", "continue"}
+_ENDS = frozenset(_AFTER) - {"assign", "continue", "finished"}
 _OF_THE_SEARCH = frozenset({"running", "paused", "stopped", "done", "changed", "too_many_invalid", "failing"})
 
 
@@ -97,7 +98,10 @@ def the_trained_length_is_what_leases_trained(stored: Stored) -> Iterator[str]:
         if is_assignment(line):
             begun[line.trial] = line.length
         elif line.kind in _ENDS:
-            trained += line.length - begun.pop(line.trial)
+            trial = stored.trials[line.trial]
+            # Reports told with the one that ended it count; the last result of one that finished may be older.
+            more = line.kind == "stop" and line.reason != "finished"
+            trained += (trial.length if more else line.length) - begun.pop(line.trial)
     trained += sum(stored.trials[number].length - start for number, start in begun.items())
     if trained != stored.tally["trained"]:
         yield f"{stored.tally['trained']} units are counted as trained, the log says {trained}"

@@ -60,6 +60,8 @@ def results_were_reported(stored: Stored) -> Iterator[str]:
         points = points_of(stored, number) if trial.entries else []
         for k, stamp in _results(trial):
             least = rungs_of(stored, trial.bracket)[k].length
+            if trial.outcome == "finished":  # its last result counts in the rungs it did not reach
+                least = min(least, trial.length)
             told = {ranked(key) for length, key in points if length >= least}
             dead = stamp[:16] == WORST_KEY.hex() and trial.state in ("failed", "stopped")
             if stamp[:16] not in told and not dead:

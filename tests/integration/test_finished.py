@@ -1,0 +1,155 @@
+"""A training that is over before its assignment: its last result stands, and it is never handed out again."""
+
+import math
+
+import pytest
+
+from rungway_server.domain.decisions import (
+    AskStatus,
+    Assignment,
+    Decision,
+    ExperimentState,
+    Outcome,
+    Reason,
+    Report,
+    Result,
+    TrialState,
+    Verdict,
+)
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from tests.integration.lives import create, halving, report, state_of
+from tests.support.searches import plan, stored, take
+
+
+async def finish(store: RedisStore, ref: ExperimentRef, given: Assignment, *told: tuple[int, float]) -> Verdict:
+    """Tell these results as the last ones."""
+    result = Result(given.lease, [Report(*each) for each in told], finished=True)
+    return (await store.tell(ref, "", [result])).verdicts[0]
+
+
+async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((10,), trials=2))
+    for given in await take(store, ref, 2):
+        await report(store, ref, given, 0.5, length=3)
+        verdict = await finish(store, ref, given, (4, 0.4))
+        assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.FINISHED)
+    assert (await store.ask(ref, "", 1, "w")).status is AskStatus.DONE
+    for view in await store.trials(ref, [0, 1]):
+        assert (view.state, view.outcome, view.length, view.restarts) == (
+            TrialState.COMPLETED,
+            Outcome.FINISHED,
+            4,
+            0,
+        )
+    assert (await store.tally(ref)).trained_length == 8
+
+
+async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((2, 6, 18), trials=9))
+    given = await take(store, ref, 9)
+    verdict = await finish(store, ref, given[0], (1, 0.01))
+    assert (verdict.explanation.rung, verdict.explanation.rank, verdict.explanation.rung_size) == (0, 0, 1)
+    for other in given[1:]:
+        await report(store, ref, other, 0.5, length=2)
+    tally = await store.tally(ref)
+    assert (tally.rung_results[0][0], tally.rung_results[0][1]) == (9, 1 + 0)
+    told = 1
+    while (asked := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
+        assert asked.assignments[0].lease.trial != 0
+        await report(store, ref, asked.assignments[0], 0.6, length=asked.assignments[0].to_length)
+        told += 1
+    assert await state_of(store, ref) is ExperimentState.DONE
+    (view,) = await store.trials(ref, [0])
+    assert (view.state, view.rung, view.length, view.metric) == (TrialState.COMPLETED, 2, 1, 0.01)
+    lines = await store.explain(ref, 0)
+    life = [(line.kind, line.explanation.reason, line.explanation.rung) for line in lines if line.explanation]
+    assert life == [
+        ("assign", Reason.NEW_TRIAL, -1),
+        ("stop", Reason.FINISHED, 0),
+        ("finished", Reason.FINISHED, 1),
+        ("finished", Reason.FINISHED, 2),
+    ]
+
+
+async def test_the_reports_that_come_with_it_are_judged_first(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((1, 3, 9), trials=9))
+    *others, best = await take(store, ref, 3)
+    for other in others:
+        await report(store, ref, other, 0.5)
+    verdict = await finish(store, ref, best, (1, 0.1))
+    assert (verdict.decision, verdict.explanation.reason, verdict.explanation.rung) == (
+        Decision.STOP,
+        Reason.FINISHED,
+        1,
+    )
+    (again,) = await take(store, ref)
+    assert (again.lease.trial, again.explanation.reason) == (3, Reason.NEW_TRIAL)
+
+
+async def test_a_result_told_under_an_earlier_lease_stands(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=2))
+    (given,) = await take(store, ref)
+    for length in range(1, 9):
+        await store.tell(ref, "", [Result(given.lease, [Report(length, 1 / length)])])
+    await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "lost its machine")
+    (again,) = await take(store, ref)
+    assert again.from_length == 0
+    verdict = await finish(store, ref, again)
+    assert verdict.explanation.reason is Reason.FINISHED
+    (view,) = await store.trials(ref, [given.lease.trial])
+    assert (view.length, view.metric) == (8, 1 / 8)
+
+
+@pytest.mark.parametrize("points", [16, 17])
+async def test_the_last_result_is_found_behind_a_full_piece_of_the_curve(
+    points: int, store: RedisStore, ref: ExperimentRef
+) -> None:
+    await stored(store, ref, plan((99,), trials=1))
+    (given,) = await take(store, ref)
+    for length in range(1, points + 1):
+        await report(store, ref, given, 0.5, length=length)
+    await finish(store, ref, given)
+    (view,) = await store.trials(ref, [0])
+    assert (view.length, view.state) == (points, TrialState.COMPLETED)
+
+
+async def test_without_any_result_it_is_refused(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=2))
+    given, other = await take(store, ref, 2)
+    with pytest.raises(InvalidInput) as refused:
+        await store.tell(ref, "", [Result(other.lease, [Report(1, 0.5)]), Result(given.lease, [], finished=True)])
+    assert [violation.field for violation in refused.value.violations] == ["results[1].finished"]
+    (view,) = await store.trials(ref, [other.lease.trial])
+    assert view.metric is None  # nothing of the call was taken
+
+
+async def test_the_same_request_has_one_effect(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=2))
+    (given,) = await take(store, ref)
+    told = [await store.tell(ref, "id", [Result(given.lease, [Report(1, 0.5)], finished=True)]) for _ in range(2)]
+    assert told[0].verdicts[0].explanation == told[1].verdicts[0].explanation
+    assert (await store.tally(ref)).rung_results == ((1,),)
+
+
+async def test_in_the_stopping_form_others_are_compared_with_it(store: RedisStore, ref: ExperimentRef) -> None:
+    await create(store, ref, halving(stop_once=True))
+    first, second = await take(store, ref, 2)
+    await report(store, ref, first, 0.1, length=1)
+    verdict = await finish(store, ref, first, (3, 0.05)) if first.to_length > 3 else await finish(store, ref, first)
+    assert verdict.explanation.reason is Reason.FINISHED
+    (view,) = await store.trials(ref, [first.lease.trial])
+    assert (view.state, view.outcome) == (TrialState.COMPLETED, Outcome.FINISHED)
+    judged = await report(store, ref, second, 0.9, length=second.to_length)
+    assert judged.explanation.reason is Reason.STOPPED_AT_RUNG
+
+
+async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((2, 6), trials=3))
+    given = await take(store, ref, 3)
+    await finish(store, ref, given[0], (1, math.nan))
+    for other, metric in zip(given[1:], (math.inf, math.inf), strict=True):
+        await report(store, ref, other, metric, length=2)
+    (up,) = await take(store, ref)
+    assert up.lease.trial == given[1].lease.trial

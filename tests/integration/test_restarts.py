@@ -1,0 +1,145 @@
+"""Restarts are counted since the last progress; the brake pauses a search whose trials all fail."""
+
+import pytest
+
+from rungway_server.domain.decisions import (
+    AskStatus,
+    Decision,
+    ExperimentState,
+    Outcome,
+    Reason,
+    Report,
+    Result,
+    TrialState,
+)
+from rungway_server.domain.decisions import Release as GivenBack
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from tests.support.searches import plan, stored, take
+
+TOP = 40
+
+
+@pytest.mark.parametrize("ending", ["fail", "lapse", "release"])
+@pytest.mark.parametrize("saved", [True, False])
+async def test_progress_sets_the_count_back(ending: str, saved: bool, store: RedisStore, ref: ExperimentRef) -> None:
+    """Killed every 3 epochs: the trial still comes to its end."""
+    await stored(store, ref, plan((TOP,), trials=1), max_restarts=1, lease_seconds=60)
+    now = (await store.definition(ref)).created_ms
+    for reached in range(3, TOP, 3):
+        answer = await store.ask(ref, "", 1, "w", now_ms=now)
+        (given,) = answer.assignments
+        assert given.from_length == (reached - 3 if saved else 0)
+        assert given.restarts == (0 if ending == "release" or reached == 3 else 1)
+        checkpoint = f"at {reached}" if saved else ""
+        await store.tell(ref, "", [Result(given.lease, [Report(reached, 0.5)], checkpoint)], now_ms=now)
+        if ending == "fail":
+            await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed", now_ms=now)
+        elif ending == "release":
+            await store.release(ref, "", [GivenBack(given.lease)], now_ms=now)
+        else:
+            now += 60_000
+    (given,) = (await store.ask(ref, "", 1, "w", now_ms=now)).assignments
+    await store.tell(ref, "", [Result(given.lease, [Report(TOP, 0.5)])], now_ms=now)
+    (view,) = await store.trials(ref, [0])
+    assert view.state is TrialState.COMPLETED
+
+
+async def test_the_same_length_again_is_no_progress(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=1), max_restarts=2)
+    for restarts in range(3):
+        (given,) = await take(store, ref)
+        assert given.restarts == restarts
+        await store.tell(ref, "", [Result(given.lease, [Report(3, 0.5)])])
+        verdict, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
+    assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.FAILED)
+
+
+async def test_a_shorter_checkpoint_is_no_progress(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=1), max_restarts=1)
+    lengths = (4, 2, 4)
+    for length, restarts in zip(lengths, (0, 1, 1), strict=True):
+        (given,) = await take(store, ref)
+        assert given.restarts == restarts
+        if length > given.from_length:
+            await store.tell(ref, "", [Result(given.lease, [Report(length, 0.5)], f"at {length}")])
+        else:
+            await store.tell(ref, "", [Result(given.lease, [Report(given.from_length + 1, 0.5)])])
+            await store.release(ref, "", [GivenBack(given.lease, "back", 2)])
+            continue
+        verdict, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
+    assert verdict.decision is Decision.STOP
+
+
+async def test_the_third_fruitless_return_counts(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=1), max_restarts=2)
+    reasons = []
+    for _ in range(5):
+        (given,) = await take(store, ref)
+        reasons.append((await store.release(ref, "", [GivenBack(given.lease)])).verdicts[0].explanation.reason)
+    assert reasons == [Reason.PREEMPTED, Reason.PREEMPTED, Reason.RETRY, Reason.RETRY, Reason.FAILED]
+
+
+async def test_a_return_with_progress_costs_nothing(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=1), max_restarts=0)
+    for told in (0, 0, 1, 0, 0, 2):  # twice in a row without, then with
+        (given,) = await take(store, ref)
+        if told:
+            await store.tell(ref, "", [Result(given.lease, [Report(told, 0.5)])])
+        verdict = (await store.release(ref, "", [GivenBack(given.lease)])).verdicts[0]
+        assert verdict.explanation.reason is Reason.PREEMPTED
+
+
+async def fail_next(store: RedisStore, ref: ExperimentRef, outcome: Outcome, message: str) -> None:
+    """Take a trial and fail it."""
+    (given,) = await take(store, ref)
+    await store.fail(ref, "", given.lease, outcome, message)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TRANSIENT, Outcome.ERROR, Outcome.DIVERGED])
+async def test_the_brake_pauses_what_only_fails(outcome: Outcome, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=99))
+    for number in range(10):
+        assert (await store.tally(ref)).state is ExperimentState.RUNNING
+        await fail_next(store, ref, outcome, f"KeyError {number}")
+    tally = await store.tally(ref)
+    assert (tally.state, tally.failing) == (ExperimentState.PAUSED, "KeyError 9")
+    asked = await store.ask(ref, "", 1, "w")
+    assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "KeyError 9")
+    assert [line.kind for line in await store.events(ref, "", 99)][-1] == "failing"
+
+    await store.set_state(ref, ExperimentState.RUNNING)
+    assert (await store.tally(ref)).failing is None
+    for _ in range(10):
+        assert (await store.tally(ref)).state is ExperimentState.RUNNING
+        await fail_next(store, ref, outcome, "again")
+    assert (await store.tally(ref)).failing == "again"
+
+
+async def test_lapses_before_anything_was_told_count(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=99), lease_seconds=60)
+    now = (await store.definition(ref)).created_ms
+    assert len((await store.ask(ref, "", 10, "w", now_ms=now)).assignments) == 10
+    asked = await store.ask(ref, "", 1, "w", now_ms=now + 60_000)
+    assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "lease lapsed")
+
+
+async def test_after_one_report_the_brake_never_acts(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=99))
+    (given,) = await take(store, ref)
+    for _ in range(9):
+        await fail_next(store, ref, Outcome.ERROR, "KeyError")
+    await store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])
+    for _ in range(20):
+        await fail_next(store, ref, Outcome.ERROR, "KeyError")
+    assert (await store.tally(ref)).state is ExperimentState.RUNNING
+
+
+@pytest.mark.parametrize("outcome", [Outcome.INVALID, Outcome.STOPPED, Outcome.PREEMPTED])
+async def test_what_is_no_failure_is_not_counted(outcome: Outcome, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((9,), trials=99))
+    for _ in range(9):
+        await fail_next(store, ref, Outcome.ERROR, "KeyError")
+    for _ in range(2):
+        await fail_next(store, ref, outcome, "")
+    assert (await store.tally(ref)).state is ExperimentState.RUNNING
