@@ -139,7 +139,9 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     searcher = read_searcher(searcher_section, notes) if searcher_section.values else None
     if not top.values.get("searcher"):
         top.refuse("searcher", "missing, wanted a mapping with name and metric")
+    noted = len(top.violations)
     space = _space(top, notes)
+    broken = len(top.violations) > noted  # then its bounds may be placeholders that nothing can be computed with
     seed = _seed(top, searcher_section)
     max_restarts = top.integer("max_restarts", 5, least=0, most=MAX_RESTARTS)
     pause_after = top.integer("pause_after_failures", 10, least=0, most=MAX_RESTARTS)
@@ -147,7 +149,7 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     name, description = top.text("name", ""), top.text("description", "", longest=MAX_DESCRIPTION)
     if searcher is None:
         return None
-    space = _with_source(space, searcher, top)
+    space = space if broken else _with_source(space, searcher, top)
     return ExperimentConfig(
         space, searcher, seed, max_restarts, pause_after, lease_seconds, retention_days, name, description
     )

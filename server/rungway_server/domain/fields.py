@@ -95,8 +95,8 @@ class Section:
         return self.values.get(key) is not None
 
     def integer(self, key: str, default: int | None = None, *, least: int, most: int) -> int:
-        """An integer within the bounds; compulsory without a default. A truth value or 3.0 is not an integer."""
-        value = self.values.get(key)
+        """An integer within the bounds; compulsory without a default. 3.0 is an integer, a truth value is none."""
+        value = whole(self.values.get(key))
         if value is None:
             return self._missing(key, f"an integer from {least} to {most}", default, least)
         if isinstance(value, bool) or not isinstance(value, int):
@@ -166,6 +166,11 @@ class Section:
             self.refuse(key, f"missing, wanted {wanted}")
             return placeholder
         return default
+
+
+def whole(value: object) -> object:
+    """The value, as an int where it is a float without a fraction: YAML and people write 1e3 for 1000."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def finite(value: object) -> float | None:

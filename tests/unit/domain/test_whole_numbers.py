@@ -1,0 +1,47 @@
+"""Whole numbers may be written as 3.0 or 1e3, and a broken range in a grid is a violation, nothing worse."""
+
+import math
+
+import pytest
+
+from rungway_server.domain.config import parse
+from rungway_server.domain.errors import InvalidInput
+
+
+def _document(searcher: dict[str, object] | None = None, **top: object) -> dict[str, object]:
+    document: dict[str, object] = {
+        "searcher": {"name": "random", "metric": "loss", "max_length": 10, "max_trials": 4} | (searcher or {}),
+        "hyperparameters": {"x": {"type": "int", "minval": 1, "maxval": 9}},
+    }
+    return document | top
+
+
+def test_whole_floats_are_integers_in_every_part_of_a_configuration() -> None:
+    config, _ = parse(
+        _document(
+            {"max_trials": 1e3, "max_concurrent_trials": 3.0, "max_length": {"batches": 1e3}},
+            seed=7.0,
+            max_restarts=2.0,
+            hyperparameters={"x": {"type": "int", "minval": -3.0, "maxval": 1e3, "step": 1.0}},
+        )
+    )
+    assert (config.searcher.max_trials, config.seed, config.max_restarts) == (1000, 7, 2)
+    assert all(isinstance(n, int) for n in (config.searcher.max_trials, config.seed, config.max_restarts))
+
+
+@pytest.mark.parametrize("value", [2.5, math.nan, math.inf, True, "3"])
+def test_other_values_are_still_no_integers(value: object) -> None:
+    with pytest.raises(InvalidInput):
+        parse(_document(max_restarts=value))
+
+
+@pytest.mark.parametrize("bound", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("key", ["minval", "maxval"])
+@pytest.mark.parametrize("extra", [{"step": 0.5}, {"count": 3}, {"step": 0.5, "count": 3}])
+@pytest.mark.parametrize("kind", [{"type": "double"}, {"type": "log", "base": 10}])
+def test_a_grid_with_a_bound_that_is_no_number_is_refused(
+    kind: dict[str, object], extra: dict[str, object], key: str, bound: float
+) -> None:
+    axis = {**kind, "minval": 0.0, "maxval": 2.0, **extra, key: bound}
+    with pytest.raises(InvalidInput, match=key):
+        parse(_document({"name": "grid", "max_trials": None}, hyperparameters={"x": axis}))
