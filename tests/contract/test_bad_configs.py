@@ -79,7 +79,7 @@ CONFIGS: list[tuple[str, Mapping[str, object], tuple[str, ...]]] = [
     ("minval equals maxval", space({"type": "double", "minval": 1.0, "maxval": 1.0}), (f"{X}.minval",)),
     ("minval above maxval", space({"type": "double", "minval": 2.0, "maxval": 1.0}), (f"{X}.minval",)),
     ("empty range of integers", space({"type": "int", "minval": 3, "maxval": 3}), (f"{X}.minval",)),
-    ("integer bounds as fractions", space({"type": "int", "minval": 0.5, "maxval": 1.5}), (f"{X}.minval", f"{X}.maxval")),
+    ("integers as fractions", space({"type": "int", "minval": 0.5, "maxval": 1.5}), (f"{X}.minval", f"{X}.maxval")),
     ("bounds missing", space({"type": "int"}), (f"{X}.minval", f"{X}.maxval")),
     ("bound NaN", space(RATE | {"minval": float("nan")}), (f"{X}.minval",)),
     ("bound infinite", space(RATE | {"maxval": float("inf")}), (f"{X}.maxval",)),
