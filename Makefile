@@ -8,9 +8,10 @@ PYTEST_ARGS ?=
 LOAD_ARGS ?=
 FUZZ_ARGS ?=
 CHAOS_ARGS ?=
+CLIENTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos clients build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,9 @@ chaos: setup ## Searches while everything dies in turn, half an hour, then five 
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 	$(if $(CHAOS_ARGS),,$(BIN)/python -m tests.fuzz --minutes 5)
 
+clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
+	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)
+
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
@@ -86,4 +90,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients
