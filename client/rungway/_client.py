@@ -261,7 +261,11 @@ class Client:
         return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 
     def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
-        """The life of a trial: every decision with the numbers it rested on, oldest first. Raises NotFound."""
+        """The life of a trial: its decisions with the numbers they rested on, oldest first. Raises NotFound.
+
+        Of a long life these are the first and the last few dozen, and an event of the kind "dropped" says how many came
+        between.
+        """
         return self._driver.run(self._experiments.explain(trial, experiment))
 
     def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:

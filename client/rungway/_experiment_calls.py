@@ -172,9 +172,15 @@ class ExperimentCalls:
 
     def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
         """See Client.explain_trial."""
-        request = messages.ExplainTrialRequest(experiment=self.name(experiment), trial=_requests.whole("trial", trial))
-        reply = yield from self.call(_rpcs.EXPLAIN_TRIAL, request)
-        return [Event.from_proto(event) for event in reply.events]
+        name, number = self.name(experiment), _requests.whole("trial", trial)
+        found: list[Event] = []
+        token = ""
+        while True:
+            request = messages.ExplainTrialRequest(experiment=name, trial=number, page_size=_PAGE, page_token=token)
+            reply = yield from self.call(_rpcs.EXPLAIN_TRIAL, request)
+            found += [Event.from_proto(event) for event in reply.events]
+            if not (token := reply.next_page_token):
+                return found
 
     def export(self, experiment: str | None) -> messages.ExportExperimentRequest:
         """See Client.export_experiment."""

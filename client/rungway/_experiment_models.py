@@ -211,8 +211,9 @@ class Event:
     time: datetime
     """When, by the service's clock."""
     kind: str
-    """What happened: "assign", "continue", "pause", "stop", "release", "retry", "failed" or "invalid" of a trial;
-    "paused", "running", "stopped", "changed" or "done" of the experiment."""
+    """What happened: "assign", "continue", "pause", "stop", "finished", "release", "retry", "failed" or "invalid" of a
+    trial; "paused", "running", "stopped", "changed", "done", "failing" or "too_many_invalid" of the experiment;
+    "dropped" in the life of a trial."""
     trial: int | None
     """The trial; None when none took part."""
     explanation: Explanation | None
@@ -223,6 +224,8 @@ class Event:
     """Last metric of the trial by then; None before its first."""
     worker: str
     """Who held the trial's lease then."""
+    dropped: int = 0
+    """Of "dropped": how many lines that are no longer kept came here. It has no id, and its time is about when."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Event) -> "Event":
@@ -236,4 +239,5 @@ class Event:
             message.length,
             message.metric if message.HasField("metric") else None,
             message.worker,
+            message.dropped,
         )

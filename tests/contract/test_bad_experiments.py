@@ -141,9 +141,12 @@ TOKENS = ["x", "-1", "1.5", "٣", "1e3", " 1", "9" * 100, "{x}", "0x1", "../"]
 
 
 @pytest.mark.parametrize("token", [*TOKENS, "1/e"])
-def test_a_page_of_trials_with_a_wrong_token(token: str, five: str, calls: Calls, store: Redis) -> None:
-    request = pb.ListTrialsRequest(experiment=five, page_token=token)
-    refusal = refused(store, lambda: call(calls, "ListTrials", request))
+@pytest.mark.parametrize("rpc", ["ListTrials", "ExplainTrial"])
+def test_a_page_of_what_is_numbered_with_a_wrong_token(
+    rpc: str, token: str, five: str, calls: Calls, store: Redis
+) -> None:
+    request = NAMED[rpc](experiment=five, page_token=token)
+    refusal = refused(store, lambda: call(calls, rpc, request))
     assert (refusal.code, refusal.fields) == (INVALID, ("page_token",))
 
 
@@ -153,13 +156,10 @@ def test_a_page_of_experiments_with_a_wrong_token(token: str, calls: Calls, stor
     assert (refusal.code, refusal.fields) == (INVALID, ("page_token",))
 
 
-@pytest.mark.parametrize("rpc", ["ListTrials", "ListExperiments"])
+@pytest.mark.parametrize("rpc", ["ListTrials", "ExplainTrial", "ListExperiments"])
 def test_a_page_of_negative_size(rpc: str, five: str, calls: Calls, store: Redis) -> None:
-    request = (
-        pb.ListTrialsRequest(experiment=five, page_size=-1)
-        if rpc == "ListTrials"
-        else pb.ListExperimentsRequest(page_size=-1)
-    )
+    request: Any = pb.ListExperimentsRequest() if rpc == "ListExperiments" else NAMED[rpc](experiment=five)
+    request.page_size = -1
     assert refused(store, lambda: call(calls, rpc, request)).fields == ("page_size",)
 
 

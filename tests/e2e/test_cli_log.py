@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rungway import Client, ClientConfig, Diverged
+from rungway import Client, ClientConfig, Diverged, Outcome
 from rungway_server.cli.connection import TOTAL_SECONDS
 from tests.support.command_line import run, words
 from tests.support.redis_server import port_of, redis_on_socket
@@ -65,6 +65,22 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     failed = run(target, "explain", searched, "2")[1]
     assert "trial 2: failed: diverged after 0 of 9 epochs\n" in failed
     assert "last said: Diverged: [bold]too fast\\x1b[0m\n" in failed
+
+
+def test_a_long_life_says_what_it_leaves_out(target: str, file: str) -> None:
+    config = CONFIG + "max_restarts: 1000\npause_after_failures: 0\n"
+    assert run(target, "create", "-", "--name", "tried", input=config)[0] == 0
+    with Client(target, experiment="tried") as client:
+        for _ in range(100):
+            work = client.ask()
+            assert work
+            client.fail(work, Outcome.TRANSIENT, "no memory left")
+        assert len(client.explain_trial(0)) == 65
+    rows = run(target, "explain", "tried", "0")[1].splitlines()
+    assert sum("a new trial" in row or "goes on after" in row for row in rows) == 32
+    assert [" ".join(row.split()) for row in rows if "no longer" in row] == ["… … 136 lines no longer kept"]
+    events = json.loads(run(target, "explain", "tried", "0", "--output", "json")[1])["events"]
+    assert [(event["kind"], event["dropped"]) for event in events if event["dropped"]] == [("dropped", 136)]
 
 
 def test_what_is_not_there_cannot_be_explained(target: str, searched: str) -> None:

@@ -9,10 +9,12 @@ from redis.asyncio import Redis
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.lanes import Lanes
 from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
+from tests.support.moving import Place
+from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
 
@@ -64,3 +66,16 @@ async def ref(admin_url: str) -> AsyncIterator[ExperimentRef]:
     yield ref
     with suppress(UnknownExperiment):
         await assert_sound(admin_url, ref.experiment)
+
+
+@pytest.fixture
+async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
+    """Two Redis with a store each; the second has never seen anything."""
+    async with AsyncExitStack() as stack:
+        other = stack.enter_context(redis_on_socket())
+        found = []
+        for url in (redis_url, other):
+            lanes = await stack.enter_async_context(connect(url, timeout_seconds=5))
+            client = await stack.enter_async_context(plain_client(url, timeout_seconds=5))
+            found.append(Place(url, RedisStore(lanes), client))
+        yield found[0], found[1]

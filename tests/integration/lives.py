@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rungway_server.domain.decisions import Assignment, ExperimentState, Reason, Report, Result, Verdict
+from rungway_server.domain.decisions import Assignment, EventView, ExperimentState, Reason, Report, Result, Verdict
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView
 from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.trials import TrialUseCases
 from tests.support.calls import config
 from tests.support.searches import take
 
@@ -30,6 +31,18 @@ async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: fl
     """Tell a metric, at the next decision unless a length is given."""
     reports = [Report(length or given.next_decision_length, metric)]
     return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).verdicts[0]
+
+
+async def life_of(store: Store, ref: ExperimentRef, number: int = 0, size: int = 0) -> list[EventView]:
+    """All pages of the life of a trial."""
+    found: list[EventView] = []
+    token = ""
+    while True:
+        events, token = await TrialUseCases(store).explain(ref, number, size, token)
+        assert len(events) <= (size or 100)
+        found += events
+        if not token:
+            return found
 
 
 async def run_out(store: Store, ref: ExperimentRef) -> int:

@@ -257,7 +257,12 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.log("assign", 0, "new_trial", 1, -1, 0, 0, 0),
         lambda s: s.log("elected", 0, "new_trial", 0, -1, 0, 0, 0),
     ],
-    "trials_remember_their_events": [lambda s: s.set_trial(0, log=[])],
+    "trials_remember_their_events": [
+        lambda s: s.set_trial(0, log=[]),
+        lambda s: s.set_trial(0, log=[-s.trial(0)["created"], len(s.trial(0)["log"]) // 2 - 1]),  # too few are counted
+        lambda s: s.set_trial(0, log=[*s.trial(0)["log"], -s.trial(0)["created"], 1]),  # too many
+        lambda s: s.set_trial(0, log=[0, 1, *s.trial(0)["log"][2:]]),
+    ],
     "trials_stand_where_the_log_says": [lambda s: s.log("pause", s.first("running"), "promoted", 0, -1, 0, 0, 0)],
     "the_log_has_one_assignment_per_lease": [
         lambda s: s.log("assign", 0, "requeued", 0, -1, 0, 0, 0),

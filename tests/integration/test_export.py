@@ -7,27 +7,25 @@ import json
 import math
 import random
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from rungway_server.cli.export import _lines, _write_tables
 from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.export_file import BadExport, read_export
 from rungway_server.store.redis.import_file import import_experiment
 from tests.integration.lives import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
-from tests.support.redis_server import redis_on_socket
+from tests.support.moving import Place, move
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
 
@@ -40,28 +38,6 @@ SEARCHES = {
     "synchronous": SYNC,
 }
 METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
-
-
-@dataclass
-class Place:
-    """A Redis with a store on it."""
-
-    url: str
-    store: RedisStore
-    redis: Redis
-
-
-@pytest.fixture
-async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
-    """Two of them; the second has never seen anything."""
-    async with AsyncExitStack() as stack:
-        other = stack.enter_context(redis_on_socket())
-        found = []
-        for url in (redis_url, other):
-            lanes = await stack.enter_async_context(connect(url, timeout_seconds=5))
-            client = await stack.enter_async_context(plain_client(url, timeout_seconds=5))
-            found.append(Place(url, RedisStore(lanes), client))
-        yield found[0], found[1]
 
 
 @dataclass
@@ -112,15 +88,6 @@ def plain(value: Any) -> object:
     return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
-async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
-    """Export, import, and check what is there; the file's text."""
-    text = await source.store.export(ref)
-    target = ExperimentRef("default", name or ref.experiment)
-    await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))
-    await assert_sound(to.url, target.experiment)
-    return text
-
-
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("half", [0, 25, 90])
 async def test_a_search_goes_on_as_it_would_have(
@@ -143,9 +110,9 @@ async def test_a_search_goes_on_as_it_would_have(
     views = [await place.store.trials(ref, list(range(60)), curve=True) for place in places]
     of_both = [[repr(replace(view, created_ms=0)) for view in each] for each in views]
     assert of_both[0] == of_both[1]
-    assert repr([event.explanation for event in await here.store.explain(ref, 0)]) == repr(
-        [event.explanation for event in await there.store.explain(ref, 0)]
-    )
+    lives = [await place.store.explain(ref, 0) for place in places]
+    of_life = [repr([event.explanation for event in life]) for life, _ in lives]
+    assert of_life[0] == of_life[1]
     await assert_sound(there.url, ref.experiment)
 
 

@@ -63,7 +63,7 @@ async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: R
     assert await state_of(store, ref) is ExperimentState.DONE
     (view,) = await store.trials(ref, [0])
     assert (view.state, view.rung, view.length, view.metric) == (TrialState.COMPLETED, 2, 1, 0.01)
-    lines = await store.explain(ref, 0)
+    lines, _ = await store.explain(ref, 0)
     life = [(line.kind, line.explanation.reason, line.explanation.rung) for line in lines if line.explanation]
     assert life == [
         ("assign", Reason.NEW_TRIAL, -1),

@@ -116,7 +116,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         "best": [[uid, 10]],
         "snapshot": [[uid, 1_000_000]],
         "delete": [[uid]],
-        "explain": [[uid, number] for number in range(20)],
+        "explain": [[uid, number, 0, 100] for number in range(20)],
         "events": [[uid, "", 100]],
     }
 

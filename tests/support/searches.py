@@ -20,7 +20,9 @@ def plan(
     return Plan((Bracket(rungs, trials, cap or trials),), PromotionRule.ASYNC, form, 3.0, cap, "epochs")
 
 
-def config_of(plan: Plan, *, lease_seconds: float = 60.0, max_restarts: int = 5, seed: int = 7) -> ExperimentConfig:
+def config_of(
+    plan: Plan, *, lease_seconds: float = 60.0, max_restarts: int = 5, pause_after: int = 10, seed: int = 7
+) -> ExperimentConfig:
     """A configuration to go with a plan."""
     document = {
         "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
@@ -32,6 +34,7 @@ def config_of(plan: Plan, *, lease_seconds: float = 60.0, max_restarts: int = 5,
         },
         "seed": seed,
         "max_restarts": max_restarts,
+        "pause_after_failures": pause_after,
         "lease_seconds": lease_seconds,
     }
     return parse(document)[0]
@@ -44,10 +47,11 @@ async def stored(
     *,
     lease_seconds: float = 60.0,
     max_restarts: int = 5,
+    pause_after: int = 10,
     request_id: str = "",
 ) -> Definition:
     """Create an experiment with this plan."""
-    config = config_of(plan, lease_seconds=lease_seconds, max_restarts=max_restarts)
+    config = config_of(plan, lease_seconds=lease_seconds, max_restarts=max_restarts, pause_after=pause_after)
     return await store.create(ref, config, plan, (), request_id)
 
 

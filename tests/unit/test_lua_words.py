@@ -157,6 +157,7 @@ OTHER_WORDS = {
     "of the stream": {"e"},
     "types": {"number"},
     "letters of states": {"r"},
+    "in the life of a trial": {"dropped"},
     "of the answers": {
         "missing",
         "stale",

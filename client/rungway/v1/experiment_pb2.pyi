@@ -490,11 +490,14 @@ class Event(_message.Message):
     LENGTH_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Position in the log; grows."""
     kind: _builtins.str
-    """What happened, one word: "assign", "continue", "pause", "stop", "release", "retry", "failed" or "invalid" of a trial;
-    "paused", "running", "stopped", "changed", "done" or "too_many_invalid" (which stops it) of the experiment.
+    """What happened, one word: "assign", "continue", "pause", "stop", "finished" (one whose training has ended counts in a
+    further rung), "release", "retry", "failed" or "invalid" of a trial; "paused", "running", "stopped", "changed", "done",
+    "failing" (it has paused itself) or "too_many_invalid" (which stops it) of the experiment. In ExplainTrial also
+    "dropped": lines that are no longer kept, without event_id and explanation.
     """
     trial: _builtins.int
     """The trial, -1 when none took part."""
@@ -504,6 +507,8 @@ class Event(_message.Message):
     """Last metric of the trial by then; unset before its first."""
     worker: _builtins.str
     """Who held the trial's lease then."""
+    dropped: _builtins.int
+    """"dropped" only: how many lines of the trial's life came here; time is about when."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When (the service's clock)."""
@@ -523,10 +528,11 @@ class Event(_message.Message):
         length: _builtins.int = ...,
         metric: _builtins.float | None = ...,
         worker: _builtins.str = ...,
+        dropped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "explanation", b"explanation", "metric", b"metric", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "event_id", b"event_id", "explanation", b"explanation", "kind", b"kind", "length", b"length", "metric", b"metric", "time", b"time", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "dropped", b"dropped", "event_id", b"event_id", "explanation", b"explanation", "kind", b"kind", "length", b"length", "metric", b"metric", "time", b"time", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
     _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015

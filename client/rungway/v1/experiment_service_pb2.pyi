@@ -741,7 +741,7 @@ class ExplainTrialResponse(_message.Message):
     """Where the next page begins; empty = this was the last."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Event]:
-        """Every decision about it, oldest first."""
+        """The decisions about it, oldest first: of a long life the first and the last, with one event "dropped" for those between."""
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from rungway_server.cli.output import (
     console,
     count,
     errors,
+    many,
     number,
     print_json,
     settings,
@@ -26,7 +27,7 @@ from rungway_server.cli.output import (
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
-    """Print the life of a trial: every decision with the numbers it rested on."""
+    """Print the life of a trial: its decisions with their numbers; of a long life the first and the last."""
     with service(target, experiment_id) as client:
         events = client.explain_trial(trial_number)
         if output is Output.JSON:
@@ -100,6 +101,9 @@ def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
 def _print_life(out: Console, events: Sequence[Event]) -> None:
     grid = table(">Time (UTC)", ">Length", ">Metric", "What", "Why")
     for event in events:
+        if event.dropped:
+            grid.add_row("…", "", "", "…", f"{many(event.dropped, 'line')} no longer kept")
+            continue
         when = f"{event.time:%m-%d %H:%M:%S}"
         grid.add_row(when, count(event.length), number(event.metric), text(event.kind), text(_why(event)))
     out.print("", grid, sep="\n")

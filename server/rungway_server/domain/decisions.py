@@ -223,7 +223,10 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part."""
+    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part.
+
+    In the life of a trial the kind "dropped", without an id, stands for `dropped` lines that are no longer kept.
+    """
 
     event_id: str
     time_ms: int
@@ -233,6 +236,7 @@ class EventView:
     length: int = 0
     metric: float | None = None
     worker: str = ""
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rungway_server.domain.decisions import Lease
-from rungway_server.domain.errors import Violation
+from rungway_server.domain.errors import InvalidInput, Violation
 
 
 def check_text(field: str, text: str, longest: int) -> list[Violation]:
@@ -46,3 +46,12 @@ def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str 
 def page_size(asked: int) -> int:
     """The size of a page: 0 means 100, more than 1,000 means 1,000."""
     return min(asked or 100, 1_000)
+
+
+def page_of(asked: int, token: str) -> tuple[int, int]:
+    """Where a page of what is numbered begins, and its size. Raises InvalidInput."""
+    if asked < 0:
+        raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
+    if token and not (token.isascii() and token.isdigit() and len(token) < 16):
+        raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
+    return int(token or 0), page_size(asked)

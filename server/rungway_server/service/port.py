@@ -144,8 +144,9 @@ class Store(Protocol):
         """The trials with the best metric, best first, ties by trial number; those without a real metric never."""
         ...
 
-    async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
-        """Every decision about a trial, oldest first. Raises UnknownTrial."""
+    async def explain(self, ref: ExperimentRef, trial: int, before: int, count: int) -> tuple[list[EventView], int]:
+        """At most `count` of the decisions about a trial, oldest first, after the first `before` of its life; and how
+        many come before the next page (0 = this was the last). Raises UnknownTrial."""
         ...
 
     async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:

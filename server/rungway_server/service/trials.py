@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rungway_server.domain.decisions import EventView, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.membership import check_configuration
-from rungway_server.service.checks import check_text, page_size
+from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.port import ExperimentRef, Store
 
 MOST_BEST = 1_000
@@ -24,11 +24,7 @@ class TrialUseCases:
 
     async def page(self, ref: ExperimentRef, asked: int, token: str) -> tuple[list[TrialView], str]:
         """A page of trials by number, and the token of the next page."""
-        if asked < 0:
-            raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
-        if token and not (token.isascii() and token.isdigit() and len(token) < 16):
-            raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
-        first, size = int(token or 0), page_size(asked)
+        first, size = page_of(asked, token)
         found = await self._store.trials(ref, list(range(first, first + size + 1)))
         page = _that_fit(found[:size])
         return page, str(first + len(page)) if len(found) > len(page) else ""
@@ -47,12 +43,16 @@ class TrialUseCases:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
         return _that_fit(await self._store.best(ref, count or 1))
 
-    async def explain(self, ref: ExperimentRef, number: int) -> list[EventView]:
-        """Every decision about a trial, oldest first."""
+    async def explain(
+        self, ref: ExperimentRef, number: int, asked: int = 0, token: str = ""
+    ) -> tuple[list[EventView], str]:
+        """A page of the decisions about a trial, oldest first, and the token of the next page."""
+        first, size = page_of(asked, token)
         if number < 0:
             await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
-        return await self._store.explain(ref, number)
+        events, before = await self._store.explain(ref, number, first, size)
+        return events, str(before or "")
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
         """Queue a configuration for the next new trial; how many wait in front of it."""

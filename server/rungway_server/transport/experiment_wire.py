@@ -83,6 +83,7 @@ def event_message(event: EventView) -> experiment_pb2.Event:
         length=event.length,
         metric=event.metric,
         worker=event.worker,
+        dropped=event.dropped,
     )
 
 

@@ -186,8 +186,11 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def ExplainTrial(
         self, request: experiments_pb2.ExplainTrialRequest, context: Context
     ) -> experiments_pb2.ExplainTrialResponse:
-        events = await self._trials.explain(requests.read_ref(request.experiment), request.trial)
-        return experiments_pb2.ExplainTrialResponse(events=[event_message(event) for event in events])
+        ref = requests.read_ref(request.experiment)
+        events, token = await self._trials.explain(ref, request.trial, request.page_size, request.page_token)
+        return experiments_pb2.ExplainTrialResponse(
+            events=[event_message(event) for event in events], next_page_token=token
+        )
 
     @typed_errors
     async def WatchEvents(  # type: ignore[override]  # written to the context, which is as good as yielded

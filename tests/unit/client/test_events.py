@@ -71,6 +71,35 @@ def test_a_life_is_read_with_its_missing_parts(server: ScriptedServer, client: C
         client.explain_trial(-1)
 
 
+LONG_LIFE = (
+    experiment_service_pb2.ExplainTrialResponse(events=[event(1), event(2)], next_page_token="2"),
+    experiment_service_pb2.ExplainTrialResponse(next_page_token="9"),
+    experiment_service_pb2.ExplainTrialResponse(
+        events=[experiment_pb2.Event(kind="dropped", trial=3, dropped=7866), event(3)]
+    ),
+)
+"""In pages, one of which is empty."""
+
+
+def is_long_life(events: list[Event], server: ScriptedServer) -> bool:
+    asked = [(request.trial, request.page_token) for request in server.requests("ExplainTrial")]
+    told = [(each.event_id, each.kind, each.dropped) for each in events]
+    return (told, asked) == (
+        [("1-0", "assign", 0), ("2-0", "assign", 0), ("", "dropped", 7866), ("3-0", "assign", 0)],
+        [(3, ""), (3, "2"), (3, "9")],
+    )
+
+
+def test_a_long_life_is_read_page_by_page(server: ScriptedServer, client: Client) -> None:
+    server.on("ExplainTrial", *LONG_LIFE)
+    assert is_long_life(client.explain_trial(3), server)
+
+
+async def test_the_twin_reads_a_long_life_page_by_page(server: ScriptedServer, twin: AsyncClient) -> None:
+    server.on("ExplainTrial", *LONG_LIFE)
+    assert is_long_life(await twin.explain_trial(3), server)
+
+
 def test_there_is_a_word_for_every_reason() -> None:
     known = {name.removeprefix("REASON_").lower() for name in trial_pb2.Reason.DESCRIPTOR.values_by_name} - {
         "unspecified"

@@ -98,6 +98,8 @@ def filled(kind: Any, enum: int, depth: int = 0) -> Any:
 
 def script(server: ScriptedServer, rpc: str, enum: int) -> Message:
     answer: Message = filled(RPCS[rpc].output_type, enum)
+    if rpc == "ExplainTrial":  # whose pages are all read: this is the last
+        answer.ClearField("next_page_token")
     server.on(rpc, Stream((answer,)) if RPCS[rpc].server_streaming else answer)
     return answer
 

@@ -110,6 +110,14 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
 
 
+def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventView:
+    """One item of explain.lua: a line of the log, or how many are no longer kept."""
+    if fields[1] == "dropped":
+        time_ms = int(fields[0].partition("-")[0])
+        return EventView("", time_ms, "dropped", trial, dropped=fields[2])
+    return read_event(fields, smaller_is_better)
+
+
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> TrialView:
     """One trial view (see lua/include/view.lua)."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]

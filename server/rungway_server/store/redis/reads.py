@@ -7,7 +7,7 @@ from typing import Any
 from rungway_server.domain.decisions import EventView, Tally, TrialView
 from rungway_server.domain.errors import ExperimentTooLarge, UnknownTrial
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_event, read_tally, read_trial
+from rungway_server.store.redis.answers import read_event, read_life, read_tally, read_trial
 from rungway_server.store.redis.export_file import lines_of
 from rungway_server.store.redis.keys import index_key
 from rungway_server.store.redis.known import Known, KnownExperiments
@@ -45,12 +45,14 @@ class RedisReads:
         known, answer = await self._experiments.run("best", ref, [count])
         return [_view(fields, known) for fields in answer[1:]]
 
-    async def explain(self, ref: ExperimentRef, trial: int) -> list[EventView]:
+    async def explain(
+        self, ref: ExperimentRef, trial: int, before: int = 0, count: int = 1_000
+    ) -> tuple[list[EventView], int]:
         """See the port."""
-        known, answer = await self._experiments.run("explain", ref, [trial])
+        known, answer = await self._experiments.run("explain", ref, [trial, before, count])
         if answer[0] == "unknown_trial":
             raise UnknownTrial(ref.experiment, trial)
-        return [read_event(fields, known.smaller_is_better) for fields in answer[1:]]
+        return [read_life(fields, trial, known.smaller_is_better) for fields in answer[2:]], answer[1]
 
     async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
         """See the port."""

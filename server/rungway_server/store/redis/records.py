@@ -78,7 +78,7 @@ class TrialRecord:
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
     `parent` is False but for a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
-    the length of that.
+    the length of that. `log` names lines of the event log (see `life_of`).
     """
 
     state: str
@@ -134,6 +134,24 @@ class TrialRecord:
         times = zip(record.log[::2], record.log[1::2], strict=True)
         record.log = [f"{record.created + ms}-{count}" for ms, count in times]
         return record
+
+
+def life_of(log: list[str]) -> tuple[dict[int, str], int]:
+    """The lines that a record names, each by how many came before it, and how many there are in all.
+
+    Of a long life it names the first and the last: "0-7866" between them stands for 7,866 others
+    (lua/include/life.lua).
+    """
+    lines: dict[int, str] = {}
+    at = 0
+    for line_id in log:
+        time_ms, _, count = line_id.partition("-")
+        if time_ms == "0":
+            at += int(count)
+        else:
+            lines[at] = line_id
+            at += 1
+    return lines, at
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.records import LogLine
+from rungway_server.store.redis.records import LogLine, life_of
 from rungway_server.store.redis.stored import Stored
 
 _AFTER = {
@@ -40,6 +40,11 @@ def is_whole(stored: Stored) -> bool:
     return all(_time(trial.log[0]) >= oldest for trial in stored.trials.values() if trial.log)
 
 
+def _is_kept(stored: Stored, line_id: str) -> bool:
+    """Whether the log still has the time of this line."""
+    return bool(stored.log) and _time(line_id) >= _time(stored.log[0].id)
+
+
 def _time(line_id: str) -> tuple[int, ...]:
     return tuple(int(part) for part in line_id.split("-"))
 
@@ -57,14 +62,17 @@ def events_are_of_trials(stored: Stored) -> Iterator[str]:
 
 
 def trials_remember_their_events(stored: Stored) -> Iterator[str]:
-    """The lines that a trial's record names are exactly those of the log that tell of it."""
+    """The lines that a trial's record names or counts are exactly those of the log that tell of it."""
     told: dict[int, list[str]] = {}
     for line in stored.log:
         told.setdefault(line.trial, []).append(line.id)
-    oldest = _time(stored.log[0].id) if stored.log else (0, 0)
     for number, trial in stored.trials.items():
-        if [each for each in trial.log if _time(each) >= oldest] != told.get(number, []):
-            yield f"trial {number} names the events {trial.log}, the log has {told.get(number, [])}"
+        found, (named, lines) = told.get(number, []), life_of(trial.log)
+        trimmed = lines - len(found)  # the oldest lines of the log go when there are too many
+        kept = {at: found[at - trimmed] for at in named if at >= max(trimmed, 0)}
+        gone = [line_id for at, line_id in named.items() if at < trimmed]
+        if trimmed < 0 or kept != {at: named[at] for at in kept} or any(_is_kept(stored, line_id) for line_id in gone):
+            yield f"trial {number} names the events {trial.log}, the log has {found}"
 
 
 def trials_stand_where_the_log_says(stored: Stored) -> Iterator[str]:

@@ -1,6 +1,7 @@
 -- The event log: one entry per decision, so that "why?" has an answer afterwards. A trial remembers its own entries.
 -- Its oldest entries go when there are too many.
 --- @include "words"
+--- @include "life"
 local function append(x, entry)
   return redis.call('XADD', EVENTS, 'MAXLEN', '~', x.plan.most_events or 1000000, '*', 'e', cmsgpack.pack(entry))
 end
@@ -11,7 +12,7 @@ local function log_decision(x, kind, number, why)
   local entry = { code_of(kind), tonumber(number), trial.length, trial.metric, trial.worker, stored_why(why, 1) }
   local id = append(x, entry)
   local ms, count = id:match('(%d+)-(%d+)')
-  trial.log[#trial.log + 1], trial.log[#trial.log + 2] = ms - trial.created, tonumber(count)
+  note_line(trial, ms, tonumber(count))
   trial.changed, x.changed = true, true
 end
 

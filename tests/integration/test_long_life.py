@@ -1,0 +1,158 @@
+"""The record of a trial that lives long stays small, and its life is told with what is left out."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from rungway_server.domain.decisions import Assignment, Outcome, Release, Report, Result
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.trials import TrialUseCases
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.lanes import Lanes
+from tests.integration.lives import life_of
+from tests.support.audited import assert_sound
+from tests.support.moving import Place, move
+from tests.support.searches import plan, stored, take
+
+KEPT = 64
+"""Lines of a life that a record names, at most."""
+LONG = plan((1_000, 3_000), trials=3)
+
+End = Callable[[RedisStore, ExperimentRef, Assignment, int], Awaitable[object]]
+
+
+async def failed(store: RedisStore, ref: ExperimentRef, given: Assignment, _: int) -> None:
+    await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "no memory left")
+
+
+async def preempted(store: RedisStore, ref: ExperimentRef, given: Assignment, _: int) -> None:
+    await store.fail(ref, "", given.lease, Outcome.PREEMPTED, "")
+
+
+async def released_with_progress(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
+    await store.tell(ref, "", [Result(given.lease, [Report(time + 1, 0.5)], f"at {time + 1}")])
+    await store.release(ref, "", [Release(given.lease)])
+
+
+async def lapsed(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
+    """Nothing: the next ask takes the lease back."""
+
+
+ENDS: list[End] = [failed, preempted, released_with_progress, lapsed]
+
+
+async def live(store: RedisStore, ref: ExperimentRef, end: End, times: range) -> None:
+    """Hand trial 0 out and take it back so often."""
+    created = (await store.definition(ref)).created_ms
+    for time in times:
+        (given,) = (await store.ask(ref, "", 1, "w", now_ms=created + 61_000 * time)).assignments
+        assert given.lease.trial == 0
+        await end(store, ref, given, time)
+
+
+async def size_of(redis: Redis, ref: ExperimentRef) -> int:
+    return int(await redis.hstrlen(f"rungway:{{default/{ref.experiment}}}:trials", "0"))
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_record_stays_small_and_says_what_it_left_out(
+    end: End, store: RedisStore, redis: Redis, ref: ExperimentRef
+) -> None:
+    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(store, ref, end, range(60))
+    before = await size_of(redis, ref)
+    await live(store, ref, end, range(60, 200))
+    assert await size_of(redis, ref) <= before + 64  # numbers in it have grown by digits
+    log = [event for event in await store.events(ref, "", 1_000) if event.trial == 0]
+    life, _ = await store.explain(ref, 0)
+    first, (gap,), last = life[: KEPT // 2], life[KEPT // 2 : -KEPT // 2], life[-KEPT // 2 :]
+    assert (first, last) == (log[: KEPT // 2], log[-KEPT // 2 :])
+    assert (gap.kind, gap.trial, gap.dropped, gap.event_id) == ("dropped", 0, len(log) - KEPT, "")
+    assert first[-1].time_ms <= gap.time_ms <= last[0].time_ms
+
+
+@pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 65, 1_000])
+async def test_pages_give_the_same_life(size: int, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(store, ref, failed, range(50))
+    assert await life_of(store, ref, size=size) == (await store.explain(ref, 0))[0]
+
+
+async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref: ExperimentRef) -> None:
+    """Whatever happens meanwhile, each line is on a page or counted."""
+    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(store, ref, failed, range(30))
+    page, token = await TrialUseCases(store).explain(ref, 0, 40)
+    await live(store, ref, failed, range(30, 80))
+    rest, end = await TrialUseCases(store).explain(ref, 0, 40, token)
+    assert ([event.dropped for event in page], end) == ([0] * 40, "")
+    assert [event.dropped for event in rest] == [160 - 40 - KEPT // 2] + [0] * (KEPT // 2)
+
+
+async def test_a_record_that_has_grown_long_is_shortened(lanes: Lanes, redis: Redis, ref: ExperimentRef) -> None:
+    """One that a version before left: it is read in pages as it is, and is small after its next line."""
+
+    def without_bound(name: str, text: str) -> str:
+        return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/life" else text
+
+    before, store = RedisStore(lanes, transform=without_bound), RedisStore(lanes)
+    await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(before, ref, failed, range(150))
+    long = await size_of(redis, ref)
+    life = await life_of(store, ref, size=7)
+    assert [event.dropped for event in life] == [0] * 300
+    await live(store, ref, failed, range(150, 151))
+    assert await size_of(redis, ref) < long / 2
+    (gap,) = [event.dropped for event in await life_of(store, ref, size=7) if event.dropped]
+    assert gap == 302 - KEPT
+
+
+async def test_lines_that_left_the_event_log_are_counted_as_well(
+    store: RedisStore, redis: Redis, ref: ExperimentRef
+) -> None:
+    """At the beginning of a life, and up to lines that the record does not name anyway."""
+    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(store, ref, failed, range(100))
+    log, events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
+    await redis.xtrim(events, minid=log[10].event_id, approximate=False)
+    gaps = [(at, event.dropped) for at, event in enumerate(await life_of(store, ref)) if event.dropped]
+    assert gaps == [(0, 10), (1 + KEPT // 2 - 10, 200 - KEPT)]
+    await redis.xtrim(events, minid=log[150].event_id, approximate=False)
+    assert [event.dropped for event in await life_of(store, ref)] == [150 + 50 - KEPT // 2] + [0] * (KEPT // 2)
+    await redis.xtrim(events, maxlen=0, approximate=False)
+    assert [event.dropped for event in await life_of(store, ref)] == [200]
+
+
+@pytest.mark.parametrize("end", [failed, released_with_progress])
+async def test_a_long_life_survives_export_and_import(
+    end: End, places: tuple[Place, Place], ref: ExperimentRef
+) -> None:
+    """And goes on: what is dropped later is counted together with what was dropped there."""
+    here, there = places
+    await stored(here.store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await live(here.store, ref, end, range(90))
+    await move(here, ref, there)
+    before = await life_of(here.store, ref)
+    assert await life_of(there.store, ref) == before
+    await live(there.store, ref, end, range(90, 110))
+    after = await life_of(there.store, ref)
+    assert after[: KEPT // 2] == before[: KEPT // 2]
+    assert sum(event.dropped or 1 for event in after) == sum(event.dropped or 1 for event in before) + 40
+    await assert_sound(there.url, ref.experiment)
+
+
+@pytest.mark.parametrize(("size", "token"), [(-1, ""), (0, "x"), (0, "-1"), (0, "1e3"), (0, "9" * 16)])
+async def test_a_wrong_page(size: int, token: str, store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, LONG)
+    await take(store, ref)
+    with pytest.raises(InvalidInput) as refused:
+        await TrialUseCases(store).explain(ref, 0, size, token)
+    assert [violation.field for violation in refused.value.violations] == ["page_size" if size else "page_token"]
+
+
+async def test_a_page_beyond_the_end_is_empty(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, LONG)
+    await take(store, ref)
+    assert await TrialUseCases(store).explain(ref, 0, 0, "500") == ([], "")

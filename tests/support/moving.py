@@ -1,0 +1,29 @@
+"""A search that moves from one Redis to another by its export file."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.export_file import read_export
+from rungway_server.store.redis.import_file import import_experiment
+from tests.support.audited import assert_sound
+
+
+@dataclass
+class Place:
+    """A Redis with a store on it."""
+
+    url: str
+    store: RedisStore
+    redis: Redis
+
+
+async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
+    """Export, import, and check what is there; the file's text."""
+    text = await source.store.export(ref)
+    target = ExperimentRef("default", name or ref.experiment)
+    await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))
+    await assert_sound(to.url, target.experiment)
+    return text
