@@ -113,8 +113,9 @@ def mine(tokens: Tokens) -> Mapping[Role, Headers]:
 
 
 @pytest.fixture(scope="module")
-def theirs(tokens: Tokens, transport: Transport) -> Headers:
-    """The administrator of another namespace, in which there is an experiment "secret"."""
+def theirs(tokens: Tokens, transport: Transport) -> Iterator[Headers]:
+    """The administrator of another namespace, in which there is an experiment "secret"; it goes with the fixture, which
+    is made again where tests of this module run in several turns."""
     headers = bearer(tokens.make(THEIRS, Role.ADMIN))
     create = request_for("rungway.v1.ExperimentService/CreateExperiment", "secret")
     assert transport.call("rungway.v1.ExperimentService/CreateExperiment", create, headers) is None
@@ -122,7 +123,9 @@ def theirs(tokens: Tokens, transport: Transport) -> Headers:
         transport.call("rungway.v1.SearchService/Ask", request_for("rungway.v1.SearchService/Ask", "secret"), headers)
         is None
     )
-    return headers
+    yield headers
+    delete = request_for("rungway.v1.ExperimentService/DeleteExperiment", "secret")
+    assert transport.call("rungway.v1.ExperimentService/DeleteExperiment", delete, headers) is None
 
 
 def bearer(text: str) -> Headers:
