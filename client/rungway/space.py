@@ -9,9 +9,10 @@ hyperparameters = {
     "momentum": uniform(0.0, 0.99, when={"optimizer": "sgd"}),
 }
 
-Groups are nested dictionaries; plain values are constants. `count` is the number of points in a grid search. `when`
-makes a parameter conditional: it exists only when each parameter named there has the value, or one of the list of
-values (nested ones are named from the top with dots: "model.optimizer"). The service checks everything.
+Groups are nested dictionaries; plain values are constants, but a list has to be a `choice` or a `const`. `count` is the
+number of points in a grid search. `when` makes a parameter conditional: it exists only when each parameter named there
+has the value, or one of the list of values (nested ones are named from the top with dots: "model.optimizer"). The
+service checks everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ def choice(values: Sequence[object], *, when: When | None = None) -> Parameter:
 
 
 def const(value: object, *, when: When | None = None) -> Parameter:
-    """Always the same value; worth writing out for a mapping, or with `when`."""
+    """Always the same value; needed for a list or a mapping, and with `when`."""
     return {"type": "const", "val": value} if when is None else {"type": "const", "val": value, "when": dict(when)}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from rungway_server.domain.constraints import effort, read_constraints
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.domain.fields import MAX_INTEGER, Section, joined, shown
+from rungway_server.domain.meant import space_notes
 from rungway_server.domain.points import TooManyPoints, without_count
 from rungway_server.domain.sampling import LEAST_SHARE, MAX_DRAWN, feasible_share, number_of_points
 from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName, searcher_document
@@ -161,7 +162,9 @@ def _space(top: Section, notes: list[str]) -> Space:
         notes.append("hyperparameters: none, so all trials are alike")
         space = Space()
     else:
+        noted = len(top.violations)
         space = read_space(document, "hyperparameters", top.violations)
+        notes += [] if len(top.violations) > noted else space_notes(space)
     return replace(space, constraints=read_constraints(top.values.get("constraints"), space, top.violations))
 
 

@@ -9,6 +9,7 @@ from rungway_server.domain.decimals import step_count
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
 from rungway_server.domain.json_values import MAX_DEPTH, json_copy, names_of
+from rungway_server.domain.meant import in_our_words, is_kind, list_advice, suspicion
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -66,11 +67,17 @@ class _Reader:
         return Group(tuple(entries))
 
     def _node(self, value: object, path: str, names: Path) -> Parameter | Group:
+        if isinstance(value, list | tuple):
+            self.violations.append(Violation(path, list_advice(value)))
+            return Const(None)
         if not isinstance(value, Mapping):
             return Const(json_copy(value, path, self.violations))
         section = Section(value, path, self.violations)
         if "type" not in value:
-            return self.group(section, names)
+            key, why = suspicion(value)
+            if why:
+                self.violations.append(Violation(joined(path, key) if key else path, why))
+            return Group() if why else self.group(section, names)
         if section.has("when"):
             self.whens[names] = section.section("when")
         return _parameter(section)
@@ -81,7 +88,8 @@ def _parameter(section: Section) -> Parameter:
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         return reader(section)
-    section.refuse("type", f"got {shown(kind)}, wanted one of {', '.join(_READERS)}; a group has no key 'type'")
+    likely = f"; probably meant: {in_our_words(section.values)}" if is_kind(kind) else ""
+    section.refuse("type", f"got {shown(kind)}, wanted one of {', '.join(_READERS)}; a group has no key 'type'{likely}")
     return Const(None)
 
 
