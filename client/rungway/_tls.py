@@ -2,8 +2,10 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 import grpc
@@ -12,6 +14,7 @@ from rungway._config import ClientConfig
 from rungway._errors import FailedPrecondition, InvalidArgument, RungwayError
 
 _PROBE_SECONDS = 3.0
+_T = TypeVar("_T")
 
 
 def channel_credentials(config: ClientConfig) -> grpc.ChannelCredentials | None:
@@ -41,7 +44,8 @@ def call_metadata(config: ClientConfig) -> tuple[tuple[str, str], ...]:
 
 
 def stays_on_this_host(target: str) -> bool:
-    """Whether what is sent there leaves this host: loopback addresses, "localhost" and unix sockets do not."""
+    """Whether what is sent there stays on this host: to loopback addresses, "localhost" and unix sockets. A name that
+    another host resolves (`dns://authority/name`) may lead anywhere, whatever the name."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
     host, _ = _host_and_port(target)
@@ -69,25 +73,52 @@ def tls_problem(config: ClientConfig) -> RungwayError | None:
 
 def _found_at(host: str, port: int, config: ClientConfig) -> str:
     name = config.tls_server_name or host
+    asked: list[object] = []  # for a certificate of ours
     try:
-        with (
-            socket.create_connection((host, port), _PROBE_SECONDS) as plain,
-            _probing_context(config).wrap_socket(plain, server_hostname=name) as encrypted,
-        ):
+        with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            encrypted = _probing_context(config, asked).wrap_bio(incoming, outgoing, server_hostname=name)
+            _exchange(plain, incoming, outgoing, encrypted.do_handshake)
             if not config.encrypted:
                 return "the service speaks TLS: set tls=True (RUNGWAY_TLS=true)"
-            # No first frame: a server judges the client's certificate last, and hangs up.
-            return "" if encrypted.recv(1) else _unwanted(config)
+            if _exchange(plain, incoming, outgoing, lambda: encrypted.read(1)):
+                return ""
     except ssl.SSLCertVerificationError as error:
         return f"the certificate of the service is not accepted: {error.verify_message}"
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
+        pass
     except ssl.SSLError as error:
-        return _meaning(config, error) if config.encrypted else ""
+        return _meaning(config, error, bool(asked)) if config.encrypted else ""
     except (OSError, ValueError):
         return ""
+    # An end without a word. A service that does not like our certificate hangs up like this, and so does a balancer
+    # that finds no service behind it: only the first has asked for one.
+    return _unwanted(config) if config.encrypted and asked else ""
 
 
-def _probing_context(config: ClientConfig) -> ssl.SSLContext:
+def _exchange(plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, step: Callable[[], _T]) -> _T:
+    """The result of a step of TLS, with what it needs from the other side. (An SSLSocket that is reset in its
+    constructor stays open.)"""
+    while True:
+        try:
+            return step()
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            if more := plain.recv(1 << 14):
+                incoming.write(more)
+            else:
+                incoming.write_eof()
+
+
+def _probing_context(config: ClientConfig, asked: list[object]) -> ssl.SSLContext:
+    """`asked` gets an item when the other side asks for a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    def hear(_: object, direction: str, _version: object, _kind: object, message: object, _data: bytes) -> None:
+        if direction == "read" and getattr(message, "name", "") == "CERTIFICATE_REQUEST":
+            asked.append(message)
+
+    context._msg_callback = hear  # type: ignore[attr-defined]  # nothing public tells what was asked
     context.set_alpn_protocols(["h2"])
     if not config.encrypted:  # nothing is sent: it is only asked whether TLS is spoken
         context.check_hostname = False
@@ -101,11 +132,13 @@ def _probing_context(config: ClientConfig) -> ssl.SSLContext:
     return context
 
 
-def _meaning(config: ClientConfig, error: ssl.SSLError) -> str:
+def _meaning(config: ClientConfig, error: ssl.SSLError, asked: bool) -> str:
     reason = error.reason or ""
-    if reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"):
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return "the service does not speak TLS: leave tls out (RUNGWAY_TLS)"
-    return _unwanted(config) if "ALERT" in reason else f"TLS failed: {reason or error}"
+    if "ALERT_INTERNAL_ERROR" in reason:  # a balancer may say so of itself
+        return ""
+    return _unwanted(config) if asked and "ALERT" in reason else f"TLS failed: {reason or error}"
 
 
 def _unwanted(config: ClientConfig) -> str:
@@ -124,9 +157,14 @@ def _content(field: str, path: str) -> bytes | None:
 
 
 def _host_and_port(target: str) -> tuple[str, int]:
-    """The two parts of an address; ("", 0) where it has others."""
+    """The two parts of an address; ("", 0) where it has others, or is asked of an authority."""
     for scheme in ("dns:", "ipv4:", "ipv6:"):
         if target.startswith(scheme):
-            target = unquote(target.removeprefix(scheme).rpartition("/")[2])
+            path = target.removeprefix(scheme)
+            if path.startswith("//"):
+                authority, _, path = path[2:].partition("/")
+                if authority:
+                    return "", 0
+            target = unquote(path.removeprefix("/"))
     host, _, port = target.rpartition(":")
     return (host.strip("[]"), int(port)) if port.isascii() and port.isdigit() else ("", 0)

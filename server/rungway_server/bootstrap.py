@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -22,7 +23,7 @@ from rungway.v1 import experiment_service_pb2, search_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway_server import logs
-from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.places import Places
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
@@ -32,7 +33,7 @@ from rungway_server.store.redis.embedded import EmbeddedRedis
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.fitness import inspect
 from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.quotas import RedisLedger
+from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
@@ -51,6 +52,8 @@ _MOST_CONNECTIONS = 10_000
 """Connections to one process at once; gRPC closes further ones."""
 _PING_SECONDS = 1.0
 """How often Redis is asked whether it is there; health checks are answered from the last time."""
+_AWAY = (OSError, ResponseError, StoreUnavailable)
+"""What is raised for a Redis that may be used later."""
 
 _log = structlog.get_logger()
 
@@ -84,7 +87,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
         lanes = _lanes(stack, url, settings)
         server = build_server(lanes, settings, health, shared_port=shared_port)
         await _watch_store(stack, lanes, health, settings)
-        address = _bind(server, settings.listen, settings)
+        address = _bind(server, settings.listen, _certificate(stack, settings))
         await server.start()
         stack.push_async_callback(_drain, server, health, settings)
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
@@ -169,18 +172,28 @@ def _quota(settings: Settings) -> Quota:
     )
 
 
-def _bind(server: Server, address: str, settings: Settings) -> str:
+def _certificate(stack: AsyncExitStack, settings: Settings) -> grpc.ServerCredentials | None:
+    """What to listen with, looked after from now on; None = plain text."""
+    if not (settings.tls_cert and settings.tls_key):
+        return None
+    files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    try:
+        credentials = files.credentials()
+    except TlsError as error:
+        raise ServeError(str(error)) from error
+    stack.callback(asyncio.ensure_future(files.follow()).cancel)
+    return credentials
+
+
+def _bind(server: Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
     """Listen; the address with the port that was taken."""
     host, port = split_address(address)
     try:
-        if settings.tls_cert and settings.tls_key:
-            files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-            taken = server.add_secure_port(f"{host}:{port}", files.credentials())
+        if credentials:
+            taken = server.add_secure_port(f"{host}:{port}", credentials)
         else:
             taken = server.add_insecure_port(f"{host}:{port}")
         return f"{host}:{taken}"
-    except TlsError as error:
-        raise ServeError(str(error)) from error
     except RuntimeError as error:
         raise ServeError(f"cannot listen on {address}: is the port in use? ({error})") from error
 
@@ -192,13 +205,15 @@ async def _watch_store(stack: AsyncExitStack, lanes: Lanes, health: Health, sett
         await lanes.check()
         if not health.ready:
             await _fit_for_use(lanes, settings)
+            with suppress(StoreFull):  # `rungway quota show` tells them
+                await RedisQuotas(lanes).publish(_quota(settings))
 
     try:
         await check()
         await health.report("")
-    except (OSError, ResponseError, StoreUnavailable) as error:
+    except _AWAY as error:
         await health.report(str(error))
-    following = asyncio.ensure_future(health.follow(check, _PING_SECONDS))
+    following = asyncio.ensure_future(health.follow(check, _PING_SECONDS, (*_AWAY, RedisStartError)))
     stack.callback(following.cancel)
 
 

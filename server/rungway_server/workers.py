@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ async def supervise(settings: Settings) -> int:
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         workers = [_Worker(number, shared) for number in range(settings.workers)]
-        async with asyncio.TaskGroup() as group:
+        async with _first_error(), asyncio.TaskGroup() as group:
             ends: list[asyncio.Future[Any]] = [stopped, died, *(group.create_task(worker.run()) for worker in workers)]
             ready: asyncio.Future[Any] = asyncio.ensure_future(_all_ready(workers))
             try:
@@ -70,6 +70,15 @@ async def supervise(settings: Settings) -> int:
                 for worker in workers:
                     worker.stop()
         return 1 if died.done() else 0
+
+
+@asynccontextmanager
+async def _first_error() -> AsyncIterator[None]:
+    """Raises one error in place of a group of them: each process has failed for the same reason."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 class _Worker:

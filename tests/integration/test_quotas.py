@@ -1,10 +1,12 @@
 """Quotas of namespaces: exact with two servers at once, leaking nothing, starving nobody."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -22,11 +24,15 @@ from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreW
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.keys import index_key, ledger_key
 from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.quotas import RedisLedger, totals
+from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas, totals
 from tests.integration.test_secure import command
 from tests.support.calls import config, refusal_of, unique_name
+from tests.support.redis_server import redis_on_socket
 from tests.support.searches import config_of, plan, say, stored, take
 from tests.support.service import services
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Server:
@@ -199,9 +205,16 @@ def test_a_second_has_room_for_as_many_calls_as_are_allowed(monkeypatch: pytest.
 
 
 @pytest.fixture(scope="module")
-def limited(redis_url: str) -> Iterator[str]:
+def own_url() -> Iterator[str]:
+    """A Redis on which no other server is started, whose defaults would be those shown then."""
+    with redis_on_socket() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def limited(own_url: str) -> Iterator[str]:
     """The address of a service that takes 20 calls a second of each namespace, and 2 experiments."""
-    with services(redis_url, 1, "--quota-calls-per-second", "20", "--quota-experiments", "2") as (running,):
+    with services(own_url, 1, "--quota-calls-per-second", "20", "--quota-experiments", "2") as (running,):
         yield running.address
 
 
@@ -288,8 +301,8 @@ def test_the_client_waits_for_its_turn(limited: str) -> None:
         assert time.monotonic() - begin > 1.4
 
 
-def test_the_command_line_sets_and_shows_limits(limited: str, redis_url: str) -> None:
-    name = unique_name("team")
+def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> None:
+    name, redis_url = unique_name("team"), own_url
     with Client(config=ClientConfig(target=limited, namespace=name, total_timeout=10)) as client:
         for i in range(2):
             client.create_experiment(f"e{i}", config())
@@ -308,12 +321,80 @@ def test_the_command_line_sets_and_shows_limits(limited: str, redis_url: str) ->
                 assert time.monotonic() < deadline
                 time.sleep(0.5)
         shown = command("quota", "show", name, RUNGWAY_REDIS_URL=redis_url).stdout
-        assert "3 of 3" in shown
-        assert "12 of any" in shown
+        assert shown.splitlines()[-1].split() == [name, *["3", "of", "3", "12", "of", "any", "12", "of", "any", "20"]]
         assert (
             command("quota", "set", name, "--defaults", RUNGWAY_REDIS_URL=redis_url).stdout == f"{name}: the defaults\n"
         )
         assert name not in command("quota", "show", RUNGWAY_REDIS_URL=redis_url).stdout
+        shown = command("quota", "show", name, "-o", "json", RUNGWAY_REDIS_URL=redis_url).stdout
+        (row,) = json.loads(shown)
+        assert row["limits"] == {"experiments": 2, "trials": 0, "leases": 0, "calls_per_second": 20}
+        assert (row["set"], row["taken"]) == ({}, {"experiments": 3, "trials": 12, "leases": 12})
+        others = json.loads(command("quota", "show", "-o", "json", RUNGWAY_REDIS_URL=redis_url).stdout)[0]
+        assert (others["namespace"], others["limits"]) == ("*", row["limits"])
+
+
+async def test_what_is_shown_as_taken_is_what_is_there(
+    store: RedisStore, lanes: Lanes, redis_url: str, namespace: str
+) -> None:
+    server = Server(store, lanes)
+    refs = [ExperimentRef(namespace, name) for name in ("done", "past-the-ledger", "live")]
+    await stored(server.store, refs[0], plan((1,), trials=2))
+    for assignment in await take(store, refs[0], 2):
+        await say(store, refs[0], assignment.lease, 1, 0.5)
+    await stored(store, refs[1], plan(trials=5))  # as a version without quotas made it
+    await stored(server.store, refs[2], plan(trials=3))
+    assert await server.taken(namespace) == (2, 5, 5)
+    shown = (await asyncio.to_thread(command, "quota", "show", namespace, RUNGWAY_REDIS_URL=redis_url)).stdout
+    assert shown.splitlines()[-1].split()[1:10] == ["3", "of", "any", "8", "of", "any", "8", "of", "any"]
+    assert await server.taken(namespace) == (3, 8, 8)
+
+
+async def test_an_import_takes_room_like_a_creation(
+    store: RedisStore, lanes: Lanes, redis_url: str, namespace: str, tmp_path: Path
+) -> None:
+    server, file = Server(store, lanes), tmp_path / "e.jsonl"
+    first, over = ExperimentRef(namespace, "first"), ExperimentRef(namespace, "over")
+    await stored(server.store, first, plan(trials=7, cap=4))
+    file.write_text(await store.export(first))
+
+    async def imported(name: str, *flags: str) -> "subprocess.CompletedProcess[str]":
+        words = ("import", str(file), "--as", name, "--namespace", namespace, *flags)
+        return await asyncio.to_thread(command, *words, RUNGWAY_REDIS_URL=redis_url)
+
+    assert (await imported("second")).returncode == 0
+    assert await server.taken(namespace) == (2, 14, 8)
+    for limit, what in (("experiments", "2 experiments"), ("trials", "20 trials"), ("leases", "11 leases")):
+        await RedisQuotas(lanes).set_limits(namespace, {limit: int(what.split()[0])})
+        refused = await imported("third")
+        assert refused.returncode == 1
+        assert f"the quota of the namespace is {what}" in refused.stderr
+        assert "reason: QUOTA_EXCEEDED" in refused.stderr
+        assert await server.taken(namespace) == (2, 14, 8)
+        assert await store.experiments(namespace, "", 10) == (["first", "second"], "")
+    assert (await imported("second")).returncode == 1  # it is there already
+    assert await server.taken(namespace) == (2, 14, 8)
+    await RedisQuotas(lanes).set_limits(namespace, {})
+    await store.set_state(first, ExperimentState.STOPPED)
+    file.write_text(await store.export(first))
+    assert (await imported(over.experiment)).returncode == 0
+    assert await server.taken(namespace) == (3, 14, 8)
+    assert (await store.tally(over)).state is ExperimentState.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("quota", "advice", "wrong"),
+    [
+        ("experiments", "delete one, or ask", "stop"),
+        ("trials", "lower max_trials, or stop or delete one of the others that is not over, or ask", "later"),
+        ("leases", "lower max_concurrent_trials", "later"),
+        ("streams", "end one, or ask", "experiment"),
+    ],
+)
+def test_the_advice_is_one_that_helps(quota: str, advice: str, wrong: str) -> None:
+    said = str(QuotaExceeded(quota, most=3))
+    assert f"the quota of the namespace is 3 {quota}: {advice}" in said
+    assert wrong not in said
 
 
 @pytest.mark.parametrize("flags", [("team",), ("TEAM", "--trials", "1"), ("team", "--trials", "-1")])

@@ -12,7 +12,10 @@ from rungway_server.domain.decisions import AskStatus, Decision, Reason
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis import lanes as lanes_module
 from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.errors import broken_connections
+from rungway_server.store.redis.lanes import Lanes
 from tests.support.network import Link, link_to
 from tests.support.redis_server import port_of, redis_on_port
 from tests.support.searches import plan, say, stored, take
@@ -35,9 +38,14 @@ def redis_tcp() -> Iterator[str]:
 
 
 @pytest.fixture
-async def store(link: Link) -> AsyncIterator[RedisStore]:
-    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5) as client:
-        yield RedisStore(client)
+async def lanes(link: Link) -> AsyncIterator[Lanes]:
+    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5) as lanes:
+        yield lanes
+
+
+@pytest.fixture
+async def store(lanes: Lanes) -> RedisStore:
+    return RedisStore(lanes)
 
 
 async def soon(call: Callable[[], Awaitable[T]]) -> T:
@@ -103,3 +111,80 @@ async def test_a_worker_that_died_in_an_outage_is_replaced_a_lease_after_it(
     await asyncio.sleep(0.4)
     (again,) = await take(store, ref)
     assert again.restarts == 1
+
+
+def away(link: Link) -> None:
+    link.go_down()
+
+
+def silent(link: Link) -> None:
+    link.silent = True
+
+
+@pytest.mark.parametrize("outage", [away, silent], ids=["away", "silent"])
+async def test_an_outage_that_only_health_sees_gives_workers_the_same_chance(
+    outage: Callable[[Link], None], link: Link, lanes: Lanes, store: RedisStore, ref: ExperimentRef
+) -> None:
+    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
+    (held,) = await take(store, ref)
+    outage(link)
+    with pytest.raises(ConnectionError):
+        await lanes.check()
+    assert lanes.answers_for() == 0
+    await asyncio.sleep(1.1)  # the lease lapses, and nobody calls
+    link.heal()
+    link.reset()
+    early = await soon(lambda: store.ask(ref, "", 1, "another"))
+    assert (early.status, early.retry_after_ms) == (AskStatus.WAIT, 1000)
+    assert await say(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+
+
+async def test_a_server_that_stood_still_gives_workers_the_same_chance(
+    lanes: Lanes, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes_module, "_CHECK_IS_LATE_SECONDS", 0.5)
+    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
+    await take(store, ref)
+    await lanes.check()
+    await asyncio.sleep(1.1)
+    assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
+
+
+@pytest.mark.parametrize("mistake", [RuntimeError("dictionary changed size"), KeyError("node"), ValueError("port")])
+async def test_a_mistake_of_ours_is_no_outage(
+    mistake: Exception, lanes: Lanes, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(store, ref, plan())
+    before = lanes.answers_for()
+
+    async def connect(_: str) -> None:
+        raise mistake
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes.topology, "connect", connect)
+        for lane in list(lanes._lanes.values()):
+            await lane.close()
+        with pytest.raises(type(mistake)):
+            await take(store, ref)
+        with pytest.raises(type(mistake)):
+            await lanes.check()
+        with pytest.raises(type(mistake)):
+            await lanes.on_each(("PING",))
+    assert lanes.answers_for() > before > 0
+    await take(store, ref)
+
+
+def test_what_uvloop_says_of_a_broken_connection_is_one() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def write_to_a_broken_one() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+        async with server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.transport.abort()
+            await writer.wait_closed()
+            with pytest.raises(ConnectionError), broken_connections():
+                writer.write(b"PING")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(ConnectionError):
+        runner.run(write_to_a_broken_one())

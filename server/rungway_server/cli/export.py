@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
-from rungway_server.cli.redis_store import Place, with_redis
+from rungway_server.cli.redis_store import Place, quotas_on, with_redis
 from rungway_server.domain.errors import ExperimentExists
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.export_file import BadExport, Export, read_export
@@ -122,14 +122,14 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 
 async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
-    async with place.client(experiment_keys(ref)[0]) as client:
+    async with place.lanes() as lanes, place.client(experiment_keys(ref)[0]) as client:
+        quotas = await quotas_on(lanes)
         try:
-            created_ms = await import_experiment(client, ref, export)
+            created_ms = await import_experiment(client, ref, export, lambda claim: quotas.settled(ref, claim))
         except ExperimentExists as error:
             hint = "give what is imported another id with `--as OTHER`"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
-    index = index_key(ref.namespace)  # on another node, perhaps
-    async with place.lanes() as lanes:
+        index = index_key(ref.namespace)  # on another node, perhaps
         await lanes.call(index, ("ZADD", index, created_ms, ref.experiment))
 
 

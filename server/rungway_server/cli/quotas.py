@@ -3,16 +3,17 @@
 Like `rungway token` it works on the Redis of the installation: limits are not for those who are limited.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from rungway_server.cli.options import DataOption, Output, OutputOption, RedisOption
 
 if TYPE_CHECKING:
-    from rungway_server.store.redis.quotas import RedisQuotas
+    from rungway_server.store.redis.lanes import Lanes
 
 app = typer.Typer(no_args_is_help=True, help="Set and show the limits of namespaces (on the Redis itself).")
 
@@ -37,6 +38,7 @@ def set_limits(
 ) -> None:
     """Set limits of a namespace; those not named stay. In force within a few seconds."""
     from rungway_server.cli.tokens import check_name
+    from rungway_server.store.redis.quotas import RedisQuotas
 
     check_name(namespace)
     values = dict(zip(_LIMITS, (experiments, trials, leases, calls_per_second), strict=True))
@@ -44,62 +46,64 @@ def set_limits(
     if not given and not defaults:
         raise typer.BadParameter("wanted a limit to set, or --defaults")
 
-    async def change(quotas: "RedisQuotas") -> dict[str, int]:
+    async def change(lanes: "Lanes") -> dict[str, int]:
+        quotas = RedisQuotas(lanes)
         limits = ({} if defaults else await quotas.limits(namespace)) | given
         await quotas.set_limits(namespace, limits)
         return limits
 
-    limits = _with_quotas(redis, data, change)
+    limits = _with_lanes(redis, data, change)
     typer.echo(f"{namespace}: " + (", ".join(f"{name} {value}" for name, value in limits.items()) or "the defaults"))
 
 
 @app.command("show")
 def show(
     namespace: Annotated[
-        str | None, typer.Argument(metavar="NAMESPACE", help="None: all that have limits set.")
+        str | None, typer.Argument(metavar="NAMESPACE", help="None: the defaults, and all that have others set.")
     ] = None,
     redis: RedisOption = None,
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the limits that are set, and what is taken of them. Where none is set, the default of the service holds."""
+    """Show the limits in force and what is taken of them. The defaults are those of the server that was started last;
+    "any" = no limit."""
     from rungway_server.cli.output import console, print_json, table, text
-    from rungway_server.store.redis.quotas import totals
+    from rungway_server.cli.redis_store import quotas_on
+    from rungway_server.store.redis.quotas import RedisQuotas, totals
 
-    async def read(quotas: "RedisQuotas") -> list[dict[str, object]]:
-        every = await quotas.every()
-        names = [namespace] if namespace else list(every)
-        return [
-            {"namespace": name, "limits": every.get(name, {}), "taken": totals(await quotas.entries(name))}
-            for name in names
-        ]
+    async def read(lanes: "Lanes") -> "list[dict[str, Any]]":
+        stored, quotas = RedisQuotas(lanes), await quotas_on(lanes)
+        defaults, every = dataclasses.asdict(await stored.defaults()), await stored.every()
+        rows: list[dict[str, Any]] = []
+        for name in [namespace] if namespace else every:
+            await quotas.compare(name)
+            limits = every.get(name, {})
+            taken = totals(await stored.entries(name))
+            rows.append({"namespace": name, "limits": defaults | limits, "set": limits, "taken": taken})
+        return rows if namespace else [{"namespace": "*", "limits": defaults, "set": {}, "taken": {}}, *rows]
 
-    rows = _with_quotas(redis, data, read)
+    rows = _with_lanes(redis, data, read)
     if output is Output.JSON:
         print_json(rows)
         return
     grid = table("namespace", *(f">{name.replace('_', ' ')}" for name in _LIMITS))
     for row in rows:
-        grid.add_row(text(row["namespace"]), *(_cell(row, name) for name in _LIMITS))
+        name = "all others" if row["namespace"] == "*" else row["namespace"]
+        grid.add_row(text(name), *(_cell(row, limit) for limit in _LIMITS))
     console().print(grid)
 
 
-def _cell(row: dict[str, object], name: str) -> str:
-    """What is taken and the limit: "3 of 10", "3", or "of 10"."""
-    limits, taken = row["limits"], row["taken"]
-    assert isinstance(limits, dict)
-    assert isinstance(taken, dict)
-    found = str(taken[name]) if name in taken else ""
-    limit = f"of {limits[name] or 'any'}" if name in limits else ""
-    return f"{found} {limit}".strip()
+def _cell(row: dict[str, Any], name: str) -> str:
+    """What is taken and the limit: "3 of 10", or "10" of what is not counted."""
+    limit = str(row["limits"][name] or "any")
+    return f"{row['taken'][name]} of {limit}" if name in row["taken"] else limit
 
 
-def _with_quotas(redis: str | None, data: Path | None, work: Callable[["RedisQuotas"], Awaitable[_T]]) -> _T:
+def _with_lanes(redis: str | None, data: Path | None, work: Callable[["Lanes"], Awaitable[_T]]) -> _T:
     from rungway_server.cli.redis_store import Place, with_redis
-    from rungway_server.store.redis.quotas import RedisQuotas
 
     async def run(place: Place) -> _T:
         async with place.lanes() as lanes:
-            return await work(RedisQuotas(lanes))
+            return await work(lanes)
 
     return with_redis(redis, data, run, new=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -13,12 +13,15 @@ from redis.exceptions import RedisError
 from rungway_server.cli.options import Exit
 from rungway_server.cli.output import fail
 from rungway_server.domain.errors import RungwayError, StoreUnavailable
+from rungway_server.service.quotas import Quotas
 from rungway_server.settings import Settings, SettingsError
+from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.address import Tls
 from rungway_server.store.redis.connection import connect, plain_client
 from rungway_server.store.redis.embedded import EmbeddedRedis, running_url
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.quotas import RedisLedger
 
 Result = TypeVar("Result")
 _SECONDS = 60.0
@@ -38,6 +41,14 @@ class Place:
     def client(self, key: str) -> AbstractAsyncContextManager[Redis]:
         """A client of the node that has a key; its answers are bytes."""
         return plain_client(self.url, timeout_seconds=_SECONDS, tls=self.tls, key=key)
+
+
+async def quotas_on(lanes: Lanes) -> Quotas:
+    """The quotas of a Redis, by the defaults of the servers on it."""
+    plain = RedisStore(lanes)
+    ledger = RedisLedger(lanes, plain.scripts)
+    store: Any = plain
+    return Quotas(ledger, store, await ledger.defaults())
 
 
 def with_redis(

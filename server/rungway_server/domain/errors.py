@@ -173,6 +173,16 @@ class PermissionDenied(RungwayError):
     reason = "PERMISSION_DENIED"
 
 
+_ROOM = {
+    "experiments": "delete one",
+    "trials": "lower max_trials, or stop or delete one of the others that is not over",
+    "leases": "lower max_concurrent_trials (0 counts as max_trials), or stop or delete one of the others that "
+    "is not over",
+    "streams": "end one",
+}
+"""What gives room below each limit that waiting does not lift."""
+
+
 class QuotaExceeded(RungwayError):
     """The namespace has, or does, as much as it may; `retry_seconds` where waiting alone helps."""
 
@@ -181,7 +191,7 @@ class QuotaExceeded(RungwayError):
     def __init__(self, quota: str, *, most: int, used: int | None = None, retry_seconds: float | None = None) -> None:
         what = quota.replace("_", " ")
         taken = "" if used is None else f", of which the others take {used}"
-        advice = "repeat the call later" if retry_seconds else "delete or stop experiments, or ask for more"
+        advice = "repeat the call later" if retry_seconds else f"{_ROOM[quota]}, or ask who runs the service for more"
         super().__init__(f"the quota of the namespace is {most} {what}{taken}: {advice}", quota=quota, limit=str(most))
         self.retry_seconds = retry_seconds
 

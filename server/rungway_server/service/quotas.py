@@ -20,7 +20,6 @@ from rungway_server.domain.errors import (
     NewerSchema,
     OlderSchema,
     QuotaExceeded,
-    RungwayError,
     StoreUnavailable,
     UnknownExperiment,
 )
@@ -31,6 +30,8 @@ KNOWN_FOR_SECONDS = 3.0
 """How long a server goes by the quota it knows: a changed one is in force within so many seconds."""
 _COMPARED_EVERY_SECONDS = 5.0
 _MOST_REMEMBERED = 10_000
+_LISTED_AT_ONCE = 1_000
+_OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,11 @@ class Claim:
     leases: int = 0
 
 
-def claim_of(plan: Plan) -> Claim:
-    """What must be reserved for a plan. A search never holds more leases than this, so leases are not counted one by
-    one: the limit costs an ask nothing."""
+def claim_of(plan: Plan, state: ExperimentState = ExperimentState.RUNNING) -> Claim:
+    """What must be reserved for a search in this state. It never holds more leases than this, so leases are not counted
+    one by one: the limit costs an ask nothing."""
+    if state in _OVER:
+        return Claim()
     return Claim(plan.max_trials, min(plan.max_concurrent_trials or plan.max_trials, plan.max_trials))
 
 
@@ -129,7 +132,7 @@ class Quotas:
         self._rate = CallRate()
         self._quota = alru_cache(maxsize=_MOST_REMEMBERED, ttl=KNOWN_FOR_SECONDS)(self._find_quota)
         # A namespace at its limit that tries again and again does not make us compare again and again.
-        self._compared = alru_cache(maxsize=_MOST_REMEMBERED, ttl=_COMPARED_EVERY_SECONDS)(self._compare)
+        self._compared = alru_cache(maxsize=_MOST_REMEMBERED, ttl=_COMPARED_EVERY_SECONDS)(self.compare)
 
     async def _find_quota(self, namespace: str) -> Quota:
         return await self._ledger.quota(namespace, self._defaults)
@@ -139,30 +142,59 @@ class Quotas:
         if most := (await self._quota(namespace)).calls_per_second:
             self._rate.charge(namespace, most)
 
-    async def reserve(self, ref: ExperimentRef, plan: Plan) -> Reserved:
-        """Before an experiment is made or gets this plan. Raises QuotaExceeded."""
-        claim, quota = claim_of(plan), await self._quota(ref.namespace)
+    async def reserve(self, ref: ExperimentRef, claim: Claim) -> Reserved:
+        """Before an experiment is made or changed that may come to so much. Raises QuotaExceeded."""
+        quota = await self._quota(ref.namespace)
         try:
             return await self._ledger.reserve(ref, claim, quota)
         except QuotaExceeded:
             await self._compared(ref.namespace)
             return await self._ledger.reserve(ref, claim, quota)
 
-    async def _compare(self, namespace: str) -> None:
-        """Make the ledger agree with the experiments that there are."""
-        for name, entry in (await self._ledger.entries(namespace)).items():
+    @asynccontextmanager
+    async def room(self, ref: ExperimentRef, claim: Claim) -> AsyncIterator[Reserved]:
+        """Reserves room around a call that may need so much; what is refused has changed nothing."""
+        reserved = await self.reserve(ref, claim)
+        try:
+            yield reserved
+        except StoreUnavailable:  # perhaps it was executed nevertheless: who needs the room finds out
+            raise
+        except Exception:
+            await self._ledger.put_back(reserved)
+            raise
+
+    @asynccontextmanager
+    async def settled(self, ref: ExperimentRef, claim: Claim) -> AsyncIterator[None]:
+        """The same around a call that makes an experiment which claims exactly this."""
+        async with self.room(ref, claim) as reserved:
+            yield
+        await self._ledger.settle(ref, claim, reserved.entry)
+
+    async def compare(self, namespace: str) -> None:
+        """Make the ledger agree with the experiments that there are, also with those made past it."""
+        entries = await self._ledger.entries(namespace)
+        listed: dict[str, str] = {}
+        token = ""
+        while True:
+            names, token = await self._store.experiments(namespace, token, _LISTED_AT_ONCE)
+            listed |= dict.fromkeys(names, "")
+            if not token:
+                break
+        for name, entry in (listed | entries).items():
             ref = ExperimentRef(namespace, name)
-            claim: Claim | None = None
             try:
-                state = (await self._store.tally(ref)).state
-                claim = claim_of((await self._store.definition(ref, fresh=True)).plan)
-            except UnknownExperiment:
-                pass
+                claim = await self._claim(ref)
             except (NewerSchema, OlderSchema):  # of another server: as it was claimed
                 continue
-            else:
-                claim = Claim() if state in (ExperimentState.DONE, ExperimentState.STOPPED) else claim
             await self._ledger.settle(ref, claim, entry, at_work_too=False)
+
+    async def _claim(self, ref: ExperimentRef) -> Claim | None:
+        """What an experiment claims; None = there is none."""
+        try:
+            state = (await self._store.tally(ref)).state
+            return claim_of((await self._store.definition(ref, fresh=True)).plan, state)
+        except UnknownExperiment:
+            return None
 
 
 class StoreWithinQuotas:
@@ -181,14 +213,14 @@ class StoreWithinQuotas:
         self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, *rest: Any, **more: Any
     ) -> Definition:
         """See the port. Raises QuotaExceeded."""
-        async with self._room(ref, plan) as reserved:
+        async with self._quotas.room(ref, claim_of(plan)) as reserved:
             definition = await self._store.create(ref, config, plan, *rest, **more)
         await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
         return definition
 
     async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
         """See the port. Raises QuotaExceeded."""
-        async with self._room(ref, plan) as reserved:
+        async with self._quotas.room(ref, claim_of(plan)) as reserved:
             changed = await self._store.change_plan(ref, seen, config, plan)
         if changed:
             now = (await self._store.definition(ref, fresh=True)).plan
@@ -196,18 +228,6 @@ class StoreWithinQuotas:
         else:
             await self._ledger.put_back(reserved)
         return changed
-
-    @asynccontextmanager
-    async def _room(self, ref: ExperimentRef, plan: Plan) -> AsyncIterator[Reserved]:
-        """Reserves room around a call; what is refused has changed nothing."""
-        reserved = await self._quotas.reserve(ref, plan)
-        try:
-            yield reserved
-        except StoreUnavailable:  # perhaps it was executed nevertheless: who needs the room finds out
-            raise
-        except RungwayError:
-            await self._ledger.put_back(reserved)
-            raise
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
         """See the port."""

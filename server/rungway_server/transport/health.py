@@ -46,14 +46,23 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
             await self.set(service, _Response.NOT_SERVING if problem else _Response.SERVING)
         await self.set(LIVENESS, _Response.SERVING)
 
-    async def follow(self, check: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
-        """Run `check` again and again; what it raises is the problem. Ends when cancelled."""
+    async def follow(
+        self, check: Callable[[], Awaitable[None]], interval_seconds: float, problems: tuple[type[Exception], ...]
+    ) -> None:
+        """Run `check` again and again; which of `problems` it raises is what is wrong with the store. Anything else is
+        a fault of ours, which says nothing of the store. Ends when cancelled."""
+        fault = ""
         while True:
             problem = ""
             try:
                 await check()
-            except Exception as error:
+            except problems as error:
                 problem = str(error) or type(error).__name__
+            except Exception as error:
+                problem = self._problem
+                if repr(error) != fault:
+                    fault = repr(error)
+                    _log.exception("health_check_fault")
             await self.report(problem)
             await asyncio.sleep(interval_seconds)
 

@@ -1,17 +1,28 @@
-"""The certificate of the service: checked at the start, read again when its files change."""
+"""The certificate of the service: checked at the start, read again when its files change, watched until it ends."""
 
+import asyncio
 import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import structlog
 
+from rungway_server.transport.lifetime import Lifetime, lifetimes
+
+_AHEAD = timedelta(days=14)
+"""How long before the end of a certificate the log begins to warn."""
+_WARN_EVERY = timedelta(days=1)
+_AGAIN_SECONDS = 60.0
+"""How long files that cannot be served are left alone while they stay as they are: a certificate may begin later."""
 _log = structlog.get_logger()
 
 
 class TlsError(Exception):
-    """The files make no certificate; the text says which and why."""
+    """The files make no certificate that can be served; the text says which and why."""
 
 
 class TlsFiles:
@@ -19,32 +30,68 @@ class TlsFiles:
 
     def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
         self._cert, self._key, self._client_ca = cert, key, client_ca
+        self._lock = threading.Lock()  # gRPC asks from threads of its own
         self._seen: object = None
+        self._problem, self._again = "", 0.0  # of the files, where they cannot be served, and when to look again
+        self._unserved: grpc.ServerCertificateConfiguration | None = None
+        self._lifetimes: list[tuple[Path, Lifetime]] = []
 
     def credentials(self) -> grpc.ServerCredentials:
         """What to listen with: each new connection gets the files as they are by then. Raises TlsError."""
-        first = self._read()
         self._seen = self._state()
-        return grpc.dynamic_ssl_server_credentials(first, self._changed, self._client_ca is not None)
+        first = self._read()
+        self._warn()
+        return grpc.dynamic_ssl_server_credentials(first, self._renewed, self._client_ca is not None)
 
-    def _changed(self) -> Any:
-        """Called by gRPC for each handshake: a configuration, or None = as before, which files that are only half
-        replaced give, too."""
+    async def follow(self) -> None:
+        """Look after the files although nobody connects, and warn of the end of a certificate, each day. Ends when
+        cancelled."""
+        while True:
+            await asyncio.sleep(self._pause())
+            with self._lock:
+                self._look()
+                self._warn()
+
+    def _pause(self) -> float:
+        """Seconds until there may be something to say; one more, for clocks differ."""
+        now = datetime.now(UTC)
+        turns = [turn - now for _, each in self._lifetimes for turn in (each.ends - _AHEAD, each.ends) if turn > now]
+        seconds = min(_WARN_EVERY, *turns).total_seconds() + 1
+        return min(seconds, _AGAIN_SECONDS) if self._problem else seconds
+
+    def _renewed(self) -> Any:
+        """Called by gRPC for each handshake: a configuration, or None = as before (its types lack None)."""
+        with self._lock:
+            self._look()
+            found, self._unserved = self._unserved, None
+            return found
+
+    def _look(self) -> None:
+        """Read the files when they are others than before. What cannot be served, such as files that are only half
+        replaced or a certificate that has expired, changes nothing."""
+        state = self._state()
+        if state == self._seen and not (self._problem and time.monotonic() >= self._again):
+            return
+        self._seen, self._again, before = state, time.monotonic() + _AGAIN_SECONDS, self._problem
         try:
-            state = self._state()
-            if state == self._seen:
-                return None
-            self._seen = state
-            read = self._read()
-        except (OSError, TlsError) as error:
-            _log.error("certificate_not_renewed", error=str(error))
-            return None
-        _log.info("certificate_renewed", tls_cert=str(self._cert))
-        return read
+            self._unserved, self._problem = self._read(), ""
+        except TlsError as error:
+            self._problem = str(error)
+            if self._problem != before:
+                _log.error("certificate_not_renewed", error=self._problem)
+            return
+        _log.info("certificate_renewed", tls_cert=str(self._cert), ends=self._lifetimes[0][1].ends.isoformat())
+        self._warn()
 
     def _state(self) -> object:
-        found = (path.stat() for path in (self._cert, self._key, self._client_ca) if path)
+        try:
+            found = [path.stat() for path in self._paths()]
+        except OSError as error:
+            return str(error)
         return [(each.st_mtime_ns, each.st_ino, each.st_size) for each in found]
+
+    def _paths(self) -> list[Path]:
+        return [path for path in (self._cert, self._key, self._client_ca) if path]
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -54,10 +101,33 @@ class TlsFiles:
                 context.load_verify_locations(self._client_ca)
             pair = (self._key.read_bytes(), self._cert.read_bytes())
             authorities = self._client_ca.read_bytes() if self._client_ca else None
+            found = [(self._cert, each) for each in lifetimes(pair[1].decode(errors="replace"))]
+            _refuse_out_of_date(found[0][1])
+            if self._client_ca and authorities:
+                found += [(self._client_ca, each) for each in lifetimes(authorities.decode(errors="replace"))]
         except (OSError, ValueError) as error:  # ssl's errors are OSErrors
-            paths = ", ".join(str(path) for path in (self._cert, self._key, self._client_ca) if path)
+            paths = ", ".join(map(str, self._paths()))
             raise TlsError(f"cannot use the certificate files {paths}: {error}") from error
+        self._lifetimes = found
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=authorities)
+
+    def _warn(self) -> None:
+        """Say which of the certificates in force end soon, or have ended: those behind the first, and the authorities
+        of clients, may be out of date and of no use any more, so they are served all the same."""
+        now = datetime.now(UTC)
+        for path, lifetime in self._lifetimes:
+            if lifetime.ends <= now:
+                _log.error("certificate_expired", file=str(path), ended=lifetime.ends.isoformat())
+            elif lifetime.ends - _AHEAD <= now:
+                _log.warning("certificate_expires", file=str(path), ends=lifetime.ends.isoformat())
+
+
+def _refuse_out_of_date(leaf: Lifetime) -> None:
+    now = datetime.now(UTC)
+    if leaf.ends <= now:
+        raise ValueError(f"the certificate has expired: it was valid until {leaf.ends.isoformat()}")
+    if leaf.begins > now:
+        raise ValueError(f"the certificate is not valid yet: it begins at {leaf.begins.isoformat()}")
 
 
 def _no_password() -> str:

@@ -128,7 +128,19 @@ def test_a_token_stays_here_or_is_encrypted(target: str, fields: dict[str, Any])
     assert metadata == {"authorization": f"Bearer {SECRET}"}
 
 
-@pytest.mark.parametrize("target", ["example.org:1", "10.0.0.1:1", "dns:///rungway:1", "localhost.example.org:1"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "example.org:1",
+        "10.0.0.1:1",
+        "dns:///rungway:1",
+        "localhost.example.org:1",
+        "dns://8.8.8.8/localhost:1",  # another host says where that is
+        "dns://ns.example.org:53/127.0.0.1:1",
+        "dns://[2001:db8::1]/%6cocalhost:1",
+        "ipv4:10.0.0.1:1,127.0.0.1:1",
+    ],
+)
 def test_a_token_does_not_cross_a_network_in_plain_text(target: str) -> None:
     for make in (Client, AsyncClient):
         with pytest.raises(InvalidArgument, match=r"^token: is not sent to .* in plain text") as refused:

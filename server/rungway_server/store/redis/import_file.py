@@ -7,15 +7,17 @@ those that the original may have given since.
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.decisions import TrialState
+from rungway_server.domain.decisions import ExperimentState, TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.service.port import ExperimentRef
+from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.audit import check
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
@@ -35,11 +37,19 @@ _AT_ONCE = 500
 _COUNTS = ("started", "live", "states", "sizes", "passed", "clones")
 """What of the tally is stored as `counts`."""
 
+Room = Callable[[Claim], AbstractAsyncContextManager[object]]
+"""Holds room in the quotas for what a search may claim, while it is written."""
 
-async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export) -> int:
+
+def _no_limit(_: Claim) -> AbstractAsyncContextManager[object]:
+    return nullcontext()
+
+
+async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, room: Room = _no_limit) -> int:
     """Store the experiment under this name; returns when it was created (ms), for the list of its namespace.
 
-    `redis` is a client of the node of its keys. Raises BadExport, ExperimentExists, InvalidInput for the name.
+    `redis` is a client of the node of its keys, `room` reserves what it may come to. Raises BadExport,
+    ExperimentExists, InvalidInput for the name, and what `room` raises.
     """
     check_experiment_id(ref.experiment, "--as")
     seconds, _ = await redis.time()
@@ -52,7 +62,9 @@ async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export) 
     if violated := check(stored).violated:
         name, texts = next(iter(violated.items()))
         raise BadExport(f"it contradicts itself: {name}: {texts[0]}")
-    await _write(redis, ref, contents)
+    assert stored.plan
+    async with room(claim_of(stored.plan, ExperimentState(export.search["tally"]["state"]))):
+        await _write(redis, ref, contents)
     return stored.created_ms
 
 

@@ -5,7 +5,6 @@ an experiment was deleted and created anew.
 """
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import StoreFull, StoreUnavailable, UnknownExperiment
+from rungway_server.domain.errors import StoreFull, UnknownExperiment
 from rungway_server.service.aside import aside
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.configurations import Configurations
@@ -82,15 +81,10 @@ class KnownExperiments:
         self._lanes = lanes
         self._scripts = scripts
         self._known: dict[ExperimentRef, Known] = {}
-        self._answers_since: float | None = time.monotonic()
 
     async def find(self, ref: ExperimentRef) -> Known:
         """The experiment, from memory where it can."""
         return self._known.get(ref) or await self._read(ref)
-
-    def answers_for(self) -> float:
-        """Seconds since this server could first reach Redis, or could again."""
-        return 0.0 if self._answers_since is None else time.monotonic() - self._answers_since
 
     def forget(self, ref: ExperimentRef) -> None:
         """Drop what is remembered."""
@@ -105,13 +99,7 @@ class KnownExperiments:
         while True:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
-            try:
-                answer = await self._scripts.run(script, known.keys, (known.definition.uid, *given))
-            except StoreUnavailable:
-                self._answers_since = None
-                raise
-            if self._answers_since is None:
-                self._answers_since = time.monotonic()
+            answer = await self._scripts.run(script, known.keys, (known.definition.uid, *given))
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)

@@ -6,6 +6,7 @@ is reported, and the caller's own request id makes a repeat safe.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -31,6 +32,8 @@ _UNFIT = ("MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
 _NO_MEMORY = "OOM command not allowed"
 """In what a Redis before 7 says of a script whose first write it refused; from 7 on it refuses the whole script."""
 _READY_KEY = "rungway:{ready}"
+_CHECK_IS_LATE_SECONDS = 5.0
+"""A check that is so late was not made because this process stood still, and so did its answers to workers."""
 
 
 class Lanes:
@@ -41,6 +44,8 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self._retired: set[asyncio.Task[None]] = set()
+        self._answers_since: float | None = time.monotonic()
+        self._checked: float | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +85,10 @@ class Lanes:
             try:
                 answer = await lane.call(command, asking=asking)
             except NO_ANSWER as error:  # it may have run
-                raise _translated(error) from error
+                raise self._failed(error) from error
             if not isinstance(answer, ReplyError):
+                if self._answers_since is None:
+                    self._answers_since = time.monotonic()
                 return answer
             refusal = ResponseError(str(answer))
             if not str(answer).startswith(_PASSING):
@@ -91,7 +98,24 @@ class Lanes:
             else:
                 node, asking = await self._redirected(str(answer), key, node, lane)
         assert refusal
-        raise _translated(refusal) from refusal
+        raise self._failed(refusal) from refusal
+
+    def answers_for(self) -> float:
+        """Seconds since Redis could first be used from here, or could again: 0 while it cannot. What `check` finds
+        counts as well: a server that nobody calls learns of an outage by it alone."""
+        now = time.monotonic()
+        if self._answers_since is None:
+            return 0.0
+        if self._checked is not None and now - self._checked > _CHECK_IS_LATE_SECONDS:
+            self._answers_since = self._checked = now
+        return now - self._answers_since
+
+    def _failed(self, error: Exception) -> Exception:
+        """The error for the caller; an outage begins with it, where it is one."""
+        translated = _translated(error)
+        if isinstance(translated, StoreUnavailable):
+            self._answers_since = None
+        return translated
 
     async def _redirected(self, refusal: str, key: str, node: str, lane: Lane) -> tuple[str, bool]:
         """Where to send a command that a node refused, and whether to say ASKING there."""
@@ -115,10 +139,13 @@ class Lanes:
 
     async def check(self) -> None:
         """Raise ConnectionError, with what is wrong, when a write would be refused: it removes a key never there."""
+        self.answers_for()  # was the last one long ago?
+        self._checked = time.monotonic()
         try:
             await self.topology.follow()
             await self.call(_READY_KEY, ("UNLINK", _READY_KEY))
         except (StoreUnavailable, *NO_ANSWER) as error:
+            self._answers_since = None
             cause = error.__cause__ or error
             raise ConnectionError(str(cause) or type(cause).__name__) from error
 

@@ -1,11 +1,13 @@
 """Quotas and reservations in Redis.
 
-`rungway:quotas`: namespace -> JSON of the limits set for it. `rungway:{namespace}:ledger`: experiment -> what it claims
+`rungway:quotas`: namespace -> JSON of the limits set for it; `*` -> those of all others, as the server that was started
+last has them. `rungway:{namespace}:ledger`: experiment -> what it claims
 (lua/include/claim.lua). Each operation is one command or script on one key, so a Cluster needs nothing special.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.port import ExperimentRef
@@ -15,6 +17,8 @@ from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 
 _KEY = "rungway:quotas"
+_OTHERS = "*"
+"""Stands for every namespace without limits of its own; no namespace has this name."""
 _AT_WORK_MS = 60_000
 """After so long nobody is at work any more between reserving and settling: every wait for Redis is shorter."""
 
@@ -33,7 +37,15 @@ class RedisQuotas:
     async def every(self) -> dict[str, dict[str, int]]:
         """The limits of all namespaces that have some."""
         stored = await self._lanes.call(_KEY, ("HGETALL", _KEY))
-        return {namespace: json.loads(limits) for namespace, limits in sorted(_pairs(stored).items())}
+        return {name: json.loads(limits) for name, limits in sorted(_pairs(stored).items()) if name != _OTHERS}
+
+    async def defaults(self) -> Quota:
+        """The limits of all others, on the server that was started last; none, where no server ever was."""
+        return changed(Quota(), dict(await self.limits(_OTHERS)))
+
+    async def publish(self, defaults: Quota) -> None:
+        """Let those who ask for the limits, and commands that work on Redis itself, know a server's defaults."""
+        await self.set_limits(_OTHERS, asdict(defaults))
 
     async def set_limits(self, namespace: str, limits: dict[str, int]) -> None:
         """Set them, in place of those that were set; none = the defaults."""

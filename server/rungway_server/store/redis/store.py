@@ -138,7 +138,7 @@ class RedisStore(RedisReads):
 
     def _may_reclaim(self, known: Known) -> bool:
         """After an outage a lapsed lease says nothing of its worker, who could not renew it: it gets a chance first."""
-        return self._experiments.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
+        return self._lanes.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
 
     async def tell(
         self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 
 from rungway_server.store.redis.address import RedisAddress
+from rungway_server.store.redis.errors import broken_connections
 
 _REPLICA = "replica "
 """Before the address in the name of a node that takes no writes."""
@@ -136,7 +137,8 @@ class UnderSentinel:
 
     async def refresh(self) -> None:
         """See Topology."""
-        host, port = await self._sentinel.discover_master(self._service)
+        with broken_connections():
+            host, port = await self._sentinel.discover_master(self._service)
         self._primary = f"{host}:{port}"
 
     async def follow(self) -> None:
@@ -146,7 +148,8 @@ class UnderSentinel:
     async def nodes(self) -> list[str]:
         """See Topology."""
         await self.refresh()
-        replicas: Any = await self._sentinel.discover_slaves(self._service)
+        with broken_connections():
+            replicas: Any = await self._sentinel.discover_slaves(self._service)
         return [self._primary, *(f"{_REPLICA}{host}:{port}" for host, port in replicas)]
 
     async def aclose(self) -> None:
@@ -226,5 +229,6 @@ def _split(node: str) -> tuple[str, int]:
 
 
 async def _connected(connection: AbstractConnection) -> AbstractConnection:
-    await connection.connect()  # type: ignore[no-untyped-call]
+    with broken_connections():
+        await connection.connect()  # type: ignore[no-untyped-call]
     return connection
