@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rungway.v1 import experiment_service_pb2 as pb
-from rungway.values import from_map
+from rungway.values import from_map, to_map
 from tests.support.calls import SECONDS, Calls, config, unique_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,6 +119,29 @@ def test_long_lengths(calls: Calls) -> None:
     trial = calls.trial(experiment, 0)
     assert [report.length for report in trial.curve] == [longest - 1, longest]
     assert (trial.length, trial.best_length) == (longest, longest)
+
+
+@pytest.mark.parametrize("trials", [101, 300])
+def test_a_trained_length_of_more_digits_than_lua_writes(trials: int, calls: Calls) -> None:
+    experiment, longest = unique_name("long"), 10**12
+    calls.create(experiment, config(max_trials=trials, max_length={"records": longest}, max_concurrent_trials=0))
+    told = 0
+    while told < trials:
+        for assignment in calls.ask(experiment, 64).assignments:
+            calls.tell(experiment, assignment.lease, (longest - 7, 0.5))
+            told += 1
+    request = pb.GetExperimentRequest(experiment=experiment)
+    found = calls.experiments.GetExperiment(request, timeout=SECONDS).experiment.trained_length
+    assert found == trials * (longest - 7) > 10**14
+
+
+@pytest.mark.parametrize(
+    ("length", "wanted"), [(10**11, 10**18), (922_337_203_685, 9_223_372_036_850_000_000), (10**12, 2**63 - 1)]
+)
+def test_a_preview_of_more_than_the_wire_holds(length: int, wanted: int, calls: Calls) -> None:
+    document = to_map(config(max_trials=10**7, max_length={"records": length}))
+    preview = calls.experiments.PreviewSearch(pb.PreviewSearchRequest(config=document), timeout=SECONDS).preview
+    assert (preview.total_length, preview.random_search_length) == (wanted, wanted)
 
 
 def test_texts_come_back(calls: Calls) -> None:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import (
-    AskStatus,
-)
+from rungway_server.domain.decisions import AskAnswer, AskStatus, Release
 from rungway_server.domain.sampling import propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys, index_key
+from rungway_server.store.redis.records import unpack
 from tests.support.calls import unique_name
+from tests.support.moving import Place, move
 from tests.support.searches import config_of, plan, say, stored, take
 
 # Proposals.
@@ -145,3 +146,39 @@ async def test_request_ids_are_forgotten_with_time(redis_url: str, redis: Redis,
         await store.ask(ref, "third", 1, "w", now_ms=start + 2_100)
         again = await store.ask(ref, "first", 1, "w", now_ms=start + 2_200)
         assert again.assignments[0].lease != first.assignments[0].lease
+
+
+LONG = 4_096
+"""Longest checkpoint."""
+
+
+async def test_the_memory_for_request_ids_is_bounded_in_bytes(
+    store: RedisStore, redis: Redis, ref: ExperimentRef
+) -> None:
+    """Whatever is in the answers: 64 assignments with the longest checkpoints, 260 kB each time."""
+    await stored(store, ref, plan((1_000,), trials=64), max_restarts=1_000_000, pause_after=0)
+    generations = experiment_keys(ref)[9:11]
+    last: list[AskAnswer] = []
+    for number in range(150):
+        last = [*last[-50:], await store.ask(ref, f"id {number}", 64, "w")]
+        releases = [Release(given.lease, "c" * LONG, 0) for given in last[-1].assignments]
+        await store.release(ref, "", releases)
+        assert len(releases) == 64
+    sizes = [await redis.memory_usage(key, samples=0) or 0 for key in generations]
+    most = 21 * 2**20  # 16 MiB of answers, in pieces as large as Redis makes them
+    assert max(sizes) < most < sum(sizes)
+    for back, answer in enumerate(reversed(last)):
+        assert await store.ask(ref, f"id {number - back}", 64, "w") == answer
+    forgotten = await store.ask(ref, "id 0", 64, "w")
+    assert forgotten.assignments[0].lease.fence > last[-1].assignments[0].lease.fence
+
+
+async def test_an_imported_search_begins_with_no_answers(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    """And with none counted, or it would forget its own too early."""
+    here, there = places
+    await stored(here.store, ref, plan((1_000,), trials=64))
+    await here.store.ask(ref, "of the original", 64, "w")
+    await move(here, ref, there)
+    redis: Any = there.redis
+    tally = unpack(await redis.hget(experiment_keys(ref)[0], "tally"))
+    assert tally["remembered"] == 0

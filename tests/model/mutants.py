@@ -230,9 +230,9 @@ MUTANTS = (
     # Requests and metrics.
     _mutant(
         "no request is remembered",
-        "include/request",
-        "redis.call('HSET', young, field_of(id), cmsgpack.pack({ short(print), answer }))",
-        "local _ = answer",
+        "include/remember",
+        "redis.call('HSET', young, field, kept)",
+        "local _ = kept",
     ),
     _mutant(
         "no CONTINUE is remembered",
@@ -248,7 +248,7 @@ MUTANTS = (
         "code_of(list[at]), list[at + 1]",
     ),
     _mutant("the best is always the last", "include/record", "t.best_key ~= t.metric and t.best_key", "false"),
-    _mutant("an id serves any request", "include/request", "kept[1] ~= short(print)", "false"),
+    _mutant("an id serves any request", "include/remember", "kept[1] ~= short(print)", "false"),
     _mutant("best takes NaN", "include/curve", "report.key == DEAD or ", ""),
     _mutant("best is the last of equals", "include/curve", "report.key >= ranked(", "report.key > ranked("),
     _mutant("lengths may repeat", "include/results", "length <= before", "length < before"),

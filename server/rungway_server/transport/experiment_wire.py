@@ -34,7 +34,7 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         create_time=timestamp(definition.created_ms),
         trials=_counts(tally),
         progress=progress(definition.plan, tally),
-        trained_length=tally.trained_length,
+        trained_length=_whole(tally.trained_length),
         revision=tally.revision,
         notes=definition.notes,
         reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
@@ -65,8 +65,8 @@ def preview_message(planned: Planned) -> experiment_pb2.Preview:
             for bracket in shown.brackets
         ],
         total=_rows(shown.total),
-        total_length=shown.total_length,
-        random_search_length=shown.random_search_length,
+        total_length=_whole(shown.total_length),
+        random_search_length=_whole(shown.random_search_length),
         config=to_map(to_document(planned.config)),
         notes=planned.notes,
     )
@@ -110,6 +110,11 @@ def _bracket(bracket: Bracket, b: int, tally: Tally | None) -> experiment_pb2.Br
 def _counts(tally: Tally) -> experiment_pb2.TrialCounts:
     by_state = {state.value: tally.trial_states.get(state, 0) for state in TrialState}
     return experiment_pb2.TrialCounts(started=sum(tally.started), **by_state)
+
+
+def _whole(length: int) -> int:
+    """A sum of lengths as the wire has it: the largest number there is stands for all above."""
+    return min(length, 2**63 - 1)
 
 
 def _rows(rows: tuple[PreviewRow, ...]) -> list[experiment_pb2.PreviewRow]:

@@ -27,7 +27,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.lane import BINARY
-from rungway_server.store.redis.records import WORDS
+from rungway_server.store.redis.records import WORDS, trained_of
 
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
@@ -154,7 +154,7 @@ def read_tally(answer: list[Any], plan: Plan) -> Tally:
         state=ExperimentState(fields["state"]),
         revision=fields["revision"],
         trials_created=fields["next_trial"],
-        trained_length=int(fields["trained"]),
+        trained_length=trained_of(fields),
         started=tuple(fields["started"]),
         running=tuple(fields["live"]),
         rung_results=_by_bracket(fields["sizes"], plan),

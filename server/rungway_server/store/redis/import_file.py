@@ -24,7 +24,7 @@ from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAME
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
-from rungway_server.store.redis.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed
+from rungway_server.store.redis.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.schema import SCHEMA
 from rungway_server.store.redis.stored import CHUNK, POINT, decode
 
@@ -137,7 +137,8 @@ class _Contents:
     def _meta(self) -> dict[bytes, bytes]:
         search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
         fence = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
-        tally = search["tally"] | {"generation": 0, "since": self._now_ms, "next_fence": fence}
+        tally = search["tally"] | {"generation": 0, "since": self._now_ms, "next_fence": fence, "remembered": 0}
+        tally |= stored_trained(int(tally["trained"]))
         counts = {name: tally.pop(name) for name in _COUNTS if name in tally}
         parts = json.loads(
             plan_for_lua(

@@ -20,6 +20,9 @@ _ENTRY_BYTES = 16
 _FIELDS_OF_5 = 28
 """How many fields a record of layout 5 has; the last one of today is worked out as `lua/include/record.lua` does."""
 
+MANY = 10**14
+"""What is counted apart of the trained length (`lua/include/trained.lua`)."""
+
 NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
 """Fields of Lua that are no names in Python."""
 
@@ -134,6 +137,17 @@ class TrialRecord:
         times = zip(record.log[::2], record.log[1::2], strict=True)
         record.log = [f"{record.created + ms}-{count}" for ms, count in times]
         return record
+
+
+def trained_of(tally: dict[str, Any]) -> int:
+    """The trained length in a tally as it is stored."""
+    return int(tally["trained"]) + MANY * int(tally.get("trained_many", 0))
+
+
+def stored_trained(trained: int) -> dict[str, int]:
+    """The inverse of `trained_of`: fields of a tally."""
+    times = max(-(-trained // MANY) - 1, 0)
+    return {"trained": trained - times * MANY} | ({"trained_many": times} if times else {})
 
 
 def life_of(log: list[str]) -> tuple[dict[int, str], int]:

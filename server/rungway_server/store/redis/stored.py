@@ -19,7 +19,7 @@ from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_from_json
-from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, unpack
+from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, trained_of, unpack
 from rungway_server.store.redis.schema import check_schema
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ def _decode_meta(stored: Stored) -> None:
         stored.rungs = {(b, k): [] for b, bracket in enumerate(stored.plan.brackets) for k in range(len(bracket.rungs))}
         stored.lua_plan, stored.lua_ladder = unpack(meta["plan"]), unpack(meta["ladder"])
         stored.tally = unpack(meta["tally"]) | unpack(meta["counts"])
+        stored.tally["trained"] = trained_of(stored.tally)
+        stored.tally.pop("trained_many", None)
         stored.config = parse_config(json.loads(meta["config"]))[0]
 
 

@@ -1,0 +1,84 @@
+"""What all trials trained together is exact, however much that is."""
+
+from typing import Any
+
+import pytest
+
+from rungway_server.domain.decisions import Assignment, Release, Report, Result
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.export_file import read_export
+from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.records import MANY, packed, stored_trained, trained_of, unpack
+from rungway_server.store.redis.schema import SCHEMA
+from tests.support.audited import assert_sound
+from tests.support.moving import Place, move
+from tests.support.searches import plan, stored, take
+
+LONGEST = 10**12
+TRIALS = 10_100
+"""More than 2^53 together."""
+
+
+async def train(store: RedisStore, ref: ExperimentRef, held: list[Assignment]) -> int:
+    """Tell of each lease a length that is its own; how much that is."""
+    lengths = [LONGEST - 1 - 2 * (each.lease.trial % 1_000) for each in held]
+    results = [Result(each.lease, [Report(length, 0.5)]) for each, length in zip(held, lengths, strict=True)]
+    await store.tell(ref, "", results)
+    return sum(lengths)
+
+
+async def test_a_sum_beyond_doubles_is_exact_at_every_step(store: RedisStore, ref: ExperimentRef) -> None:
+    await stored(store, ref, plan((LONGEST,), trials=TRIALS))
+    sum_ = 0
+    while sum_ <= 2**53 + MANY:
+        sum_ += await train(store, ref, await take(store, ref, 64))
+        assert (await store.tally(ref)).trained_length == sum_
+
+
+async def test_a_trial_that_begins_again_counts_again(store: RedisStore, ref: ExperimentRef, admin_url: str) -> None:
+    await stored(store, ref, plan((LONGEST,), trials=1), max_restarts=1_000)
+    sum_ = 0
+    for _ in range(110):
+        (held,) = await take(store, ref)
+        sum_ += await train(store, ref, [held])
+        await store.release(ref, "", [Release(held.lease)])
+    assert (await store.tally(ref)).trained_length == sum_ > MANY
+    await assert_sound(admin_url, ref.experiment)
+
+
+@pytest.mark.parametrize("before", [MANY - LONGEST, MANY, MANY + 1, 7 * MANY, 2**53 - LONGEST, 2**53 - 1])
+async def test_what_servers_of_layout_5_summed_up(before: int, places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    """It is shown exactly, and counted on from; they refuse what they would misread from then on."""
+    store: RedisStore = places[0].store
+    redis: Any = places[0].redis
+    await stored(store, ref, plan((LONGEST,), trials=3))
+    meta = experiment_keys(ref)[0]
+    tally = unpack(await redis.hget(meta, "tally")) | {"trained": before}
+    await redis.hset(meta, mapping={"tally": packed(tally), "schema": "5"})
+    assert (await store.tally(ref)).trained_length == before
+    sum_ = before + await train(store, ref, await take(store, ref, 2))
+    assert (await store.tally(ref)).trained_length == sum_
+    assert int(await redis.hget(meta, "schema")) == (SCHEMA if sum_ > MANY else 5)
+    await store.delete(ref)  # no lease trained what was planted
+
+
+async def test_the_sum_moves_along(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+    here, there = places
+    await stored(here.store, ref, plan((LONGEST,), trials=300))
+    sum_ = sum([await train(here.store, ref, await take(here.store, ref, 64)) for _ in range(4)])
+    text = await move(here, ref, there)
+    assert read_export(text.splitlines(keepends=True)).search["tally"]["trained"] == sum_ > 2 * MANY
+    assert "trained_many" not in text
+    assert (await there.store.tally(ref)).trained_length == sum_
+    sum_ += await train(there.store, ref, await take(there.store, ref, 40))
+    assert (await there.store.tally(ref)).trained_length == sum_
+    await assert_sound(there.url, ref.experiment)
+
+
+@pytest.mark.parametrize("trained", [0, 1, MANY - 1, MANY, MANY + 1, 2 * MANY, 2 * MANY + 1, 10**19 + 7])
+def test_a_sum_as_it_is_stored(trained: int) -> None:
+    found = stored_trained(trained)
+    assert 0 <= found["trained"] <= MANY
+    assert trained_of(found) == trained
+    assert trained == 0 or found["trained"] > 0  # the brake takes 0 for "nothing was ever told"
