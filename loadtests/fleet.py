@@ -2,12 +2,13 @@
 
 Each loop holds one trial and reports every few seconds at times fixed beforehand (open loop): a latency counts from the
 moment a report was due, so that a service that stalls is charged for everyone who had to wait (no coordinated
-omission). Reports are told one by one, as by the most talkative of users; loops ask for the next trial when theirs has
-ended, and the SDK renews the leases in the background.
+omission). It is the loop of the README, `trial.report` for each length with a checkpoint: where something is decided it
+waits for the verdict; what lies between is told in the background, of many trials together. The SDK renews the leases.
 """
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import time
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from loadtests.experiment import CONFIG
 from loadtests.meter import percentile
 from loadtests.processes import cpu_seconds, running_stack
-from rungway import Assignment, AsyncClient, ClientConfig, Decision, RungwayError
+from rungway import AsyncClient, ClientConfig, Decision, RungwayError
 
 _EXPERIMENT = "fleet"
 _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
@@ -76,6 +77,7 @@ async def measure(trials: int, interval: float, seconds: float) -> Fleet:
             took = time.perf_counter() - start
             service, redis, generator = ((cpu_seconds(pid) - was) / took for pid, was in zip(pids, before, strict=True))
             live = (await client.get_experiment()).trials.running
+            logging.getLogger("rungway").setLevel(logging.ERROR)  # thousands give back their trials at once
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -113,37 +115,43 @@ class _Loops:
         self.lost = 0
 
     async def run(self, offset: float) -> None:
-        """One training loop that begins after `offset` seconds."""
+        """One training loop that begins after `offset` seconds, and again after an error."""
         due = time.perf_counter() + offset
         await asyncio.sleep(offset)
-        assignment = await self._client.ask()
+        while True:
+            try:
+                await self._train(due)
+                return
+            except RungwayError:
+                self.errors += self.recording
+                due = time.perf_counter()
+
+    async def _train(self, due: float) -> None:
+        """Trials one after the other, a report of each length, the first one interval after it was `due`."""
+        asked = None
+        async for trial in self._client.trials():
+            if asked is None:
+                self._note_holding()
+            else:
+                self._record(self.decisions, asked)
+            async with trial:
+                async for length in trial.lengths():
+                    due += self._interval
+                    await asyncio.sleep(due - time.perf_counter())
+                    decides = length >= trial.next_decision
+                    await trial.report(length, random.random(), checkpoint=f"length {length}")
+                    self._record(self.reports, due)
+                    if decides:
+                        self._record(self.decisions, due)
+            told = trial.verdict
+            if told is None or told.decision in (Decision.CONTINUE, Decision.SUPERSEDED):
+                self.lost += self.recording  # it was not the verdict that ended it, or the lease had lapsed
+            asked = time.perf_counter()
+
+    def _note_holding(self) -> None:
         self._holding += 1
         if self._holding == self._trials:
             self.all_hold.set()
-        while assignment is not None:
-            due += self._interval
-            await asyncio.sleep(due - time.perf_counter())
-            try:
-                assignment = await self._report(assignment, due)
-            except RungwayError:
-                self.errors += self.recording
-                assignment = await self._client.ask()
-
-    async def _report(self, assignment: Assignment, due: float) -> Assignment | None:
-        """Tell the next length, at which it was `due`; the same trial, or the next one when it has ended."""
-        length = assignment.from_length + 1
-        verdict = await self._client.tell(assignment, random.random(), length=length, checkpoint=f"length {length}")
-        self._record(self.reports, due)
-        if verdict.decision is Decision.SUPERSEDED:
-            self.lost += self.recording
-        if length >= assignment.to_length:
-            self._record(self.decisions, due)
-        if verdict.next is not None:
-            return verdict.next
-        asked = time.perf_counter()
-        following = await self._client.ask()
-        self._record(self.decisions, asked)
-        return following
 
     def _record(self, latencies: list[float], due: float) -> None:
         if self.recording:

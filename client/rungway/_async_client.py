@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar, overload
 
-from rungway._async_worker import AsyncLeaseKeeper, AsyncTrialRun
+from rungway._async_worker import AsyncTrialRun
 from rungway._calls import WorkerCalls
 from rungway._config import ClientConfig, configured
 from rungway._errors import FailedPrecondition
 from rungway._experiment_calls import ExperimentCalls
 from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import AsyncDriver
+from rungway._keeping import AsyncLeaseKeeper
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
@@ -109,7 +110,7 @@ class AsyncClient:
     async def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
         """See Client.trials."""
         while (assignment := await self.ask()) is not None:
-            run = AsyncTrialRun(self._driver, self._work, assignment, cures=True)
+            run = self._hold(assignment, cures=True)
             try:
                 yield run
             except GeneratorExit:
@@ -122,8 +123,13 @@ class AsyncClient:
         """See Client.trial."""
         if (assignment := await self.ask()) is None:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
-        async with AsyncTrialRun(self._driver, self._work, assignment, cures=False) as run:
+        async with self._hold(assignment, cures=False) as run:
             yield run
+
+    def _hold(self, assignment: Assignment, *, cures: bool) -> AsyncTrialRun:
+        run = AsyncTrialRun(self._driver, self._work, assignment, cures=cures)
+        self._keeper.ensure()
+        return run
 
     # Experiments and results. `experiment` is the client's own where it is not given.
 

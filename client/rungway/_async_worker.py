@@ -21,10 +21,9 @@ class AsyncTrialRun(Run):
 
     def __init__(self, driver: AsyncDriver, calls: WorkerCalls, assignment: Assignment, *, cures: bool) -> None:
         """`cures` = swallow errors that are the trial's own, so that the worker goes on with the next one."""
-        super().__init__(calls, assignment)
+        super().__init__(calls, assignment, asyncio.Lock())
         self._driver = driver
         self._cures = cures
-        self._sending = asyncio.Lock()
         self._saver: Callable[[], Checkpoint | Awaitable[Checkpoint]] | None = None
 
     def lengths(self) -> "AsyncLengths":
@@ -36,8 +35,7 @@ class AsyncTrialRun(Run):
         """Tell the last report as the result of the decision that has none."""
         saved = self._saver() if self._saver is not None else None
         checkpoint = await saved if isinstance(saved, Awaitable) else saved
-        async with self._sending:
-            await self._driver.run(self._settle(_requests.checkpoint_text(checkpoint)))
+        await self._driver.run(self._alone(self._settle(_requests.checkpoint_text(checkpoint))))
 
     async def report(
         self,
@@ -56,22 +54,14 @@ class AsyncTrialRun(Run):
             saved = checkpoint() if self._decides(report.length) else None
             checkpoint = await saved if isinstance(saved, Awaitable) else saved
         if self._add(report, _requests.checkpoint_text(checkpoint)):
-            async with self._sending:
-                await self._driver.run(self._tell())
+            await self._driver.run(self._alone(self._tell()))
         return not self.should_stop
-
-    async def tell_overdue(self) -> None:
-        """See TrialRun.tell_overdue."""
-        if self._overdue() and not self._sending.locked():
-            async with self._sending:
-                await self._driver.run(self._tell_overdue())
 
     async def finish(self, checkpoint: Checkpoint = None) -> None:
         """See TrialRun.finish."""
         self._use()
         text = _requests.checkpoint_text(checkpoint)
-        async with self._sending:
-            await self._driver.run(self._finish(text))
+        await self._driver.run(self._alone(self._finish(text)))
 
     async def release(self, checkpoint: Checkpoint = None) -> None:
         """See TrialRun.release."""
@@ -80,8 +70,7 @@ class AsyncTrialRun(Run):
 
     async def leave(self, departure: Departure = AT_ITS_END) -> None:
         """See TrialRun.leave."""
-        async with self._sending:
-            await self._driver.run(self._leave(departure))
+        await self._driver.run(self._leave(departure))
 
     async def __aenter__(self: _Self) -> _Self:
         self._enter()
@@ -129,31 +118,3 @@ class AsyncLengths:
             if not self._run._due():
                 return
             await self._run.settle()
-
-
-class AsyncLeaseKeeper:
-    """See LeaseKeeper; a task in place of a thread."""
-
-    def __init__(self, driver: AsyncDriver, calls: WorkerCalls) -> None:
-        self._driver = driver
-        self._calls = calls
-        self._task: asyncio.Task[None] | None = None
-
-    def ensure(self) -> None:
-        """Start the task unless it runs."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._main(), name="rungway-leases")
-
-    async def close(self) -> None:
-        """End the task and wait for it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _main(self) -> None:
-        while (pause := self._calls.until_next_round()) is not None:
-            await asyncio.sleep(pause)
-            if await self._driver.run(self._calls.renew()):
-                for run in self._calls.leases.holders():
-                    if isinstance(run, AsyncTrialRun):
-                        await run.tell_overdue()

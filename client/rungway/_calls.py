@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -14,15 +14,8 @@ from rungway._config import ClientConfig
 from rungway._errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, RungwayError
 from rungway._flow import Attempt, Flow, Sleep
 from rungway._leases import Continuations, LiveLeases
-from rungway._models import (
-    AskReply,
-    Assignment,
-    Explanation,
-    Lease,
-    LeaseStatus,
-    Verdict,
-    continued,
-)
+from rungway._models import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, Verdict, continued
+from rungway._outbox import Parcel
 from rungway._requests import Checkpoint, Result, new_request_id
 from rungway._retry import Outage, Retry, passes
 from rungway._rpcs import Rpc
@@ -33,6 +26,8 @@ _log = logging.getLogger("rungway")
 
 MAX_REQUEST_BYTES = 1 << 20
 """Largest request that a service accepts."""
+REFUSALS = (InvalidArgument, NotFound)
+"""What the service says of a result that it does not take."""
 
 _LEASES_PER_HEARTBEAT = 256
 _SHORTEST_WAIT = 0.05
@@ -126,9 +121,9 @@ class WorkerCalls:
         if request.results:
             try:
                 reply = yield from self.call(_rpcs.TELL, request)
-            except (NotFound, InvalidArgument) as error:
+            except REFUSALS as error:
                 [result, *others] = [result for result, untold in fresh if untold]
-                if others or not is_forgotten(error, result.assignment.last_length, request):
+                if others or not is_forgotten(error, result.assignment.last_length, result.reports):
                     raise
                 answers = [(yield from self.forgotten(result.assignment.lease))]
             else:
@@ -160,31 +155,33 @@ class WorkerCalls:
         self.leases.settle(statuses)
         return statuses
 
-    def renew(self) -> Flow[bool]:
-        """Renew the leases that are due, trying until they would be due again; whether the service is there."""
-        leases = self.leases.due()
+    def send(self, parcels: Sequence[Parcel], limit: float | None = None) -> Flow[list[Verdict]]:
+        """Tell parcels that were first sent together, or never; the answer to each."""
+        request_id = parcels[0].request_id or new_request_id()
+        for parcel in parcels:
+            parcel.request_id = request_id
+        request = _requests.tell(self.experiment, request_id, [parcel.result for parcel in parcels])
+        reply = yield from self.call(_rpcs.TELL, request, limit)
+        return [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+
+    def renew(self) -> Flow[None]:
+        """Renew all live leases, trying until they would be due again."""
+        interval = self.leases.interval()
+        if interval is None:
+            return
+        begin = time.monotonic()
         try:
-            if leases:
-                yield from self.heartbeat(leases, self.leases.interval() or self.config.attempt_timeout)
+            yield from self.heartbeat(self.leases.live(), interval)
+            self._complaint = ""
         except RungwayError as error:
             self._complain(error)
-            return False
-        if leases:
-            self._complaint = ""
-        return True
+        self.leases.renewed(begin + interval)
 
     def _complain(self, error: RungwayError) -> None:
         """Say why leases are not renewed, once; an outage has been logged as such."""
         if not passes(error) and error.reason not in (self._complaint, "CLIENT_CLOSED"):
             self._complaint = error.reason
             _log.warning("leases could not be renewed: %s", error)
-
-    def until_next_round(self) -> float | None:
-        """Seconds until leases must be renewed or reports may be overdue; None when there is nothing to keep."""
-        pause = self.leases.pause()
-        if pause is None or not self.leases.holders():
-            return pause
-        return min(pause, self.config.report_interval)
 
     def release(
         self,
@@ -196,9 +193,8 @@ class WorkerCalls:
     ) -> Flow[Verdict]:
         """See Client.release."""
         request = _requests.release(self.experiment, request_id or new_request_id(), lease, checkpoint, length)
-        self._forget(lease)
         try:
-            reply = yield from self.call(_rpcs.RELEASE, request, limit)
+            reply = yield from self._ending(lease, self.call(_rpcs.RELEASE, request, limit))
         except NotFound as error:
             return _lost_with_its_trial(lease, error)
         return Verdict.from_proto(reply.verdicts[0])
@@ -213,12 +209,23 @@ class WorkerCalls:
     ) -> Flow[Verdict]:
         """See Client.fail."""
         request = _requests.fail(self.experiment, request_id or new_request_id(), lease, outcome, message)
-        self._forget(lease)
         try:
-            reply = yield from self.call(_rpcs.FAIL, request, limit)
+            reply = yield from self._ending(lease, self.call(_rpcs.FAIL, request, limit))
         except NotFound as error:
             return _lost_with_its_trial(lease, error)
         return Verdict.from_proto(reply.verdict)
+
+    def _ending(self, lease: Lease, call: Flow[_Reply]) -> Flow[_Reply]:
+        """A call that ends a lease. One refused for what it says ends nothing: the lease is held as before."""
+        is_held = False
+        try:
+            return (yield from call)
+        except InvalidArgument:
+            is_held = True
+            raise
+        finally:
+            if not is_held:
+                self._forget(lease)
 
     def forgotten(self, lease: Lease) -> Flow[Verdict]:
         """What a report comes to that the service was set back behind: the lease is lost, and there is other work.
@@ -237,14 +244,14 @@ class WorkerCalls:
         self._continuations.drop(lease)
 
 
-def is_forgotten(error: RungwayError, last_length: int, request: search_service_pb2.TellRequest) -> bool:
+def is_forgotten(error: RungwayError, last_length: int, reports: Sequence[Report]) -> bool:
     """Whether a tell was refused because the service was set back: its store lost its last moments in a crash.
 
     It then has no such trial though it handed it out, or an earlier end of the assignment than `last_length`, to which
     it had said that the trial may go on.
     """
     if error.reason == "LENGTH_BEYOND_ASSIGNMENT":
-        return request.results[0].reports[-1].length <= last_length
+        return bool(reports) and reports[-1].length <= last_length
     return error.reason == "TRIAL_NOT_FOUND"
 
 

@@ -11,11 +11,12 @@ from rungway._errors import FailedPrecondition
 from rungway._experiment_calls import ExperimentCalls
 from rungway._experiment_models import Event, Experiment, Preview
 from rungway._grpc import SyncDriver
+from rungway._keeping import LeaseKeeper
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
 from rungway._words import Outcome
-from rungway._worker import LeaseKeeper, TrialRun
+from rungway._worker import TrialRun
 
 _Self = TypeVar("_Self", bound="Client")
 
@@ -147,7 +148,7 @@ class Client:
         counts as one failure that a retry may cure.
         """
         while (assignment := self.ask()) is not None:
-            run = TrialRun(self._driver, self._work, assignment, cures=True)
+            run = self._hold(assignment, cures=True)
             try:
                 yield run
             except GeneratorExit:
@@ -163,8 +164,13 @@ class Client:
         """
         if (assignment := self.ask()) is None:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
-        with TrialRun(self._driver, self._work, assignment, cures=False) as run:
+        with self._hold(assignment, cures=False) as run:
             yield run
+
+    def _hold(self, assignment: Assignment, *, cures: bool) -> TrialRun:
+        run = TrialRun(self._driver, self._work, assignment, cures=cures)
+        self._keeper.ensure()
+        return run
 
     # Experiments and results. `experiment` is the client's own where it is not given.
 

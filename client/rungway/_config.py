@@ -75,7 +75,7 @@ class ClientConfig:
     backoff_max: float = 5.0
     """Where the ceiling stops growing; also the longest wait before a lost connection is opened again."""
     report_interval: float = 10.0
-    """Reports that decide nothing are sent together, at latest this long after they were made."""
+    """Reports that decide nothing are sent together, those of all trials, at latest this long after they were made."""
     keepalive: float = 60.0
     """While a call is under way, check the connection this often; services refuse less than a minute."""
 

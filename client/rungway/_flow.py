@@ -1,8 +1,8 @@
 """Calls written once for both clients: a flow is a generator that yields what must be waited for.
 
-A flow yields an `Attempt` and is sent its reply (or thrown its RungwayError), or a `Sleep` and is sent None. It
-touches no network and no clock of its own, so `Client` and `AsyncClient` differ only in how they drive it, and tests
-drive it by hand.
+A flow yields an `Attempt` and is sent its reply, a `Sleep` and is sent None, or an `Acquire` and is sent whether it has
+the lock; what goes wrong meanwhile is thrown into it. It touches no network and no clock of its own, so `Client` and
+`AsyncClient` differ only in how they drive it, and tests drive it by hand.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from rungway._errors import RungwayError
 from rungway._rpcs import Rpc
 
 
@@ -32,7 +31,17 @@ class Sleep:
     seconds: float
 
 
-Effect = Attempt | Sleep
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take a lock, which the flow then releases."""
+
+    lock: Any
+    """A threading.Lock or an asyncio.Lock, as the driver wants."""
+    seconds: float | None = None
+    """Longest to wait for it: None = as long as it takes, 0 = not at all."""
+
+
+Effect = Attempt | Sleep | Acquire
 _T = TypeVar("_T")
 Flow = Generator[Effect, Any, _T]
 
@@ -44,7 +53,7 @@ def drive(flow: Flow[_T], perform: Callable[[Effect], Any]) -> _T:
         while True:
             try:
                 answer = perform(effect)
-            except RungwayError as error:
+            except Exception as error:
                 effect = flow.throw(error)
             else:
                 effect = flow.send(answer)
@@ -62,7 +71,7 @@ async def drive_async(flow: Flow[_T], perform: Callable[[Effect], Awaitable[Any]
         while True:
             try:
                 answer = await perform(effect)
-            except RungwayError as error:
+            except Exception as error:
                 effect = flow.throw(error)
             else:
                 effect = flow.send(answer)

@@ -16,7 +16,7 @@ from rungway._config import ClientConfig
 from rungway._errors import FailedPrecondition, RungwayError, from_rpc_error
 from rungway._experiment_calls import LogReader
 from rungway._experiment_models import Event
-from rungway._flow import Attempt, Effect, Flow, Sleep, drive, drive_async
+from rungway._flow import Acquire, Attempt, Effect, Flow, Sleep, drive, drive_async
 from rungway._rpcs import WATCH_EVENTS, Rpc
 from rungway._tls import call_metadata, channel_credentials, may_be_tls, stays_on_this_host, tls_problem
 
@@ -84,7 +84,9 @@ class SyncDriver:
         self._closed.set()
         self._channel.close()
 
-    def _perform(self, effect: Effect) -> Message | None:
+    def _perform(self, effect: Effect) -> Message | bool | None:
+        if isinstance(effect, Acquire):
+            return bool(effect.lock.acquire(timeout=-1 if effect.seconds is None else effect.seconds))
         if isinstance(effect, Sleep):
             self._closed.wait(effect.seconds)
         if self._closed.is_set():
@@ -173,7 +175,9 @@ class AsyncDriver:
         if self._open_channel is not None:
             await self._open_channel.close()
 
-    async def _perform(self, effect: Effect) -> Message | None:
+    async def _perform(self, effect: Effect) -> Message | bool | None:
+        if isinstance(effect, Acquire):
+            return await _acquired(effect)
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
         if self._closed:
@@ -244,6 +248,16 @@ class AsyncDriver:
                 else grpc.aio.insecure_channel(target, options=options)
             )
         return self._open_channel
+
+
+async def _acquired(effect: Acquire) -> bool:
+    if effect.seconds == 0 and effect.lock.locked():
+        return False
+    try:
+        await asyncio.wait_for(effect.lock.acquire(), effect.seconds or None)
+    except asyncio.TimeoutError:  # another class than the built-in one in Python 3.10
+        return False
+    return True
 
 
 def _serialized(message: Message) -> bytes:

@@ -80,14 +80,14 @@ class LiveLeases:
             return None
         return max(self._next_renewal - self._clock(), 0.0)
 
-    def due(self) -> list[Lease]:
-        """The leases to renew now, empty when it is too early; the next renewal is a third of their duration away."""
-        interval = self.interval()
-        if interval is None or self._clock() < self._next_renewal:
-            return []
-        self._next_renewal = self._clock() + interval
+    def live(self) -> list[Lease]:
+        """The leases to renew."""
         with self._lock:
             return list(self._assignments)
+
+    def renewed(self, next_renewal: float) -> None:
+        """A renewal was tried; when the next one is due."""
+        self._next_renewal = next_renewal
 
     def settle(self, statuses: list[LeaseStatus]) -> None:
         """Take the answers to a heartbeat: what was not renewed is told to its holder and renewed no more."""

@@ -3,22 +3,35 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from rungway import _requests
 from rungway._models import Assignment, Report
 from rungway._requests import Result
-from rungway.v1 import search_service_pb2
+
+_MOST_REPORTS = 4096
+"""As many as a service takes in one result."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """What is told of a trial in one call, alone or with those of others: it stays exactly that until it is answered.
+
+    The service knows it again by its request id and its lease, whatever else came in the same call.
+    """
+
+    result: Result
+    request_id: str = ""
+    """That of the call in which it was first sent; empty = it never was."""
 
 
 class Outbox:
     """The reports of one assignment that the service has not answered yet.
 
-    The oldest ones become a request with an id of its own when they are first sent, and stay exactly that until they
-    are answered: so nothing is told twice, whatever is lost on the way. `add` never waits for a call under way.
+    The oldest ones become a parcel with an id of its own when they are first sent: so nothing is told twice, whatever
+    is lost on the way. `add` never waits for a call under way.
     """
 
-    def __init__(self, experiment: str, assignment: Assignment, clock: Callable[[], float] = time.monotonic) -> None:
-        self._experiment = experiment
+    def __init__(self, assignment: Assignment, clock: Callable[[], float] = time.monotonic) -> None:
         self._assignment = assignment
         self._clock = clock
         self._lock = threading.Lock()
@@ -26,7 +39,7 @@ class Outbox:
         self._checkpoint = ""
         self._saved = 0
         self._finished = False
-        self._request: search_service_pb2.TellRequest | None = None
+        self._parcel: Parcel | None = None
         self._since = 0.0
 
     def add(self, report: Report, checkpoint: str) -> None:
@@ -46,34 +59,37 @@ class Outbox:
             if checkpoint:
                 self._checkpoint, self._saved = checkpoint, len(self._held)
 
-    def head(self) -> search_service_pb2.TellRequest | None:
-        """The request to send next, the same until `answered`; None when there is nothing to send."""
+    def head(self) -> Parcel | None:
+        """What to send next, the same until `answered`; None when there is nothing to send."""
         with self._lock:
-            if self._request is None and (self._held or self._finished):
-                self._request = self._next_request()
-            return self._request
+            if self._parcel is None and (self._held or self._finished):
+                self._parcel = Parcel(self._next_result())
+            return self._parcel
 
     def answered(self) -> None:
-        """The service has answered the request at the head."""
+        """The service has answered what was at the head."""
         with self._lock:
-            self._request = None
+            self._parcel = None
 
     def clear(self) -> None:
         """Forget everything: the lease has ended."""
         with self._lock:
-            self._request = None
+            self._parcel = None
             self._held, self._finished = [], False
 
     def overdue(self, seconds: float) -> bool:
         """Whether the oldest report has been waiting that long, or is in doubt."""
         with self._lock:
-            return self._request is not None or bool(self._held and self._clock() - self._since >= seconds)
+            return self._parcel is not None or bool(self._held and self._clock() - self._since >= seconds)
 
-    def _next_request(self) -> search_service_pb2.TellRequest:
-        # A request's checkpoint is that of its last report, so a checkpoint ends a request.
-        end = self._saved or len(self._held)
+    def _next_result(self) -> Result:
+        # A result's checkpoint is that of its last report, so a checkpoint ends a result.
+        end = min(self._saved or len(self._held), _MOST_REPORTS)
+        checkpoint = ""
+        if end == self._saved or not self._held:
+            checkpoint, self._checkpoint = self._checkpoint, ""
         last = self._finished and end == len(self._held)
-        result = Result(self._assignment, self._held[:end], self._checkpoint, finished=last)
+        result = Result(self._assignment, self._held[:end], checkpoint, finished=last)
         self._finished = self._finished and not last
-        self._held, self._checkpoint, self._saved = self._held[end:], "", 0
-        return _requests.tell(self._experiment, _requests.new_request_id(), [result])
+        self._held, self._saved = self._held[end:], max(self._saved - end, 0)
+        return result

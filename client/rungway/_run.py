@@ -3,19 +3,18 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from rungway import _rpcs
-from rungway._calls import WorkerCalls, is_forgotten
+from rungway._calls import REFUSALS, WorkerCalls, is_forgotten
 from rungway._departure import GIVEN_BACK, Departure
-from rungway._errors import FailedPrecondition, InvalidArgument, NotFound, RungwayError
-from rungway._flow import Flow
+from rungway._errors import FailedPrecondition, InvalidArgument, RungwayError, Unavailable
+from rungway._flow import Acquire, Flow
 from rungway._models import Assignment, Lease, Report, Verdict
-from rungway._outbox import Outbox
+from rungway._outbox import Outbox, Parcel
 from rungway._words import Decision, Outcome, Reason
 
 _log = logging.getLogger("rungway")
-_REFUSALS = (InvalidArgument, NotFound)
+_T = TypeVar("_T")
 _STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
 """Why a trial is handed out that has told nothing yet."""
 
@@ -23,11 +22,13 @@ _STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
 class Run:
     """The state of one trial under one lease, and the flows that report on it."""
 
-    def __init__(self, calls: WorkerCalls, assignment: Assignment) -> None:
+    def __init__(self, calls: WorkerCalls, assignment: Assignment, sending: Any) -> None:
+        """`sending` is the lock held while something is told of it."""
         self.assignment = assignment
         """What was handed out; it does not change, the run's own lengths do."""
         self._calls = calls
-        self._outbox = Outbox(calls.experiment, assignment)
+        self._sending = sending
+        self._outbox = Outbox(assignment)
         self._to_length = assignment.last_length
         self._next_decision = assignment.to_length
         self._reported = assignment.from_length
@@ -161,17 +162,32 @@ class Run:
     def _tell(self, limit: float | None = None) -> Flow[None]:
         """Tell what is held back, in order, until the trial ends or nothing is left."""
         self._raise_refusal()
-        while not self._ended and (request := self._outbox.head()) is not None:
+        while not self._ended and (parcel := self._outbox.head()) is not None:
             try:
-                reply = yield from self._calls.call(_rpcs.TELL, request, limit)
-            except _REFUSALS as error:
-                self._outbox.answered()
-                if not is_forgotten(error, self._to_length, request):
+                [verdict] = yield from self._calls.send([parcel], limit)
+            except REFUSALS as error:
+                if (yield from self._refused(error, parcel)):
                     raise
-                self._take((yield from self._calls.forgotten(self.lease)))
             else:
-                self._outbox.answered()
-                self._take(Verdict.from_proto(reply.verdicts[0]))
+                self._answered(verdict)
+
+    def _refused(self, error: RungwayError, parcel: Parcel) -> Flow[bool]:
+        """Whether the head was refused for what it says, and not because the service was set back."""
+        self._outbox.answered()
+        if not is_forgotten(error, self._to_length, parcel.result.reports):
+            return True
+        self._take((yield from self._calls.forgotten(self.lease)))
+        return False
+
+    def _refused_in_background(self, error: RungwayError, parcel: Parcel) -> Flow[None]:
+        """The head was refused; the next report raises it."""
+        if (yield from self._refused(error, parcel)):
+            self._refusal = error
+
+    def _answered(self, verdict: Verdict) -> None:
+        """The head was told, and this is the answer."""
+        self._outbox.answered()
+        self._take(verdict)
 
     def _take(self, verdict: Verdict) -> None:
         self._verdict = verdict
@@ -187,17 +203,17 @@ class Run:
         if refusal is not None:
             raise refusal
 
-    def _tell_overdue(self) -> Flow[None]:
-        """Tell in the background what was held back for long; what the service refuses, the next report raises."""
-        try:
-            yield from self._tell(self._calls.config.attempt_timeout)
-        except _REFUSALS as error:
-            self._refusal = error
-        except RungwayError as error:
-            _log.info("reports of trial %d are held back: %s", self.number, error)
+    def _overdue(self, seconds: float) -> bool:
+        return not self._ended and self._refusal is None and self._outbox.overdue(seconds)
 
-    def _overdue(self) -> bool:
-        return not self._ended and self._outbox.overdue(self._calls.config.report_interval)
+    def _alone(self, flow: Flow[_T], limit: float | None = None) -> Flow[_T]:
+        """Run a flow while nobody else tells anything of this trial; waits `limit` seconds for that."""
+        if not (yield Acquire(self._sending, limit)):
+            raise Unavailable("another call about this trial is under way")
+        try:
+            return (yield from flow)
+        finally:
+            self._sending.release()
 
     def _leave(self, departure: Departure) -> Flow[None]:
         """Tell what is held back, then give the trial back or say how it failed. Raises nothing: a lease lapses."""
@@ -205,16 +221,19 @@ class Run:
             return
         limit = None if departure.stays else self._calls.config.farewell_timeout
         try:
-            if departure.ends:
-                departure = yield from self._come_to_end(departure)
-            elif departure.outcome is not Outcome.INVALID:
-                yield from self._tell_rest(limit)
-            if not self._ended:
-                yield from self._say(departure, limit)
+            yield from self._alone(self._depart(departure, limit), limit)
         except RungwayError as error:
             _log.warning("trial %d could not be given back, its lease will lapse: %s", self.number, error)
         finally:
             self._end()
+
+    def _depart(self, departure: Departure, limit: float | None) -> Flow[None]:
+        if departure.ends:
+            departure = yield from self._come_to_end(departure)
+        elif departure.outcome is not Outcome.INVALID:
+            yield from self._tell_rest(limit)
+        if not self._ended:
+            yield from self._say(departure, limit)
 
     def _come_to_end(self, departure: Departure) -> Flow[Departure]:
         """Say that the training is over with what was told; how to leave a trial that is not over then."""
@@ -247,7 +266,7 @@ class Run:
     def _tell_rest(self, limit: float | None) -> Flow[None]:
         try:
             yield from self._tell(limit)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             _log.warning("reports of trial %d were refused: %s", self.number, error)
 
     def _say(self, departure: Departure, limit: float | None) -> Flow[None]:

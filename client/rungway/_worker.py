@@ -1,4 +1,4 @@
-"""A trial in a training loop, and the thread that keeps leases alive meanwhile."""
+"""A trial in a training loop."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -24,10 +24,9 @@ class TrialRun(Run):
 
     def __init__(self, driver: SyncDriver, calls: WorkerCalls, assignment: Assignment, *, cures: bool) -> None:
         """`cures` = swallow errors that are the trial's own, so that the worker goes on with the next one."""
-        super().__init__(calls, assignment)
+        super().__init__(calls, assignment, threading.Lock())
         self._driver = driver
         self._cures = cures
-        self._sending = threading.Lock()
         self._saver: Callable[[], Checkpoint] | None = None
 
     def lengths(self) -> Iterator[int]:
@@ -45,8 +44,7 @@ class TrialRun(Run):
             if not self._due():
                 return
             saved = self._saver() if self._saver is not None else None
-            with self._sending:
-                self._driver.run(self._settle(_requests.checkpoint_text(saved)))
+            self._driver.run(self._alone(self._settle(_requests.checkpoint_text(saved))))
 
     def report(self, length: int, metric: object, checkpoint: Checkpoint | Callable[[], Checkpoint] = None) -> bool:
         """Report a validation result at an absolute length; whether to train on.
@@ -67,24 +65,14 @@ class TrialRun(Run):
         if callable(checkpoint):
             checkpoint = checkpoint() if self._decides(report.length) else None
         if self._add(report, _requests.checkpoint_text(checkpoint)):
-            with self._sending:
-                self._driver.run(self._tell())
+            self._driver.run(self._alone(self._tell()))
         return not self.should_stop
-
-    def tell_overdue(self) -> None:
-        """Tell in the background what has been held back for long, unless a report is just doing so."""
-        if self._overdue() and self._sending.acquire(blocking=False):
-            try:
-                self._driver.run(self._tell_overdue())
-            finally:
-                self._sending.release()
 
     def finish(self, checkpoint: Checkpoint = None) -> None:
         """Say that the training is over before its assignment: the last result stands, and it is never run again."""
         self._use()
         text = _requests.checkpoint_text(checkpoint)
-        with self._sending:
-            self._driver.run(self._finish(text))
+        self._driver.run(self._alone(self._finish(text)))
 
     def release(self, checkpoint: Checkpoint = None) -> None:
         """Give the trial back at no cost; a checkpoint is of the length last reported."""
@@ -93,8 +81,7 @@ class TrialRun(Run):
 
     def leave(self, departure: Departure = AT_ITS_END) -> None:
         """Be done with the trial, by default as at the normal end of its block."""
-        with self._sending:
-            self._driver.run(self._leave(departure))
+        self._driver.run(self._leave(departure))
 
     def __enter__(self: _Self) -> _Self:
         self._enter()
@@ -124,51 +111,3 @@ class TrialRun(Run):
             self.leave(AT_ITS_END if self._used else GIVEN_BACK)
             self._close("the loop has gone on to another trial")
             self._check_used()
-
-
-class LeaseKeeper:
-    """A daemon thread that renews all live leases in one call and sends overdue reports.
-
-    It runs while there is something to renew and starts again when there is.
-    """
-
-    def __init__(self, driver: SyncDriver, calls: WorkerCalls) -> None:
-        self._driver = driver
-        self._calls = calls
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
-
-    def ensure(self) -> None:
-        """Start the thread unless it runs."""
-        with self._lock:
-            if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._main, name="rungway-leases", daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """Renew no more."""
-        self._closed.set()
-
-    def join(self) -> None:
-        """Wait for the end of the thread, once it was stopped and the driver was closed."""
-        with self._lock:
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
-    def _main(self) -> None:
-        while (pause := self._pause_or_end()) is not None:
-            if self._closed.wait(pause):
-                return
-            if self._driver.run(self._calls.renew()):
-                for run in self._calls.leases.holders():
-                    if isinstance(run, TrialRun):
-                        run.tell_overdue()
-
-    def _pause_or_end(self) -> float | None:
-        with self._lock:
-            pause = self._calls.until_next_round()
-            if pause is None:
-                self._thread = None
-            return pause

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from rungway import Client, ClientConfig, RungwayError
 from rungway._flow import Attempt
 from rungway._grpc import SyncDriver
-from rungway._worker import LeaseKeeper
+from rungway._keeping import LeaseKeeper
 
 
 class Recorder:

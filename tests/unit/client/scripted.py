@@ -168,7 +168,7 @@ def wait(seconds: float) -> search_service_pb2.AskResponse:
 
 @dataclass
 class Ladder:
-    """Answers Tell by request_id, as the service does: up to each rung of `rungs` a trial is promoted, then completed.
+    """Answers each result by request_id and trial, as the service does. Up to each rung of `rungs` a trial is promoted.
 
     `told` holds every (trial, length, metric) that had an effect, in order.
     """
@@ -176,13 +176,17 @@ class Ladder:
     rungs: tuple[int, ...] = (3, 9)
     told: list[tuple[int, int, float]] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
-    remembered: dict[str, search_service_pb2.TellResponse] = field(default_factory=dict)
+    remembered: dict[tuple[str, int], trial_pb2.Verdict] = field(default_factory=dict)
 
     def tell(self, request: search_service_pb2.TellRequest) -> search_service_pb2.TellResponse:
-        if request.request_id not in self.remembered:
-            verdicts = [self._verdict(result) for result in request.results]
-            self.remembered[request.request_id] = search_service_pb2.TellResponse(verdicts=verdicts)
-        return self.remembered[request.request_id]
+        verdicts = [self._remembered(request.request_id, result) for result in request.results]
+        return search_service_pb2.TellResponse(verdicts=verdicts)
+
+    def _remembered(self, request_id: str, result: trial_pb2.Result) -> trial_pb2.Verdict:
+        key = request_id, result.lease.trial
+        if key not in self.remembered:
+            self.remembered[key] = self._verdict(result)
+        return self.remembered[key]
 
     def _verdict(self, result: trial_pb2.Result) -> trial_pb2.Verdict:
         self.told += [(result.lease.trial, report.length, report.metric) for report in result.reports]

@@ -84,14 +84,16 @@ async def test_errors_map_to_outcomes(server: ScriptedServer, client: AsyncClien
 async def test_a_cancelled_task_gives_its_trial_back(server: ScriptedServer, client: AsyncClient) -> None:
     server.on("Ask", assigned(assignment(0)))
 
+    training = asyncio.Event()
+
     async def work() -> None:
         async with client.trial() as trial:
             await trial.report(1, 1.0)
+            training.set()
             await asyncio.sleep(60)
 
     task = asyncio.create_task(work())
-    await happens(lambda: server.requests("Ask"))
-    await asyncio.sleep(0.05)
+    await training.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
