@@ -11,7 +11,7 @@ CHAOS_ARGS ?=
 CLIENTS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos clients build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos clients docs build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ chaos: setup ## Searches while everything dies in turn, half an hour, then five 
 clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
 	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)
 
+docs: ## The documents as a static site with a reference of SDK and wire, into docs/_site; every link is checked
+	test -x .venv-docs/bin/sphinx-build || { $(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install --quiet --upgrade pip && .venv-docs/bin/python -m pip install --quiet -c constraints.txt -e . --group docs; }
+	.venv-docs/bin/python -m scripts.docs_site
+
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
@@ -90,4 +94,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs

