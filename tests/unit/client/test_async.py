@@ -83,6 +83,7 @@ async def test_errors_map_to_outcomes(server: ScriptedServer, client: AsyncClien
 
 async def test_a_cancelled_task_gives_its_trial_back(server: ScriptedServer, client: AsyncClient) -> None:
     server.on("Ask", assigned(assignment(0)))
+    training = asyncio.Event()
 
     training = asyncio.Event()
 
