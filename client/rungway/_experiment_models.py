@@ -127,6 +127,9 @@ class Experiment:
     """Grows with every change."""
     notes: tuple[str, ...]
     """What the service changed in the configuration or ignores of it, in words."""
+    summary: tuple[str, ...] = ()
+    """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched,
+    and a line for each (at most 200) with its kind and real range. Left out of lists."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
@@ -142,6 +145,7 @@ class Experiment:
             trained_length=message.trained_length,
             revision=message.revision,
             notes=tuple(message.notes),
+            summary=tuple(message.summary),
         )
 
 
@@ -187,6 +191,8 @@ class Preview:
     """The configuration with all defaults filled in."""
     notes: tuple[str, ...]
     """What the service changed in the configuration or ignores of it, in words."""
+    summary: tuple[str, ...] = ()
+    """The search as it was understood, in words, as in an Experiment."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Preview) -> "Preview":
@@ -199,6 +205,7 @@ class Preview:
             message.random_search_length,
             values.from_map(message.config),
             tuple(message.notes),
+            tuple(message.summary),
         )
 
 

@@ -131,7 +131,7 @@ def test_pause_resume_stop_delete(target: str, file: str) -> None:
     name = "short-lived"
     assert run(target, "create", file, "--name", name)[0] == 0
     assert run(target, "pause", name)[1] == f"{name} is paused\n"
-    assert json.loads(run(target, "resume", name, "-o", "json")[1])["state"] == "running"
+    assert json.loads(run(target, "resume", name, "--output", "json")[1])["state"] == "running"
     assert run(target, "stop", name)[1] == f"{name} is stopped\n"
     code, _, err = run(target, "resume", name)
     assert code == 1

@@ -110,7 +110,7 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         ],
         "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
-        "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3] for more in (0, 5)],
+        "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3, "[]"] for more in (0, 5)],
         "tally": [[uid]],
         "trials": [[uid, "1", *range(20)]],
         "best": [[uid, 10]],

@@ -129,6 +129,7 @@ class Experiment(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     state: Global___ExperimentState.ValueType
@@ -165,6 +166,12 @@ class Experiment(_message.Message):
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the service changed in the configuration or ignores of it, in words."""
 
+    @_builtins.property
+    def summary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched, and
+        a line for each (at most 200) with its kind and real range. Left out of lists.
+        """
+
     def __init__(
         self,
         *,
@@ -181,10 +188,11 @@ class Experiment(_message.Message):
         reason: _trial_pb2.Reason.ValueType = ...,
         message: _builtins.str = ...,
         uid: _builtins.str = ...,
+        summary: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "plan", b"plan", "trials", b"trials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "summary", b"summary", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -379,6 +387,7 @@ class Preview(_message.Message):
     RANDOM_SEARCH_LENGTH_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     total_length: _builtins.int
     """Total length trained (experiment's unit)."""
     random_search_length: _builtins.int
@@ -403,6 +412,10 @@ class Preview(_message.Message):
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the service changed in the configuration or ignores of it, in words."""
 
+    @_builtins.property
+    def summary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The search as it was understood, in words, as in an Experiment."""
+
     def __init__(
         self,
         *,
@@ -413,10 +426,11 @@ class Preview(_message.Message):
         random_search_length: _builtins.int = ...,
         config: _value_pb2.MapValue | None = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
+        summary: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "config", b"config", "notes", b"notes", "plan", b"plan", "random_search_length", b"random_search_length", "total", b"total", "total_length", b"total_length"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "config", b"config", "notes", b"notes", "plan", b"plan", "random_search_length", b"random_search_length", "summary", b"summary", "total", b"total", "total_length", b"total_length"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,5 @@
 """Commands about experiments: create, status, pause, resume, stop, update, delete."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,14 @@ from rungway_server.cli.output import (
     fail,
     print_json,
     print_notes,
+    print_summary,
     share,
     table,
     text,
     unit_name,
 )
+from rungway_server.domain.fields import shown
+from rungway_server.domain.names import as_id
 
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
@@ -59,7 +61,10 @@ def create(
         print_json(experiment)
         return
     out = console()
-    out.print(f"created {experiment.experiment}")
+    made_of = document.get("name") if name is None else experiment_id
+    of = f", the id made of {shown(made_of)}" if isinstance(made_of, str) and made_of not in ("", experiment_id) else ""
+    out.print(text(f"created {experiment.experiment}{of}"), soft_wrap=True)
+    print_summary(out, experiment.summary)
     _print_plan(out, experiment)
     print_notes(out, experiment.notes)
 
@@ -159,10 +164,9 @@ def _id_from(document: Mapping[str, Any], file: Path) -> str:
     """An id made from the document's name, or from the file's."""
     given = document.get("name")
     source = given if isinstance(given, str) and given else file.stem
-    slug = re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-")[:63].rstrip("-")
-    if not slug:
+    if not (made := as_id(source)):
         raise BadFile(f"{file}: no id can be made of the name {source!r}: give one with --name")
-    return slug
+    return made
 
 
 def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str]) -> None:

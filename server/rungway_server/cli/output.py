@@ -166,6 +166,12 @@ def _flat(mapping: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def print_summary(out: Console, summary: Sequence[str]) -> None:
+    """A search as it was understood: lines of text, never cut."""
+    for line in summary:
+        out.print(text(line), soft_wrap=True)
+
+
 def print_notes(out: Console, notes: Sequence[str]) -> None:
     """What the service changed in a configuration, or ignores of it."""
     for note in notes:

@@ -20,6 +20,7 @@ from rungway_server.cli.output import (
     plain,
     print_json,
     print_notes,
+    print_summary,
     share,
     table,
     unit_name,
@@ -27,6 +28,7 @@ from rungway_server.cli.output import (
 from rungway_server.cli.plan_picture import draw_plan
 from rungway_server.domain import config as configs
 from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain.describe import describe
 from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
@@ -97,6 +99,7 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     clones = plan.max_trials - plan.new_trials
     trials, cloned = many(plan.max_trials, "trial"), f", {count(clones)} of them clones" if clones else ""
     out.print(f"{config.searcher.name}: {trials}{cloned}{brackets}, up to {count(plan.max_length)} {unit} each")
+    print_summary(out, describe(config))
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
         columns = {f"Bracket {start + i}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
@@ -136,6 +139,7 @@ def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: 
         "total": plain(result.total),
         "total_length": result.total_length,
         "random_search_length": result.random_search_length,
+        "summary": list(describe(config)),
         "config": configs.to_document(config),
         "notes": list(notes),
     }

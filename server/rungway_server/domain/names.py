@@ -1,11 +1,19 @@
 """Names that users choose for things of the service."""
 
 import re
+import unicodedata
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.fields import shown
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LONGEST = 63
+
+
+def as_id(text: str) -> str:
+    """The id that is made of a name: `My_Net 2` becomes `my-net-2`. Empty where nothing of the name can be kept."""
+    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST].rstrip("-")
 
 
 def check_experiment_id(text: str, field: str = "experiment") -> None:
@@ -20,6 +28,7 @@ def check_namespace(text: str, field: str = "namespace") -> None:
 
 def _check_name(text: str, field: str) -> None:
     if not _NAME.fullmatch(text):
-        raise InvalidInput.one(
-            field, f'got {shown(text)}, wanted 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends'
-        )
+        rule = 'wanted 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends'
+        proposed = as_id(text)
+        hint = f": {proposed!r} would be right" if proposed else ""
+        raise InvalidInput.one(field, f"got {shown(text)}, {rule}{hint}")

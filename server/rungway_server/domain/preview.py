@@ -2,8 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from math import ceil
 
-from rungway_server.domain.plan import Bracket, Plan, PromotionRule
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ def preview(plan: Plan) -> PlanPreview:
     """How many trials end at which length, if every rung is filled.
 
     By the synchronous and population rules this is exact, but for failures. By the asynchronous rule every rung is
-    taken to pass 1/divisor of its trials on, at least one; an asynchronous search promotes early and trains this or
-    more.
+    taken to pass 1/divisor of its trials on, at least one (see `reached` for where there is none); an asynchronous
+    search promotes early and trains this or more.
     """
     brackets = tuple(_bracket(bracket, plan) for bracket in plan.brackets)
     total: Counter[int] = Counter()
@@ -66,6 +67,34 @@ def preview(plan: Plan) -> PlanPreview:
         total_length=sum(bracket.total_length for bracket in brackets),
         random_search_length=plan.max_trials * plan.max_length,
     )
+
+
+def reached(bracket: Bracket, plan: Plan) -> tuple[int, ...]:
+    """How many trials get to each rung, lowest first, when every one of `bracket` tells its results.
+
+    Where trials pause by the asynchronous rule, a rung of fewer results than the divisor lets none up, and nobody gets
+    to the rungs above. All other rungs let at least one up.
+    """
+    trials = [bracket.new_trials]
+    for rung in bracket.rungs[:-1]:
+        if plan.rule is not PromotionRule.ASYNC:
+            trials.append(rung.passes + rung.clones)
+        else:
+            least = 1 if plan.form is DecisionForm.STOP else 0
+            trials.append(max(int(trials[-1] / plan.divisor), least))
+    return tuple(trials)
+
+
+def trials_for_top(bracket: Bracket, plan: Plan, most: int) -> int | None:
+    """With how many trials one would get to the top of `bracket` by the asynchronous rule; None if more than `most`."""
+    trials = 1
+    for _ in bracket.rungs[1:]:
+        above, trials = trials, ceil(trials * plan.divisor)
+        if trials > most:
+            return None
+        while int(trials / plan.divisor) < above:  # rounded
+            trials += 1
+    return trials
 
 
 def _bracket(bracket: Bracket, plan: Plan) -> BracketPreview:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from rungway_server.domain.fields import Section, shown
 from rungway_server.domain.ladder import MAX_RUNGS, Mode, log_floor
 from rungway_server.domain.lengths import read_budget, read_length
+from rungway_server.domain.objective import read_objective
 from rungway_server.domain.population_reader import read_population
 from rungway_server.domain.searcher_config import (
     KEYS,
@@ -39,7 +40,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     name = _name(section)
     if name is SearcherName.ASYNC_HALVING:
         section = section.renamed(RAY_NAMES)
-    metric = section.text("metric")
+    section, metric = read_objective(section, name is None or "mode" in KEYS[name], notes)
     if name is None:
         return None
     _note_ignored(section, name, notes)

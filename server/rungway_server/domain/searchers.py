@@ -14,7 +14,7 @@ from rungway_server.domain.planning import (
     plan_of,
 )
 from rungway_server.domain.points import TooManyPoints
-from rungway_server.domain.preview import preview
+from rungway_server.domain.preview import preview, reached, trials_for_top
 from rungway_server.domain.sampling import feasible_share, number_of_points
 from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherConfig, SearcherName
 from rungway_server.domain.space import Space
@@ -30,7 +30,7 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
     the lengths allow, with a budget that pays for no trial, or from a grid that is too large.
     """
     plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
-    return plan, tuple(_notes(searcher, space, plan))
+    return plan, plan_notes(searcher, space, plan)
 
 
 def single(searcher: SearcherConfig) -> Plan:
@@ -128,7 +128,8 @@ _PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
 }
 
 
-def _notes(searcher: SearcherConfig, space: Space, plan: Plan) -> list[str]:
+def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str, ...]:
+    """What the user should know about a plan, in words."""
     notes = []
     asked, made = searcher.max_concurrent_trials, plan.max_concurrent_trials
     if asked != made:
@@ -137,6 +138,7 @@ def _notes(searcher: SearcherConfig, space: Space, plan: Plan) -> list[str]:
         notes.append(f"searcher: one pass starts {plan.max_trials} trials in {len(plan.brackets)} brackets")
     if searcher.budget is not None and (total := preview(plan).total_length) > searcher.budget:
         notes.append(f"searcher: trains {total} in all, more than budget: every rung holds at least one trial")
+    notes += (note for b, bracket in enumerate(plan.brackets) if (note := _unreached(b, bracket, plan)))
     if space.constraints:
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
     points = number_of_points(space)
@@ -144,7 +146,25 @@ def _notes(searcher: SearcherConfig, space: Space, plan: Plan) -> list[str]:
         notes.append("searcher: no trial makes way for a clone of another: truncate_fraction is less than one trial")
     if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
         notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
-    return notes
+    return tuple(notes)
+
+
+def _unreached(b: int, bracket: Bracket, plan: Plan) -> str:
+    """What to say of a bracket with too few trials for its top; nothing of any other."""
+    trials = reached(bracket, plan)
+    if trials[-1]:
+        return ""
+    nobody = trials.index(0)
+    lengths, unit = [rung.length for rung in bracket.rungs], plan.unit or "units"
+    some = f"{trials[nobody - 1]} go on to {lengths[nobody - 1]} and none" if nobody > 1 else "none go on"
+    wanted = trials_for_top(bracket, plan, MAX_TRIALS)
+    where, there = (f" of bracket {b}", " there") if len(plan.brackets) > 1 else ("", "")
+    more = f"at least {wanted} trials{there}, " if wanted else ""
+    return (
+        f"searcher: no trial{where} can reach the top rung, {lengths[-1]} {unit}: of {trials[0]}"
+        f" trial{'s'[: trials[0] != 1]}, divisor {plan.divisor:g} lets {some} to {lengths[nobody]} (the preview"
+        f" counts one); use {more}fewer rungs or a smaller divisor"
+    )
 
 
 def _mode_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:

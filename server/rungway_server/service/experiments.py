@@ -13,7 +13,7 @@ from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.searchers import make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import aside
 from rungway_server.service.checks import check_text, page_size
@@ -102,11 +102,12 @@ def _refuse_out_of_range(change: Change) -> None:
         raise InvalidInput(wrong)
 
 
-def _changed(view: ExperimentView, change: Change) -> tuple[ExperimentConfig, Plan]:
-    """Configuration and plan after a change. Raises InvalidInput where the search does not allow it."""
+def _changed(view: ExperimentView, change: Change) -> Planned:
+    """What a search is after a change. Raises InvalidInput where the search does not allow it."""
     max_trials, max_concurrent = change.max_trials, change.max_concurrent
     config, plan = view.definition.config, view.definition.plan
     searcher = config.searcher
+    outdated = plan_notes(searcher, config.space, plan)
     if max_trials is not None and max_trials != plan.max_trials:
         plan = with_trials(plan, max_trials, tuple(view.tally.started))
         searcher = replace(searcher, max_trials=max_trials)
@@ -116,7 +117,8 @@ def _changed(view: ExperimentView, change: Change) -> tuple[ExperimentConfig, Pl
     days = config.retention_days if change.retention_days is None else change.retention_days
     config = replace(config, searcher=searcher, retention_days=days)
     parse(to_document(config))  # what is stored must be a configuration: a grid has all its points, for example
-    return config, plan
+    kept = (note for note in view.definition.notes if note not in outdated)
+    return Planned(config, plan, (*kept, *plan_notes(searcher, config.space, plan)))
 
 
 class ExperimentUseCases:
@@ -189,8 +191,8 @@ class ExperimentUseCases:
         _refuse_out_of_range(change)
         while True:
             view = await self.get(ref)
-            config, plan = await aside(_changed, view, change)
-            if await self._store.change_plan(ref, view.definition, config, plan):
+            changed = await aside(_changed, view, change)
+            if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)
 
     async def export(self, ref: ExperimentRef) -> AsyncIterator[str]:

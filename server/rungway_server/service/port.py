@@ -112,12 +112,19 @@ class Store(Protocol):
         """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
         ...
 
-    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
-        """Give an experiment another configuration than the one `seen`, and its plan: with other numbers of trials or
-        leases, or another retention; brackets and rungs must be the same. False when the configuration is not the one
-        seen any more, or a bracket has started more trials by now. Raises WrongState from an ended experiment
-        unless it is the retention alone that changes, and InvalidInput when queued configurations would find no new
-        trial."""
+    async def change_plan(
+        self,
+        ref: ExperimentRef,
+        seen: Definition,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...] | None = None,
+    ) -> bool:
+        """Give an experiment another configuration than the one `seen`, its plan, and the notes on them (None: those
+        it has): with other numbers of trials or leases, or another retention; brackets and rungs must be the same.
+        False when the configuration is not the one seen any more, or a bracket has started more trials by now. Raises
+        WrongState from an ended experiment unless it is the retention alone that changes, and InvalidInput when
+        queued configurations would find no new trial."""
         ...
 
     async def enqueue(

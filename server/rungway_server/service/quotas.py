@@ -218,10 +218,12 @@ class StoreWithinQuotas:
         await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
         return definition
 
-    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
+    async def change_plan(
+        self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan, *rest: Any
+    ) -> bool:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            changed = await self._store.change_plan(ref, seen, config, plan)
+            changed = await self._store.change_plan(ref, seen, config, plan, *rest)
         if changed:
             now = (await self._store.definition(ref, fresh=True)).plan
             await self._ledger.settle(ref, claim_of(now), reserved.entry)

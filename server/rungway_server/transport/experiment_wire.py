@@ -4,6 +4,7 @@ from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.values import to_map
 from rungway_server.domain.config import to_document
 from rungway_server.domain.decisions import EventView, ExperimentState, Tally, TrialState
+from rungway_server.domain.describe import describe
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
@@ -24,7 +25,7 @@ def listed_message(view: ExperimentView | Unreadable) -> experiment_pb2.Experime
 
 
 def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> experiment_pb2.Experiment:
-    """One experiment; lists leave the plan out."""
+    """One experiment; lists leave the plan and the summary out."""
     definition, tally = view.definition, view.tally
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
@@ -40,6 +41,7 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
         message=tally.failing or "",
         uid=definition.uid,
+        summary=describe(definition.config) if with_plan else (),
     )
 
 
@@ -69,6 +71,7 @@ def preview_message(planned: Planned) -> experiment_pb2.Preview:
         random_search_length=_whole(shown.random_search_length),
         config=to_map(to_document(planned.config)),
         notes=planned.notes,
+        summary=describe(planned.config),
     )
 
 

@@ -44,7 +44,7 @@ def test_the_same_for_programs() -> None:
     assert (document["total_length"], document["random_search_length"]) == (15_800, 512_000)
     assert document["config"]["searcher"]["divisor"] == 4
     numbers = {"unit", "lower_bound", "max_trials", "max_length", "total_length", "random_search_length"}
-    assert set(document) == numbers | {"brackets", "total", "config", "notes"}
+    assert set(document) == numbers | {"brackets", "total", "summary", "config", "notes"}
 
 
 def test_the_file_may_come_from_standard_input() -> None:

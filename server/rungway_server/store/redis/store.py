@@ -213,10 +213,17 @@ class RedisStore(RedisReads):
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
 
-    async def change_plan(self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan) -> bool:
+    async def change_plan(
+        self,
+        ref: ExperimentRef,
+        seen: Definition,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...] | None = None,
+    ) -> bool:
         """See the port."""
-        plans = [self._for_lua(plan, config), plan_to_json(plan)]
-        args: list[str | int] = ["", *plans, json.dumps(to_document(config)), seen.config_text, SCHEMA]
+        args: list[str | int] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
+        args += [seen.config_text, SCHEMA, json.dumps(seen.notes if notes is None else notes)]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
         if answer[0] == "refused":

@@ -5,7 +5,7 @@
 -- no change is made to a configuration that nobody has seen.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 plan (JSON, as Lua uses it)  4 plan (JSON, as Python uses it)  5 config (JSON)
---        6 config that is changed (JSON)  7 schema
+--        6 config that is changed (JSON)  7 schema  8 notes (JSON)
 -- Returns {'changed'}, {'outdated'} (the config is another one by now), {'started'} (a bracket has started more by now),
 --         {'queued', started in all, configurations queued} (more than the plan has room for), {'refused', state},
 --         {'missing'} or {'stale'}
@@ -36,7 +36,9 @@ end
 x.plan, x.ladder = parts.plan, parts.ladder
 log_event(x, 'changed')
 settle(x)
-redis.call('HSET', META, 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[4], 'config', ARGV[5], 'schema', ARGV[7])
+redis.call(
+  'HSET', META, 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[4], 'config', ARGV[5], 'notes', ARGV[8], 'schema', ARGV[7]
+)
 keep()
 save(x)
 return { 'changed' }

@@ -1,0 +1,124 @@
+"""A search in words, as it was understood: its metric and direction, and each hyperparameter with its real range."""
+
+import json
+from collections.abc import Iterable
+
+from rungway_server.domain.axes import grid, support
+from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain.decimals import power
+from rungway_server.domain.json_values import identity
+from rungway_server.domain.space import (
+    Categorical,
+    Condition,
+    Const,
+    Double,
+    Entry,
+    Int,
+    Log,
+    LogUniform,
+    Parameter,
+    Source,
+    Space,
+    dotted,
+)
+
+MOST_LINES = 200
+"""Most hyperparameters that have a line."""
+_LONGEST_PATH, _LONGEST_VALUES, _MOST_CONDITIONS = 200, 120, 5
+
+
+def describe(config: ExperimentConfig) -> tuple[str, ...]:
+    """Lines of text: the metric, how many hyperparameters are searched, and one line for each.
+
+    What can take one value only is constant, whatever its type.
+    """
+    searcher, space = config.searcher, config.space
+    target = "" if searcher.target_metric is None else f", done at {_number(searcher.target_metric)} or better"
+    direction = "smaller" if searcher.smaller_is_better else "larger"
+    entries = list(space.leaves.values())
+    constant = sum(_is_constant(entry.parameter, space.source) for entry in entries)
+    lines = [
+        f"metric: {searcher.metric}, {direction} is better{target}",
+        f"hyperparameters: {len(entries) - constant} searched, {constant} constant",
+        *(_line(entry, space) for entry in entries[:MOST_LINES]),
+    ]
+    if len(entries) > MOST_LINES:
+        lines.append(f"and {len(entries) - MOST_LINES} more")
+    return tuple(lines)
+
+
+def _line(entry: Entry, space: Space) -> str:
+    conditions = space.conditions.get(entry.path, ())
+    return f"{_short(dotted(entry.path))}: {_parameter(entry.parameter, space.source)}{_when(conditions)}"
+
+
+def _when(conditions: tuple[Condition, ...]) -> str:
+    said = [f"{_short(dotted(each.path))} is {_values(each.values, ' or ')}" for each in conditions[:_MOST_CONDITIONS]]
+    if len(conditions) > _MOST_CONDITIONS:
+        said.append(f"{len(conditions) - _MOST_CONDITIONS} conditions more hold")
+    return f", when {' and '.join(said)}" if said else ""
+
+
+def _is_constant(node: Parameter, source: Source) -> bool:
+    match node:
+        case Const():
+            return True
+        case Categorical(vals):
+            return all(identity(val) == identity(vals[0]) for val in vals)
+        case _:
+            points = grid(node) if source is Source.GRID else None
+            return points is not None and points.size == 1
+
+
+def _parameter(node: Parameter, source: Source) -> str:
+    match node:
+        case Const(val):
+            return f"const, {_values((val,), '')}"
+        case Categorical(vals):
+            return f"categorical, one of {_values(vals, ', ')}"
+        case _:
+            return _range(node, source)
+
+
+def _range(node: Int | Double | Log | LogUniform, source: Source) -> str:
+    """The kind and the least and greatest value that can come."""
+    name = _NAMES[type(node)]
+    axis = grid(node) if source is Source.GRID else support(node)
+    if axis is not None:
+        bounds: list[object] = [axis.at(0), axis.at(axis.size - 1)]
+    elif isinstance(node, Log):
+        bounds = [power(node.base, node.minval), power(node.base, node.maxval)]
+    else:
+        bounds = [node.minval, node.maxval]
+    low, high = sorted(bound for bound in bounds if isinstance(bound, int | float))
+    size = axis.size if axis is not None and source is Source.GRID else 0
+    if size == 1:
+        return f"{name}, {_number(low)}, 1 point"
+    step = None if isinstance(node, LogUniform) or size else node.step
+    stepping = ", exponents in steps of" if isinstance(node, Log) else ", in steps of"
+    steps = "" if step is None else f"{stepping} {_number(step)}"
+    return f"{name}, {_number(low)} to {_number(high)}{steps}{f', {size} points' if size else ''}"
+
+
+_NAMES: dict[type, str] = {Int: "int", Double: "double", Log: "log", LogUniform: "log_uniform"}
+
+
+def _number(value: float) -> str:
+    """As it was written where that is short, else five significant digits."""
+    written = str(value).removesuffix(".0")
+    return written if isinstance(value, int) or len(written) <= 10 else f"{value:.5g}"
+
+
+def _values(values: Iterable[object], between: str) -> str:
+    """Values as JSON, as many as there is room for."""
+    listed, text = tuple(values), ""
+    for i, value in enumerate(listed):
+        more = f"{between if i else ''}{json.dumps(value, ensure_ascii=False)}"
+        if len(text) + len(more) > _LONGEST_VALUES:
+            return f"{(text + more)[:_LONGEST_VALUES]}… ({len(listed)} values)" if len(listed) > 1 else f"{more[:100]}…"
+        text += more
+    return text
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= _LONGEST_PATH else f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
