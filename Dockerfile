@@ -1,4 +1,6 @@
-# The image is for `rungway serve`. Give it a Redis by RUNGWAY_REDIS_URL; without one it keeps its state in /data.
+# The image is for `rungway serve`. Give it a Redis or Valkey by RUNGWAY_REDIS_URL; without one it keeps its state in /data,
+# by the Valkey of the extra `embedded`. A volume that is mounted there with other rights is refused: name a folder
+# in it (RUNGWAY_DATA_DIR=/data/store).
 # It listens on all interfaces, and so it wants RUNGWAY_TLS_CERT, RUNGWAY_TLS_KEY and RUNGWAY_TOKENS=true, or
 # RUNGWAY_INSECURE=true where something else guards its port (docs/security.md).
 FROM python:3.12-slim AS build
@@ -10,16 +12,12 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY client/rungway/__about__.py client/rungway/__about__.py
 COPY server/rungway_server/__init__.py server/rungway_server/__init__.py
-RUN pip install --constraint constraints.txt '.[server]'
+RUN pip install --constraint constraints.txt '.[server,embedded]'
 COPY client client
 COPY server server
 RUN pip wheel --no-deps --wheel-dir /dist . && pip install --no-deps --force-reinstall /dist/*.whl
 
 FROM python:3.12-slim
-# The redis-server is for the embedded store; with RUNGWAY_REDIS_URL it never runs.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends redis-server \
-    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin rungway \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
 COPY --from=build /opt/rungway /opt/rungway

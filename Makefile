@@ -9,14 +9,15 @@ LOAD_ARGS ?=
 FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 CLIENTS_ARGS ?=
+VERSIONS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies demo study load chaos clients docs build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load chaos clients docs build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.redis ## Make .venv with everything, a redis-server included (PYTHON=python3.12 chooses the interpreter)
+setup: $(VENV)/.redis ## Make .venv with everything, Valkey 9 included (PYTHON=python3.12 chooses the interpreter)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -59,6 +60,9 @@ ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,
 
 topologies: setup ## Contract and store on Redis under Sentinel, as a Cluster, with TLS, with the least rights
 	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(PYTEST) -q --redis $$kind $(ANY_REDIS); done
+
+versions: setup ## Contract, integration and model tests on every version of Redis and Valkey at hand (VERSIONS_ARGS=--list)
+	$(BIN)/python -m tests.versions $(VERSIONS_ARGS)
 
 fuzz: setup ## Minutes of hostile messages, configurations and bytes (FUZZ_ARGS='--minutes 30')
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)

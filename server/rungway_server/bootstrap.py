@@ -106,8 +106,10 @@ async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, a
     """The URL of the Redis to use, and what completes when an embedded one has ended by itself."""
     if settings.redis_url:
         return settings.redis_url.get_secret_value(), asyncio.get_running_loop().create_future()
-    redis = await stack.enter_async_context(EmbeddedRedis(settings.data_dir, fsync=settings.fsync))
-    _log.info("embedded_redis", data_dir=str(redis.data_dir), pid=redis.process.pid, fsync=redis.fsync)
+    embedded = EmbeddedRedis(settings.data_dir, fsync=settings.fsync, binary=settings.redis_server)
+    redis = await stack.enter_async_context(embedded)
+    facts = {"server": str(redis.server), "pid": redis.process.pid, "fsync": redis.fsync}
+    _log.info("embedded_redis", data_dir=str(redis.data_dir), **facts)
 
     async def death() -> None:
         code = await redis.process.wait()
@@ -221,7 +223,8 @@ async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
     """Raises RedisStartError when a search must not be trusted to this Redis; logs what it found."""
     facts = await inspect(lanes)
     for each in facts.evicting:
-        problem = f"Redis may evict keys (maxmemory-policy {each.eviction} of {each.node}), which destroys searches"
+        policy = f"maxmemory-policy {each.eviction} of {each.node}"
+        problem = f"{each.version} may evict keys ({policy}), which destroys searches"
         if settings.unsafe_eviction == "refuse":
             raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
         _log.warning("redis_unsafe", problem=problem)

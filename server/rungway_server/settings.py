@@ -97,8 +97,8 @@ class Settings(BaseSettings):
     """Most calls of a namespace that this server takes (calls per second; as many at once after a quiet second)."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
-    """The Redis that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster://; none =
-    the embedded store in data_dir."""
+    """The Redis or Valkey that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or
+    redis+cluster://; none = the embedded store in data_dir."""
 
     redis_ca_file: FilePath | None = None
     """Whom to trust with rediss:// (PEM); none = the system's authorities, or ssl_ca_certs of the URL."""
@@ -110,16 +110,20 @@ class Settings(BaseSettings):
     """Its key (PEM); none = ssl_keyfile of the URL."""
 
     data_dir: Path = Field(default_factory=default_data_dir)
-    """Folder of the embedded store; made when missing."""
+    """Folder of the embedded store; made when missing, refused when it is not this user's alone (mode 0700)."""
+
+    redis_server: FilePath | None = None
+    """The valkey-server or redis-server of the embedded store; none = Valkey of the wheel, else what is on PATH."""
 
     fsync: Literal["everysec", "always"] = "everysec"
     """When the embedded store syncs to disk: each second (a power cut may lose one second) or with every change."""
 
     redis_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60)
-    """How long to wait for Redis: for connecting, and for an answer (seconds, each)."""
+    """How long to wait for Redis or Valkey: for connecting, and for an answer (seconds, each)."""
 
     unsafe_eviction: Literal["refuse", "warn"] = "refuse"
-    """What to do with a Redis that may evict keys (maxmemory-policy other than noeviction), which destroys searches."""
+    """What to do with a Redis or Valkey that may evict keys (maxmemory-policy other than noeviction), which destroys
+    searches."""
 
     request_window_seconds: int = Field(default=600, ge=10, le=86_400)
     """How long the answer to a request id is remembered (seconds)."""

@@ -3,10 +3,6 @@
 import asyncio
 import functools
 import json
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +19,7 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
-from tests.support.redis_server import find_redis_server, redis_on_socket
+from tests.support.redis_server import redis_on_socket, servers_at_hand
 from tests.support.searches import config_of, stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
@@ -129,18 +125,6 @@ def lua_plan(plan: Plan, more: int) -> str:
     return plan_for_lua(replace(plan, brackets=brackets), **limits, **more_limits, target=b"")
 
 
-def servers() -> dict[str, str]:
-    """One redis-server of each major version that is installed: on PATH, in the usual place, beside the interpreter."""
-    beside, usual = Path(sys.executable).parent / "redis-server", Path("/usr/bin/redis-server")
-    found: dict[str, str] = {}
-    for path in (find_redis_server(), shutil.which("redis-server"), str(usual), str(beside)):
-        if path and Path(path).is_file():
-            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-            if match := re.search(r"v=(\d+)", version):
-                found.setdefault(f"redis {match[1]}", path)
-    return found
-
-
 @pytest.fixture(scope="module", params=[PLAN, STOPPING], ids=["promote", "stop"])
 def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scene:
     client.flushall()
@@ -148,7 +132,7 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
     return Scene(snapshot(client), experiment_keys(REF), calls_of(request.param, uid, now, leases))
 
 
-@pytest.fixture(scope="module", params=list(servers().values()), ids=list(servers()))
+@pytest.fixture(scope="module", params=list(servers_at_hand().values()), ids=list(servers_at_hand()))
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A Redis that these tests may empty, of every major version at hand."""
     with pytest.MonkeyPatch.context() as patch:

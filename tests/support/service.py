@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.support.redis_server import embedded_binary
+
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -34,7 +36,7 @@ class Service:
                 [*command, "--log-format", "json", *flags],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=inherited | dict(environment),
+                env=inherited | embedded_binary() | dict(environment),
             )
 
     @property

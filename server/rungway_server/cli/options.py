@@ -46,6 +46,6 @@ ExperimentArgument = Annotated[
 ]
 NamespaceOption = Annotated[str, typer.Option(help="The namespace the experiment is in.")]
 RedisOption = Annotated[
-    str | None, typer.Option(metavar="URL", help="The Redis; with a password, set RUNGWAY_REDIS_URL instead.")
+    str | None, typer.Option(metavar="URL", help="The Redis or Valkey; with a password, set RUNGWAY_REDIS_URL instead.")
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")]

@@ -65,7 +65,8 @@ def with_redis(
         raise fail(Exit.USAGE, f"wrong settings:\n{error}") from None
 
     if not new and not settings.redis_url and not settings.data_dir.expanduser().is_dir():
-        raise fail(Exit.USAGE, f"there is no data folder {settings.data_dir}, and no Redis is named (--redis)")
+        missing = f"there is no data folder {settings.data_dir}"
+        raise fail(Exit.USAGE, f"{missing}, and no Redis or Valkey is named (--redis)")
 
     async def run() -> Result:
         async with _found(settings) as place:
@@ -74,11 +75,11 @@ def with_redis(
     try:
         return asyncio.run(run())
     except StoreUnavailable as error:
-        raise fail(Exit.UNREACHABLE, f"Redis cannot be used: {error.__cause__ or error}") from None
+        raise fail(Exit.UNREACHABLE, f"the store cannot be used: {error.__cause__ or error}") from None
     except RungwayError as error:
         raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}"]) from None
     except (RedisStartError, RedisError, OSError) as error:
-        raise fail(Exit.UNREACHABLE, f"Redis cannot be used: {error}") from None
+        raise fail(Exit.UNREACHABLE, f"the store cannot be used: {error}") from None
 
 
 @asynccontextmanager
@@ -90,5 +91,6 @@ async def _found(settings: Settings) -> AsyncIterator[Place]:
         elif running := await running_url(settings.data_dir.expanduser()):
             url = running
         else:
-            url = (await stack.enter_async_context(EmbeddedRedis(settings.data_dir, fsync=settings.fsync))).url
+            embedded = EmbeddedRedis(settings.data_dir, fsync=settings.fsync, binary=settings.redis_server)
+            url = (await stack.enter_async_context(embedded)).url
         yield Place(url, settings.redis_tls)

@@ -136,7 +136,7 @@ class Service(Child):
         lock = self.data / "lock"
         with suppress(FileNotFoundError, ProcessLookupError), lock.open("r+") as file:
             deadline = time.monotonic() + STOP_SECONDS
-            owner = re.search(r"redis-server (\d+)", lock.read_text())
+            owner = re.search(r"\(with \S+ (\d+)\)", lock.read_text())
             while not _locked_by_us(file.fileno()):
                 if time.monotonic() > deadline:
                     if owner:

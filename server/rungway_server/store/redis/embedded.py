@@ -1,11 +1,12 @@
-"""The embedded store: a redis-server of our own, so that installing the package alone gives a working service.
+"""The embedded store: a Valkey or Redis of our own, so that installing the package alone gives a working service.
 
-It is the same Redis that a large installation uses, as a child process on a unix socket, with an append-only file in
+It is the same server that a large installation uses, as a child process on a unix socket, with an append-only file in
 the data folder. Who owns the folder is decided by an flock on `lock` in it. The child inherits the locked file, so the
-folder stays locked until the last of the two processes is gone: no second redis-server can ever write to the same
+folder stays locked until the last of the two processes is gone: no second server can ever write to the same
 append-only file, not even after the service was killed. The child gets SIGTERM from the kernel when the service dies
 (PR_SET_PDEATHSIG, Linux) and saves as it goes. It runs in a session of its own, so that Ctrl-C in a terminal reaches
-the service alone, which still needs its Redis to finish the calls in work.
+the service alone, which still needs its store to finish the calls in work. The folder is opened once and checked
+(data_folder.py); all that is opened in it later, by the child too, is opened through that descriptor.
 """
 
 import asyncio
@@ -26,35 +27,44 @@ from redis import exceptions as redis_errors
 
 from rungway_server.store.redis.binary import RedisServer, find_redis_server
 from rungway_server.store.redis.connection import plain_client
+from rungway_server.store.redis.data_folder import open_data_folder, open_in
+from rungway_server.store.redis.data_format import DataFormat, data_format
 from rungway_server.store.redis.errors import RedisStartError
 
-# Runs first in the child and then becomes redis-server. Set here and not in a preexec_fn, which may deadlock in a
+# Runs first in the child and then becomes the store. Set here and not in a preexec_fn, which may deadlock in a
 # process with threads. 1 = PR_SET_PDEATHSIG; the parent may have died before it was set. Elsewhere than on Linux a
-# redis-server outlives a killed service; the lock then names its PID.
+# store outlives a killed service; the lock then names its PID.
 _CHILD = """
 import ctypes, os, signal, sys
+parent, folder = map(int, sys.argv[1:3])
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() != int(sys.argv[1]):
+    if os.getppid() != parent:
         sys.exit("the service ended")
-os.execv(sys.argv[2], sys.argv[2:])
+os.umask(0o077)
+os.fchdir(folder)
+os.close(folder)
+os.execv(sys.argv[3], sys.argv[3:])
 """
 _SOCKET_PATH_BYTES = 100
 """Longest socket path we use; the kernel takes 107 (sun_path), less on some systems (104 with the final zero)."""
 _LOCK_WAIT_SECONDS = 3.0
-"""How long to wait for a locked folder: the Redis of a service that just died needs a moment to save and end."""
+"""How long to wait for a locked folder: the store of a service that just died needs a moment to save and end."""
 
 
 class EmbeddedRedis:
-    """A redis-server child process with its data in a folder: `async with EmbeddedRedis(folder) as redis: redis.url`.
+    """A Valkey or Redis as a child process, with its data in a folder: `async with EmbeddedRedis(folder) as redis:
+    redis.url`.
 
-    Entering raises RedisStartError when no binary is found, the folder is in use, or Redis does not start; the text
-    then ends with the tail of Redis's own log, which is `redis.log` in the folder. Leaving ends Redis by SIGTERM, which
-    writes and syncs everything first.
+    Entering raises RedisStartError when no binary is found that reads the data, the folder is in use or not ours alone,
+    or the store does not start; the text then ends with the tail of its own log, which is `redis.log` in the folder.
+    Leaving ends the store by SIGTERM, which writes and syncs everything first.
     """
 
     url: str
     """Where it listens, `unix:///…`."""
+    server: RedisServer
+    """What runs."""
     process: asyncio.subprocess.Process
     """The child; `await process.wait()` returns when it ends, which it should not do by itself."""
 
@@ -63,33 +73,40 @@ class EmbeddedRedis:
         data_dir: Path,
         *,
         fsync: Literal["everysec", "always"] = "everysec",
+        binary: Path | None = None,
         start_seconds: float = 30.0,
         stop_seconds: float = 30.0,
     ) -> None:
-        """Name the folder (made when missing) and the limits: to answer after start (seconds, not counting the time it
-        loads its data) and to end after SIGTERM before it is killed (seconds)."""
+        """Name the folder (made when missing), the binary (None = the first that is found and reads the data) and the
+        limits: to answer after start (seconds, not counting the time it loads its data) and to end after SIGTERM before
+        it is killed (seconds)."""
         self.data_dir = data_dir.expanduser().absolute()
         self.fsync = fsync
-        self._log = self.data_dir / "redis.log"
+        self._binary = binary
+        self._folder = -1
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        server = await asyncio.to_thread(find_redis_server)
+        await asyncio.to_thread(find_redis_server, self._binary)  # before anything is made
         async with AsyncExitStack() as stack:
             try:
-                self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-                lock = await _lock(self.data_dir)
+                self._folder = open_data_folder(self.data_dir)
+                stack.callback(os.close, self._folder)
+                lock = await _lock(self.data_dir, self._folder)
+                stack.callback(os.close, lock)
+                log = open_in(self._folder, "redis.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+                stack.callback(os.close, log)
+                data = data_format(self._folder)
             except OSError as error:
                 raise RedisStartError(f"cannot use the data folder {self.data_dir}: {error}") from error
-            stack.callback(os.close, lock)
-            self._check_format(server)
+            self.server = await asyncio.to_thread(self._find, data)
             socket = stack.enter_context(_SocketPath(self.data_dir))
             self.url = f"unix://{quote(socket)}"
-            self.process = await self._spawn(server, socket, lock)
+            self.process = await self._spawn(socket, lock, log)
             stack.push_async_callback(self._end)
-            _write_owner(lock, self.process.pid, socket)
+            _write_owner(lock, f" (with {self.server.path.name} {self.process.pid})", socket)
             await self._answered()
             self._stack = stack.pop_all()
         return self
@@ -100,25 +117,23 @@ class EmbeddedRedis:
         await self._stack.aclose()
 
     def log_tail(self, lines: int = 10) -> str:
-        """The last lines of Redis's own log."""
-        with suppress(OSError):
-            return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        """The last lines of the store's own log."""
+        with suppress(OSError), open(open_in(self._folder, "redis.log", os.O_RDONLY), errors="replace") as log:
+            return "\n".join(log.read().splitlines()[-lines:])
         return ""
 
-    def _check_format(self, server: RedisServer) -> None:
-        # Redis 7 keeps its append-only file in a folder that 6.2 does not look at: it would start empty.
-        if server.version < (7,) and (self.data_dir / "appendonlydir").exists():
-            raise RedisStartError(
-                f"the data in {self.data_dir} was written by Redis 7 or newer, "
-                f"but the redis-server found is {server}: install Redis 7 or newer"
-            )
+    def _find(self, data: DataFormat) -> RedisServer:
+        try:
+            return find_redis_server(self._binary, data)
+        except RedisStartError as error:
+            raise RedisStartError(f"cannot use the data folder {self.data_dir}: {error}") from None
 
-    async def _spawn(self, server: RedisServer, socket: str, lock: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, socket: str, lock: int, log: int) -> asyncio.subprocess.Process:
         options = {
             "port": "0",
             "unixsocket": socket,
             "unixsocketperm": "700",
-            "dir": str(self.data_dir),
+            "dir": ".",  # the child is in the folder, whatever its path has come to name meanwhile
             "daemonize": "no",
             "appendonly": "yes",
             "appendfsync": self.fsync,
@@ -126,16 +141,16 @@ class EmbeddedRedis:
             "maxmemory-policy": "noeviction",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        with self._log.open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", _CHILD, str(os.getpid()), str(server.path)),
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", _CHILD, str(os.getpid()), str(self._folder)),
+            str(self.server.path.absolute()),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=(lock, self._folder),
+            start_new_session=True,
+        )
 
     async def _answered(self) -> None:
         """Wait until it answers PING."""
@@ -150,12 +165,12 @@ class EmbeddedRedis:
                 except (redis_errors.ConnectionError, redis_errors.TimeoutError):
                     pass
                 if time.monotonic() > deadline:
-                    raise RedisStartError(f"redis-server gave no answer in {self._start_seconds:g} s{self._why()}")
+                    raise RedisStartError(f"{self.server} gave no answer in {self._start_seconds:g} s{self._why()}")
                 await asyncio.sleep(0.02)
-        raise RedisStartError(f"redis-server ended at once with code {self.process.returncode}{self._why()}")
+        raise RedisStartError(f"{self.server} ended at once with code {self.process.returncode}{self._why()}")
 
     def _why(self) -> str:
-        return f"; its log, {self._log}, ends:\n{self.log_tail()}"
+        return f"; its log, {self.data_dir / 'redis.log'}, ends:\n{self.log_tail()}"
 
     async def _end(self) -> None:
         with suppress(ProcessLookupError):
@@ -170,9 +185,22 @@ class EmbeddedRedis:
 
 
 async def running_url(data_dir: Path) -> str | None:
-    """Where the Redis of this folder listens that somebody else runs; None when nobody does."""
+    """Where the store of this folder listens that somebody else runs; None when nobody does.
+
+    Raises RedisStartError when the folder is not ours alone: what it names must not be trusted then.
+    """
+
+    def socket_in() -> str:
+        folder = open_data_folder(data_dir, make=False)
+        try:
+            with open(open_in(folder, "lock", os.O_RDONLY), errors="replace") as lock:
+                _, socket, *_ = lock.read().split("\n")
+                return socket
+        finally:
+            os.close(folder)
+
     try:
-        _, socket, *_ = await asyncio.to_thread(lambda: (data_dir / "lock").read_text(errors="replace").split("\n"))
+        socket = await asyncio.to_thread(socket_in)
     except (OSError, ValueError):
         return None
     url = f"unix://{quote(socket)}"
@@ -202,9 +230,9 @@ class _SocketPath:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-async def _lock(data_dir: Path) -> int:
+async def _lock(data_dir: Path, folder: int) -> int:
     """The descriptor of the locked file; the folder is ours while anybody holds it."""
-    lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_in(folder, "lock", os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + _LOCK_WAIT_SECONDS
     try:
         while True:
@@ -225,8 +253,7 @@ async def _lock(data_dir: Path) -> int:
         raise
 
 
-def _write_owner(lock: int, redis_pid: int | None = None, socket: str = "") -> None:
+def _write_owner(lock: int, child: str = "", socket: str = "") -> None:
     """Leave in the locked file who holds it, and the socket: read by those who find it locked."""
-    child = f" (with redis-server {redis_pid})" if redis_pid else ""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"process {os.getpid()}{child}\n{socket}\n".encode(), 0)

@@ -28,6 +28,13 @@ class NodeFacts:
         return self.info.get("maxmemory_policy") or (self.settings or {}).get("maxmemory-policy")
 
     @property
+    def version(self) -> str:
+        """Product and version; Valkey tells beside its own the version of Redis that it stands in for."""
+        if valkey := self.info.get("valkey_version"):
+            return f"Valkey {valkey}"
+        return f"Redis {self.info.get('redis_version', '')}"
+
+    @property
     def is_primary(self) -> bool:
         """Whether it takes writes."""
         return self.info.get("role") == "master"
@@ -83,8 +90,8 @@ class RedisFacts:
 
     @property
     def version(self) -> str:
-        """Of the oldest one."""
-        return min((each.info.get("redis_version", "") for each in self.nodes), key=_numbers)
+        """Product and version of the oldest one."""
+        return min((each.version for each in self.nodes), key=lambda version: _numbers(version.partition(" ")[2]))
 
     @property
     def survival(self) -> str:
@@ -107,12 +114,10 @@ async def inspect(lanes: Lanes) -> RedisFacts:
         else:
             nodes.append(NodeFacts(node, read_info(info), _settings(settings)))
     if not nodes:
-        raise StoreUnavailable(f"no Redis answers: {'; '.join(silent.values())}")
+        raise StoreUnavailable(f"no Redis or Valkey answers: {'; '.join(silent.values())}")
     for each in nodes:
         if _numbers(each.info.get("redis_version", "")) < OLDEST:
-            raise RedisStartError(
-                f"Redis {each.info.get('redis_version')} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
-            )
+            raise RedisStartError(f"{each.version} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed")
     return RedisFacts(tuple(nodes), silent)
 
 
