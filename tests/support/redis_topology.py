@@ -207,7 +207,8 @@ def _serves_all(node: Node, count: int) -> bool:
     """Whether the node knows all others, every slot is served, and each shard has its replica."""
     if "cluster_state:ok" not in node.command("CLUSTER", "INFO"):
         return False
-    shards = [holders for _, _, *holders in node.command("CLUSTER", "SLOTS")]
+    ranges = [holders for _, _, *holders in node.command("CLUSTER", "SLOTS")]  # a slot that was moved is a range alone
+    shards = {tuple(sorted(int(holder[1]) for holder in holders)) for holders in ranges}
     return len(shards) == count // 2 and all(len(holders) == 2 for holders in shards)
 
 
