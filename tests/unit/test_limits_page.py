@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rungway_server.cli import files
-from rungway_server.domain import searcher_config
+from rungway_server.domain import ladder, planning, searcher_config
 from rungway_server.service import experiments, search, trials
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
@@ -27,7 +27,9 @@ def row(what: str) -> str:
         ("`checkpoint`", f"{search.LONGEST_MESSAGE:,} bytes"),
         ("`count` of an ask", f"{search.MOST_PER_ASK:,}"),
         ("results, releases or leases in a call", f"{search.MOST_PER_CALL:,}"),
-        ("reports of a result", f"{search.MOST_REPORTS:,}"),
+        ("reports of a call", f"{search.MOST_REPORTS:,}"),
+        ("trials that a tell decides about", f"{search.MOST_STEPS:,} / rungs; an ask hands out no more at once"),
+        ("rungs of a bracket, brackets", f"{ladder.MAX_RUNGS}; {planning.MAX_ALL_RUNGS}"),
         ("`count` of best trials", f"{trials.MOST_BEST:,}"),
         ("`count` of best trials", f"{experiments.MOST_WARM:,}"),
         ("JSON of one configuration", f"{experiments.LARGEST_CONFIGURATION // 1024} KiB"),

@@ -5,6 +5,9 @@ from rungway_server.domain.ladder import MAX_RUNGS, climbing_lengths, log_floor,
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.searcher_config import SearcherConfig
 
+MAX_ALL_RUNGS = 256
+"""Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
+
 
 def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: PromotionRule) -> Plan:
     """The plan with these brackets; a cap on the concurrency is raised to their number."""
@@ -17,6 +20,20 @@ def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: Promo
         max_concurrent_trials=max(cap, len(brackets)) if cap else 0,
         unit=searcher.unit,
     )
+
+
+def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
+    """Raises InvalidInput when the brackets have too many rungs together, all of which each decision reads.
+
+    For what is made, not for what is stored: that is older than the limit, perhaps.
+    """
+    rungs = sum(len(bracket.rungs) for bracket in plan.brackets)
+    if rungs > MAX_ALL_RUNGS:
+        raise InvalidInput.one(
+            "searcher.bracket_rungs" if searcher.bracket_rungs else "searcher",
+            f"{len(plan.brackets)} brackets have {rungs} rungs together, wanted at most {MAX_ALL_RUNGS}: use fewer "
+            "brackets, or a larger divisor",
+        )
 
 
 def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:

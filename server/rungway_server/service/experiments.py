@@ -10,6 +10,7 @@ from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.membership import check_configuration
 from rungway_server.domain.plan import Plan
+from rungway_server.domain.planning import check_rungs
 from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
@@ -74,6 +75,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
+    check_rungs(config.searcher, plan)
     size = len(json.dumps(propose(config.space, config.seed, 0)))
     if size > LARGEST_CONFIGURATION:
         raise InvalidInput.one(

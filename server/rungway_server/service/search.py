@@ -17,6 +17,7 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.ladder import MAX_RUNGS
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
 from rungway_server.service.places import Places
 from rungway_server.service.port import ExperimentRef, Store
@@ -24,6 +25,9 @@ from rungway_server.service.port import ExperimentRef, Store
 MOST_PER_ASK = 64
 MOST_PER_CALL = 256
 MOST_REPORTS = 4_096
+"""Of all results of a call together."""
+MOST_STEPS = 4_096
+"""Most results at rungs that one call may come to: each trial in it may pass all rungs of its bracket at once."""
 LONGEST_CHECKPOINT = 4_096
 LONGEST_MESSAGE = 4_096
 LONGEST_WORKER = 256
@@ -45,7 +49,8 @@ class SearchUseCases:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._places.place(ref):
-            answer = await self._store.ask(ref, request_id, count or 1, worker)
+            count = min(count or 1, await self._most_trials(ref, count or 1))
+            answer = await self._store.ask(ref, request_id, count, worker)
         if answer.status is not AskStatus.DONE:
             return answer, None
         best = await self._store.best(ref, 1)
@@ -54,6 +59,8 @@ class SearchUseCases:
     async def tell(self, ref: ExperimentRef, request_id: str, results: Sequence[Result]) -> TellAnswer:
         """Take results and decide."""
         wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
+        if len(results) > 1 and (reports := sum(len(result.reports) for result in results)) > MOST_REPORTS:
+            wrong.append(Violation("results", f"got {reports} reports together, wanted 1 to {MOST_REPORTS}"))
         for i, result in enumerate(results):
             if result.reports or not result.finished:
                 wrong += _check_reports(i, result.reports)
@@ -61,7 +68,17 @@ class SearchUseCases:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._places.place(ref):
+            if len(results) > (most := await self._most_trials(ref, len(results))):
+                text = f"got {len(results)}, wanted at most {most} of a search with so many rungs in a bracket"
+                raise InvalidInput.one("results", text)
             return await self._store.tell(ref, request_id, list(results))
+
+    async def _most_trials(self, ref: ExperimentRef, count: int) -> int:
+        """How many trials one call may decide about, as far as `count` makes that a question."""
+        if count <= MOST_STEPS // MAX_RUNGS:
+            return count
+        brackets = (await self._store.definition(ref)).plan.brackets
+        return MOST_STEPS // max(len(bracket.rungs) for bracket in brackets)
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""

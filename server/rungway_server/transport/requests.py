@@ -52,6 +52,9 @@ def read_leases(request: search.HeartbeatRequest) -> list[Lease]:
 def read_results(request: search.TellRequest) -> list[Result]:
     """The results of a tell. A report without a metric is refused: NaN must be said."""
     _refuse_too_many("results", len(request.results), MOST_PER_CALL)
+    if len(request.results) > 1:  # a single one is looked at below
+        reports = sum(len(result.reports) for result in request.results)
+        _refuse_too_many("results", reports, MOST_REPORTS, "reports together")
     return [
         Result(read_lease(result.lease), _read_reports(i, result.reports), result.checkpoint, result.finished)
         for i, result in enumerate(request.results)

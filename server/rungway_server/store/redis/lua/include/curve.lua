@@ -13,20 +13,27 @@ local function add_point(number, trial, report)
   trial.tail = ''
 end
 
-local function best_member(number, trial) return ranked(trial.best_key) .. struct.pack('>I4', number) end
+local function best_member(number, key) return ranked(key) .. struct.pack('>I4', number) end
 
 -- A strictly better metric replaces the trial's best; NaN never does.
-local function note_best(number, trial, report)
+local function note_best(trial, report)
   if report.key == DEAD or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
-  local replaced = trial.best_key ~= '' and redis.call('ZREM', BEST, best_member(number, trial)) == 1
-  trial.best_key, trial.best_length = report.metric, report.length
-  redis.call('ZADD', BEST, 0, best_member(number, trial))
+  trial.best_before, trial.best_key, trial.best_length = trial.best_before or trial.best_key, report.metric, report.length
+end
+
+-- Writes what has become of a trial's best: once for all reports of a result.
+local function keep_best(number, trial)
+  local before = trial.best_before
+  if not before then return end
+  local replaced = before ~= '' and redis.call('ZREM', BEST, best_member(number, before)) == 1
+  redis.call('ZADD', BEST, 0, best_member(number, trial.best_key))
   if not replaced then redis.call('ZREMRANGEBYRANK', BEST, KEPT_BEST, -1) end
+  trial.best_before = nil
 end
 
 local function take_report(x, number, trial, report)
   add_point(number, trial, report)
-  note_best(number, trial, report)
+  note_best(trial, report)
   count_trained(x, report.length - trial.length)
   note_length(trial, report.length)
   trial.length, trial.metric, trial.changed, x.changed = report.length, report.metric, true, true

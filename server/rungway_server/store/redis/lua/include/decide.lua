@@ -23,6 +23,7 @@ local function take(x, result, trial, deadline)
       given = reached(x, number, trial, report) or decide(x, number, trial, report, deadline, given)
     end
   end
+  keep_best(number, trial)
   if #result.reports == 0 then keep_checkpoint(trial, result) end
   if result.finished and not over and (not given or given[1] == 'continue') then given = finish_training(x, number, trial) end
   if over then

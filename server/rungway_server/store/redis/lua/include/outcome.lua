@@ -2,7 +2,7 @@
 local function invalidate(x, number, trial, message)
   if trial.parent then trial.entries = {} end -- those of its parent's rungs; it has none of its own yet
   displace(x, number, trial)
-  if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial)) end
+  if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial.best_key)) end
   end_lease(x, number, trial, 'invalid')
   local started, b = x.counts.started, trial.bracket + 1
   started[b] = started[b] - 1
