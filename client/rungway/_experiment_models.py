@@ -6,8 +6,8 @@ from typing import Any
 
 from rungway import values
 from rungway._models import Explanation
-from rungway._words import DecisionForm, ExperimentState, PromotionRule, moment, word
-from rungway.v1 import experiment_pb2
+from rungway._words import DecisionForm, ExperimentState, PromotionRule, Reason, moment, word
+from rungway.v1 import experiment_pb2, trial_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,10 @@ class Experiment:
     summary: tuple[str, ...] = ()
     """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched,
     and a line for each (at most 200) with its kind and real range. Left out of lists."""
+    reason: Reason | None = None
+    """FAILING when the search has paused itself because its first trials all failed; None else."""
+    message: str = ""
+    """With a reason: the error of the last trial that failed."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
@@ -146,6 +150,8 @@ class Experiment:
             revision=message.revision,
             notes=tuple(message.notes),
             summary=tuple(message.summary),
+            reason=word(trial_pb2.Reason, message.reason, "REASON_", Reason.UNKNOWN) if message.reason else None,
+            message=message.message,
         )
 
 

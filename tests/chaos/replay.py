@@ -80,6 +80,11 @@ class Replay:
                 self._end(event)
             case "finished":
                 pass  # it goes up without training, which the model does by itself
+            case "failing":
+                _same(event, "the search", "paused", self._model.tally().state.value)
+            case "paused" | "running" | "stopped":
+                self._model.set_state(domain.ExperimentState(event.kind))
+                self.changes.append(None)
             case "done":
                 status = self._model.ask("", 1, "", 0).status
                 _same(event, "the search", "done", status.value)

@@ -76,14 +76,21 @@ class Loop:
             for length in range(assignment.from_length + 1, assignment.to_length + 1):
                 time.sleep(self._step)
                 if length == luck:
-                    if random.random() < 0.5:
-                        self._client.fail(assignment, Outcome.TRANSIENT, "bad luck")
-                    else:
-                        self._client.release(assignment)
+                    self._mishap(assignment, length)
                     break
                 metric = metric_of(assignment, length)
                 if not self._client.tell(assignment, metric, length=length, checkpoint=f"at {length}"):
                     break
+
+    def _mishap(self, assignment: Assignment, length: int) -> None:
+        match random.choice(("fails", "leaves", "finishes")):
+            case "fails":
+                self._client.fail(assignment, Outcome.TRANSIENT, "bad luck")
+            case "leaves":
+                self._client.release(assignment)
+            case _:
+                metric = metric_of(assignment, length)
+                self._client.tell(assignment, metric, length=length, checkpoint=f"at {length}", finished=True)
 
     def _luck(self, assignment: Assignment) -> int:
         """The length at which this one ends early; 0 = it does not."""

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rungway import Client, Diverged, InvalidConfiguration, __version__
+from rungway import (
+    Client,
+    Diverged,
+    ExperimentState,
+    FailedPrecondition,
+    InvalidConfiguration,
+    Reason,
+    __version__,
+)
 from tests.support.command_line import run, words
 from tests.support.redis_server import free_port, redis_on_socket
 from tests.support.service import services
@@ -164,6 +172,37 @@ def test_a_search_where_everything_failed_says_so(target: str, tmp_path: Path) -
     )
     assert "no trial has a real result\n" in out
     assert "trained: 0 units" in out
+
+
+def only_raise(client: Client) -> None:
+    for trial in client.trials():
+        with trial:
+            raise KeyError("\x1b[31mno such column")
+
+
+def test_a_search_that_has_paused_itself_says_so(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("searcher: {name: random, metric: loss, max_trials: 30, max_length: 2}\n")
+    assert run(target, "create", str(path))[0] == 0
+    with Client(target, experiment="broken") as client:
+        with pytest.raises(FailedPrecondition, match="paused itself"):
+            only_raise(client)
+        experiment = client.get_experiment()
+    assert (experiment.state, experiment.reason) == (ExperimentState.PAUSED, Reason.FAILING)
+    assert "no such column" in experiment.message
+    out = " ".join(run(target, "status", "broken")[1].split())
+    assert "it has paused itself: its first trials all failed; the last said: KeyError: " in out
+    assert "\x1b" not in out
+    assert "correct the training script, then: rungway resume broken" in out
+    found = json.loads(run(target, "status", "broken", "--output", "json")[1])
+    assert (found["state"], found["reason"], found["message"]) == ("paused", "failing", experiment.message)
+    assert run(target, "resume", "broken")[1] == "broken is running\n"
+    assert "paused itself" not in run(target, "status", "broken")[1]
+    assert run(target, "stop", "broken")[0] == 0
+    assert (
+        "search       failing: it has paused itself, for its first trials all failed\n"
+        in run(target, "watch", "broken", wide=True)[1]
+    )
 
 
 def test_a_refused_configuration_lists_every_field(target: str, tmp_path: Path) -> None:

@@ -72,13 +72,14 @@ class Player:
             verdict, revision = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
         else:
             metric = self.rng.choice([*METRICS, *(self.rng.random() for _ in range(20))])
-            result = Result(
-                given.lease, [Report(given.next_decision_length, metric)], f"at {given.next_decision_length}"
-            )
+            over, length = luck < 0.15, given.next_decision_length
+            if over:  # the training ends by itself there
+                length = self.rng.randint(given.from_length + 1, length)
+            result = Result(given.lease, [Report(length, metric)], f"at {length}", over)
             told = await self.store.tell(self.ref, "", [result])
             (verdict,), revision = told.verdicts, told.revision
             if verdict.next_decision_length:
-                after = given._replace(next_decision_length=verdict.next_decision_length)
+                after = given._replace(from_length=length, next_decision_length=verdict.next_decision_length)
                 self.held[given.lease.trial] = after
         self.said.append((given.lease.trial, plain(verdict), revision))
 

@@ -153,3 +153,25 @@ async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: Expe
         await report(store, ref, other, metric, length=2)
     (up,) = await take(store, ref)
     assert up.lease.trial == given[1].lease.trial
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_one_that_ends_at_its_rung_is_never_handed_out_again(
+    paused: bool, store: RedisStore, ref: ExperimentRef
+) -> None:
+    """Told with the result of the rung, or after it: the rung alone decides how far it counts."""
+    await stored(store, ref, plan((2, 6), trials=6))
+    given = await take(store, ref, 6)
+    if paused:
+        await store.set_state(ref, ExperimentState.PAUSED)
+    assert (await finish(store, ref, given[0], (2, 0.1))).explanation.reason is Reason.FINISHED
+    assert (await finish(store, ref, given[1], (1, 0.4), (2, 0.3))).explanation.reason is Reason.FINISHED
+    for other in given[2:]:
+        await report(store, ref, other, 0.5, length=2)
+    if paused:
+        await store.set_state(ref, ExperimentState.RUNNING)
+    views = await store.trials(ref, [0, 1])
+    assert [(view.state, view.outcome, view.rung, view.length) for view in views] == [
+        (TrialState.COMPLETED, Outcome.FINISHED, 1, 2)
+    ] * 2
+    assert (await store.ask(ref, "", 1, "w")).status is AskStatus.DONE

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import yaml
 from typer.testing import CliRunner
 
@@ -52,3 +53,16 @@ def test_a_population_needs_rows_with_hyperparameters(tmp_path: Path) -> None:
     animated = ["--curves", str(TABLE), "--workers", "4", "--animate", str(tmp_path / "p.gif")]
     result = CliRunner().invoke(app, ["simulate", file, *animated])
     assert (result.exit_code, "--animate draws promotion rules" in result.stderr) == (2, True)
+
+
+def test_a_clone_of_a_row_that_had_ended_trains_a_little(tmp_path: Path) -> None:
+    """Every run of the table had ended at 25: three rounds of ten, then nothing is left but to say so."""
+    with np.load(TABLE) as table:
+        arrays = dict(table)
+    np.savez(tmp_path / "short.npz", **arrays, n_done=np.full((1, 2000), 25))
+    document = json.loads(Path(population(tmp_path)).read_text())
+    [run] = run_orders([make_order(document, Source(tmp_path / "short.npz"), Fleet(8))])
+    assert run.done
+    assert run.finished > 0
+    for job in run.jobs:
+        assert job.end <= 25 or (job.over and job.end == job.start + 1), job

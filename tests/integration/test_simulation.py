@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL.GifImagePlugin import GifImageFile
 from typer.testing import CliRunner, Result
@@ -75,6 +76,9 @@ class Ordered:
     def seconds(self, trial: int, start: int, end: int) -> float:
         return float(end - start)
 
+    def ends(self, trial: int) -> int:
+        return self.max_length
+
     def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
         raise AssertionError("no population here")
 
@@ -104,6 +108,61 @@ async def test_an_asynchronous_search_by_hand(store: Store) -> None:
     assert done.end == 9 * 1 + 3 * 2 + 1 * 6
     assert [step.decision for step in done.steps[:2]] == ["assigned", "pause"]
     assert done.cost.tells == len(done.jobs) == 13
+
+
+class Ending(Ordered):
+    """Trial 0 is by far the best, and its training is over at length 2; that of trial 8 at 1."""
+
+    def metric(self, trial: int, length: int) -> float:
+        return super().metric(trial, length) - (trial == 0)
+
+    def ends(self, trial: int) -> int:
+        return {0: 2, 8: 1}.get(trial, 9)
+
+
+@pytest.mark.parametrize("name", ["async_halving", "sync_halving"])
+async def test_a_training_that_ends_by_itself(store: Store, name: str) -> None:
+    """The best: it goes up to the top without training. The worst: it ends where it was."""
+    done = await run(store, planned(name=name, **LADDER), Fleet(1), Ending())
+    assert done.done
+    own = [(job.start, job.end, job.goal, job.over) for job in done.jobs if job.trial == 0]
+    assert own == [(0, 1, 1, False), (1, 2, 3, True)]
+    assert [(job.end, job.over) for job in done.jobs if job.trial == 8] == [(1, False)]
+    last = [(step.decision, step.reason) for step in done.steps if step.trial == 0][-1]
+    assert last == ("stop", "finished")
+    summary = summarise(done, Ending())
+    assert (summary.finished, summary.full, summary.best[-1].length) == (1, 0, 2)
+    assert summary.trained_length == sum(job.end - job.start for job in done.jobs)
+
+
+async def test_one_that_had_ended_where_it_paused_has_nothing_to_train(store: Store) -> None:
+    class Over(Ordered):
+        def ends(self, trial: int) -> int:
+            return 1
+
+    done = await run(store, planned(name="async_halving", **LADDER), Fleet(2), Over())
+    assert done.done
+    idle = [(job.start, job.end, job.began == job.ended) for job in done.jobs if job.over]
+    assert idle == [(1, 1, True)] * done.finished
+    assert (done.finished, summarise(done, Over()).trained_length) == (3, 9)
+
+
+@pytest.mark.parametrize("report_every", [0, 2])
+async def test_in_the_stopping_form_too(store: Store, report_every: int) -> None:
+    search = planned(name="async_halving", **LADDER, stop_once=True)
+    done = await run(store, search, Fleet(3, report_every=report_every), Ending())
+    assert done.done
+    own = [(job.end, job.over) for job in done.jobs if job.trial == 0]
+    assert own[-1] == (2, True)
+
+
+@pytest.mark.parametrize("form", DropForm)
+async def test_a_search_of_which_all_is_dropped_pauses_itself(store: Store, form: DropForm) -> None:
+    search = planned(name="random", max_trials=50, max_length=27)
+    done = await run(store, search, Fleet(3, drop_probability=0.99, drop_form=form, seed=1))
+    assert (done.done, done.failing) == (False, "dropped" if form is DropForm.TOLD else "lease lapsed")
+    assert done.drops >= 10
+    assert not [job for job in done.jobs if job.told]
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
@@ -271,6 +330,31 @@ def test_the_command_prints_figures_and_writes_files(tmp_path: Path) -> None:
     assert lines[1] == "0.000000,0,0,0,1,,assigned,new_trial,0,0"
     assert len(lines) > 600
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_says_that_the_search_paused_itself(tmp_path: Path) -> None:
+    file = tmp_path / "search.json"
+    section = {"name": "random", "metric": "error", "max_trials": 50, "max_length": 27, "unit": "epochs"}
+    file.write_text(json.dumps({"searcher": section}))
+    arguments = ("--synthetic", "power", "--workers", "4", "--drop-probability", "0.99", "--drop-form", "told")
+    out = " ".join(invoke(str(file), *arguments).output.split())
+    assert "the search has paused itself" in out
+    assert "Its first tries all failed, the last by: dropped" in out
+    assert timeless(invoke(str(file), *arguments, "--output", "json"))["failing"] == "dropped"
+    file.write_text(json.dumps({"searcher": section, "pause_after_failures": 0}))
+    found = timeless(invoke(str(file), *arguments, "--output", "json"))
+    assert (found["done"], found["failing"], found["trials"]) == (True, None, 50)
+
+
+def test_the_command_counts_trainings_that_ended_by_themselves(tmp_path: Path) -> None:
+    with np.load(TABLE) as table:
+        arrays = dict(table)
+    np.savez(tmp_path / "short.npz", **arrays, n_done=np.full((1, 2000), 20))
+    search = (STRAGGLER, "--curves", str(tmp_path / "short.npz"), "--workers", "16", "--seconds-per-unit", "1")
+    found = timeless(invoke(*search, "--output", "json"))
+    assert found["finished"] > 0
+    assert max(row["length"] for row in found["lengths"]) == 20
+    assert "ended by themselves before" in invoke(*search).output
 
 
 def test_the_same_command_gives_the_same_json() -> None:

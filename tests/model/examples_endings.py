@@ -94,12 +94,33 @@ def a_result_of_an_earlier_lease_stands(start: Start) -> None:
 
 @example
 def a_training_that_ends_at_its_rung_is_decided_first(start: Start) -> None:
-    """With the result of the rung: paused or completed as ever; where it may go on, it ends in the next rung."""
+    """With the result of the rung: it stays there, or goes on and ends in the next rung; at the top it is complete."""
+    hand = start(async_plan(4, 8, trials=4, divisor=2))
+    assert hand.ask(4) == [0, 1, 2, 3]
+    assert finish(hand, 0, (4, 0.2)) == "stop finished"
+    assert (hand.view(0).rung, hand.view(0).state, hand.view(0).outcome) == (0, TrialState.COMPLETED, Outcome.FINISHED)
+    assert finish(hand, 1, (4, 0.1)) == "stop finished"
+    assert (hand.view(1).rung, hand.view(1).length) == (1, 4)
+    assert hand.told(2, 0.5) == "pause not_promoted"
+    assert hand.told(3, 0.6) == "pause not_promoted"
+    assert hand.view(0).rung == 1  # without a worker
+    assert hand.engine.tally().state is ExperimentState.DONE
+    hand = start(async_plan(4, trials=1))
+    hand.ask()
+    assert finish(hand, 0, (4, 0.1)) == "stop completed"
+    assert hand.view(0).outcome is None
+
+
+@example
+def a_training_that_ends_at_its_rung_goes_up_in_a_pause(start: Start) -> None:
+    """There is nothing to wait for: no worker will train it."""
     hand = start(async_plan(4, 8, trials=3, divisor=2))
     assert hand.ask(3) == [0, 1, 2]
-    assert finish(hand, 0, (4, 0.5)) == "pause not_promoted"
+    assert hand.told(0, 0.5) == "pause not_promoted"
+    hand.pause()
     assert finish(hand, 1, (4, 0.4)) == "stop finished"
-    assert (hand.view(1).rung, hand.view(1).length) == (1, 4)
+    assert (hand.view(1).rung, hand.view(1).state) == (1, TrialState.COMPLETED)
+    assert hand.told(2, 0.1) == "pause experiment_paused"
 
 
 @example

@@ -74,6 +74,8 @@ MUTANTS = (
     _mutant("three returns are free", "include/give_back", "FREE_RETURNS = 2", "FREE_RETURNS = 3"),
     _mutant("a decision counts as a return", "include/finish", "trial.returns = 0", "local _ = 0"),
     # Trainings that end themselves, and the brake.
+    _mutant("finished at its rung waits for a worker", "include/decide_promote", "not passes and over", "false"),
+    _mutant("finished waits in a pause", "include/decide_promote", " and not over then", " then"),
     _mutant("finished stays in its rung", "include/finish_training", "if passes then", "if false then"),
     _mutant("a finished trial waits for a worker", "include/admit", " or trial.state == 'completed'", ""),
     _mutant("finished goes up as dead", "include/admit", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),

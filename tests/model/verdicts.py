@@ -76,9 +76,12 @@ def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judge
         standing = search.place(trial, last.metric)
         if trial.rung == ladder.top:
             return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.COMPLETED, standing)
+        if not standing.passes and result.finished:
+            trial.outcome = Outcome.FINISHED
+            return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.FINISHED, standing)
         if not standing.passes:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.NOT_PROMOTED, standing)
-        if search.state is State.PAUSED:
+        if search.state is State.PAUSED and not result.finished:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.EXPERIMENT_PAUSED, standing)
         search.go_up(trial)
     trial.to_length = ladder.length(trial.rung)

@@ -1,6 +1,6 @@
 """What is to be said of a search that is over and did not go well."""
 
-from rungway import Client, Experiment, ExperimentState, TrialState
+from rungway import Client, Experiment, ExperimentState, Reason, TrialState
 
 _LATEST = 100
 """Trials that are looked through for a message, from the last one back: one page."""
@@ -8,7 +8,13 @@ _OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 def told_ending(client: Client, experiment: Experiment) -> list[str]:
-    """Lines about failed and invalid trials, and about there being no result; none while a search goes on."""
+    """Lines about failed and invalid trials, and about there being no result; none while a search goes on.
+
+    A search that has paused itself does not go on.
+    """
+    if experiment.reason is Reason.FAILING:
+        paused = f"it has paused itself: its first trials all failed; the last said: {experiment.message}"
+        return [paused, f"correct the training script, then: rungway resume {experiment.experiment}"]
     if experiment.state not in _OVER:
         return []
     trials, lines = experiment.trials, []

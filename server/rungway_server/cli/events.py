@@ -25,6 +25,12 @@ from rungway_server.cli.output import (
     unit_name,
 )
 
+_MEANS = {
+    "failing": ": it has paused itself, for its first trials all failed",
+    "too_many_invalid": ": it was stopped, for too many configurations were invalid",
+}
+"""What is said of an event of the search, where its kind is not enough."""
+
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
     """Print the life of a trial: its decisions with their numbers; of a long life the first and the last."""
@@ -113,7 +119,7 @@ def _line(event: Event) -> str:
     """One event on one line: when, what of which trial, its last result, why."""
     when, kind = f"{event.time:%Y-%m-%dT%H:%M:%SZ}", str(text(event.kind))
     if event.trial is None:
-        return f"{when}  search       {kind}"
+        return f"{when}  search       {kind}{_MEANS.get(event.kind, '')}"
     result = "" if event.metric is None else f"{number(event.metric)} at {count(event.length)}, "
     return f"{when}  trial {event.trial:<5}  {kind:<8}  {result}{text(_why(event))}"
 

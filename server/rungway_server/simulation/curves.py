@@ -31,6 +31,10 @@ class Curves(Protocol):
         """The seconds that training a trial from one length to another takes on a machine without trouble."""
         ...
 
+    def ends(self, trial: int) -> int:
+        """The length at which the training of a trial is over by itself; `max_length` when it never is before."""
+        ...
+
     def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
         """A trial has come up that is a clone (population based training), with these hyperparameters."""
         ...

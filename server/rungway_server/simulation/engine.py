@@ -80,6 +80,7 @@ class _Simulation:
         self._idle = list(range(fleet.workers))
         self._jobs: dict[int, _Running] = {}
         self._drops: dict[int, int] = {}
+        self._clones: dict[int, int] = {}
         self._leases = Leases()
         # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease lapses.
         self._events: list[tuple[float, int]] = []
@@ -121,13 +122,14 @@ class _Simulation:
         jobs = [self._jobs.pop(worker) for worker in workers]
         metrics = [self._curves.metric(job.trial, job.end) for _, job, _ in jobs]
         results = [
-            Result(lease, (Report(job.end, metric),), _CHECKPOINT)
+            Result(lease, (Report(job.end, metric),) if job.end > job.start else (), _CHECKPOINT, job.over)
             for (lease, job, _), metric in zip(jobs, metrics, strict=True)
         ]
         answer = await self._timed(self._store.tell(_REF, "", results, now_ms=self._ms(now)))
         self._run.cost.tells += len(results)
         for (_, job, fate), metric, verdict in zip(jobs, metrics, answer.verdicts, strict=True):
             self._run.jobs.append(job)
+            self._run.finished += verdict.explanation.reason is Reason.FINISHED
             self._note(now, job, metric, verdict.decision, verdict)
             if verdict.decision is Decision.CONTINUE:
                 self._leases.renewed(verdict.lease, verdict.deadline_ms)
@@ -168,6 +170,8 @@ class _Simulation:
             self._run.cost.asks += len(answer.assignments) or 1
             if answer.status is not AskStatus.ASSIGNED:
                 self._run.done = answer.status is AskStatus.DONE
+                if answer.reason is Reason.FAILING:
+                    self._run.failing = answer.message
                 return
             for worker, assignment in zip(self._idle, answer.assignments, strict=False):
                 self._take(now, worker, assignment)
@@ -178,6 +182,7 @@ class _Simulation:
         self._leases.renewed(lease, assignment.deadline_ms)
         if assignment.explanation.reason is Reason.CLONED:
             self._curves.cloned(lease.trial, assignment.hparams)
+            self._clones[lease.trial] = start
         fate = self._draw(lease.trial, start, goal)
         job = self._start(now, worker, lease, assignment.bracket, start, goal, fate)
         self._note(now, job, None, "assigned", assignment)
@@ -187,14 +192,19 @@ class _Simulation:
 
     def _start(self, now: float, worker: int, lease: Lease, bracket: int, start: int, goal: int, fate: Fate) -> Job:
         """Begin a job: how it will end is known here."""
-        end = self._fleet.next_report(start, goal)
-        seconds = self._curves.seconds(lease.trial, start, end) * fate.factor
+        trial, over = lease.trial, self._over(lease.trial)
+        end = min(self._fleet.next_report(start, goal), over)
+        seconds = self._curves.seconds(trial, start, end) * fate.factor
         ended = now + min(seconds, fate.dropped_after)
         told = seconds <= fate.dropped_after
-        job = Job(worker, lease.trial, bracket, start, end, goal, now, ended, told)
+        job = Job(worker, trial, bracket, start, end, goal, now, ended, told, end == over < goal)
         self._jobs[worker] = _Running(lease, job, Fate(fate.factor, fate.dropped_after - seconds))
         heapq.heappush(self._events, (ended, worker))
         return job
+
+    def _over(self, trial: int) -> int:
+        """Where the training of a trial is over by itself. A clone trains on from its checkpoint, if only a bit."""
+        return max(self._curves.ends(trial), self._clones.get(trial, -1) + 1)
 
     def _note(
         self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | Verdict | None

@@ -32,7 +32,8 @@ class Job:
     """A worker trained a trial from one length to another, between two times (simulated seconds).
 
     `goal` is the next length at which something is decided, `end` that or a report on the way there. `told` is false
-    for what was dropped, or not finished when the run ended; `end` is then what it trained towards.
+    for what was dropped, or not finished when the run ended; `end` is then what it trained towards. `over`: the
+    training ended by itself there; a job that begins there has nothing left to train.
     """
 
     worker: int
@@ -44,6 +45,7 @@ class Job:
     began: float
     ended: float
     told: bool
+    over: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +67,8 @@ class Cost:
 @dataclass(slots=True)
 class Run:
     """One simulated search: `end` (simulated seconds) is its last event, `done` whether the search was over then,
-    `drops` how many jobs were dropped."""
+    `drops` how many jobs were dropped, `finished` how many trials ended by themselves. `failing`: the error after which
+    the search paused itself, because its first tries all failed; None when it did not."""
 
     plan: Plan
     fleet: Fleet
@@ -74,4 +77,6 @@ class Run:
     end: float = 0.0
     done: bool = False
     drops: int = 0
+    finished: int = 0
+    failing: str | None = None
     cost: Cost = field(default_factory=Cost)

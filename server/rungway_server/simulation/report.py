@@ -8,12 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rungway_server.cli.output import count, number, plain, share, table, unit_name
+from rungway_server.cli.output import count, number, plain, share, table, text, unit_name
 from rungway_server.domain.plan import Plan
 from rungway_server.simulation.records import Cost, Run, Step
 from rungway_server.simulation.summary import Point, Summary
 
 COLUMNS = ("time", "worker", "trial", "from", "to", "metric", "decision", "reason", "bracket", "rung")
+_BRAKE = "A search pauses itself then; pause_after_failures says after how many, and 0 turns that off."
 MOST_POINTS = 12
 """So many improvements are printed: the last ones."""
 
@@ -32,6 +33,8 @@ def write_csv(steps: Iterable[Step], path: Path) -> None:
 def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
     """Print the figures of a run."""
     out.print(title, "", _figures(run.plan, summary), sep="\n")
+    if summary.failing is not None:
+        out.print("", f"Its first tries all failed, the last by: {text(summary.failing)}", _BRAKE, sep="\n")
     out.print("", _lengths(run.plan, summary), sep="\n")
     out.print("", _best(summary, unit_name(run.plan.unit)), sep="\n")
     if summary.targets:
@@ -85,11 +88,14 @@ def _rate(cost: Cost) -> int:
 
 def _figures(plan: Plan, summary: Summary) -> Table:
     grid, unit = table("Simulated", ">Value"), unit_name(plan.unit)
-    grid.add_row("time" if summary.done else "time (the search goes on)", time_text(summary.end))
+    goes_on = "the search goes on" if summary.failing is None else "the search has paused itself"
+    grid.add_row("time" if summary.done else f"time ({goes_on})", time_text(summary.end))
     grid.add_row("trials", f"{count(summary.trials)} of {count(plan.max_trials)}")
     grid.add_row(f"trained ({unit})", count(summary.trained_length))
     full = f"{count(summary.full)}, the first after {time_text(summary.first_full)}" if summary.full else "0"
     grid.add_row(f"trained to the end ({count(plan.max_length)} {unit})", full)
+    if summary.finished:
+        grid.add_row("ended by themselves before", count(summary.finished))
     grid.add_row("jobs dropped", count(summary.drops))
     grid.add_row("workers busy", share(summary.busy, 1))
     grid.add_row("workers busy with what was lost", share(summary.lost, 1))

@@ -44,7 +44,8 @@ class Summary:
     """The figures of a run. Times are simulated seconds, lengths in the plan's unit; shares are of the workers' time.
 
     `busy` + `lost` + `waiting` = 1; lost went into jobs that were dropped, or not finished at the end. `full_times`
-    are when trials were trained to the end.
+    are when trials were trained to the end, `finished` counts those that ended by themselves before. `failing`: the
+    error after which the search paused itself (see `Run`).
     """
 
     end: float
@@ -60,6 +61,8 @@ class Summary:
     targets: tuple[Target, ...]
     best: tuple[Point, ...]
     best_full: tuple[Point, ...]
+    finished: int = 0
+    failing: str | None = None
 
     @property
     def full(self) -> int:
@@ -98,6 +101,8 @@ def summarise(run: Run, curves: Curves, targets: Sequence[float] = ()) -> Summar
         targets=tuple(_targets(curves, targets, best, best_full)),
         best=best,
         best_full=best_full,
+        finished=run.finished,
+        failing=run.failing,
     )
 
 

@@ -52,6 +52,10 @@ class SyntheticCurves:
         """See `Curves`."""
         return (end - start) * self.unit_seconds
 
+    def ends(self, trial: int) -> int:
+        """See `Curves`: made-up trainings never end by themselves."""
+        return self.max_length
+
     def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
         """See `Curves`; made-up curves have no hyperparameters, so `make_order` refuses such searches."""
 

@@ -22,7 +22,8 @@ _OPTIONAL = ("n_done", "space", "configs")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One task of a table: `values` by row and length - 1, `elapsed` the seconds by row and length (0 at length 0).
+    """One task of a table: `values` by row and length - 1, `elapsed` the seconds by row and length (0 at length 0),
+    `ends` by row the length at which its run had ended.
 
     `configs` are the hyperparameters by row and column; a table need not tell them, and then has no columns.
     """
@@ -35,6 +36,7 @@ class Table:
     smaller_is_better: bool
     values: "Numbers"
     elapsed: "Numbers"
+    ends: "Numbers"
     columns: tuple[Column, ...]
     configs: "Numbers"
 
@@ -78,7 +80,8 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
     try:
         seconds = np.broadcast_to(stored["seconds"], every.shape)[index].astype(np.float64)
         done = np.asarray(stored["n_done"])[index] if "n_done" in stored else np.full(every.shape[1], every.shape[2])
-        values, seconds = _filled(every[index], seconds, done, worst=(np.nanmax if smaller else np.nanmin)(every))
+        ends = np.clip(np.asarray(done, dtype=np.float64), 1, every.shape[2])
+        values, seconds = _filled(every[index], seconds, ends, worst=(np.nanmax if smaller else np.nanmin)(every))
     except (ValueError, IndexError) as error:
         raise BadCurves(f"{path}: seconds and n_done do not fit the shape of val: {error}") from None
     columns, configs = _hyperparameters(path, stored, len(values))
@@ -91,6 +94,7 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
         smaller_is_better=smaller,
         values=values,
         elapsed=np.concatenate([np.zeros((len(seconds), 1)), np.cumsum(seconds, axis=1)], axis=1),
+        ends=ends,
         columns=columns,
         configs=configs,
     )
@@ -114,13 +118,13 @@ def _hyperparameters(path: Path, stored: Mapping[str, Any], rows: int) -> "tuple
     return columns, configs
 
 
-def _filled(values: "Numbers", seconds: "Numbers", done: Any, worst: float) -> "tuple[Numbers, Numbers]":
+def _filled(values: "Numbers", seconds: "Numbers", ends: "Numbers", worst: float) -> "tuple[Numbers, Numbers]":
     """Diverged cells get the worst value of the table; after its end a run keeps its last value and costs nothing."""
     import numpy as np
 
     values = np.where(np.isnan(values), worst, values)
     lengths = np.arange(values.shape[1])
-    last = np.clip(np.asarray(done), 1, values.shape[1])[:, None] - 1
+    last = ends.astype(np.int64)[:, None] - 1
     values = np.take_along_axis(values, np.minimum(lengths[None, :], last), axis=1)
     return values, np.where((lengths[None, :] > last) | np.isnan(seconds), 0.0, seconds)
 
@@ -135,6 +139,7 @@ class TableCurves:
         self.max_length = table.values.shape[1]
         self.name, self.smaller_is_better = table.title, table.smaller_is_better
         self._values: list[list[float]] = table.values.tolist()
+        self._ends = [int(end) for end in table.ends]
         self._elapsed: list[list[float]] | None = None if seconds_per_unit else table.elapsed.tolist()
         self.unit_seconds = seconds_per_unit or float(table.elapsed[:, -1].mean()) / self.max_length
         if not self.unit_seconds > 0:
@@ -151,6 +156,10 @@ class TableCurves:
             return (end - start) * self.unit_seconds
         elapsed = self._elapsed[self._row[trial]]
         return elapsed[end] - elapsed[start]
+
+    def ends(self, trial: int) -> int:
+        """See `Curves`."""
+        return self._ends[self._row[trial]]
 
     def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
         """See `Curves`."""

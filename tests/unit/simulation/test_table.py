@@ -53,6 +53,10 @@ def test_an_ended_run_keeps_its_last_value_and_costs_nothing_more(tmp_path: Path
     table = read_table(write(tmp_path, n_done=np.array([[3, 1, 2]] * 2), seconds=seconds))
     assert values(table) == [[0.9, 0.5, 0.4], [0.8, 0.8, 0.8], [0.7, 0.6, 0.6]]
     assert table.elapsed.tolist() == [[0, 1, 3, 6], [0, 4, 4, 4], [0, 7, 15, 15]]
+    order = Dealt(3, seed=1)
+    assert [TableCurves(table, seed=1).ends(trial) for trial in range(3)] == [[3, 1, 2][order[n]] for n in range(3)]
+    whole = TableCurves(read_table(write(tmp_path)), seed=1)
+    assert [whole.ends(trial) for trial in range(3)] == [3, 3, 3]
 
 
 def test_another_task(tmp_path: Path) -> None:

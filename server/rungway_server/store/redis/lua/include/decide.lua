@@ -20,7 +20,7 @@ local function take(x, result, trial, deadline)
     take_report(x, number, trial, report)
     if r == #result.reports then keep_checkpoint(trial, result) end
     if not over and (not given or given[1] == 'continue') then
-      given = reached(x, number, trial, report) or decide(x, number, trial, report, deadline, given)
+      given = reached(x, number, trial, report) or decide(x, number, trial, report, deadline, given, result.finished)
     end
   end
   keep_best(number, trial)

@@ -1,6 +1,5 @@
 -- A training that is over before its assignment: its last result stands in the rung it trained towards and, where it may go up,
 -- without training in those above. It is never handed out again.
---- @include "layout"
 local function last_length(number, trial)
   local points = trial.tail
   if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
@@ -8,10 +7,9 @@ local function last_length(number, trial)
 end
 
 local function finish_training(x, number, trial)
-  -- Servers of layout 5 would hand such a trial out again.
-  need_layout(6)
   end_lease(x, number, trial, 'completed')
-  trial.outcome, trial.returns = 'finished', 0
+  has_finished(trial)
+  trial.returns = 0
   local b, k, key, why, passes = trial.bracket, trial.rung, ranked(trial.metric), nil, nil
   if x.plan.form == 'stop' then
     why = place_stop(x, b, k, number, trial, key)
