@@ -143,8 +143,8 @@ class Client:
 
         A block left normally with something told has finished its trial: the last result stands, and it is never run
         again. Give it back with `trial.release()` or by raising Preempted. A block left with nothing told gives it
-        back, too, or has failed when `trial.lengths()` had come to its end. Raises FailedPrecondition with reason
-        FAILING when the search has paused itself because its first trials all failed.
+        back, too, or has failed when `trial.lengths()` had come to its end and no earlier lease told anything. Raises
+        FailedPrecondition (FAILING) when the search has paused itself because its first trials all failed.
 
         Without the `with`, a loop cannot see what its body raises: a trial under way when the loop is left then
         counts as one failure that a retry may cure.
