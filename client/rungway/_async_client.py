@@ -16,6 +16,7 @@ from rungway._keeping import AsyncLeaseKeeper
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
+from rungway._run import Loop
 from rungway._words import Outcome
 
 _Self = TypeVar("_Self", bound="AsyncClient")
@@ -52,6 +53,10 @@ class AsyncClient:
 
     async def close(self) -> None:
         """See Client.close."""
+        for run in self._work.leases.holders():  # a loop that was left hears of it later than this
+            if isinstance(run, AsyncTrialRun) and run._left_alone():
+                await run.abandon()
+        self._work.closed = True
         await self._keeper.close()
         await self._driver.close()
 
@@ -107,10 +112,14 @@ class AsyncClient:
         """See Client.fail."""
         return await self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 
-    async def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
+    def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
         """See Client.trials."""
+        loop = Loop()
+        return loop.belongs_to(self._trials(loop))
+
+    async def _trials(self, loop: Loop) -> AsyncGenerator[AsyncTrialRun, None]:
         while (assignment := await self.ask()) is not None:
-            run = self._hold(assignment, cures=True)
+            run = self._hold(assignment, loop)
             try:
                 yield run
             except GeneratorExit:
@@ -123,11 +132,11 @@ class AsyncClient:
         """See Client.trial."""
         if (assignment := await self.ask()) is None:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
-        async with self._hold(assignment, cures=False) as run:
+        async with self._hold(assignment) as run:
             yield run
 
-    def _hold(self, assignment: Assignment, *, cures: bool) -> AsyncTrialRun:
-        run = AsyncTrialRun(self._driver, self._work, assignment, cures=cures)
+    def _hold(self, assignment: Assignment, loop: Loop | None = None) -> AsyncTrialRun:
+        run = AsyncTrialRun(self._driver, self._work, assignment, loop)
         self._keeper.ensure()
         return run
 

@@ -8,22 +8,24 @@ from typing import TypeVar
 from rungway import _requests
 from rungway._calls import WorkerCalls
 from rungway._departure import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
+from rungway._ending import EndingRun
 from rungway._grpc import AsyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
-from rungway._run import Run
+from rungway._run import LOOP_OVER, Loop
 
 _Self = TypeVar("_Self", bound="AsyncTrialRun")
 
 
-class AsyncTrialRun(Run):
+class AsyncTrialRun(EndingRun):
     """See TrialRun; use it in an `async with` block."""
 
-    def __init__(self, driver: AsyncDriver, calls: WorkerCalls, assignment: Assignment, *, cures: bool) -> None:
-        """`cures` = swallow errors that are the trial's own, so that the worker goes on with the next one."""
-        super().__init__(calls, assignment, asyncio.Lock())
+    def __init__(
+        self, driver: AsyncDriver, calls: WorkerCalls, assignment: Assignment, loop: Loop | None = None
+    ) -> None:
+        """In a loop, errors that are the trial's own are swallowed, so that the worker goes on with the next one."""
+        super().__init__(calls, assignment, asyncio.Lock(), loop)
         self._driver = driver
-        self._cures = cures
         self._saver: Callable[[], Checkpoint | Awaitable[Checkpoint]] | None = None
 
     def lengths(self) -> "AsyncLengths":
@@ -31,11 +33,11 @@ class AsyncTrialRun(Run):
         self._use()
         return AsyncLengths(self)
 
-    async def settle(self) -> None:
-        """Tell the last report as the result of the decision that has none."""
+    async def settle(self) -> bool:
+        """Tell the last report as the result of the decision that has none; False = there is none."""
         saved = self._saver() if self._saver is not None else None
         checkpoint = await saved if isinstance(saved, Awaitable) else saved
-        await self._driver.run(self._alone(self._settle(_requests.checkpoint_text(checkpoint))))
+        return await self._driver.run(self._alone(self._settle(_requests.checkpoint_text(checkpoint))))
 
     async def report(
         self,
@@ -79,7 +81,7 @@ class AsyncTrialRun(Run):
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        cured = self._cures and is_cured(raised)
+        cured = self._loop is not None and is_cured(raised)
         if cured:
             log_cured(self.number, raised)
         try:
@@ -92,7 +94,7 @@ class AsyncTrialRun(Run):
         """The loop that handed it out is over; a block under way ends it by itself."""
         if not self._entered:
             await self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
-            self._close("the loop over the trials that handed it out is over")
+            self._close(LOOP_OVER)
 
     async def next(self) -> None:
         """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
@@ -115,6 +117,5 @@ class AsyncLengths:
         while True:
             for length in self._run._steps():
                 yield length
-            if not self._run._due():
+            if not (self._run._due() and await self._run.settle()):
                 return
-            await self._run.settle()

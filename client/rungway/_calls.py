@@ -16,11 +16,12 @@ from rungway._flow import Attempt, Flow, Sleep
 from rungway._leases import Continuations, LiveLeases
 from rungway._models import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, Verdict, continued
 from rungway._outbox import Parcel
+from rungway._repeats import repeated, untold_part
 from rungway._requests import Checkpoint, Result, new_request_id
 from rungway._retry import Outage, Retry, passes
 from rungway._rpcs import Rpc
 from rungway._words import AskStatus, Decision, Outcome, Reason
-from rungway.v1 import search_service_pb2
+from rungway.v1 import experiment_service_pb2, search_service_pb2
 
 _log = logging.getLogger("rungway")
 
@@ -61,6 +62,7 @@ class WorkerCalls:
         """`caller` names the running thread or task: continuations belong to it."""
         self.config = config
         self.leases = LiveLeases()
+        self.closed = False
         self._outage = Outage(config.target)
         self._complaint = ""
         self._continuations = Continuations(caller)
@@ -113,7 +115,7 @@ class WorkerCalls:
 
     def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[Verdict]]:
         """See Client.tell_many."""
-        fresh = [(result, _untold(result)) for result in results]
+        fresh = [(result, untold_part(result)) for result in results]
         request = _requests.tell(
             self.experiment, request_id or new_request_id(), [untold for _, untold in fresh if untold]
         )
@@ -129,7 +131,7 @@ class WorkerCalls:
             else:
                 answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
         told = iter(answers)
-        return [self._settle(result, next(told)) if untold else _repeated(result) for result, untold in fresh]
+        return [self._settle(result, next(told)) if untold else repeated(result) for result, untold in fresh]
 
     def _settle(self, result: Result, verdict: Verdict) -> Verdict:
         if not verdict:
@@ -163,6 +165,16 @@ class WorkerCalls:
         request = _requests.tell(self.experiment, request_id, [parcel.result for parcel in parcels])
         reply = yield from self.call(_rpcs.TELL, request, limit)
         return [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+
+    def last_report(self, lease: Lease) -> Flow[Report | None]:
+        """The last result of a trial, under whatever lease; None when it has none."""
+        request = experiment_service_pb2.GetTrialRequest(experiment=self.experiment, trial=lease.trial)
+        try:
+            trial = (yield from self.call(_rpcs.GET_TRIAL, request)).trial
+        except NotFound as error:
+            _lost_with_its_trial(lease, error)
+            return None
+        return Report(trial.length, trial.metric) if trial.HasField("metric") else None
 
     def renew(self) -> Flow[None]:
         """Renew all live leases, trying until they would be due again."""
@@ -259,31 +271,3 @@ def _lost_with_its_trial(lease: Lease, error: NotFound) -> Verdict:
     if error.reason != "TRIAL_NOT_FOUND":
         raise error
     return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
-
-
-def _untold(result: Result) -> Result | None:
-    """The result without what a continuing trial told before under the same lease; None when nothing is left.
-
-    A continuation without a new checkpoint trains again from the old one, and the service has no use for a second
-    result of the same length.
-    """
-    if not result.reports and not result.finished:
-        raise InvalidArgument.one("reports", "at least one report is wanted")
-    begin, told = result.assignment.from_length, result.assignment.told_length
-    reports = [each for each in result.reports if not begin < each.length <= told]
-    if len(reports) == len(result.reports):
-        return result
-    return dataclasses.replace(result, reports=reports) if reports or result.finished else None
-
-
-def _repeated(result: Result) -> Verdict:
-    assignment = result.assignment
-    return Verdict(
-        assignment.lease,
-        Decision.CONTINUE,
-        Explanation(Reason.BETWEEN_RUNGS, text="this length was told before under the same lease"),
-        assignment.to_length,
-        assignment.last_length,
-        assignment.deadline,
-        assignment,
-    )

@@ -15,6 +15,7 @@ from rungway._keeping import LeaseKeeper
 from rungway._models import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
 from rungway._requests import Checkpoint, Result, report
 from rungway._rpcs import EXPORT_EXPERIMENT
+from rungway._run import Loop
 from rungway._words import Outcome
 from rungway._worker import TrialRun
 
@@ -57,6 +58,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; leases still held lapse."""
+        self._work.closed = True
         self._keeper.stop()
         self._driver.close()
         self._keeper.join()
@@ -141,14 +143,18 @@ class Client:
 
         A block left normally with something told has finished its trial: the last result stands, and it is never run
         again. Give it back with `trial.release()` or by raising Preempted. A block left with nothing told gives it
-        back, too, or has failed when `trial.lengths()` had come to its end. Raises FailedPrecondition with reason
-        FAILING when the search has paused itself because its first trials all failed.
+        back, too, or has failed when `trial.lengths()` had come to its end and no earlier lease told anything. Raises
+        FailedPrecondition (FAILING) when the search has paused itself because its first trials all failed.
 
         Without the `with`, a loop cannot see what its body raises: a trial under way when the loop is left then
         counts as one failure that a retry may cure.
         """
+        loop = Loop()
+        return loop.belongs_to(self._trials(loop))
+
+    def _trials(self, loop: Loop) -> Generator[TrialRun, None, None]:
         while (assignment := self.ask()) is not None:
-            run = self._hold(assignment, cures=True)
+            run = self._hold(assignment, loop)
             try:
                 yield run
             except GeneratorExit:
@@ -164,11 +170,11 @@ class Client:
         """
         if (assignment := self.ask()) is None:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
-        with self._hold(assignment, cures=False) as run:
+        with self._hold(assignment) as run:
             yield run
 
-    def _hold(self, assignment: Assignment, *, cures: bool) -> TrialRun:
-        run = TrialRun(self._driver, self._work, assignment, cures=cures)
+    def _hold(self, assignment: Assignment, loop: Loop | None = None) -> TrialRun:
+        run = TrialRun(self._driver, self._work, assignment, loop)
         self._keeper.ensure()
         return run
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from rungway import _requests
 from rungway._errors import Diverged, InvalidArgument, InvalidConfiguration, Preempted, RungwayError
 from rungway._words import Outcome
 
@@ -40,10 +41,17 @@ def departure(raised: BaseException, *, stays: bool) -> Departure:
         case Diverged() | FloatingPointError() | OverflowError():
             return Departure(Outcome.DIVERGED, message, stays=True)
         case Preempted():
-            return Departure(None, message, raised.checkpoint)
+            return _preempted(raised, message)
         case Exception() if _is_own(raised):
             return Departure(Outcome.TRANSIENT, message, stays=stays)
     return Departure(None, message)
+
+
+def _preempted(raised: Preempted, message: str) -> Departure:
+    try:
+        return Departure(None, message, _requests.checkpoint_text(raised.checkpoint))
+    except InvalidArgument as error:
+        return Departure(Outcome.TRANSIENT, f"{message}: {type(error).__name__}: {error}")
 
 
 def is_cured(raised: BaseException | None) -> bool:

@@ -20,6 +20,7 @@ Diverged                 training diverged: the trial ranks worst
 Preempted                the worker must leave: the trial goes back in line at no cost
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, cast
 
@@ -151,10 +152,11 @@ class Diverged(Exception):
 class Preempted(Exception):
     """Raise it when the worker must leave: the trial goes back in line at no cost.
 
-    `checkpoint` is where the state at the last reported length was saved; empty = no new checkpoint.
+    `checkpoint` is where the state at the last reported length was saved; None = no new checkpoint. One that is refused
+    counts as a failure of the trial.
     """
 
-    def __init__(self, message: str = "", *, checkpoint: str = "") -> None:
+    def __init__(self, message: str = "", *, checkpoint: str | os.PathLike[str] | None = None) -> None:
         super().__init__(message)
         self.checkpoint = checkpoint
 

@@ -1,33 +1,54 @@
 """One trial in the hands of a worker: what `TrialRun` and `AsyncTrialRun` share, free of waiting."""
 
 import logging
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from rungway._calls import REFUSALS, WorkerCalls, is_forgotten
-from rungway._departure import GIVEN_BACK, Departure
 from rungway._errors import FailedPrecondition, InvalidArgument, RungwayError, Unavailable
 from rungway._flow import Acquire, Flow
 from rungway._models import Assignment, Lease, Report, Verdict
 from rungway._outbox import Outbox, Parcel
-from rungway._words import Decision, Outcome, Reason
+from rungway._words import Decision, Reason
 
 _log = logging.getLogger("rungway")
 _T = TypeVar("_T")
-_STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
+STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
 """Why a trial is handed out that has told nothing yet."""
+
+
+LOOP_OVER = "the loop over the trials that handed it out is over"
+
+
+class Loop:
+    """The generator that a loop runs over: known to be gone as soon as nobody holds it, before it hears of that."""
+
+    def __init__(self) -> None:
+        self._generator: Callable[[], object] = lambda: self
+
+    def belongs_to(self, generator: _T) -> _T:
+        """Which generator it is."""
+        self._generator = weakref.ref(generator)
+        return generator
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody holds it any more."""
+        return self._generator() is None
 
 
 class Run:
     """The state of one trial under one lease, and the flows that report on it."""
 
-    def __init__(self, calls: WorkerCalls, assignment: Assignment, sending: Any) -> None:
-        """`sending` is the lock held while something is told of it."""
+    def __init__(self, calls: WorkerCalls, assignment: Assignment, sending: Any, loop: Loop | None) -> None:
+        """`sending` is the lock held while something is told of it, `loop` the loop that hands it out."""
         self.assignment = assignment
         """What was handed out; it does not change, the run's own lengths do."""
         self._calls = calls
         self._sending = sending
+        self._loop = loop
         self._outbox = Outbox(assignment)
         self._to_length = assignment.last_length
         self._next_decision = assignment.to_length
@@ -40,6 +61,7 @@ class Run:
         self._entered = False
         self._gone = ""
         self._last: Report | None = None
+        self._settled = False
         self._ran_out = False
         self._counts = False
         self._decided_at = -1
@@ -88,13 +110,21 @@ class Run:
     @property
     def should_stop(self) -> bool:
         """Whether training on is of no use: the trial is over, or its lease is lost. May become true at any moment."""
-        return self._ended or self._notice is not None
+        return self._ended or self._notice is not None or self._calls.closed
 
     def _use(self) -> None:
-        """Raises FailedPrecondition when the loop or block that this run belongs to is over."""
+        """Raises FailedPrecondition when the loop, block or client that this run belongs to is gone."""
+        if self._left_alone():
+            self._gone = self._gone or LOOP_OVER
         if self._gone:
             raise FailedPrecondition(f"trial {self.number}: {self._gone}", reason="TRIAL_RUN_OVER")
+        if self._calls.closed:
+            raise FailedPrecondition(f"trial {self.number}: the client was closed", reason="CLIENT_CLOSED")
         self._used = True
+
+    def _left_alone(self) -> bool:
+        """Whether the loop that handed it out is gone, and no block holds it."""
+        return not self._entered and self._loop is not None and self._loop.is_gone
 
     def _enter(self) -> None:
         self._use()
@@ -119,22 +149,28 @@ class Run:
         self._ran_out = length >= self._to_length
 
     def _due(self) -> bool:
-        """Whether the training came to its decision with no report there, but with one before."""
-        missing = self._ran_out and self._last is not None and self._reported < self._to_length
-        return missing and not self.should_stop
+        """Whether the training came to its decision with no report there, but with one before, as it seems."""
+        missing = self._ran_out and self._reported < self._to_length and not self.should_stop
+        return missing and (self._last is not None or self.assignment.explanation.reason not in STARTS)
 
-    def _settle(self, checkpoint: str) -> Flow[None]:
-        """Tell the last report as the result of the decision's length."""
-        assert self._last is not None
-        _log.warning(
-            "trial %d was trained to its decision at %d with nothing reported there: its result of length %d counts; "
-            "report at trial.next_decision",
-            self.number,
-            self._to_length,
-            self._reported,
-        )
-        self._add(replace(self._last, length=self._to_length), checkpoint)
+    def _settle(self, checkpoint: str) -> Flow[bool]:
+        """Tell the last report, maybe of an earlier lease, as the result of the decision's length; False = there is
+        none."""
+        last = self._last or (yield from self._calls.last_report(self.lease))
+        if last is None:
+            return False
+        if not self._settled:
+            self._settled = True
+            _log.warning(
+                "trial %d was trained to its decision at %d with nothing reported there: its result of length %d "
+                "counts; report at trial.next_decision",
+                self.number,
+                self._to_length,
+                last.length,
+            )
+        self._add(replace(last, length=self._to_length), checkpoint)
         yield from self._tell()
+        return True
 
     def notice(self, decision: Decision) -> None:
         """Hear from the background that the lease was not renewed."""
@@ -214,75 +250,6 @@ class Run:
             return (yield from flow)
         finally:
             self._sending.release()
-
-    def _leave(self, departure: Departure) -> Flow[None]:
-        """Tell what is held back, then give the trial back or say how it failed. Raises nothing: a lease lapses."""
-        if self._ended:
-            return
-        limit = None if departure.stays else self._calls.config.farewell_timeout
-        try:
-            yield from self._alone(self._depart(departure, limit), limit)
-        except RungwayError as error:
-            _log.warning("trial %d could not be given back, its lease will lapse: %s", self.number, error)
-        finally:
-            self._end()
-
-    def _depart(self, departure: Departure, limit: float | None) -> Flow[None]:
-        if departure.ends:
-            departure = yield from self._come_to_end(departure)
-        elif departure.outcome is not Outcome.INVALID:
-            yield from self._tell_rest(limit)
-        if not self._ended:
-            yield from self._say(departure, limit)
-
-    def _come_to_end(self, departure: Departure) -> Flow[Departure]:
-        """Say that the training is over with what was told; how to leave a trial that is not over then."""
-        if self._last is None and self._ran_out:
-            problem = f"the training came to its decision at length {self._next_decision} with nothing reported"
-            return replace(departure, outcome=Outcome.TRANSIENT, message=problem)
-        try:
-            if self._due():
-                yield from self._settle("")
-            # A block that did all it was handed has not ended early: should the trial go up, it is handed out again.
-            met = self._decided_at == self._reported or self._reported >= self._next_decision
-            if self._ran_out or (met and not self._counts):
-                yield from self._tell()
-            elif self._last is not None or self.assignment.explanation.reason not in _STARTS:
-                yield from self._finish()
-        except InvalidArgument as error:
-            if any(field == "results[0].finished" for field, _ in error.violations):
-                return GIVEN_BACK
-            _log.warning("reports of trial %d were refused: %s", self.number, error)
-            return replace(departure, outcome=Outcome.TRANSIENT, message=f"{type(error).__name__}: {error}")
-        return GIVEN_BACK
-
-    def _finish(self, checkpoint: str = "") -> Flow[None]:
-        """Tell what is held back, and that the training is over."""
-        self._raise_refusal()
-        if not self._ended:
-            self._outbox.finish(checkpoint)
-            yield from self._tell()
-
-    def _tell_rest(self, limit: float | None) -> Flow[None]:
-        try:
-            yield from self._tell(limit)
-        except REFUSALS as error:
-            _log.warning("reports of trial %d were refused: %s", self.number, error)
-
-    def _say(self, departure: Departure, limit: float | None) -> Flow[None]:
-        if departure.outcome is not None:
-            fail = self._calls.fail(self.lease, departure.outcome, departure.message, limit=limit)
-            self._verdict = yield from fail
-            return
-        length = self._reported if departure.checkpoint else None
-        self._verdict = yield from self._calls.release(self.lease, departure.checkpoint, length, limit=limit)
-        _log.log(
-            logging.WARNING if departure is GIVEN_BACK else logging.INFO,
-            "trial %d was left at length %d before its next decision at %d and is given back",
-            self.number,
-            self._reported,
-            self._next_decision,
-        )
 
     def _end(self) -> None:
         self._ended = True

@@ -8,25 +8,27 @@ from typing import TypeVar
 from rungway import _requests
 from rungway._calls import WorkerCalls
 from rungway._departure import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
+from rungway._ending import EndingRun
 from rungway._grpc import SyncDriver
 from rungway._models import Assignment
 from rungway._requests import Checkpoint
-from rungway._run import Run
+from rungway._run import LOOP_OVER, Loop
 
 _Self = TypeVar("_Self", bound="TrialRun")
 
 
-class TrialRun(Run):
+class TrialRun(EndingRun):
     """One trial under one lease, renewed in the background; use it in a `with` block.
 
     What leaves the block decides what becomes of the trial: see `Client.trials` and `Client.trial`.
     """
 
-    def __init__(self, driver: SyncDriver, calls: WorkerCalls, assignment: Assignment, *, cures: bool) -> None:
-        """`cures` = swallow errors that are the trial's own, so that the worker goes on with the next one."""
-        super().__init__(calls, assignment, threading.Lock())
+    def __init__(
+        self, driver: SyncDriver, calls: WorkerCalls, assignment: Assignment, loop: Loop | None = None
+    ) -> None:
+        """In a loop, errors that are the trial's own are swallowed, so that the worker goes on with the next one."""
+        super().__init__(calls, assignment, threading.Lock(), loop)
         self._driver = driver
-        self._cures = cures
         self._saver: Callable[[], Checkpoint] | None = None
 
     def lengths(self) -> Iterator[int]:
@@ -41,10 +43,12 @@ class TrialRun(Run):
     def _lengths(self) -> Iterator[int]:
         while True:
             yield from self._steps()
-            if not self._due():
+            if not (self._due() and self._settle_now()):
                 return
-            saved = self._saver() if self._saver is not None else None
-            self._driver.run(self._alone(self._settle(_requests.checkpoint_text(saved))))
+
+    def _settle_now(self) -> bool:
+        saved = self._saver() if self._saver is not None else None
+        return self._driver.run(self._alone(self._settle(_requests.checkpoint_text(saved))))
 
     def report(self, length: int, metric: object, checkpoint: Checkpoint | Callable[[], Checkpoint] = None) -> bool:
         """Report a validation result at an absolute length; whether to train on.
@@ -90,7 +94,7 @@ class TrialRun(Run):
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        cured = self._cures and is_cured(raised)
+        cured = self._loop is not None and is_cured(raised)
         if cured:
             log_cured(self.number, raised)
         try:
@@ -103,7 +107,7 @@ class TrialRun(Run):
         """The loop that handed it out is over; a block under way ends it by itself."""
         if not self._entered:
             self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
-            self._close("the loop over the trials that handed it out is over")
+            self._close(LOOP_OVER)
 
     def next(self) -> None:
         """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""

@@ -96,7 +96,7 @@ def test_renewals_keep_to_their_time(address: str) -> None:
 async def test_renewals_of_tasks_keep_to_their_time(address: str) -> None:
     async with AsyncClient(config=settings(address, "tasks")) as client:
         await client.create_experiment("tasks", CONFIG)
-        await client.close()
+        await client._driver.close()
         driver = client._driver = FarAsyncDriver(client.config)
         client._keeper = type(client._keeper)(driver, client._work)
         driver.renewals = []

@@ -1,0 +1,80 @@
+"""A script with early stopping, four times: `python -m tests.support.early_stopping LOOP TARGET NAME FOLDER`."""
+
+import asyncio
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from rungway import Assignment, AsyncClient, Client, TrialRun
+from rungway import AsyncTrialRun as AsyncRun
+from tests.support.training import Network
+
+
+def network_of(trial: TrialRun | AsyncRun, folder: Path) -> "closing[Network]":
+    return closing(Network(folder, trial.number, trial.hparams, trial.checkpoint))
+
+
+def trials(client: Client, folder: Path) -> None:
+    for trial in client.trials():
+        with trial, network_of(trial, folder) as network:
+            for epoch in trial.lengths():
+                network.step()
+                loss = network.validate()
+                over = network.is_over(loss)
+                trial.report(epoch, loss, checkpoint=network.save)
+                if over:
+                    break
+
+
+def train(assignment: Assignment, folder: Path) -> tuple[int, float, bool, str]:
+    """Up to the next decision or to the end of the training."""
+    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+        epoch, loss, over = assignment.from_length, 0.0, False
+        while epoch < assignment.to_length and not over:
+            epoch += 1
+            network.step()
+            loss = network.validate()
+            over = network.is_over(loss)
+        return epoch, loss, over, network.save()
+
+
+def ask(client: Client, folder: Path) -> None:
+    while assignment := client.ask():
+        epoch, loss, over, saved = train(assignment, folder)
+        client.tell(assignment, loss, length=epoch, checkpoint=saved, finished=over)
+
+
+async def async_trials(client: AsyncClient, folder: Path) -> None:
+    async for trial in client.trials():
+        async with trial:
+            with network_of(trial, folder) as network:
+                async for epoch in trial.lengths():
+                    network.step()
+                    loss = network.validate()
+                    over = network.is_over(loss)
+                    await trial.report(epoch, loss, checkpoint=network.save)
+                    if over:
+                        await trial.finish()
+                        break
+
+
+async def async_ask(client: AsyncClient, folder: Path) -> None:
+    while assignment := await client.ask():
+        epoch, loss, over, saved = await asyncio.to_thread(train, assignment, folder)
+        await client.tell(assignment, loss, length=epoch, checkpoint=saved, finished=over)
+
+
+async def both(name: str, target: str, experiment: str, folder: Path) -> None:
+    """Two tasks of one client."""
+    work = {"async-trials": async_trials, "async-ask": async_ask}[name]
+    async with AsyncClient(target, experiment=experiment) as client:
+        await asyncio.gather(work(client, folder), work(client, folder))
+
+
+if __name__ == "__main__":
+    loop, target, experiment, folder = sys.argv[1:]
+    if loop.startswith("async-"):
+        asyncio.run(both(loop, target, experiment, Path(folder)))
+    else:
+        with Client(target, experiment=experiment) as client:
+            {"trials": trials, "ask": ask}[loop](client, Path(folder))

@@ -1,0 +1,67 @@
+"""A training script that validates every 100 batches, whatever the rungs: `python -m tests.support.rare_validation LOOP
+TARGET NAME FOLDER`."""
+
+import asyncio
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from rungway import Assignment, AsyncClient, Client, Report, Result
+from tests.support.early_stopping import network_of
+from tests.support.training import VALIDATE_EVERY, Network
+
+
+def trials(client: Client, folder: Path) -> None:
+    for trial in client.trials():
+        with trial, network_of(trial, folder) as network:
+            for batch in trial.lengths():
+                network.step()
+                if batch % VALIDATE_EVERY == 0:
+                    trial.report(batch, network.validate(), checkpoint=network.save)
+
+
+def train(assignment: Assignment, folder: Path) -> Result:
+    """Up to the next decision, where it validates as well."""
+    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+        reports = []
+        for batch in range(assignment.from_length + 1, assignment.to_length + 1):
+            network.step()
+            if batch % VALIDATE_EVERY == 0 or batch == assignment.next_decision:
+                reports.append(Report(batch, network.validate()))
+        return Result(assignment, reports, network.save())
+
+
+def ask(client: Client, folder: Path) -> None:
+    while assignment := client.ask():
+        client.tell_many([train(assignment, folder)])
+
+
+async def async_trials(client: AsyncClient, folder: Path) -> None:
+    async for trial in client.trials():
+        async with trial:
+            with network_of(trial, folder) as network:
+                async for batch in trial.lengths():
+                    network.step()
+                    if batch % VALIDATE_EVERY == 0:
+                        await trial.report(batch, network.validate(), checkpoint=network.save)
+
+
+async def async_ask(client: AsyncClient, folder: Path) -> None:
+    while assignment := await client.ask():
+        await client.tell_many([await asyncio.to_thread(train, assignment, folder)])
+
+
+async def both(name: str, target: str, experiment: str, folder: Path) -> None:
+    """Two tasks of one client."""
+    work = {"async-trials": async_trials, "async-ask": async_ask}[name]
+    async with AsyncClient(target, experiment=experiment) as client:
+        await asyncio.gather(work(client, folder), work(client, folder))
+
+
+if __name__ == "__main__":
+    loop, target, experiment, folder = sys.argv[1:]
+    if loop.startswith("async-"):
+        asyncio.run(both(loop, target, experiment, Path(folder)))
+    else:
+        with Client(target, experiment=experiment) as client:
+            {"trials": trials, "ask": ask}[loop](client, Path(folder))

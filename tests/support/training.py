@@ -1,0 +1,69 @@
+"""A small network as training scripts have it: steps, validation, states on disk; each step is written down."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 3
+LEAST_GAIN = 1e-3
+VALIDATE_EVERY = 100
+
+
+class Network:
+    """One weight and gradient descent on its square. Resumes from a saved state."""
+
+    def __init__(self, folder: Path, trial: int, hparams: dict[str, Any], checkpoint: str) -> None:
+        self._folder, self._trial, self._rate = folder, trial, hparams["rate"]
+        self._log = os.open(folder / "trained", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._state: dict[str, Any] = {"steps": 0, "weight": 1.0, "best": 9.0, "waited": 0}
+        if checkpoint:
+            self._state = json.loads(Path(checkpoint).read_text())
+
+    def step(self) -> None:
+        """Train one step."""
+        self._state["weight"] *= 1 - self._rate
+        self._state["steps"] += 1
+        os.write(self._log, f"{self._trial} {self._state['steps']}\n".encode())
+
+    def validate(self) -> float:
+        """The loss: it falls until nothing is left but what the rate costs."""
+        return float(self._state["weight"] ** 2 + (self._rate - 0.3) ** 2)
+
+    def is_over(self, loss: float) -> bool:
+        """Early stopping: whether the loss has not fallen for some time. It is part of the state."""
+        state = self._state
+        state["waited"] = 0 if loss < state["best"] - LEAST_GAIN else state["waited"] + 1
+        state["best"] = min(state["best"], loss)
+        return bool(state["waited"] >= PATIENCE)
+
+    def save(self) -> str:
+        """Where the state was saved."""
+        path = self._folder / f"{self._trial}-{self._state['steps']}.json"
+        path.write_text(json.dumps(self._state))
+        return str(path)
+
+    def close(self) -> None:
+        """Done with it."""
+        os.close(self._log)
+
+
+def trained(folder: Path) -> dict[int, list[int]]:
+    """The steps of each trial in the order in which they were trained, by whichever process."""
+    steps: dict[int, list[int]] = {}
+    for line in (folder / "trained").read_text().splitlines():
+        trial, step = map(int, line.split())
+        steps.setdefault(trial, []).append(step)
+    return steps
+
+
+def losses(folder: Path, hparams: dict[str, Any], most: int) -> list[float]:
+    """What training gives without a service: the loss after each step, up to the end by early stopping or `most`."""
+    network, found = Network(folder, -1, hparams, ""), []
+    for _ in range(most):
+        network.step()
+        found.append(network.validate())
+        if network.is_over(found[-1]):
+            break
+    network.close()
+    return found
