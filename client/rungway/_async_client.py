@@ -160,9 +160,9 @@ class AsyncClient:
         """See Client.get_experiment."""
         return await self._driver.run(self._experiments.get(experiment))
 
-    async def list_experiments(self, limit: int | None = None) -> list[Experiment]:
+    async def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
         """See Client.list_experiments."""
-        return await self._driver.run(self._experiments.list_experiments(limit))
+        return await self._driver.run(self._experiments.list_experiments(limit, with_config))
 
     async def pause_experiment(self, experiment: str | None = None) -> Experiment:
         """See Client.pause_experiment."""

@@ -202,9 +202,10 @@ class Client:
         """One search with its progress. Raises NotFound."""
         return self._driver.run(self._experiments.get(experiment))
 
-    def list_experiments(self, limit: int | None = None) -> list[Experiment]:
-        """The searches, oldest first, without their plans; all of them unless limited."""
-        return self._driver.run(self._experiments.list_experiments(limit))
+    def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
+        """The searches, oldest first, without their plans; all of them unless limited. Their configurations, which may
+        be large, are there when asked for."""
+        return self._driver.run(self._experiments.list_experiments(limit, with_config))
 
     def pause_experiment(self, experiment: str | None = None) -> Experiment:
         """Hand nothing out until resumed; running trials pause at their next decision."""

@@ -62,12 +62,12 @@ class ExperimentCalls:
         request = messages.GetExperimentRequest(experiment=self.name(experiment))
         return Experiment.from_proto((yield from self.call(_rpcs.GET_EXPERIMENT, request)).experiment)
 
-    def list_experiments(self, limit: int | None) -> Flow[list[Experiment]]:
+    def list_experiments(self, limit: int | None, with_config: bool) -> Flow[list[Experiment]]:
         """See Client.list_experiments."""
         found: list[Experiment] = []
         token = ""
         while (size := _page_size(limit, len(found))) > 0:
-            request = messages.ListExperimentsRequest(page_size=size, page_token=token)
+            request = messages.ListExperimentsRequest(page_size=size, page_token=token, with_config=with_config)
             reply = yield from self.call(_rpcs.LIST_EXPERIMENTS, request)
             found += [Experiment.from_proto(each) for each in reply.experiments]
             if not (token := reply.next_page_token):

@@ -27,6 +27,7 @@ from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.places import Places
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
+from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.settings import Settings, split_address
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.embedded import EmbeddedRedis
@@ -157,7 +158,9 @@ def build_server(lanes: Lanes, settings: Settings, health: Health, *, shared_por
     reading: Any = ReadingServer(server)
     limited: Any = ReadingServer(server, Strangers())
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), reading)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(frugal, health.drained), reading)
+    reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
+    experiments = grpc_server.build_experiment_servicer(frugal, health.drained, reads)
+    add_ExperimentServiceServicer_to_server(experiments, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, limited)
     if settings.reflection:
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)

@@ -16,7 +16,7 @@ from tests.support.searches import plan, stored, take
 
 async def events(store: RedisStore, ref: ExperimentRef) -> list[list[object]]:
     """Every entry of the event log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
-    found = await store.events(ref, "", 1000)
+    found, _ = await store.events(ref, "", 1000)
     return [[event.kind, event.trial, *event.explanation[:7]] if event.explanation else [event.kind] for event in found]
 
 

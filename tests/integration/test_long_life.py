@@ -65,7 +65,7 @@ async def test_a_record_stays_small_and_says_what_it_left_out(
     before = await size_of(redis, ref)
     await live(store, ref, end, range(60, 200))
     assert await size_of(redis, ref) <= before + 64  # numbers in it have grown by digits
-    log = [event for event in await store.events(ref, "", 1_000) if event.trial == 0]
+    log = [event for event in (await store.events(ref, "", 1_000))[0] if event.trial == 0]
     life, _ = await store.explain(ref, 0)
     first, (gap,), last = life[: KEPT // 2], life[KEPT // 2 : -KEPT // 2], life[-KEPT // 2 :]
     assert (first, last) == (log[: KEPT // 2], log[-KEPT // 2 :])
@@ -115,7 +115,7 @@ async def test_lines_that_left_the_event_log_are_counted_as_well(
     """At the beginning of a life, and up to lines that the record does not name anyway."""
     await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(100))
-    log, events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
+    (log, _), events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
     await redis.xtrim(events, minid=log[10].event_id, approximate=False)
     gaps = [(at, event.dropped) for at, event in enumerate(await life_of(store, ref)) if event.dropped]
     assert gaps == [(0, 10), (1 + KEPT // 2 - 10, 200 - KEPT)]

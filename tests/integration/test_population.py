@@ -127,7 +127,7 @@ async def test_what_is_told_of_a_clone(store: RedisStore, ref: ExperimentRef) ->
     assert in_words(given.explanation) == "cloned from trial 1, ranked 0 of 2 at rung 0"
     (event,), _ = await store.explain(ref, 2)
     assert (event.kind, event.explanation, event.worker) == ("assign", given.explanation, "w")
-    assert (await store.events(ref, "", 100))[-1] == event
+    assert (await store.events(ref, "", 100))[0][-1] == event
 
 
 async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> None:

@@ -12,6 +12,7 @@ from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
+from rungway_server.transport.experiment_wire import listed_message
 from tests.integration.lives import create, halving, report, run_out, state_of
 from tests.support.searches import take
 
@@ -110,8 +111,8 @@ async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: 
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
     for _ in range(2):  # the first one still remembers it and finds it gone
-        views, _ = await ExperimentUseCases(store).page("default", 1000, "")
-    assert ref not in [view.ref for view in views]
+        views, _ = await ExperimentUseCases(store).page("default", 1000, "", listed_message)
+    assert ref.experiment not in [view.experiment for view in views]
     assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
 
 

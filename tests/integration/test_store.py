@@ -184,7 +184,7 @@ async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisS
         invalid += 1
     assert invalid == 100
     assert (answer.status, answer.reason) == (AskStatus.DONE, Reason.EXPERIMENT_STOPPED)
-    assert (await store.events(ref, "", 1000))[-1].kind == "too_many_invalid"
+    assert (await store.events(ref, "", 1000))[0][-1].kind == "too_many_invalid"
 
 
 async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(

@@ -101,4 +101,4 @@ async def test_the_log_says_that_the_search_is_done(store: RedisStore, ref: Expe
     await create(store, ref, halving(target_metric=0.25))
     (given,) = await take(store, ref)
     await report(store, ref, given, 0.0)
-    assert [event.kind for event in await store.events(ref, "", 10)] == ["assign", "stop", "done"]
+    assert [event.kind for event in (await store.events(ref, "", 10))[0]] == ["assign", "stop", "done"]

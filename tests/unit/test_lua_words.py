@@ -174,6 +174,8 @@ OTHER_WORDS = {
         "outdated",
         "too_large",
         "snapshot",
+        "best",
+        "curve",
         "refused",
     },
     "as expected": {
@@ -201,7 +203,7 @@ def test_every_word_that_is_stored_has_a_number() -> None:
     assert [CODES[word] for word in ("assign", "pause", "new_trial", "target_reached")] == [1, 8, 14, 199]
 
 
-READERS = ("tally", "trials", "best", "explain", "events", "snapshot")
+READERS = ("tally", "trials", "curve", "best", "explain", "events", "snapshot")
 DELETION = ("delete", "unlist", "settle_claim")
 """What a deletion needs."""
 

@@ -139,19 +139,23 @@ class ListExperimentsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_CONFIG_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most to return: 0 = 100; at most 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before; empty = the first page."""
+    with_config: _builtins.bool
+    """Give the configurations, too; a page then holds fewer searches where these are large."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_config: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "with_config", b"with_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,7 +173,9 @@ class ListExperimentsResponse(_message.Message):
     """Token of the next page; empty = this was the last."""
     @_builtins.property
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
-        """The searches, oldest first, without their plans."""
+        """The searches, oldest first, without their plans, and without their configurations unless these were asked for. As
+        many as were asked for, or as fit into 2 MiB.
+        """
 
     def __init__(
         self,
@@ -630,7 +636,7 @@ class GetTrialResponse(_message.Message):
     TRIAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trial(self) -> _trial_pb2.Trial:
-        """The trial with its curve."""
+        """The trial with its curve: of a longer one the last 100,000 points."""
 
     def __init__(
         self,

@@ -3,33 +3,51 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from rungway_server.domain.decisions import EventView, ExperimentState
+from rungway_server.domain.decisions import EventView
 from rungway_server.domain.errors import InvalidInput, ServiceStopping
 from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.reading import PIECE, Pace, Reading
 
-_AT_ONCE = 500
 _POLL_SECONDS = 0.5
+_APART_SECONDS = 0.000_15
+"""Between two events that are sent, over all streams: about three times what sending one takes."""
 
 
 class EventUseCases:
     """Follows the event log. Errors: the store's, InvalidInput, and ServiceStopping once `stopping` is set."""
 
-    def __init__(self, store: Store, stopping: asyncio.Event) -> None:
-        self._store = store
-        self._stopping = stopping
+    def __init__(self, store: Store, stopping: asyncio.Event, reading: Reading | None = None) -> None:
+        self._store, self._stopping, self._reading = store, stopping, reading or Reading()
+        self._pace = Pace(_APART_SECONDS)
+        self._under_way: dict[tuple[ExperimentRef, str], asyncio.Task[tuple[list[EventView], bool]]] = {}
 
     async def watch(self, ref: ExperimentRef, after: str) -> AsyncIterator[EventView]:
         """Events after this id ("" = all), as they come, until the search is over and all were given."""
         if after and not all(part.isascii() and part.isdigit() and len(part) < 20 for part in after.split("-", 1)):
             raise InvalidInput.one("after_event_id", "wanted the event_id of an earlier event")
         while not self._stopping.is_set():
-            over = (await self._store.tally(ref)).state in (ExperimentState.DONE, ExperimentState.STOPPED)
-            events = await self._store.events(ref, after, _AT_ONCE)
+            events, over = await self._piece(ref, after)
             for event in events:
+                await self._pace.step()
                 yield event
                 after = event.event_id
             if over and not events:
                 return
-            if len(events) < _AT_ONCE:
+            if len(events) == PIECE:
+                await self._reading.afford(ref.namespace)
+            else:
                 await asyncio.sleep(_POLL_SECONDS)
         raise ServiceStopping
+
+    async def _piece(self, ref: ExperimentRef, after: str) -> tuple[list[EventView], bool]:
+        """The next events, read once for all streams that want them at the same time."""
+        key = (ref, after)
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(self._read(ref, after))
+            task.add_done_callback(lambda done: (self._under_way.pop(key) and done.cancelled()) or done.exception())
+        return await asyncio.shield(task)
+
+    async def _read(self, ref: ExperimentRef, after: str) -> tuple[list[EventView], bool]:
+        async with self._reading.turn(ref.namespace):
+            return await self._store.events(ref, after, PIECE)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
@@ -18,10 +19,13 @@ from rungway_server.domain.searchers import make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import apart, aside
 from rungway_server.service.checks import check_text, page_size
-from rungway_server.service.port import Definition, ExperimentRef, Store
+from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
+from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.turns import Turn
 
 MOST_WARM = 1_000
+_AT_ONCE = 10
+"""Experiments of a list that are read together."""
 PIECE = 1 << 19
 """Characters in a piece of an export; clients take messages of 4 MiB."""
 _SHORT = 1_000
@@ -50,6 +54,15 @@ class ExperimentView:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One experiment of a list, without its configuration."""
+
+    ref: ExperimentRef
+    definition: Brief
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """One experiment that another version of the service wrote, and why it cannot be read."""
 
@@ -73,6 +86,10 @@ class Change:
     max_trials: int | None = None
     max_concurrent: int | None = None
     retention_days: float | None = None
+
+
+Found = ExperimentView | Listed | Unreadable
+Shown = TypeVar("Shown", bound=Sized)
 
 
 def plan_search(document: Mapping[str, object]) -> Planned:
@@ -150,10 +167,11 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
 
 
 class ExperimentUseCases:
-    """Reads and changes experiments. Errors are those of the store and InvalidInput."""
+    """Reads and changes experiments. Errors are those of the store, InvalidInput, and for reads Overloaded and
+    QuotaExceeded."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, reading: Reading | None = None) -> None:
+        self._store, self._reading = store, reading or Reading()
 
     async def create(
         self,
@@ -195,20 +213,46 @@ class ExperimentUseCases:
         tally = await self._store.tally(ref)
         return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
 
-    async def page(self, namespace: str, asked: int, token: str) -> tuple[list[ExperimentView | Unreadable], str]:
-        """A page of searches, oldest first, and the token of the next page."""
+    async def page(
+        self,
+        namespace: str,
+        asked: int,
+        token: str,
+        show: Callable[[Found], Awaitable[Shown]],
+        *,
+        with_config: bool = False,
+    ) -> tuple[list[Shown], str]:
+        """A page of searches, oldest first, as `show` makes them, and the token of the next page."""
         if asked < 0:
             raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
         created, slash, _ = token.partition("/")
         if token and not (slash and created.isascii() and created.isdigit() and len(created) < 16):
             raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
-        names, following = await self._store.experiments(namespace, token, page_size(asked))
-        views = await asyncio.gather(*(self._get_or_none(ExperimentRef(namespace, name)) for name in names))
-        return [view for view in views if view], following
+        size = page_size(asked)
+        shown: list[Shown] = []
+        room, following = LARGEST_PAGE, ""
+        with self._reading.place(namespace):
+            await self._reading.pay(namespace, size)
+            names = await self._store.experiments(namespace, token, size + 1)  # one more tells of another page
+            together = 1 if with_config else _AT_ONCE
+            for at in range(0, len(names), together):
+                piece = names[at : at + together]
+                async with self._reading.turn(namespace) as turn:
+                    refs = [ExperimentRef(namespace, name) for name, _ in piece]
+                    found = await asyncio.gather(*(self._found(ref, with_config) for ref in refs))
+                    for i, (view, (_, after)) in enumerate(zip(found, piece, strict=True), at):
+                        message = await show(view) if view else None
+                        room -= message.ByteSize() if message else 0
+                        if i == size or (room < 0 and shown):
+                            return shown, following
+                        following = after
+                        shown += [message] if message else []
+                        await turn.breathe()
+        return shown, ""
 
-    async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | Unreadable | None:
+    async def _found(self, ref: ExperimentRef, with_config: bool) -> Found | None:
         try:
-            return await self.get(ref)
+            return await self.get(ref) if with_config else Listed(ref, *await self._store.brief(ref))
         except (NewerSchema, OlderSchema) as error:
             return Unreadable(ref, str(error))
         except UnknownExperiment:  # deleted since the page was read, or expired

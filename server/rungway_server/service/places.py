@@ -1,13 +1,14 @@
 """Who gets in when there is too much to do: a busy experiment leaves room for the others.
 
-Calls in work are counted by experiment. While less than half of the places are taken, anybody gets one; beyond that an
-experiment holds at most an equal share, counted as if one more experiment were there: a newcomer always gets in.
+Calls in work are counted by experiment (reads: by namespace). While less than half of the places are taken, anybody
+gets one; beyond that an experiment holds at most an equal share, counted as if one more were there: a newcomer always
+gets in.
 """
 
 from collections import defaultdict
+from collections.abc import Hashable
 
 from rungway_server.domain.errors import Overloaded
-from rungway_server.service.port import ExperimentRef
 
 
 class Places:
@@ -17,13 +18,13 @@ class Places:
         """`most`: how many calls may be in work at once."""
         self._most = most
         self._taken = 0
-        self._by_experiment: defaultdict[ExperimentRef, int] = defaultdict(int)
+        self._by_experiment: defaultdict[Hashable, int] = defaultdict(int)
 
-    def place(self, ref: ExperimentRef) -> "_Place":
+    def place(self, ref: Hashable) -> "_Place":
         """Hold a place inside a `with` block. Entering it raises Overloaded when there is none for this experiment."""
         return _Place(self, ref)
 
-    def take(self, ref: ExperimentRef) -> None:
+    def take(self, ref: Hashable) -> None:
         """One more call is in work. Raises Overloaded."""
         if 2 * self._taken >= self._most:
             share = self._most // (len(self._by_experiment) + 1)
@@ -32,7 +33,7 @@ class Places:
         self._taken += 1
         self._by_experiment[ref] += 1
 
-    def give_back(self, ref: ExperimentRef) -> None:
+    def give_back(self, ref: Hashable) -> None:
         """One call is done."""
         self._taken -= 1
         if self._by_experiment[ref] == 1:
@@ -44,7 +45,7 @@ class Places:
 class _Place:
     __slots__ = ("_places", "_ref")
 
-    def __init__(self, places: Places, ref: ExperimentRef) -> None:
+    def __init__(self, places: Places, ref: Hashable) -> None:
         self._places, self._ref = places, ref
 
     def __enter__(self) -> None:

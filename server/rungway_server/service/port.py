@@ -42,6 +42,16 @@ class Definition:
     """The configuration as it is stored: tells whether it has changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a list shows of a definition: all that is small."""
+
+    uid: str
+    plan: Plan
+    notes: tuple[str, ...]
+    created_ms: int
+
+
 class Store(Protocol):
     """Atomic decisions on experiments. Every method raises StoreUnavailable when the store does not answer.
 
@@ -143,12 +153,20 @@ class Store(Protocol):
         """How far the experiment is."""
         ...
 
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Tally]:
+        """What a list shows of it; its configuration, which may be large, is not read."""
+        ...
+
     async def trials(self, ref: ExperimentRef, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
         """The trials of these numbers that exist, in this order."""
         ...
 
-    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+    async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """The trials with the best metric, best first, ties by trial number; those without a real metric never."""
+        ...
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """The same as they are: `ranked` and `trials`, one after the other."""
         ...
 
     async def explain(self, ref: ExperimentRef, trial: int, before: int, count: int) -> tuple[list[EventView], int]:
@@ -156,8 +174,8 @@ class Store(Protocol):
         many come before the next page (0 = this was the last). Raises UnknownTrial."""
         ...
 
-    async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
-        """A piece of the event log after this event id ("" = from the beginning)."""
+    async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
+        """A piece of the event log after this event id ("" = from the beginning), and whether the search is over."""
         ...
 
     async def export(self, ref: ExperimentRef) -> str:
@@ -165,6 +183,6 @@ class Store(Protocol):
         Raises ExperimentTooLarge."""
         ...
 
-    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
-        """A page of ids, oldest first, and the token of the next page ("" = last)."""
+    async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
+        """Up to so many ids, oldest first, each with the token of those after it."""
         ...

@@ -112,9 +112,10 @@ class CallRate:
     def __init__(self) -> None:
         self._over: dict[str, float] = {}
 
-    def charge(self, namespace: str, per_second: int) -> None:
-        """Take one call. Raises QuotaExceeded, with the time until there is room again."""
-        now, share = time.monotonic(), 1 / per_second
+    def charge(self, namespace: str, per_second: int, calls: int = 1) -> None:
+        """Take a call, or so many; more than a second has are taken as these. Raises QuotaExceeded, with the time until
+        there is room again."""
+        now, share = time.monotonic(), min(calls, per_second) / per_second
         over = max(self._over.get(namespace, now), now)
         wait = over + share - now - 1
         if wait > 1e-9:
@@ -137,10 +138,11 @@ class Quotas:
     async def _find_quota(self, namespace: str) -> Quota:
         return await self._ledger.quota(namespace, self._defaults)
 
-    async def charge_call(self, namespace: str) -> None:
-        """Take one call of this namespace. Raises QuotaExceeded, with the time until there is room again."""
+    async def charge_call(self, namespace: str, calls: int = 1) -> None:
+        """Take a call of this namespace, or what counts as so many. Raises QuotaExceeded, with the time until there is
+        room again."""
         if most := (await self._quota(namespace)).calls_per_second:
-            self._rate.charge(namespace, most)
+            self._rate.charge(namespace, most, calls)
 
     async def reserve(self, ref: ExperimentRef, claim: Claim) -> Reserved:
         """Before an experiment is made or changed that may come to so much. Raises QuotaExceeded."""
@@ -175,11 +177,9 @@ class Quotas:
         entries = await self._ledger.entries(namespace)
         listed: dict[str, str] = {}
         token = ""
-        while True:
-            names, token = await self._store.experiments(namespace, token, _LISTED_AT_ONCE)
-            listed |= dict.fromkeys(names, "")
-            if not token:
-                break
+        while page := await self._store.experiments(namespace, token, _LISTED_AT_ONCE):
+            listed |= {name: "" for name, _ in page}
+            token = page[-1][1]
         for name, entry in (listed | entries).items():
             ref = ExperimentRef(namespace, name)
             try:
@@ -191,8 +191,8 @@ class Quotas:
     async def _claim(self, ref: ExperimentRef) -> Claim | None:
         """What an experiment claims; None = there is none."""
         try:
-            state = (await self._store.tally(ref)).state
-            return claim_of((await self._store.definition(ref, fresh=True)).plan, state)
+            brief, tally = await self._store.brief(ref)
+            return claim_of(brief.plan, tally.state)
         except UnknownExperiment:
             return None
 

@@ -1,47 +1,76 @@
 """What people do with trials: pages, one with its curve, the best, their lives, configurations of their own."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
-from rungway_server.domain.decisions import EventView, TrialView
+from rungway_server.domain.decisions import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.membership import check_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 
 MOST_BEST = 1_000
 
-
-_LARGEST_PAGE = 2 << 20
-"""Bytes of text in a page: clients take messages of 4 MiB."""
+Shown = TypeVar("Shown", bound=Sized)
+Show = Callable[[TrialView], Shown]
 
 
 class TrialUseCases:
-    """Reads trials. Errors are those of the store, UnknownTrial and InvalidInput."""
+    """Reads trials. Errors are those of the store, UnknownTrial, InvalidInput, and for reads Overloaded and
+    QuotaExceeded. What `show` makes of a trial is what is answered, so that a page can be bounded in bytes."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, reading: Reading | None = None) -> None:
+        self._store, self._reading = store, reading or Reading()
 
-    async def page(self, ref: ExperimentRef, asked: int, token: str) -> tuple[list[TrialView], str]:
+    async def page(self, ref: ExperimentRef, asked: int, token: str, show: Show[Shown]) -> tuple[list[Shown], str]:
         """A page of trials by number, and the token of the next page."""
         first, size = page_of(asked, token)
-        found = await self._store.trials(ref, list(range(first, first + size + 1)))
-        page = _that_fit(found[:size])
-        return page, str(first + len(page)) if len(found) > len(page) else ""
+        numbers = range(first, first + size + 1)  # one more tells whether there is another page
+        shown, whole = await self._shown(ref, numbers, show, lambda _: True)
+        page = shown[:size]
+        return page, str(first + len(page)) if len(shown) > size or not whole else ""
+
+    async def _shown(
+        self, ref: ExperimentRef, numbers: Sequence[int], show: Show[Shown], wanted: Callable[[TrialView], bool]
+    ) -> tuple[list[Shown], bool]:
+        """What is shown of these trials, as far as it fits into an answer, and whether it is all of it."""
+        shown: list[Shown] = []
+        room = LARGEST_PAGE
+        with self._reading.place(ref.namespace):
+            await self._reading.pay(ref.namespace, len(numbers) - 1)
+            for at in range(0, len(numbers), PIECE):
+                piece = numbers[at : at + PIECE]
+                async with self._reading.turn(ref.namespace) as turn:
+                    found = await self._store.trials(ref, list(piece))
+                    for trial in filter(wanted, found):
+                        message = show(trial)
+                        room -= message.ByteSize()
+                        if room < 0 and shown:
+                            return shown, False
+                        shown.append(message)
+                        await turn.breathe()
+                if len(found) < len(piece):
+                    break
+        return shown, True
 
     async def get(self, ref: ExperimentRef, number: int) -> TrialView:
         """One trial with its curve."""
-        found = await self._store.trials(ref, [number], curve=True) if number >= 0 else []
+        with self._reading.place(ref.namespace):
+            async with self._reading.turn(ref.namespace):
+                found = await self._store.trials(ref, [number], curve=True) if number >= 0 else []
         if not found:
             await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
         return found[0]
 
-    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """The best trials, best first; fewer where they are too large for one message."""
+    async def best(self, ref: ExperimentRef, count: int, show: Show[Shown]) -> list[Shown]:
+        """The best trials, best first as they were ranked at one moment; fewer where an answer does not take them."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
-        return _that_fit(await self._store.best(ref, count or 1))
+        numbers = await self._store.ranked(ref, count or 1)
+        shown, _ = await self._shown(ref, numbers, show, lambda trial: trial.state is not TrialState.INVALID)
+        return shown
 
     async def explain(
         self, ref: ExperimentRef, number: int, asked: int = 0, token: str = ""
@@ -51,7 +80,9 @@ class TrialUseCases:
         if number < 0:
             await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
-        events, before = await self._store.explain(ref, number, first, size)
+        with self._reading.place(ref.namespace):
+            async with self._reading.turn(ref.namespace):
+                events, before = await self._store.explain(ref, number, first, size)
         return events, str(before or "")
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
@@ -60,14 +91,3 @@ class TrialUseCases:
         if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
             raise InvalidInput(wrong)
         return await self._store.enqueue(ref, request_id, hparams)
-
-
-def _that_fit(trials: list[TrialView]) -> list[TrialView]:
-    """The first trials, as many as a message takes, but at least one."""
-    room = _LARGEST_PAGE
-    for i, trial in enumerate(trials):
-        texts = (json.dumps(trial.hparams, ensure_ascii=False), trial.checkpoint, trial.worker, trial.message)
-        room -= 200 + sum(len(text.encode()) for text in texts)
-        if room < 0:
-            return trials[: max(i, 1)]
-    return trials

@@ -15,11 +15,12 @@ class Turn(IntEnum):
 
     ASK = 0
     CREATE = 1
-    PREVIEW = 2
+    READ = 2
+    PREVIEW = 3
 
 
-MOST_WAITING = {Turn.ASK: 64, Turn.CREATE: 8, Turn.PREVIEW: 4}
-"""How much work of one namespace may wait for a helper; an ask takes milliseconds, a plan up to a second."""
+MOST_WAITING = {Turn.ASK: 64, Turn.CREATE: 8, Turn.READ: 64, Turn.PREVIEW: 4}
+"""How much work of one namespace may wait for a helper; an ask and a read take milliseconds, a plan up to a second."""
 _MOST_IN_ALL = 1_000
 """How much may wait of all namespaces together: without tokens anybody may name new ones."""
 
@@ -27,7 +28,7 @@ _Queue = dict[str, deque[tuple["Future[Any]", Callable[[], Any]]]]
 
 
 class Helper:
-    """A thread that does one piece of work after the other: asks before creates before previews, and of each kind one
+    """A thread that does one piece of work after the other: asks before creates before reads before previews, and of each kind one
     of every namespace in turn."""
 
     def __init__(self, name: str) -> None:

@@ -2,35 +2,51 @@
 
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.values import to_map
-from rungway_server.domain.config import to_document
+from rungway_server.domain.config import ExperimentConfig, to_document
 from rungway_server.domain.decisions import EventView, ExperimentState, Tally, TrialState
 from rungway_server.domain.describe import describe
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
-from rungway_server.service.experiments import ExperimentView, Planned, Unreadable
+from rungway_server.service.aside import aside
+from rungway_server.service.experiments import ExperimentView, Found, Listed, Planned, Unreadable
+from rungway_server.service.port import Definition
+from rungway_server.service.turns import Turn
+from rungway_server.transport.requests import NAMESPACE
 from rungway_server.transport.wire import explanation_message, timestamp
 
 _STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
+_SHORT, _MOST_CONVERTED = 10_000, 32
+"""Characters of a configuration that is converted in no time, and how many longer ones are remembered."""
+_converted: dict[str, bytes] = {}
 _FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
 
 
-def listed_message(view: ExperimentView | Unreadable) -> experiment_pb2.Experiment:
+async def listed_message(found: Found) -> experiment_pb2.Experiment:
     """One experiment of a list: without its plan, and of one that cannot be read its name and why."""
-    if isinstance(view, Unreadable):
+    if isinstance(found, Unreadable):
         state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
-        return experiment_pb2.Experiment(experiment=view.ref.experiment, state=state, notes=[view.why])
-    return experiment_message(view, with_plan=False)
+        return experiment_pb2.Experiment(experiment=found.ref.experiment, state=state, notes=[found.why])
+    message = _message(found)
+    if isinstance(found, ExperimentView):
+        await _write_config(found.definition, message)
+        message.ClearField("summary")
+    return message
 
 
-def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> experiment_pb2.Experiment:
-    """One experiment; lists leave the plan and the summary out."""
+async def experiment_message(view: ExperimentView) -> experiment_pb2.Experiment:
+    """One experiment with its plan, configuration and summary."""
+    message = _message(view)
+    message.plan.CopyFrom(plan_message(view.definition.plan, view.tally))
+    await _write_config(view.definition, message)
+    return message
+
+
+def _message(view: ExperimentView | Listed) -> experiment_pb2.Experiment:
     definition, tally = view.definition, view.tally
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
-        config=to_map(to_document(definition.config)),
-        plan=plan_message(definition.plan, tally) if with_plan else None,
         state=_STATES[tally.state],
         create_time=timestamp(definition.created_ms),
         trials=_counts(tally),
@@ -41,8 +57,25 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
         message=tally.failing or "",
         uid=definition.uid,
-        summary=describe(definition.config) if with_plan else (),
     )
+
+
+async def _write_config(definition: Definition, message: experiment_pb2.Experiment) -> None:
+    """The configuration and its summary; those of a large one are made once, beside the event loop."""
+    text = definition.config_text
+    if len(text) <= _SHORT:
+        message.MergeFrom(_configured(definition.config))
+        return
+    if text not in _converted:
+        converted = await aside(Turn.READ, NAMESPACE.get(), lambda: _configured(definition.config).SerializeToString())
+        if len(_converted) >= _MOST_CONVERTED:
+            _converted.pop(next(iter(_converted)))
+        _converted[text] = converted
+    message.MergeFromString(_converted[text])
+
+
+def _configured(config: ExperimentConfig) -> experiment_pb2.Experiment:
+    return experiment_pb2.Experiment(config=to_map(to_document(config)), summary=describe(config))
 
 
 def plan_message(plan: Plan, tally: Tally | None = None) -> experiment_pb2.Plan:

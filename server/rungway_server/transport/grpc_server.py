@@ -13,6 +13,7 @@ from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.places import Places
 from rungway_server.service.port import Store
+from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.turns import Turn
@@ -28,9 +29,11 @@ def build_search_servicer(store: Store, places: Places) -> SearchServiceServicer
     return _SearchServicer(store, places)
 
 
-def build_experiment_servicer(store: Store, stopping: asyncio.Event) -> ExperimentServiceServicer:
-    """ExperimentService on this store; streams end soon after `stopping` is set."""
-    return _ExperimentServicer(store, stopping)
+def build_experiment_servicer(
+    store: Store, stopping: asyncio.Event, reading: Reading | None = None
+) -> ExperimentServiceServicer:
+    """ExperimentService on this store, with these bounds for reads; streams end soon after `stopping` is set."""
+    return _ExperimentServicer(store, stopping, reading or Reading())
 
 
 class _SearchServicer(SearchServiceServicer):
@@ -71,10 +74,10 @@ class _SearchServicer(SearchServiceServicer):
 
 
 class _ExperimentServicer(ExperimentServiceServicer):
-    def __init__(self, store: Store, stopping: asyncio.Event) -> None:
-        self._experiments = ExperimentUseCases(store)
-        self._trials = TrialUseCases(store)
-        self._events = EventUseCases(store, stopping)
+    def __init__(self, store: Store, stopping: asyncio.Event, reading: Reading) -> None:
+        self._experiments = ExperimentUseCases(store, reading)
+        self._trials = TrialUseCases(store, reading)
+        self._events = EventUseCases(store, stopping, reading)
 
     @typed_errors
     async def CreateExperiment(
@@ -88,21 +91,26 @@ class _ExperimentServicer(ExperimentServiceServicer):
                 requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
             )
         view = await self._experiments.create(ref, document, request.request_id, warm_start)
-        return experiments_pb2.CreateExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.CreateExperimentResponse(experiment=await experiment_message(view))
 
     @typed_errors
     async def GetExperiment(
         self, request: experiments_pb2.GetExperimentRequest, context: Context
     ) -> experiments_pb2.GetExperimentResponse:
         view = await self._experiments.get(requests.read_ref(request.experiment))
-        return experiments_pb2.GetExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.GetExperimentResponse(experiment=await experiment_message(view))
 
     @typed_errors
     async def ListExperiments(
         self, request: experiments_pb2.ListExperimentsRequest, context: Context
     ) -> experiments_pb2.ListExperimentsResponse:
-        views, token = await self._experiments.page(requests.NAMESPACE.get(), request.page_size, request.page_token)
-        messages = [listed_message(view) for view in views]
+        messages, token = await self._experiments.page(
+            requests.NAMESPACE.get(),
+            request.page_size,
+            request.page_token,
+            listed_message,
+            with_config=request.with_config,
+        )
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 
     @typed_errors
@@ -110,21 +118,21 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PauseExperimentRequest, context: Context
     ) -> experiments_pb2.PauseExperimentResponse:
         view = await self._change(request, ExperimentState.PAUSED)
-        return experiments_pb2.PauseExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.PauseExperimentResponse(experiment=await experiment_message(view))
 
     @typed_errors
     async def ResumeExperiment(
         self, request: experiments_pb2.ResumeExperimentRequest, context: Context
     ) -> experiments_pb2.ResumeExperimentResponse:
         view = await self._change(request, ExperimentState.RUNNING)
-        return experiments_pb2.ResumeExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.ResumeExperimentResponse(experiment=await experiment_message(view))
 
     @typed_errors
     async def StopExperiment(
         self, request: experiments_pb2.StopExperimentRequest, context: Context
     ) -> experiments_pb2.StopExperimentResponse:
         view = await self._change(request, ExperimentState.STOPPED)
-        return experiments_pb2.StopExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.StopExperimentResponse(experiment=await experiment_message(view))
 
     async def _change(self, request: Any, state: ExperimentState) -> ExperimentView:
         return await self._experiments.change_state(requests.read_ref(request.experiment), state)
@@ -135,7 +143,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> experiments_pb2.UpdateExperimentResponse:
         ref = requests.read_ref(request.experiment)
         view = await self._experiments.update(ref, requests.read_change(request))
-        return experiments_pb2.UpdateExperimentResponse(experiment=experiment_message(view))
+        return experiments_pb2.UpdateExperimentResponse(experiment=await experiment_message(view))
 
     @typed_errors
     async def DeleteExperiment(
@@ -158,8 +166,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.ListTrialsRequest, context: Context
     ) -> experiments_pb2.ListTrialsResponse:
         ref = requests.read_ref(request.experiment)
-        trials, token = await self._trials.page(ref, request.page_size, request.page_token)
-        messages = [wire.trial_message(trial) for trial in trials]
+        messages, token = await self._trials.page(ref, request.page_size, request.page_token, wire.trial_message)
         return experiments_pb2.ListTrialsResponse(trials=messages, next_page_token=token)
 
     @typed_errors
@@ -167,14 +174,18 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.GetTrialRequest, context: Context
     ) -> experiments_pb2.GetTrialResponse:
         trial = await self._trials.get(requests.read_ref(request.experiment), request.trial)
-        return experiments_pb2.GetTrialResponse(trial=wire.trial_message(trial))
+        message = wire.trial_message(trial)
+        async for point in in_slices(trial.curve):
+            message.curve.add(length=point.length, metric=point.metric)
+        return experiments_pb2.GetTrialResponse(trial=message)
 
     @typed_errors
     async def BestTrials(
         self, request: experiments_pb2.BestTrialsRequest, context: Context
     ) -> experiments_pb2.BestTrialsResponse:
-        trials = await self._trials.best(requests.read_ref(request.experiment), request.count)
-        return experiments_pb2.BestTrialsResponse(trials=[wire.trial_message(trial) for trial in trials])
+        ref = requests.read_ref(request.experiment)
+        messages = await self._trials.best(ref, request.count, wire.trial_message)
+        return experiments_pb2.BestTrialsResponse(trials=messages)
 
     @typed_errors
     async def EnqueueTrial(

@@ -138,7 +138,7 @@ def lease_status_message(status: LeaseStatus) -> search.LeaseStatus:
 
 
 def trial_message(trial: TrialView) -> trial_pb2.Trial:
-    """One trial, with its curve when it was read."""
+    """One trial without its curve, which may be long."""
     return trial_pb2.Trial(
         trial=trial.trial,
         state=_STATES[trial.state],
@@ -156,6 +156,5 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         outcome=_OUTCOMES[trial.outcome] if trial.outcome else trial_pb2.OUTCOME_UNSPECIFIED,
         message=trial.message,
         create_time=timestamp(trial.created_ms),
-        curve=[trial_pb2.Report(length=report.length, metric=report.metric) for report in trial.curve],
         parent=trial.parent,
     )

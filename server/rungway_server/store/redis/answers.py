@@ -118,10 +118,15 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
     return read_event(fields, smaller_is_better)
 
 
-def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> TrialView:
-    """One trial view (see lua/include/view.lua)."""
+def read_points(packed: str, smaller_is_better: bool) -> list[Report]:
+    """Points of a curve."""
+    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(_bytes(packed))]
+
+
+def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
+    """One trial view (see lua/include/view.lua), with the points of its curve."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
-    restarts, checkpoint, checkpoint_length, worker, outcome, message, created, curve, parent = fields[9:]
+    restarts, checkpoint, checkpoint_length, worker, outcome, message, created, _, _, parent = fields[9:]
     return TrialView(
         trial=int(number),
         state=TrialState(state),
@@ -139,9 +144,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Tr
         outcome=Outcome(outcome) if outcome else None,
         message=message,
         created_ms=created,
-        curve=tuple(
-            Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(_bytes(curve))
-        ),
+        curve=tuple(curve),
         parent=int(parent) if parent else None,
     )
 

@@ -14,7 +14,7 @@ from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import StoreFull, UnknownExperiment
 from rungway_server.service.aside import apart
-from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.turns import Turn
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import OF_LAYOUT, every_key, experiment_keys, index_key
@@ -30,6 +30,7 @@ _PROPOSALS_AHEAD = 32
 _SHORT = 10_000
 """Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
+_BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
 
 @dataclass(slots=True)
@@ -43,6 +44,8 @@ class Known:
     keys: list[str]
     configurations: Configurations
     proposals: Proposals
+    stored: tuple[str, ...] = ()
+    """What it was read from."""
     next_trial: int = 0
     proposed: int = 0
     asking: int = 0
@@ -87,7 +90,7 @@ class KnownExperiments:
 
     async def find(self, ref: ExperimentRef) -> Known:
         """The experiment, from memory where it can."""
-        return self._known.get(ref) or await self._read(ref)
+        return self._known.get(ref) or await self.refresh(ref)
 
     def forget(self, ref: ExperimentRef) -> None:
         """Drop what is remembered."""
@@ -120,23 +123,42 @@ class KnownExperiments:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
         await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
-    async def _read(self, ref: ExperimentRef) -> Known:
-        meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
-        values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *_STORED))
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
+        """What is small of the experiment, as it is now, and what tally.lua answers."""
+        while True:
+            schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
+            check_schema(ref.experiment, int(schema))
+            answer = await self._scripts.run("tally", experiment_keys(ref), [uid])
+            if answer[0] == "tally":
+                known = self._known.get(ref)
+                same = known and known.stored[1] == uid and known.stored[4] == plan_json
+                plan = known.definition.plan if known and same else plan_from_json(plan_json)
+                return Brief(uid, plan, tuple(json.loads(notes)), int(created)), answer
+
+    async def _stored(self, ref: ExperimentRef, fields: Sequence[str]) -> list[Any]:
+        meta = experiment_keys(ref)[0]
+        values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *fields))
         if values[0] is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
+        return values
+
+    async def refresh(self, ref: ExperimentRef) -> Known:
+        """The experiment as it is stored now. What has not changed is not worked out again: it may be large."""
+        index, values = index_key(ref.namespace), await self._stored(ref, _STORED)
         # Heals the listing: a server may have died between making the experiment and listing it.
         with suppress(StoreFull):
             await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
         schema, uid, created, config, plan_json, notes = values
         check_schema(ref.experiment, int(schema))
+        if (before := self._known.get(ref)) and before.stored == tuple(values):
+            return before
         plan = plan_from_json(plan_json)
         parsed, read_notes = await _parsed(ref.namespace, config), tuple(json.loads(notes))
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
         configurations = Configurations(parsed.space)
         proposals = Proposals(ref.namespace, parsed, configurations)
-        known = Known(definition, experiment_keys(ref), configurations, proposals)
+        known = Known(definition, experiment_keys(ref), configurations, proposals, tuple(values))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from rungway_server.domain.decisions import EventView, Tally, TrialView
+from rungway_server.domain.decisions import EventView, ExperimentState, Report, Tally, TrialView
 from rungway_server.domain.errors import ExperimentTooLarge, UnknownTrial
-from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_event, read_life, read_tally, read_trial
+from rungway_server.service.port import Brief, Definition, ExperimentRef
+from rungway_server.store.redis.answers import read_event, read_life, read_points, read_tally, read_trial
 from rungway_server.store.redis.export_file import lines_of
 from rungway_server.store.redis.keys import index_key
 from rungway_server.store.redis.known import Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.stored import MOST_ITEMS, decode
+from rungway_server.store.redis.stored import CHUNK, MOST_ITEMS, decode
 
-_TIES_PER_PAGE = 64
+_PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
+"""Most that a script reads: trials, bytes of them, and pieces of a curve."""
+MOST_POINTS = 100_000
+"""Points of a curve that are read of one trial; an export has all of them."""
 
 
 class RedisReads:
@@ -26,9 +29,13 @@ class RedisReads:
 
     async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
         """See the port."""
-        if fresh:
-            self._experiments.forget(ref)
-        return (await self._experiments.find(ref)).definition
+        found = self._experiments.refresh if fresh else self._experiments.find
+        return (await found(ref)).definition
+
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Tally]:
+        """See the port."""
+        brief, answer = await self._experiments.brief(ref)
+        return brief, read_tally(answer[1:], brief.plan)
 
     async def tally(self, ref: ExperimentRef) -> Tally:
         """See the port."""
@@ -37,13 +44,39 @@ class RedisReads:
 
     async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
         """See the port."""
-        known, answer = await self._experiments.run("trials", ref, ["1" if curve else "0", *numbers])
-        return [_view(fields, known) for fields in answer[1:] if fields is not None]
+        views: list[TrialView] = []
+        at = 0
+        while at < len(numbers):
+            known, answer = await self._experiments.run(
+                "trials", ref, [_PIECE_BYTES, *numbers[at : at + _PIECE_TRIALS]]
+            )
+            at += answer[1]
+            for fields in answer[2:]:
+                points = await self._curve(ref, known, fields) if curve else ()
+                views.append(read_trial(fields, known.smaller_is_better, known.configurations.unpack, points))
+        return views
+
+    async def _curve(self, ref: ExperimentRef, known: Known, fields: list[Any]) -> list[Report]:
+        """The curve of a trial that was read, or the end of a long one. Its pieces never change."""
+        number, (count, tail) = fields[0], fields[16:18]
+        pieces = count // CHUNK
+        points: list[Report] = []
+        for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
+            last = min(first + _PIECE_CHUNKS, pieces) - 1
+            found, answer = await self._experiments.run("curve", ref, [number, first, last])
+            if found.definition.uid != known.definition.uid:  # another experiment has its name by now
+                raise UnknownTrial(ref.experiment, int(number))
+            points += read_points(answer[1], known.smaller_is_better)
+        return points + read_points(tail, known.smaller_is_better)
+
+    async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
+        """See the port."""
+        _, answer = await self._experiments.run("best", ref, [count])
+        return list(answer[1:])
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
-        known, answer = await self._experiments.run("best", ref, [count])
-        return [_view(fields, known) for fields in answer[1:]]
+        return await self.trials(ref, await self.ranked(ref, count))
 
     async def explain(
         self, ref: ExperimentRef, trial: int, before: int = 0, count: int = 1_000
@@ -54,10 +87,11 @@ class RedisReads:
             raise UnknownTrial(ref.experiment, trial)
         return [read_life(fields, trial, known.smaller_is_better) for fields in answer[2:]], answer[1]
 
-    async def events(self, ref: ExperimentRef, after: str, count: int) -> list[EventView]:
+    async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
         """See the port."""
         known, answer = await self._experiments.run("events", ref, [after, count])
-        return [read_event(fields, known.smaller_is_better) for fields in answer[1:]]
+        over = answer[1] in (ExperimentState.DONE, ExperimentState.STOPPED)
+        return [read_event(fields, known.smaller_is_better) for fields in answer[2:]], over
 
     async def export(self, ref: ExperimentRef) -> str:
         """See the port."""
@@ -67,22 +101,21 @@ class RedisReads:
             raise ExperimentTooLarge(ref.experiment, answer[1], MOST_ITEMS)
         return await asyncio.to_thread(_export_text, ref, answer[1:])
 
-    async def experiments(self, namespace: str, after: str, count: int) -> tuple[list[str], str]:
-        """See the port. The token is the creation time and id of the last one given."""
+    async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
+        """See the port. The token of an experiment is its creation time and id."""
         created, _, last = after.partition("/")
-        key, ties = index_key(namespace), _TIES_PER_PAGE
-        words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", 0, count + ties, "WITHSCORES")
-        found: Any = await self._lanes.call(key, words)
-        past = [(int(score), name) for name, score in zip(found[::2], found[1::2], strict=True)]
-        if after:
-            past = [item for item in past if item > (int(created), last)]
-        page = past[:count]
-        more = len(found) == 2 * (count + ties) or len(past) > count
-        return [name for _, name in page], f"{page[-1][0]}/{page[-1][1]}" if page and more else ""
-
-
-def _view(fields: list[Any], known: Known) -> TrialView:
-    return read_trial(fields, known.smaller_is_better, known.configurations.unpack)
+        key, past, offset = index_key(namespace), list[tuple[int, str]](), 0
+        while len(past) < count:
+            words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", offset, count, "WITHSCORES")
+            found: Any = await self._lanes.call(key, words)
+            piece = [(int(score), name) for name, score in zip(found[::2], found[1::2], strict=True)]
+            past += [
+                item for item in piece if not after or item > (int(created), last)
+            ]  # others are as old as the last
+            if len(piece) < count:
+                break
+            offset += count
+        return [(name, f"{score}/{name}") for score, name in past[:count]]
 
 
 _PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10), 8

@@ -24,6 +24,7 @@ NAMES = (
     "change_plan",
     "tally",
     "trials",
+    "curve",
     "best",
     "explain",
     "snapshot",

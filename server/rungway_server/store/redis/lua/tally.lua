@@ -9,10 +9,11 @@ if not meta[1] then return { 'missing' } end
 if meta[1] ~= ARGV[1] then return { 'stale' } end
 local tally, ready = cmsgpack.unpack(meta[2]), {}
 tally.trained = string.format('%.0f', tally.trained) -- more than cjson writes exactly, where layout 5 left it
+local any = redis.call('ZCARD', KEYS[6]) > 0
 for b, rungs in ipairs(cmsgpack.unpack(meta[4]).rungs) do
   for k = 1, rungs do
     local prefix = '[' .. string.char(b - 1, 256 - k)
-    ready[#ready + 1] = redis.call('ZLEXCOUNT', KEYS[6], prefix, prefix .. string.rep('\255', 17))
+    ready[#ready + 1] = any and redis.call('ZLEXCOUNT', KEYS[6], prefix, prefix .. string.rep('\255', 17)) or 0
   end
 end
 return { 'tally', cjson.encode(tally), cjson.encode(cmsgpack.unpack(meta[3])), ready, meta[5] or '' }

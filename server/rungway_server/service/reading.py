@@ -1,0 +1,161 @@
+"""How reading is kept from holding others up.
+
+Whoever reads much reads in pieces, each of which keeps Redis and this process busy for a few milliseconds. In a process
+one piece is read at a time: namespaces take turns, and after each piece others have both for as long as it took. A call
+takes a place, of which a namespace that wants many leaves some to the others, and the namespace pays for each piece.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol, TypeVar
+
+from rungway_server.domain.errors import QuotaExceeded
+from rungway_server.service.places import Places
+
+PIECE = 100
+"""Trials or events in a piece: each counts as a call of the namespace."""
+LARGEST_PAGE = 2 << 20
+"""Bytes of an answer that is a page: clients take messages of 4 MiB."""
+MOST_READS = 256
+"""Reads in work at once in one process; those beyond are refused."""
+_SLICE_SECONDS = 0.003
+_LONGEST_REST = 0.02
+_SLICE_ITEMS = 500
+"""Small ones, between two looks at the clock."""
+
+
+Item = TypeVar("Item")
+
+
+class Sized(Protocol):
+    """Part of an answer."""
+
+    def ByteSize(self) -> int:
+        """How much it takes of the answer."""
+        ...
+
+
+class Payer(Protocol):
+    """Who counts the calls of namespaces. See service/quotas.py."""
+
+    async def charge_call(self, namespace: str, calls: int = 1) -> None:
+        """Take so many calls. Raises QuotaExceeded, with the time until there is room again."""
+        ...
+
+
+class Reading:
+    """Places, turns and prices of reads, in this process."""
+
+    def __init__(self, payer: Payer | None = None, most: int = MOST_READS) -> None:
+        """`most`: how many reads may be in work at once. Without a payer reads are free."""
+        self._payer = payer
+        self._places = Places(most)
+        self._turns = Turns()
+
+    @contextmanager
+    def place(self, namespace: str) -> Iterator[None]:
+        """Hold a place. Raises Overloaded."""
+        with self._places.place(namespace):
+            yield
+
+    async def pay(self, namespace: str, items: int) -> None:
+        """Before a call reads so many items: the first piece was paid with the call. Raises QuotaExceeded."""
+        if self._payer and items > PIECE:
+            await self._payer.charge_call(namespace, (items - 1) // PIECE)
+
+    async def afford(self, namespace: str) -> None:
+        """Before one more piece of a stream: wait until the namespace can pay for it."""
+        while self._payer:
+            try:
+                return await self._payer.charge_call(namespace)
+            except QuotaExceeded as error:
+                await asyncio.sleep(error.retry_seconds or 1.0)
+
+    @asynccontextmanager
+    async def turn(self, namespace: str) -> AsyncIterator["Turn"]:
+        """Read one piece, and make of it what is answered."""
+        await self._turns.begin(namespace)
+        turn = Turn()
+        try:
+            yield turn
+        finally:
+            self._turns.end(turn)
+
+
+class Turn:
+    """One piece being read."""
+
+    def __init__(self) -> None:
+        self.begun = self._breathed = time.monotonic()
+
+    async def breathe(self) -> None:
+        """Between two items: let others have the event loop, when it is their turn."""
+        now = time.monotonic()
+        if (took := now - self._breathed) > _SLICE_SECONDS:
+            await asyncio.sleep(min(took, _LONGEST_REST))
+            self.begun += (again := time.monotonic()) - now  # rests are not work
+            self._breathed = again
+
+
+async def in_slices(items: Sequence[Item]) -> AsyncIterator[Item]:
+    """The items one by one; now and then others have the event loop."""
+    turn = Turn()
+    for at in range(0, len(items), _SLICE_ITEMS):
+        for item in items[at : at + _SLICE_ITEMS]:
+            yield item
+        await turn.breathe()
+
+
+class Turns:
+    """One at a time; namespaces in rotation."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def begin(self, namespace: str) -> None:
+        """Wait for a turn."""
+        if not self._taken:
+            self._taken = True
+            return
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(namespace, deque()).append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self._next()
+            raise
+
+    def end(self, turn: Turn) -> None:
+        """The next turn begins when others had as much time."""
+        rest = min(time.monotonic() - turn.begun, _LONGEST_REST)
+        asyncio.get_running_loop().call_later(rest, self._next)
+
+    def _next(self) -> None:
+        while self._waiting:
+            namespace = next(iter(self._waiting))
+            queue = self._waiting.pop(namespace)
+            first = queue.popleft()
+            if queue:
+                self._waiting[namespace] = queue  # behind the others
+            if not first.done():
+                first.set_result(None)
+                return
+        self._taken = False
+
+
+class Pace:
+    """Lets things begin one after the other, however many want to: so many seconds apart."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._next = seconds, 0.0
+
+    async def step(self) -> None:
+        """Wait for a moment of one's own."""
+        now = time.monotonic()
+        self._next = max(self._next, now) + self._seconds
+        await asyncio.sleep(self._next - now if self._next - now > _SLICE_SECONDS else 0)

@@ -1,0 +1,148 @@
+"""Reads take turns, pay for what they read, and leave the event loop to others in between."""
+
+import asyncio
+import time
+
+import pytest
+
+from rungway_server.domain.errors import Overloaded, QuotaExceeded
+from rungway_server.service.quotas import CallRate
+from rungway_server.service.reading import PIECE, Pace, Reading
+
+
+class Purse:
+    """Pays until it is empty; says how much was asked for."""
+
+    def __init__(self, calls: int) -> None:
+        self.left, self.asked = calls, list[int]()
+
+    async def charge_call(self, namespace: str, calls: int = 1) -> None:
+        self.asked.append(calls)
+        if calls > self.left:
+            self.left = 1  # there is room again when it has waited
+            raise QuotaExceeded("calls_per_second", most=1, retry_seconds=0.001)
+        self.left -= calls
+
+
+async def many(reading: Reading, namespace: str, count: int, done: list[str]) -> None:
+    async def one() -> None:
+        async with reading.turn(namespace):
+            done.append(namespace)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def test_namespaces_take_turns() -> None:
+    """Whoever comes with one read waits for one of each other namespace, and not for all that they want."""
+    reading, done = Reading(), list[str]()
+    greedy = asyncio.ensure_future(many(reading, "greedy", 50, done))
+    other = asyncio.ensure_future(many(reading, "other", 20, done))
+    await asyncio.sleep(0)
+    await many(reading, "small", 1, done)
+    assert done.index("small") <= 4
+    await asyncio.gather(greedy, other)
+    alternating = [name for name in done[:40] if name != "small"]
+    assert abs(alternating.count("greedy") - alternating.count("other")) <= 2
+    assert (done.count("greedy"), done.count("other")) == (50, 20)
+
+
+async def test_one_piece_at_a_time_whatever_ends_it() -> None:
+    reading, inside, most = Reading(), 0, 0
+
+    async def one(number: int) -> None:
+        nonlocal inside, most
+        async with reading.turn(f"n{number % 3}"):
+            inside += 1
+            most = max(most, inside)
+            try:
+                await asyncio.sleep(0.001)
+                if number % 4 == 1:
+                    raise RuntimeError
+            finally:
+                inside -= 1
+
+    tasks = [asyncio.ensure_future(one(number)) for number in range(40)]
+    await asyncio.sleep(0.005)
+    for task in tasks[2::4]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == 1
+    async with asyncio.timeout(10):  # the next one still gets a turn
+        async with reading.turn("late"):
+            pass
+
+
+async def test_a_namespace_leaves_places_to_others() -> None:
+    reading = Reading(most=8)
+    with reading.place("a"), reading.place("a"), reading.place("a"), reading.place("a"):
+        with pytest.raises(Overloaded), reading.place("a"):
+            pass
+        with reading.place("b"):
+            pass
+
+
+@pytest.mark.parametrize(("items", "calls"), [(1, []), (PIECE, []), (PIECE + 1, [1]), (1000, [9])])
+async def test_a_read_pays_by_the_piece_before_it_reads(items: int, calls: list[int]) -> None:
+    purse = Purse(100)
+    await Reading(purse).pay("n", items)
+    assert purse.asked == calls
+
+
+async def test_a_stream_waits_until_it_can_pay() -> None:
+    purse = Purse(0)
+    await Reading(purse).afford("n")
+    assert (purse.asked, purse.left) == ([1, 1], 0)
+    with pytest.raises(QuotaExceeded):
+        await Reading(Purse(2)).pay("n", 1000)
+
+
+def test_what_costs_more_than_a_second_has_takes_a_second() -> None:
+    rate = CallRate()
+    rate.charge("n", 4, 1000)
+    with pytest.raises(QuotaExceeded) as refused:
+        rate.charge("n", 4)
+    assert 0 < (refused.value.retry_seconds or 0) <= 0.25
+    with pytest.raises(QuotaExceeded) as refused:
+        rate.charge("n", 4, 9)
+    assert 0.75 < (refused.value.retry_seconds or 0) <= 1
+
+
+async def test_long_work_in_a_turn_lets_others_have_the_loop() -> None:
+    """Counted in rounds of the loop: while 40 items of a millisecond are worked on, others are served many times."""
+    reading, rounds, working = Reading(), 0, True
+
+    async def others() -> None:
+        nonlocal rounds
+        while working:
+            rounds += 1
+            await asyncio.sleep(0.001)
+
+    served = asyncio.ensure_future(others())
+    async with reading.turn("n") as turn:
+        for _ in range(40):
+            end = time.monotonic() + 0.001
+            while time.monotonic() < end:
+                pass
+            await turn.breathe()
+    working = False
+    await served
+    assert rounds > 8
+
+
+async def test_a_pace_spreads_what_comes_at_once() -> None:
+    """Of a thousand that want to begin at the same moment, few do in one round of the loop."""
+    pace, begun, most = Pace(0.000_1), 0, 0
+
+    async def one() -> None:
+        nonlocal begun
+        await pace.step()
+        begun += 1
+
+    tasks = [asyncio.ensure_future(one()) for _ in range(1000)]
+    while begun < 1000:
+        before = begun
+        await asyncio.sleep(0)
+        most = max(most, begun - before)
+    await asyncio.gather(*tasks)
+    assert most < 500
