@@ -13,7 +13,7 @@ from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
-from rungway_server.domain.searchers import make_plan, plan_notes
+from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import aside
 from rungway_server.service.checks import check_text, page_size
@@ -74,6 +74,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
+    check_totals(config.searcher, plan)
     size = len(json.dumps(propose(config.space, config.seed, 0)))
     if size > LARGEST_CONFIGURATION:
         raise InvalidInput.one(
@@ -111,6 +112,7 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
     if max_trials is not None and max_trials != plan.max_trials:
         plan = with_trials(plan, max_trials, tuple(view.tally.started))
         searcher = replace(searcher, max_trials=max_trials)
+        check_totals(searcher, plan)
     if max_concurrent is not None:
         plan = with_concurrency(plan, max_concurrent)
         searcher = replace(searcher, max_concurrent_trials=plan.max_concurrent_trials)

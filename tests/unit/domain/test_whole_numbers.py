@@ -29,6 +29,14 @@ def test_whole_floats_are_integers_in_every_part_of_a_configuration() -> None:
     assert all(isinstance(n, int) for n in (config.searcher.max_trials, config.seed, config.max_restarts))
 
 
+def test_rung_counts_are_whole_too() -> None:
+    halving = {"name": "adaptive_asha", "max_length": 27, "max_trials": 30, "bracket_rungs": [3.0, 2e0]}
+    rungs = parse(_document(halving))[0].searcher.bracket_rungs
+    assert (rungs, [type(count) for count in rungs]) == ((3, 2), [int, int])
+    with pytest.raises(InvalidInput, match="bracket_rungs"):
+        parse(_document(halving | {"bracket_rungs": [3.0, 2.5]}))
+
+
 @pytest.mark.parametrize("value", [2.5, math.nan, math.inf, True, "3"])
 def test_other_values_are_still_no_integers(value: object) -> None:
     with pytest.raises(InvalidInput):
