@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import Section, shown
+from rungway_server.domain.fields import Section, shown, whole
 from rungway_server.domain.json_values import identity, json_copy, names_of, same
 from rungway_server.domain.space import (
     Categorical,
@@ -57,6 +57,7 @@ def _condition(space: Space, section: Section, name: str, choices: dict[Path, fr
         section.refuse(name, f"got {len(alternatives)} values, wanted 1 to {MAX_ALTERNATIVES}")
         return None
     values = tuple(json_copy(item, f"{section.path}.{name}", section.violations) for item in alternatives)
+    values = tuple(map(whole, values)) if isinstance(node, Int) else values
     if isinstance(node, Categorical) and targets[0] not in choices:
         choices[targets[0]] = frozenset(map(identity, node.vals))
     for item in values:

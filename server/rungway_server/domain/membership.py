@@ -8,7 +8,7 @@ from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import exact, half_away, power, step_count, step_value
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import joined, shown
+from rungway_server.domain.fields import joined, shown, whole
 from rungway_server.domain.json_values import same
 from rungway_server.domain.space import (
     Categorical,
@@ -43,6 +43,32 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
     if not wrong and not checker(space)(values):
         wrong.append(Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}"))
     return wrong
+
+
+def settled(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
+    """A configuration that belongs to the space, with its values as the space draws them: 3 for 3.0 where an integer
+    is wanted, and of equal constants and categories the one that the space names."""
+    return _settled(space.entries, hparams)
+
+
+def _settled(entries: tuple[Entry, ...], hparams: Mapping[str, object]) -> dict[str, object]:
+    nodes = {entry.name: entry.node for entry in entries}
+    return {name: _as_drawn(nodes[name], value) for name, value in hparams.items()}
+
+
+def _as_drawn(node: Parameter | Group, value: object) -> object:
+    match node:
+        case Group(entries) if isinstance(value, Mapping):
+            return _settled(entries, value)
+        case Const(val):
+            return val
+        case Categorical(vals):
+            equal = [each for each in vals if same(value, each)]
+            return next((each for each in equal if repr(each) == repr(value)), equal[0])
+        case Int():
+            return whole(value)
+        case _:
+            return value
 
 
 def _check(
@@ -81,6 +107,7 @@ def _allows(node: Parameter, value: object) -> bool:
         case Categorical():
             return any(same(value, each) for each in node.vals)
     number = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
     if isinstance(value, bool) or not isinstance(value, number):
         return False
     low, high = _bounds(node)
@@ -152,6 +179,7 @@ def _hint(node: Parameter, value: object) -> str:
         return ""
     low, high = _bounds(node)
     wanted = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
     if not isinstance(value, wanted) or not low <= value <= high:
         return ""
     nearest = _nearest(node, value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
-from rungway_server.domain.membership import check_configuration
+from rungway_server.domain.membership import check_configuration, settled
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import propose
@@ -84,7 +84,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    return [each for each in configurations if not check_configuration(space, each)]
+    return [settled(space, each) for each in configurations if not check_configuration(space, each)]
 
 
 def _refuse_out_of_range(change: Change) -> None:
