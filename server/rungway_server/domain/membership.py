@@ -8,8 +8,9 @@ from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import exact, half_away, power, step_count, step_value
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import joined, shown, whole
+from rungway_server.domain.fields import shown, whole
 from rungway_server.domain.json_values import same
+from rungway_server.domain.paths import Path, below, spelled
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -20,9 +21,7 @@ from rungway_server.domain.space import (
     Log,
     LogUniform,
     Parameter,
-    Path,
     Space,
-    dotted,
 )
 
 MAX_VIOLATIONS = 30
@@ -74,7 +73,7 @@ def _as_drawn(node: Parameter | Group, value: object) -> object:
 def _check(
     space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
 ) -> Iterator[Violation]:
-    place = f"{field}.{dotted(path)}"
+    place = f"{field}.{spelled(*path)}"
     conditions = space.conditions.get(path, ())
     active = all(condition.admits(values[condition.path]) for condition in conditions)
     if not active and path in given:
@@ -89,9 +88,9 @@ def _check(
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
     nodes = {entry.name: entry.node for entry in entries}
     for name, value in hparams.items():
-        node, here = nodes.get(name), joined(place, name)
+        node, here = nodes.get(name), below(place, name)
         if node is None:
-            some = ", ".join(sorted(nodes)[:_NAMES_SHOWN]) + (", …" if len(nodes) > _NAMES_SHOWN else "")
+            some = ", ".join(map(spelled, sorted(nodes)[:_NAMES_SHOWN])) + (", …" if len(nodes) > _NAMES_SHOWN else "")
             yield Violation(here, f"unknown parameter; the space has {some}")
         elif isinstance(node, Group):
             if isinstance(value, Mapping):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from unicodedata import normalize
 
 from rungway_server.domain.conditions import read_conditions
 from rungway_server.domain.decimals import step_count
@@ -10,6 +11,7 @@ from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
 from rungway_server.domain.json_values import MAX_DEPTH, json_copy, names_of
 from rungway_server.domain.meant import in_our_words, is_kind, list_advice, suspicion
+from rungway_server.domain.paths import Path, below
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -19,7 +21,6 @@ from rungway_server.domain.space import (
     Log,
     LogUniform,
     Parameter,
-    Path,
     Space,
     make_entry,
 )
@@ -60,9 +61,11 @@ class _Reader:
         if len(names) > MAX_DEPTH:
             section.violations.append(Violation(section.path, f"nested deeper than {MAX_DEPTH} groups"))
             return Group()
-        entries = []
+        entries, looks = [], dict[str, str]()
         for name in names_of(section):
-            here, path = (*names, name), joined(section.path, name)
+            if (other := looks.setdefault(normalize("NFC", name), name)) != name:
+                section.refuse(name, f"looks like another name of the group, {other!a}: rename one of them")
+            here, path = (*names, name), below(section.path, name)
             entries.append(make_entry(here, self._node(section.values[name], path, here)))
         return Group(tuple(entries))
 

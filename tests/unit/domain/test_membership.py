@@ -84,7 +84,7 @@ OUTSIDE: dict[str, tuple[object, ...]] = {
         ({"net": {"width": 0}}, "h.net.width"),
         ({"net": {"width": 2, "depth": 1}}, "h.net.depth"),
         ({"other": 1}, "h.other"),
-        ({"": 1}, "h."),
+        ({"": 1}, "h.``"),
     ],
     ids=str,
 )
