@@ -11,8 +11,8 @@ hyperparameters = {
 
 Groups are nested dictionaries; plain values are constants, but a list has to be a `choice` or a `const`. `count` is the
 number of points in a grid search. `when` makes a parameter conditional: it exists only when each parameter named there
-has the value, or one of the list of values (nested ones are named from the top with dots: "model.optimizer"). The
-service checks everything.
+has the value, or one of the list of values (nested ones are named from the top with dots: "model.optimizer"; a
+name with other characters than letters, digits and "_" stands in backquotes). The service checks everything.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,10 +5,20 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rungway._environment import PREFIX, misspelt
+from rungway_server.domain.fields import whole_text
 from rungway_server.store.redis.address import Tls, parse_address
 
 
@@ -160,6 +170,12 @@ class Settings(BaseSettings):
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`."""
         return split_address(self.listen)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: object, info: ValidationInfo) -> object:
+        """1e3 is an integer in the environment, too."""
+        return whole_text(value) if cls.model_fields[str(info.field_name)].annotation is int else value
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Self:

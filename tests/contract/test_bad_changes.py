@@ -103,7 +103,7 @@ def test_a_change_is_answered_with_the_search_after_it(calls: Calls) -> None:
         ),
         ({"rate": 0.01}, ("hparams.layers",)),
         ({**GOOD, "layers": 5}, ("hparams.layers",)),
-        ({**GOOD, "layers": 2.0}, ("hparams.layers",)),
+        ({**GOOD, "layers": 2.5}, ("hparams.layers",)),
         ({**GOOD, "layers": "2"}, ("hparams.layers",)),
         ({**GOOD, "layers": None}, ("hparams.layers",)),
         ({**GOOD, "layers": True}, ("hparams.layers",)),
@@ -117,7 +117,7 @@ def test_a_change_is_answered_with_the_search_after_it(calls: Calls) -> None:
             (
                 "hparams.rate",
                 "hparams.layers",
-                "hparams.",
+                "hparams.``",
             ),
         ),
     ],

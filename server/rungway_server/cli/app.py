@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rungway_server.cli import commands, healthcheck, quotas, serve, simulate, tokens
+from rungway_server.cli.whole import Command
 
 app = typer.Typer(
     name="rungway",
@@ -38,25 +39,25 @@ def _main(
     pass
 
 
-app.command("serve")(serve.serve)
-app.command("healthcheck")(healthcheck.healthcheck)
-app.command("demo")(commands.demo)
-app.command("preview")(commands.preview)
-app.command("simulate")(simulate.simulate)
-app.command("create")(commands.create)
-app.command("status")(commands.status)
-app.command("best")(commands.best)
-app.command("trials")(commands.trials)
-app.command("explain")(commands.explain)
-app.command("watch")(commands.watch)
-app.command("enqueue")(commands.enqueue)
-app.command("update")(commands.update)
-app.command("pause")(commands.pause)
-app.command("resume")(commands.resume)
-app.command("stop")(commands.stop)
-app.command("delete")(commands.delete)
-app.command("audit")(commands.audit)
-app.command("export")(commands.export)
-app.command("import")(commands.import_file)
+app.command("serve", cls=Command)(serve.serve)
+app.command("healthcheck", cls=Command)(healthcheck.healthcheck)
+app.command("demo", cls=Command)(commands.demo)
+app.command("preview", cls=Command)(commands.preview)
+app.command("simulate", cls=Command)(simulate.simulate)
+app.command("create", cls=Command)(commands.create)
+app.command("status", cls=Command)(commands.status)
+app.command("best", cls=Command)(commands.best)
+app.command("trials", cls=Command)(commands.trials)
+app.command("explain", cls=Command)(commands.explain)
+app.command("watch", cls=Command)(commands.watch)
+app.command("enqueue", cls=Command)(commands.enqueue)
+app.command("update", cls=Command)(commands.update)
+app.command("pause", cls=Command)(commands.pause)
+app.command("resume", cls=Command)(commands.resume)
+app.command("stop", cls=Command)(commands.stop)
+app.command("delete", cls=Command)(commands.delete)
+app.command("audit", cls=Command)(commands.audit)
+app.command("export", cls=Command)(commands.export)
+app.command("import", cls=Command)(commands.import_file)
 app.add_typer(tokens.app, name="token")
 app.add_typer(quotas.app, name="quota")

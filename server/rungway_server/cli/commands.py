@@ -173,7 +173,11 @@ def enqueue(
     *,
     assigned: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One value, as in YAML; in a group: optimizer.lr=0.1."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="One value, as in YAML; in a group: optimizer.lr=0.1; a name with a dot or '=': '`weight.decay`=0.1'.",
+        ),
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,

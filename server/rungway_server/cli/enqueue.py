@@ -8,6 +8,7 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.files import BadFile, read_document, read_value
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, count, errors, fail, print_json
+from rungway_server.domain.paths import read_path, spelled
 
 
 def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:
@@ -29,16 +30,19 @@ def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], targ
 
 def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
     """Write each "group.name=value" into the mapping. Raises BadFile, also for a name given twice."""
-    names = set()
+    seen = set()
     for text in assigned:
-        name, equals, value = text.partition("=")
-        if not equals or not all(name.split(".")):
-            raise BadFile(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
-        if name in names:
-            raise BadFile(f"--set {text}: {name} is given twice")
-        names.add(name)
         try:
-            _put(hparams, name.split("."), read_value(value))
+            path, value = read_path(text, end="=")
+        except ValueError:
+            path, value = (), ""
+        if not value:
+            raise BadFile(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
+        if path in seen:
+            raise BadFile(f"--set {text}: {spelled(*path)} is given twice")
+        seen.add(path)
+        try:
+            _put(hparams, path, read_value(value[1:]))
         except BadFile as error:
             raise BadFile(f"--set {text}: {error}") from None
 
@@ -47,5 +51,5 @@ def _put(mapping: dict[str, Any], path: Sequence[str], value: object) -> None:
     for group in path[:-1]:
         mapping = mapping.setdefault(group, {})
         if not isinstance(mapping, dict):
-            raise BadFile(f"{group} has a value of its own and is no group")
+            raise BadFile(f"{spelled(group)} has a value of its own and is no group")
     mapping[path[-1]] = value

@@ -13,6 +13,7 @@ from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
 from rungway_server.cli.redis_store import Place, quotas_on, with_redis
 from rungway_server.domain.errors import ExperimentExists
+from rungway_server.domain.paths import spelled, values_by_path
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.export_file import BadExport, Export, read_export
 from rungway_server.store.redis.import_file import import_experiment
@@ -111,14 +112,10 @@ def _cell(value: object) -> object:
     return value
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in mapping.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = json.dumps(value) if isinstance(value, list) else value
-    return found
+def _flat(hparams: Mapping[str, Any]) -> dict[str, object]:
+    """The values by the names of their columns; a group without any has none."""
+    found = ((spelled(*path), value) for path, value in values_by_path(hparams) if value != {})
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in found}
 
 
 async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:

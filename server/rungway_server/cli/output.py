@@ -21,6 +21,7 @@ from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
 from rungway_server.cli.files import BadFile
 from rungway_server.cli.options import Exit
 from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.paths import spelled, values_by_path
 
 _NEVER_CONNECTED = "failed to connect to all addresses"
 """What gRPC says when it could not even send."""
@@ -154,16 +155,9 @@ def share(part: float, whole: float) -> str:
 
 
 def settings(hparams: Mapping[str, Any]) -> str:
-    """A configuration on one line, nested groups dotted: `lr=0.001 optimizer.name=adam`."""
-    return " ".join(f"{name}={value}" for name, value in _flat(hparams, ""))
-
-
-def _flat(mapping: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, value in sorted(mapping.items()):
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A configuration on one line, as `--set` takes it: `lr=0.001 optimizer.name=adam`."""
+    values = sorted(values_by_path(hparams), key=lambda item: item[0])
+    return " ".join(f"{spelled(*path)}={f'{v:.4g}' if isinstance(v, float) else v}" for path, v in values)
 
 
 def print_summary(out: Console, summary: Sequence[str]) -> None:

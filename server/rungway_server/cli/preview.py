@@ -33,7 +33,7 @@ from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PlanPreview, PreviewRow
 from rungway_server.domain.preview import preview as preview_plan
 from rungway_server.domain.schedule import expected_seconds
-from rungway_server.domain.searchers import make_plan
+from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.report import time_text
 
 LOWER_BOUND = (
@@ -60,10 +60,9 @@ def preview(
     if plot:
         check_picture(plot)
     with errors():
-        config, notes = configs.parse(read_document(file))
-        plan, more = make_plan(config.searcher, config.space)
+        planned = plan_search(read_document(file))
+    config, plan, notes = planned.config, planned.plan, planned.notes
     result = preview_plan(plan)
-    notes = (*notes, *more)
     expected = expected_seconds(plan, workers, seconds_per_unit) if workers and seconds_per_unit else None
     if plot:
         with writing(plot):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from rungway_server.cli.options import DataOption, Output, OutputOption, RedisOption
+from rungway_server.cli.whole import Command
 
 if TYPE_CHECKING:
     from rungway_server.store.redis.lanes import Lanes
@@ -22,7 +23,7 @@ _LIMITS = ("experiments", "trials", "leases", "calls_per_second")
 _T = TypeVar("_T")
 
 
-@app.command("set")
+@app.command("set", cls=Command)
 def set_limits(
     namespace: NamespaceArgument,
     *,
@@ -56,7 +57,7 @@ def set_limits(
     typer.echo(f"{namespace}: " + (", ".join(f"{name} {value}" for name, value in limits.items()) or "the defaults"))
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(
     namespace: Annotated[
         str | None, typer.Argument(metavar="NAMESPACE", help="None: the defaults, and all that have others set.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from rungway_server.cli.options import DataOption, Exit, Output, OutputOption, RedisOption
+from rungway_server.cli.whole import Command
 
 if TYPE_CHECKING:
     from rungway_server.service.tokens import Token
@@ -34,7 +35,7 @@ class RoleName(StrEnum):
     ADMIN = "admin"
 
 
-@app.command("create")
+@app.command("create", cls=Command)
 def create(
     *,
     role: Annotated[RoleName, typer.Option(help="read, work (ask and tell too), or admin (create and change too).")],
@@ -64,7 +65,7 @@ def create(
         typer.echo(text)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_tokens(redis: RedisOption = None, data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List tokens, without their secrets."""
     from rungway_server.cli.output import console, print_json, table, text
@@ -80,7 +81,7 @@ def list_tokens(redis: RedisOption = None, data: DataOption = None, output: Outp
     console().print(grid)
 
 
-@app.command("revoke")
+@app.command("revoke", cls=Command)
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `token list` shows.")],
     redis: RedisOption = None,

@@ -3,17 +3,16 @@
 from collections.abc import Hashable, Mapping
 
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import Section, shown
+from rungway_server.domain.fields import Section, shown, whole
 from rungway_server.domain.json_values import identity, json_copy, names_of, same
+from rungway_server.domain.paths import Path, spelled
 from rungway_server.domain.space import (
     Categorical,
     Condition,
     Const,
     Int,
     Parameter,
-    Path,
     Space,
-    dotted,
 )
 
 MAX_CHAIN = 32
@@ -34,8 +33,10 @@ def read_conditions(space: Space, whens: Mapping[Path, Section]) -> dict[Path, t
     conditions: dict[Path, tuple[Condition, ...]] = {}
     choices: dict[Path, frozenset[Hashable]] = {}
     for path, section in whens.items():
-        found = (_condition(space, section, name, choices) for name in names_of(section))
+        found = [_condition(space, section, name, choices) for name in names_of(section)]
         conditions[path] = tuple(condition for condition in found if condition)
+        if twice := _named_twice(conditions[path]):
+            section.violations.append(Violation(section.path, f"names {spelled(*twice)} twice, in two spellings"))
     _check_chains(conditions, whens)
     return {path: found for path, found in conditions.items() if found}
 
@@ -44,8 +45,7 @@ def _condition(space: Space, section: Section, name: str, choices: dict[Path, fr
     """One condition; `choices` keeps what each categorical parameter may be."""
     targets = space.paths_named(name)
     if len(targets) != 1:
-        many = "is the name of several parameters" if targets else "is no parameter of the space"
-        section.refuse(name, f"{shown(name)} {many}; wanted its names from the top with dots, as in model.optimizer")
+        section.refuse(name, f"{shown(name)} {_which(targets)}")
         return None
     node = space.leaves[targets[0]].node
     if not isinstance(node, Const | Int | Categorical):
@@ -57,12 +57,27 @@ def _condition(space: Space, section: Section, name: str, choices: dict[Path, fr
         section.refuse(name, f"got {len(alternatives)} values, wanted 1 to {MAX_ALTERNATIVES}")
         return None
     values = tuple(json_copy(item, f"{section.path}.{name}", section.violations) for item in alternatives)
+    values = tuple(map(whole, values)) if isinstance(node, Int) else values
     if isinstance(node, Categorical) and targets[0] not in choices:
         choices[targets[0]] = frozenset(map(identity, node.vals))
     for item in values:
         if not _possible(node, item, choices.get(targets[0], frozenset())):
             section.refuse(name, f"got {shown(item)}, which {name} never is")
     return Condition(targets[0], values)
+
+
+def _named_twice(conditions: tuple[Condition, ...]) -> Path | None:
+    seen = [condition.path for condition in conditions]
+    return next((path for path in seen if seen.count(path) > 1), None) if len(set(seen)) < len(seen) else None
+
+
+def _which(targets: list[Path]) -> str:
+    if targets:
+        return f"may be {' or '.join(spelled(*path) for path in targets[:5])}: write one of them"
+    return (
+        "is no parameter of the space; wanted its names from the top with dots, as in model.optimizer, those with other"
+        " characters than letters, digits and _ in backquotes, as in `weight.decay`"
+    )
 
 
 def _possible(node: Parameter, value: object, choices: frozenset[Hashable]) -> bool:
@@ -85,6 +100,6 @@ def _check_chains(conditions: Mapping[Path, tuple[Condition, ...]], whens: Mappi
         left -= {path for path in left if not any(condition.path in left for condition in conditions[path])}
     if left:
         path = min(left)
-        names = ", ".join(sorted(dotted(other) for other in left)[:5])
+        names = ", ".join(sorted(spelled(*other) for other in left)[:5])
         problem = f"conditions go round in a circle, or on for more than {MAX_CHAIN} steps: {names[:200]}"
         whens[path].violations.append(Violation(whens[path].path, problem))

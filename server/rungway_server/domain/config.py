@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from rungway_server.domain.constraints import effort, read_constraints
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.fields import MAX_INTEGER, Section, joined, shown
+from rungway_server.domain.fields import MAX_INTEGER, Section, shown
 from rungway_server.domain.meant import space_notes
+from rungway_server.domain.paths import spelled
 from rungway_server.domain.points import TooManyPoints, without_count
 from rungway_server.domain.sampling import LEAST_SHARE, MAX_DRAWN, feasible_share, number_of_points
 from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName, searcher_document
@@ -172,8 +173,7 @@ def _with_source(space: Space, searcher: SearcherConfig, top: Section) -> Space:
     """The space with what the searcher says about where configurations come from."""
     if searcher.name is SearcherName.GRID:
         for path in without_count(space):
-            field = joined("hyperparameters", ".".join((*path, "count")))
-            top.refuse(field, "missing, wanted the number of points in the grid")
+            top.refuse(f"hyperparameters.{spelled(*path)}.count", "missing, wanted the number of points in the grid")
         return replace(space, source=Source.GRID, num_samples=searcher.num_samples)
     if searcher.sampler is Sampler.SOBOL and not sobol_available():
         top.refuse("searcher.sampler", "got 'sobol', which needs scipy: install rungway[server] where the service runs")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rungway_server.domain.space import Condition, Entry, Group, Path, Space
+from rungway_server.domain.paths import Path
+from rungway_server.domain.space import Condition, Entry, Group, Space
 
 
 class _Absent:

@@ -7,7 +7,8 @@ from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.expressions import ExpressionError, parse, size
 from rungway_server.domain.fields import is_text, shown
-from rungway_server.domain.space import Path, Space
+from rungway_server.domain.paths import Path, spelled
+from rungway_server.domain.space import Space
 from rungway_server.domain.terms import Mismatch, Term, parameter
 
 MAX_CONSTRAINTS = 100
@@ -81,7 +82,7 @@ def _problem(text: object, terms: "_Terms") -> str:
     try:
         parse(text, terms.find)
     except ExpressionError as error:
-        return f"{error} in {shown(text)}"
+        return f"{error} in {shown(text)}{terms.hint(text)}"
     return ""
 
 
@@ -92,8 +93,14 @@ class _Terms:
         self._space = space
         self.found: dict[Path, Term] = {}
 
+    def hint(self, text: str) -> str:
+        """How a name is written that a constraint seems to mean, and that is none without backquotes."""
+        names = {name for path in self._space.leaves for name in path if name in text and spelled(name) != name}
+        meant = sorted(spelled(name) for name in names if spelled(name) not in text)
+        return f"; in backquotes, {', '.join(meant[:5])} is a name" if meant else ""
+
     def find(self, name: str) -> Term | None:
-        """The parameter of a dotted name; None when there is none, or several."""
+        """The parameter of a path; None when there is none, or several that may be meant."""
         paths = self._space.paths_named(name)
         if len(paths) != 1:
             return None

@@ -7,6 +7,7 @@ from rungway_server.domain.axes import grid, support
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decimals import power
 from rungway_server.domain.json_values import identity
+from rungway_server.domain.paths import Path, spelled
 from rungway_server.domain.space import (
     Categorical,
     Condition,
@@ -19,7 +20,6 @@ from rungway_server.domain.space import (
     Parameter,
     Source,
     Space,
-    dotted,
 )
 
 MOST_LINES = 200
@@ -49,11 +49,11 @@ def describe(config: ExperimentConfig) -> tuple[str, ...]:
 
 def _line(entry: Entry, space: Space) -> str:
     conditions = space.conditions.get(entry.path, ())
-    return f"{_short(dotted(entry.path))}: {_parameter(entry.parameter, space.source)}{_when(conditions)}"
+    return f"{_short(entry.path)}: {_parameter(entry.parameter, space.source)}{_when(conditions)}"
 
 
 def _when(conditions: tuple[Condition, ...]) -> str:
-    said = [f"{_short(dotted(each.path))} is {_values(each.values, ' or ')}" for each in conditions[:_MOST_CONDITIONS]]
+    said = [f"{_short(each.path)} is {_values(each.values, ' or ')}" for each in conditions[:_MOST_CONDITIONS]]
     if len(conditions) > _MOST_CONDITIONS:
         said.append(f"{len(conditions) - _MOST_CONDITIONS} conditions more hold")
     return f", when {' and '.join(said)}" if said else ""
@@ -120,5 +120,6 @@ def _values(values: Iterable[object], between: str) -> str:
     return text
 
 
-def _short(path: str) -> str:
+def _short(names: Path) -> str:
+    path = spelled(*names)
     return path if len(path) <= _LONGEST_PATH else f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"

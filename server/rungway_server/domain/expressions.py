@@ -9,8 +9,9 @@
     product     = factor { ("*" | "/") factor }
     factor      = "-" factor | number | text | "true" | "false" | "null" | name | "(" rule ")"
 
-Texts stand in single or double quotes. Names of nested parameters are written with dots; names that hold anything but
-letters, digits and "_" stand in backquotes. Nothing else exists: no calls, no indexing, no access to anything.
+Texts stand in single or double quotes. Names are paths (see `paths`): those of nested parameters are written with dots,
+those that hold anything but letters, digits and "_", and the words of the language, in backquotes. Nothing else exists:
+no calls, no indexing, no access to anything.
 
 Logic has three values (Kleene): what depends on a parameter that is absent is unknown. Every term knows the kinds of
 values it may come to, so that comparing a text with a number is found when the constraint is read.
@@ -20,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from rungway_server.domain.paths import NAME
 from rungway_server.domain.terms import Term, both, chain, constant, deny, either, implies, negate, reckon, statement
 
 MAX_TEXT = 1000
@@ -33,7 +35,7 @@ MAX_DEPTH = 30
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")"
-    r"|(?P<name>(?:[^\W\d]\w*|`[^`]+`)(?:\.(?:[^\W\d]\w*|`[^`]+`))*)|(?P<sign><=|>=|==|!=|[-+*/<>()])|(?P<wrong>\S))"
+    rf"|(?P<name>{NAME}(?:\.{NAME})*)|(?P<sign><=|>=|==|!=|[-+*/<>()])|(?P<wrong>\S))"
 )
 _WORDS = frozenset({"if", "then", "and", "or", "not"})
 _CONSTANTS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
@@ -54,7 +56,7 @@ class _Token(NamedTuple):
 
 
 def parse(text: str, names: Callable[[str], Term | None]) -> Term:
-    """The meaning of an expression; `names` knows the parameters by their dotted names.
+    """The meaning of an expression; `names` knows the parameters by their paths.
 
     Raises ExpressionError for anything that is not of the language, unknown names, and kinds that do not fit.
     """
@@ -187,10 +189,9 @@ class _Parser:
     def _named(self, token: _Token) -> Term:
         if token.text in _CONSTANTS:
             return constant(_CONSTANTS[token.text])
-        name = token.text.replace("`", "")
-        term = self._names(name)
+        term = self._names(token.text)
         if term is None:
-            raise ExpressionError(token.position, f"{name!r} is no parameter of the space")
+            raise ExpressionError(token.position, f"{token.text!r} is no parameter of the space")
         return term
 
     def _checked(self, position: int, make: Callable[[], Term]) -> Term:

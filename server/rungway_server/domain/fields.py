@@ -5,6 +5,7 @@ InvalidInput as soon as everything has been read, so that a user learns of all m
 """
 
 import math
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -16,6 +17,9 @@ MAX_TEXT = 256
 """Longest name of anything (a key, a metric, a unit), in characters."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 """What the wire's integers hold."""
+
+_LONGEST_EXPONENT = 18
+_WHOLE = re.compile(rf"\s*([-+]?)(\d{{1,{_LONGEST_EXPONENT + 1}}})(?:\.(\d*))?(?:[eE]\+?(\d{{1,2}}))?\s*", re.ASCII)
 
 Choice = TypeVar("Choice", bound=StrEnum)
 T = TypeVar("T")
@@ -171,6 +175,16 @@ class Section:
 def whole(value: object) -> object:
     """The value, as an int where it is a float without a fraction: YAML and people write 1e3 for 1000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def whole_text(value: object) -> object:
+    """A text of a whole number without its point or exponent, for readers of integers; anything else as it is."""
+    found = _WHOLE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    sign, digits, fraction, exponent = found.groups("")
+    zeros = int(exponent or 0) - len(fraction := fraction.rstrip("0"))
+    return f"{sign}{digits}{fraction}{'0' * zeros}" if 0 <= zeros <= _LONGEST_EXPONENT else value
 
 
 def finite(value: object) -> float | None:

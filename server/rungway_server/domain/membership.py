@@ -8,8 +8,9 @@ from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import exact, half_away, power, step_count, step_value
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.fields import joined, shown
+from rungway_server.domain.fields import shown, whole
 from rungway_server.domain.json_values import same
+from rungway_server.domain.paths import Path, below, spelled
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -20,9 +21,7 @@ from rungway_server.domain.space import (
     Log,
     LogUniform,
     Parameter,
-    Path,
     Space,
-    dotted,
 )
 
 MAX_VIOLATIONS = 30
@@ -45,10 +44,36 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
     return wrong
 
 
+def settled(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
+    """A configuration that belongs to the space, with its values as the space draws them: 3 for 3.0 where an integer
+    is wanted, and of equal constants and categories the one that the space names."""
+    return _settled(space.entries, hparams)
+
+
+def _settled(entries: tuple[Entry, ...], hparams: Mapping[str, object]) -> dict[str, object]:
+    nodes = {entry.name: entry.node for entry in entries}
+    return {name: _as_drawn(nodes[name], value) for name, value in hparams.items()}
+
+
+def _as_drawn(node: Parameter | Group, value: object) -> object:
+    match node:
+        case Group(entries) if isinstance(value, Mapping):
+            return _settled(entries, value)
+        case Const(val):
+            return val
+        case Categorical(vals):
+            equal = [each for each in vals if same(value, each)]
+            return next((each for each in equal if repr(each) == repr(value)), equal[0])
+        case Int():
+            return whole(value)
+        case _:
+            return value
+
+
 def _check(
     space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
 ) -> Iterator[Violation]:
-    place = f"{field}.{dotted(path)}"
+    place = f"{field}.{spelled(*path)}"
     conditions = space.conditions.get(path, ())
     active = all(condition.admits(values[condition.path]) for condition in conditions)
     if not active and path in given:
@@ -63,9 +88,9 @@ def _check(
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
     nodes = {entry.name: entry.node for entry in entries}
     for name, value in hparams.items():
-        node, here = nodes.get(name), joined(place, name)
+        node, here = nodes.get(name), below(place, name)
         if node is None:
-            some = ", ".join(sorted(nodes)[:_NAMES_SHOWN]) + (", …" if len(nodes) > _NAMES_SHOWN else "")
+            some = ", ".join(map(spelled, sorted(nodes)[:_NAMES_SHOWN])) + (", …" if len(nodes) > _NAMES_SHOWN else "")
             yield Violation(here, f"unknown parameter; the space has {some}")
         elif isinstance(node, Group):
             if isinstance(value, Mapping):
@@ -81,6 +106,7 @@ def _allows(node: Parameter, value: object) -> bool:
         case Categorical():
             return any(same(value, each) for each in node.vals)
     number = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
     if isinstance(value, bool) or not isinstance(value, number):
         return False
     low, high = _bounds(node)
@@ -152,6 +178,7 @@ def _hint(node: Parameter, value: object) -> str:
         return ""
     low, high = _bounds(node)
     wanted = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
     if not isinstance(value, wanted) or not low <= value <= high:
         return ""
     nearest = _nearest(node, value)

@@ -1,18 +1,23 @@
 """Paths of parameters as texts: the one place where they are written and read.
 
-    path   = name { "." name }
-    name   = letters, digits and "_", not beginning with a digit | "`" any characters "`"
+    path = name { "." name }
+    name = letters, digits and "_", the first no digit | "`" any characters "`"
 
 A backquote within backquotes is written twice. So `optimizer.lr` is `lr` in the group `optimizer`, and
-`` `weight.decay` `` is one name with a dot in it. Readers are lenient: a name may stand without backquotes wherever no
-other parameter could be meant.
+`` `weight.decay` `` is one name with a dot in it. Backquotes may be left out wherever nothing else could be meant.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
-_PLAIN = re.compile(r"[^\W\d]\w*")
+Path: TypeAlias = tuple[str, ...]
+"""The names from the top of the space down to a parameter or group."""
+
 NAME = r"(?:[^\W\d]\w*|`(?:[^`]|``)+`)"
 """How a name is written, as a regular expression."""
+_PLAIN = re.compile(r"[^\W\d]\w*")
+_LONGEST = 256
 
 
 def spelled(*names: str) -> str:
@@ -20,21 +25,31 @@ def spelled(*names: str) -> str:
     return ".".join(name if _PLAIN.fullmatch(name) else f"`{name.replace('`', '``')}`" for name in names)
 
 
-def read_path(text: str, end: str = "") -> tuple[tuple[str, ...], str]:
-    """The names of a path at the beginning of a text, and the rest, from the first character of `end` on.
+def below(place: str, name: str) -> str:
+    """The place of a name below another place, in a violation; a text of any length may be the name."""
+    return f"{place}.{spelled(name if len(name) <= _LONGEST else f'{name[:80]}…')}"
 
-    A name without backquotes may hold anything but a dot and what is in `end`. Raises ValueError for an empty name, and
-    for what stands beside a name in backquotes.
+
+def read_path(text: str, end: str = "") -> tuple[Path, str]:
+    """The path at the beginning of a text, and the rest: from the first of the characters in `end` on.
+
+    A name without backquotes may hold anything but a dot and these. Raises ValueError where a name is missing.
     """
-    bare = re.compile(rf"[^.{re.escape(end)}]+")
+    stops = re.escape(f".{end}")
+    name = re.compile(rf"`((?:[^`]|``)+)`(?=[{stops}]|\Z)|([^{stops}]+)")
     names, at = [], 0
-    while True:
-        quoted = re.compile(r"`((?:[^`]|``)+)`(?=\.|$" + (f"|[{re.escape(end)}]" if end else "") + ")").match(text, at)
-        found = quoted or bare.match(text, at)
-        if found is None:
-            raise ValueError(f"a name is missing at character {at + 1}")
-        names.append(quoted[1].replace("``", "`") if quoted else found[0])
-        at = found.end()
-        if text[at : at + 1] != ".":
-            return tuple(names), text[at:]
-        at += 1
+    while found := name.match(text, at):
+        names.append(found[1].replace("``", "`") if found[1] else found[2])
+        if not text.startswith(".", found.end()):
+            return tuple(names), text[found.end() :]
+        at = found.end() + 1
+    raise ValueError(f"a name is missing at character {at + 1}")
+
+
+def values_by_path(mapping: Mapping[str, object], top: Path = ()) -> Iterator[tuple[Path, object]]:
+    """The values of a nested configuration, each with its path. A group without any is a value itself."""
+    for name, value in mapping.items():
+        if isinstance(value, Mapping) and value:
+            yield from values_by_path(value, (*top, name))
+        else:
+            yield (*top, name), value

@@ -16,8 +16,9 @@ from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import power
 from rungway_server.domain.drawing import drawer
 from rungway_server.domain.fields import finite
+from rungway_server.domain.paths import Path
 from rungway_server.domain.philox import Words, philox, seed_keys
-from rungway_server.domain.space import Categorical, Const, Double, Entry, Int, Log, LogUniform, Parameter, Path, Space
+from rungway_server.domain.space import Categorical, Const, Double, Entry, Int, Log, LogUniform, Parameter, Space
 
 MAX_ATTEMPTS = 1000
 """Most tries to meet the constraints; after them a copy keeps the hyperparameters of its parent."""

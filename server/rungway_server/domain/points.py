@@ -12,7 +12,8 @@ from math import prod
 from rungway_server.domain.axes import Axis, grid, support
 from rungway_server.domain.configuration import ABSENT, Configuration
 from rungway_server.domain.constraints import checker, effort
-from rungway_server.domain.space import Entry, Parameter, Path, Source, Space
+from rungway_server.domain.paths import Path
+from rungway_server.domain.space import Entry, Parameter, Source, Space
 
 MAX_POINTS = 10_000_000
 """Most points of a grid."""

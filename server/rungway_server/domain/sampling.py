@@ -18,10 +18,11 @@ from functools import cached_property, lru_cache
 from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.drawing import Drawer, drawer
+from rungway_server.domain.paths import Path
 from rungway_server.domain.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
 from rungway_server.domain.points import Points, many_to_list, points_of
 from rungway_server.domain.sobol import BITS, sobol
-from rungway_server.domain.space import Const, Entry, Group, Path, Source, Space
+from rungway_server.domain.space import Const, Entry, Group, Source, Space
 
 SHARE_SAMPLE = 4096
 """Draws that the feasible share is estimated from."""

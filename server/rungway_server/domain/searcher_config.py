@@ -8,6 +8,7 @@ from rungway_server.domain.ladder import Mode
 MAX_TRIALS = 10_000_000
 MAX_LENGTH = 10**12
 MAX_BUDGET = 10**18
+"""Most that all trials may train together: every total of a search then fits into the wire's integers."""
 MAX_DIVISOR = 1000
 WHOLE_RUN = "run"
 """The unit of a search without lengths: each trial trains once, to completion."""

@@ -1,8 +1,9 @@
 """Reading the searcher section of a configuration."""
 
 from dataclasses import replace
+from typing import TypeGuard
 
-from rungway_server.domain.fields import Section, shown
+from rungway_server.domain.fields import Section, shown, whole
 from rungway_server.domain.ladder import MAX_RUNGS, Mode, log_floor
 from rungway_server.domain.lengths import read_budget, read_length
 from rungway_server.domain.objective import read_objective
@@ -158,14 +159,14 @@ def _bracket_rungs(section: Section) -> tuple[int, ...]:
     value = section.values.get("bracket_rungs")
     if value is None:
         return ()
-    counts = value if isinstance(value, list | tuple) else None
+    counts = [whole(count) for count in value] if isinstance(value, list | tuple) else None
     if counts is None or len(counts) > MAX_RUNGS or not all(_is_rung_count(count) for count in counts):
         section.refuse(
             "bracket_rungs", f"got {shown(value)}, wanted a list of at most {MAX_RUNGS} integers from 1 to {MAX_RUNGS}"
         )
         return ()
-    return tuple(counts)
+    return tuple(count for count in counts if _is_rung_count(count))
 
 
-def _is_rung_count(value: object) -> bool:
+def _is_rung_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNGS

@@ -16,7 +16,7 @@ from rungway_server.domain.planning import (
 from rungway_server.domain.points import TooManyPoints
 from rungway_server.domain.preview import preview, reached, trials_for_top
 from rungway_server.domain.sampling import feasible_share, number_of_points
-from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherConfig, SearcherName
+from rungway_server.domain.searcher_config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS, SearcherConfig, SearcherName
 from rungway_server.domain.space import Space
 from rungway_server.domain.sync_searchers import adaptive, hyperband, sync_halving
 
@@ -31,6 +31,21 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
     """
     plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
     return plan, plan_notes(searcher, space, plan)
+
+
+def check_totals(searcher: SearcherConfig, plan: Plan) -> None:
+    """Raises InvalidInput when each number is within its limit but the trials or rounds together are not.
+
+    For what is made or changed, not for what is stored: that is older than the limit, perhaps.
+    """
+    rounds, total = searcher.population is not None, plan.max_trials * plan.max_length
+    if rounds and plan.max_length > MAX_LENGTH:
+        problem = f"all rounds together are {plan.max_length}, wanted at most {MAX_LENGTH}"
+    elif total > MAX_BUDGET:
+        problem = f"{plan.max_trials} trials of {plan.max_length} each are {total}, wanted at most {MAX_BUDGET} in all"
+    else:
+        return
+    raise InvalidInput.one(f"searcher.{'length_per_round' if rounds else 'max_length'}", problem)
 
 
 def single(searcher: SearcherConfig) -> Plan:

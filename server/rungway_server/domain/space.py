@@ -1,11 +1,11 @@
 """Search spaces: what may be searched, read from a `hyperparameters` section and written back to one.
 
 A space is a tree: names with parameters or nested groups, in the byte order of the names. A mapping with the key
-`type` is a parameter, without it a group (of any depth, possibly empty); anything else is a constant, lists included.
+`type` is a parameter, without it a group (of any depth, possibly empty); anything else but a list is a constant.
 
 The key `when` makes a parameter conditional: `when: {optimizer: sgd}` or `when: {optimizer: [sgd, rmsprop]}` lets it
-exist only when that other parameter exists and has such a value (several names: all of them). Names of nested
-parameters are written from the top with dots. A parameter that does not exist is absent from the configuration.
+exist only when that other parameter exists and has such a value (several names: all of them). They are written as
+`paths` has it. A parameter that does not exist is absent from the configuration.
 """
 
 import hashlib
@@ -16,9 +16,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from rungway_server.domain.json_values import identity
-
-Path: TypeAlias = tuple[str, ...]
-"""The names from the top of the space down to a parameter or group."""
+from rungway_server.domain.paths import Path, read_path, spelled
 
 
 class Source(StrEnum):
@@ -160,15 +158,19 @@ class Space:
         return {entry.path: entry for entry in _leaves(self.entries)}
 
     @cached_property
-    def _named(self) -> Mapping[str, list[Path]]:
-        named: dict[str, list[Path]] = {}
+    def _without_backquotes(self) -> Mapping[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
         for path in self.leaves:
-            named.setdefault(dotted(path), []).append(path)
-        return named
+            found.setdefault(".".join(path), []).append(path)
+        return found
 
-    def paths_named(self, name: str) -> list[Path]:
-        """The parameters a user's dotted name may mean: more than one only if names hold dots themselves."""
-        return self._named.get(name, [])
+    def paths_named(self, text: str) -> list[Path]:
+        """The parameter that is written so; where there is none, those that may be meant with backquotes left out."""
+        try:
+            path, _ = read_path(text)
+        except ValueError:
+            return []
+        return [path] if path in self.leaves else self._without_backquotes.get(".".join(path), [])
 
     def decided_by(self, paths: Iterable[Path]) -> set[Path]:
         """These parameters, and all that their conditions look at, and the conditions of those, and so on."""
@@ -180,11 +182,6 @@ class Space:
                 found.add(path)
                 left += [condition.path for condition in self.conditions.get(path, ())]
         return found
-
-
-def dotted(path: Path) -> str:
-    """A path as users write it."""
-    return ".".join(path)
 
 
 def make_entry(path: Path, node: Parameter | Group) -> Entry:
@@ -218,7 +215,7 @@ def _group_document(entries: tuple[Entry, ...], conditions: Mapping[Path, tuple[
             continue
         written = _parameter_document(entry.node)
         if entry.path in conditions:
-            written["when"] = {dotted(c.path): list(c.values) for c in conditions[entry.path]}
+            written["when"] = {spelled(*c.path): list(c.values) for c in conditions[entry.path]}
         document[entry.name] = written
     return document
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from unicodedata import normalize
 
 from rungway_server.domain.conditions import read_conditions
 from rungway_server.domain.decimals import step_count
@@ -10,6 +11,7 @@ from rungway_server.domain.errors import Violation
 from rungway_server.domain.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
 from rungway_server.domain.json_values import MAX_DEPTH, json_copy, names_of
 from rungway_server.domain.meant import in_our_words, is_kind, list_advice, suspicion
+from rungway_server.domain.paths import Path, below
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -19,7 +21,6 @@ from rungway_server.domain.space import (
     Log,
     LogUniform,
     Parameter,
-    Path,
     Space,
     make_entry,
 )
@@ -60,9 +61,11 @@ class _Reader:
         if len(names) > MAX_DEPTH:
             section.violations.append(Violation(section.path, f"nested deeper than {MAX_DEPTH} groups"))
             return Group()
-        entries = []
+        entries, looks = [], dict[str, str]()
         for name in names_of(section):
-            here, path = (*names, name), joined(section.path, name)
+            if (other := looks.setdefault(normalize("NFC", name), name)) != name:
+                section.refuse(name, f"looks like another name of the group, {other!a}: rename one of them")
+            here, path = (*names, name), below(section.path, name)
             entries.append(make_entry(here, self._node(section.values[name], path, here)))
         return Group(tuple(entries))
 
@@ -105,48 +108,54 @@ def _int(section: Section) -> Int:
     noted = len(section.violations)
     minval = section.integer("minval", least=MIN_INTEGER, most=MAX_INTEGER)
     maxval = section.integer("maxval", least=MIN_INTEGER, most=MAX_INTEGER)
-    if len(section.violations) == noted:  # else the bounds are placeholders
-        _in_order(section, minval, maxval)
+    sound = _in_order(section, noted, minval, maxval)
     step = section.optional_integer("step", least=1, most=MAX_INTEGER)
-    if step is not None and step > maxval - minval and len(section.violations) == noted:
+    if sound and step is not None and step > maxval - minval:
         section.refuse("step", f"got {step}, wanted at most maxval - minval ({maxval - minval})")
     return Int(minval, maxval, _count(section), step)
 
 
 def _double(section: Section) -> Double:
     section.allow((*_RANGE, "step"))
-    minval, maxval = section.number("minval"), section.number("maxval")
-    _in_order(section, minval, maxval)
-    if math.isinf(maxval - minval):
+    minval, maxval, sound = _bounds(section)
+    if sound and math.isinf(maxval - minval):
         section.refuse("maxval", f"got {maxval!r}, wanted a distance from minval that a number can hold")
-    return Double(minval, maxval, _count(section), _step(section, minval, maxval))
+        sound = False
+    return Double(minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
 
 
 def _log(section: Section) -> Log:
     section.allow((*_RANGE, "base", "step"))
-    base, minval, maxval = section.number("base"), section.number("minval"), section.number("maxval")
-    _in_order(section, minval, maxval)
+    noted = len(section.violations)
+    base = section.number("base")
+    minval, maxval, sound = _bounds(section)
     if base <= 0 or base == 1:
         section.refuse("base", f"got {base!r}, wanted a positive number other than 1: values are base ** exponent")
-    else:
+    elif len(section.violations) == noted:
         for key, exponent in (("minval", minval), ("maxval", maxval)):
             if not _power_fits(base, exponent):
                 section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is no positive finite number")
-    return Log(base, minval, maxval, _count(section), _step(section, minval, maxval))
+    return Log(base, minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
 
 
 def _log_uniform(section: Section) -> LogUniform:
     section.allow(_RANGE)
-    minval, maxval = section.number("minval"), section.number("maxval")
-    _in_order(section, minval, maxval)
+    minval, maxval, _ = _bounds(section)
     if minval <= 0:
         section.refuse("minval", f"got {minval!r}, wanted more than 0: bounds of log_uniform are values, not exponents")
     return LogUniform(minval, maxval, _count(section))
 
 
+def _bounds(section: Section) -> tuple[float, float, bool]:
+    """The bounds, and whether anything may be computed with them: after a violation they are placeholders."""
+    noted = len(section.violations)
+    minval, maxval = section.number("minval"), section.number("maxval")
+    return minval, maxval, _in_order(section, noted, minval, maxval)
+
+
 def _power_fits(base: float, exponent: float) -> bool:
     try:
-        return bool(base**exponent)  # a NaN is the placeholder of a violation noted already
+        return bool(base**exponent)
     except OverflowError:
         return False
 
@@ -171,9 +180,11 @@ _READERS: dict[str, Callable[[Section], Parameter]] = {
 }
 
 
-def _in_order(section: Section, minval: float, maxval: float) -> None:
-    if minval >= maxval:
+def _in_order(section: Section, noted: int, minval: float, maxval: float) -> bool:
+    """Refuse bounds in the wrong order; whether nothing is wrong with them, `noted` violations being older."""
+    if len(section.violations) == noted and minval >= maxval:
         section.refuse("minval", f"got {minval!r}, wanted less than maxval ({maxval!r})")
+    return len(section.violations) == noted
 
 
 def _count(section: Section) -> int | None:

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from rungway_server.domain.configuration import ABSENT
-from rungway_server.domain.space import Categorical, Const, Parameter, Path
+from rungway_server.domain.paths import Path
+from rungway_server.domain.space import Categorical, Const, Parameter
 
 Values: TypeAlias = Mapping[Path, object]
 Run: TypeAlias = Callable[[Values], Any]

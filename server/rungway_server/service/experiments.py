@@ -9,13 +9,13 @@ from typing import TypeVar
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
-from rungway_server.domain.membership import check_configuration
+from rungway_server.domain.membership import check_configuration, settled
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.planning import check_rungs
 from rungway_server.domain.replan import with_concurrency, with_trials
 from rungway_server.domain.sampling import is_quick, propose
 from rungway_server.domain.searcher_config import MAX_TRIALS
-from rungway_server.domain.searchers import make_plan, plan_notes
+from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import apart, aside
 from rungway_server.service.checks import check_text, page_size
@@ -97,6 +97,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
     check_rungs(config.searcher, plan)
+    check_totals(config.searcher, plan)
     size = len(json.dumps(propose(config.space, config.seed, 0)))
     if size > LARGEST_CONFIGURATION:
         raise InvalidInput.one(
@@ -128,7 +129,7 @@ def _looks_hard(document: object) -> bool:
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    return [each for each in configurations if not check_configuration(space, each)]
+    return [settled(space, each) for each in configurations if not check_configuration(space, each)]
 
 
 def _refuse_out_of_range(change: Change) -> None:
@@ -156,6 +157,7 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
     if max_trials is not None and max_trials != plan.max_trials:
         plan = with_trials(plan, max_trials, tuple(view.tally.started))
         searcher = replace(searcher, max_trials=max_trials)
+        check_totals(searcher, plan)
     if max_concurrent is not None:
         plan = with_concurrency(plan, max_concurrent)
         searcher = replace(searcher, max_concurrent_trials=plan.max_concurrent_trials)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from rungway_server.domain.decisions import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.domain.membership import check_configuration
+from rungway_server.domain.membership import check_configuration, settled
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
@@ -90,4 +90,4 @@ class TrialUseCases:
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
             raise InvalidInput(wrong)
-        return await self._store.enqueue(ref, request_id, hparams)
+        return await self._store.enqueue(ref, request_id, settled(space, hparams))

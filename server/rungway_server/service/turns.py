@@ -28,8 +28,8 @@ _Queue = dict[str, deque[tuple["Future[Any]", Callable[[], Any]]]]
 
 
 class Helper:
-    """A thread that does one piece of work after the other: asks before creates before reads before previews, and of each kind one
-    of every namespace in turn."""
+    """A thread that does one piece of work after the other: asks before creates before reads before previews, and of
+    each kind one of every namespace in turn."""
 
     def __init__(self, name: str) -> None:
         """The thread begins with the first work."""

@@ -1,14 +1,16 @@
 """Which row of a table a trial is: dealt by the seed, or the one recorded with the nearest hyperparameters."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rungway_server.domain.configuration import flat
+from rungway_server.domain.paths import Path, spelled
 from rungway_server.domain.philox import philox, round_keys
 from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Categorical, Const, Space, dotted
+from rungway_server.domain.space import Categorical, Const, Space
 from rungway_server.simulation.curves import BadCurves
 
 if TYPE_CHECKING:
@@ -117,8 +119,9 @@ class Nearest:
 
         if missing := lacking(columns, space):
             raise BadCurves(f"hyperparameters: without {', '.join(missing)}, of which the table's rows were made")
-        _check_values(columns, space)
-        self._columns, self._space, self._seed = columns, space, seed
+        self._parameters = [(each, _parameters(each, space)) for each in columns]
+        _check_values(self._parameters, space)
+        self._space, self._seed = space, seed
         self._named = np.array([each.named for each in columns])
         self._places = np.array([_places(each, values) for each, values in zip(columns, configs.T, strict=True)]).T
         self._rows: dict[int, int] = {}
@@ -136,8 +139,13 @@ class Nearest:
     def _nearest(self, hparams: Mapping[str, object]) -> int:
         import numpy as np
 
-        given = _by_name(hparams)
-        here = np.array([each.place(given[each.name]) if each.name in given else math.nan for each in self._columns])
+        given = flat(self._space, hparams)
+        here = np.array(
+            [
+                next((column.place(given[path]) for path in paths if path in given), math.nan)
+                for column, paths in self._parameters
+            ]
+        )
         apart = self._places - here
         apart = np.where(self._named, apart != 0, apart)
         one_sided = np.isnan(self._places) != np.isnan(here)
@@ -146,31 +154,32 @@ class Nearest:
 
 
 def lacking(columns: tuple[Column, ...], space: Space) -> list[str]:
-    """The columns for which the space has no parameter: of that name, or that dotted path."""
-    names = {name for path in space.leaves for name in (dotted(path), path[-1])}
-    return [each.name for each in columns if each.name not in names]
+    """The columns for which the space has no parameter."""
+    return [each.name for each in columns if not _parameters(each, space)]
 
 
-def _check_values(columns: tuple[Column, ...], space: Space) -> None:
-    """Raises BadCurves for a parameter that may be a text where the table has numbers."""
-    by_name = {each.name: each for each in columns}
-    for path, entry in space.leaves.items():
-        column = by_name.get(dotted(path)) or by_name.get(path[-1])
-        node = entry.parameter
-        if column and isinstance(node, Categorical | Const):
-            for value in node.vals if isinstance(node, Categorical) else (node.val,):
-                column.place(value)
+def _parameters(column: Column, space: Space) -> list[Path]:
+    """The parameter whose path the column's name is; else those with that last name, of which one exists at a time.
 
-
-def _by_name(hparams: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Values by dotted path, and by last name."""
-    found: dict[str, object] = {}
-    for name, value in hparams.items():
-        if isinstance(value, Mapping):
-            found |= _by_name(value, f"{prefix}{name}.")
-        else:
-            found |= {name: value, f"{prefix}{name}": value}
+    Raises BadCurves where several exist at a time.
+    """
+    found = space.paths_named(column.name) or [path for path in space.leaves if path[-1] == column.name]
+    if len(found) > 1 and not all(path in space.conditions for path in found):
+        raise BadCurves(
+            f"the column {column.name!r} of the table may be {' or '.join(spelled(*path) for path in found[:5])}:"
+            " name it there by one of these paths"
+        )
     return found
+
+
+def _check_values(parameters: Sequence[tuple[Column, Sequence[Path]]], space: Space) -> None:
+    """Raises BadCurves for a parameter that may be a text where the table has numbers."""
+    for column, paths in parameters:
+        for path in paths:
+            node = space.leaves[path].parameter
+            if isinstance(node, Categorical | Const):
+                for value in node.vals if isinstance(node, Categorical) else (node.val,):
+                    column.place(value)
 
 
 def _places(each: Column, values: "Numbers") -> list[float]:

@@ -41,12 +41,36 @@ def test_groups_are_dotted_and_replace_what_the_file_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("learning-rate=1", ("learning-rate",)),
+        ("`learning-rate`=1", ("learning-rate",)),
+        ("`weight.decay`=1", ("weight.decay",)),
+        ("opt.`weight.decay`=1", ("opt", "weight.decay")),
+        ("`a=b`=1", ("a=b",)),
+        ("a/b.c d=1", ("a/b", "c d")),
+        ("`a``b`.`=.`=1", ("a`b", "=.")),
+        ("`a`b=1", ("`a`b",)),
+    ],
+)
+def test_odd_names(text: str, path: tuple[str, ...]) -> None:
+    wanted: Any = 1
+    for name in reversed(path):
+        wanted = {name: wanted}
+    assert assigned(text) == wanted
+
+
+@pytest.mark.parametrize(
     ("texts", "complaint"),
     [
         (("lr",), "--set lr: wanted NAME=VALUE"),
         (("=1",), "wanted NAME=VALUE"),
         (("a..b=1",), "wanted NAME=VALUE"),
         (("a=1", "a=2"), "--set a=2: a is given twice"),
+        (("a.b=1", "`a`.`b`=2"), "--set `a`.`b`=2: a.b is given twice"),
+        (("`a.b`=1", "`a.b`.c=2"), "`a.b` has a value of its own"),
+        (("`a.b`",), "wanted NAME=VALUE"),
+        (("a.=1",), "wanted NAME=VALUE"),
         (("a=1", "a.b=2"), "--set a.b=2: a has a value of its own"),
         (("a=[1",), "--set a=[1: line 1"),
         (("a={x: 1, x: 2}",), "the key 'x' is given twice"),

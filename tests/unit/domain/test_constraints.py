@@ -11,6 +11,7 @@ from rungway_server.domain.configuration import ABSENT
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.expressions import MAX_DEPTH, MAX_TEXT, ExpressionError
 from rungway_server.domain.expressions import parse as parse_expression
+from rungway_server.domain.paths import read_path
 from rungway_server.domain.sampling import feasible_share, propose
 from rungway_server.domain.searchers import make_plan
 from rungway_server.domain.space import Categorical, Double, Int, Parameter
@@ -32,7 +33,8 @@ NODES: dict[str, Parameter] = {
 UNIT = {"type": "double", "minval": 0, "maxval": 1}
 
 
-def named(name: str) -> Term | None:
+def named(text: str) -> Term | None:
+    name = ".".join(read_path(text)[0])
     return parameter((name,), NODES[name]) if name in NODES else None
 
 
@@ -283,5 +285,7 @@ def test_violations(constraints: object, expect: list[str]) -> None:
 
 
 def test_names_with_dots_in_them_are_refused_when_they_are_not_clear() -> None:
-    (violation,) = violations_of(document({"a": {"b": UNIT}, "a.b": UNIT}, "a.b < 1"))
+    (violation,) = violations_of(document({"a": {"b.c": UNIT}, "a.b": {"c": UNIT}}, "a.b.c < 1"))
     assert violation.field == "constraints[0]"
+    for text in ("a.`b.c` < 1", "`a.b`.c < 1"):
+        parse(document({"a": {"b.c": UNIT}, "a.b": {"c": UNIT}}, text))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungway_server.domain.config import parse
-from rungway_server.domain.membership import check_configuration
+from rungway_server.domain.membership import check_configuration, settled
 from rungway_server.domain.sampling import propose
 from rungway_server.domain.space import Space
 
@@ -68,7 +68,7 @@ def test_every_value_of_a_categorical(kind: object) -> None:
 
 OUTSIDE: dict[str, tuple[object, ...]] = {
     "const": (4, 3.5, "3", True, None),
-    "int": (-3, 6, 0.0, 1.5, "1", True, None, [1], 10**30),
+    "int": (-3, 6, 6.0, 1.5, "1", True, None, [1], 10**30),
     "kind": ("SGD", 2, False, [2, 1], {}),
     "net": (None, 2, [], "x"),
     "double": (0.2499, 0.5001, "0.3", True, None, math.nan, 10**400),
@@ -84,7 +84,7 @@ OUTSIDE: dict[str, tuple[object, ...]] = {
         ({"net": {"width": 0}}, "h.net.width"),
         ({"net": {"width": 2, "depth": 1}}, "h.net.depth"),
         ({"other": 1}, "h.other"),
-        ({"": 1}, "h."),
+        ({"": 1}, "h.``"),
     ],
     ids=str,
 )
@@ -173,7 +173,7 @@ def test_values_on_a_step_belong(change: dict[str, Any]) -> None:
             {"large": 10**11 + 1},
             "got 100000000001, wanted an integer from 0 to 1000000000000 in steps of 10; the nearest is ",
         ),
-        ({"int": 16.0}, "got 16.0, wanted an integer from 16 to 100 in steps of 16"),
+        ({"int": 16.5}, "got 16.5, wanted an integer from 16 to 100 in steps of 16"),
         ({"double": 2}, "got 2, wanted a number from 0 to 1 in steps of 0.1"),
         ({"log": -1}, "got -1, wanted a number from 0.0001 to 0.1 in steps of 0.5 of the exponent"),
         ({"double": True}, "got True, wanted a number from 0 to 1 in steps of 0.1"),
@@ -196,3 +196,34 @@ def test_whatever_is_drawn_in_steps_belongs(number: int, whole: int, step: float
         }
     )
     assert wrong(propose(space, 1, number), space) == {}
+
+
+def test_whole_numbers_are_integers_and_equal_values_are_those_of_the_space() -> None:
+    """Whoever trains is handed what the space would have drawn, however it was written when it was queued."""
+    kinds = {"type": "categorical", "vals": [16, 32.0, [1], "a", True]}
+    space = space_of(
+        PARAMETERS | {"batch": kinds, "deep": {"er": {"type": "int", "minval": 1, "maxval": 2000, "step": 1}}}
+    )
+    given = GOOD | {"const": 3.0, "int": -2.0, "net": {"width": 8e0}, "batch": 16.0, "deep": {"er": 1e3}, "log": 0.1}
+    assert wrong(given, space) == {}
+    found: Any = settled(space, given)
+    assert found == given
+    assert [repr(found[name]) for name in ("const", "int", "net", "batch", "deep")] == [
+        *("3", "-2", "{'width': 8}", "16", "{'er': 1000}")
+    ]
+    assert [repr(settled(space, given | {"batch": each})["batch"]) for each in (32, [1.0], True)] == [
+        "32.0",
+        "[1]",
+        "True",
+    ]
+
+
+@pytest.mark.parametrize("value", [3.5, 6.0, -2.5, math.nan, math.inf, "3.0", True])
+def test_other_numbers_are_no_integers(value: object) -> None:
+    assert "h.int" in wrong(GOOD | {"int": value})
+
+
+def test_an_integer_beside_a_step_is_named_with_the_nearest_step() -> None:
+    space = space_of({"x": {"type": "int", "minval": 10, "maxval": 100, "step": 10}})
+    assert wrong({"x": 1e2}, space) == {}
+    assert wrong({"x": 14.0}, space)["h.x"].endswith("the nearest is 10")

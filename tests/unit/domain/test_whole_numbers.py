@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from rungway_server.domain.config import parse
+from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.fields import whole_text
 
 
 def _document(searcher: dict[str, object] | None = None, **top: object) -> dict[str, object]:
@@ -29,6 +30,14 @@ def test_whole_floats_are_integers_in_every_part_of_a_configuration() -> None:
     assert all(isinstance(n, int) for n in (config.searcher.max_trials, config.seed, config.max_restarts))
 
 
+def test_rung_counts_are_whole_too() -> None:
+    halving = {"name": "adaptive_asha", "max_length": 27, "max_trials": 30, "bracket_rungs": [3.0, 2e0]}
+    rungs = parse(_document(halving))[0].searcher.bracket_rungs
+    assert (rungs, [type(count) for count in rungs]) == ((3, 2), [int, int])
+    with pytest.raises(InvalidInput, match="bracket_rungs"):
+        parse(_document(halving | {"bracket_rungs": [3.0, 2.5]}))
+
+
 @pytest.mark.parametrize("value", [2.5, math.nan, math.inf, True, "3"])
 def test_other_values_are_still_no_integers(value: object) -> None:
     with pytest.raises(InvalidInput):
@@ -45,3 +54,39 @@ def test_a_grid_with_a_bound_that_is_no_number_is_refused(
     axis = {**kind, "minval": 0.0, "maxval": 2.0, **extra, key: bound}
     with pytest.raises(InvalidInput, match=key):
         parse(_document({"name": "grid", "max_trials": None}, hyperparameters={"x": axis}))
+
+
+@pytest.mark.parametrize("value", [2.0, [2.0, 3e0], 2, [1e0]])
+def test_conditions_on_integers_take_whole_floats(value: object) -> None:
+    space = {"x": {"type": "int", "minval": 1, "maxval": 9}, "y": {"type": "const", "val": 1, "when": {"x": value}}}
+    config, _ = parse(_document(hyperparameters=space))
+    (condition,) = config.space.conditions[("y",)]
+    assert all(type(each) is int for each in condition.values)
+    assert parse(to_document(config))[0] == config
+
+
+@pytest.mark.parametrize("value", [2.5, 10.0, math.nan, True])
+def test_conditions_take_no_other_floats(value: object) -> None:
+    space = {"x": {"type": "int", "minval": 1, "maxval": 9}, "y": {"type": "const", "val": 1, "when": {"x": value}}}
+    with pytest.raises(InvalidInput, match=r"when\.x"):
+        parse(_document(hyperparameters=space))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        *(
+            ("3.0", "3"),
+            ("1e3", "1000"),
+            ("1E+03", "1000"),
+            ("-2.50e1", "-25"),
+            ("+4.", "+4"),
+            (" 7 ", "7"),
+            ("12", "12"),
+        ),
+        *(("3.5", "3.5"), ("1e-3", "1e-3"), ("1e99", "1e99"), ("1e999999999", "1e999999999"), ("x", "x"), ("", "")),
+        *((".", "."), ("e3", "e3"), ("0x10", "0x10"), (3.0, 3.0), (None, None), ("٣", "٣"), ("1e18", "1" + "0" * 18)),
+    ],
+)
+def test_texts_of_whole_numbers(text: object, read: object) -> None:
+    assert whole_text(text) == read

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rungway_server.domain.config import parse
+from rungway_server.domain.sampling import propose
 from rungway_server.simulation.curves import BadCurves, check_fit
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.order import Source, make_order
@@ -158,6 +159,38 @@ def nearest(folder: Path, hparams: dict[str, object], **changes: Any) -> int:
 )
 def test_the_nearest_row(hparams: dict[str, object], row: int, tmp_path: Path) -> None:
     assert nearest(tmp_path, hparams) == row
+
+
+@pytest.mark.parametrize(
+    ("name", "hparams", "row"),
+    [
+        ("weight.decay", {"weight.decay": 1e-4}, 0),
+        ("`weight.decay`", {"weight.decay": 1e-4, "weight": {"decay": 1e-2}}, 0),
+        ("weight.decay", {"weight.decay": 1e-2, "weight": {"decay": 1e-4}}, 0),
+        ("weight decay", {"opt": {"weight decay": 1e-4}}, 0),
+        ("opt.`a/b=c`", {"opt": {"a/b=c": 1e-4}, "other": {"a/b=c": 1e-2}}, 0),
+        ("opt.a/b=c", {"opt": {"a/b=c": 1e-2}}, 1),
+    ],
+)
+def test_columns_are_named_as_parameters_are(name: str, hparams: dict[str, Any], row: int, tmp_path: Path) -> None:
+    column = {"name": name, "type": "float", "lower": 1e-4, "upper": 1.0, "log": True}
+    assert nearest(tmp_path, hparams, space=json.dumps([column]), configs=CONFIGS[:, :1]) == row
+
+
+def test_a_column_that_may_be_several_parameters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadCurves, match=r"'lr' of the table may be a\.lr or `b-c`\.lr"):
+        nearest(tmp_path, {"a": {"lr": 0.1}, "b-c": {"lr": 0.1}}, space=json.dumps(SPACE[:1]), configs=CONFIGS[:, :1])
+
+
+@pytest.mark.parametrize("trial", range(6))
+def test_a_column_may_be_several_parameters_of_which_one_exists_at_a_time(trial: int, tmp_path: Path) -> None:
+    space: dict[str, Any] = {"k": {"type": "categorical", "vals": ["a", "b"]}}
+    for kind, lr in (("a", 1e-4), ("b", 1e-2)):
+        space[kind] = {"lr": {"type": "const", "val": lr, "when": {"k": kind}}}
+    table = read_table(write(tmp_path, space=json.dumps(SPACE[:1]), configs=CONFIGS[:, :1]))
+    read = parse({"hyperparameters": space, "searcher": {"name": "single", "metric": "error"}})[0].space
+    found = Nearest(table.columns, table.configs, read, seed=0)[trial]
+    assert found == {"a": 0, "b": 1}[str(propose(read, 0, trial)["k"])]
 
 
 @pytest.mark.parametrize(
