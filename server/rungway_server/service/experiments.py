@@ -18,6 +18,7 @@ from rungway_server.domain.space import Space
 from rungway_server.service.aside import aside
 from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
+from rungway_server.service.warnings import warnings
 
 MOST_WARM = 1_000
 PIECE = 1 << 19
@@ -37,11 +38,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """One experiment: what never changes and how far it is."""
+    """One experiment: what never changes, how far it is, and what did not go well (never in lists)."""
 
     ref: ExperimentRef
     definition: Definition
     tally: Tally
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,10 @@ class ExperimentUseCases:
 
     async def get(self, ref: ExperimentRef) -> ExperimentView:
         """One search."""
+        view = await self._view(ref)
+        return replace(view, warnings=await warnings(self._store, ref, view.tally))
+
+    async def _view(self, ref: ExperimentRef) -> ExperimentView:
         # The tally comes first: it notices when the experiment was deleted and created again.
         tally = await self._store.tally(ref)
         return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
@@ -175,7 +181,7 @@ class ExperimentUseCases:
 
     async def _get_or_none(self, ref: ExperimentRef) -> ExperimentView | Unreadable | None:
         try:
-            return await self.get(ref)
+            return await self._view(ref)
         except (NewerSchema, OlderSchema) as error:
             return Unreadable(ref, str(error))
         except UnknownExperiment:  # deleted since the page was read, or expired
@@ -190,7 +196,7 @@ class ExperimentUseCases:
         """Change a search: how many trials a live one may start or run at once, how long an ended one is kept."""
         _refuse_out_of_range(change)
         while True:
-            view = await self.get(ref)
+            view = await self._view(ref)
             changed = await aside(_changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)

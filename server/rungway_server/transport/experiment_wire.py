@@ -42,6 +42,7 @@ def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> exper
         message=tally.failing or "",
         uid=definition.uid,
         summary=describe(definition.config) if with_plan else (),
+        warnings=view.warnings,
     )
 
 
@@ -87,6 +88,7 @@ def event_message(event: EventView) -> experiment_pb2.Event:
         metric=event.metric,
         worker=event.worker,
         dropped=event.dropped,
+        message=event.message,
     )
 
 
