@@ -104,9 +104,14 @@ class WorkerCalls:
             if reply.assignments:
                 return reply.assignments[0]
             if reply.status is AskStatus.DONE:
+                if reply.message:
+                    _log.warning("the search is over: %s", reply.message)
                 return None
             if reply.reason is Reason.FAILING:
-                problem = f"the search has paused itself: its first trials all failed; the last error: {reply.message}"
+                problem = (
+                    f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
+                    f" correct the training, then `rungway resume {self.experiment}` or client.resume_experiment()"
+                )
                 raise FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
             wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
             if left is not None and wait > left:

@@ -153,7 +153,7 @@ class ExperimentCalls:
     def get_trial(self, trial: int, experiment: str | None) -> Flow[Trial]:
         """See Client.get_trial."""
         request = messages.GetTrialRequest(experiment=self.name(experiment), trial=_requests.whole("trial", trial))
-        return Trial.from_proto((yield from self.call(_rpcs.GET_TRIAL, request)).trial)
+        return Trial.from_proto((yield from self.call(_rpcs.GET_TRIAL, request)).trial, curve=True)
 
     def best(self, count: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.best."""

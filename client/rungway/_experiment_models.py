@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from rungway import values
-from rungway._models import Explanation
+from rungway._models import Explanation, reason_of
 from rungway._words import DecisionForm, ExperimentState, PromotionRule, Reason, moment, word
-from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,12 @@ class Experiment:
     """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched,
     and a line for each (at most 200) with its kind and real range. Left out of lists."""
     reason: Reason | None = None
-    """FAILING when the search has paused itself because its first trials all failed; None else."""
+    """Why it stands there, where that is not plain from the state: FAILING when it has paused itself."""
     message: str = ""
-    """With a reason: the error of the last trial that failed."""
+    """With the reason FAILING: the error of the last trial that failed."""
+    warnings: tuple[str, ...] = ()
+    """What did not go well, in words: that it has paused itself, and why; once it is over, how many trials failed or
+    were invalid, with the last error, and that no trial has a real result. Left out of lists."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
@@ -150,8 +153,9 @@ class Experiment:
             revision=message.revision,
             notes=tuple(message.notes),
             summary=tuple(message.summary),
-            reason=word(trial_pb2.Reason, message.reason, "REASON_", Reason.UNKNOWN) if message.reason else None,
+            reason=reason_of(message.reason) if message.reason else None,
             message=message.message,
+            warnings=tuple(message.warnings),
         )
 
 
@@ -239,6 +243,8 @@ class Event:
     """Who held the trial's lease then."""
     dropped: int = 0
     """Of "dropped": how many lines that are no longer kept came here. It has no id, and its time is about when."""
+    message: str = ""
+    """Of "failing", with which the search paused itself: the error of the last trial that failed."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Event) -> "Event":
@@ -253,4 +259,5 @@ class Event:
             message.metric if message.HasField("metric") else None,
             message.worker,
             message.dropped,
+            message.message,
         )

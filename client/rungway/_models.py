@@ -18,7 +18,7 @@ def _decision(number: int) -> Decision:
 
 
 @lru_cache(maxsize=64)
-def _reason(number: int) -> Reason:
+def reason_of(number: int) -> Reason:
     return word(trial_pb2.Reason, number, "REASON_", Reason.UNKNOWN)
 
 
@@ -67,7 +67,7 @@ class Explanation:
     def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
         """Read it from its message."""
         return cls(
-            _reason(message.reason),
+            reason_of(message.reason),
             message.bracket,
             message.rung,
             message.rank,
@@ -243,13 +243,13 @@ class Trial:
     """How it ended, when it did not end by itself."""
     message: str
     create_time: datetime
-    curve: tuple[Report, ...] = ()
-    """Every report by time of telling; filled by `get_trial` only."""
+    curve: tuple[Report, ...] | None = None
+    """Every report by time of telling; read by `get_trial` only, None elsewhere."""
     parent: int | None = None
     """The trial it is a clone of; None for any other trial."""
 
     @classmethod
-    def from_proto(cls, message: trial_pb2.Trial) -> "Trial":
+    def from_proto(cls, message: trial_pb2.Trial, *, curve: bool = False) -> "Trial":
         """Read it from its message."""
         return cls(
             trial=message.trial,
@@ -268,7 +268,7 @@ class Trial:
             outcome=word(trial_pb2.Outcome, message.outcome, "OUTCOME_", Outcome.UNKNOWN) if message.outcome else None,
             message=message.message,
             create_time=moment(message.create_time),
-            curve=tuple(Report.from_proto(report) for report in message.curve),
+            curve=tuple(Report.from_proto(report) for report in message.curve) if curve else None,
             parent=message.parent if message.HasField("parent") else None,
         )
 
@@ -285,7 +285,7 @@ class AskReply:
     best: Trial | None
     """When DONE: the best trial, None when no trial has a real result."""
     message: str = ""
-    """With the reason FAILING: the error of the last trial that failed."""
+    """With the reason FAILING: the error of the last trial that failed. When DONE and nothing came of it: that."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":
@@ -293,7 +293,7 @@ class AskReply:
         return cls(
             word(search_service_pb2.AskStatus, message.status, "ASK_STATUS_", AskStatus.UNKNOWN),
             tuple(Assignment.from_proto(assignment) for assignment in message.assignments),
-            _reason(message.reason),
+            reason_of(message.reason),
             seconds(message.retry_after),
             Trial.from_proto(message.best_trial) if message.HasField("best_trial") else None,
             message.message,

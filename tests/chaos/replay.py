@@ -327,7 +327,7 @@ def _given_verdict(given: domain.Verdict) -> object:
 
 
 def _shown(trial: Any) -> object:
-    curve = [(report.length, report.metric) for report in trial.curve]
+    curve = [(report.length, report.metric) for report in trial.curve or ()]
     outcome = trial.outcome.value if trial.outcome else None
     return (
         trial.state.value, trial.hparams, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_metric,

@@ -63,7 +63,7 @@ def compare(calls: Iterable[Call], trials: Iterable[Trial]) -> Tellings:
     found = Tellings(acknowledged=sum(len(telling.points) for telling in told if telling.acknowledged))
     kept = set()
     for trial in trials:
-        curve = [(trial.trial, report.length, report.metric) for report in trial.curve]
+        curve = [(trial.trial, report.length, report.metric) for report in trial.curve or ()]
         found.duplicated += [point for point, count in Counter(curve).items() if count > 1]
         found.problems += [f"nobody told {point}" for point in curve if point not in by_point]
         order = list(dict.fromkeys(by_point[point] for point in curve if point in by_point))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rungway import Event, TrialState
+from rungway import Event, Report, Trial, TrialState
 from rungway.v1 import trial_pb2
 from tests.chaos.calls import Call
 from tests.chaos.checker import check
@@ -52,23 +52,28 @@ def planting(change: Planting) -> Planting:
     return change
 
 
+def trained(history: History, points: int = 1) -> tuple[Trial, tuple[Report, ...]]:
+    """A trial whose curve has so many points at least, and that curve."""
+    return next((each, each.curve) for each in history.remains.trials if each.curve and len(each.curve) >= points)
+
+
 @planting
 def an_acknowledged_result_is_lost(history: History) -> None:
-    trial = next(trial for trial in history.remains.trials if len(trial.curve) > 1)
-    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=trial.curve[:-1])
+    trial, curve = trained(history, 2)
+    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=curve[:-1])
 
 
 @planting
 def a_result_counts_twice(history: History) -> None:
-    trial = next(trial for trial in history.remains.trials if trial.curve)
-    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=(*trial.curve, trial.curve[-1]))
+    trial, curve = trained(history)
+    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=(*curve, curve[-1]))
 
 
 @planting
 def a_result_nobody_told(history: History) -> None:
-    trial = next(trial for trial in history.remains.trials if trial.curve)
-    strange = dataclasses.replace(trial.curve[-1], metric=-1.0)
-    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=(*trial.curve[:-1], strange))
+    trial, curve = trained(history)
+    strange = dataclasses.replace(curve[-1], metric=-1.0)
+    history.remains.trials[trial.trial] = dataclasses.replace(trial, curve=(*curve[:-1], strange))
 
 
 @planting

@@ -144,4 +144,4 @@ def test_the_client_repeats_by_itself_with_one_effect(calls: Calls, service: Ser
                 verdict = client.tell(assignment, 0.5 + number, request_id=tell_id)
                 assert proxy.lost.is_set()
                 assert verdict.decision is rungway.Decision.PAUSE
-                assert len(client.get_trial(number).curve) == 1
+                assert len(client.get_trial(number).curve or ()) == 1

@@ -92,6 +92,7 @@ def check_family(trial: Trial, began: tuple[int, Lineage], trials: dict[int, Tri
     parent: Any = trials[trial.parent]
     assert length % LENGTH == 0
     assert lineage[-1] == (trial.parent, length)
-    assert any(report.length == length for report in parent.curve)
+    assert any(report.length == length for report in parent.curve or ())
+    assert trial.curve
     assert trial.curve[0].length == length + 1
     assert trial.hparams != parent.hparams

@@ -110,4 +110,4 @@ def test_a_rolling_restart_fails_no_call_of_a_user(redis_url: str, tmp_path: Pat
         assert person.errors == []
         trials = client.list_trials()
         assert not any(trial.restarts for trial in trials)
-        assert results(workers) == sum(len(client.get_trial(trial.trial).curve) for trial in trials)
+        assert results(workers) == sum(len(client.get_trial(trial.trial).curve or ()) for trial in trials)

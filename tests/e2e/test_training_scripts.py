@@ -52,7 +52,7 @@ def check_all(client: Client, folder: Path) -> list[Trial]:
     for trial in trials:
         assert steps[trial.trial] == list(range(1, trial.length + 1)), trial
         assert (trial.restarts, trial.message) == (0, ""), trial
-        told = [report.length for report in trial.curve]
+        told = [report.length for report in (trial.curve or ())]
         assert told == sorted(set(told)), trial
         assert told[-1] == trial.length
     assert experiment.trained_length == sum(trial.length for trial in trials)
@@ -72,7 +72,7 @@ def test_early_stopping(target: str, tmp_path: Path, loop: str, searcher: dict[s
     for trial in trials:
         alone = losses(tmp_path, trial.hparams, EPOCHS)
         assert trial.metric == alone[trial.length - 1]
-        assert all(report.metric == alone[report.length - 1] for report in trial.curve)
+        assert all(report.metric == alone[report.length - 1] for report in (trial.curve or ()))
         if trial.outcome is Outcome.FINISHED:
             ended += 1
             assert (trial.state, trial.length) == (TrialState.COMPLETED, len(alone))
@@ -99,11 +99,11 @@ def test_validation_every_100_batches(target: str, tmp_path: Path, loop: str, se
     assert {trial.length for trial in trials} <= {250, 300, 1000}
     assert sum(trial.length == 1000 for trial in trials) >= TRIALS // 4
     for trial in trials:
-        told = {report.length: report.metric for report in trial.curve}
+        told = {report.length: report.metric for report in (trial.curve or ())}
         assert set(range(VALIDATE_EVERY, trial.length + 1, VALIDATE_EVERY)) <= set(told), trial
     if "stop_once" in searcher or "ask" in loop:
         return
     for trial in trials:  # at the rung nothing was validated: the last result counts, and each run says so once
-        told = {report.length: report.metric for report in trial.curve}
+        told = {report.length: report.metric for report in (trial.curve or ())}
         assert told[250] == told[200]
     assert TRIALS <= said.count("trial.next_decision") <= TRIALS + sum(trial.length > 250 for trial in trials)

@@ -120,6 +120,24 @@ async def test_a_search_goes_on_as_it_would_have(
     await assert_sound(there.url, ref.experiment)
 
 
+async def test_a_search_that_paused_itself_arrives_with_its_reason(
+    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+) -> None:
+    here, there = places
+    await create(here.store, ref, halving(60) | {"pause_after_failures": 2})
+    for number in range(2):
+        (given,) = (await here.store.ask(ref, "", 1, "a worker")).assignments
+        await here.store.fail(ref, "", given.lease, Outcome.ERROR, f"KeyError ä {number}")
+    text = await move(here, ref, there)
+    for place in places:
+        assert (await place.store.tally(ref)).failing == "KeyError ä 1"
+        assert (await place.store.events(ref, "", 99))[0][-1].message == "KeyError ä 1"
+    _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
+    with (tmp_path / "events.csv").open(newline="") as stream:
+        *_, last = csv.DictReader(stream)
+    assert (last["kind"], last["message"]) == ("failing", "KeyError ä 1")
+
+
 def strip(said: list[Any], ahead: int) -> list[object]:
     """What was said, with revisions counted without the releases."""
     return [(*line[:-1], line[-1] - ahead) for line in said]

@@ -106,7 +106,8 @@ async def test_the_brake_pauses_what_only_fails(outcome: Outcome, store: RedisSt
     assert (tally.state, tally.failing) == (ExperimentState.PAUSED, "KeyError 9")
     asked = await store.ask(ref, "", 1, "w")
     assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "KeyError 9")
-    assert [line.kind for line in (await store.events(ref, "", 99))[0]][-1] == "failing"
+    last = (await store.events(ref, "", 99))[0][-1]
+    assert (last.kind, last.message) == ("failing", "KeyError 9")
 
     await store.set_state(ref, ExperimentState.RUNNING)
     assert (await store.tally(ref)).failing is None

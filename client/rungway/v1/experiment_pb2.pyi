@@ -130,6 +130,7 @@ class Experiment(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     state: Global___ExperimentState.ValueType
@@ -172,6 +173,12 @@ class Experiment(_message.Message):
         a line for each (at most 200) with its kind and real range. Left out of lists.
         """
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What did not go well, in words: that it has paused itself, and why; once it is over, how many trials failed or were
+        invalid, with the last error, and that no trial has a real result. Left out of lists.
+        """
+
     def __init__(
         self,
         *,
@@ -189,10 +196,11 @@ class Experiment(_message.Message):
         message: _builtins.str = ...,
         uid: _builtins.str = ...,
         summary: _abc.Iterable[_builtins.str] | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "plan", b"plan", "trials", b"trials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "summary", b"summary", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "summary", b"summary", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -505,6 +513,7 @@ class Event(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Position in the log; grows."""
     kind: _builtins.str
@@ -523,6 +532,8 @@ class Event(_message.Message):
     """Who held the trial's lease then."""
     dropped: _builtins.int
     """"dropped" only: how many lines of the trial's life came here; time is about when."""
+    message: _builtins.str
+    """"failing" only: the error of the last trial that failed."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When (the service's clock)."""
@@ -543,10 +554,11 @@ class Event(_message.Message):
         metric: _builtins.float | None = ...,
         worker: _builtins.str = ...,
         dropped: _builtins.int = ...,
+        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "explanation", b"explanation", "metric", b"metric", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "dropped", b"dropped", "event_id", b"event_id", "explanation", b"explanation", "kind", b"kind", "length", b"length", "metric", b"metric", "time", b"time", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "dropped", b"dropped", "event_id", b"event_id", "explanation", b"explanation", "kind", b"kind", "length", b"length", "message", b"message", "metric", b"metric", "time", b"time", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
     _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015

@@ -104,7 +104,9 @@ class AskResponse(_message.Message):
     revision: _builtins.int
     """Revision of the experiment after this call; grows with every change."""
     message: _builtins.str
-    """With reason FAILING: the error of the last trial that failed."""
+    """With reason FAILING: the error of the last trial that failed. When DONE, and no trial has a real result or all have
+    failed: just that, in words, with the last error.
+    """
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Assignment]:
         """The work, when ASSIGNED."""

@@ -594,7 +594,7 @@ class Trial(_message.Message):
 
     @_builtins.property
     def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
-        """Every report, by time of telling. Filled by GetTrial only."""
+        """Every report, by time of telling. Filled by GetTrial only: elsewhere it is left out, not empty."""
 
     def __init__(
         self,

@@ -15,7 +15,8 @@ app = typer.Typer(
     name="rungway",
     help="Hyperparameter search as a service.",
     no_args_is_help=True,
-    epilog="Exit codes: 0 done; 1 refused: the configuration breaks a rule, or the service says no; 2 wrong usage, "
+    epilog="Exit codes: 0 done; 1 refused: the configuration breaks a rule, or the service says no, "
+    "or `rungway best` of a search that is over without a result, or has paused itself; 2 wrong usage, "
     "or a file that cannot be read or written; 3 the service cannot be reached; 130 interrupted.",
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they may hold passwords

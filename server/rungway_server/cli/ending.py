@@ -1,36 +1,32 @@
-"""What is to be said of a search that is over and did not go well."""
+"""What a command says of a search that has paused itself, or is over and nothing came of it."""
 
-from rungway import Client, Experiment, ExperimentState, Reason, TrialState
+from collections.abc import Sequence
 
-_LATEST = 100
-"""Trials that are looked through for a message, from the last one back: one page."""
+from rungway import Experiment, ExperimentState, Reason, Trial
+
 _OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
-def told_ending(client: Client, experiment: Experiment) -> list[str]:
-    """Lines about failed and invalid trials, and about there being no result; none while a search goes on.
+def warnings_of(experiment: Experiment) -> list[str]:
+    """What did not go well, and how to go on."""
+    hint = f"when that is corrected: rungway resume {experiment.experiment}"
+    return [*experiment.warnings, *([hint] if experiment.reason is Reason.FAILING else [])]
 
-    A search that has paused itself does not go on.
-    """
+
+def in_a_word(experiment: Experiment) -> str:
+    """Its state, in a list."""
     if experiment.reason is Reason.FAILING:
-        paused = f"it has paused itself: its first trials all failed; the last said: {experiment.message}"
-        return [paused, f"correct the training script, then: rungway resume {experiment.experiment}"]
-    if experiment.state not in _OVER:
-        return []
-    trials, lines = experiment.trials, []
-    if trials.failed:
-        said = _last_message(client, trials.started + trials.invalid, TrialState.FAILED)
-        lines.append(f"{trials.failed:,} of {trials.started:,} trials failed{said}")
-    if trials.invalid:
-        said = _last_message(client, trials.started + trials.invalid, TrialState.INVALID)
-        were = "configuration was" if trials.invalid == 1 else "configurations were"
-        lines.append(f"{trials.invalid:,} {were} invalid and replaced{said}")
-    if client.best() is None:
-        lines.append("no trial has a real result")
-    return lines
+        return f"{experiment.state}: {experiment.reason}"
+    return f"{experiment.state}: all failed" if _all_failed(experiment) else str(experiment.state)
 
 
-def _last_message(client: Client, numbers: int, state: TrialState) -> str:
-    latest = client.list_trials(_LATEST, after=max(numbers - _LATEST, 0))
-    messages = [trial.message for trial in latest if trial.state is state and trial.message]
-    return f"; the last said: {messages[-1]}" if messages else ""
+def is_fruitless(experiment: Experiment, found: Sequence[Trial]) -> bool:
+    """Whether a search that does not go on has no result, or one of nothing but failed trials; `found` are its best."""
+    if experiment.reason is Reason.FAILING:
+        return True
+    return experiment.state in _OVER and (not found or _all_failed(experiment))
+
+
+def _all_failed(experiment: Experiment) -> bool:
+    trials = experiment.trials
+    return experiment.state in _OVER and 0 < trials.started == trials.failed

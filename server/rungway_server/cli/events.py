@@ -8,8 +8,9 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from rungway import AsyncClient, Event, Experiment, Trial
+from rungway import AsyncClient, Event, Experiment, NotFound, Reason, Trial
 from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
+from rungway_server.cli.ending import warnings_of
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import (
     as_json,
@@ -56,8 +57,11 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
         _cancel_on_interrupt()
         async with client:
             async for event in client.watch_events(after):
-                print(as_json(event) if output is Output.JSON else _line(event), flush=True)
+                print(as_json(event) if output is Output.JSON else _line(event, experiment_id), flush=True)
                 last = event.event_id
+            with suppress(NotFound):
+                for line in warnings_of(await client.get_experiment()):
+                    print(text(line), file=sys.stderr if output is Output.JSON else sys.stdout)
 
     following = make(AsyncClient, target, experiment_id, total_timeout=OUTAGE_SECONDS)
     try:
@@ -115,9 +119,12 @@ def _print_life(out: Console, events: Sequence[Event]) -> None:
     out.print("", grid, sep="\n")
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, experiment_id: str) -> str:
     """One event on one line: when, what of which trial, its last result, why."""
     when, kind = f"{event.time:%Y-%m-%dT%H:%M:%SZ}", str(text(event.kind))
+    if event.kind == Reason.FAILING:
+        why = f"its first trials all failed; the last error: {text(event.message)}"
+        return f"{when}  search       {kind}: {why}; when that is corrected: rungway resume {experiment_id}"
     if event.trial is None:
         return f"{when}  search       {kind}{_MEANS.get(event.kind, '')}"
     result = "" if event.metric is None else f"{number(event.metric)} at {count(event.length)}, "

@@ -1,6 +1,6 @@
 """Commands about experiments: create, status, pause, resume, stop, update, delete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rungway import AlreadyExists, Experiment, ExperimentState, Plan
 from rungway_server.cli.connection import service
-from rungway_server.cli.ending import told_ending
+from rungway_server.cli.ending import in_a_word, warnings_of
 from rungway_server.cli.files import BadFile, read_document
 from rungway_server.cli.ladder import ladder
 from rungway_server.cli.options import Exit, Output
@@ -73,11 +73,10 @@ def show(experiment_id: str, target: str, output: Output) -> None:
     """Print how far one experiment is."""
     with service(target, experiment_id) as client:
         experiment = client.get_experiment()
-        if output is Output.JSON:
-            print_json(experiment)
-            return
-        ending = told_ending(client, experiment)
-    _print_experiment(console(), experiment, ending)
+    if output is Output.JSON:
+        print_json(experiment)
+    else:
+        _print_experiment(console(), experiment)
 
 
 def show_all(target: str, output: Output) -> None:
@@ -98,7 +97,7 @@ def show_all(target: str, output: Output) -> None:
             continue
         created = f"{each.create_time:%Y-%m-%d %H:%M}"
         grid.add_row(
-            text(each.experiment), str(each.state), done, count(trials.started), count(trials.running), created
+            text(each.experiment), in_a_word(each), done, count(trials.started), count(trials.running), created
         )
     console().print(grid)
 
@@ -169,7 +168,7 @@ def _id_from(document: Mapping[str, Any], file: Path) -> str:
     return made
 
 
-def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str]) -> None:
+def _print_experiment(out: Console, experiment: Experiment) -> None:
     searcher = experiment.config.get("searcher", {})
     direction = "smaller" if searcher.get("smaller_is_better", True) else "larger"
     out.print(text(f"{experiment.experiment}: {experiment.state}, {experiment.progress:.0%} done"), style="bold")
@@ -177,7 +176,7 @@ def _print_experiment(out: Console, experiment: Experiment, ending: Sequence[str
     trials = experiment.trials
     counts = [f"{count(getattr(trials, name))} {name}" for name in _COUNTS if getattr(trials, name)]
     out.print(f"trials: {_started(experiment)} started" + (f"; {', '.join(counts)}" if counts else ""))
-    for line in ending:
+    for line in warnings_of(experiment):
         out.print(text(line))
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)

@@ -21,7 +21,7 @@ from rungway_server.store.redis.keys import experiment_keys, index_key
 
 _EVENT_COLUMNS = (
     *("event", "kind", "trial", "reason", "bracket", "rung", "rank", "size", "quota", "cutoff"),
-    *("length", "metric", "worker"),
+    *("length", "metric", "worker", "message"),
 )
 
 

@@ -8,8 +8,8 @@ import typer
 
 
 class Exit(IntEnum):
-    """Exit codes: 0 done; 1 refused by the service or by the rules of the search; 2 wrong usage or a bad file;
-    3 the service cannot be reached."""
+    """Exit codes: 0 done; 1 refused by the service or by the rules of the search, or the best asked for of a search
+    that nothing came of; 2 wrong usage or a bad file; 3 the service cannot be reached."""
 
     OK = 0
     REFUSED = 1

@@ -8,21 +8,24 @@ from rich.text import Text
 
 from rungway import Experiment, Trial, TrialState
 from rungway_server.cli.connection import service
-from rungway_server.cli.options import Output
-from rungway_server.cli.output import console, count, number, print_json, settings, table, text, unit_name
+from rungway_server.cli.ending import is_fruitless, warnings_of
+from rungway_server.cli.options import Exit, Output
+from rungway_server.cli.output import console, count, fail, number, print_json, settings, table, text, unit_name
 
 
 def best(experiment_id: str, most: int, target: str, output: Output) -> None:
-    """Print the best trials with their configurations."""
+    """Print the best trials with their configurations. Refused where the search is over and nothing came of it."""
     with service(target, experiment_id) as client:
-        found = client.best(most)
         experiment = client.get_experiment()
+        found = client.best(most)
     if output is Output.JSON:
         print_json({"experiment": experiment.experiment, "trials": found})
-    elif not found:
-        console().print("no trial has a result yet")
-    else:
+    elif found:
         _print_best(console(), experiment, found)
+    if is_fruitless(experiment, found):
+        raise fail(Exit.REFUSED, f"{experiment.experiment} is {experiment.state}", warnings_of(experiment))
+    if not found and output is Output.TABLE:
+        console().print("no trial has a result yet")
 
 
 @dataclass(frozen=True, slots=True)

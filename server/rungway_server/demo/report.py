@@ -19,7 +19,8 @@ PICTURE = "learning_curves.png"
 def write_picture(outcome: Outcome, folder: Path) -> Path:
     """Draw the learning curves into the folder, made when missing, and return the picture's path."""
     experiment, accident = outcome.experiment, outcome.accident
-    curves = [Curve(trial.trial, sorted({r.length: r.metric for r in trial.curve}.items())) for trial in outcome.trials]
+    points = {trial.trial: {each.length: each.metric for each in trial.curve or ()} for trial in outcome.trials}
+    curves = [Curve(number, sorted(metrics.items())) for number, metrics in points.items()]
     trained, full = experiment.trained_length, _full_length(experiment)
     many = f"{len(curves)} multi-layer perceptrons"
     if diverged := _diverged(outcome):

@@ -133,8 +133,8 @@ class Assignment(NamedTuple):
 
 
 class AskAnswer(NamedTuple):
-    """What an ask came to; `retry_after_ms` is set when waiting, `message` when the search has paused itself: the error
-    of the last trial that failed."""
+    """What an ask came to; `retry_after_ms` is set when waiting, `message` when the search has paused itself (the
+    error of the last trial that failed) or is done and nothing came of it (that, in words)."""
 
     status: AskStatus
     assignments: Sequence[Assignment]
@@ -223,7 +223,8 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part.
+    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part, and `message`
+    but where the search has paused itself: the error of the last trial that failed.
 
     In the life of a trial the kind "dropped", without an id, stands for `dropped` lines that are no longer kept.
     """
@@ -237,6 +238,7 @@ class EventView:
     metric: float | None = None
     worker: str = ""
     dropped: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

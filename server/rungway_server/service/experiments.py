@@ -22,6 +22,7 @@ from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.turns import Turn
+from rungway_server.service.warnings import warnings
 
 MOST_WARM = 1_000
 _AT_ONCE = 10
@@ -46,11 +47,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """One experiment: what never changes and how far it is."""
+    """One experiment: what never changes, how far it is, and what did not go well (never in lists)."""
 
     ref: ExperimentRef
     definition: Definition
     tally: Tally
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,10 @@ class ExperimentUseCases:
 
     async def get(self, ref: ExperimentRef) -> ExperimentView:
         """One search."""
+        view = await self._view(ref)
+        return replace(view, warnings=await warnings(self._store, ref, view.tally))
+
+    async def _view(self, ref: ExperimentRef) -> ExperimentView:
         # The tally comes first: it notices when the experiment was deleted and created again.
         tally = await self._store.tally(ref)
         return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
@@ -254,7 +260,7 @@ class ExperimentUseCases:
 
     async def _found(self, ref: ExperimentRef, with_config: bool) -> Found | None:
         try:
-            return await self.get(ref) if with_config else Listed(ref, *await self._store.brief(ref))
+            return await self._view(ref) if with_config else Listed(ref, *await self._store.brief(ref))
         except (NewerSchema, OlderSchema) as error:
             return Unreadable(ref, str(error))
         except UnknownExperiment:  # deleted since the page was read, or expired
@@ -269,7 +275,7 @@ class ExperimentUseCases:
         """Change a search: how many trials a live one may start or run at once, how long an ended one is kept."""
         _refuse_out_of_range(change)
         while True:
-            view = await self.get(ref)
+            view = await self._view(ref)
             where = aside if is_quick(view.definition.config.space) else apart
             changed = await where(Turn.CREATE, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):

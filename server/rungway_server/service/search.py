@@ -21,6 +21,7 @@ from rungway_server.domain.ladder import MAX_RUNGS
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
 from rungway_server.service.places import Places
 from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.warnings import is_fruitless, warnings
 
 MOST_PER_ASK = 64
 MOST_PER_CALL = 256
@@ -43,7 +44,7 @@ class SearchUseCases:
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str
     ) -> tuple[AskAnswer, TrialView | None]:
-        """Up to `count` (0 = 1) assignments; with DONE also the best trial."""
+        """Up to `count` (0 = 1) assignments; with DONE also the best trial, and a message where nothing came of it."""
         wrong = check_text("worker", worker, LONGEST_WORKER)
         if not 0 <= count <= MOST_PER_ASK:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
@@ -53,8 +54,10 @@ class SearchUseCases:
             answer = await self._store.ask(ref, request_id, count, worker)
         if answer.status is not AskStatus.DONE:
             return answer, None
-        best = await self._store.best(ref, 1)
-        return answer, best[0] if best else None
+        best, tally = next(iter(await self._store.best(ref, 1)), None), await self._store.tally(ref)
+        if is_fruitless(tally, best):
+            answer = answer._replace(message="; ".join(await warnings(self._store, ref, tally)))
+        return answer, best
 
     async def tell(self, ref: ExperimentRef, request_id: str, results: Sequence[Result]) -> TellAnswer:
         """Take results and decide."""

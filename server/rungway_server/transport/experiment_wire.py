@@ -57,6 +57,7 @@ def _message(view: ExperimentView | Listed) -> experiment_pb2.Experiment:
         reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
         message=tally.failing or "",
         uid=definition.uid,
+        warnings=view.warnings if isinstance(view, ExperimentView) else (),
     )
 
 
@@ -120,6 +121,7 @@ def event_message(event: EventView) -> experiment_pb2.Event:
         metric=event.metric,
         worker=event.worker,
         dropped=event.dropped,
+        message=event.message,
     )
 
 

@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import structlog
+
 from rungway.v1 import experiment_service_pb2 as experiments_pb2
 from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
-from rungway_server.domain.decisions import ExperimentState
+from rungway_server.domain.decisions import AskStatus, ExperimentState
 from rungway_server.service.aside import aside
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
@@ -17,9 +19,13 @@ from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.turns import Turn
+from rungway_server.service.warnings import Said
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
 from rungway_server.transport.experiment_wire import event_message, experiment_message, listed_message, preview_message
+
+_log = structlog.get_logger()
+_TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_without_result"}
 
 # what each rpc does stands in the proto
 
@@ -40,11 +46,14 @@ class _SearchServicer(SearchServiceServicer):
     def __init__(self, store: Store, places: Places) -> None:
         self._store = store
         self._search = SearchUseCases(store, places)
+        self._said = Said()
 
     @typed_errors
     async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
         ref = requests.read_ref(request.experiment)
         answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker)
+        if self._said.is_new(ref, answer.message):
+            _log.warning(_TROUBLES[answer.status], **ref._asdict(), why=answer.message)
         lease_ms = round((await self._store.definition(ref)).config.lease_seconds * 1000) if answer.assignments else 0
         return wire.ask_message(answer, best, lease_ms)
 

@@ -103,8 +103,8 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     """One entry of the event log: its id, and what lua/include/event.lua packed."""
     event_id, kind = fields[0], WORDS.get(fields[1], fields[1])
     time_ms = int(event_id.partition("-")[0])
-    if len(fields) == 2:  # not about a trial
-        return EventView(event_id, time_ms, kind)
+    if len(fields) < 4:  # not about a trial
+        return EventView(event_id, time_ms, kind, message="".join(fields[2:]))
     trial, length, metric, worker = fields[2:6]
     explanation = _explanation(smaller_is_better, *fields[6:])
     return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)

@@ -86,6 +86,8 @@ def _records(stored: Stored) -> Iterator[dict[str, Any]]:
             event |= {"cutoff": _metric(stored, line.cutoff), "length": line.length}
             event |= {"metric": _metric(stored, line.metric), "worker": line.worker}
             event |= {"parent": line.parent[0]} if line.parent else {}
+        elif line.message:
+            event["message"] = line.message
         yield event
 
 

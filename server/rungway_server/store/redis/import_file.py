@@ -212,7 +212,7 @@ class _Contents:
 
     def _event(self, each: dict[str, Any]) -> list[Any]:
         if "trial" not in each:
-            return [CODES.get(each["kind"], each["kind"])]
+            return [CODES.get(each["kind"], each["kind"]), *([each["message"]] if "message" in each else ())]
         kind, reason = (CODES.get(each[name], each[name]) for name in ("kind", "reason"))
         bracket, *numbers = (int(each[name]) for name in NUMBERS)
         trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]

@@ -170,7 +170,8 @@ def life_of(log: list[str]) -> tuple[dict[int, str], int]:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the event log (`lua/include/event.lua`); trial -1 and reason "" where no trial took part."""
+    """One line of the event log (`lua/include/event.lua`); trial -1 and reason "" where no trial took part, and then
+    perhaps a message."""
 
     id: str
     kind: str
@@ -186,13 +187,14 @@ class LogLine:
     metric: str = ""
     worker: str = ""
     parent: tuple[str, ...] = ()
+    message: str = ""
 
     @classmethod
     def unpacked(cls, line_id: str, packed: bytes) -> Self:
         """Read a line. Raises ValueError when it is none."""
         kind, *rest = unpack(packed)
-        if not rest:
-            return cls(line_id, WORDS.get(kind, kind), -1)
+        if len(rest) < 2:
+            return cls(line_id, WORDS.get(kind, kind), -1, message="".join(rest))
         trial, length, metric, worker, reason, bracket, *why = rest
         rung, rank, size, quota, cutoff, *parent = why or NO_RUNG
         cutoff, metric = hexadecimal(cutoff), hexadecimal(metric)

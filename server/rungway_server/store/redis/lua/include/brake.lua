@@ -6,7 +6,7 @@ local function count_failure(x, message)
   if tally.failures < most then return end
   tally.state, tally.failing = 'paused', true
   redis.call('HSET', META, 'failing', message)
-  log_event(x, 'failing')
+  log_event(x, 'failing', message)
 end
 
 -- Whatever state comes next, counting begins anew.

@@ -16,9 +16,9 @@ local function log_decision(x, kind, number, why)
   trial.changed, x.changed = true, true
 end
 
--- What is not about a trial.
-local function log_event(x, kind)
-  append(x, { kind })
+-- What is not about a trial, with a text where there is one.
+local function log_event(x, kind, message)
+  append(x, { kind, message })
   x.changed = true
 end
 

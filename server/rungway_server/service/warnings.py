@@ -1,0 +1,62 @@
+"""What there is to say of a search that stands still, or is over, and did not go well."""
+
+from collections.abc import Sequence
+
+from rungway_server.domain.decisions import ExperimentState, Explanation, Reason, Tally, TrialState, TrialView
+from rungway_server.domain.explain import in_words
+from rungway_server.service.port import ExperimentRef, Store
+
+NO_RESULT = "no trial has a real result"
+_LATEST = 100
+"""Trials that are looked through for a message, from the last one back."""
+
+
+async def warnings(store: Store, ref: ExperimentRef, tally: Tally) -> tuple[str, ...]:
+    """In words: that a search has paused itself, and why; once it is over, how many trials failed or were invalid, with
+    the last error, and that no trial has a real result. Nothing of a search that goes on."""
+    if tally.failing is not None:
+        return (f"{in_words(Explanation(Reason.FAILING))}; the last error: {tally.failing}",)
+    if tally.state not in (ExperimentState.DONE, ExperimentState.STOPPED):
+        return ()
+    started, lines = sum(tally.started), []
+    failed, invalid = (tally.trial_states.get(state, 0) for state in (TrialState.FAILED, TrialState.INVALID))
+    first = max(tally.trials_created - _LATEST, 0)
+    latest = await store.trials(ref, list(range(first, tally.trials_created))) if failed or invalid else []
+    if failed:
+        lines.append(f"{failed:,} of {started:,} trials failed{_last_message(latest, TrialState.FAILED)}")
+    if invalid:
+        were = "configuration was" if invalid == 1 else "configurations were"
+        lines.append(f"{invalid:,} {were} invalid and replaced{_last_message(latest, TrialState.INVALID)}")
+    if not await store.best(ref, 1):
+        lines.append(NO_RESULT)
+    return tuple(lines)
+
+
+def is_fruitless(tally: Tally, best: TrialView | None) -> bool:
+    """Whether nothing has come of a search that is over: no real result, or all its trials have failed."""
+    return best is None or tally.trial_states.get(TrialState.FAILED, 0) == sum(tally.started)
+
+
+def _last_message(latest: Sequence[TrialView], state: TrialState) -> str:
+    messages = [trial.message for trial in latest if trial.state is state and trial.message]
+    return f"; the last said: {messages[-1]}" if messages else ""
+
+
+class Said:
+    """What was last said of each experiment, so that it is said once and not with every call."""
+
+    _MOST = 1_000
+
+    def __init__(self) -> None:
+        self._last: dict[ExperimentRef, str] = {}
+
+    def is_new(self, ref: ExperimentRef, text: str) -> bool:
+        """Whether this has not been said of the experiment yet; from now on it has."""
+        if not text or self._last.get(ref) == text:
+            if not text and self._last:
+                self._last.pop(ref, None)
+            return False
+        if len(self._last) >= self._MOST:
+            self._last.pop(next(iter(self._last)))
+        self._last[ref] = text
+        return True
