@@ -14,6 +14,7 @@ from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.values import to_map
+from rungway_server.service import experiments
 from rungway_server.service.places import Places
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.store import RedisStore
@@ -103,7 +104,7 @@ async def test_an_unexpected_error_of_a_preview(channel: grpc.aio.Channel, monke
     def broken(*_: object, **__: object) -> None:
         raise Broken(SECRET)
 
-    monkeypatch.setattr(grpc_server, "plan_search", broken)
+    monkeypatch.setattr(experiments, "plan_search", broken)
     with capture_logs() as lines, pytest.raises(grpc.aio.AioRpcError) as failed:
         await answer(channel, "/rungway.v1.ExperimentService/PreviewSearch", EXPERIMENTS["PreviewSearch"])
     incident = typed(failed.value)

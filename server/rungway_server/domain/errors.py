@@ -50,6 +50,10 @@ class InvalidInput(RungwayError):
         self.violations = tuple(violations)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole: it may come from another process."""
+        return type(self), (list(self.violations),), {"reason": self.reason}
+
     @classmethod
     def one(cls, field: str, description: str, *, reason: str = "INVALID_FIELD") -> "InvalidInput":
         """An error with a single wrong field."""

@@ -21,6 +21,7 @@ MAX_CHECKED = 100_000
 MAX_WORK = 2_000_000
 """Most steps of looking at points: parameters set, conditions looked up, and the work of constraints."""
 _MAX_DEPTH = 100
+_FEW_POINTS = 1_000
 
 
 class TooManyPoints(Exception):
@@ -72,6 +73,18 @@ def points_of(space: Space) -> Points | None:
         return _points(space, axes)
     except TooManyPoints:
         return None
+
+
+def many_to_list(space: Space) -> bool:
+    """Whether `points_of` may have to look at many points, or their order takes long to shuffle."""
+    is_grid = space.source is Source.GRID
+    if is_grid and not space.conditions and not space.constraints:
+        return False  # counted, not looked at
+    axes = _axes(space, grid if is_grid else support)
+    surely = prod(axis.size for path, axis in axes.items() if path not in space.conditions)
+    if not is_grid and (len(axes) < len(space.leaves) or surely > MAX_CHECKED):
+        return False  # not listed
+    return prod(axis.size for axis in axes.values()) > _FEW_POINTS
 
 
 def without_count(space: Space) -> list[Path]:

@@ -19,7 +19,7 @@ from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.drawing import Drawer, drawer
 from rungway_server.domain.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
-from rungway_server.domain.points import Points, points_of
+from rungway_server.domain.points import Points, many_to_list, points_of
 from rungway_server.domain.sobol import BITS, sobol
 from rungway_server.domain.space import Const, Entry, Group, Path, Source, Space
 
@@ -31,6 +31,8 @@ MAX_DRAWN = 20_000
 """Most work of finding one configuration that meets the constraints, in parameters drawn, on average."""
 MAX_ATTEMPTS = 20_000
 """Most draws for one configuration: at LEAST_SHARE, all of them fail once in e ** 20 trials."""
+FEW_PARAMETERS = 50
+"""In a space whose configurations are found in no time."""
 
 # Counters of other uses have one of these where an attempt number would be.
 _SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
@@ -48,6 +50,18 @@ def propose(space: Space, seed: int, number: int) -> dict[str, object]:
 def propose_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
     """The configurations of consecutive trials, each as `propose` has it: many in one call cost less."""
     return _proposals(space).propose(seed, numbers) if numbers else []
+
+
+def example(space: Space, seed: int) -> dict[str, object]:
+    """One of the configurations, found without putting a long list of them in order."""
+    proposals = _proposals(space)
+    return proposals.points[0] if isinstance(proposals, _Listed) else proposals.propose(seed, range(1))[0]
+
+
+def is_quick(space: Space) -> bool:
+    """Whether its configurations are found in no time. With some constraints, hundreds of draws fail for each."""
+    drawn_once = not space.constraints and space.source is not Source.SOBOL
+    return drawn_once and len(space.leaves) <= FEW_PARAMETERS and not many_to_list(space)
 
 
 def feasible_share(space: Space) -> float:

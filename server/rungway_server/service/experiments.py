@@ -11,17 +11,21 @@ from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema,
 from rungway_server.domain.membership import check_configuration
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.replan import with_concurrency, with_trials
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.sampling import example, is_quick
 from rungway_server.domain.searcher_config import MAX_TRIALS
 from rungway_server.domain.searchers import make_plan, plan_notes
 from rungway_server.domain.space import Space
-from rungway_server.service.aside import aside
+from rungway_server.service.aside import apart, aside
 from rungway_server.service.checks import check_text, page_size
 from rungway_server.service.port import Definition, ExperimentRef, Store
+from rungway_server.service.turns import Turn
 
 MOST_WARM = 1_000
 PIECE = 1 << 19
 """Characters in a piece of an export; clients take messages of 4 MiB."""
+_SHORT = 1_000
+"""Values in a document that is planned in milliseconds, if it has none of these words."""
+_HARD_WORDS = frozenset({"constraints", "when", "sampler"})
 LARGEST_CONFIGURATION = 32_768
 """Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
 
@@ -74,12 +78,34 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     """What a configuration means. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
-    size = len(json.dumps(propose(config.space, config.seed, 0)))
+    size = len(json.dumps(example(config.space, config.seed)))
     if size > LARGEST_CONFIGURATION:
         raise InvalidInput.one(
             "hyperparameters", f"make configurations of {size} bytes, wanted at most {LARGEST_CONFIGURATION}"
         )
     return Planned(config, plan, (*notes, *more))
+
+
+async def _planned(turn: Turn, namespace: str, document: Mapping[str, object]) -> Planned:
+    """`plan_search`, where it holds nobody up."""
+    return await (apart if _looks_hard(document) else aside)(turn, namespace, plan_search, document)
+
+
+def _looks_hard(document: object) -> bool:
+    """Whether a document may take more than milliseconds to plan: a long one, or one with words that make it so."""
+    left, seen = [document], 0
+    while left:
+        value = left.pop()
+        seen += 1
+        if seen > _SHORT:
+            return True
+        if isinstance(value, Mapping):
+            if not _HARD_WORDS.isdisjoint(value):
+                return True
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
+    return False
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
@@ -137,7 +163,7 @@ class ExperimentUseCases:
         """Plan and store a new search, whose first trials may be the best of another one."""
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        planned = await aside(plan_search, document)
+        planned = await _planned(Turn.CREATE, ref.namespace, document)
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(
@@ -145,12 +171,17 @@ class ExperimentUseCases:
         )
         return ExperimentView(ref, definition, await self._store.tally(ref))
 
+    async def preview(self, namespace: str, document: Mapping[str, object]) -> Planned:
+        """What a configuration means; nothing is stored."""
+        return await _planned(Turn.PREVIEW, namespace, document)
+
     async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
         """The configurations to begin with, and the notes with what became of the others."""
         if not 0 <= start.count <= MOST_WARM:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
-        fitting = await aside(_fitting, planned.config.space, [each.hparams for each in best])
+        found = [each.hparams for each in best]
+        fitting = await aside(Turn.CREATE, start.source.namespace, _fitting, planned.config.space, found)
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -191,7 +222,8 @@ class ExperimentUseCases:
         _refuse_out_of_range(change)
         while True:
             view = await self.get(ref)
-            changed = await aside(_changed, view, change)
+            where = aside if is_quick(view.definition.config.space) else apart
+            changed = await where(Turn.CREATE, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)
 

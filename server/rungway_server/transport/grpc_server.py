@@ -10,11 +10,12 @@ from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
 from rungway_server.domain.decisions import ExperimentState
 from rungway_server.service.aside import aside
 from rungway_server.service.events import EventUseCases
-from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart, plan_search
+from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.places import Places
 from rungway_server.service.port import Store
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
+from rungway_server.service.turns import Turn
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
 from rungway_server.transport.experiment_wire import event_message, experiment_message, listed_message, preview_message
@@ -80,7 +81,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        document = await aside(requests.read_map, request.config, "config")
+        document = await aside(Turn.CREATE, ref.namespace, requests.read_map, request.config, "config")
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
@@ -147,7 +148,9 @@ class _ExperimentServicer(ExperimentServiceServicer):
     async def PreviewSearch(
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
-        planned = await aside(lambda: plan_search(requests.read_map(request.config, "config")))
+        namespace = requests.NAMESPACE.get()
+        document = await aside(Turn.PREVIEW, namespace, requests.read_map, request.config, "config")
+        planned = await self._experiments.preview(namespace, document)
         return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
 
     @typed_errors
@@ -178,7 +181,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.EnqueueTrialRequest, context: Context
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
-        hparams = await aside(requests.read_map, request.hparams, "hparams")
+        hparams = await aside(Turn.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
         position = await self._trials.enqueue(ref, request.request_id, hparams)
         return experiments_pb2.EnqueueTrialResponse(position=position)
 

@@ -13,13 +13,15 @@ from typing import Any
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.errors import StoreFull, UnknownExperiment
-from rungway_server.service.aside import aside
+from rungway_server.service.aside import apart
 from rungway_server.service.port import Definition, ExperimentRef
+from rungway_server.service.turns import Turn
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_from_json
+from rungway_server.store.redis.proposals import Proposals
 from rungway_server.store.redis.schema import check_schema
 
 _MOST_REMEMBERED = 10_000
@@ -40,6 +42,7 @@ class Known:
     definition: Definition
     keys: list[str]
     configurations: Configurations
+    proposals: Proposals
     next_trial: int = 0
     proposed: int = 0
     asking: int = 0
@@ -129,9 +132,11 @@ class KnownExperiments:
         schema, uid, created, config, plan_json, notes = values
         check_schema(ref.experiment, int(schema))
         plan = plan_from_json(plan_json)
-        parsed, read_notes = await _parsed(config), tuple(json.loads(notes))
+        parsed, read_notes = await _parsed(ref.namespace, config), tuple(json.loads(notes))
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
-        known = Known(definition, experiment_keys(ref), Configurations(parsed.space))
+        configurations = Configurations(parsed.space)
+        proposals = Proposals(ref.namespace, parsed, configurations)
+        known = Known(definition, experiment_keys(ref), configurations, proposals)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known
@@ -145,8 +150,8 @@ class KnownExperiments:
             await self.unlist(ref, created)
 
 
-async def _parsed(config: str) -> ExperimentConfig:
+async def _parsed(namespace: str, config: str) -> ExperimentConfig:
     document = json.loads(config)
     if len(config) <= _SHORT and not document["constraints"] and '"when"' not in config:
         return parse_config(document)[0]
-    return (await aside(parse_config, document))[0]
+    return (await apart(Turn.ASK, namespace, parse_config, document))[0]

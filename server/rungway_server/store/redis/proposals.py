@@ -1,52 +1,34 @@
-"""Configurations as the scripts take them, packed: drawn beside the event loop where that may take long."""
-
-from collections.abc import Callable
-from typing import TypeVar
+"""Configurations as the scripts take them, packed."""
 
 from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.pbt import clone
-from rungway_server.domain.sampling import propose_many
-from rungway_server.domain.space import Source
-from rungway_server.service.aside import aside
+from rungway_server.service.drawn import Drawn
+from rungway_server.service.turns import Turn
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.records import packed
 
-_FEW_PARAMETERS = 50
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
 
-T = TypeVar("T")
 
+class Proposals:
+    """Those of one experiment. Its methods raise Overloaded."""
 
-def at_creation(config: ExperimentConfig, most: int) -> range:
-    """The trials whose configurations a new experiment starts with, of `most` that there may be."""
-    return range(min(most, _AT_CREATION if _quick(config) else _AT_CREATION_SLOW))
+    def __init__(self, namespace: str, config: ExperimentConfig, configurations: Configurations) -> None:
+        self._drawn = Drawn(namespace, config)
+        self._configurations = configurations
 
+    async def at_creation(self, most: int) -> list[bytes]:
+        """Those that a new experiment starts with, of `most` that there may be."""
+        numbers = range(min(most, _AT_CREATION if self._drawn.quick else _AT_CREATION_SLOW))
+        return [*map(self._configurations.pack, await self._drawn.new(numbers, Turn.CREATE))]
 
-async def proposals(config: ExperimentConfig, configurations: Configurations, numbers: range) -> list[bytes]:
-    """Configurations of the trials with these numbers."""
-    pack = configurations.pack
-    return await _done(config, lambda: [pack(hparams) for hparams in propose_many(config.space, config.seed, numbers)])
+    async def new(self, numbers: range) -> list[bytes]:
+        """Those of the trials with these numbers."""
+        return [*map(self._configurations.pack, await self._drawn.new(numbers))] if numbers else []
 
-
-async def clones(config: ExperimentConfig, configurations: Configurations, wanted: list[tuple[str, str]]) -> bytes:
-    """Configurations of clones by number, for Lua; `wanted`: numbers with the parents' configurations."""
-
-    def of(number: str, parent: str) -> str:
-        hparams = clone(config, int(number), configurations.unpack(parent.encode(errors=BINARY)))
-        return configurations.pack(hparams).decode(errors=BINARY)  # Lua reads no other kind of bytes
-
-    def work() -> bytes:
-        return packed({number: of(number, parent) for number, parent in wanted})
-
-    return await _done(config, work)
-
-
-async def _done(config: ExperimentConfig, work: Callable[[], T]) -> T:
-    return work() if _quick(config) else await aside(work)
-
-
-def _quick(config: ExperimentConfig) -> bool:
-    """Whether configurations are found in no time; with some constraints, hundreds of draws fail for each."""
-    space = config.space
-    return not space.constraints and space.source is not Source.SOBOL and len(space.leaves) <= _FEW_PARAMETERS
+    async def clones(self, wanted: list[tuple[str, str]]) -> bytes:
+        """Those of clones by number, for Lua; `wanted`: numbers with the parents' configurations."""
+        unpack, pack = self._configurations.unpack, self._configurations.pack
+        parents = [(int(number), unpack(parent.encode(errors=BINARY))) for number, parent in wanted]
+        made = [pack(hparams).decode(errors=BINARY) for hparams in await self._drawn.clones(parents)]
+        return packed({number: text for (number, _), text in zip(wanted, made, strict=True)})  # Lua reads text alone

@@ -39,7 +39,7 @@ from rungway_server.store.redis.known import Argument, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
-from rungway_server.store.redis.proposals import at_creation, clones, proposals
+from rungway_server.store.redis.proposals import Proposals
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.schema import SCHEMA
 from rungway_server.store.redis.scripts import Transform
@@ -85,7 +85,7 @@ class RedisStore(RedisReads):
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         configurations = Configurations(config.space)
-        first = await proposals(config, configurations, at_creation(config, plan.new_trials))
+        first = await Proposals(ref.namespace, config, configurations).at_creation(plan.new_trials)
         args: list[Argument] = [
             uuid.uuid4().hex,
             "",
@@ -118,7 +118,7 @@ class RedisStore(RedisReads):
 
         async def args(known: Known) -> list[Argument]:
             numbers = known.reserve(count) if missing is None else known.bring(missing, count)
-            brought = await proposals(known.definition.config, known.configurations, numbers)
+            brought = await known.proposals.new(numbers)
             reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
             first = numbers.start if numbers else ""
             return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, *brought]
@@ -130,7 +130,7 @@ class RedisStore(RedisReads):
                 if answer[0] == "propose":
                     missing = answer[1]
                 elif answer[0] == "clone":
-                    cloned = await clones(known.definition.config, known.configurations, answer[1:])
+                    cloned = await known.proposals.clones(answer[1:])
                 else:
                     return _asked(request_id, answer, known)
         finally:

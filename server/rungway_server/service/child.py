@@ -1,0 +1,128 @@
+"""A process that calls functions for us, so that they cost the event loop nothing and can be given up."""
+
+import atexit
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, TypeVar
+
+from rungway_server.domain.errors import InvalidInput, RungwayError
+
+R = TypeVar("R")
+
+MOST_SECONDS = 10.0
+"""Most processor time of one call. The limits of configurations keep well below it; this bounds what they missed."""
+_MOST_WALL_SECONDS = 120.0
+"""After so long the process is killed: it computes nothing that looks at its signals, or gets no processor."""
+_NICE = 5
+_COMMAND = "from rungway_server.service.child import answer_calls; answer_calls()"
+
+
+class Child:
+    """One process, begun with the first call and again after it ended. Calls come from one thread, one at a time."""
+
+    def __init__(self, most_seconds: float = MOST_SECONDS, most_wall_seconds: float = _MOST_WALL_SECONDS) -> None:
+        """How much processor time, and how much time, a call may take."""
+        self._limits = (most_seconds, most_wall_seconds)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, once there is one."""
+        return self._process.pid if self._process else None
+
+    def call(self, work: Callable[..., R], *args: object, **kwargs: object) -> R:
+        """What the function returns or raises over there. Raises InvalidInput when it takes too long."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = self._process = self._started()
+        assert process.stdin
+        assert process.stdout
+        watch = threading.Timer(self._limits[1], process.kill)
+        watch.start()
+        try:
+            pickle.dump((self._limits[0], work, args, kwargs), process.stdin)
+            process.stdin.flush()
+            done, result = pickle.load(process.stdout)  # noqa: S301 # what our own process wrote
+        except (OSError, EOFError, pickle.UnpicklingError):
+            process.kill()
+            process.wait()
+            raise _too_long(self._limits[0]) from None
+        finally:
+            watch.cancel()
+        if not done:
+            raise result
+        found: R = result
+        return found
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        # -P: no module is taken from the folder we were started in. A session of its own: Ctrl-C is for us alone.
+        command = [sys.executable, "-P", "-c", _COMMAND]
+        process = subprocess.Popen(  # noqa: S603 # our own words
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        atexit.register(_end, process)
+        return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.communicate()
+
+
+class _TooLong(BaseException):
+    """Not an Exception: the work must not take it for one of its own."""
+
+
+def answer_calls() -> None:
+    """The process itself: calls from standard input, answers to standard output, until the service is gone."""
+    calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what anything prints is no answer
+    os.nice(_NICE)
+    signal.signal(signal.SIGVTALRM, _stop)
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            most_seconds, work, args, kwargs = pickle.load(calls)  # noqa: S301 # from the service alone
+            answers.write(_pickled(_answer(most_seconds, work, args, kwargs)))
+            answers.flush()
+
+
+def _answer(most_seconds: float, work: Callable[..., object], args: Any, kwargs: Any) -> tuple[bool, object]:
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, most_seconds)
+        try:
+            return True, work(*args, **kwargs)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    except _TooLong:
+        return False, _too_long(most_seconds)
+    except Exception as error:
+        if not isinstance(error, RungwayError):  # nobody foresaw it: where it was does not travel by itself
+            error.add_note(traceback.format_exc())
+        return False, error
+
+
+def _pickled(answer: tuple[bool, object]) -> bytes:
+    try:
+        return pickle.dumps(answer)
+    except Exception as error:
+        return pickle.dumps((False, RuntimeError(f"an answer that cannot be pickled: {error!r}: {answer[1]!r}")))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _TooLong
+
+
+def _too_long(most_seconds: float) -> InvalidInput:
+    return InvalidInput.one(
+        "config",
+        f"takes more than {most_seconds:g} s of processor time, or more memory than there is, to work out: "
+        "wanted fewer parameters, conditions or constraints",
+    )

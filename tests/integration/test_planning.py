@@ -1,0 +1,211 @@
+"""Hard plans and configurations are worked out in processes of their own: bounded, fair, and gone with the service."""
+
+import itertools
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+import timeit
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway.values import from_map, to_map
+from rungway_server.domain import sampling
+from rungway_server.domain.config import parse
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.sampling import is_quick, propose_many
+from rungway_server.service.child import Child
+from rungway_server.service.experiments import plan_search
+from tests.support.calls import calls_to, unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import Service, services
+from tests.support.waiting import is_running, wait_until
+
+SECONDS = 100
+INTS = {f"p{i}": {"type": "int", "minval": 0, "maxval": 9, "count": 10} for i in range(5)}
+RANDOM = {"name": "random", "metric": "m", "max_trials": 1000, "max_length": {"epochs": 10}, "max_concurrent_trials": 0}
+GRID: dict[str, Any] = {
+    "name": "grid",
+    "seed": 1,
+    "hyperparameters": INTS,
+    "searcher": {"name": "grid", "metric": "m", "max_length": {"epochs": 5}, "max_concurrent_trials": 0},
+    "constraints": ["p0 + p1 > 1", "p2 < p3 or p4 > 2"],
+}
+LISTED: dict[str, Any] = {"name": "listed", "seed": 1, "hyperparameters": INTS, "searcher": RANDOM}
+DOUBLES = {f"p{i:02}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(20)}
+CHOICE = {"type": "categorical", "vals": ["a", "b"]}
+DRAWN: dict[str, Any] = {
+    "name": "drawn",
+    "seed": 1,
+    "hyperparameters": DOUBLES,
+    "searcher": RANDOM,
+    "constraints": ["p00 < 0.1", "p01 < 0.1", "p02 < 0.12"],
+}
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    child = Child()
+    yield child
+    if child.pid:
+        os.kill(child.pid, signal.SIGKILL)
+
+
+def test_it_answers_and_keeps_one_process(child: Child) -> None:
+    assert child.pid is None
+    assert child.call(operator.add, 1, 2) == 3
+    first = child.pid
+    assert child.call(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
+    assert child.pid == first
+
+
+def test_what_is_wrong_comes_back_whole(child: Child) -> None:
+    with pytest.raises(InvalidInput) as here:
+        plan_search({"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
+    with pytest.raises(InvalidInput) as there:
+        child.call(plan_search, {"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
+    assert there.value.violations == here.value.violations
+    assert (str(there.value), there.value.reason) == (str(here.value), here.value.reason)
+    with pytest.raises(ZeroDivisionError) as unexpected:
+        child.call(operator.floordiv, 1, 0)
+    assert "child.py" in "".join(unexpected.value.__notes__)
+    with pytest.raises(RuntimeError, match="an answer that cannot be pickled"):
+        child.call(threading.Lock)
+    assert child.call(operator.add, 1, 2) == 3
+
+
+def test_a_plan_is_the_same_there(child: Child) -> None:
+    for document in (GRID, LISTED, DRAWN):
+        planned = child.call(plan_search, document)
+        assert planned == plan_search(document)
+        assert propose_many(planned.config.space, 1, range(5)) == propose_many(parse(document)[0].space, 1, range(5))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda child: child.call(timeit.timeit, number=10**12), lambda child: child.call(sum, itertools.repeat(1))],
+    ids=["in Python", "where no signal is looked at"],
+)
+def test_what_takes_too_long_is_given_up(work: Any) -> None:
+    child = Child(most_seconds=0.5, most_wall_seconds=5)
+    with pytest.raises(InvalidInput, match=r"config: takes more than 0.5 s of processor time"):
+        work(child)
+    assert child.call(operator.add, 1, 2) == 3
+    assert child.pid
+    os.kill(child.pid, signal.SIGKILL)
+
+
+def test_a_process_that_dies_is_replaced(child: Child) -> None:
+    assert child.call(operator.add, 1, 2) == 3
+    first = child.pid
+    assert first
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(child.call, timeit.timeit, number=10**12)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(InvalidInput):
+            calling.result(SECONDS)
+    assert child.call(operator.add, 1, 2) == 3
+    assert child.pid != first
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_it_does_not_outlive_a_killed_service(busy: bool) -> None:
+    work = "child.call(timeit.timeit, number=10**12)" if busy else "time.sleep(1000)"
+    code = (
+        "import operator, time, timeit; from rungway_server.service.child import Child; "
+        f"child = Child(most_seconds=3); child.call(operator.add, 1, 2); print(child.pid, flush=True); {work}"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        wait_until(lambda: not is_running(pid))
+
+
+@pytest.mark.parametrize(
+    ("document", "quick"),
+    [
+        (GRID, False),
+        ({**GRID, "constraints": []}, True),  # counted, not listed
+        (LISTED, False),  # a hundred thousand points are shuffled
+        ({**LISTED, "hyperparameters": {"p": INTS["p0"]}}, True),
+        ({**LISTED, "hyperparameters": INTS | {"q": INTS["p0"]}}, True),  # too many to list: drawn
+        (DRAWN, False),
+        ({**DRAWN, "constraints": []}, True),
+        ({**DRAWN, "constraints": [], "searcher": {**RANDOM, "sampler": "sobol"}}, False),
+        ({**LISTED, "hyperparameters": {f"p{i}": DOUBLES["p00"] for i in range(60)}}, False),
+        ({**LISTED, "hyperparameters": INTS | {"q": {**INTS["p0"], "when": {"p0": [1]}}}}, False),
+        ({**LISTED, "hyperparameters": DOUBLES | {"p": CHOICE, "q": {**INTS["p0"], "when": {"p": ["a"]}}}}, True),
+    ],
+)
+def test_what_is_quick(document: dict[str, Any], quick: bool) -> None:
+    assert is_quick(parse(document)[0].space) is quick
+
+
+def test_a_plan_puts_no_long_list_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made in a thread where no constraints are, and the order of a hundred thousand points takes long."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("shuffled")
+
+    monkeypatch.setattr(sampling, "_shuffled", refuse)
+    for document in (LISTED, GRID, {**LISTED, "constraints": ["p0 < 5"]}):
+        plan_search(document)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with redis_on_socket() as url, services(url) as (service,):
+        yield service
+
+
+@pytest.mark.parametrize("document", [GRID, LISTED, DRAWN], ids=lambda document: document["name"])
+def test_a_hard_search_plays_the_configurations_of_its_plan(document: dict[str, Any], service: Service) -> None:
+    name = unique_name("hard")
+    with calls_to(service.address) as calls:
+        calls.create(name, document)
+        given = [each for _ in range(4) for each in calls.ask(name, count=20).assignments]
+    wanted = propose_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
+    assert len(given) == 80
+    assert in_order(wanted) == in_order(from_map(each.hparams) for each in given)
+
+
+def in_order(configurations: Iterable[Mapping[str, object]]) -> list[list[tuple[str, object]]]:
+    return sorted(sorted(each.items()) for each in configurations)
+
+
+@pytest.mark.slow
+def test_one_namespace_cannot_keep_the_planner_to_itself(service: Service) -> None:
+    """Its own previews are refused when a few of them wait, and somebody else's is next."""
+    with grpc.insecure_channel(service.address) as channel, ThreadPoolExecutor(16) as pool:
+        stub, order, lock = ExperimentServiceStub(channel), list[str](), threading.Lock()
+
+        def preview(namespace: str, number: int) -> None:
+            config = to_map({**GRID, "constraints": [*GRID["constraints"], f"p0 < {100 + number}"]})
+            metadata = (("rungway-namespace", namespace),)
+            try:
+                stub.PreviewSearch(pb.PreviewSearchRequest(config=config), timeout=SECONDS, metadata=metadata)
+                said = namespace
+            except grpc.RpcError as error:
+                said = f"{namespace}: {error.code().name}"
+            with lock:
+                order.append(said)
+
+        greedy = [pool.submit(preview, "greedy", number) for number in range(12)]
+        wait_until(lambda: "greedy: RESOURCE_EXHAUSTED" in order)
+        others = [pool.submit(preview, f"other-{number}", 100 + number) for number in range(2)]
+        for each in (*greedy, *others):
+            each.result(SECONDS)
+    assert order.count("greedy: RESOURCE_EXHAUSTED") >= 6
+    served = [said for said in order if ":" not in said]
+    assert {"other-0", "other-1"} <= set(served)
+    assert served[-1] == "greedy"
+    assert served.index("other-0") < len(served) - 1
