@@ -18,6 +18,7 @@ import pytest
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway.values import from_map, to_map
+from rungway_server.domain import sampling
 from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling import is_quick, propose_many
@@ -147,6 +148,17 @@ def test_it_does_not_outlive_a_killed_service(busy: bool) -> None:
 )
 def test_what_is_quick(document: dict[str, Any], quick: bool) -> None:
     assert is_quick(parse(document)[0].space) is quick
+
+
+def test_a_plan_puts_no_long_list_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made in a thread where no constraints are, and the order of a hundred thousand points takes long."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("shuffled")
+
+    monkeypatch.setattr(sampling, "_shuffled", refuse)
+    for document in (LISTED, GRID, {**LISTED, "constraints": ["p0 < 5"]}):
+        plan_search(document)
 
 
 @pytest.fixture(scope="module")

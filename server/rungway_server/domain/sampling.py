@@ -53,6 +53,12 @@ def propose_many(space: Space, seed: int, numbers: range) -> list[dict[str, obje
     return _proposals(space).propose(seed, numbers) if numbers else []
 
 
+def example(space: Space, seed: int) -> dict[str, object]:
+    """One of the configurations, found without putting a long list of them in order."""
+    proposals = _proposals(space)
+    return proposals.points[0] if isinstance(proposals, _Listed) else proposals.propose(seed, range(1))[0]
+
+
 def is_quick(space: Space) -> bool:
     """Whether its configurations are found in no time. With some constraints, hundreds of draws fail for each."""
     drawn_once = not space.constraints and space.source is not Source.SOBOL

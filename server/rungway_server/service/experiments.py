@@ -13,7 +13,7 @@ from rungway_server.domain.membership import check_configuration, settled
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.planning import check_rungs
 from rungway_server.domain.replan import with_concurrency, with_trials
-from rungway_server.domain.sampling import is_quick, propose
+from rungway_server.domain.sampling import example, is_quick
 from rungway_server.domain.searcher_config import MAX_TRIALS
 from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
 from rungway_server.domain.space import Space
@@ -100,7 +100,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     plan, more = make_plan(config.searcher, config.space)
     check_rungs(config.searcher, plan)
     check_totals(config.searcher, plan)
-    size = len(json.dumps(propose(config.space, config.seed, 0)))
+    size = len(json.dumps(example(config.space, config.seed)))
     if size > LARGEST_CONFIGURATION:
         raise InvalidInput.one(
             "hyperparameters", f"make configurations of {size} bytes, wanted at most {LARGEST_CONFIGURATION}"
