@@ -29,7 +29,7 @@ def adaptive(**searcher: object) -> dict[str, object]:
 ODD = {
     "one bracket of each size": adaptive(bracket_rungs=list(range(1, 24)), divisor=2),
     "a hundred brackets": adaptive(bracket_rungs=[3] * 100, divisor=2),
-    "the most there can be": adaptive(bracket_rungs=[MAX_RUNGS] * 100, divisor=1.1, max_trials=10_000_000),
+    "the most there can be": adaptive(bracket_rungs=[MAX_RUNGS] * 100, divisor=1.1, max_trials=1_000_000),
     "conservative": adaptive(mode="conservative", max_rungs=40, divisor=2, max_trials=10_000_000),
     "synchronous": config(
         "adaptive", max_trials=10**6, max_length={"epochs": 10**9}, bracket_rungs=[9] * 30, divisor=2
@@ -46,7 +46,7 @@ def test_a_plan_with_very_many_rungs_is_refused(document: dict[str, object]) -> 
 
 @pytest.mark.parametrize("rungs", [[MAX_RUNGS, MAX_RUNGS, 56], [2] * 100, [16] * 16])
 def test_a_plan_with_many_rungs_is_taken(rungs: list[int]) -> None:
-    plan = plan_search(adaptive(bracket_rungs=rungs, divisor=1.1, max_trials=10_000_000)).plan
+    plan = plan_search(adaptive(bracket_rungs=rungs, divisor=1.1, max_trials=1_000_000)).plan
     assert sum(len(bracket.rungs) for bracket in plan.brackets) == sum(rungs) <= MAX_ALL_RUNGS
 
 

@@ -132,7 +132,7 @@ async def test_long_work_in_a_turn_lets_others_have_the_loop() -> None:
 
 async def test_a_pace_spreads_what_comes_at_once() -> None:
     """Of a thousand that want to begin at the same moment, few do in one round of the loop."""
-    pace, begun, most = Pace(0.000_1), 0, 0
+    pace, begun, most = Pace(0.001), 0, 0
 
     async def one() -> None:
         nonlocal begun
