@@ -8,6 +8,7 @@ from rungway_server.domain.describe import describe
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
+from rungway_server.domain.replan import without_lost
 from rungway_server.service.experiments import ExperimentView, Planned, Unreadable
 from rungway_server.transport.wire import explanation_message, timestamp
 
@@ -27,14 +28,15 @@ def listed_message(view: ExperimentView | Unreadable) -> experiment_pb2.Experime
 def experiment_message(view: ExperimentView, *, with_plan: bool = True) -> experiment_pb2.Experiment:
     """One experiment; lists leave the plan and the summary out."""
     definition, tally = view.definition, view.tally
+    plan = without_lost(definition.plan, tally.lost)
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
         config=to_map(to_document(definition.config)),
-        plan=plan_message(definition.plan, tally) if with_plan else None,
+        plan=plan_message(plan, tally) if with_plan else None,
         state=_STATES[tally.state],
         create_time=timestamp(definition.created_ms),
         trials=_counts(tally),
-        progress=progress(definition.plan, tally),
+        progress=progress(plan, tally),
         trained_length=_whole(tally.trained_length),
         revision=tally.revision,
         notes=definition.notes,

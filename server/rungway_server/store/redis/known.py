@@ -25,16 +25,19 @@ from rungway_server.store.redis.schema import check_schema
 _MOST_REMEMBERED = 10_000
 _PROPOSALS_LOW = 128
 _PROPOSALS_AHEAD = 32
+_MOST_BROUGHT = 1_000
 _SHORT = 10_000
 """Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
-_STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
 
 
 @dataclass(slots=True)
 class Known:
     """One experiment: what never changes of it, its keys, and how far its trials and proposals are.
 
-    `asking`: how many assignments are being asked for through this server now, each perhaps about to use a proposal.
+    `next_trial`: the next proposal to be used, by the number of the trial or, where points are counted, by its place in
+    their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to use a
+    proposal.
     """
 
     definition: Definition
@@ -61,8 +64,8 @@ class Known:
         return self.bring(self.proposed, count)
 
     def bring(self, first: int, count: int) -> range:
-        """Like `reserve`, where `first` is known to be missing."""
-        numbers = range(first, first + count + _PROPOSALS_AHEAD)
+        """Like `reserve`, where `count` from `first` on are known to be missing; of very many the first."""
+        numbers = range(first, first + min(count, _MOST_BROUGHT) + _PROPOSALS_AHEAD)
         self.proposed = max(self.proposed, numbers.stop)
         return numbers
 
@@ -126,12 +129,12 @@ class KnownExperiments:
         # Heals the listing: a server may have died between making the experiment and listing it.
         with suppress(StoreFull):
             await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
-        schema, uid, created, config, plan_json, notes = values
+        schema, uid, created, config, plan_json, notes, more = values
         check_schema(ref.experiment, int(schema))
         plan = plan_from_json(plan_json)
         parsed, read_notes = await _parsed(config), tuple(json.loads(notes))
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
-        known = Known(definition, experiment_keys(ref), Configurations(parsed.space))
+        known = Known(definition, experiment_keys(ref, more or ""), Configurations(parsed.space))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

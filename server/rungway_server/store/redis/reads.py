@@ -85,7 +85,7 @@ def _view(fields: list[Any], known: Known) -> TrialView:
     return read_trial(fields, known.smaller_is_better, known.configurations.unpack)
 
 
-_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10), 8
+_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10, 13), 8
 """Positions of the keys that are hashes, and of the stream."""
 
 
