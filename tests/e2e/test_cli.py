@@ -200,7 +200,7 @@ def test_a_search_that_has_paused_itself_says_so(target: str, tmp_path: Path) ->
     assert "paused itself" not in run(target, "status", "broken")[1]
     assert run(target, "stop", "broken")[0] == 0
     assert (
-        "search       failing: it has paused itself, for its first trials all failed\n"
+        "search       failing: it has paused itself, for its first trials all failed"
         in run(target, "watch", "broken", wide=True)[1]
     )
 

@@ -31,15 +31,21 @@ CONDITIONAL = {
     "optimizer": {"type": "categorical", "vals": ["adam", "sgd"]},
     "momentum": {**UNIT, "when": {"optimizer": "sgd"}},
 }
+SIDES = {name: {"type": "int", "minval": 1, "maxval": 20} for name in "ab"}
 SIDE = {"type": "double", "minval": 0.0, "maxval": 0.3, "count": 20}
 
 SEARCHES: dict[str, dict[str, object]] = {
     "random": config(space=MIXED, max_trials=TRIALS, max_concurrent_trials=0),
     "sobol": config(space=MIXED, max_trials=TRIALS, max_concurrent_trials=0, sampler="sobol"),
     "grid": config("grid", space={"a": SIDE, "b": SIDE}, max_trials=TRIALS, max_concurrent_trials=0),
+    "small": config(space=SIDES, max_trials=TRIALS, max_concurrent_trials=0),
+    "small sobol": config(space=SIDES, max_trials=TRIALS, max_concurrent_trials=0, sampler="sobol"),
     "conditional": config(space=CONDITIONAL, max_trials=TRIALS, max_concurrent_trials=0)
     | {"constraints": ["low + 0.2 <= high", "momentum >= 0.5"]},
 }
+
+QUEUED = 40
+"""Points of small spaces that are queued before anybody asks."""
 
 Found = dict[int, str]
 """Trial number to configuration; JSON gives every bit of a number."""
@@ -101,13 +107,15 @@ async def work(client: AsyncClient, number: int, found: Found) -> None:
 
 async def play(cluster: Cluster, search: str, found: Found, workers: int, servers: int) -> None:
     """A whole search by so many workers, spread over the servers; fills in the configuration of every trial."""
-    experiment = unique_name(search)
+    experiment = unique_name(search.replace(" ", "-"))
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(AsyncClient(address, experiment=experiment))
             for address in cluster.addresses[:servers]
         ]
         await clients[0].create_experiment(experiment, SEARCHES[search])
+        for number in range(QUEUED if search.startswith("small") else 0):
+            await clients[number % servers].enqueue_trial({"a": 1 + number % 20, "b": 1 + number // 20 * 7})
         await asyncio.gather(*(work(clients[number % servers], number, found) for number in range(workers)))
         listed = {trial.trial: json.dumps(trial.hparams, sort_keys=True) for trial in await clients[0].list_trials()}
     assert listed == found

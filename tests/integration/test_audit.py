@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from rungway_server.domain.decisions import TrialState
+from rungway_server.domain.plan import Plan
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.audit import INVARIANTS, Report
 from rungway_server.store.redis.connection import connect
@@ -60,6 +61,9 @@ class Scene:
     def set_counts(self, **changes: object) -> None:
         self.redis.hset(self.key("meta"), "counts", packb(self.tally("counts") | changes))
 
+    def set_points(self, **changes: object) -> None:
+        self.set_counts(points=self.tally("counts")["points"] | changes)
+
     def trial(self, number: int) -> dict[str, Any]:
         packed: Any = self.redis.hget(self.key("trials"), str(number))
         values = dict(zip(TRIAL_FIELDS, unpack(packed), strict=True))
@@ -90,7 +94,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def saved(url: str) -> Snapshot:
-    asyncio.run(play(url, PLAN))
+    asyncio.run(play(url, PLAN, points=200))
     with closing(Redis.from_url(url)) as client:
         return snapshot(client)
 
@@ -233,6 +237,20 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.set_tally(state="asleep"),
         shrink_plan_to_started,
     ],
+    "points_are_counted": [
+        lambda s: s.redis.delete(s.key("points")),
+        lambda s: s.redis.hset(s.key("points"), s.trial(0)["config"].encode(errors=BINARY), "invalid"),
+        lambda s: s.redis.hset(s.key("points"), packb([9_999]), "1"),
+        lambda s: s.set_counts(points=None),
+    ],
+    "no_point_is_repeated_before_all_were_used": [
+        lambda s: s.set_points(left=0),
+        lambda s: s.set_points(passes=1),
+        lambda s: s.set_points(invalid=1),
+        lambda s: s.set_points(at=200),
+        lambda s: s.redis.rpush(s.key("queue"), *s.redis.lrange(s.key("queue"), 0, 0)),
+    ],
+    "lost_trials_are_those_of_invalid_points": [lambda s: s.set_points(lost=1)],
     "both_forms_of_the_plan_agree": [plan_differs],
     "remembered_answers_are_bounded": [
         requests_overflow,
@@ -282,9 +300,10 @@ def test_a_sound_search_passes(scene: Scene) -> None:
     assert report.revision == scene.tally()["revision"]
 
 
-def test_a_sound_search_in_the_stopping_form_passes() -> None:
+@pytest.mark.parametrize("plan", [PLAN, STOPPING], ids=["promote", "stop"])
+def test_a_sound_search_of_a_space_without_points_passes(plan: Plan) -> None:
     with redis_on_socket() as url:
-        asyncio.run(play(url, STOPPING))
+        asyncio.run(play(url, plan))
         assert asyncio.run(report_of(url, REF)).violated == {}
 
 

@@ -32,6 +32,10 @@ from tests.support.moving import Place, move
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
 
+POINTS = {
+    "rate": {"type": "categorical", "vals": [0.001, 0.01, 0.1]},
+    "layers": {"type": "int", "minval": 1, "maxval": 4, "count": 4},
+}
 SYNC = config("sync_halving", max_trials=27, num_rungs=3, divisor=3, max_length={"epochs": 9}, max_concurrent_trials=0)
 SEARCHES = {
     "promotion": halving(60),
@@ -39,6 +43,8 @@ SEARCHES = {
     "stopping": config("adaptive_asha", max_trials=60, max_length={"epochs": 9}, divisor=3, stop_once=True),
     "larger is better": halving(60, smaller_is_better=False),
     "synchronous": SYNC,
+    "grid": config("grid", space=POINTS, num_samples=5, max_trials=60, max_concurrent_trials=0),
+    "small space": config(space=POINTS, max_trials=60, max_concurrent_trials=0),
 }
 METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
@@ -101,8 +107,8 @@ async def test_a_search_goes_on_as_it_would_have(
     await create(here.store, ref, SEARCHES[name])
     original = Player(here.store, ref, random.Random(half), {}, [])
     await original.play(half)
-    with suppress(WrongState, NoTrialsLeft):
-        await here.store.enqueue(ref, "", {"rate": 0.001, "layers": 2})
+    with suppress(WrongState, NoTrialsLeft, InvalidInput):
+        await here.store.enqueue(ref, "", {"layers": 2, "rate": 0.001})
     await move(here, ref, there)
     leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fence)
     for lease in leases:

@@ -16,7 +16,7 @@ from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRul
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore, scripts
 from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import redis_on_socket, servers_at_hand
@@ -50,14 +50,15 @@ class Scene:
     calls: dict[str, list[list[str | bytes | int]]]
 
 
-async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
-    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best, request ids.
+async def play(url: str, plan: Plan, points: int = 0) -> tuple[str, int, list[Lease]]:
+    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best, request ids,
+    and uses of its points where they are counted.
 
     Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
     """
     async with connect(url, timeout_seconds=5) as client:
         store = RedisStore(client)
-        definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)
+        definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)
         start = definition.created_ms
         await store.ask(REF, "", 4, "w", now_ms=start)  # two of each bracket, never told
         answer = await store.ask(REF, "a", 16, "w", now_ms=start + 30_000)
@@ -72,7 +73,9 @@ async def play(url: str, plan: Plan) -> tuple[str, int, list[Lease]]:
             for assignment in (asked.pop(0), asked.pop(0)):
                 await tell(store, assignment, metric, start + 34_000)
         leases = [assignment.lease for assignment in asked]
-        await store.enqueue(REF, "e", {"x": 0.5}, now_ms=start + 35_000)
+        used = {trial.hparams["x"] for trial in await store.trials(REF, list(range(40)))}
+        free = next(x for x in range(1, points + 1) if x not in used) if points else 0.5
+        await store.enqueue(REF, "e", {"x": free}, now_ms=start + 35_000)
         await store.release(REF, "r", [Release(leases.pop())], now_ms=start + 35_000)
     return definition.uid, start + LEASE_MS + 1, leases
 
@@ -83,7 +86,9 @@ async def tell(store: RedisStore, assignment: Assignment, metric: float, now: in
     await store.tell(REF, f"t{assignment.lease.fence}", [Result(assignment.lease, [report], "c")], now_ms=now)
 
 
-def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, list[list[str | bytes | int]]]:
+def calls_of(
+    plan: Plan, points: int, uid: str, now: int, leases: list[Lease]
+) -> dict[str, list[list[str | bytes | int]]]:
     """For each script the arguments of calls that change, or read, as much as one call can."""
     tell: list[str | bytes | int] = [uid, now, "q", len(leases)]
     release: list[str | bytes | int] = [uid, now, "q"]
@@ -91,10 +96,10 @@ def calls_of(plan: Plan, uid: str, now: int, leases: list[Lease]) -> dict[str, l
         tell += [lease.trial, lease.fence, "c", "", 1, 9, bytes([0] * 7 + [lease.trial])]
         release += [lease.trial, lease.fence, "", 0]
     first = leases[0]
-    config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)))
+    config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)))
     proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
-        "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, 2, *proposals]],
+        "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, points, 0, 2, *proposals]],
         "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *proposals]],
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
@@ -126,11 +131,13 @@ def lua_plan(plan: Plan, more: int) -> str:
     return plan_for_lua(replace(plan, brackets=brackets), **limits, **more_limits, target=b"")
 
 
-@pytest.fixture(scope="module", params=[PLAN, STOPPING], ids=["promote", "stop"])
+@pytest.fixture(scope="module", params=[(PLAN, 0), (STOPPING, 0), (PLAN, 200)], ids=["promote", "stop", "counted"])
 def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scene:
     client.flushall()
-    uid, now, leases = asyncio.run(play(redis_url, request.param))
-    return Scene(snapshot(client), experiment_keys(REF), calls_of(request.param, uid, now, leases))
+    plan, points = request.param
+    uid, now, leases = asyncio.run(play(redis_url, plan, points))
+    keys = experiment_keys(REF, POINTS if points else "")
+    return Scene(snapshot(client), keys, calls_of(plan, points, uid, now, leases))
 
 
 @pytest.fixture(scope="module", params=list(servers_at_hand().values()), ids=list(servers_at_hand()))

@@ -177,14 +177,6 @@ async def test_an_updated_search_can_still_be_read(
     assert (await ExperimentUseCases(store).get(ref)).definition.plan.max_trials in {trials, planned}
 
 
-async def test_a_grid_goes_round_again_when_it_is_raised(store: RedisStore, ref: ExperimentRef) -> None:
-    await create(store, ref, GRID)
-    await update(store, ref, 11)
-    values = [given.hparams for given in await take(store, ref, 11)]
-    assert len(set(map(str, values))) == 9
-    assert values[9:] == values[:2]
-
-
 async def test_the_cap_changes_and_leases_are_not_taken_away(stores: list[RedisStore], ref: ExperimentRef) -> None:
     await create(stores[0], ref, halving(9))
     held = await take(stores[0], ref, 4)

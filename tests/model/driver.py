@@ -23,11 +23,12 @@ from rungway_server.domain.decisions import (
 )
 from rungway_server.domain.pbt import clone
 from rungway_server.domain.plan import Plan, PromotionRule
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.sampling import counted, propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.scripts import Transform
+from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
@@ -54,7 +55,14 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         smaller_is_better=config.searcher.smaller_is_better,
         first_fence=1,
         hparams=partial(hparams_of, config),
+        finite=finite_of(config),
     )
+
+
+def finite_of(config: ExperimentConfig) -> Finite | None:
+    """What there is to count in the space of a configuration."""
+    found = counted(config.space)
+    return Finite(*found) if found else None
 
 
 class StoreEngine:
@@ -109,8 +117,16 @@ class StoreEngine:
         return self._run(self._store.best(self._ref, count))
 
 
-def _method(plan: Plan) -> dict[str, object]:
+def _space(finite: Finite | None) -> dict[str, object]:
+    if finite is None:
+        return {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+    return {"x": {"type": "categorical", "vals": list(range(finite.size))}}
+
+
+def _method(plan: Plan, finite: Finite | None) -> dict[str, object]:
     """A search that draws configurations as this plan needs them; its own plan is not used."""
+    if finite and finite.samples:
+        return {"name": "grid", "num_samples": finite.samples, "max_length": {plan.unit: plan.max_length}}
     if plan.rule is not PromotionRule.POPULATION:
         return {"name": "random", "max_trials": plan.max_trials, "max_length": {plan.unit: plan.max_length}}
     return {"name": "pbt", "population_size": plan.new_trials, "num_rounds": 1, "length_per_round": {plan.unit: 1}}
@@ -143,14 +159,15 @@ class Workbench:
         smaller_is_better: bool = True,
         target: float | None = None,
         pause_after: int = 0,
+        finite: Finite | None = None,
         store: RedisStore | None = None,
     ) -> StoreEngine:
         """A new experiment in the store."""
         config, _ = parse(
             {
-                "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
+                "hyperparameters": _space(finite),
                 "searcher": {
-                    **_method(plan),
+                    **_method(plan, finite),
                     "metric": "loss",
                     "smaller_is_better": smaller_is_better,
                     **({} if target is None else {"target_metric": target}),
@@ -179,6 +196,7 @@ class Workbench:
         smaller_is_better: bool = True,
         target: float | None = None,
         pause_after: int = 0,
+        finite: Finite | None = None,
         store: RedisStore | None = None,
     ) -> Pair:
         """A new experiment in the store, beside a model of it."""
@@ -189,6 +207,7 @@ class Workbench:
             smaller_is_better=smaller_is_better,
             target=target,
             pause_after=pause_after,
+            finite=finite,
             store=store,
         )
         model = ReferenceModel(
@@ -202,6 +221,7 @@ class Workbench:
             experiment=engine.experiment,
             target=target,
             pause_after=pause_after,
+            finite=finite,
         )
         return Pair(engine, model)
 
@@ -212,6 +232,7 @@ class Workbench:
         smaller_is_better: bool = True,
         target: float | None = None,
         pause_after: int = 0,
+        finite: Finite | None = None,
         store: RedisStore | None = None,
     ) -> Hand:
         """A new experiment to play by hand, in the store and beside it in a model."""
@@ -223,6 +244,7 @@ class Workbench:
                 smaller_is_better=smaller_is_better,
                 target=target,
                 pause_after=pause_after,
+                finite=finite,
                 store=store,
             )
         )

@@ -3,6 +3,7 @@
 from tests.model import (
     examples_calls,
     examples_endings,
+    examples_finite,
     examples_leases,
     examples_population,
     examples_rungs,
@@ -16,6 +17,7 @@ __all__ = [
     "EXAMPLES",
     "examples_calls",
     "examples_endings",
+    "examples_finite",
     "examples_leases",
     "examples_population",
     "examples_rungs",

@@ -137,7 +137,8 @@ def in_short(verdict: Verdict) -> str:
 
 
 Start = Callable[..., Hand]
-"""Makes an experiment of a Plan; keywords `smaller_is_better` (True), `target` (None), `pause_after` (0)."""
+"""Makes an experiment of a Plan; keywords `smaller_is_better` (True), `target` (None), `pause_after` (0), `finite`
+(None)."""
 
 Example = Callable[[Start], None]
 

@@ -13,7 +13,8 @@ from rungway_server.domain.errors import RungwayError, WrongState
 from rungway_server.domain.plan import Plan
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
-from tests.model.plans import plans
+from tests.model.finite import Finite
+from tests.model.plans import async_plan, plans
 
 LEASE_MS = 10_000
 METRIC_VALUES = [0.0, -0.0, 0.25, 0.5, 0.5, 0.75, 1.0, -1.0, math.nan, math.inf, -math.inf]
@@ -25,6 +26,7 @@ CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 BRAKES = st.sampled_from([0, 0, 1, 2, 3])
+SPACES = st.sampled_from([None, None, None, Finite(2), Finite(3), Finite(5), Finite(1, 2), Finite(3, 1), Finite(2, 3)])
 FAILURES = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.FINISHED])
 HOW_FAR = st.sampled_from(["rung", "rung", "between", "between", "anywhere", "end", "again"])
 NO_LEASE = Lease(0, 1)
@@ -42,9 +44,25 @@ class EngineMachine(RuleBasedStateMachine):
         self.given: list[Lease] = []
 
     @initialize(
-        plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS, brake=BRAKES
+        plan=plans(),
+        max_restarts=st.integers(0, 2),
+        smaller_is_better=st.booleans(),
+        goal=TARGETS,
+        brake=BRAKES,
+        finite=SPACES,
     )
-    def start(self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None, brake: int) -> None:
+    def start(
+        self,
+        plan: Plan,
+        max_restarts: int,
+        smaller_is_better: bool,
+        goal: float | None,
+        brake: int,
+        finite: Finite | None,
+    ) -> None:
+        self.finite = finite
+        if finite and finite.samples:
+            plan = async_plan(plan.max_length, trials=finite.size * finite.samples, cap=plan.max_concurrent_trials)
         self.pair = self.workbench.pair(
             plan,
             lease_ms=LEASE_MS,
@@ -52,6 +70,7 @@ class EngineMachine(RuleBasedStateMachine):
             smaller_is_better=smaller_is_better,
             target=goal,
             pause_after=brake,
+            finite=finite,
             store=self.store,
         )
         self.now = self.workbench.start_of(self.pair)
@@ -67,12 +86,25 @@ class EngineMachine(RuleBasedStateMachine):
         return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
 
     @precondition(ended)
-    @rule(plan=plans(), max_restarts=st.integers(0, 2), smaller_is_better=st.booleans(), goal=TARGETS, brake=BRAKES)
+    @rule(
+        plan=plans(),
+        max_restarts=st.integers(0, 2),
+        smaller_is_better=st.booleans(),
+        goal=TARGETS,
+        brake=BRAKES,
+        finite=SPACES,
+    )
     def start_another(
-        self, plan: Plan, max_restarts: int, smaller_is_better: bool, goal: float | None, brake: int
+        self,
+        plan: Plan,
+        max_restarts: int,
+        smaller_is_better: bool,
+        goal: float | None,
+        brake: int,
+        finite: Finite | None,
     ) -> None:
         self.teardown()
-        self.start(plan, max_restarts, smaller_is_better, goal, brake)
+        self.start(plan, max_restarts, smaller_is_better, goal, brake, finite)
 
     # What is drawn from what there is.
 
@@ -194,8 +226,9 @@ class EngineMachine(RuleBasedStateMachine):
             results += [right] if lease.trial != odd.trial else []
         self._tell(results, named=True)
 
-    @rule(hparams=st.sampled_from([{"x": 0.1}, {"x": 0.2}]), named=st.booleans())
-    def enqueue(self, hparams: Mapping[str, object], named: bool) -> None:
+    @rule(value=st.integers(0, 4), named=st.booleans())
+    def enqueue(self, value: int, named: bool) -> None:
+        hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
 
     @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))

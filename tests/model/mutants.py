@@ -149,8 +149,7 @@ MUTANTS = (
         "new trials before promotions",
         "include/pick",
         "local number, trial, why = promote(x, b)",
-        "if x.counts.started[b + 1] < x.ladder.trials[b + 1] then return new_trial(x, b) end"
-        " local number, trial, why = promote(x, b)",
+        "if room(x, b + 1) > 0 then return new_trial(x, b) end local number, trial, why = promote(x, b)",
     ),
     _mutant("done while some wait in line", "include/settle", " or x.queued > 0", ""),
     _mutant("done while some may go up", "include/settle", " or x.ready > 0", ""),
@@ -338,5 +337,44 @@ MUTANTS = (
         "include/outcome",
         "x.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''",
         "false",
+    ),
+    # Finite spaces.
+    _mutant("a used point is used again", "include/points", "or tonumber(uses) > points.passes", ""),
+    _mutant(
+        "an invalid point is used again",
+        "include/points",
+        "uses == 'invalid' or tonumber(uses) > points.passes",
+        "(tonumber(uses) or 0) > points.passes",
+    ),
+    _mutant("a queued point stays free", "enqueue", "use_point(x, ARGV[4])", "true, 0"),
+    _mutant("a used point may be queued", "enqueue", "if not free then", "if false then"),
+    _mutant("all points are never used", "include/points", "if points.left == 0 then next_pass(x) end", ""),
+    _mutant(
+        "a pass begins where the last one ended",
+        "include/points",
+        "for at = points.at, math.min(first, tally.proposed) - 1",
+        "for at = 1, 0",
+        "points.at, tally.proposed = first, math.max(first, tally.proposed)",
+        "",
+    ),
+    _mutant("an invalid point comes back", "include/outcome", "if x.counts.points and not trial.parent", "if false"),
+    _mutant("an invalid point of a grid is replaced", "include/spoil", "if points.samples > 0 then", "if false then"),
+    _mutant("an invalid point loses all its trials", "include/spoil", "- (uses - queued) + 1", ""),
+    _mutant("an earlier trial of an invalid point is replaced", "include/spoil", "points.samples > 0 and 1 or 0", "0"),
+    _mutant("an invalid point stays in the queue", "include/spoil", "redis.call('LREM', QUEUE, 0, trial.config)", "0"),
+    _mutant(
+        "an invalid point was always used",
+        "include/spoil",
+        "if tonumber(uses) > points.passes then return end",
+        "do return end",
+    ),
+    _mutant(
+        "an invalid point was never used", "include/spoil", "if tonumber(uses) > points.passes then return end", ""
+    ),
+    _mutant(
+        "a search without a point left never ends",
+        "include/settle",
+        "room(x, b) > 0",
+        "x.counts.started[b] < x.ladder.trials[b]",
     ),
 )

@@ -28,6 +28,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.decisions import ExperimentState as State
 from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.plan import Plan
+from tests.model.finite import Finite
 from tests.model.records import Remembered, TrialRecord, VerdictMemory
 from tests.model.search import Search, explain, explain_work_in_line
 from tests.model.verdicts import end_trial, give_back, take
@@ -58,6 +59,7 @@ class ReferenceModel:
         experiment: str = "model",
         target: float | None = None,
         pause_after: int = 0,
+        finite: Finite | None = None,
     ) -> None:
         self.experiment = experiment
         self.search = Search(
@@ -70,6 +72,7 @@ class ReferenceModel:
             clone_hparams=clone_hparams,
             target=target,
             pause_after=pause_after,
+            finite=finite,
         )
         self.revision = 1
         self.asks: Remembered[Any] = Remembered()
@@ -157,7 +160,7 @@ class ReferenceModel:
                 trial = search.trials[entry.trial]
                 if standing := search.climb(trial, entry):
                     return trial, explain(Reason.PROMOTED, trial, standing)
-            if search.started(b) < search.plan.brackets[b].new_trials:
+            if search.room(b) > 0:
                 reason = Reason.ENQUEUED if search.queue else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
                 return trial, explain(reason, trial)
@@ -280,6 +283,7 @@ class ReferenceModel:
             rung_ready=[search.ready_by_rung(b) for b in brackets],
             trial_states=dict(Counter(trial.state for trial in search.trials)),
             failing=search.failing,
+            lost=search.lost,
         )
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:

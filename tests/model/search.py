@@ -12,6 +12,7 @@ from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outc
 from rungway_server.domain.decisions import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
+from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord
 
@@ -34,8 +35,10 @@ class Search:
         clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]],
         target: float | None = None,
         pause_after: int = 0,
+        finite: Finite | None = None,
     ) -> None:
         self.plan = plan
+        self.points = Points(finite, hparams) if finite else None
         self.pause_after = pause_after
         self.failures = 0
         self.failing: str | None = None
@@ -79,9 +82,10 @@ class Search:
         """Queue a configuration for the next new trial; how many wait in front of it."""
         if self.over:
             raise WrongState(experiment, self.state, "it has ended")
-        left = sum(bracket.new_trials - self.started(b) for b, bracket in enumerate(self.plan.brackets))
-        if len(self.queue) >= left:
+        if len(self.queue) >= sum(map(self.room, range(len(self.ladders)))):
             raise NoTrialsLeft(experiment)
+        if self.points:
+            self.points.check_free(hparams, self.trials, self.queue)
         self.queue.append(hparams)
         return len(self.queue) - 1
 
@@ -96,6 +100,17 @@ class Search:
     def started(self, b: int) -> int:
         """Valid trials of bracket b."""
         return sum(trial.bracket == b and trial.state is not TrialState.INVALID for trial in self.trials)
+
+    def room(self, b: int) -> int:
+        """New trials that bracket b may still start."""
+        if self.points and self.points.exhausted(self.trials):
+            return 0
+        return self.plan.brackets[b].new_trials - self.started(b) - self.lost
+
+    @property
+    def lost(self) -> int:
+        """Trials of the plan that a grid will not have."""
+        return self.points.lost(self.trials) if self.points else 0
 
     def brackets_by_share(self) -> list[int]:
         """Bracket indices, the smallest share of its concurrency in use first; of equal ones the lower index."""
@@ -124,7 +139,7 @@ class Search:
     def finished(self) -> bool:
         """Nothing runs, waits in line or may go up, no clone is to come, and every bracket has started its trials."""
         brackets = range(len(self.ladders))
-        full = all(self.started(b) >= self.plan.brackets[b].new_trials for b in brackets)
+        full = all(self.room(b) <= 0 for b in brackets)
         idle = not self.deadlines and not self.line and not self.clones
         return full and idle and not any(self.ready(b) for b in brackets)
 
@@ -163,6 +178,8 @@ class Search:
 
     def forget(self, trial: TrialRecord) -> None:
         """Erase an invalid trial's results; whoever moves into a zone by that may go up."""
+        if self.points:
+            self.queue = self.points.without_invalid(self.trials, self.queue)
         ladder = self.ladder(trial)
         ladder.remove(trial.number)
         if not self.stops:
@@ -224,7 +241,11 @@ class Search:
     def new_trial(self, b: int, now_ms: int) -> TrialRecord:
         """A fresh trial in bracket b."""
         number = len(self.trials)
-        self.trials.append(TrialRecord(number, b, self.queue.pop(0) if self.queue else self.hparams(number), now_ms))
+        if self.queue:
+            hparams = self.queue.pop(0)
+        else:
+            hparams = self.points.following(self.trials, ()) if self.points else self.hparams(number)
+        self.trials.append(TrialRecord(number, b, hparams, now_ms))
         return self.trials[-1]
 
     def hand_out(self, trial: TrialRecord, why: Explanation, worker: str, now_ms: int) -> Assignment:

@@ -9,6 +9,7 @@ import pytest
 from rungway_server.domain.plan import Plan
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
+from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Example, Hand
 from tests.model.reference import ReferenceModel
 
@@ -17,16 +18,24 @@ each_example = pytest.mark.parametrize("play", EXAMPLES, ids=[play.__name__ for 
 
 @each_example
 def test_model(play: Example) -> None:
-    def start(plan: Plan, *, smaller_is_better: bool = True, target: float | None = None, pause_after: int = 0) -> Hand:
+    def start(
+        plan: Plan,
+        *,
+        smaller_is_better: bool = True,
+        target: float | None = None,
+        pause_after: int = 0,
+        finite: Finite | None = None,
+    ) -> Hand:
         model = ReferenceModel(
             plan,
             lease_ms=LEASE_MS,
             max_restarts=MAX_RESTARTS,
             smaller_is_better=smaller_is_better,
             first_fence=1,
-            hparams=lambda number: {"x": number},
+            hparams=lambda number: {"x": finite.size - 1 - number % finite.size if finite else number},
             target=target,
             pause_after=pause_after,
+            finite=finite,
         )
         return Hand(model)
 

@@ -21,11 +21,18 @@ def plan(
 
 
 def config_of(
-    plan: Plan, *, lease_seconds: float = 60.0, max_restarts: int = 5, pause_after: int = 10, seed: int = 7
+    plan: Plan,
+    *,
+    lease_seconds: float = 60.0,
+    max_restarts: int = 5,
+    pause_after: int = 10,
+    seed: int = 7,
+    points: int = 0,
 ) -> ExperimentConfig:
-    """A configuration to go with a plan."""
+    """A configuration to go with a plan; its space has so many points, or (0) too many to count."""
+    some = {"type": "int", "minval": 1, "maxval": points}
     document = {
-        "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
+        "hyperparameters": {"x": some if points else {"type": "double", "minval": 0.0, "maxval": 1.0}},
         "searcher": {
             "name": "random",
             "metric": "loss",
@@ -48,10 +55,12 @@ async def stored(
     lease_seconds: float = 60.0,
     max_restarts: int = 5,
     pause_after: int = 10,
+    points: int = 0,
     request_id: str = "",
 ) -> Definition:
     """Create an experiment with this plan."""
-    config = config_of(plan, lease_seconds=lease_seconds, max_restarts=max_restarts, pause_after=pause_after)
+    limits = {"max_restarts": max_restarts, "pause_after": pause_after, "points": points}
+    config = config_of(plan, lease_seconds=lease_seconds, **limits)
     return await store.create(ref, config, plan, (), request_id)
 
 

@@ -135,8 +135,9 @@ def test_python_handles_every_word_of_an_answer() -> None:
 OTHER_WORDS = {
     "fields of meta": {
         *("uid", "plan", "ladder", "tally", "counts", "schema", "created", "request", "print", "config", "plan_json"),
-        "notes",
+        *("notes", "keys"),
     },
+    "further keys": {"points"},
     "fields of the tally": {"target_reached", "failing"},
     "kinds of events": {
         "assign",
@@ -170,6 +171,7 @@ OTHER_WORDS = {
         "propose",
         "clone",
         "full",
+        "used",
         "started",
         "outdated",
         "too_large",

@@ -8,7 +8,7 @@ from pathlib import Path
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import schema
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.records import TRIAL_FIELDS
 from rungway_server.store.redis.schema import LAYOUTS, OLDEST, SCHEMA
@@ -44,7 +44,7 @@ def layout() -> dict[str, object]:
         most_events=1,
     )
     return {
-        "keys": experiment_keys(ExperimentRef("n", "e")),
+        "keys": experiment_keys(ExperimentRef("n", "e"), POINTS),
         "content": table_of((LUA / "KEYS.md").read_text()),
         "trial": TRIAL_FIELDS,
         "tally": re.findall(r"(\w+) =", create.partition("local tally = {")[2].partition("\n}")[0]),

@@ -1,20 +1,42 @@
 """The values of one parameter, counted: all that it can take, or those of its grid."""
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from rungway_server.domain.decimals import between_logs, exact, half_away, power, step_count, step_value
+from rungway_server.domain.json_values import same
 from rungway_server.domain.space import Categorical, Const, Double, Int, Log, LogUniform, Parameter
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """`size` different values, made when they are needed: the first is `at(0)`."""
+    """`size` different values, made when they are needed: the first is `at(0)`. Unless they are `listed` they are
+    numbers, all rising or all falling."""
 
     size: int
     at: Callable[[int], object]
+    listed: tuple[object, ...] = ()
+
+    def nearest(self, value: object) -> int:
+        """The place of a value: of the same one in a list, of the nearest number otherwise."""
+        if self.listed:
+            text = json.dumps(value, sort_keys=True)
+            alike = [place for place, each in enumerate(self.listed) if same(value, each)]
+            return next((place for place in alike if json.dumps(self.listed[place], sort_keys=True) == text), alike[0])
+        assert isinstance(value, int | float)
+        falls = self._number(self.size - 1) < self._number(0)
+        sign = -1 if falls else 1
+        after = bisect_left(range(self.size), sign * value, key=lambda place: sign * self._number(place))
+        beside = [place for place in (after - 1, after) if 0 <= place < self.size]
+        return min(beside, key=lambda place: abs(self._number(place) - value))
+
+    def _number(self, place: int) -> float:
+        value = self.at(place)
+        assert isinstance(value, int | float)
+        return value
 
 
 def support(node: Parameter) -> Axis | None:
@@ -58,7 +80,7 @@ def grid(node: Parameter) -> Axis | None:
 def _listed(node: Const | Categorical) -> Axis:
     vals = node.vals if isinstance(node, Categorical) else (node.val,)
     different = tuple({json.dumps(val, sort_keys=True): val for val in vals}.values())
-    return Axis(len(different), different.__getitem__)
+    return Axis(len(different), different.__getitem__, different)
 
 
 def _spread(node: Parameter, count: int) -> Callable[[int], object]:

@@ -258,3 +258,5 @@ class Tally:
     trial_states: Mapping[TrialState, int] = field(default_factory=dict)
     failing: str | None = None
     """The error after which the search has paused itself; None when it has not."""
+    lost: int = 0
+    """Trials of the plan that a grid will not have, because their points are invalid."""

@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
+from rungway_server.domain.axes import grid
 from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker
 from rungway_server.domain.decimals import exact, half_away, power, step_count, step_value
-from rungway_server.domain.errors import Violation
+from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.domain.fields import shown, whole
 from rungway_server.domain.json_values import same
 from rungway_server.domain.paths import Path, below, spelled
+from rungway_server.domain.sampling import as_proposed
 from rungway_server.domain.space import (
     Categorical,
     Const,
@@ -21,6 +23,7 @@ from rungway_server.domain.space import (
     Log,
     LogUniform,
     Parameter,
+    Source,
     Space,
 )
 
@@ -40,7 +43,7 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
     found = chain(_unknown(hparams, space.entries, field), chain.from_iterable(known))
     wrong = list(islice(found, MAX_VIOLATIONS))
     if not wrong and not checker(space)(values):
-        wrong.append(Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}"))
+        wrong.append(_not_met(space, field))
     return wrong
 
 
@@ -70,6 +73,19 @@ def _as_drawn(node: Parameter | Group, value: object) -> object:
             return value
 
 
+def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
+    """A user's own configuration as the space would propose it. Raises InvalidInput when it does not belong there."""
+    wrong = check_configuration(space, hparams, field)
+    own = None if wrong else as_proposed(space, settled(space, hparams))
+    if own is None:
+        raise InvalidInput(wrong or [_not_met(space, field)])
+    return own
+
+
+def _not_met(space: Space, field: str) -> Violation:
+    return Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}")
+
+
 def _check(
     space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
 ) -> Iterator[Violation]:
@@ -80,9 +96,12 @@ def _check(
         yield Violation(place, "must be absent: the conditions under which it exists do not hold")
     elif active and path not in given:
         yield Violation(place, f"is missing; wanted {_wanted(space.leaves[path].parameter)}")
-    elif active and not _allows(space.leaves[path].parameter, given[path]):
+    elif active:
         node, value = space.leaves[path].parameter, given[path]
-        yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
+        if not _allows(node, value):
+            yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
+        elif space.source is Source.GRID and (wanted := _off_grid(node, value)):
+            yield Violation(place, f"got {shown(value)}, wanted {wanted}")
 
 
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
@@ -152,6 +171,20 @@ def _bounds(node: Int | Double | Log | LogUniform) -> tuple[float, float]:
         case Log():
             ends = sorted((node.base**node.minval, node.base**node.maxval))
             return ends[0] * (1 - _SLACK), ends[1] * (1 + _SLACK)
+
+
+def _off_grid(node: Parameter, value: object) -> str:
+    """What was wanted instead of a number that the space allows and the grid does not have; "" for one that it has."""
+    axis = grid(node)
+    if axis is None or axis.listed or not isinstance(value, int | float):
+        return ""
+    nearest = axis.at(axis.nearest(value))
+    assert isinstance(nearest, int | float)
+    slack = 0.0 if isinstance(node, Int) else _SLACK
+    width = node.maxval - node.minval if isinstance(node, Double) else 0.0
+    if math.isclose(value, nearest, rel_tol=slack, abs_tol=slack * width):
+        return ""
+    return f"one of the {axis.size} values in the grid; the nearest is {nearest!r}"
 
 
 def _wanted(node: Parameter) -> str:

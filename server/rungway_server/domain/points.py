@@ -4,13 +4,14 @@ Every point has one code: the digits of its parameters in byte order, the last o
 parameter that is absent has the digit 0, so configurations that differ only in absent parameters are one point.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
 from rungway_server.domain.axes import Axis, grid, support
-from rungway_server.domain.configuration import ABSENT, Configuration
+from rungway_server.domain.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.constraints import checker, effort
 from rungway_server.domain.paths import Path
 from rungway_server.domain.space import Entry, Parameter, Source, Space
@@ -52,20 +53,39 @@ class Points:
 
         return Configuration(self.space, value).nested()
 
+    def place(self, hparams: Mapping[str, object]) -> int | None:
+        """Which point a configuration of the space is, each number taken for the nearest in its parameter; None
+        when the constraints rule that point out."""
+        given = flat(self.space, hparams)
+        return self._index({path: axis.nearest(given[path]) for path, axis in self.axes.items() if path in given})
+
+    def drawn(self, digits: Mapping[Path, int]) -> int | None:
+        """Which point the values at these places of the axes make; those of absent parameters do not matter. None when
+        the constraints rule it out."""
+        if self.space.conditions:
+            values = Configuration(self.space, lambda entry: self.axes[entry.path].at(digits.get(entry.path, 0)))
+            digits = {path: digit for path, digit in digits.items() if values[path] is not ABSENT}
+        return self._index(digits)
+
+    def _index(self, digits: Mapping[Path, int]) -> int | None:
+        code = sum(self._radixes[path] * digit for path, digit in digits.items())
+        index = bisect_left(self.codes, code)
+        return index if index < len(self) and self.codes[index] == code else None
+
     @cached_property
     def _radixes(self) -> Mapping[Path, int]:
         return _radixes(self.axes)
 
 
 def points_of(space: Space) -> Points | None:
-    """The points of a grid, or of a space to be drawn at random that has at most MAX_CHECKED of them; else None.
+    """The points of a grid, or of any other space that has at most MAX_CHECKED of them; else None.
 
     Raises TooManyPoints for a grid with conditions or constraints that is too large to be looked at.
     """
     if space.source is Source.GRID:
         return _points(space, _axes(space, grid))
     axes = _axes(space, support)
-    if space.source is not Source.RANDOM or len(axes) < len(space.leaves):
+    if len(axes) < len(space.leaves):
         return None
     surely = prod(axis.size for path, axis in axes.items() if path not in space.conditions)
     if surely > MAX_CHECKED:

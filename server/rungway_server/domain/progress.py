@@ -23,7 +23,7 @@ def progress(plan: Plan, tally: Tally) -> float:
 def _bracket_progress(plan: Plan, tally: Tally, b: int) -> float:
     total, results = plan.brackets[b].max_trials, tally.rung_results[b]
     if len(results) == 1:
-        return min(results[0] / total, 1.0)
+        return min(results[0] / total, 1.0) if total else 1.0  # a grid all of whose points are invalid
     share = results[0] / (1.2 * total)
     if results[0] < total:
         return share

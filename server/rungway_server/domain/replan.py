@@ -37,6 +37,14 @@ def too_few_for_queue(max_trials: int, started: int, queued: int) -> InvalidInpu
     return InvalidInput.one("max_trials", f"{wanted}: {started} are started and {queued} configurations are queued")
 
 
+def without_lost(plan: Plan, lost: int) -> Plan:
+    """The plan of a grid, which has one bracket, without the trials whose points were found invalid."""
+    if not lost:
+        return plan
+    (bracket,) = plan.brackets
+    return replace(plan, brackets=(replace(bracket, max_trials=bracket.max_trials - lost),))
+
+
 def with_concurrency(plan: Plan, max_concurrent_trials: int) -> Plan:
     """The plan with another cap on leases (0 = none), never below the number of brackets."""
     cap = max(max_concurrent_trials, len(plan.brackets)) if max_concurrent_trials else 0

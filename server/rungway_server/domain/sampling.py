@@ -5,15 +5,19 @@ attempt, and 128 bits made from the parameter's path. Every (seed, number, attem
 its own: any trial can be drawn at any time in any order, and adding, removing or reordering parameters changes no
 other (as long as the space is drawn independently, see below).
 
-What does not meet the constraints is drawn again, with the next attempt number. Where all parameters are discrete and
-few (`points`), trials take the points in a shuffled order instead, so that none comes twice before all have come; each
-point is then as likely as any other. A Sobol search takes the point of its sequence with the trial's number, and
-independent draws only where that point does not meet the constraints.
+What does not meet the constraints is drawn again, with the next attempt number. A Sobol search takes the point of its
+sequence with the trial's number, and independent draws only where that point does not meet the constraints.
+
+Where all parameters are discrete and few (`points`), and in a grid, the points come in an order instead, so that none
+comes twice before all have come: shuffled, each as likely as any other; or as a Sobol sequence comes upon them; or, of
+a grid, from the last to the first. A number is then a place in that order, over and over, and not that of a trial:
+queued configurations and invalid points are passed over (`store/redis/lua/include/points.lua`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from rungway_server.domain.configuration import Configuration
 from rungway_server.domain.constraints import checker
@@ -78,6 +82,32 @@ def number_of_points(space: Space) -> int | None:
     return len(proposals.points) if isinstance(proposals, _Listed) else None
 
 
+class Counted(NamedTuple):
+    """How many points a space has whose points are counted, and how often a grid has each (0 where it is none)."""
+
+    points: int
+    samples: int
+
+
+def counted(space: Space) -> Counted | None:
+    """What there is to count in grids, and in other finite spaces of several points: each is to be run once before any
+    is repeated. None for all others."""
+    points = number_of_points(space) or 0
+    if space.source is Source.GRID:
+        return Counted(points, space.num_samples)
+    return Counted(points, 0) if points > 1 else None
+
+
+def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
+    """A configuration of the space as `propose` has it: where points are listed, with the values of its point. None
+    when the constraints rule that point out."""
+    proposals = _proposals(space)
+    if not isinstance(proposals, _Listed):
+        return hparams
+    place = proposals.points.place(hparams)
+    return None if place is None else proposals.points[place]
+
+
 @lru_cache(maxsize=128)
 def _proposals(space: Space) -> "_Listed | _Drawn":
     points = points_of(space)
@@ -86,7 +116,7 @@ def _proposals(space: Space) -> "_Listed | _Drawn":
 
 @dataclass(frozen=True)
 class _Listed:
-    """Proposals from a list of points: a grid from the last to the first, otherwise shuffled, again and again."""
+    """Proposals from a list of points, in an order, again and again."""
 
     space: Space
     points: Points
@@ -102,6 +132,8 @@ class _Listed:
         size = len(self.points)
         if self.space.source is Source.GRID:
             return self.points[size - 1 - number % size]
+        if self.space.source is Source.SOBOL:
+            return self.points[_sobol_order(self.space, seed, number // size)[number % size]]
         return self.points[_shuffled(size, seed, number // size)[number % size]]
 
 
@@ -111,6 +143,27 @@ def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
     keys = seed_keys(seed)
     bits = [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
     return sorted(range(size), key=bits.__getitem__)
+
+
+@lru_cache(maxsize=16)
+def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
+    """0 to size - 1 in the order in which the beginning of a Sobol sequence comes upon the points, each time shifted
+    otherwise; what it does not come upon is last, shuffled."""
+    proposals = _proposals(space)
+    assert isinstance(proposals, _Listed)
+    points, paths, keys = proposals.points, _varied(space), seed_keys(seed)
+    shifts = [philox((times, _SHIFT, *space.leaves[path].stream), keys)[0] for path in paths]
+    sizes = [points.axes[path].size for path in paths]
+    order: dict[int, None] = {}
+    for number in range(2 * points.looked_at if paths else 0):
+        bits = ((word << (64 - BITS)) ^ shift for word, shift in zip(sobol(number, len(paths)), shifts, strict=True))
+        digits = (size * word >> 64 for size, word in zip(sizes, bits, strict=True))
+        place = points.drawn(dict(zip(paths, digits, strict=True)))
+        if place is not None:
+            order[place] = None
+        if len(order) == len(points):
+            break
+    return [*order, *(place for place in _shuffled(len(points), seed, times) if place not in order)]
 
 
 @dataclass(frozen=True)
@@ -202,5 +255,9 @@ class _Drawn:
 
     @cached_property
     def _dimensions(self) -> dict[Path, int]:
-        varied = (path for path, entry in self.space.leaves.items() if not isinstance(entry.node, Const))
-        return {path: dimension for dimension, path in enumerate(varied)}
+        return {path: dimension for dimension, path in enumerate(_varied(self.space))}
+
+
+def _varied(space: Space) -> list[Path]:
+    """The parameters that have a dimension of a Sobol sequence."""
+    return [path for path, entry in space.leaves.items() if not isinstance(entry.node, Const)]

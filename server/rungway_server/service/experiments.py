@@ -3,18 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.decisions import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
-from rungway_server.domain.membership import check_configuration, settled
+from rungway_server.domain.membership import own_configuration
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.planning import check_rungs
 from rungway_server.domain.replan import with_concurrency, with_trials
-from rungway_server.domain.sampling import example, is_quick
-from rungway_server.domain.searcher_config import MAX_TRIALS
+from rungway_server.domain.sampling import counted, example, is_quick
+from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherName
 from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import apart, aside
@@ -131,7 +132,13 @@ def _looks_hard(document: object) -> bool:
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    return [settled(space, each) for each in configurations if not check_configuration(space, each)]
+    """Those that the space has, each point that is counted once."""
+    fitting: dict[object, Mapping[str, object]] = {}
+    for place, each in enumerate(configurations):
+        with suppress(InvalidInput):
+            own = own_configuration(space, each)
+            fitting.setdefault(json.dumps(own) if counted(space) else place, own)
+    return list(fitting.values())
 
 
 def _refuse_out_of_range(change: Change) -> None:
@@ -150,6 +157,19 @@ def _refuse_out_of_range(change: Change) -> None:
         raise InvalidInput(wrong)
 
 
+def _refuse_fixed(config: ExperimentConfig, max_trials: int) -> None:
+    """Raises InvalidInput for a search that has as many trials as it has, whatever its user wants."""
+    name, grid = config.searcher.name, counted(config.space)
+    if name is SearcherName.SINGLE:
+        why = "a single search has one trial"
+    elif name is SearcherName.GRID and grid:
+        times = "once" if grid.samples == 1 else f"{grid.samples} times"
+        why = f"a grid runs each of its {grid.points} points {times}"
+    else:
+        return
+    raise InvalidInput.one("max_trials", f"got {max_trials}, but it cannot change: {why}")
+
+
 def _changed(view: ExperimentView, change: Change) -> Planned:
     """What a search is after a change. Raises InvalidInput where the search does not allow it."""
     max_trials, max_concurrent = change.max_trials, change.max_concurrent
@@ -157,6 +177,7 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
     searcher = config.searcher
     outdated = plan_notes(searcher, config.space, plan)
     if max_trials is not None and max_trials != plan.max_trials:
+        _refuse_fixed(config, max_trials)
         plan = with_trials(plan, max_trials, tuple(view.tally.started))
         searcher = replace(searcher, max_trials=max_trials)
         check_totals(searcher, plan)

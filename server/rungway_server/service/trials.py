@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from rungway_server.domain.decisions import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.domain.membership import check_configuration, settled
+from rungway_server.domain.membership import own_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
@@ -88,6 +88,6 @@ class TrialUseCases:
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
         """Queue a configuration for the next new trial; how many wait in front of it."""
         space = (await self._store.definition(ref, fresh=True)).config.space
-        if wrong := check_text("request_id", request_id, 64) + check_configuration(space, hparams):
+        if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        return await self._store.enqueue(ref, request_id, settled(space, hparams))
+        return await self._store.enqueue(ref, request_id, own_configuration(space, hparams))

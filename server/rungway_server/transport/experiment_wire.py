@@ -8,6 +8,7 @@ from rungway_server.domain.describe import describe
 from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.preview import PreviewRow, preview
 from rungway_server.domain.progress import progress
+from rungway_server.domain.replan import without_lost
 from rungway_server.service.aside import aside
 from rungway_server.service.experiments import ExperimentView, Found, Listed, Planned, Unreadable
 from rungway_server.service.port import Definition
@@ -38,19 +39,21 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
 async def experiment_message(view: ExperimentView) -> experiment_pb2.Experiment:
     """One experiment with its plan, configuration and summary."""
     message = _message(view)
-    message.plan.CopyFrom(plan_message(view.definition.plan, view.tally))
+    plan = without_lost(view.definition.plan, view.tally.lost)
+    message.plan.CopyFrom(plan_message(plan, view.tally))
     await _write_config(view.definition, message)
     return message
 
 
 def _message(view: ExperimentView | Listed) -> experiment_pb2.Experiment:
     definition, tally = view.definition, view.tally
+    plan = without_lost(definition.plan, tally.lost)
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
         state=_STATES[tally.state],
         create_time=timestamp(definition.created_ms),
         trials=_counts(tally),
-        progress=progress(definition.plan, tally),
+        progress=progress(plan, tally),
         trained_length=_whole(tally.trained_length),
         revision=tally.revision,
         notes=definition.notes,

@@ -24,6 +24,7 @@ from rungway_server.domain.decisions import (
     TrialView,
     Verdict,
 )
+from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.lane import BINARY
@@ -165,9 +166,30 @@ def read_tally(answer: list[Any], plan: Plan) -> Tally:
         rung_ready=_by_bracket(ready, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
         failing=error if fields.get("failing") else None,
+        lost=fields.get("points", {}).get("lost", 0),
     )
 
 
 def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...]:
     left = iter(values)
     return tuple(tuple(islice(left, len(bracket.rungs))) for bracket in plan.brackets)
+
+
+def read_place(answer: list[Any], experiment: str, request_id: str) -> int:
+    """How many wait in front of a queued configuration, from the answer of enqueue.lua; raises what that refuses."""
+    match answer:
+        case ["reused"]:
+            raise RequestIdReused(request_id)
+        case ["refused", state]:
+            raise WrongState(experiment, state, "an ended experiment starts no more trials")
+        case ["full"]:
+            raise NoTrialsLeft(experiment)
+        case ["used", uses, left]:
+            raise _used(uses, left)
+    return int(answer[1])
+
+
+def _used(uses: str, left: int) -> InvalidInput:
+    found = "was found invalid" if uses == "invalid" else "has a trial, or is queued, already"
+    wanted = f"one of the {left} that are left: each is run once before any is repeated"
+    return InvalidInput.one("hparams", f"got a point that {found}, wanted {wanted}", reason="POINT_USED")

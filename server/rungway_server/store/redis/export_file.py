@@ -14,7 +14,7 @@ from typing import Any
 
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis.records import NOT_NAMES, TRIAL_FIELDS
-from rungway_server.store.redis.stored import Stored, points_of
+from rungway_server.store.redis.stored import Stored, first_proposal, points_of
 
 FORMAT = 1
 TRIAL_NAMES = tuple(
@@ -77,7 +77,7 @@ def _records(stored: Stored) -> Iterator[dict[str, Any]]:
     }
     for number in sorted(stored.trials):
         yield _trial(stored, number)
-    for number in range(tally["next_trial"], tally["proposed"]):
+    for number in range(first_proposal(stored), tally["proposed"]):
         yield {"proposal": number, "hparams": stored.proposals[number]}
     for line in stored.log:
         event: dict[str, Any] = {"event": line.id, "kind": line.kind}

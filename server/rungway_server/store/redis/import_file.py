@@ -7,6 +7,7 @@ those that the original may have given since.
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.audit import check
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RungwayError)
 _KEPT_BEST = 1_000
 _AT_ONCE = 500
-_COUNTS = ("started", "live", "states", "sizes", "passed", "clones")
+_COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
 """What of the tally is stored as `counts`."""
 
 Room = Callable[[Claim], AbstractAsyncContextManager[object]]
@@ -121,6 +122,7 @@ class _Contents:
             {},
             [pack(each) for each in search["queue"]],
             sorted(self._rungs()),
+            self._points_used(),
         ]
 
     def _rank(self, metric: float) -> bytes:
@@ -162,6 +164,8 @@ class _Contents:
             "notes": json.dumps(search["notes"]),
         }
         values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": tally, "counts": counts}
+        if "points" in search["tally"]:
+            texts["keys"] = POINTS
         if search["tally"].get("failing"):
             texts["failing"] = str(search.get("failing", ""))
         return {name.encode(): text.encode() for name, text in texts.items()} | {
@@ -210,6 +214,16 @@ class _Contents:
                     continue
                 yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
 
+    def _points_used(self) -> dict[bytes, bytes]:
+        """How often each point was used; a clone's configuration is no point."""
+        search = self._export.search
+        if "points" not in search["tally"]:
+            return {}
+        trials = [each for each in self._export.trials if not each["parent"]]
+        uses = Counter(map(self._pack, [*(each["hparams"] for each in trials), *search["queue"]]))
+        invalid = {self._pack(each["hparams"]): b"invalid" for each in trials if each["state"] == "invalid"}
+        return {point: str(count).encode() for point, count in uses.items()} | invalid
+
     def _event(self, each: dict[str, Any]) -> list[Any]:
         if "trial" not in each:
             return [CODES.get(each["kind"], each["kind"]), *([each["message"]] if "message" in each else ())]
@@ -231,7 +245,7 @@ _LISTS, _EVENTS = (4, 11), 8
 
 async def _write(redis: "Redis", ref: ExperimentRef, contents: list[Any]) -> None:
     """All keys in one MULTI/EXEC, which does nothing when the name is taken."""
-    keys = experiment_keys(ref)
+    keys = experiment_keys(ref, POINTS)
     async with redis.pipeline(transaction=True) as pipe:
         await pipe.watch(keys[0])
         if await pipe.exists(keys[0]):

@@ -22,9 +22,13 @@ _NAMES = (
 )
 
 
-def experiment_keys(ref: ExperimentRef) -> list[str]:
-    """Every key of the experiment."""
-    return [f"{_tag(ref)}:{name}" for name in _NAMES]
+POINTS = "points"
+"""The one further key, of an experiment whose points are counted."""
+
+
+def experiment_keys(ref: ExperimentRef, more: str = "") -> list[str]:
+    """Every key of the experiment; `more` names further ones, as the field `keys` of its `meta` does."""
+    return [f"{_tag(ref)}:{name}" for name in (*_NAMES, *more.split())]
 
 
 OF_LAYOUT = ("schema", "keys", "plan_json")
@@ -36,14 +40,14 @@ _RUNGS_APART = "1"
 def every_key(ref: ExperimentRef, schema: str | None, more: str | None, plan_json: str | None) -> list[str]:
     """Every key of an experiment of whatever layout, from `OF_LAYOUT`.
 
-    A newer layout names its further keys in the field `keys` of `meta`, with spaces between them.
+    A layout names its further keys in the field `keys` of `meta`, with spaces between them.
     """
-    names = (more or "").split()
+    apart: list[str] = []
     if schema == _RUNGS_APART:
         with suppress(ValueError, TypeError, KeyError):
             brackets = json.loads(plan_json or "")["brackets"]
-            names += [f"rung:{b}:{k}" for b, each in enumerate(brackets) for k in range(len(each["rungs"]))]
-    return [*experiment_keys(ref), *(f"{_tag(ref)}:{name}" for name in names)]
+            apart += [f"rung:{b}:{k}" for b, each in enumerate(brackets) for k in range(len(each["rungs"]))]
+    return experiment_keys(ref, " ".join([more or "", *apart]))
 
 
 def _tag(ref: ExperimentRef) -> str:

@@ -27,9 +27,10 @@ from rungway_server.store.redis.schema import check_schema
 _MOST_REMEMBERED = 10_000
 _PROPOSALS_LOW = 128
 _PROPOSALS_AHEAD = 32
+_MOST_BROUGHT = 1_000
 _SHORT = 10_000
 """Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
-_STORED = ("schema", "uid", "created", "config", "plan_json", "notes")
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
 _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
 
@@ -37,7 +38,9 @@ _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 class Known:
     """One experiment: what never changes of it, its keys, and how far its trials and proposals are.
 
-    `asking`: how many assignments are being asked for through this server now, each perhaps about to use a proposal.
+    `next_trial`: the next proposal to be used, by the number of the trial or, where points are counted, by its place in
+    their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to use a
+    proposal.
     """
 
     definition: Definition
@@ -67,8 +70,8 @@ class Known:
         return self.bring(self.proposed, count)
 
     def bring(self, first: int, count: int) -> range:
-        """Like `reserve`, where `first` is known to be missing."""
-        numbers = range(first, first + count + _PROPOSALS_AHEAD)
+        """Like `reserve`, where `count` from `first` on are known to be missing; of very many the first."""
+        numbers = range(first, first + min(count, _MOST_BROUGHT) + _PROPOSALS_AHEAD)
         self.proposed = max(self.proposed, numbers.stop)
         return numbers
 
@@ -149,7 +152,7 @@ class KnownExperiments:
         # Heals the listing: a server may have died between making the experiment and listing it.
         with suppress(StoreFull):
             await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
-        schema, uid, created, config, plan_json, notes = values
+        schema, uid, created, config, plan_json, notes, more = values
         check_schema(ref.experiment, int(schema))
         if (before := self._known.get(ref)) and before.stored == tuple(values):
             return before
@@ -158,7 +161,7 @@ class KnownExperiments:
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
         configurations = Configurations(parsed.space)
         proposals = Proposals(ref.namespace, parsed, configurations)
-        known = Known(definition, experiment_keys(ref), configurations, proposals, tuple(values))
+        known = Known(definition, experiment_keys(ref, more or ""), configurations, proposals, tuple(values))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

@@ -118,7 +118,7 @@ class RedisReads:
         return [(name, f"{score}/{name}") for score, name in past[:count]]
 
 
-_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10), 8
+_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10, 13), 8
 """Positions of the keys that are hashes, and of the stream."""
 
 

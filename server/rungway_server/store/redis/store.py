@@ -22,7 +22,6 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.errors import (
     ExperimentExists,
     InvalidInput,
-    NoTrialsLeft,
     RequestIdReused,
     UnknownExperiment,
     UnknownTrial,
@@ -31,10 +30,11 @@ from rungway_server.domain.errors import (
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.domain.replan import too_few_for_queue
+from rungway_server.domain.sampling import counted
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_verdict
+from rungway_server.store.redis.answers import read_ask, read_place, read_verdict
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.known import Argument, Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.pipeline import ScriptPipeline
@@ -86,6 +86,7 @@ class RedisStore(RedisReads):
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         configurations = Configurations(config.space)
         first = await Proposals(ref.namespace, config, configurations).at_creation(plan.new_trials)
+        points = counted(config.space)
         args: list[Argument] = [
             uuid.uuid4().hex,
             "",
@@ -96,10 +97,12 @@ class RedisStore(RedisReads):
             document,
             json.dumps(notes),
             SCHEMA,
+            *(points or (0, 0)),
             len(queue),
             *map(configurations.pack, queue),
         ]
-        answer = await self.scripts.run("create", experiment_keys(ref), [*args, *first])
+        keys = experiment_keys(ref, POINTS if points else "")
+        answer = await self.scripts.run("create", keys, [*args, *first])
         if answer[0] == "exists":
             raise ExperimentExists(ref.experiment)
         if answer[0] == "reused":
@@ -113,11 +116,11 @@ class RedisStore(RedisReads):
         """See the port. Proposals ride along when the stock seems low; a miss, or a clone whose configuration is not
         known yet, costs one more exchange."""
         asked = await self._experiments.find(ref)
-        missing: int | None = None
+        missing: tuple[int, int] | None = None
         cloned: Argument = ""
 
         async def args(known: Known) -> list[Argument]:
-            numbers = known.reserve(count) if missing is None else known.bring(missing, count)
+            numbers = known.reserve(count) if missing is None else known.bring(*missing)
             brought = await known.proposals.new(numbers)
             reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
             first = numbers.start if numbers else ""
@@ -128,7 +131,7 @@ class RedisStore(RedisReads):
             while True:
                 known, answer = await self._experiments.run("ask", ref, args)
                 if answer[0] == "propose":
-                    missing = answer[1]
+                    missing = answer[1], answer[2]
                 elif answer[0] == "clone":
                     cloned = await known.proposals.clones(answer[1:])
                 else:
@@ -241,13 +244,7 @@ class RedisStore(RedisReads):
             return [_time(now_ms), request_id, known.configurations.pack(hparams)]
 
         _, answer = await self._experiments.run("enqueue", ref, args)
-        if answer[0] == "reused":
-            raise RequestIdReused(request_id)
-        if answer[0] == "refused":
-            raise WrongState(ref.experiment, answer[1], "an ended experiment starts no more trials")
-        if answer[0] == "full":
-            raise NoTrialsLeft(ref.experiment)
-        return int(answer[1])
+        return read_place(answer, ref.experiment, request_id)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better

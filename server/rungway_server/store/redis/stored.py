@@ -16,7 +16,7 @@ from rungway_server.domain.errors import ExperimentTooLarge, RungwayError, Unkno
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_from_json
 from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, trained_of, unpack
@@ -64,6 +64,8 @@ class Stored:
     requests: tuple[dict[str, Any], ...] = ()
     queue: list[dict[str, object]] = field(default_factory=list)
     rungs: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    points: dict[str, str] = field(default_factory=dict)
+    """By a configuration as JSON: how often it was used, or "invalid"."""
     problems: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -73,6 +75,12 @@ class Stored:
             yield
         except _UNREADABLE as error:
             self.problems.append(f"{what}: {error}")
+
+
+def first_proposal(stored: Stored) -> int:
+    """The number of the next proposal to be used (see lua/KEYS.md)."""
+    tally = stored.tally
+    return int(tally["points"]["at"] if tally.get("points") else tally["next_trial"])
 
 
 def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
@@ -89,7 +97,7 @@ async def read_stored(redis: "Redis", ref: ExperimentRef) -> Stored:
     All keys are read in one MULTI/EXEC, so that no decision falls between two of them. Raises UnknownExperiment,
     NewerSchema, OlderSchema, ExperimentTooLarge, and the errors of redis-py.
     """
-    keys = experiment_keys(ref)
+    keys = experiment_keys(ref, POINTS)
     uid, schema = await redis.hmget(keys[0], ["uid", "schema"])
     if uid is None:
         raise UnknownExperiment(ref.experiment)
@@ -111,6 +119,7 @@ async def _refuse_too_large(redis: "Redis", ref: ExperimentRef, keys: list[str])
         (8, pipe.xlen),
         (9, pipe.hlen),
         (12, pipe.zcard),
+        (13, pipe.hlen),
     ):
         count(keys[position])
     sizes: list[Any] = await pipe.execute(raise_on_error=False)
@@ -121,7 +130,7 @@ async def _refuse_too_large(redis: "Redis", ref: ExperimentRef, keys: list[str])
 
 async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
     pipe = redis.pipeline(transaction=True)
-    meta, trials, configs, leases, line, ready, best, curves, events, younger, older, queue, rungs = keys
+    meta, trials, configs, leases, line, ready, best, curves, events, younger, older, queue, rungs, points = keys
     for key in (meta, trials, configs):
         pipe.hgetall(key)
     pipe.zrange(leases, 0, -1, withscores=True)
@@ -134,6 +143,7 @@ async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
         pipe.hgetall(key)
     pipe.lrange(queue, 0, -1)
     pipe.zrange(rungs, 0, -1)
+    pipe.hgetall(points)
     answers: list[Any] = await pipe.execute(raise_on_error=False)
     return answers
 
@@ -153,7 +163,7 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     """What the answers for all keys say, whatever is wrong with it; takes a second for 10,000 trials."""
     stored = Stored(ref)
     names = ("meta", "trials", "configs", "leases", "line", "ready", "best", "curves", "events", "requests", "requests")
-    for name, answer in zip((*names, "queue", "rungs"), answers, strict=True):
+    for name, answer in zip((*names, "queue", "rungs", "points"), answers, strict=True):
         if isinstance(answer, ResponseError):
             stored.problems.append(f"{name}: {answer}")
         elif isinstance(answer, Exception):
@@ -161,7 +171,7 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     if stored.problems:
         return stored
     answers = [_undecoded(answer) for answer in answers]
-    meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs = answers
+    meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs, points = answers
     stored.meta = {name.decode(): value for name, value in meta.items()}
     if stored.meta:
         _decode_meta(stored)
@@ -174,6 +184,8 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
         stored.configs = _each(stored, "configuration of trial", packed, int, unpack_config)
         with stored.noting("a queued configuration"):
             stored.queue = [unpack_config(item) for item in queue]
+        with stored.noting("a point"):
+            stored.points = {json.dumps(unpack_config(point)): uses.decode() for point, uses in points.items()}
     stored.leases = _each(stored, "lease", leases, int, int)
     stored.curves = _each(stored, "curve", curves.items(), bytes.decode, bytes)
     stored.requests = tuple(_each(stored, "request", each.items(), bytes.hex, unpack) for each in (young, old))

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.audit import counters, curves, event_log, places, rungs
+from rungway_server.store.redis.audit import counters, curves, event_log, places, points, rungs
 from rungway_server.store.redis.stored import Stored, read_stored
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *places.INVARIANTS,
     *rungs.INVARIANTS,
     *counters.INVARIANTS,
+    *points.INVARIANTS,
     *curves.INVARIANTS,
     *event_log.INVARIANTS,
 )

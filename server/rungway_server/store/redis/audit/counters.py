@@ -8,7 +8,7 @@ from rungway_server.domain.ranking import sort_key
 from rungway_server.store.redis.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.plan_codec import plan_for_lua
 from rungway_server.store.redis.records import hexadecimal
-from rungway_server.store.redis.stored import Stored
+from rungway_server.store.redis.stored import Stored, first_proposal
 
 
 def started_are_the_valid_trials(stored: Stored) -> Iterator[str]:
@@ -37,9 +37,9 @@ def states_are_counted(stored: Stored) -> Iterator[str]:
 
 
 def there_are_enough_proposals(stored: Stored) -> Iterator[str]:
-    """Configurations are proposed in advance: for all trials started at least."""
-    if stored.tally["proposed"] < stored.tally["next_trial"]:
-        yield f"{stored.tally['proposed']} are proposed, {stored.tally['next_trial']} trials were started"
+    """Configurations are proposed in advance: as many at least as trials used, or passed over."""
+    if stored.tally["proposed"] < first_proposal(stored):
+        yield f"{stored.tally['proposed']} are proposed, {first_proposal(stored)} were used"
 
 
 def no_bracket_starts_too_many(stored: Stored) -> Iterator[str]:
@@ -66,7 +66,10 @@ def _to_start(stored: Stored) -> int:
     """New trials that are left; clones come after all of them."""
     assert stored.plan is not None
     started: list[int] = stored.tally["started"]
-    return max(stored.plan.new_trials - sum(started), 0)
+    points = stored.tally.get("points")
+    if points and not points["left"]:  # all are invalid
+        return 0
+    return max(stored.plan.new_trials - sum(started) - (points["lost"] if points else 0), 0)
 
 
 def the_queue_fits(stored: Stored) -> Iterator[str]:

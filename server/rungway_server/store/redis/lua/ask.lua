@@ -5,8 +5,8 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = lapsed leases may be taken back
 --        7 number of the first proposal below  8 configurations of clones by number (packed) or ''  9… proposals
--- Returns {'assigned', revision, next_trial, proposed, {assignment}…}, {'wait', revision, reason, retry_ms, last error or ''},
---         {'done', revision, reason}, {'propose', next_trial}, {'clone', {number, config of its parent}…} (both ask to
+-- Returns {'assigned', revision, next proposal to be used, proposed, {assignment}…}, {'wait', revision, reason, retry_ms, last error or ''},
+--         {'done', revision, reason}, {'propose', first, how many}, {'clone', {number, config of its parent}…} (both ask to
 --         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
 --         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
 --         code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key, parent (of a clone)
@@ -44,7 +44,11 @@ if tally.state == 'paused' then return paused(x) end
 
 open_ladder(x)
 take_proposals(x, tonumber(ARGV[7]), 9)
-if tally.next_trial + math.min(count, startable(x)) > tally.proposed then return { 'propose', tally.next_trial } end
+local lacking = missing(x, math.min(count, startable(x)))
+if lacking > 0 then
+  save(x)
+  return { 'propose', tally.proposed, lacking }
+end
 take_clones(x, ARGV[8])
 if ARGV[6] == '1' then reclaim(x, 16) end
 if tally.state == 'paused' then
@@ -82,7 +86,8 @@ if #answer == 4 then
   local first = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
   if first[2] and ARGV[6] == '1' then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
 else
-  answer[2], answer[3], answer[4] = tally.revision + 1, tally.next_trial, tally.proposed
+  local points = x.counts.points
+  answer[2], answer[3], answer[4] = tally.revision + 1, points and points.at or tally.next_trial, tally.proposed
   remember(x, request, print, answer)
 end
 save(x)

@@ -8,7 +8,7 @@ local function add_clone(x, b, parent)
   for i = 1, trial.rung do trial.entries[i] = '' end
   trial.checkpoint, trial.checkpoint_length, trial.length, trial.reached = parent[4], parent[5], parent[5], parent[5]
   set_state(x, trial, 'queued')
-  tally.proposed = math.max(tally.proposed, tally.next_trial)
+  if not x.counts.points then tally.proposed = math.max(tally.proposed, tally.next_trial) end
   x.counts.clones = x.counts.clones or {}
   table.insert(x.counts.clones, number)
 end

@@ -29,6 +29,7 @@ local function open_ladder(x)
   redis.call('XLEN', EVENTS)
   redis.call('HLEN', KEYS[10])
   redis.call('HLEN', KEYS[11])
+  if x.counts.points then redis.call('HLEN', KEYS[14]) end
 end
 
 -- Whether the search is over: nothing is handed out and nothing ranks any more.

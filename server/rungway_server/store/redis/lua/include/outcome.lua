@@ -1,4 +1,5 @@
 -- What each outcome does to a trial whose lease holds.
+--- @include "spoil"
 local function invalidate(x, number, trial, message)
   if trial.parent then trial.entries = {} end -- those of its parent's rungs; it has none of its own yet
   displace(x, number, trial)
@@ -7,6 +8,7 @@ local function invalidate(x, number, trial, message)
   local started, b = x.counts.started, trial.bracket + 1
   started[b] = started[b] - 1
   trial.outcome, trial.message = 'invalid', message
+  if x.counts.points and not trial.parent then spoil(x, trial) end
   local why = no_rung('invalid', trial)
   log_decision(x, 'invalid', number, why)
   if x.tally.state == 'running' and x.counts.states.invalid >= x.plan.most_invalid then

@@ -14,7 +14,7 @@ local function pick(x)
       if why then return number, trial, why end
       number, trial, why = promote(x, b)
     end
-    if x.counts.started[b + 1] < x.ladder.trials[b + 1] then return new_trial(x, b) end
+    if room(x, b + 1) > 0 then return new_trial(x, b) end
     tried[b] = true
     b = next_bracket(x, tried)
   end
