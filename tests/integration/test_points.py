@@ -338,10 +338,11 @@ async def test_an_invalid_point_of_a_grid_is_used_up(times: int, stores: list[Re
     assert [each.hparams["x"] for each in (first, second)] == ["d", "c"]
     await broken(stores[0], ref, first)
     view = await ExperimentUseCases(stores[1]).get(ref)
-    message = experiment_message(view)
+    message = await experiment_message(view)
     assert message.plan.brackets[0].max_trials == 3 * times
     await report(stores[1], ref, second, 0.5)
-    assert experiment_message(await ExperimentUseCases(stores[1]).get(ref)).progress == pytest.approx(1 / (3 * times))
+    message = await experiment_message(await ExperimentUseCases(stores[1]).get(ref))
+    assert message.progress == pytest.approx(1 / (3 * times))
     assert await run_out(stores[1], ref) == 3 * times - 1
     assert await runs(stores[0], ref) == dict.fromkeys("abc", times)
     assert await state_of(stores[0], ref) is ExperimentState.DONE
@@ -394,7 +395,7 @@ async def test_a_search_ends_when_all_points_are_invalid(sampler: str, store: Re
     await broken(store, ref, last)
     assert await state_of(store, ref) is ExperimentState.DONE
     assert await runs(store, ref) == {given[3].hparams["x"]: 1}
-    assert experiment_message(await ExperimentUseCases(store).get(ref)).progress == 1
+    assert (await experiment_message(await ExperimentUseCases(store).get(ref))).progress == 1
 
 
 # Warm starts.
