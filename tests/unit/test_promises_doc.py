@@ -22,8 +22,8 @@ def named_by(number: str) -> list[tuple[str, str]]:
     return TEST.findall(ROWS[number][1])
 
 
-def test_there_are_25_promises_with_limits() -> None:
-    assert list(ROWS) == [f"T{number}" for number in range(1, 26)]
+def test_there_are_27_promises_with_limits() -> None:
+    assert list(ROWS) == [f"T{number}" for number in range(1, 28)]
     assert PAGE.count("\n| T") == len(ROWS)
     for promise, _, limits in ROWS.values():
         assert len(promise) > 40
