@@ -189,11 +189,12 @@ def test_a_search_that_is_over_without_a_result_says_so(
     listed = [line for line in words(run(target, "status")[1]) if line[:1] == [name]]
     assert listed[0][1].removesuffix(":") == state
     assert (listed[0][2:4] == ["all", "failed"]) is ("failed" in said)
-    watched = run(target, "watch", name, wide=True)[1].splitlines()
-    assert watched[-len(expect) :] == expect
+    *_, last = run(target, "watch", name, wide=True)[1].splitlines()
+    assert last.endswith(f"  {said}")
     _, out, err = run(target, "watch", name, "--output", "json")
-    assert err.splitlines() == expect
-    assert all(json.loads(line) for line in out.splitlines())
+    assert err == f"{said}\n"
+    *_, event = map(json.loads, out.splitlines())
+    assert event["kind"] == last.split()[2]
     code, out, err = run(target, "best", name)
     assert (code, bool(out)) == (1, bool(found))
     assert err.splitlines() == [f"error: {name} is {state}", *(f"  {line}" for line in expect)]
@@ -218,6 +219,8 @@ def test_where_something_came_of_it_nothing_is_said(service: Service, caplog: py
     assert warnings == ("1 of 3 trials failed; the last said: Diverged: one of three",)
     assert "the search is over" not in caplog.text
     assert run(target, "best", name)[0] == 0
+    assert run(target, "watch", name, wide=True)[1].splitlines()[-1].split()[1:] == ["search", "done"]
+    assert run(target, "watch", name, "--output", "json")[2] == ""
     assert [line for line in service.lines("search_without_result") if line["experiment"] == name] == []
 
 

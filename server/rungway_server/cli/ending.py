@@ -1,8 +1,7 @@
 """What a command says of a search that has paused itself, or is over and nothing came of it."""
 
-from collections.abc import Sequence
-
-from rungway import Experiment, ExperimentState, Reason, Trial
+from rungway import Experiment, ExperimentState, Reason
+from rungway_server.service.warnings import NO_RESULT
 
 _OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
@@ -20,11 +19,10 @@ def in_a_word(experiment: Experiment) -> str:
     return f"{experiment.state}: all failed" if _all_failed(experiment) else str(experiment.state)
 
 
-def is_fruitless(experiment: Experiment, found: Sequence[Trial]) -> bool:
-    """Whether a search that does not go on has no result, or one of nothing but failed trials; `found` are its best."""
-    if experiment.reason is Reason.FAILING:
-        return True
-    return experiment.state in _OVER and (not found or _all_failed(experiment))
+def is_fruitless(experiment: Experiment) -> bool:
+    """Whether a search has paused itself, or is over without a real result or with nothing but failed trials."""
+    failing, over = experiment.reason is Reason.FAILING, experiment.state in _OVER
+    return failing or (over and (NO_RESULT in experiment.warnings or _all_failed(experiment)))
 
 
 def _all_failed(experiment: Experiment) -> bool:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rungway import AsyncClient, Event, Experiment, NotFound, Reason, Trial
 from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
-from rungway_server.cli.ending import warnings_of
+from rungway_server.cli.ending import is_fruitless
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import (
     as_json,
@@ -31,6 +31,7 @@ _MEANS = {
     "too_many_invalid": ": it was stopped, for too many configurations were invalid",
 }
 """What is said of an event of the search, where its kind is not enough."""
+_ENDINGS = ("done", "stopped", "too_many_invalid")
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
@@ -57,11 +58,13 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
         _cancel_on_interrupt()
         async with client:
             async for event in client.watch_events(after):
-                print(as_json(event) if output is Output.JSON else _line(event, experiment_id), flush=True)
+                ending = await _ending(client, event)
+                if output is Output.JSON:
+                    print(as_json(event), flush=True)
+                    print(ending, end="\n" if ending else "", file=sys.stderr)
+                else:
+                    print(_line(event, experiment_id) + (f"  {ending}" if ending else ""), flush=True)
                 last = event.event_id
-            with suppress(NotFound):
-                for line in warnings_of(await client.get_experiment()):
-                    print(text(line), file=sys.stderr if output is Output.JSON else sys.stdout)
 
     following = make(AsyncClient, target, experiment_id, total_timeout=OUTAGE_SECONDS)
     try:
@@ -71,6 +74,17 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
         if last:
             print(f"\nto go on from here: rungway watch {experiment_id} --after {last}", file=sys.stderr)
         raise KeyboardInterrupt from None
+
+
+async def _ending(client: AsyncClient, event: Event) -> str:
+    """What to say of a search that ends with this event and that nothing came of."""
+    if event.kind not in _ENDINGS:
+        return ""
+    try:
+        experiment = await client.get_experiment()
+    except NotFound:  # deleted meanwhile
+        return ""
+    return str(text("; ".join(experiment.warnings))) if is_fruitless(experiment) else ""
 
 
 def _cancel_on_interrupt() -> None:

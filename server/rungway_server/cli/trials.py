@@ -22,7 +22,7 @@ def best(experiment_id: str, most: int, target: str, output: Output) -> None:
         print_json({"experiment": experiment.experiment, "trials": found})
     elif found:
         _print_best(console(), experiment, found)
-    if is_fruitless(experiment, found):
+    if is_fruitless(experiment):
         raise fail(Exit.REFUSED, f"{experiment.experiment} is {experiment.state}", warnings_of(experiment))
     if not found and output is Output.TABLE:
         console().print("no trial has a result yet")

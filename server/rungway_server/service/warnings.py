@@ -7,7 +7,7 @@ from rungway_server.domain.explain import in_words
 from rungway_server.service.port import ExperimentRef, Store
 
 NO_RESULT = "no trial has a real result"
-_LATEST = 100
+_LATEST = 16
 """Trials that are looked through for a message, from the last one back."""
 
 
