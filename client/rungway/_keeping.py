@@ -18,7 +18,7 @@ from rungway._run import Run
 _log = logging.getLogger("rungway")
 
 _MOST_RESULTS = 64
-_MOST_REPORTS = 4096
+_MOST_REPORTS = 1024
 """Of one call, so that the store has time for others in between."""
 _AFTER_A_FAULT = 0.1
 _AFTER_MANY = 2.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rungway._models import Assignment, Report
 from rungway._requests import Result
 
-_MOST_REPORTS = 4096
-"""As many as a service takes in one result."""
+_MOST_REPORTS = 1024
+"""Of one parcel. A service takes more, and its store has time for others in between when it gets less."""
 
 
 @dataclass(slots=True)

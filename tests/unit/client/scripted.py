@@ -191,7 +191,7 @@ class Ladder:
     def _verdict(self, result: trial_pb2.Result) -> trial_pb2.Verdict:
         self.told += [(result.lease.trial, report.length, report.metric) for report in result.reports]
         self.checkpoints.append(result.checkpoint)
-        length = result.reports[-1].length
+        length = result.reports[-1].length if result.reports else 0
         ahead = [rung for rung in self.rungs if rung > length]
         if not ahead:
             return verdict(result.lease, trial_pb2.DECISION_STOP, trial_pb2.REASON_COMPLETED, rung=len(self.rungs) - 1)

@@ -116,6 +116,19 @@ def test_a_refused_report_fails_its_trial_and_the_worker_goes_on(
     assert failures[0].message.startswith("InvalidArgument: ")
 
 
+@pytest.mark.parametrize("metric", [None, "0.5", {"loss": 0.5}, [0.5], True])
+async def test_so_it_does_in_a_task(
+    server: ScriptedServer, config: ClientConfig, ladder: Ladder, metric: object
+) -> None:
+    two_trials(server)
+    async with AsyncClient(config=config) as client:
+        async for trial in client.trials():
+            async with trial:
+                await trial.report(1, metric)
+    assert [request.lease.trial for request in server.requests("Fail")] == [0, 1]
+    assert ladder.told == []
+
+
 def test_a_run_whose_loop_is_gone_says_so_and_is_not_charged(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     run = next(client.trials())
