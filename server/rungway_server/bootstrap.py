@@ -16,6 +16,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 from redis.exceptions import ResponseError
 
 from rungway._environment import PREFIX
@@ -41,7 +42,7 @@ from rungway_server.transport import grpc_server
 from rungway_server.transport.access import AccessInterceptor
 from rungway_server.transport.health import Health
 from rungway_server.transport.messages import ReadingServer
-from rungway_server.transport.server import Server
+from rungway_server.transport.server import Server, most_connections
 from rungway_server.transport.strangers import Strangers
 from rungway_server.transport.tls import TlsError, TlsFiles
 
@@ -49,8 +50,6 @@ _SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     experiment_service_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name,
 )
-_MOST_CONNECTIONS = 10_000
-"""Connections to one process at once; gRPC closes further ones."""
 _PING_SECONDS = 1.0
 """How often Redis is asked whether it is there; health checks are answered from the last time."""
 _AWAY = (OSError, ResponseError, StoreUnavailable)
@@ -148,22 +147,25 @@ def build_server(lanes: Lanes, settings: Settings, health: Health, *, shared_por
             ("grpc.max_concurrent_streams", 100),  # of one connection; gRPC clients keep further calls back themselves
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
             ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
+            ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # then no stream is open longer
             ("grpc.max_connection_idle_ms", 5 * 60_000),  # who holds a connection makes a call now and then
             ("grpc.server_handshake_timeout_ms", 10_000),
-            ("grpc.max_allowed_incoming_connections", _MOST_CONNECTIONS),
+            ("grpc.max_allowed_incoming_connections", most_connections()),
         ],
         most_calls=4 * settings.max_concurrent_rpcs + 1_000,
     )
     frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
     reading: Any = ReadingServer(server)
-    limited: Any = ReadingServer(server, Strangers())
+    health_checks: Any = ReadingServer(server, Strangers("health"))
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), reading)
     reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
     experiments = grpc_server.build_experiment_servicer(frugal, health.drained, reads)
     add_ExperimentServiceServicer_to_server(experiments, reading)
-    health_pb2_grpc.add_HealthServicer_to_server(health, limited)
+    health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)
     if settings.reflection:
-        reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
+        curious: Any = ReadingServer(server, Strangers("reflection", most=100, most_of_a_peer=10))
+        names = (*_SERVICES, reflection.SERVICE_NAME)
+        add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), curious)
     return server
 
 

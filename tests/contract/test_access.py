@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
@@ -10,7 +11,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1 import trial_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from rungway.values import to_map
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS, ROLES
 from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, make_token
@@ -287,3 +291,26 @@ def test_without_tokens_callers_choose_their_namespace(service: Service) -> None
         with pytest.raises(grpc.RpcError) as refused:
             stub.GetExperiment(request, timeout=20)
         assert refusal_of(refused.value).reason == "EXPERIMENT_NOT_FOUND"
+
+
+def test_a_lease_is_good_for_every_worker_of_its_namespace(
+    channel: grpc.Channel, tokens: Tokens, mine: Mapping[Role, Headers]
+) -> None:
+    """Workers of one namespace trust each other, as docs/security.md says; those of others cannot even name a lease."""
+    name, search = unique_name("shared"), SearchServiceStub(channel)
+
+    def of(headers: Headers) -> dict[str, Any]:
+        return {"metadata": tuple(headers.items()), "timeout": 20}
+
+    request = pb.CreateExperimentRequest(experiment=name, config=to_map(config(max_length={"epochs": 9})))
+    ExperimentServiceStub(channel).CreateExperiment(request, **of(mine[Role.ADMIN]))
+    (given,) = search.Ask(search_pb.AskRequest(experiment=name), **of(mine[Role.WORK])).assignments
+    another, stranger = (bearer(tokens.make(namespace, Role.WORK)) for namespace in (MINE, THEIRS))
+    tell = search_pb.TellRequest(experiment=name)
+    tell.results.add(lease=given.lease).reports.add(length=1, metric=0.5)
+    assert search.Tell(tell, **of(another)).verdicts[0].decision == trial_pb2.DECISION_CONTINUE
+    with pytest.raises(grpc.RpcError) as failed:
+        search.Tell(tell, **of(stranger))
+    assert refusal_of(failed.value).reason == "EXPERIMENT_NOT_FOUND"
+    release = search_pb.ReleaseRequest(experiment=name, releases=[search_pb.Release(lease=given.lease)])
+    assert search.Release(release, **of(another)).verdicts[0].decision == trial_pb2.DECISION_PAUSE

@@ -2,21 +2,26 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import hpack
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from rungway import Client, Report, Result
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
-from rungway_server.transport.messages import FIRST_MESSAGE_SECONDS
-from rungway_server.transport.strangers import MOST_OF_A_PEER
+from rungway_server.transport.messages import MESSAGE_SECONDS
+from rungway_server.transport.strangers import MOST_IN_ALL, MOST_OF_A_PEER
+from tests.support.calls import config, unique_name
 from tests.support.service import Service, services
 from tests.support.waiting import wait_until
 
-HEADERS, END_HEADERS, END_STREAM = 1, 4, 1
+DATA, HEADERS, END_HEADERS, END_STREAM = 0, 1, 4, 1
 PATHS = {
     "no UTF-8": b"/\xff\xfe/x",
     "cut off": b"/rungway.v1.SearchService/As\xc3",
@@ -43,9 +48,10 @@ def health(service: Service) -> Iterator[health_pb2_grpc.HealthStub]:
 class Connection:
     """HTTP/2 by hand, for what no gRPC client sends."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, source: str = "") -> None:
+        """From another address of the loopback interface where one is given."""
         host, port = address.split(":")
-        self.socket = socket.create_connection((host, int(port)), 20)
+        self.socket = socket.create_connection((host, int(port)), 20, (source, 0) if source else None)
         self._decoder = hpack.Decoder()
         self._left = b""
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
@@ -56,12 +62,17 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def call(self, path: bytes, *, stream: int = 1, ended: bool = False) -> None:
-        """The headers of a call, and no message."""
+    def call(self, path: bytes, *, stream: int = 1, ended: bool = False, message: bytes = b"") -> None:
+        """The headers of a call, and a message if one is given."""
         found = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
         found += [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
         flags = END_HEADERS | (END_STREAM if ended else 0)
-        self.socket.sendall(frame(HEADERS, flags, stream, hpack.Encoder().encode(found)))
+        body = frame(DATA, 0, stream, message) if message else b""
+        self.socket.sendall(frame(HEADERS, flags, stream, hpack.Encoder().encode(found)) + body)
+
+    def read_some(self) -> None:
+        """Wait until something comes."""
+        self._left += self.socket.recv(1)
 
     def status(self) -> int:
         """The gRPC status of the next call that is answered."""
@@ -124,7 +135,7 @@ def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, redis_ur
     "path", ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/rungway.v1.SearchService/Ask"]
 )
 def test_a_message_that_never_comes_is_waited_for_for_a_while(path: str, redis_url: str) -> None:
-    assert FIRST_MESSAGE_SECONDS < 20  # the patience of the connection below
+    assert MESSAGE_SECONDS < 20  # the patience of the connection below
     with services(redis_url) as (service,), Connection(service.address) as stranger:
         stranger.call(path.encode())
         assert stranger.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
@@ -160,3 +171,125 @@ def checks(stub: health_pb2_grpc.HealthStub) -> bool:
         return bool(stub.Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1)
     except grpc.RpcError:
         return False
+
+
+def test_others_learn_that_the_service_is_well_however_much_strangers_hold(
+    redis_url: str,
+) -> None:
+    holders = range(2, 2 + MOST_IN_ALL // MOST_OF_A_PEER)
+    with services(redis_url) as (service,), ExitStack() as stack:
+        for number in holders:
+            strange = stack.enter_context(Connection(service.address, f"127.0.0.{number}"))
+            for i in range(MOST_OF_A_PEER - 1):
+                strange.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
+        wait_until(lambda: service.lines("many_calls_for_health"))
+        assert len(service.lines("many_calls_for_health")) == 1
+        for number in holders:  # to the brim
+            strange = stack.enter_context(Connection(service.address, f"127.0.0.{number}"))
+            strange.call(WATCH, message=b"\0\0\0\0\0")
+        with Connection(service.address, "127.0.0.2") as greedy:
+            greedy.call(WATCH, message=b"\0\0\0\0\0")
+            assert greedy.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        with grpc.insecure_channel(service.address) as channel:  # a peer of its own: 127.0.0.1
+            assert checks(health_pb2_grpc.HealthStub(channel))
+            listed = ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
+            assert listed.next_page_token == ""
+
+
+WATCH = b"/grpc.health.v1.Health/Watch"
+REFLECTION = b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+def test_reflection_is_bounded_too(redis_url: str) -> None:
+    with services(redis_url, 1, "--reflection") as (service,), ExitStack() as stack:
+        strange = stack.enter_context(Connection(service.address, "127.0.0.2"))
+        for i in range(11):
+            strange.call(REFLECTION, stream=2 * i + 1)
+        assert strange.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], "the eleventh of a peer"
+        assert strange.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "no message came"
+        strange.call(REFLECTION, stream=101, message=b"\0\0\0\0\2\x3a\1")  # cut off
+        while (status := strange.status()) == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]:
+            pass
+        assert status == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        strange.call(REFLECTION, stream=103, message=b"\0\0\0\0\2\x3a\0")  # which services are there?
+        assert strange.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "answered, and then no message came"
+        assert "Traceback" not in service.log()
+
+
+def test_the_log_warns_before_all_places_are_taken(redis_url: str) -> None:
+    with services(redis_url, 1, "--max-concurrent-rpcs", "1") as (service,), ExitStack() as stack:
+        for _ in range(9):  # of the 1,004 calls that are taken
+            strange = stack.enter_context(Connection(service.address))
+            for i in range(95):
+                strange.call(b"/rungway.v1.SearchService/Ask", stream=2 * i + 1)
+        wait_until(lambda: service.lines("many_calls"))
+        (line,) = service.lines("many_calls")
+        assert line["level"] == "warning"
+        assert line["most"] == 1_004
+
+
+def leave_by_cancelling(stream: grpc.Call, _: grpc.Channel) -> None:
+    stream.cancel()
+
+
+def leave_by_hanging_up(_: grpc.Call, channel: grpc.Channel) -> None:
+    channel.close()
+
+
+@pytest.mark.parametrize("leave", [leave_by_cancelling, leave_by_hanging_up])
+@pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment", "Watch", "Reflection"])
+def test_who_leaves_a_stream_midway_is_no_incident(
+    rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], redis_url: str
+) -> None:
+    with services(redis_url, 1, "--reflection") as (service,):
+        name = unique_name("left")
+        with Client(service.address, experiment=name) as client:
+            client.create_experiment(name, config(max_trials=3_000))
+            for _ in range(8):
+                reply = client.ask_once(64)
+                client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+        for _ in range(20):
+            channel = grpc.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
+            stream = streams(channel, name)[rpc]()
+            next(stream)
+            leave(stream, channel)
+            channel.close()
+        with Client(service.address, experiment=name) as client:
+            assert client.get_experiment().experiment == name
+        assert not [line for line in service.log().splitlines() if '"level": "error"' in line]
+        assert "Traceback" not in service.log()
+
+
+def streams(channel: grpc.Channel, name: str) -> dict[str, Callable[[], Any]]:
+    stub, asked = ExperimentServiceStub(channel), reflection_pb2.ServerReflectionRequest(list_services="*")
+    return {
+        "WatchEvents": lambda: stub.WatchEvents(pb.WatchEventsRequest(experiment=name), timeout=60),
+        "ExportExperiment": lambda: stub.ExportExperiment(pb.ExportExperimentRequest(experiment=name), timeout=60),
+        "Watch": lambda: health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60),
+        "Reflection": lambda: reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+            iter([asked] * 1_000), timeout=60
+        ),
+    }
+
+
+@pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment"])
+def test_who_hangs_up_before_all_is_written_is_no_incident(rpc: str, redis_url: str) -> None:
+    with services(redis_url) as (service,):
+        name = unique_name("hung-up")
+        with Client(service.address, experiment=name) as client:
+            client.create_experiment(name, config(max_trials=3_000))
+            for _ in range(20):
+                reply = client.ask_once(64)
+                client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+        message = pb.WatchEventsRequest(experiment=name).SerializeToString()  # that of the export is the same
+        body = b"\0" + len(message).to_bytes(4, "big") + message
+        with ExitStack() as stack:
+            for _ in range(3):
+                strange = stack.enter_context(Connection(service.address))
+                for i in range(30):  # as many as the windows of a connection do not take: they wait in mid-write
+                    strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
+                strange.read_some()
+        with Client(service.address, experiment=name) as client:
+            assert client.get_experiment().experiment == name
+        assert not service.lines("unexpected_error")
+        assert "Traceback" not in service.log()

@@ -9,15 +9,17 @@ from collections import defaultdict
 from collections.abc import Hashable
 
 from rungway_server.domain.errors import Overloaded
+from rungway_server.service.brim import Brim
 
 
 class Places:
     """Places for calls in work, in this process."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: how many calls may be in work at once."""
+    def __init__(self, most: int, name: str = "many_calls_in_work") -> None:
+        """`most`: how many calls may be in work at once; `name`: the log line when most places are taken."""
         self._most = most
         self._taken = 0
+        self._brim = Brim(name, most)
         self._by_experiment: defaultdict[Hashable, int] = defaultdict(int)
 
     def place(self, ref: Hashable) -> "_Place":
@@ -31,6 +33,7 @@ class Places:
             if self._taken >= self._most or self._by_experiment.get(ref, 0) >= share:
                 raise Overloaded
         self._taken += 1
+        self._brim.note(self._taken)
         self._by_experiment[ref] += 1
 
     def give_back(self, ref: Hashable) -> None:

@@ -52,7 +52,7 @@ class Reading:
     def __init__(self, payer: Payer | None = None, most: int = MOST_READS) -> None:
         """`most`: how many reads may be in work at once. Without a payer reads are free."""
         self._payer = payer
-        self._places = Places(most)
+        self._places = Places(most, "many_reads_in_work")
         self._turns = Turns()
 
     @contextmanager

@@ -71,6 +71,8 @@ def typed_errors(
 
 async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
     """End a call with this error: typed, or as an incident that only the log describes."""
+    if isinstance(error, grpc.aio.InternalError):  # a caller who has left cannot be written to, and gRPC knows why
+        raise error
     if isinstance(error, errors.RungwayError):
         await _abort(context, STATUS[type(error)], str(error), _details(error))
     incident = secrets.token_hex(6)

@@ -1,7 +1,7 @@
 """How the message of a call is read: within a time, and refused like any other bad input when it is no message."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from rungway_server.transport.server import Server
 from rungway_server.transport.strangers import Strangers
 
-FIRST_MESSAGE_SECONDS = 10.0
-"""How long a call may be open before its message is there."""
+MESSAGE_SECONDS = 10.0
+"""How long a call may be open before its message is there, or its next one."""
 
 Context = Any
 Serve = Callable[[Any, Context], Awaitable[Any]]
@@ -49,7 +49,7 @@ class ReadingServer:
 
     def _reading(self, handler: Any) -> Any:
         """The same method, as one that gRPC calls at the headers."""
-        serve = _served(handler.unary_stream or handler.unary_unary)
+        serve = _conversation(handler.stream_stream) if handler.request_streaming else _served(_one(handler))
         if self._strangers:
             serve = self._strangers.limited(serve)
         kind = (
@@ -64,18 +64,43 @@ class ReadingServer:
         )
 
 
+def _one(handler: Any) -> Serve:
+    """What serves a call of one request."""
+    serve: Serve = handler.unary_stream or handler.unary_unary
+    return serve
+
+
+async def _next(context: Context) -> Any:
+    """The next message of the caller, or EOF; ends the call when none comes."""
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            return await context.read()
+    except TimeoutError:
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"no message within {MESSAGE_SECONDS:.0f} s")
+
+
 def _served(serve: Serve) -> Serve:
     async def served(_: object, context: Context) -> Any:
-        try:
-            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-                request = await context.read()
-        except TimeoutError:
-            await context.abort(
-                grpc.StatusCode.DEADLINE_EXCEEDED, f"no message within {FIRST_MESSAGE_SECONDS:.0f} s of the call"
-            )
+        request = await _next(context)
         if request is grpc.aio.EOF:
             request = Unreadable("the call has ended without a message")
         return await serve(request, context)
+
+    return served
+
+
+def _conversation(serve: Callable[[Any, Context], AsyncIterator[Any]]) -> Serve:
+    """For a method that answers message after message, as reflection does."""
+
+    async def requests(context: Context) -> AsyncIterator[Any]:
+        while (request := await _next(context)) is not grpc.aio.EOF:
+            if isinstance(request, Unreadable):
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, request.problem)
+            yield request
+
+    async def served(_: object, context: Context) -> None:
+        async for answer in serve(requests(context), context):
+            await context.write(answer)
 
     return served
 

@@ -7,17 +7,31 @@ See docs/adr/0007-a-loop-that-no-input-ends.md.
 """
 
 import asyncio
+import resource
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
-import structlog
 from grpc._cython import cygrpc
 from grpc.aio import _server as grpc_aio
 
-_MANY = 0.8
-_FEWER = 0.5
-_log = structlog.get_logger()
+from rungway_server.service.brim import Brim
+
+_MOST_CONNECTIONS = 10_000
+_OTHER_FILES = 200
+"""So many files are open beside the connections of callers, at most."""
+
+
+def most_connections() -> int:
+    """How many connections one process takes; gRPC closes further ones. Raises the limit of open files for it where it
+    may, and where it may not there are fewer."""
+    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, wanted - _OTHER_FILES)
 
 
 class Server(grpc_aio.Server):
@@ -56,7 +70,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._handlers: dict[str, object] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._takers: set[asyncio.Task[None]] = set()
-        self._many = False
+        self._brim = Brim("many_calls", most)
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
@@ -83,6 +97,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
                         raise
                     continue
                 self._begin(name, resolver, interceptors, state)
+                del state  # which a connection counts as a call until nobody has it
         except Exception as error:
             if not ended.done():  # else grpc.aio waits no longer
                 ended.set_exception(error)
@@ -93,8 +108,4 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         call = loop.create_task(cygrpc._schedule_rpc_coro(work, state, loop, name))
         calls.add(call)
         call.add_done_callback(calls.discard)
-        if self._many:
-            self._many = len(calls) > _FEWER * self._most
-        elif len(calls) >= _MANY * self._most:
-            self._many = True
-            _log.warning("many_calls", in_work=len(calls), most=self._most)
+        self._brim.note(len(calls))
