@@ -26,11 +26,6 @@ from rungway_server.cli.output import (
     unit_name,
 )
 
-_MEANS = {
-    "failing": ": it has paused itself, for its first trials all failed",
-    "too_many_invalid": ": it was stopped, for too many configurations were invalid",
-}
-"""What is said of an event of the search, where its kind is not enough."""
 _ENDINGS = ("done", "stopped", "too_many_invalid")
 
 
@@ -140,7 +135,7 @@ def _line(event: Event, experiment_id: str) -> str:
         why = f"its first trials all failed; the last error: {text(event.message)}"
         return f"{when}  search       {kind}: {why}; when that is corrected: rungway resume {experiment_id}"
     if event.trial is None:
-        return f"{when}  search       {kind}{_MEANS.get(event.kind, '')}"
+        return f"{when}  search       {kind}"
     result = "" if event.metric is None else f"{number(event.metric)} at {count(event.length)}, "
     return f"{when}  trial {event.trial:<5}  {kind:<8}  {result}{text(_why(event))}"
 
