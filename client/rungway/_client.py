@@ -108,7 +108,8 @@ class Client:
         return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
     def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
-        """Tell results of several assignments in one call; one verdict for each, in the same order."""
+        """Tell results of several assignments in one call; one verdict for each, in the same order. Up to 256 of them,
+        with at most 4,096 reports in all."""
         return self._driver.run(self._work.tell(results, request_id))
 
     def heartbeat(self, leases: Iterable[Assignment | Lease]) -> list[LeaseStatus]:
