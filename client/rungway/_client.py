@@ -232,8 +232,8 @@ class Client:
         after its end (0 = for ever); None = leave it as it is.
 
         Leases held are not taken away; a search that is done goes on with what it may start now. Raises
-        InvalidArgument for fewer trials than have been started, and FailedPrecondition when it was stopped or has
-        reached its target.
+        InvalidArgument for fewer trials than have been started, or for another number of a grid or a single search, and
+        FailedPrecondition when it was stopped or has reached its target.
         """
         return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment))
 
@@ -270,7 +270,9 @@ class Client:
         """Queue a configuration of your own: the next new trial takes it. How many wait in front of it.
 
         It has a value for every parameter of the space, and one that the space allows; InvalidArgument names those that
-        are wrong. Raises FailedPrecondition when no new trials are left (NO_TRIALS_LEFT) or the search is over.
+        are wrong. In a grid, and in any other space of at most 100,000 points, it is a point that has had no trial yet
+        and is not queued (else POINT_USED), unless all have. Raises FailedPrecondition when no new trials are left
+        (NO_TRIALS_LEFT) or the search is over.
         """
         return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 

@@ -20,6 +20,7 @@ from rungway_server.domain.searchers import make_plan
 from tests.chaos.calls import Call
 from tests.chaos.remains import Remains
 from tests.chaos.tellings import Lease, Telling, Tellings
+from tests.model.driver import finite_of
 from tests.model.pair import plain
 from tests.model.reference import ReferenceModel
 
@@ -241,6 +242,7 @@ def _model(remains: Remains) -> ReferenceModel:
         smaller_is_better=config.searcher.smaller_is_better,
         first_fence=0,
         hparams=lambda number: propose(config.space, config.seed, number),
+        finite=finite_of(config),
     )
 
 

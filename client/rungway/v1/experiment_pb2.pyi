@@ -312,7 +312,7 @@ class Bracket(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
     max_trials: _builtins.int
-    """Valid trials to start in this bracket, clones included."""
+    """Valid trials to start in this bracket, clones included; of a grid, without those of points found invalid."""
     max_concurrent_trials: _builtins.int
     """Its share of the concurrent trials."""
     started: _builtins.int

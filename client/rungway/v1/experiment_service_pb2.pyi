@@ -504,7 +504,9 @@ class EnqueueTrialRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
-        """The configuration: every parameter of the space, with a value that the space allows."""
+        """The configuration: every parameter of the space, with a value that the space allows. A point of a grid, or of another
+        space of at most 100,000 points, that was used already is refused (POINT_USED) until all others were.
+        """
 
     def __init__(
         self,

@@ -159,7 +159,8 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Changes how many trials a live search may start, or run at once, or how long one is kept after its end.
+        """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
+        is kept after its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,9 @@ class ExperimentServiceStub:
     PreviewSearch: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]
     """Plans a search without storing anything."""
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]
-    """Changes how many trials a live search may start, or run at once, or how long one is kept after its end."""
+    """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
+    is kept after its end.
+    """
     EnqueueTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]
     """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
@@ -86,7 +88,9 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     PreviewSearch: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]  # type: ignore[assignment]
     """Plans a search without storing anything."""
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
-    """Changes how many trials a live search may start, or run at once, or how long one is kept after its end."""
+    """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
+    is kept after its end.
+    """
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
     """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
@@ -175,7 +179,9 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.UpdateExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.UpdateExperimentResponse, _abc.Awaitable[_experiment_service_pb2.UpdateExperimentResponse]]:
-        """Changes how many trials a live search may start, or run at once, or how long one is kept after its end."""
+        """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
+        is kept after its end.
+        """
 
     @_abc_1.abstractmethod
     def EnqueueTrial(

@@ -54,21 +54,26 @@ class Points:
         return Configuration(self.space, value).nested()
 
     def place(self, hparams: Mapping[str, object]) -> int | None:
-        """Which point a configuration of the space is, each number taken for the nearest in its parameter; None
-        when the constraints rule that point out."""
+        """Which point a configuration of the space is, each number taken for the nearest in its parameter; None when
+        the constraints rule that point out."""
         given = flat(self.space, hparams)
-        return self._index({path: axis.nearest(given[path]) for path, axis in self.axes.items() if path in given})
+        paths = [path for path in self.axes if path in given]
+        return self._index(paths, [self.axes[path].nearest(given[path]) for path in paths])
 
-    def drawn(self, digits: Mapping[Path, int]) -> int | None:
-        """Which point the values at these places of the axes make; those of absent parameters do not matter. None when
-        the constraints rule it out."""
+    def drawn(self, paths: Sequence[Path], digits: Sequence[int]) -> int | None:
+        """Which point the values at these places of their axes make; those of absent parameters do not matter. None
+        when the constraints rule it out."""
         if self.space.conditions:
-            values = Configuration(self.space, lambda entry: self.axes[entry.path].at(digits.get(entry.path, 0)))
-            digits = {path: digit for path, digit in digits.items() if values[path] is not ABSENT}
-        return self._index(digits)
+            chosen = dict(zip(paths, digits, strict=True))
+            values = Configuration(self.space, lambda entry: self.axes[entry.path].at(chosen.get(entry.path, 0)))
+            paths = [path for path in paths if values[path] is not ABSENT]
+            digits = [chosen[path] for path in paths]
+        return self._index(paths, digits)
 
-    def _index(self, digits: Mapping[Path, int]) -> int | None:
-        code = sum(self._radixes[path] * digit for path, digit in digits.items())
+    def _index(self, paths: Sequence[Path], digits: Sequence[int]) -> int | None:
+        code = sum(self._radixes[path] * digit for path, digit in zip(paths, digits, strict=True))
+        if isinstance(self.codes, range):
+            return code
         index = bisect_left(self.codes, code)
         return index if index < len(self) and self.codes[index] == code else None
 

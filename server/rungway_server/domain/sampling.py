@@ -156,9 +156,9 @@ def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
     sizes = [points.axes[path].size for path in paths]
     order: dict[int, None] = {}
     for number in range(2 * points.looked_at if paths else 0):
-        bits = ((word << (64 - BITS)) ^ shift for word, shift in zip(sobol(number, len(paths)), shifts, strict=True))
-        digits = (size * word >> 64 for size, word in zip(sizes, bits, strict=True))
-        place = points.drawn(dict(zip(paths, digits, strict=True)))
+        words = zip(sobol(number, len(paths)), shifts, sizes, strict=True)
+        digits = [((word << (64 - BITS)) ^ shift) * size >> 64 for word, shift, size in words]
+        place = points.drawn(paths, digits)
         if place is not None:
             order[place] = None
         if len(order) == len(points):

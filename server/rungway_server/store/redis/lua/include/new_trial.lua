@@ -2,6 +2,7 @@
 -- next in their order that is free.
 --- @include "add_trial"
 --- @include "source"
+--- @include "room"
 local function new_trial(x, b)
   local reason = 'new_trial'
   local config

@@ -2,13 +2,6 @@
 -- of each, or that it is invalid: never to be used again.
 local POINTS = KEYS[14]
 
--- New trials that a bracket may still start.
-local function room(x, b)
-  local points, left = x.counts.points, x.ladder.trials[b] - x.counts.started[b]
-  if not points then return left end
-  return points.left == 0 and 0 or left - points.lost -- without a point left all are invalid
-end
-
 -- All points were used: from the first place of the next pass on all are free again.
 local function next_pass(x)
   local points, tally = x.counts.points, x.tally
