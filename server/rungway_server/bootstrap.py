@@ -233,6 +233,9 @@ async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
         if settings.unsafe_eviction == "refuse":
             raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
         _log.warning("redis_unsafe", problem=problem)
+    if slow := ", ".join(each.node for each in facts.holding_up):
+        problem = "searches whose retention is over are freed while everybody waits: set lazyfree-lazy-expire to yes"
+        _log.warning("redis_slow", problem=f"{problem} ({slow})")
     if unknown := ", ".join(facts.unknown_eviction):
         _log.warning("redis_unsafe", problem=f"maxmemory-policy not checked, make sure it is noeviction: {unknown}")
     _log.info("redis", version=facts.version, nodes=len(facts.nodes), survival=facts.survival)

@@ -287,6 +287,27 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.log("release", 0, "preempted", 0, -1, 0, 0, 0),
     ],
     "the_trained_length_is_what_leases_trained": [lambda s: s.set_tally(trained=1)],
+    "records_are_in_range": [
+        lambda s: s.set_trial(s.first("paused"), restarts=-1),
+        lambda s: s.set_trial(s.first("paused"), returns=10**14),
+        lambda s: s.set_trial(s.first("paused"), bracket=100),
+        lambda s: s.set_trial(s.first("running"), worker="w" * 257),
+        lambda s: s.set_trial(s.first("paused"), reached=-3),
+    ],
+    "curves_are_in_range": [
+        lambda s: s.set_trial(s.first("paused"), tail="\0" * 7 + "\0" + "\x40" * 8, points=1),
+        lambda s: s.set_trial(s.first("paused"), tail="\x7f" * 16, points=1),
+    ],
+    "events_are_in_range": [
+        lambda s: s.log("assign", 0, "new_trial", 0, 100, 0, 0, 0),
+        lambda s: s.log("assign", 0, "new_trial", 0, -1, -1, 0, 0),
+        lambda s: s.log("assign", 2**32, "new_trial", 0, -1, 0, 0, 0),
+    ],
+    "counters_are_in_range": [
+        lambda s: s.set_tally(next_entry=2**32),
+        lambda s: s.set_tally(next_fence=-1),
+        lambda s: s.set_tally(revision=0),
+    ],
     "the_revision_grew": [lambda s: s.set_tally(revision=1)],
 }
 """By the name of an invariant: ways to break it."""

@@ -28,7 +28,7 @@ from rungway_server.store.redis.import_file import import_experiment
 from tests.integration.lives import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
-from tests.support.moving import Place, move
+from tests.support.moving import Place, exported, move
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
 
@@ -232,7 +232,7 @@ async def test_a_damaged_file_leaves_nothing_behind(name: str, places: tuple[Pla
     here, there = places
     await create(here.store, ref, halving(9))
     await Player(here.store, ref, random.Random(1), {}, []).play(10)
-    text = DAMAGES[name](await here.store.export(ref))
+    text = DAMAGES[name](await exported(here.store, ref))
     with pytest.raises(BadExport):
         await import_experiment(there.redis, ref, read_export(text.splitlines(keepends=True)))
     assert await there.redis.keys("*") == []
@@ -251,14 +251,14 @@ async def test_what_is_exported_is_of_one_moment(places: tuple[Place, Place], re
 
 async def test_nothing_to_export(places: tuple[Place, Place], ref: ExperimentRef) -> None:
     with pytest.raises(UnknownExperiment):
-        await places[0].store.export(ref)
+        await exported(places[0].store, ref)
 
 
 async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path) -> None:
     here, _ = places
     await create(here.store, ref, halving(9))
     await Player(here.store, ref, random.Random(1), {}, []).play(30)
-    text = await here.store.export(ref)
+    text = await exported(here.store, ref)
     pieces: Iterator[str] = iter([text[at : at + 97] for at in range(0, len(text), 97)])
     _write_tables(read_export(_lines(pieces)), tmp_path / "tables")
     with (tmp_path / "tables" / "trials.csv").open(newline="") as stream:
@@ -294,7 +294,9 @@ async def test_names_of_any_kind_are_queued_and_exported_by_one_spelling(
     await TrialUseCases(here.store).enqueue(ref, "", hparams)
     [work] = (await here.store.ask(ref, "", 1, "w")).assignments
     assert work.hparams == hparams
-    _write_tables(read_export((await here.store.export(ref)).splitlines(keepends=True)), tmp_path)
+    _write_tables(
+        read_export("".join([text async for text in here.store.export(ref)]).splitlines(keepends=True)), tmp_path
+    )
     with (tmp_path / "trials.csv").open(newline="") as stream:
         [row] = csv.DictReader(stream)
     assert {name.removeprefix("hparams."): row[name] for name in row if name.startswith("hparams.")} == {
@@ -319,7 +321,7 @@ async def test_no_cell_of_a_table_begins_like_a_formula(
     for worker in FORMULAS:
         [work] = (await here.store.ask(ref, "", 1, worker)).assignments
         await here.store.fail(ref, "", work.lease, Outcome.ERROR, worker)
-    _write_tables(read_export((await here.store.export(ref)).splitlines(keepends=True)), tmp_path)
+    _write_tables(read_export((await exported(here.store, ref)).splitlines(keepends=True)), tmp_path)
     cells = []
     for name in ("trials.csv", "curves.csv", "events.csv"):
         with (tmp_path / name).open(newline="") as stream:

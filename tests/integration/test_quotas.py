@@ -27,6 +27,7 @@ from rungway_server.store.redis.lanes import Lanes
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas, totals
 from tests.integration.test_secure import command
 from tests.support.calls import config, refusal_of, unique_name
+from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import config_of, plan, say, stored, take
 from tests.support.service import services
@@ -356,7 +357,7 @@ async def test_an_import_takes_room_like_a_creation(
     server, file = Server(store, lanes), tmp_path / "e.jsonl"
     first, over = ExperimentRef(namespace, "first"), ExperimentRef(namespace, "over")
     await stored(server.store, first, plan(trials=7, cap=4))
-    file.write_text(await store.export(first))
+    file.write_text(await exported(store, first))
 
     async def imported(name: str, *flags: str) -> "subprocess.CompletedProcess[str]":
         words = ("import", str(file), "--as", name, "--namespace", namespace, *flags)
@@ -376,7 +377,7 @@ async def test_an_import_takes_room_like_a_creation(
     assert await server.taken(namespace) == (2, 14, 8)
     await RedisQuotas(lanes).set_limits(namespace, {})
     await store.set_state(first, ExperimentState.STOPPED)
-    file.write_text(await store.export(first))
+    file.write_text(await exported(store, first))
     assert (await imported(over.experiment)).returncode == 0
     assert await server.taken(namespace) == (3, 14, 8)
     assert (await store.tally(over)).state is ExperimentState.STOPPED

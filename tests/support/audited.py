@@ -5,14 +5,13 @@ from typing import Any
 
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import Report, audit
-from rungway_server.store.redis.connection import plain_client
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.connection import connect, plain_client
 
 
 async def report_of(url: str, ref: ExperimentRef) -> Report:
     """The audit of an experiment in the Redis of this URL."""
-    async with plain_client(url, timeout_seconds=20, key=experiment_keys(ref)[0]) as client:
-        return await audit(client, ref)
+    async with connect(url, timeout_seconds=20) as lanes:
+        return await audit(lanes, ref)
 
 
 async def assert_sound(url: str, experiment: str, namespace: str = "default") -> None:

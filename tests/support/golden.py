@@ -22,6 +22,7 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.store.redis.keys import experiment_keys
 from rungway_server.store.redis.schema import SCHEMA
 from tests.support.calls import config
+from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 
 REF = ExperimentRef("default", "golden")
@@ -67,7 +68,7 @@ async def write_keys(redis: Any, keys: dict[str, Any]) -> None:
 
 async def seen_of(store: RedisStore) -> dict[str, Any]:
     """Everything that reads show of the search."""
-    text = await store.export(REF)
+    text = await exported(store, REF)
     trials = await store.trials(REF, list(range(60)), curve=True)
     return {
         "export": [json.loads(line) for line in text.splitlines()[1:-1]],

@@ -20,9 +20,14 @@ class Place:
     redis: Redis
 
 
+async def exported(store: RedisStore, ref: ExperimentRef) -> str:
+    """The text of an export."""
+    return "".join([text async for text in store.export(ref)])
+
+
 async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
     """Export, import, and check what is there; the file's text."""
-    text = await source.store.export(ref)
+    text = await exported(source.store, ref)
     target = ExperimentRef("default", name or ref.experiment)
     await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))
     await assert_sound(to.url, target.experiment)

@@ -175,9 +175,18 @@ OTHER_WORDS = {
         "started",
         "outdated",
         "too_large",
-        "snapshot",
         "best",
-        "curve",
+        "read",
+        "records",
+        "mark",
+        "cut",
+        "behind",
+        "trials",
+        "plan",
+        "lists",
+        "proposals",
+        "everything",
+        "table",
         "refused",
     },
     "as expected": {
@@ -205,7 +214,7 @@ def test_every_word_that_is_stored_has_a_number() -> None:
     assert [CODES[word] for word in ("assign", "pause", "new_trial", "target_reached")] == [1, 8, 14, 199]
 
 
-READERS = ("tally", "trials", "curve", "best", "explain", "events", "snapshot")
+READERS = ("tally", "trials", "best", "explain", "events", "read", "records", "mark", "cut")
 DELETION = ("delete", "unlist", "settle_claim")
 """What a deletion needs."""
 

@@ -8,7 +8,6 @@ from rungway_server.cli.redis_store import Place, with_redis
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.audit import Finding, Report
 from rungway_server.store.redis.audit import audit as audit_stored
-from rungway_server.store.redis.keys import experiment_keys
 
 
 def audit(experiment: str, namespace: str, redis: str | None, data: Path | None, output: Output) -> None:
@@ -16,8 +15,8 @@ def audit(experiment: str, namespace: str, redis: str | None, data: Path | None,
     ref = ExperimentRef(namespace, experiment)
 
     async def work(place: Place) -> Report:
-        async with place.client(experiment_keys(ref)[0]) as client:
-            return await audit_stored(client, ref)
+        async with place.lanes() as lanes:
+            return await audit_stored(lanes, ref)
 
     report = with_redis(redis, data, work)
     if output is Output.JSON:

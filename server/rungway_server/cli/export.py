@@ -41,7 +41,7 @@ def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -
                 _write_tables(read_export(lines), out)
             else:
                 with _opened(out) as stream:
-                    read_export(_written(lines, stream))  # also a check that all of it has come
+                    read_export(_written(lines, stream), keep=False)  # also a check that all of it has come
     except BadExport as error:
         raise fail(Exit.UNREACHABLE, f"the export did not come whole: {error}") from None
     except OSError as error:

@@ -10,7 +10,6 @@ RungwayError
 ├── NoTrialsLeft            no new trial is left for a queued configuration
 ├── NewerSchema             the experiment was written by a newer version
 ├── OlderSchema             the experiment was written by a version too old for this one
-├── ExperimentTooLarge      the experiment is larger than what is read at one moment
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
 ├── QuotaExceeded           the namespace has, or does, as much as it may
@@ -143,18 +142,6 @@ class OlderSchema(RungwayError):
             "export it with the older version and import the file",
             experiment=experiment,
             schema=str(found),
-        )
-
-
-class ExperimentTooLarge(RungwayError):
-    """The experiment is larger than what is read at one moment."""
-
-    reason = "EXPERIMENT_TOO_LARGE"
-
-    def __init__(self, experiment: str, items: int, most: int) -> None:
-        super().__init__(
-            f"experiment {experiment!r} has {items} items in the store, more than the {most} that are read at once",
-            experiment=experiment,
         )
 
 

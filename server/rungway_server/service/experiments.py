@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
@@ -28,8 +29,6 @@ from rungway_server.service.warnings import warnings
 MOST_WARM = 1_000
 _AT_ONCE = 10
 """Experiments of a list that are read together."""
-PIECE = 1 << 19
-"""Characters in a piece of an export; clients take messages of 4 MiB."""
 _SHORT = 1_000
 """Values in a document that is planned in milliseconds, if it has none of these words."""
 _HARD_WORDS = frozenset({"constraints", "when", "sampler"})
@@ -304,9 +303,9 @@ class ExperimentUseCases:
 
     async def export(self, ref: ExperimentRef) -> AsyncIterator[str]:
         """The text of an export file of the search, in pieces that fit into messages."""
-        text = await self._store.export(ref)
-        for at in range(0, len(text), PIECE):
-            yield text[at : at + PIECE]
+        with self._reading.export(ref.namespace):
+            async for text in self._store.export(ref, partial(self._reading.piece, ref.namespace)):
+                yield text
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """Remove a search and everything stored of it; with a uid, that one alone."""

@@ -1,8 +1,9 @@
 """The store as the service sees it: one method per decision. `store/redis` is its one implementation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.decisions import (
@@ -20,6 +21,9 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.plan import Plan
+
+Piece = Callable[[], AbstractAsyncContextManager[Any]]
+"""Begins a piece of a long read, when others have had their turn. See service/reading.py."""
 
 
 class ExperimentRef(NamedTuple):
@@ -178,9 +182,9 @@ class Store(Protocol):
         """A piece of the event log after this event id ("" = from the beginning), and whether the search is over."""
         ...
 
-    async def export(self, ref: ExperimentRef) -> str:
-        """Everything stored of the experiment, as of one moment, as the text of an export file (docs/export.md).
-        Raises ExperimentTooLarge."""
+    def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
+        """Everything stored of the experiment, as of one moment, as the text of an export file (docs/export.md), in
+        pieces that fit into messages. `piece` is entered before each piece of work."""
         ...
 
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:

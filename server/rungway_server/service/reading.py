@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
-from rungway_server.domain.errors import QuotaExceeded
+from rungway_server.domain.errors import Overloaded, QuotaExceeded
 from rungway_server.service.places import Places
 
 PIECE = 100
@@ -21,6 +21,8 @@ LARGEST_PAGE = 2 << 20
 """Bytes of an answer that is a page: clients take messages of 4 MiB."""
 MOST_READS = 256
 """Reads in work at once in one process; those beyond are refused."""
+MOST_EXPORTS = 4
+"""Exports in work at once in one process, each of another namespace."""
 _SLICE_SECONDS = 0.003
 _LONGEST_REST = 0.02
 _SLICE_ITEMS = 500
@@ -53,7 +55,7 @@ class Reading:
         """`most`: how many reads may be in work at once. Without a payer reads are free."""
         self._payer = payer
         self._places = Places(most, "many_reads_in_work")
-        self._turns = Turns()
+        self._turns, self._exporting = Turns(), set[str]()
 
     @contextmanager
     def place(self, namespace: str) -> Iterator[None]:
@@ -73,6 +75,24 @@ class Reading:
                 return await self._payer.charge_call(namespace)
             except QuotaExceeded as error:
                 await asyncio.sleep(error.retry_seconds or 1.0)
+
+    @contextmanager
+    def export(self, namespace: str) -> Iterator[None]:
+        """Hold the one export that a namespace may have in work here. Raises Overloaded."""
+        if namespace in self._exporting or len(self._exporting) >= MOST_EXPORTS:
+            raise Overloaded
+        self._exporting.add(namespace)
+        try:
+            yield
+        finally:
+            self._exporting.remove(namespace)
+
+    @asynccontextmanager
+    async def piece(self, namespace: str) -> AsyncIterator["Turn"]:
+        """A turn that the namespace can pay for."""
+        await self.afford(namespace)
+        async with self.turn(namespace) as turn:
+            yield turn
 
     @asynccontextmanager
     async def turn(self, namespace: str) -> AsyncIterator["Turn"]:

@@ -28,7 +28,6 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NewerSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.OlderSchema: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ExperimentTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -139,6 +139,7 @@ class EmbeddedRedis:
             "appendfsync": self.fsync,
             "save": "",
             "maxmemory-policy": "noeviction",
+            "lazyfree-lazy-expire": "yes",  # a search whose time is over is freed beside the calls of others
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         return await asyncio.create_subprocess_exec(

@@ -11,7 +11,7 @@ from rungway_server.store.redis.binary import OLDEST
 from rungway_server.store.redis.errors import RedisStartError
 from rungway_server.store.redis.lanes import Lanes
 
-_ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy")
+_ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy", "lazyfree-lazy-expire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ class RedisFacts:
     def evicting(self) -> list[NodeFacts]:
         """Those that may drop keys of a search when memory is short."""
         return [each for each in self.nodes if each.eviction not in (None, "noeviction")]
+
+    @property
+    def holding_up(self) -> list[NodeFacts]:
+        """Those that free a search, when its retention is over, while everybody waits."""
+        return [each for each in self.nodes if (each.settings or {}).get("lazyfree-lazy-expire") == "no"]
 
     @property
     def unknown_eviction(self) -> list[str]:

@@ -1,11 +1,11 @@
-"""Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and written at once.
+"""Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and seen at once.
 
 The search goes on as it would have. Nobody holds a lease any more: trials that were running wait in line, at no cost,
-in the order in which they had been handed out. Answers to request ids are not carried over, and fencing numbers skip
-those that the original may have given since.
+in the order of their leases. Answers to request ids are not carried over; fencing numbers skip those given since.
 """
 
 import json
+import struct
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.config import parse as parse_config
 from rungway_server.domain.decisions import ExperimentState, TrialState
-from rungway_server.domain.errors import ExperimentExists, RungwayError
+from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.service.port import ExperimentRef
@@ -22,7 +22,10 @@ from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.audit import check
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
-from rungway_server.store.redis.keys import POINTS, experiment_keys
+from rungway_server.store.redis.field_checks import Curve
+from rungway_server.store.redis.import_checks import TALLY_FIELDS
+from rungway_server.store.redis.import_keys import write_keys
+from rungway_server.store.redis.keys import POINTS
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
@@ -32,9 +35,18 @@ from rungway_server.store.redis.stored import CHUNK, POINT, decode
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RungwayError)
+_WRONG = (
+    struct.error,
+    RecursionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RungwayError,
+)
 _KEPT_BEST = 1_000
-_AT_ONCE = 500
 _COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
 """What of the tally is stored as `counts`."""
 
@@ -42,11 +54,7 @@ Room = Callable[[Claim], AbstractAsyncContextManager[object]]
 """Holds room in the quotas for what a search may claim, while it is written."""
 
 
-def _no_limit(_: Claim) -> AbstractAsyncContextManager[object]:
-    return nullcontext()
-
-
-async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, room: Room = _no_limit) -> int:
+async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, room: Room = nullcontext) -> int:
     """Store the experiment under this name; returns when it was created (ms), for the list of its namespace.
 
     `redis` is a client of the node of its keys, `room` reserves what it may come to. Raises BadExport,
@@ -65,7 +73,7 @@ async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, 
         raise BadExport(f"it contradicts itself: {name}: {texts[0]}")
     assert stored.plan
     async with room(claim_of(stored.plan, ExperimentState(export.search["tally"]["state"]))):
-        await _write(redis, ref, contents)
+        await write_keys(redis, ref, contents)
     return stored.created_ms
 
 
@@ -139,7 +147,8 @@ class _Contents:
     def _meta(self) -> dict[bytes, bytes]:
         search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
         fence = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
-        tally = search["tally"] | {"generation": 0, "since": self._now_ms, "next_fence": fence, "remembered": 0}
+        tally = {name: value for name, value in search["tally"].items() if name in TALLY_FIELDS}
+        tally |= {"generation": 0, "since": self._now_ms, "next_fence": fence, "remembered": 0}
         tally |= stored_trained(int(tally["trained"]))
         counts = {name: tally.pop(name) for name in _COUNTS if name in tally}
         parts = json.loads(
@@ -174,7 +183,7 @@ class _Contents:
 
     def _record(self, trial: dict[str, Any]) -> bytes:
         last = len(trial["curve"]) % CHUNK
-        tail = self._points(trial["curve"][len(trial["curve"]) - last :])
+        tail = self._points(trial["curve"], len(trial["curve"]) - last, len(trial["curve"]))
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
         metric, best = self._text(trial["metric"]), self._text(trial["best_metric"])
@@ -197,15 +206,15 @@ class _Contents:
         )
         return packed([values[name] for name in TRIAL_FIELDS])
 
-    def _points(self, curve: list[Any]) -> bytes:
-        return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve)
+    def _points(self, curve: Curve, first: int, last: int) -> bytes:
+        return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve.part(first, last))
 
     def _pieces(self) -> Iterator[tuple[bytes, bytes]]:
         for trial in self._export.trials:
             curve = trial["curve"]
             for piece in range(len(curve) // CHUNK):
-                points = curve[piece * CHUNK : (piece + 1) * CHUNK]
-                yield f"{int(trial['trial'])}.{piece}".encode(), self._points(points)
+                points = self._points(curve, piece * CHUNK, (piece + 1) * CHUNK)
+                yield f"{int(trial['trial'])}.{piece}".encode(), points
 
     def _rungs(self) -> Iterator[bytes]:
         for trial in self._export.trials:
@@ -237,37 +246,3 @@ class _Contents:
 
 def _name(number: Any) -> bytes:
     return str(int(number)).encode()
-
-
-_LISTS, _EVENTS = (4, 11), 8
-"""Positions of the keys that are lists, and of the stream."""
-
-
-async def _write(redis: "Redis", ref: ExperimentRef, contents: list[Any]) -> None:
-    """All keys in one MULTI/EXEC, which does nothing when the name is taken."""
-    keys = experiment_keys(ref, POINTS)
-    async with redis.pipeline(transaction=True) as pipe:
-        await pipe.watch(keys[0])
-        if await pipe.exists(keys[0]):
-            raise ExperimentExists(ref.experiment)
-        pipe.multi()  # type: ignore[no-untyped-call]  # redis-py has no types here
-        pipe.delete(*keys)
-        for position, (key, content) in enumerate(zip(keys, contents, strict=True)):
-            for part in _parts(content):
-                if isinstance(part, dict):
-                    pipe.hset(key, mapping=part)
-                elif position in _LISTS:
-                    pipe.rpush(key, *part)
-                elif position == _EVENTS:
-                    for line_id, fields in part:
-                        pipe.xadd(key, fields, id=line_id)
-                else:
-                    pipe.zadd(key, dict.fromkeys(part, 0))
-        await pipe.execute()
-
-
-def _parts(content: dict[bytes, bytes] | list[Any]) -> Iterator[Any]:
-    items = list(content.items()) if isinstance(content, dict) else content
-    for at in range(0, len(items), _AT_ONCE):
-        part = items[at : at + _AT_ONCE]
-        yield dict(part) if isinstance(content, dict) else part

@@ -88,7 +88,7 @@ class KnownExperiments:
 
     def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
         self._lanes = lanes
-        self._scripts = scripts
+        self.scripts = scripts
         self._known: dict[ExperimentRef, Known] = {}
 
     async def find(self, ref: ExperimentRef) -> Known:
@@ -108,7 +108,7 @@ class KnownExperiments:
         while True:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
-            answer = await self._scripts.run(script, known.keys, (known.definition.uid, *given))
+            answer = await self.scripts.run(script, known.keys, (known.definition.uid, *given))
             if answer[0] not in {"missing", "stale"}:
                 return known, answer
             self.forget(ref)
@@ -124,14 +124,14 @@ class KnownExperiments:
 
     async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
-        await self._scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
+        await self.scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
     async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
         """What is small of the experiment, as it is now, and what tally.lua answers."""
         while True:
             schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
             check_schema(ref.experiment, int(schema))
-            answer = await self._scripts.run("tally", experiment_keys(ref), [uid])
+            answer = await self.scripts.run("tally", experiment_keys(ref), [uid])
             if answer[0] == "tally":
                 known = self._known.get(ref)
                 same = known and known.stored[1] == uid and known.stored[4] == plan_json

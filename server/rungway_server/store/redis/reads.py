@@ -1,18 +1,22 @@
 """What the store reads without deciding anything: tallies, trials, events, lists."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from rungway_server.domain.decisions import EventView, ExperimentState, Report, Tally, TrialView
-from rungway_server.domain.errors import ExperimentTooLarge, UnknownTrial
-from rungway_server.service.port import Brief, Definition, ExperimentRef
+from rungway_server.domain.errors import UnknownTrial
+from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
+from rungway_server.service.reading import Reading
 from rungway_server.store.redis.answers import read_event, read_life, read_points, read_tally, read_trial
-from rungway_server.store.redis.export_file import lines_of
+from rungway_server.store.redis.cut import Cutting
+from rungway_server.store.redis.export import Export
 from rungway_server.store.redis.keys import index_key
 from rungway_server.store.redis.known import Known, KnownExperiments
 from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.stored import CHUNK, MOST_ITEMS, decode
+from rungway_server.store.redis.source import CURVES, Source
+from rungway_server.store.redis.spool import Spool
+from rungway_server.store.redis.stored import CHUNK
 
 _PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
 """Most that a script reads: trials, bytes of them, and pieces of a curve."""
@@ -62,11 +66,11 @@ class RedisReads:
         pieces = count // CHUNK
         points: list[Report] = []
         for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
-            last = min(first + _PIECE_CHUNKS, pieces) - 1
-            found, answer = await self._experiments.run("curve", ref, [number, first, last])
+            names = [f"{number}.{piece}" for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
+            found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
             if found.definition.uid != known.definition.uid:  # another experiment has its name by now
                 raise UnknownTrial(ref.experiment, int(number))
-            points += read_points(answer[1], known.smaller_is_better)
+            points += read_points("".join(answer[1]), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
@@ -93,13 +97,15 @@ class RedisReads:
         over = answer[1] in (ExperimentState.DONE, ExperimentState.STOPPED)
         return [read_event(fields, known.smaller_is_better) for fields in answer[2:]], over
 
-    async def export(self, ref: ExperimentRef) -> str:
+    async def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
         """See the port."""
-        self._experiments.forget(ref)  # so that the schema is looked at
-        _, answer = await self._experiments.run("snapshot", ref, [MOST_ITEMS])
-        if answer[0] == "too_large":
-            raise ExperimentTooLarge(ref.experiment, answer[1], MOST_ITEMS)
-        return await asyncio.to_thread(_export_text, ref, answer[1:])
+        known = await self._experiments.refresh(ref)  # so that the schema is looked at
+        piece = piece or partial(Reading().turn, ref.namespace)
+        source = Source(self._experiments.scripts, ref, known.definition.uid, piece)
+        with Spool() as spool:
+            cut = await Cutting(source, spool, whole=False).take()
+            async for text in Export(source, ref, cut, spool, piece).pieces():
+                yield text
 
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
         """See the port. The token of an experiment is its creation time and id."""
@@ -116,18 +122,3 @@ class RedisReads:
                 break
             offset += count
         return [(name, f"{score}/{name}") for score, name in past[:count]]
-
-
-_PAIRS, _EVENTS = (0, 1, 2, 7, 9, 10, 13), 8
-"""Positions of the keys that are hashes, and of the stream."""
-
-
-def _export_text(ref: ExperimentRef, answers: list[Any]) -> str:
-    """The export file, from what snapshot.lua answered."""
-    shaped = [
-        dict(zip(answer[::2], answer[1::2], strict=True)) if position in _PAIRS else answer
-        for position, answer in enumerate(answers)
-    ]
-    shaped[3] = list(zip(shaped[3][::2], shaped[3][1::2], strict=True))
-    shaped[_EVENTS] = [(name, dict(zip(words[::2], words[1::2], strict=True))) for name, words in shaped[_EVENTS]]
-    return "".join(lines_of(decode(ref, shaped)))

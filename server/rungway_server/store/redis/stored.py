@@ -1,35 +1,25 @@
 """Everything that Redis holds of one experiment, as of one moment, decoded."""
 
-import asyncio
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redis.exceptions import ResponseError
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.config import parse as parse_config
-from rungway_server.domain.errors import ExperimentTooLarge, RungwayError, UnknownExperiment
+from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.lane import BINARY
 from rungway_server.store.redis.plan_codec import plan_from_json
 from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, trained_of, unpack
-from rungway_server.store.redis.schema import check_schema
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
-MOST_ITEMS = 1_000_000
-"""Most fields, members and lines that are read at once: Redis serves nobody else meanwhile, for about two seconds."""
-
-
 CHUNK, POINT = 16, struct.Struct(">Q8s")
 """Points of a curve in each piece, and one of them: its length and the sort key of its metric."""
 
@@ -89,63 +79,6 @@ def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
     pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CHUNK)]
     points = POINT.iter_unpack(b"".join([*pieces, trial.tail.encode(errors=BINARY)]))
     return [(length, key.hex()) for length, key in points]
-
-
-async def read_stored(redis: "Redis", ref: ExperimentRef) -> Stored:
-    """Read an experiment.
-
-    All keys are read in one MULTI/EXEC, so that no decision falls between two of them. Raises UnknownExperiment,
-    NewerSchema, OlderSchema, ExperimentTooLarge, and the errors of redis-py.
-    """
-    keys = experiment_keys(ref, POINTS)
-    uid, schema = await redis.hmget(keys[0], ["uid", "schema"])
-    if uid is None:
-        raise UnknownExperiment(ref.experiment)
-    if schema and schema.isdigit():
-        check_schema(ref.experiment, int(schema))
-    await _refuse_too_large(redis, ref, keys)
-    stored = await asyncio.to_thread(decode, ref, await _read(redis, keys))
-    if not stored.uid and not stored.problems:
-        raise UnknownExperiment(ref.experiment)
-    return stored
-
-
-async def _refuse_too_large(redis: "Redis", ref: ExperimentRef, keys: list[str]) -> None:
-    pipe = redis.pipeline(transaction=False)
-    for position, count in (
-        (1, pipe.hlen),
-        (2, pipe.hlen),
-        (7, pipe.hlen),
-        (8, pipe.xlen),
-        (9, pipe.hlen),
-        (12, pipe.zcard),
-        (13, pipe.hlen),
-    ):
-        count(keys[position])
-    sizes: list[Any] = await pipe.execute(raise_on_error=False)
-    items = sum(size for size in sizes if isinstance(size, int))
-    if items > MOST_ITEMS:
-        raise ExperimentTooLarge(ref.experiment, items, MOST_ITEMS)
-
-
-async def _read(redis: "Redis", keys: list[str]) -> list[Any]:
-    pipe = redis.pipeline(transaction=True)
-    meta, trials, configs, leases, line, ready, best, curves, events, younger, older, queue, rungs, points = keys
-    for key in (meta, trials, configs):
-        pipe.hgetall(key)
-    pipe.zrange(leases, 0, -1, withscores=True)
-    pipe.lrange(line, 0, -1)
-    for key in (ready, best):
-        pipe.zrange(key, 0, -1)
-    pipe.hgetall(curves)
-    pipe.xrange(events)
-    for key in (younger, older):
-        pipe.hgetall(key)
-    pipe.lrange(queue, 0, -1)
-    pipe.zrange(rungs, 0, -1)
-    pipe.hgetall(points)
-    answers: list[Any] = await pipe.execute(raise_on_error=False)
-    return answers
 
 
 def _undecoded(answer: Any) -> Any:

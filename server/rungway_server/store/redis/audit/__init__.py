@@ -7,14 +7,12 @@ each, its first line the sentence that `rungway audit` prints. Nothing is writte
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.audit import counters, curves, event_log, places, points, rungs
-from rungway_server.store.redis.stored import Stored, read_stored
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from rungway_server.store.redis.audit import counters, curves, event_log, in_range, places, points, rungs
+from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.read_stored import read_stored
+from rungway_server.store.redis.stored import Stored
 
 Invariant = Callable[[Stored], Iterator[str]]
 """Gives one text per violation."""
@@ -35,6 +33,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *points.INVARIANTS,
     *curves.INVARIANTS,
     *event_log.INVARIANTS,
+    *in_range.INVARIANTS,
 )
 
 
@@ -67,9 +66,9 @@ class Report:
         return {finding.invariant: finding.violations for finding in self.findings if finding.violations}
 
 
-async def audit(redis: "Redis", ref: ExperimentRef) -> Report:
-    """Check an experiment; `redis` must not decode answers. Raises what `read_stored` raises."""
-    return check(await read_stored(redis, ref))
+async def audit(lanes: Lanes, ref: ExperimentRef) -> Report:
+    """Check an experiment, as of one moment. Raises what `read_stored` raises."""
+    return check(await read_stored(lanes, ref))
 
 
 def check(stored: Stored) -> Report:

@@ -38,8 +38,9 @@ def best_metrics_are_those_of_the_curves(stored: Stored) -> Iterator[str]:
     """The best metric of a trial is the first of the best points of its curve; NaN is never best."""
     for number, trial in stored.trials.items():
         points = points_of(stored, number)
-        real = [(ranked(key), at, key) for at, key in points if key != WORST_KEY.hex()]
-        _, length, best = min(real, default=("", 0, ""))
+        # of equal ones the first that was told, which may be the longer one where a training began anew
+        real = [(ranked(key), i, at, key) for i, (at, key) in enumerate(points) if key != WORST_KEY.hex()]
+        _, _, length, best = min(real, default=("", 0, 0, ""))
         if (trial.best_key, trial.best_length) != (best, length):
             found, wanted = f"{trial.best_key!r} at {trial.best_length}", f"{best!r} at {length}"
             yield f"trial {number}: the best key is {found}, the curve says {wanted}"

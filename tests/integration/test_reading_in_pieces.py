@@ -1,0 +1,224 @@
+"""A copy made in pieces is the search as of one moment, whatever happens between any two of its scripts.
+
+Nothing is left to chance: before each script that the copy runs, a player plays on.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rungway_server.domain.decisions import Assignment, ExperimentState, Outcome, Release, Report, Result
+from rungway_server.domain.errors import RungwayError
+from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.reading import Reading
+from rungway_server.store.redis import RedisStore, cut, source
+from rungway_server.store.redis.audit import check
+from rungway_server.store.redis.cut import Cutting
+from rungway_server.store.redis.export import Export
+from rungway_server.store.redis.export_file import read_export
+from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.read_stored import _Records, read_stored
+from rungway_server.store.redis.source import Source
+from rungway_server.store.redis.spool import Spool
+from tests.integration.lives import create
+from tests.model.plans import async_plan, sync_plan
+from tests.support.calls import config
+from tests.support.searches import stored
+
+PBT = config("pbt", population_size=8, num_rounds=4, length_per_round={"epochs": 2}, truncate_fraction=0.4)
+TWO = tuple(Bracket((Rung(1), Rung(2), Rung(4))[k:], 20, 4) for k in (0, 1))
+PLANS = {
+    "promotion": async_plan(1, 3, 9, trials=40),
+    "stopping": async_plan(1, 3, 9, trials=40, form=DecisionForm.STOP),
+    "synchronous": sync_plan((1, 24, 12), (2, 12, 6), (4, 6, 0)),
+    "equal rungs": async_plan(1, 1, 3, 3, 9, trials=40, divisor=2),
+    "two brackets": Plan(TWO, PromotionRule.ASYNC, DecisionForm.PROMOTE, 2.0, 6, "epochs"),
+}
+GRID = config("grid", space={"x": {"type": "categorical", "vals": list(range(25))}}, max_trials=50, num_samples=2)
+SEARCHES = (*PLANS, "population", "grid")
+FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.FINISHED]
+
+
+@dataclass
+class Player:
+    """Does whatever workers and users do, by a seed."""
+
+    store: RedisStore
+    ref: ExperimentRef
+    rng: random.Random
+    held: dict[int, Assignment] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+
+    async def play(self, steps: int) -> None:
+        for _ in range(steps):
+            with suppress(RungwayError):
+                await self.rng.choice((self.ask, self.tell, self.tell, self.tell, self.end, self.disturb))()
+
+    async def ask(self) -> None:
+        for given in (await self.store.ask(self.ref, "", self.rng.randint(1, 4), "w")).assignments:
+            self.held[given.lease.trial], self.at[given.lease.trial] = given, given.from_length
+
+    def pick(self) -> Assignment:
+        if not self.held:
+            raise RungwayError("nothing is held")
+        return self.held[self.rng.choice(sorted(self.held))]
+
+    async def tell(self) -> None:
+        given = self.pick()
+        number, first = given.lease.trial, self.at[given.lease.trial] + 1
+        last = self.rng.randint(first, max(first, given.next_decision_length))
+        metric = self.rng.choice([self.rng.random(), float("nan"), float("inf"), -0.0])
+        result = Result(given.lease, [Report(last, metric)], self.rng.choice(["", f"c{last}"]), self.rng.random() < 0.1)
+        verdict = (await self.store.tell(self.ref, str(self.rng.random()), [result])).verdicts[0]
+        self.at[number] = last
+        if verdict.next_decision_length:
+            self.held[number] = given._replace(next_decision_length=verdict.next_decision_length)
+        else:
+            del self.held[number]
+
+    async def end(self) -> None:
+        given = self.pick()
+        del self.held[given.lease.trial]
+        if self.rng.random() < 0.5:
+            await self.store.release(self.ref, "", [Release(given.lease, "", 0)])
+        else:
+            await self.store.fail(self.ref, "", given.lease, self.rng.choice(FAILURES), "why")
+
+    async def disturb(self) -> None:
+        state = self.rng.choice([ExperimentState.PAUSED, ExperimentState.RUNNING, ExperimentState.RUNNING])
+        how = self.rng.randrange(3)
+        if how == 0:
+            await self.store.set_state(self.ref, state)
+        elif how == 1:
+            await self.store.enqueue(self.ref, "", {"x": self.rng.randrange(25)})
+        else:
+            self.pick()
+            await self.store.heartbeat(self.ref, [given.lease for given in self.held.values()][:9])
+
+
+@dataclass
+class Disturbed:
+    """Pieces of a copy, before each of which the player plays."""
+
+    player: Player
+    steps: int
+    pieces: int = 0
+
+    @asynccontextmanager
+    async def piece(self) -> AsyncIterator[None]:
+        self.pieces += 1
+        await self.player.play(self.steps)
+        yield
+
+
+SMALL = {"MOST": 3, "MOST_BYTES": 2_000, "_RECORDS": 4, "_BETWEEN": 2, "MEMBERS": 5}
+
+
+@pytest.fixture(params=["as it is", "small"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with pieces so small that every limit is met."""
+    for name, value in SMALL.items() if request.param == "small" else ():
+        monkeypatch.setattr(cut, name, value)
+        monkeypatch.setattr(source, "MEMBERS", 5)
+        monkeypatch.setattr(source, "LINES", 5)
+
+
+async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: float = 60) -> str:
+    """A search of this kind; its uid."""
+    more = {"pause_after_failures": 0, "lease_seconds": lease_seconds}
+    if name == "grid":
+        return (await create(store, ref, GRID | more)).definition.uid
+    if name == "population":
+        section = {key: value for key, value in PBT["searcher"].items() if key not in ("max_length", "max_trials")}  # type: ignore[attr-defined]  # a mapping
+        return (await create(store, ref, PBT | more | {"searcher": section})).definition.uid
+    plan = PLANS[name]
+    return (await stored(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
+
+
+async def everything(lanes: Lanes, ref: ExperimentRef) -> list[Any]:
+    """Trials, proposals, line, ready, queue and tally, while nobody works."""
+    keys = experiment_keys(ref)
+    trials, configs = [flat(await lanes.call(keys[at], ("HGETALL", keys[at]))) for at in (1, 2)]
+    points = flat(await lanes.call(f"{keys[0][:-4]}points", ("HGETALL", f"{keys[0][:-4]}points")))
+    line, queue = [await lanes.call(keys[at], ("LRANGE", keys[at], 0, -1)) for at in (4, 11)]
+    ready, rungs, best = [await lanes.call(keys[at], ("ZRANGE", keys[at], 0, -1)) for at in (5, 12, 6)]
+    tally, counts = await lanes.call(keys[0], ("HMGET", keys[0], "tally", "counts"))
+    return [trials, configs, line, queue, ready, rungs, best, tally, counts, points]
+
+
+def flat(words: list[str]) -> dict[str, str]:
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["export", "audit"])
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_copy_is_of_one_moment(
+    seed: int, name: str, whole: bool, sizes: None, store: RedisStore, lanes: Lanes, ref: ExperimentRef
+) -> None:
+    uid = await made(store, ref, name, lease_seconds=0.15 if seed == 2 else 60)
+    player = Player(store, ref, random.Random(seed))
+    await player.play(60)
+    disturbed = Disturbed(player, 2)
+    records = _Records()
+    place = Source(store.scripts, ref, uid, disturbed.piece)
+    found = await Cutting(place, records, whole=whole).take()
+    now = await everything(lanes, ref)
+    assert records == now[0]
+    tally = found.meta["tally"]
+    same = [found.proposals, found.line, found.queue, found.ready, tally, found.meta["counts"]]
+    assert same == [now[1], now[2], now[3], now[4], now[7], now[8]]
+    if whole:
+        assert sorted(found.rungs) == sorted(member.encode(errors=BINARY) for member in now[5])
+        assert found.best == now[6]
+        assert found.points == {name.encode(errors=BINARY): uses.encode() for name, uses in now[9].items()}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+async def test_an_audit_of_a_busy_search_finds_it_sound(
+    name: str, sizes: None, store: RedisStore, lanes: Lanes, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made(store, ref, name)
+    player = Player(store, ref, random.Random(7))
+    await player.play(40)
+    run = Source.run
+
+    async def disturbed(self: Source, *args: Any) -> list[Any]:
+        await player.play(2)
+        return await run(self, *args)
+
+    monkeypatch.setattr(Source, "run", disturbed)
+    assert check(await read_stored(lanes, ref)).violated == {}
+
+
+async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, ref: ExperimentRef) -> None:
+    """Also while it is written: what comes from Redis then does not change."""
+    space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+    lengths: dict[str, Any] = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 90}}
+    view = await create(store, ref, config("async_halving", space=space, max_trials=60, **lengths))
+    player = Player(store, ref, random.Random(1))
+    await player.play(100)
+    reading = Reading()
+
+    @asynccontextmanager
+    async def piece() -> AsyncIterator[Any]:
+        await player.play(3)
+        async with reading.turn("") as turn:
+            yield turn
+
+    place = Source(store.scripts, ref, view.definition.uid, piece)
+    with Spool() as spool:
+        found = await Cutting(place, spool, whole=False).take()
+        at = (await store.tally(ref)).revision
+        text = "".join([part async for part in Export(place, ref, found, spool, piece).pieces()])
+    export = read_export(text.splitlines(keepends=True))
+    assert (await store.tally(ref)).revision > at
+    assert export.search["tally"]["revision"] == at
+    assert len(export.trials) == export.search["tally"]["next_trial"]
