@@ -12,6 +12,7 @@ from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
 from rungway.values import to_map
 from tests.support.calls import Refusal, config, refusal_of
+from tests.support.waiting import SECONDS
 
 LEASE = Lease(trial=0, fence=1)
 
@@ -86,12 +87,12 @@ class Grpc:
         try:
             if rpc.endswith(STREAMS):
                 stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = self.channel.unary_stream(f"/{rpc}")
-                events = stream(data, timeout=20, metadata=metadata)
+                events = stream(data, timeout=SECONDS, metadata=metadata)
                 next(iter(events), None)
                 events.cancel()
             else:
                 method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(f"/{rpc}")
-                method(data, timeout=20, metadata=metadata)
+                method(data, timeout=SECONDS, metadata=metadata)
         except grpc.RpcError as error:
             return refusal_of(error)
         return None

@@ -23,7 +23,7 @@ from rungway_server.store.redis.tokens import RedisTokens
 from tests.contract.every_rpc import RPCS, Grpc, Transport, descriptors, request_for
 from tests.support.calls import Refusal, config, refusal_of, unique_name
 from tests.support.service import Service, services
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 
 MINE, THEIRS = "mine", "theirs"
 
@@ -189,7 +189,7 @@ def renamed(refusal: Refusal) -> Refusal:
 
 def read(channel: grpc.Channel, headers: Headers) -> pb.GetExperimentResponse:
     request = pb.GetExperimentRequest(experiment="secret")
-    return ExperimentServiceStub(channel).GetExperiment(request, timeout=20, metadata=tuple(headers.items()))
+    return ExperimentServiceStub(channel).GetExperiment(request, timeout=SECONDS, metadata=tuple(headers.items()))
 
 
 def test_a_name_of_another_namespace_is_free(
@@ -197,11 +197,11 @@ def test_a_name_of_another_namespace_is_free(
 ) -> None:
     stub, metadata = ExperimentServiceStub(channel), tuple(mine[Role.ADMIN].items())
     before = read(channel, theirs)
-    stub.CreateExperiment(request_of("secret"), timeout=20, metadata=metadata)
-    listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=20, metadata=tuple(theirs.items()))
+    stub.CreateExperiment(request_of("secret"), timeout=SECONDS, metadata=metadata)
+    listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=tuple(theirs.items()))
     assert [found.experiment for found in listed.experiments] == ["secret"]
     assert listed.experiments[0].create_time == before.experiment.create_time
-    stub.DeleteExperiment(pb.DeleteExperimentRequest(experiment="secret"), timeout=20, metadata=metadata)
+    stub.DeleteExperiment(pb.DeleteExperimentRequest(experiment="secret"), timeout=SECONDS, metadata=metadata)
     assert read(channel, theirs) == before
 
 
@@ -240,12 +240,12 @@ def test_a_token_for_all_namespaces_names_the_one_it_means(channel: grpc.Channel
     stub, every = ExperimentServiceStub(channel), bearer(tokens.make(EVERY_NAMESPACE, Role.READ))
     for named, wanted in (({"rungway-namespace": THEIRS}, ["secret"]), ({"rungway-namespace": "empty"}, [])):
         metadata = tuple({**every, **named}.items())
-        listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=20, metadata=metadata)
+        listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
         assert [found.experiment for found in listed.experiments] == wanted
     for wrong in ("{theirs}", "theirs/secret", "a:b", "A", "*", "x" * 64):
         with pytest.raises(grpc.RpcError) as refused:
             stub.ListExperiments(
-                pb.ListExperimentsRequest(), timeout=20, metadata=(*every.items(), ("rungway-namespace", wrong))
+                pb.ListExperimentsRequest(), timeout=SECONDS, metadata=(*every.items(), ("rungway-namespace", wrong))
             )
         assert refusal_of(refused.value).fields == ("namespace",)
 
@@ -258,8 +258,9 @@ def test_several_tokens_are_good_at_once_and_a_revoked_one_soon_is_not(
     assert [transport.call(rpc, RPCS[rpc], bearer(each)) for each in (old, new)] == [None, None]
     name = unique_name("watched")
     stub = ExperimentServiceStub(channel)
-    stub.CreateExperiment(request_of(name), timeout=20, metadata=tuple(bearer(new).items()))
-    stream = stub.WatchEvents(pb.WatchEventsRequest(experiment=name), timeout=60, metadata=tuple(bearer(old).items()))
+    stub.CreateExperiment(request_of(name), timeout=SECONDS, metadata=tuple(bearer(new).items()))
+    watched, metadata = pb.WatchEventsRequest(experiment=name), tuple(bearer(old).items())
+    stream = stub.WatchEvents(watched, timeout=SECONDS, metadata=metadata)
     tokens.revoke(old)
     wait_until(lambda: transport.call(rpc, RPCS[rpc], bearer(old)) is not None, REVOKED_WITHIN_SECONDS + 10)
     with pytest.raises(grpc.RpcError) as ended:
@@ -269,27 +270,27 @@ def test_several_tokens_are_good_at_once_and_a_revoked_one_soon_is_not(
 
 
 def test_health_needs_no_token_and_reflection_does(channel: grpc.Channel, tokens: Tokens) -> None:
-    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
+    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     ask = iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     with pytest.raises(grpc.RpcError) as refused:
-        list(stub.ServerReflectionInfo(ask, timeout=20))
+        list(stub.ServerReflectionInfo(ask, timeout=SECONDS))
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
     ask = iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
     metadata = tuple(bearer(tokens.make(MINE, Role.READ)).items())
-    assert list(stub.ServerReflectionInfo(ask, timeout=20, metadata=metadata))
+    assert list(stub.ServerReflectionInfo(ask, timeout=SECONDS, metadata=metadata))
 
 
 def test_without_tokens_callers_choose_their_namespace(service: Service) -> None:
     name = unique_name("open")
     with grpc.insecure_channel(service.address) as channel:
         stub, elsewhere = ExperimentServiceStub(channel), (("rungway-namespace", "elsewhere"),)
-        stub.CreateExperiment(request_of(name), timeout=20, metadata=elsewhere)
+        stub.CreateExperiment(request_of(name), timeout=SECONDS, metadata=elsewhere)
         request = pb.GetExperimentRequest(experiment=name)
-        assert stub.GetExperiment(request, timeout=20, metadata=elsewhere).experiment.experiment == name
+        assert stub.GetExperiment(request, timeout=SECONDS, metadata=elsewhere).experiment.experiment == name
         with pytest.raises(grpc.RpcError) as refused:
-            stub.GetExperiment(request, timeout=20)
+            stub.GetExperiment(request, timeout=SECONDS)
         assert refusal_of(refused.value).reason == "EXPERIMENT_NOT_FOUND"
 
 

@@ -13,6 +13,7 @@ from rungway.v1 import search_service_pb2
 from tests.contract.every_rpc import RPCS, request_for
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / "proto" / "baseline.binpb"
@@ -42,12 +43,12 @@ def outcome(channel: grpc.Channel, rpc: str, data: bytes) -> tuple[object, str]:
     try:
         if rpc.endswith(("/WatchEvents", "/ExportExperiment")):
             stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
-            events = stream(data, timeout=20)
+            events = stream(data, timeout=SECONDS)
             next(iter(events))
             events.cancel()
         else:
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-            assert isinstance(call(data, timeout=20), read)
+            assert isinstance(call(data, timeout=SECONDS), read)
     except grpc.RpcError as error:
         refusal = refusal_of(error)
         return refusal.code, refusal.reason
@@ -76,7 +77,7 @@ def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
     request = search_service_pb2.FailRequest(experiment=experiment, lease=lease)
     request.outcome = 99  # type: ignore[assignment]  # a number that this version has no name for
     with pytest.raises(grpc.RpcError) as failed:
-        calls.search.Fail(request, timeout=20)
+        calls.search.Fail(request, timeout=SECONDS)
     refusal = refusal_of(failed.value)
     assert (refusal.reason, refusal.fields) == ("INVALID_FIELD", ("outcome",))
     assert calls.trial(experiment, 0).restarts == 0
@@ -85,14 +86,14 @@ def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
 def test_a_call_that_this_service_does_not_have_is_said_to_be_unknown(channel: grpc.Channel) -> None:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/rungway.v1.SearchService/Later")
     with pytest.raises(grpc.RpcError) as failed:
-        call(b"", timeout=20)
+        call(b"", timeout=SECONDS)
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def breaking(proto: Path) -> "subprocess.CompletedProcess[str]":
     buf = Path(sys.executable).parent / "buf"
     command = [str(buf), "breaking", str(proto), "--against", str(BASELINE)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def test_the_contract_still_has_all_that_older_clients_use(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server, requests
 from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
+from tests.support.waiting import SECONDS
 
 SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
 CALLS = [("rungway.v1.SearchService", *item) for item in SEARCH.items()] + [
@@ -77,11 +78,11 @@ async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> byte
     """The answer to an rpc, the first one of a stream."""
     if path.endswith(STREAMS):
         stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
-        found = await stream(request.SerializeToString(), timeout=10).read()
+        found = await stream(request.SerializeToString(), timeout=SECONDS).read()
         assert isinstance(found, bytes), "the stream has ended without an error"
         return found
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-    return await call(request.SerializeToString(), timeout=10)
+    return await call(request.SerializeToString(), timeout=SECONDS)
 
 
 def typed(error: grpc.aio.AioRpcError) -> str:
@@ -117,7 +118,7 @@ async def test_a_preview_needs_no_store(channel: grpc.aio.Channel) -> None:
         request_serializer=experiment_pb.PreviewSearchRequest.SerializeToString,
         response_deserializer=experiment_pb.PreviewSearchResponse.FromString,
     )
-    answer = await call(experiment_pb.PreviewSearchRequest(config=to_map(config())), timeout=10)
+    answer = await call(experiment_pb.PreviewSearchRequest(config=to_map(config())), timeout=SECONDS)
     assert answer.preview.total_length == 4
 
 

@@ -20,6 +20,7 @@ from rungway import (
 from tests.support.command_line import run, words
 from tests.support.redis_server import free_port, redis_on_socket
 from tests.support.service import services
+from tests.support.waiting import SECONDS
 
 CONFIG = """\
 name: Small Search
@@ -238,7 +239,7 @@ def test_wrong_usage(target: str, arguments: tuple[str, ...]) -> None:
 def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str) -> None:
     command = [str(Path(sys.executable).parent / "rungway"), "create", file, "--target", f"127.0.0.1:{free_port()}"]
     begin = time.monotonic()
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith("error: nobody answers at 127.0.0.1:")
     assert 'is "rungway serve" running there?' in ended.stderr

@@ -14,9 +14,9 @@ from rungway_server.cli.connection import TOTAL_SECONDS
 from tests.support.command_line import run, words
 from tests.support.redis_server import port_of, redis_on_socket
 from tests.support.service import services
+from tests.support.waiting import SECONDS
 
 RUNGWAY = str(Path(sys.executable).parent / "rungway")
-SECONDS = 30.0
 CONFIG = """\
 hyperparameters:
   rate: {type: log, base: 10, minval: -3, maxval: 0}
@@ -169,7 +169,7 @@ def test_watch_goes_on_after_an_outage_longer_than_a_command_waits(file: str, fo
             with services(url, 1, "--listen", f"127.0.0.1:{port}") as (second,):
                 run(second.address, "resume", "moved")
                 run(second.address, "stop", "moved")
-                out, err = watching.communicate(timeout=90)
+                out, err = watching.communicate(timeout=SECONDS)
         finally:
             watching.kill()
             watching.communicate()

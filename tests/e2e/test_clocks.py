@@ -75,7 +75,7 @@ def test_a_search_with_clocks_that_are_hours_apart(library: Path, tmp_path: Path
                 workers.append(start_worker(tmp_path / name, server.address, experiment, 0.02))
             stack.callback(workers[-1].kill)
         for worker in workers:
-            assert worker.process.wait(60) == 0
+            assert worker.process.wait(SECONDS) == 0
             assert worker.events("done")
 
         first = [worker.events("asked")[0]["time"] - began for worker in workers]

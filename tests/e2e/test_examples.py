@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rungway import Client
+from tests.support.waiting import SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -27,7 +28,7 @@ def test_a_loop_finishes_its_search(target: str, name: str, experiment: str) -> 
         env=os.environ | {"RUNGWAY_TARGET": target},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")

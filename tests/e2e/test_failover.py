@@ -76,7 +76,7 @@ def test_a_search_goes_on_after_its_primary_was_killed(
         print(f"{topology.name}: new primary after {replaced - killed:.1f} s, next result after {first - killed:.1f} s")
 
         for worker in workers:
-            assert worker.process.wait(100) == 0
+            assert worker.process.wait(SECONDS) == 0
             assert worker.events("done")
         found = calls.experiments.GetExperiment(pb.GetExperimentRequest(experiment=experiment), timeout=SECONDS)
         assert found.experiment.state == experiment_pb2.EXPERIMENT_STATE_DONE

@@ -77,7 +77,7 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
         doomed.kill()
 
         for worker in others:
-            assert worker.process.wait(60) == 0
+            assert worker.process.wait(SECONDS) == 0
             assert worker.events("done")
 
         found = calls.experiments.GetExperiment(
@@ -111,7 +111,7 @@ def test_servers_killed_one_after_the_other_lose_nothing(redis_url: str, tmp_pat
             running[0].wait_for("told", count)
             server.kill()
         for worker in running:
-            assert worker.process.wait(60) == 0
+            assert worker.process.wait(SECONDS) == 0
         assert stored(calls, experiment, trials) == told(*running)
         assert not any(trial.restarts for trial in (calls.trial(experiment, number) for number in range(trials)))
 
@@ -137,7 +137,7 @@ def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(redis_url
         sleeper.process.send_signal(signal.SIGCONT)
         late = sleeper.wait_for("told", 2)
         assert (late["length"], late["decision"]) == (2, "superseded")
-        assert sleeper.process.wait(30) == 0
+        assert sleeper.process.wait(SECONDS) == 0
         assert differences(before, snapshot(redis)) == []
         assert [report.length for report in calls.trial(experiment, 0).curve] == [1, 3]
 

@@ -12,6 +12,7 @@ import pytest
 from loadtests.peers import environments
 from loadtests.peers.entrants import RUNGWAY, VIZIER, AdapterFailed, Entrant, running
 from loadtests.peers.runner import Terms, measure
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +24,7 @@ def load(test: str, *arguments: str, results: Path) -> tuple[str, list[dict[str,
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

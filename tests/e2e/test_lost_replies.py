@@ -123,7 +123,7 @@ def test_a_connection_cut_after_the_call_was_handled(calls: Calls, service: Serv
 
 def wait_for_change(redis: Redis, before: Snapshot) -> Snapshot:
     """What Redis holds once it holds something else."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while not differences(before, snapshot(redis)):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -11,6 +11,7 @@ from rungway import Client, ClientConfig
 from tests.support.calls import config, unique_name
 from tests.support.redis_server import free_port
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 from tests.support.worker import Worker, start_worker
 
 TRIALS = 5000
@@ -65,7 +66,7 @@ class Person:
 
     def leave(self) -> None:
         self._over.set()
-        self._thread.join(60)
+        self._thread.join(SECONDS)
         self.client.close()
 
 
@@ -103,7 +104,7 @@ def test_a_rolling_restart_fails_no_call_of_a_user(redis_url: str, tmp_path: Pat
         client.stop_experiment()
 
         for worker in workers:
-            assert worker.process.wait(60) == 0  # an error that reaches its loop ends a worker with another code
+            assert worker.process.wait(SECONDS) == 0  # an error that reaches its loop ends a worker with another code
             assert worker.events("done")
             assert all(event["decision"] != "superseded" for event in worker.events("told"))
         person.leave()

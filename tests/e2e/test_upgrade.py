@@ -59,7 +59,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def git(*arguments: str) -> bytes:
         command = ["git", "-c", "safe.directory=*", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=SECONDS).stdout
 
     try:
         last = git("log", "-1", "--format=%H", "--", LUA).decode().strip()
@@ -194,7 +194,7 @@ class Trained:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(90)
+            thread.join(SECONDS)
         assert self.errors == []
         assert not any(thread.is_alive() for thread in threads)
 

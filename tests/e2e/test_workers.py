@@ -18,9 +18,8 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from tests.support.redis_server import port_of
 from tests.support.service import Service
-from tests.support.waiting import is_running, wait_until
+from tests.support.waiting import SECONDS, is_running, wait_until
 
-_SECONDS = 40.0
 _CONFIG = {
     "hyperparameters": {"rate": {"type": "double", "minval": 0, "maxval": 1}},
     "searcher": {"name": "random", "metric": "loss", "max_trials": 1_000, "max_length": 1, "max_concurrent_trials": 0},
@@ -49,7 +48,7 @@ def stubs(address: str, count: int) -> Iterator[list[SearchServiceStub]]:
 
 def ask(stub: SearchServiceStub) -> int:
     """The trial handed out."""
-    answer = stub.Ask(pb.AskRequest(experiment="shared", request_id=uuid.uuid4().hex), timeout=_SECONDS)
+    answer = stub.Ask(pb.AskRequest(experiment="shared", request_id=uuid.uuid4().hex), timeout=SECONDS)
     assert answer.assignments, answer
     return answer.assignments[0].lease.trial
 
@@ -113,7 +112,7 @@ def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         service = Service(tmp_path, ("--listen", address, "--data", str(tmp_path / "data"), "--workers", "2"))
-        assert service.process.wait(_SECONDS) == 1
+        assert service.process.wait(SECONDS) == 1
     assert "cannot listen" in service.log()
 
 
@@ -122,12 +121,12 @@ def test_a_process_that_cannot_start_ends_all(tmp_path: Path) -> None:
     key.write_text("no key")
     flags = ("--tls-cert", str(key), "--tls-key", str(key), "--data", str(tmp_path / "data"), "--workers", "2")
     service = Service(tmp_path, ("--listen", "127.0.0.1:0", *flags))
-    assert service.process.wait(_SECONDS) == 1
+    assert service.process.wait(SECONDS) == 1
     assert not any(map(is_running, workers(service)))
 
 
 def test_no_workers_is_a_wrong_setting() -> None:
     rungway = Path(sys.executable).parent / "rungway"
-    done = subprocess.run([rungway, "serve", "--workers", "0"], capture_output=True, text=True, timeout=_SECONDS)
+    done = subprocess.run([rungway, "serve", "--workers", "0"], capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
     assert "workers (RUNGWAY_WORKERS): got 0" in done.stderr

@@ -27,6 +27,7 @@ from tests.support.audited import report_of
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import stored
 from tests.support.snapshot import Snapshot, restore, snapshot
+from tests.support.waiting import SECONDS
 
 BASE = "rungway:{default/guarded}"
 
@@ -343,7 +344,7 @@ def test_what_is_broken_is_named(scene: Scene, name: str, which: int) -> None:
 
 def audit(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [str(Path(sys.executable).parent / "rungway"), "audit", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def test_the_command_says_what_is_violated_and_how_it_ended(scene: Scene) -> None:

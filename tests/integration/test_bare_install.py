@@ -1,6 +1,10 @@
-"""`pip install .` in an empty environment is the thin client: grpcio, protobuf and nothing more."""
+"""`pip install .` in an empty environment is the thin client: grpcio, protobuf and nothing more.
+
+All packages come from a folder that `make setup` has filled: no index is asked.
+"""
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -8,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import SECONDS
+
 _ROOT = Path(__file__).resolve().parents[2]
+_WHEELS = Path(sys.prefix) / "wheels"
 
 
 @pytest.mark.slow
@@ -32,7 +39,7 @@ def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
         run(python, "-I", "-c", "from rungway import AsyncClient, Client; print(Client.__name__)").strip() == "Client"
     )
 
-    command = subprocess.run([python.parent / "rungway"], capture_output=True, text=True, timeout=30, check=False)
+    command = subprocess.run([python.parent / "rungway"], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert command.returncode == 2
     assert command.stderr == "rungway: the command line is not installed: pip install 'rungway[cli]'\n"
     assert command.stdout == ""
@@ -40,6 +47,10 @@ def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
 
 def run(*command: str | Path) -> str:
     """What a command printed; it must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert _WHEELS.is_dir(), "make setup fills it"
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_WHEELS), "PIP_CONFIG_FILE": os.devnull}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    environment = inherited | offline
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -14,6 +14,7 @@ import pytest
 from rungway_server.store.redis.embedded import EmbeddedRedis, running_url
 from rungway_server.store.redis.errors import RedisStartError
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 
 SOMEBODY = 65534
 
@@ -194,10 +195,10 @@ def test_the_commands_say_it_too(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "log").mkdir()
     service = Service(tmp_path / "log", ("--listen", "127.0.0.1:0", "--data", str(tmp_path)))
-    assert service.process.wait(60) == 1
+    assert service.process.wait(SECONDS) == 1
     (line,) = service.lines("cannot_start")
     assert f"chmod 700 {tmp_path}" in str(line["error"])
     command = [str(Path(sys.executable).parent / "rungway"), "audit", "any", "--data", str(tmp_path)]
-    audited = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    audited = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert audited.returncode == 3
     assert f"chmod 700 {tmp_path}" in audited.stderr.replace("\n", " ")

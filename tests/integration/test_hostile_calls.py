@@ -19,7 +19,7 @@ from rungway_server.transport.messages import MESSAGE_SECONDS
 from rungway_server.transport.strangers import MOST_IN_ALL, MOST_OF_A_PEER
 from tests.support.calls import config, unique_name
 from tests.support.service import Service, services
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 
 DATA, HEADERS, END_HEADERS, END_STREAM = 0, 1, 4, 1
 PATHS = {
@@ -102,13 +102,13 @@ def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
 def test_a_path_that_is_no_text_is_unimplemented_and_nobody_notices(
     path: bytes, service: Service, health: health_pb2_grpc.HealthStub
 ) -> None:
-    watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     for _ in range(20):
         with Connection(service.address) as stranger:
             stranger.call(path)
             assert stranger.status() == grpc.StatusCode.UNIMPLEMENTED.value[0]
-            assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1
+            assert health.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS).status == 1
     assert watch.is_active(), "the server was put up again"
     watch.cancel()
     assert service.process.poll() is None
@@ -152,13 +152,13 @@ def test_a_peer_has_so_many_health_watches_and_others_go_on(redis_url: str) -> N
         options = [("grpc.use_local_subchannel_pool", 1)]
         channels = [grpc.insecure_channel(service.address, options=options) for _ in range(3)]
         stubs = [health_pb2_grpc.HealthStub(channel) for channel in channels]
-        watches = [stubs[i % 2].Watch(health_pb2.HealthCheckRequest(), timeout=60) for i in range(MOST_OF_A_PEER)]
+        watches = [stubs[i % 2].Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS) for i in range(MOST_OF_A_PEER)]
         for watch in watches:
             next(watch)
         with pytest.raises(grpc.RpcError) as failed:
-            next(stubs[2].Watch(health_pb2.HealthCheckRequest(), timeout=20))
+            next(stubs[2].Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        listed = ExperimentServiceStub(channels[2]).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
+        listed = ExperimentServiceStub(channels[2]).ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS)
         assert listed.next_page_token == ""
         watches[0].cancel()
         wait_until(lambda: checks(stubs[2]))
@@ -168,7 +168,7 @@ def test_a_peer_has_so_many_health_watches_and_others_go_on(redis_url: str) -> N
 
 def checks(stub: health_pb2_grpc.HealthStub) -> bool:
     try:
-        return bool(stub.Check(health_pb2.HealthCheckRequest(), timeout=20).status == 1)
+        return bool(stub.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS).status == 1)
     except grpc.RpcError:
         return False
 

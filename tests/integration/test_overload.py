@@ -14,6 +14,7 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from tests.support.redis_topologies import start
 from tests.support.service import services
+from tests.support.waiting import SECONDS
 
 _CONFIG = {
     "hyperparameters": {"rate": {"type": "double", "minval": 0, "maxval": 1}},
@@ -33,14 +34,14 @@ async def test_a_flooded_server_refuses_and_stays_fair() -> None:
 
             def ask(experiment: str) -> asyncio.Future[pb.AskResponse]:
                 return asyncio.ensure_future(
-                    stub.Ask(pb.AskRequest(experiment=experiment, request_id=uuid.uuid4().hex), timeout=60)
+                    stub.Ask(pb.AskRequest(experiment=experiment, request_id=uuid.uuid4().hex), timeout=SECONDS)
                 )
 
             await asyncio.gather(ask("busy"), ask("quiet"))
             redis.nodes[0].stop()  # calls pile up
             try:
                 flood = [ask("busy") for _ in range(40)]
-                first = asyncio.as_completed(flood, timeout=60)
+                first = asyncio.as_completed(flood, timeout=SECONDS)
                 for answer in islice(first, 34):
                     with pytest.raises(grpc.aio.AioRpcError):
                         await answer

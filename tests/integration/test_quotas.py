@@ -31,6 +31,7 @@ from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import config_of, plan, say, stored, take
 from tests.support.service import services
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     import subprocess
@@ -228,7 +229,7 @@ def test_one_namespace_that_floods_does_not_starve_another(limited: str) -> None
             """When to come again, None when the call was served."""
             try:
                 metadata = (("rungway-namespace", namespace),)
-                stub.ListExperiments(pb.ListExperimentsRequest(), timeout=20, metadata=metadata)
+                stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
             except grpc.RpcError as error:
                 refusal = refusal_of(error)
                 assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
@@ -266,7 +267,7 @@ def test_streams_of_one_namespace_leave_room_for_others(redis_url: str) -> None:
 
         def watch(namespace: str) -> grpc.Call:
             request = pb.WatchEventsRequest(experiment=name)
-            stream = stub.WatchEvents(request, timeout=60, metadata=(("rungway-namespace", namespace),))
+            stream = stub.WatchEvents(request, timeout=SECONDS, metadata=(("rungway-namespace", namespace),))
             next(iter(stream))
             return cast("grpc.Call", stream)
 
@@ -281,7 +282,7 @@ def test_streams_of_one_namespace_leave_room_for_others(redis_url: str) -> None:
         assert (refusal.reason, refusal.metadata) == ("QUOTA_EXCEEDED", {"quota": "streams", "limit": "2"})
         watch("few").cancel()
         open_.pop().cancel()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while True:
             try:
                 open_.append(watch("many"))
@@ -313,7 +314,7 @@ def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> N
         assert (refused.value.reason, refused.value.retry_after) == ("QUOTA_EXCEEDED", None)
         done = command("quota", "set", name, "--experiments", "3", "--trials", "0", RUNGWAY_REDIS_URL=redis_url)
         assert done.stdout == f"{name}: experiments 3, trials 0\n"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while True:
             try:
                 client.create_experiment("e2", config())

@@ -15,6 +15,7 @@ from rungway_server.store.redis.connection import connect
 from rungway_server.transport.experiment_wire import listed_message
 from tests.integration.lives import create, halving, report, run_out, state_of
 from tests.support.searches import take
+from tests.support.waiting import SECONDS
 
 DAY_MS = 86_400_000
 HALF_A_SECOND = 0.5 / 86_400
@@ -28,7 +29,7 @@ async def lifetimes(redis: Redis, ref: ExperimentRef) -> set[int]:
 
 async def is_removed(redis: Redis, ref: ExperimentRef) -> bool:
     """Whether all its keys go away, all at once."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while left := await lifetimes(redis, ref):
         assert max(left) - min(left) < 200
         assert time.monotonic() < deadline

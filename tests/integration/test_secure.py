@@ -22,7 +22,7 @@ from tests.support.calls import config, unique_name
 from tests.support.command_line import run
 from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
 from tests.support.service import Service, services
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 
 
 class Files:
@@ -68,7 +68,7 @@ def encrypted(url: str, files: Files) -> Iterator[Service]:
 def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")} | variables
     path = Path(sys.executable).parent / "rungway"
-    return subprocess.run([path, *words], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([path, *words], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def make_token(url: str, *flags: str) -> str:

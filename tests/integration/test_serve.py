@@ -22,9 +22,7 @@ from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection import connect
 from tests.support.redis_server import embedded_binary, free_port, port_of, redis_on_port, redis_on_socket
-from tests.support.waiting import wait_until
-
-_SECONDS = 40.0  # a busy machine starts slowly
+from tests.support.waiting import SECONDS, wait_until
 
 
 class Service:
@@ -72,20 +70,20 @@ class Service:
 
     def ended(self) -> int:
         """The exit code, waited for."""
-        code = self.process.wait(_SECONDS)
-        self._reader.join(_SECONDS)
+        code = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
         return code
 
     def health(self, service: str = "") -> str:
         with grpc.insecure_channel(self.address) as channel:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(service=service), timeout=5
+                health_pb2.HealthCheckRequest(service=service), timeout=SECONDS
             )
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
     def list_experiments(self) -> None:
         with grpc.insecure_channel(self.address) as channel:
-            ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
+            ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS)
 
 
 @contextmanager
@@ -215,7 +213,7 @@ def test_an_open_health_watch_sees_the_drain_and_does_not_hold_it_up() -> None:
         channel = grpc.insecure_channel(running.address)
         with channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(
-                health_pb2.HealthCheckRequest(service=""), timeout=_SECONDS
+                health_pb2.HealthCheckRequest(service=""), timeout=SECONDS
             )
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
             running.process.send_signal(signal.SIGTERM)
@@ -230,7 +228,7 @@ def test_calls_in_work_finish_while_it_drains() -> None:
         running.list_experiments()
         client.execute_command("CLIENT", "PAUSE", 1500, "ALL")
         with grpc.insecure_channel(running.address) as channel:
-            call = ExperimentServiceStub(channel).ListExperiments.future(pb.ListExperimentsRequest(), timeout=30)
+            call = ExperimentServiceStub(channel).ListExperiments.future(pb.ListExperimentsRequest(), timeout=SECONDS)
             time.sleep(0.3)
             running.process.send_signal(signal.SIGTERM)
             assert call.result() is not None
@@ -249,7 +247,8 @@ def _reflected(channel: grpc.Channel) -> object:
 
     request = reflection_pb2.ServerReflectionRequest(list_services="*")
     try:
-        (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=20)
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        (answer,) = stub.ServerReflectionInfo(iter([request]), timeout=SECONDS)
     except grpc.RpcError as error:
         return error.code()
     return {each.name for each in answer.list_services_response.service if each.name.startswith("rungway.")}
@@ -257,8 +256,9 @@ def _reflected(channel: grpc.Channel) -> object:
 
 def test_a_message_too_large_is_refused() -> None:
     with redis_on_socket() as url, service("--redis", url, "--max-message-bytes", "4096") as running:
+        request = pb.GetExperimentRequest(experiment="x" * 5000)
         with grpc.insecure_channel(running.address) as channel, pytest.raises(grpc.RpcError) as refused:
-            ExperimentServiceStub(channel).GetExperiment(pb.GetExperimentRequest(experiment="x" * 5000), timeout=20)
+            ExperimentServiceStub(channel).GetExperiment(request, timeout=SECONDS)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -266,7 +266,7 @@ def test_healthcheck_command() -> None:
     def check(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "rungway"), "healthcheck", *flags]
         return subprocess.run(
-            command, env=os.environ | variables, capture_output=True, text=True, timeout=20, check=False
+            command, env=os.environ | variables, capture_output=True, text=True, timeout=SECONDS, check=False
         )
 
     with redis_on_socket() as url, service("--redis", url) as running:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.redis_server import free_port
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 
 
 def leave_in_time_wait(port: int) -> None:
@@ -42,5 +43,5 @@ def test_a_port_that_somebody_listens_on_is_refused(redis_url: str, tmp_path: Pa
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
         service = Service(tmp_path, ("--listen", address, "--redis", redis_url, "--workers", "2"))
-        assert service.process.wait(60) == 1
+        assert service.process.wait(SECONDS) == 1
         assert "cannot listen" in service.log()

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from tests.support.waiting import SECONDS
+
 
 class Proxy:
     """Passes everything on, until `lose_replies` names what to lose."""
@@ -112,7 +114,7 @@ def running(proxy: P) -> Iterator[P]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(SECONDS)
     try:
         yield proxy
     finally:

@@ -3,7 +3,6 @@
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Any
 import redis
 
 from tests.support.redis_server import find_redis_server, free_port
-
-START_SECONDS = 20.0
+from tests.support.waiting import wait_while_it_runs
 
 _DATA = {
     "save": '""',
@@ -119,15 +117,17 @@ class Node:
 
     def wait_ready(self) -> None:
         """Wait until it answers."""
-        deadline = time.monotonic() + START_SECONDS
+        assert self.process
         with self.client() as client:
-            while self.alive and time.monotonic() < deadline:
+
+            def answers() -> bool:
                 try:
-                    client.ping()
-                    return
+                    return bool(client.ping())
                 except (redis.ConnectionError, redis.TimeoutError):  # also while it still loads
-                    time.sleep(0.02)
-        raise RuntimeError(f"redis-server did not start: {self.log()}")
+                    return False
+
+            if not wait_while_it_runs(self.process, answers):
+                raise RuntimeError(f"the server did not start: {self.log()}")
 
     def kill(self) -> None:
         """SIGKILL; returns when it is gone. `start` brings it back."""

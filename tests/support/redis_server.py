@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -18,8 +17,8 @@ from pathlib import Path
 import redis
 
 from rungway_server.store.redis.binary import OLDEST, redis_servers, server_at
+from tests.support.waiting import SECONDS, wait_while_it_runs
 
-START_SECONDS = 10.0
 STORES = Path(sys.prefix) / "stores"
 """Where `make versions` puts further versions."""
 
@@ -59,7 +58,7 @@ def embedded_binary() -> dict[str, str]:
 def speaks_tls(path: str) -> bool:
     """Whether a server was built with TLS."""
     command = [path, "--port", "0", "--tls-port", "1", "--save", ""]  # with TLS it misses a certificate, and ends
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     return "configure TLS" in said.stdout + said.stderr
 
 
@@ -110,11 +109,13 @@ def _running(arguments: list[str], url: str) -> Iterator[str]:
 
 
 def ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
-    deadline = time.monotonic() + START_SECONDS
+    """Whether it came to answer."""
     with closing(redis.Redis.from_url(url)) as client:
-        while process.poll() is None and time.monotonic() < deadline:
+
+        def answers() -> bool:
             try:
                 return bool(client.ping())
             except redis.ConnectionError:  # also while it still loads
-                time.sleep(0.02)
-    return False
+                return False
+
+        return wait_while_it_runs(process, answers)

@@ -10,9 +10,9 @@ import redis
 import redis.asyncio
 
 from tests.support.redis_node import Node
+from tests.support.waiting import SECONDS
 
 SERVICE_NAME = "mymaster"
-WAIT_SECONDS = 60.0
 T = TypeVar("T")
 
 
@@ -177,7 +177,7 @@ class Cluster(Topology):
         return holders
 
 
-def wait_for(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+def wait_for(condition: Callable[[], T], seconds: float = SECONDS) -> T:
     """What the condition gives, once that is something true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -6,16 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.support.redis_server import embedded_binary
-
-READY_SECONDS = 30.0
-STOP_SECONDS = 20.0
+from tests.support.waiting import SECONDS, wait_while_it_runs
 
 
 class Service:
@@ -61,15 +58,12 @@ class Service:
     def terminate(self) -> int:
         """SIGTERM; returns its exit code when it has drained."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(SECONDS)
 
     def _line(self, event: str) -> dict[str, object]:
-        deadline = time.monotonic() + READY_SECONDS
-        while not (found := self.lines(event)):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"`rungway serve` did not say {event!r}:\n{self.log()}")
-            time.sleep(0.02)
-        return found[0]
+        if not wait_while_it_runs(self.process, lambda: self.lines(event)):
+            raise RuntimeError(f"`rungway serve` did not say {event!r}:\n{self.log()}")
+        return self.lines(event)[0]
 
 
 @contextmanager

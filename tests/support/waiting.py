@@ -3,9 +3,12 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-SECONDS = 40.0
-"""Generous: the machine may be busy."""
+SECONDS = 280.0
+"""How long anything is waited for: as long as a test may take (pyproject.toml), less the time to say what was wrong.
+
+How long a busy machine takes says nothing, and a process that has ended is seen at once."""
 _PAUSE = 0.01
 
 
@@ -15,6 +18,22 @@ def wait_until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not in {seconds:g} s"
         time.sleep(_PAUSE)
+
+
+class Process(Protocol):
+    """A child process."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        ...
+
+
+def wait_while_it_runs(process: Process, holds: Callable[[], object]) -> bool:
+    """Whether it held before the process ended, or the time was up."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := holds()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    return bool(found or holds())
 
 
 def is_running(pid: int) -> bool:

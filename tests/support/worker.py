@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rungway import Client
+from tests.support.waiting import wait_while_it_runs
 
 
 def metric_of(trial: int, length: int) -> float:
@@ -40,14 +41,11 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    def wait_for(self, kind: str, count: int = 1, seconds: float = 30) -> dict[str, Any]:
+    def wait_for(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The count-th event of a kind."""
-        deadline = time.monotonic() + seconds
-        while len(found := self.events(kind)) < count:
-            assert self.process.poll() is None, f"the worker ended with {self.process.returncode}"
-            assert time.monotonic() < deadline, f"no {kind} in {self.path.read_text()}"
-            time.sleep(0.02)
-        return found[count - 1]
+        if not wait_while_it_runs(self.process, lambda: len(self.events(kind)) >= count):
+            raise AssertionError(f"no {kind}, exit code {self.process.poll()}, in {self.path.read_text()}")
+        return self.events(kind)[count - 1]
 
 
 def start_worker(log: Path, target: str, experiment: str, *options: float) -> Worker:

@@ -10,6 +10,7 @@ import pytest
 from rungway import AsyncClient, Client, InvalidArgument
 from rungway._environment import CLIENT_VARIABLES, PREFIX, SERVER_VARIABLES, misspelt
 from rungway_server.settings import Settings, SettingsError
+from tests.support.waiting import SECONDS
 
 WRONG = [
     ("RUNGWAY_REDIS_ULR", "RUNGWAY_REDIS_URL"),
@@ -88,7 +89,7 @@ def test_the_command_line_ends_with_wrong_usage(tmp_path: Path, command: list[st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert done.returncode == 2
     assert "RUNGWAY_REDIS_ULR: there is no such variable, the nearest is RUNGWAY_REDIS_URL" in done.stderr

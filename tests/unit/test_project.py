@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import SECONDS
+
 _ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
 _GENERATED = _ROOT / "client" / "rungway" / "v1"
@@ -19,7 +21,7 @@ _LONGER_THAN_ALLOWED: frozenset[str] = frozenset()
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def python_files() -> Iterator[Path]:

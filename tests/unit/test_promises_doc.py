@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 ROWS = {
@@ -54,7 +56,7 @@ def _is_mark(node: ast.stmt) -> bool:
 def test_pytest_collects_every_test_named() -> None:
     named = sorted({f"{path}::{name}" for number in ROWS for path, name in named_by(number)})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
     assert collected == set(named)

@@ -266,7 +266,7 @@ def test_a_tell_of_unknown_outcome_can_be_repeated(
     with pytest.raises(rungway.OutcomeUnknown) as caught:
         client.tell(got, 0.5)
     server.on("Tell", ladder.tell)
-    assert client.tell(got, 0.5, request_id=caught.value.request_id)
+    assert connect().tell(got, 0.5, request_id=caught.value.request_id)  # which has more time, on a busy machine
     assert ladder.told == [(0, 3, 0.5)]
 
 
