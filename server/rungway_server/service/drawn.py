@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.pbt import clone
@@ -11,6 +11,7 @@ from rungway_server.domain.sampling import is_quick, propose_many
 from rungway_server.service.aside import apart
 from rungway_server.service.turns import Turn
 
+R = TypeVar("R")
 Hparams = dict[str, object]
 _Work = Callable[[ExperimentConfig, Any], list[Hparams]]
 
@@ -36,6 +37,14 @@ class Drawn:
         if self.quick:
             return work(self._config, what)
         return await apart(turn, self._namespace, _with_pickled, work, self._pickled, what)
+
+
+async def with_space(turn: Turn, namespace: str, work: Callable[[Space], R], space: Space) -> R:
+    """What the function says of a space: at once, if its points are quickly found, else in a process of its own. Raises
+    Overloaded."""
+    if is_quick(space):
+        return work(space)
+    return await apart(turn, namespace, work, space)
 
 
 def _with_pickled(work: _Work, pickled: bytes, what: object) -> list[Hparams]:

@@ -1,6 +1,7 @@
 """What people do with trials: pages, one with its curve, the best, their lives, configurations of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from rungway_server.domain.decisions import EventView, TrialState, TrialView
@@ -90,4 +91,5 @@ class TrialUseCases:
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        return await self._store.enqueue(ref, request_id, own_configuration(space, hparams))
+        own = await with_space(Turn.CREATE, ref.namespace, partial(own_configuration, hparams=hparams), space)
+        return await self._store.enqueue(ref, request_id, own)
