@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from rungway_server.domain.config import ExperimentConfig
 from rungway_server.domain.pbt import clone
 from rungway_server.domain.sampling import is_quick, propose_many
+from rungway_server.domain.space import Space
 from rungway_server.service.aside import apart
 from rungway_server.service.turns import Turn
 

@@ -8,8 +8,10 @@ from rungway_server.domain.decisions import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.membership import own_configuration
 from rungway_server.service.checks import check_text, page_of
+from rungway_server.service.drawn import with_space
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
+from rungway_server.service.turns import Turn
 
 MOST_BEST = 1_000
 
