@@ -76,21 +76,47 @@ def service_on(redis_url: str) -> AbstractAsyncContextManager[tuple[str, int]]:
     return _server(_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis_url, "--drain-notice", "0")
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server process: where it listens, and what it has logged since it was ready."""
+
+    address: str
+    pid: int
+    lines: list[str]
+
+
 @asynccontextmanager
-async def _server(*command: str) -> AsyncIterator[tuple[str, int]]:
+async def server_process(*command: str) -> AsyncIterator[Server]:
     """A process that logs a JSON line with event "ready" and its address; ended by SIGTERM."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+    lines: list[str] = []
+    reading: asyncio.Future[None] | None = None
     try:
-        yield await asyncio.wait_for(_ready(process), _START_SECONDS), process.pid
+        address = await asyncio.wait_for(_ready(process), _START_SECONDS)
+        reading = asyncio.ensure_future(_collect(process, lines))
+        yield Server(address, process.pid, lines)
     finally:
         if process.returncode is None:
             process.terminate()
         try:
-            await asyncio.wait_for(process.communicate(), _STOP_SECONDS)
+            await asyncio.wait_for(reading or process.communicate(), _STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+@asynccontextmanager
+async def _server(*command: str) -> AsyncIterator[tuple[str, int]]:
+    async with server_process(*command) as server:
+        yield server.address, server.pid
+
+
+async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:
+    assert process.stdout
+    async for line in process.stdout:
+        lines.append(line.decode())
 
 
 async def _ready(process: asyncio.subprocess.Process) -> str:

@@ -1,0 +1,257 @@
+"""What others notice of a large read: the slowest tell of another tenant, script and slice, by kind of read.
+
+One experiment of many trials with curves is listed, watched, exported, audited, imported and deleted through a service,
+while a worker of another namespace tells without a pause. Script times are Redis's own (SLOWLOG); slices are processor
+time of the event loop (sliced_server.py).
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from redis.asyncio import Redis
+
+from loadtests.meter import percentile
+from loadtests.processes import server_process
+from rungway import AsyncClient, ClientConfig
+from rungway.v1 import experiment_service_pb2 as messages
+from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway_server.domain.decisions import Report, Result
+from rungway_server.service.experiments import ExperimentUseCases
+from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.connection import connect, plain_client
+from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.scripts import load_scripts
+from rungway_server.store.redis.store import RedisStore
+
+_BIG = ExperimentRef("default", "big")
+_OTHER = "another"
+_SLOWER_THAN_US = 200
+_RUNGWAY = str(Path(sys.executable).parent / "rungway")
+_BATCH = 64
+_PAUSE_SECONDS = 0.5
+"""After each read, until what it left behind has settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a read cost others: calls of another tenant meanwhile, the slowest script, the longest slice."""
+
+    read: str
+    seconds: float
+    tells: int
+    tell_p50_ms: float
+    tell_p99_ms: float
+    slowest_tell_ms: float
+    slowest_script_ms: float
+    longest_slice_ms: float
+    note: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
+    parser.add_argument("--trials", type=int, default=100_000, help="trials of the experiment (%(default)s)")
+    parser.add_argument("--points", type=int, default=100, help="points of each curve (%(default)s)")
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Noticed], list[Noticed]]:
+    """What was noticed, twice: it is all there is."""
+    found = [one async for one in measure(arguments.trials, arguments.points)]
+    return found, found
+
+
+async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
+    """Each kind of read in turn."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-")))
+        redis = await stack.enter_async_context(EmbeddedRedis(folder))
+        client = await stack.enter_async_context(plain_client(redis.url, timeout_seconds=60))
+        lanes = await stack.enter_async_context(connect(redis.url, timeout_seconds=60))
+        await _fill(RedisStore(lanes), trials, points)
+        command = [sys.executable, "-m", "loadtests.sliced_server", "--listen", "127.0.0.1:0", "--redis", redis.url]
+        server = await stack.enter_async_context(server_process(*command))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
+        other = await stack.enter_async_context(
+            AsyncClient(config=ClientConfig(target=server.address, namespace=_OTHER, experiment="small"))
+        )
+        watch = _Watch(other, client, server.pid, server.lines)
+        await watch.begin()
+        for name, read in _Reads(channel, redis.url, folder).each():
+            yield await watch.noticed(name, read)
+
+
+async def _fill(store: RedisStore, trials: int, points: int) -> None:
+    """All trials run to their end, with a report at each length."""
+    space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(6)}
+    searcher = {"name": "random", "metric": "loss", "max_trials": trials, "max_length": {"epochs": points}}
+    document = {"hyperparameters": space, "searcher": searcher | {"max_concurrent_trials": 0}, "seed": 1}
+    await ExperimentUseCases(store).create(_BIG, document, "")
+    while given := (await store.ask(_BIG, "", _BATCH, "fill")).assignments:
+        reports = [Report(length, random.random()) for length in range(1, points + 1)]
+        for at in range(0, len(given), 8):
+            results = [Result(each.lease, reports, f"s3://bucket/{each.lease.trial}") for each in given[at : at + 8]]
+            await store.tell(_BIG, "", results)
+
+
+class _Reads:
+    """The reads that are measured."""
+
+    def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path) -> None:
+        self._stub: Any = ExperimentServiceStub(channel)  # its types are those of a synchronous channel
+        self._url, self._file = url, folder / "export"
+
+    def each(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
+        """By name, in an order in which each finds what it reads."""
+        return [
+            ("nothing", self.nothing),
+            ("GetExperiment", self.get),
+            ("ListTrials, all pages", self.listed),
+            ("BestTrials, 1,000", self.best),
+            ("WatchEvents, all", self.watched),
+            ("ExportExperiment", self.exported),
+            ("rungway audit", self.audited),
+            ("DeleteExperiment", self.deleted),
+            ("rungway import", self.imported),
+        ]
+
+    async def nothing(self) -> str:
+        await asyncio.sleep(3)
+        return "for comparison"
+
+    async def get(self) -> str:
+        await self._stub.GetExperiment(messages.GetExperimentRequest(experiment=_BIG.experiment))
+        return ""
+
+    async def listed(self) -> str:
+        token, count = "", 0
+        while count == 0 or token:
+            request = messages.ListTrialsRequest(experiment=_BIG.experiment, page_size=1000, page_token=token)
+            page = await self._stub.ListTrials(request)
+            token, count = page.next_page_token, count + len(page.trials)
+        return f"{count} trials"
+
+    async def best(self) -> str:
+        found = await self._stub.BestTrials(messages.BestTrialsRequest(experiment=_BIG.experiment, count=1000))
+        return f"{len(found.trials)} trials"
+
+    async def watched(self) -> str:
+        count = 0
+        async for _ in self._stub.WatchEvents(messages.WatchEventsRequest(experiment=_BIG.experiment)):
+            count += 1
+        return f"{count} events"
+
+    async def exported(self) -> str:
+        size, request = 0, messages.ExportExperimentRequest(experiment=_BIG.experiment)
+        with self._file.open("w") as file:
+            async for piece in self._stub.ExportExperiment(request):
+                size += file.write(piece.text)
+        return f"{size >> 20} MiB"
+
+    async def audited(self) -> str:
+        return await _command("audit", _BIG.experiment, "--redis", self._url)
+
+    async def deleted(self) -> str:
+        await self._stub.DeleteExperiment(messages.DeleteExperimentRequest(experiment=_BIG.experiment))
+        return ""
+
+    async def imported(self) -> str:
+        return await _command("import", str(self._file), "--redis", self._url)
+
+
+async def _command(*words: str) -> str:
+    process = await asyncio.create_subprocess_exec(_RUNGWAY, *words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0, words
+    return out.decode().splitlines()[0][:60]
+
+
+class _Watch:
+    """Another tenant's worker, and the books of Redis and of the loop."""
+
+    def __init__(self, other: AsyncClient, redis: Redis, pid: int, lines: list[str]) -> None:
+        self._other, self._redis, self._pid, self._lines = other, redis, pid, lines
+        self._names = {script.sha: script.name for script in load_scripts().values()}
+        self._tells: list[float] = []
+
+    async def begin(self) -> None:
+        """The other tenant has a trial to report on."""
+        space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+        searcher = {"name": "single", "metric": "loss", "max_length": {"epochs": 10**9}}
+        await self._other.create_experiment("small", {"hyperparameters": space, "searcher": searcher})
+        given = await self._other.ask()
+        assert given is not None
+        self._given, self._length = given, 0
+        await self._redis.config_set("slowlog-log-slower-than", _SLOWER_THAN_US)
+        await self._redis.config_set("slowlog-max-len", 100_000)
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        self._tells = []
+
+        async def work() -> None:
+            while True:
+                self._length += 1
+                began = time.perf_counter()
+                await self._other.tell(self._given, 0.5, length=self._length)
+                self._tells.append(time.perf_counter() - began)
+
+        task = asyncio.ensure_future(work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def noticed(self, name: str, read: Callable[[], Awaitable[str]]) -> Noticed:
+        """Read, and say what it cost."""
+        await self._redis.slowlog_reset()
+        await self._slices()
+        async with self._working():
+            began = time.perf_counter()
+            note = await read()
+            seconds = time.perf_counter() - began
+            await asyncio.sleep(_PAUSE_SECONDS)
+        slice_ms, whose = await self._slices()
+        script_us, script = await self._slowest()
+        return Noticed(
+            read=name,
+            seconds=seconds,
+            tells=len(self._tells),
+            tell_p50_ms=1000 * percentile(self._tells, 0.5),
+            tell_p99_ms=1000 * percentile(self._tells, 0.99),
+            slowest_tell_ms=1000 * max(self._tells),
+            slowest_script_ms=script_us / 1000,
+            longest_slice_ms=slice_ms,
+            note=f"{note} ({script}; {whose})",
+        )
+
+    async def _slices(self) -> tuple[float, str]:
+        count = len(self._lines)
+        os.kill(self._pid, signal.SIGUSR1)
+        while True:
+            await asyncio.sleep(0.01)
+            for line in self._lines[count:]:
+                if '"slices"' in line:
+                    said = json.loads(line)
+                    return said["longest_ms"], said["whose"]
+
+    async def _slowest(self) -> tuple[int, str]:
+        """Of all commands; scripts by their names."""
+        slowest, whose = 0, f"none above {_SLOWER_THAN_US} µs"
+        for entry in await self._redis.slowlog_get(100_000):
+            if entry["duration"] > slowest:
+                words = entry["command"].decode(errors="replace").split(" ")
+                slowest, whose = entry["duration"], self._names.get(words[1], words[0]) if len(words) > 1 else words[0]
+        return slowest, whose

@@ -1,0 +1,316 @@
+"""Every rpc at its documented limits: no script and no slice of the event loop is long, whoever calls.
+
+The rule: a script takes at most 5 ms (one of a call with 256 items, 20), a slice 20. A machine of the tests is busy, so
+nothing is judged by the clock alone: a script by the least of a few calls, beside one of known work; a slice by the
+processor time that it took, beside a loop of known work.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report
+from rungway.v1.trial_pb2 import Result as TrialResult
+from rungway.values import to_map
+from rungway_server.store.redis.scripts import load_scripts
+from tests.contract.every_rpc import descriptors
+from tests.support.calls import Calls, calls_to, config, new_id, unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+SECONDS = 60.0
+SCRIPT_MS, MANY_MS, SLICE_MS = 5.0, 20.0, 20.0
+MANY = {"tell", "release", "heartbeat"}
+"""Scripts that take 256 items of a call at once."""
+REPEATS = 5
+WIDE = {f"p{i}": {"type": "categorical", "vals": [c * 3_000 for c in "abcde"]} for i in range(10)}
+"""Configurations of 30 KB, near their limit of 32."""
+LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
+"""A document of 0.9 MB, near the limit of a message."""
+KNOWN = "for i = 1, ARGV[1] do redis.call('HGET', KEYS[1], i % 100) end return 1"
+KNOWN_MS, OWN_MS = 0.8, 10.0
+"""What a thousand of that, and a million steps of a loop of Python, take on an idle machine of 2024."""
+
+
+@dataclass
+class Bench:
+    """A service on a Redis of its own that notes every script, and searches as large as limits allow."""
+
+    redis: Redis
+    service: Service
+    calls: Calls
+    names: dict[str, str]
+    wide: str = ""
+    long: str = ""
+    many: str = ""
+
+    def scripts(self) -> dict[str, float]:
+        """The longest run (ms) of each script since the last time."""
+        longest: dict[str, float] = {}
+        for entry in self.redis.slowlog_get(100_000):
+            words = entry["command"].split(b" ")
+            if words[0] in (b"EVALSHA", b"EVAL"):
+                name = self.names.get(words[1].decode(errors="replace"), "another")
+                longest[name] = max(longest.get(name, 0.0), entry["duration"] / 1000)
+        self.redis.slowlog_reset()
+        return longest
+
+    def known_ms(self) -> float:
+        """What a thousand reads by a script take at this moment."""
+        took = []
+        for _ in range(3):
+            self.redis.slowlog_reset()
+            self.redis.eval(KNOWN, 1, "known", 1000)
+            (entry,) = [one for one in self.redis.slowlog_get(9) if one["command"].startswith(b"EVAL for")]
+            took.append(float(entry["duration"]) / 1000)
+        self.redis.slowlog_reset()
+        return min(took)
+
+    def slice_ms(self) -> tuple[float, str]:
+        """The longest slice since the last time, in processor time."""
+        said = len(self.service.lines("slices"))
+        os.kill(self.service.process.pid, signal.SIGUSR1)
+        wait_until(lambda: len(self.service.lines("slices")) > said)
+        line: dict[str, Any] = self.service.lines("slices")[-1]
+        return line["longest_ms"], line["whose"]
+
+
+def own_ms() -> float:
+    """What a million steps of a loop of Python take here, in processor time."""
+    took = []
+    for _ in range(3):
+        began = time.thread_time()
+        for _ in range(1_000_000):
+            pass
+        took.append(time.thread_time() - began)
+    return 1000 * min(took)
+
+
+@contextmanager
+def sliced_service(url: str, folder: Any) -> Iterator[Service]:
+    """A server that knows its longest slice."""
+    command = (sys.executable, "-m", "loadtests.sliced_server")
+    service = Service(folder, ("--listen", "127.0.0.1:0", "--redis", url), command=command)
+    try:
+        assert service.address
+        yield service
+    finally:
+        service.kill()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with (
+        redis_on_socket() as url,
+        closing(Redis.from_url(url)) as redis,
+        sliced_service(url, tmp_path_factory.mktemp("sliced")) as service,
+        calls_to(service.address) as calls,
+    ):
+        redis.config_set("slowlog-log-slower-than", 0)
+        redis.config_set("slowlog-max-len", 100_000)
+        redis.hset("known", mapping={str(i): "x" * 500 for i in range(100)})
+        major = int(str(redis.info("server")["redis_version"]).split(".")[0])
+        scripts = load_scripts(shebang=major >= 7).values()
+        made = Bench(redis, service, calls, {one.sha: one.name for one in scripts})
+        fill(made)
+        yield made
+
+
+def fill(bench: Bench) -> None:
+    """Searches as large as limits allow, or nearly: a test has not all day."""
+    bench.wide, bench.long = unique_name("wide"), unique_name("long")
+    bench.calls.create(bench.wide, config(space=WIDE, max_trials=100_000, max_concurrent_trials=0, lease_seconds=600))
+    for _ in range(8):
+        given = bench.calls.ask(bench.wide, 64).assignments
+        told = [result(each.lease, 1, "c" * 4_000, float(each.lease.trial)) for each in given]
+        bench.calls.search.Tell(search_pb.TellRequest(experiment=bench.wide, results=told), timeout=SECONDS)
+    for _ in range(300):
+        bench.calls.create(unique_name("small"), config())
+    bench.calls.create(bench.long, config(max_trials=1, max_length={"epochs": 10**9}, lease_seconds=600))
+    lease = bench.calls.assignment(bench.long).lease
+    for first in range(1, 100_001, 4_000):
+        bench.calls.tell(bench.long, lease, *((n, 1.0) for n in range(first, first + 4_000)))
+
+
+def result(lease: Lease, length: int, checkpoint: str = "", metric: float = 0.5) -> TrialResult:
+    return TrialResult(lease=lease, reports=[Report(length=length, metric=metric)], checkpoint=checkpoint)
+
+
+def leases(bench: Bench) -> list[Lease]:
+    """256 of another search, `bench.many`."""
+    name = bench.many = unique_name("many")
+    bench.calls.create(
+        name, config(space=WIDE, max_trials=300, max_concurrent_trials=0, max_length={"epochs": 9}, lease_seconds=600)
+    )
+    return [each.lease for _ in range(4) for each in bench.calls.ask(name, 64).assignments]
+
+
+def tell(bench: Bench) -> Callable[[], object]:
+    held = leases(bench)
+    request = search_pb.TellRequest(
+        experiment=bench.many, results=[result(each, 1) for each in held], request_id=new_id()
+    )
+    return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
+
+
+def release(bench: Bench) -> Callable[[], object]:
+    held = leases(bench)
+    request = search_pb.ReleaseRequest(
+        experiment=bench.many, releases=[search_pb.Release(lease=each) for each in held], request_id=new_id()
+    )
+    return lambda: bench.calls.search.Release(request, timeout=SECONDS)
+
+
+def heartbeat(bench: Bench) -> Callable[[], object]:
+    held = leases(bench)
+    return lambda: bench.calls.search.Heartbeat(
+        search_pb.HeartbeatRequest(experiment=bench.many, leases=held), timeout=SECONDS
+    )
+
+
+def fail(bench: Bench) -> Callable[[], object]:
+    given = bench.calls.assignment(bench.wide)
+    request = search_pb.FailRequest(
+        experiment=bench.wide, lease=given.lease, outcome=OUTCOME_ERROR, message="m" * 4_000
+    )
+    return lambda: bench.calls.search.Fail(request, timeout=SECONDS)
+
+
+def create(bench: Bench) -> Callable[[], object]:
+    request = pb.CreateExperimentRequest(experiment=unique_name("large"), config=to_map(config(space=LARGE)))
+    return lambda: bench.calls.experiments.CreateExperiment(request, timeout=SECONDS)
+
+
+def warm(bench: Bench) -> Callable[[], object]:
+    document = to_map(config(space=WIDE, max_trials=1_000))
+    request = pb.CreateExperimentRequest(
+        experiment=unique_name("warm"), config=document, warm_start_from=bench.wide, warm_start_count=1_000
+    )
+    return lambda: bench.calls.experiments.CreateExperiment(request, timeout=SECONDS)
+
+
+def experiment(method: str, request: Callable[[Bench], Any]) -> Callable[[Bench], Callable[[], object]]:
+    def prepared(bench: Bench) -> Callable[[], object]:
+        message = request(bench)
+        return lambda: getattr(bench.calls.experiments, method)(message, timeout=SECONDS)
+
+    return prepared
+
+
+def large(bench: Bench) -> str:
+    """A search with a large configuration."""
+    name = unique_name("large")
+    bench.calls.create(name, config(space=LARGE))
+    return name
+
+
+def streamed(method: str, request: Callable[[Bench], Any]) -> Callable[[Bench], Callable[[], object]]:
+    return lambda bench: (
+        lambda: sum(1 for _ in getattr(bench.calls.experiments, method)(request(bench), timeout=SECONDS))
+    )
+
+
+S, E = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/"
+CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
+    f"{S}Ask": lambda bench: lambda: bench.calls.ask(bench.wide, 64, request_id=new_id(), worker="w" * 256),
+    f"{S}Tell": tell,
+    f"{S}Heartbeat": heartbeat,
+    f"{S}Release": release,
+    f"{S}Fail": fail,
+    f"{E}CreateExperiment": create,
+    f"{E}CreateExperiment warm": warm,
+    f"{E}GetExperiment": experiment("GetExperiment", lambda bench: pb.GetExperimentRequest(experiment=large(bench))),
+    f"{E}ListExperiments": experiment("ListExperiments", lambda _: pb.ListExperimentsRequest(page_size=1_000)),
+    f"{E}ListExperiments whole": experiment(
+        "ListExperiments", lambda _: pb.ListExperimentsRequest(page_size=1_000, with_config=True)
+    ),
+    f"{E}PauseExperiment": experiment(
+        "PauseExperiment", lambda bench: pb.PauseExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}ResumeExperiment": experiment(
+        "ResumeExperiment", lambda bench: pb.ResumeExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}StopExperiment": experiment("StopExperiment", lambda bench: pb.StopExperimentRequest(experiment=large(bench))),
+    f"{E}UpdateExperiment": experiment(
+        "UpdateExperiment", lambda bench: pb.UpdateExperimentRequest(experiment=large(bench), max_trials=9)
+    ),
+    f"{E}DeleteExperiment": experiment(
+        "DeleteExperiment", lambda bench: pb.DeleteExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}PreviewSearch": experiment(
+        "PreviewSearch", lambda _: pb.PreviewSearchRequest(config=to_map(config(space=LARGE)))
+    ),
+    f"{E}EnqueueTrial": experiment(
+        "EnqueueTrial",
+        lambda bench: pb.EnqueueTrialRequest(
+            experiment=bench.wide, hparams=to_map({name: "a" * 3_000 for name in WIDE})
+        ),
+    ),
+    f"{E}ListTrials": experiment(
+        "ListTrials", lambda bench: pb.ListTrialsRequest(experiment=bench.wide, page_size=1_000)
+    ),
+    f"{E}GetTrial": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.long, trial=0)),
+    f"{E}BestTrials": experiment("BestTrials", lambda bench: pb.BestTrialsRequest(experiment=bench.wide, count=1_000)),
+    f"{E}ExplainTrial": experiment(
+        "ExplainTrial", lambda bench: pb.ExplainTrialRequest(experiment=bench.wide, trial=0, page_size=1_000)
+    ),
+    f"{E}ExportExperiment": streamed(
+        "ExportExperiment", lambda bench: pb.ExportExperimentRequest(experiment=bench.wide)
+    ),
+    f"{E}WatchEvents": lambda bench: lambda: watched(bench),
+}
+
+
+def watched(bench: Bench) -> int:
+    """The events so far; the stream of a live search does not end."""
+    stream = bench.calls.experiments.WatchEvents(pb.WatchEventsRequest(experiment=bench.wide), timeout=SECONDS)
+    count = sum(1 for _, _ in zip(range(1_000), stream, strict=False))
+    stream.cancel()
+    return count
+
+
+def test_every_rpc_is_driven() -> None:
+    assert {name.partition(" ")[0] for name in CASES} == descriptors()
+
+
+@pytest.mark.parametrize("rpc", CASES)
+def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
+    least: dict[str, float] = {}
+    slices: list[tuple[float, str]] = []
+    CASES[rpc](bench)()  # so that Redis knows its scripts
+    for _ in range(REPEATS):
+        call = CASES[rpc](bench)
+        bench.scripts()
+        bench.slice_ms()
+        call()
+        for script, took in bench.scripts().items():
+            least[script] = min(took, least.get(script, took))
+        slices.append(bench.slice_ms())
+    slower = max(1.0, bench.known_ms() / KNOWN_MS)
+    long = {name: took for name, took in least.items() if took > slower * (MANY_MS if name in MANY else SCRIPT_MS)}
+    assert long == {}, f"times {slower:.1f}"
+    assert min(slices)[0] <= SLICE_MS * max(1.0, own_ms() / OWN_MS), slices
+
+
+def test_what_is_long_is_noticed(bench: Bench) -> None:
+    """The books of the test: a long script and a long slice are in them."""
+    bench.scripts()
+    bench.redis.eval(KNOWN, 1, "known", 100_000)
+    assert bench.scripts()["another"] > SCRIPT_MS * max(1.0, bench.known_ms() / KNOWN_MS)
+    bench.slice_ms()
+    big = to_map(config(space=LARGE)).SerializeToString()
+    request = pb.CreateExperimentRequest(experiment=unique_name("noticed"))
+    request.config.ParseFromString(big)
+    bench.calls.experiments.CreateExperiment(request, timeout=SECONDS)
+    assert bench.slice_ms()[0] > 0.2
