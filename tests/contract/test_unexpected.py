@@ -43,7 +43,11 @@ class BrokenStore(RedisStore):
         async def broken(*_: object, **__: object) -> None:
             raise Broken(SECRET)
 
-        return broken
+        async def broken_stream(*_: object, **__: object) -> AsyncIterator[str]:
+            raise Broken(SECRET)
+            yield ""
+
+        return broken_stream if name == "export" else broken
 
 
 @pytest.fixture

@@ -158,8 +158,7 @@ def test_a_peer_has_so_many_health_watches_and_others_go_on(redis_url: str) -> N
         with pytest.raises(grpc.RpcError) as failed:
             next(stubs[2].Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS))
         assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        listed = ExperimentServiceStub(channels[2]).ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS)
-        assert listed.next_page_token == ""
+        ExperimentServiceStub(channels[2]).ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS)
         watches[0].cancel()
         wait_until(lambda: checks(stubs[2]))
         for channel in channels:
@@ -192,8 +191,7 @@ def test_others_learn_that_the_service_is_well_however_much_strangers_hold(
             assert greedy.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         with grpc.insecure_channel(service.address) as channel:  # a peer of its own: 127.0.0.1
             assert checks(health_pb2_grpc.HealthStub(channel))
-            listed = ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
-            assert listed.next_page_token == ""
+            ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
 
 
 WATCH = b"/grpc.health.v1.Health/Watch"

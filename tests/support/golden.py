@@ -1,25 +1,29 @@
 """Golden files: all keys of a search as servers of one layout left them, what was read of it then, and how it went on.
 
-`python -m tests.support.golden FILE` writes one with the layout of today. A file is never written again once a release
-has its layout. Bytes are in hexadecimal digits, so that any Redis can take them.
+`python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
+rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, that has paused
+itself. A file is never written again once a release has its layout. Bytes are in hexadecimal digits, for any Redis to
+take them.
 """
 
 import asyncio
 import json
 import random
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import Assignment, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.keys import POINTS, experiment_keys
 from rungway_server.store.redis.schema import SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
@@ -27,15 +31,30 @@ from tests.support.redis_server import redis_on_socket
 
 REF = ExperimentRef("default", "golden")
 FOLDER = Path(__file__).parents[1] / "golden"
-DOCUMENT = config(
-    "adaptive_asha", max_trials=40, max_length={"epochs": 27}, divisor=3, max_rungs=3, max_concurrent_trials=12
-)
+SPACE = {
+    "layers": {"type": "int", "minval": 1, "maxval": 4},
+    "optimizer": {"name": {"type": "categorical", "vals": ["sgd", "adam"]}},
+    "momentum": {"type": "double", "minval": 0.0, "maxval": 0.75, "step": 0.25},
+}
+ASHA: dict[str, Any] = {"max_length": {"epochs": 27}, "divisor": 3, "max_rungs": 3, "max_concurrent_trials": 12}
+PBT: dict[str, Any] = {"population_size": 8, "num_rounds": 6, "length_per_round": {"epochs": 3}, "max_trials": None}
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "": config("adaptive_asha", space=SPACE, max_trials=40, **ASHA),
+    "-population": config("pbt", max_length=None, **PBT),
+    "-stopping": config(
+        "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
+    ),
+    "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
+}
+"""By the end of the file's name."""
+STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
+"""How long each is played before it is written; at its end results come in and nobody asks, so that some may go up."""
 
 
 async def read_keys(redis: Any) -> dict[str, Any]:
     """Every key of the search by name: its type and its content."""
     found: dict[str, Any] = {}
-    for key in experiment_keys(REF):
+    for key in experiment_keys(REF, POINTS):
         kind = (await redis.type(key)).decode()
         if kind == "hash":
             value: Any = sorted([k.hex(), v.hex()] for k, v in (await redis.hgetall(key)).items())
@@ -102,10 +121,18 @@ def kept(frozen: Any, found: Any) -> Any:
     return found
 
 
+async def log_of(store: RedisStore) -> list[Any]:
+    """The event log without the times of this machine."""
+    events = await store.events(REF, "", 1_000)
+    return list(plain([asdict(event) | {"event_id": "", "time_ms": 0} for event in events]))
+
+
 async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
     """Play the search to its end; what was decided. `held` are trial, fence and next length of each lease."""
     rng = random.Random(5)
     said: list[Any] = []
+    if (await store.tally(REF)).state is ExperimentState.PAUSED:
+        await store.set_state(REF, ExperimentState.RUNNING)
     while True:
         given = (await store.ask(REF, "", 1, "late", now_ms=now)).assignments
         for each in given:
@@ -125,46 +152,132 @@ async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
             held.insert(0, [trial, fence, told.next_decision_length])
 
 
-async def rich(store: RedisStore) -> tuple[list[list[Any]], int]:
-    """Make a search that has something of everything; the leases held, and the time."""
-    view = await ExperimentUseCases(store).create(REF, DOCUMENT, "made")
-    now, rng = view.definition.created_ms, random.Random(3)
-    held: dict[int, Assignment] = {}
-    for step in range(70):
-        now += 100
-        if rng.random() < 0.5 or not held:
-            for given in (await store.ask(REF, f"a{step}", 2, "w", now_ms=now)).assignments:
-                held[given.lease.trial] = given
-            continue
-        given = held.pop(rng.choice(sorted(held)))
-        luck = rng.random()
+class Made:
+    """Makes a search: what is held, and what was answered to the calls that are still remembered."""
+
+    def __init__(self, store: RedisStore, name: str) -> None:
+        self.store, self.name, self.rng = store, name, random.Random(3)
+        self.now = 0
+        self.held: dict[int, Assignment] = {}
+        self.calls: list[list[Any]] = []
+        """The request ids of all, with what they said."""
+
+    async def make(self) -> None:
+        """A search that has something of everything."""
+        document = DOCUMENTS[self.name]
+        searcher = {key: value for key, value in document["searcher"].items() if value is not None}
+        self.calls.append(["made", document | {"searcher": searcher}])
+        view = await ExperimentUseCases(self.store).create(REF, self.calls[-1][1], "made")
+        self.now = view.definition.created_ms
+        if self.name == "-braked":
+            await self._only_fail()
+        for step in range(most := STEPS[self.name]):
+            self.now += 100
+            if not self.held or (self.rng.random() < 0.5 and step < most - 8):
+                await self._ask(f"a{step}", 2)
+            else:
+                await self._answer(step, self.held.pop(self.rng.choice(sorted(self.held))))
+        if self.name == "":
+            await self._release("r", self.held.popitem()[1].lease)
+            await self._queue()
+
+    async def _queue(self) -> None:
+        """A configuration of a user: the first that no trial has had."""
+        for layers in (1, 2, 3, 4):
+            with suppress(InvalidInput):
+                own = {"layers": layers, "optimizer": {"name": "adam"}, "momentum": 0.25}
+                await self.store.enqueue(REF, "q", own, now_ms=self.now)
+                self.calls.append(["q", own])
+                return
+
+    async def _ask(self, request_id: str, count: int) -> None:
+        self.calls.append([request_id, count])
+        for given in (await self.store.ask(REF, request_id, count, "wörker", now_ms=self.now)).assignments:
+            self.held[given.lease.trial] = given
+
+    async def _fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str) -> None:
+        self.calls.append([request_id, *lease, outcome.value, message])
+        await self.store.fail(REF, request_id, lease, outcome, message, now_ms=self.now)
+
+    async def _release(self, request_id: str, lease: Lease) -> None:
+        self.calls.append([request_id, *lease])
+        await self.store.release(REF, request_id, [Release(lease)], now_ms=self.now)
+
+    async def _only_fail(self) -> None:
+        for number in range(10):
+            await self._ask(f"a{number}", 1)
+            await self._fail(f"f{number}", self.held.popitem()[1].lease, Outcome.ERROR, "KeyError: 'ä'")
+
+    async def _answer(self, step: int, given: Assignment) -> None:
+        luck, lease = self.rng.random(), given.lease
         if luck < 0.2:
             outcome = [Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT][step % 3]
-            await store.fail(REF, f"f{step}", given.lease, outcome, "broken ä", now_ms=now)
-        elif luck < 0.3:
-            await store.release(REF, f"r{step}", [Release(given.lease)], now_ms=now)
-        else:
-            reports = [Report(n, rng.random()) for n in range(given.from_length + 1, given.next_decision_length + 1)]
-            result = Result(given.lease, reports, f"at {given.next_decision_length}")
-            verdict = (await store.tell(REF, f"t{step}", [result], now_ms=now)).verdicts[0]
-            if verdict.next_decision_length:
-                held[given.lease.trial] = given._replace(
-                    from_length=given.next_decision_length, next_decision_length=verdict.next_decision_length
-                )
-    await store.enqueue(REF, "q", {"rate": 0.003, "layers": 2}, now_ms=now)
-    return [[t, g.lease.fence, g.next_decision_length] for t, g in sorted(held.items())], now
+            await self._fail(f"f{step}", lease, outcome, "broken ä")
+            return
+        if luck < 0.3:
+            await self._release(f"r{step}", lease)
+            return
+        over, most = luck < 0.45, given.next_decision_length
+        length = self.rng.randint(given.from_length + 1, most) if over or luck < 0.6 else most
+        reports = [Report(n, self.rng.random()) for n in range(given.from_length + 1, length + 1)]
+        self.calls.append([f"t{step}", *lease, [list(report) for report in reports], f"at {length}", over])
+        result = Result(lease, reports, f"at {length}", over)
+        verdict = (await self.store.tell(REF, f"t{step}", [result], now_ms=self.now)).verdicts[0]
+        if verdict.next_decision_length:
+            following = verdict.next_decision_length
+            self.held[lease.trial] = given._replace(from_length=length, next_decision_length=following)
 
 
-async def made() -> dict[str, Any]:
+async def repeat(store: RedisStore, calls: list[list[Any]], now: int) -> list[Any]:
+    """What these calls are answered once more."""
+    said: list[Any] = []
+    for request_id, *call in calls:
+        try:
+            said.append(await _repeated(store, request_id, call, now))
+        except InvalidInput as refused:  # a later tell under the same lease is what is remembered
+            said.append(refused.reason)
+    return list(plain(said))
+
+
+async def _repeated(store: RedisStore, request_id: str, call: list[Any], now: int) -> object:
+    """The calls by the first letter of their ids: made, ask, tell, fail, release, queue."""
+    if request_id == "made":
+        return (await ExperimentUseCases(store).create(REF, call[0], request_id)).definition.uid
+    if request_id == "q":
+        return await store.enqueue(REF, request_id, call[0], now_ms=now)
+    if request_id[0] == "a":
+        given = (await store.ask(REF, request_id, call[0], "wörker", now_ms=now)).assignments
+        return [[each.lease, each.to_length, dict(each.hparams)] for each in given]
+    lease = Lease(*call[:2])
+    if request_id[0] == "f":
+        return (await store.fail(REF, request_id, lease, Outcome(call[2]), call[3], now_ms=now))[0].explanation
+    if request_id[0] == "r":
+        told = await store.release(REF, request_id, [Release(lease)], now_ms=now)
+    else:
+        _, _, reports, checkpoint, over = call
+        result = Result(lease, [Report(*each) for each in reports], checkpoint, over)
+        told = await store.tell(REF, request_id, [result], now_ms=now)
+    return [told.verdicts[0].decision, told.verdicts[0].explanation]
+
+
+async def made(name: str) -> dict[str, Any]:
     """What a golden file says."""
     with redis_on_socket() as url:
         async with connect(url, timeout_seconds=5) as lanes, Redis.from_url(url) as redis:
             store = RedisStore(lanes)
-            held, now = await rich(store)
-            found = {"schema": SCHEMA, "now_ms": now, "held": held, "keys": await read_keys(redis)}
-            found |= {"seen": await seen_of(store), "played": await play(store, [list(each) for each in held], now)}
+            making = Made(store, name)
+            await making.make()
+            now, keys = making.now, await read_keys(redis)
+            held = [[t, g.lease.fence, g.next_decision_length] for t, g in sorted(making.held.items())]
+            found = {"schema": SCHEMA, "now_ms": now, "held": held, "keys": keys, "seen": await seen_of(store)}
+            found |= {"calls": making.calls, "repeated": await repeat(store, making.calls, now)}
+            await write_keys(redis, keys)  # asks that were told to wait have been given something now
+            found["played"] = await play(store, [list(each) for each in held], now)
+            found["log"] = await log_of(store)
             return found
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(asyncio.run(made()), indent=0) + "\n", encoding="utf-8")
+    for name in DOCUMENTS:
+        file = Path(sys.argv[1]) / f"layout-{SCHEMA}{name}.json"
+        file.write_text(json.dumps(asyncio.run(made(name)), indent=0) + "\n", encoding="utf-8")

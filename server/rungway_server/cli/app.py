@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, quotas, serve, simulate, tokens
+from rungway_server.cli import commands, healthcheck, migrate, quotas, serve, simulate, tokens
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ app.command("resume", cls=Command)(commands.resume)
 app.command("stop", cls=Command)(commands.stop)
 app.command("delete", cls=Command)(commands.delete)
 app.command("audit", cls=Command)(commands.audit)
+app.command("migrate", cls=Command)(migrate.migrate)
 app.command("export", cls=Command)(commands.export)
 app.command("import", cls=Command)(commands.import_file)
 app.add_typer(tokens.app, name="token")

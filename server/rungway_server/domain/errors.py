@@ -139,7 +139,7 @@ class OlderSchema(RungwayError):
     def __init__(self, experiment: str, found: int, oldest: int) -> None:
         super().__init__(
             f"experiment {experiment!r} has schema {found}, this server reads {oldest} and newer: "
-            "export it with the older version and import the file",
+            "`rungway migrate` brings up those of 5 and newer; export an older one with its own version",
             experiment=experiment,
             schema=str(found),
         )

@@ -14,11 +14,9 @@ import msgpack
 
 from rungway_server.domain.decisions import TrialState
 from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.layouts import record_of_today
 
 _ENTRY_BYTES = 16
-
-_FIELDS_OF_5 = 28
-"""How many fields a record of layout 5 has; the last one of today is worked out as `lua/include/record.lua` does."""
 
 MANY = 10**14
 """What is counted apart of the trained length (`lua/include/trained.lua`)."""
@@ -118,8 +116,8 @@ class TrialRecord:
     def unpacked(cls, packed: bytes) -> Self:
         """Read a record. Raises ValueError or TypeError when it is none."""
         values = unpack(packed)
-        if isinstance(values, list) and len(values) == _FIELDS_OF_5:
-            values.append(max(values[3], values[16]))
+        if isinstance(values, list):
+            values = record_of_today(values)
         if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
             raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
         named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}

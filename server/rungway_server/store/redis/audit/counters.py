@@ -114,7 +114,7 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
     )
     used = stored.lua_plan | stored.lua_ladder
     used["target"] = hexadecimal(used["target"])
-    later = {"pause_after"} if stored.schema < 6 else set()  # plans of layout 5 have none
+    later = {"pause_after"}  # plans that were made in layout 5 have none
     for name, wanted in sorted((expected["plan"] | expected["ladder"]).items()):
         if used.pop(name, None) != wanted and name not in later:
             yield f"{name}: the scripts use another than {wanted!r}"
