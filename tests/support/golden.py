@@ -123,7 +123,7 @@ def kept(frozen: Any, found: Any) -> Any:
 
 async def log_of(store: RedisStore) -> list[Any]:
     """The event log without the times of this machine."""
-    events = await store.events(REF, "", 1_000)
+    events, _ = await store.events(REF, "", 1_000)
     return list(plain([asdict(event) | {"event_id": "", "time_ms": 0} for event in events]))
 
 
