@@ -38,7 +38,7 @@ from rungway_server.store.redis.store import RedisStore
 
 _BIG = ExperimentRef("default", "big")
 _OTHER = "another"
-_SLOWER_THAN_US = 200
+_SLOWER_THAN_US, _LONG_US = 200, 5_000
 _RUNGWAY = str(Path(sys.executable).parent / "rungway")
 _BATCH = 64
 _PAUSE_SECONDS = 0.5
@@ -47,7 +47,8 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What a read cost others: calls of another tenant meanwhile, the slowest script, the longest slice."""
+    """What a read cost others: calls of another tenant meanwhile, scripts and commands (all, and those that
+    took longer than 5 ms), the longest slice."""
 
     read: str
     seconds: float
@@ -55,6 +56,8 @@ class Noticed:
     tell_p50_ms: float
     tell_p99_ms: float
     slowest_tell_ms: float
+    scripts: int
+    above_5_ms: int
     slowest_script_ms: float
     longest_slice_ms: float
     note: str
@@ -217,6 +220,7 @@ class _Watch:
     async def noticed(self, name: str, read: Callable[[], Awaitable[str]]) -> Noticed:
         """Read, and say what it cost."""
         await self._redis.slowlog_reset()
+        await self._redis.config_resetstat()
         await self._slices()
         async with self._working():
             began = time.perf_counter()
@@ -224,7 +228,8 @@ class _Watch:
             seconds = time.perf_counter() - began
             await asyncio.sleep(_PAUSE_SECONDS)
         slice_ms, whose = await self._slices()
-        script_us, script = await self._slowest()
+        took, script = await self._scripts()
+        stats = await self._redis.info("commandstats")
         return Noticed(
             read=name,
             seconds=seconds,
@@ -232,7 +237,9 @@ class _Watch:
             tell_p50_ms=1000 * percentile(self._tells, 0.5),
             tell_p99_ms=1000 * percentile(self._tells, 0.99),
             slowest_tell_ms=1000 * max(self._tells),
-            slowest_script_ms=script_us / 1000,
+            scripts=sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "eval")),
+            above_5_ms=sum(one > _LONG_US for one in took),
+            slowest_script_ms=max(took, default=0) / 1000,
             longest_slice_ms=slice_ms,
             note=f"{note} ({script}; {whose})",
         )
@@ -247,11 +254,12 @@ class _Watch:
                     said = json.loads(line)
                     return said["longest_ms"], said["whose"]
 
-    async def _slowest(self) -> tuple[int, str]:
-        """Of all commands; scripts by their names."""
-        slowest, whose = 0, f"none above {_SLOWER_THAN_US} µs"
+    async def _scripts(self) -> tuple[list[int], str]:
+        """How long commands took (µs) that took long, and whose the longest was; scripts by their names."""
+        found: list[tuple[int, str]] = []
         for entry in await self._redis.slowlog_get(100_000):
-            if entry["duration"] > slowest:
-                words = entry["command"].decode(errors="replace").split(" ")
-                slowest, whose = entry["duration"], self._names.get(words[1], words[0]) if len(words) > 1 else words[0]
-        return slowest, whose
+            words = entry["command"].decode(errors="replace").split(" ")
+            if words[0] != "SLOWLOG":
+                found.append((entry["duration"], self._names.get(words[1] if len(words) > 1 else "", words[0])))
+        longest = max(found, default=(0, f"none above {_SLOWER_THAN_US} µs"))
+        return [took for took, _ in found], longest[1]

@@ -62,6 +62,20 @@ def test_fleet(tmp_path: Path) -> None:
     assert 0 < one["live"] <= 40, one
 
 
+def test_reads(tmp_path: Path) -> None:
+    _, results = load("reads", "--trials", "200", "--points", "20", results=tmp_path / "reads.json")
+    assert [one["read"] for one in results][-4:] == [
+        "ExportExperiment",
+        "rungway audit",
+        "DeleteExperiment",
+        "rungway import",
+    ]
+    for one in results:
+        assert one["tells"] > 0, one
+        assert 0 < one["tell_p50_ms"] <= one["slowest_tell_ms"], one
+        assert one["longest_slice_ms"] > 0, one
+
+
 def test_overload(tmp_path: Path) -> None:
     _, results = load("overload", "--factor", "2", "--seconds", "0.5", results=tmp_path / "overload.json")
     assert [one["name"] for one in results] == ["before", "overload", "after"]

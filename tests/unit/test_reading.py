@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -80,6 +81,22 @@ async def test_a_namespace_leaves_places_to_others() -> None:
             pass
         with reading.place("b"):
             pass
+
+
+async def test_a_namespace_writes_one_export_at_a_time() -> None:
+    reading = Reading()
+    with reading.export("a"):
+        with pytest.raises(Overloaded), reading.export("a"):
+            pass
+        with ExitStack() as others:
+            for namespace in "bcd":
+                others.enter_context(reading.export(namespace))
+            with pytest.raises(Overloaded), reading.export("e"):
+                pass
+        with reading.export("b"):
+            pass
+    with reading.export("a"):
+        pass
 
 
 @pytest.mark.parametrize(("items", "calls"), [(1, []), (PIECE, []), (PIECE + 1, [1]), (1000, [9])])

@@ -11,6 +11,10 @@ from rungway_server.service.reading import PIECE, Pace, Reading
 _POLL_SECONDS = 0.5
 _APART_SECONDS = 0.000_15
 """Between two events that are sent, over all streams: about three times what sending one takes."""
+_KEPT_SECONDS, _MOST_KEPT = 1.0, 256
+"""How long a piece that was read is kept for others who follow, and of how many."""
+Read = tuple[list[EventView], bool]
+"""A piece of the log, and whether the search is over."""
 
 
 class EventUseCases:
@@ -19,7 +23,7 @@ class EventUseCases:
     def __init__(self, store: Store, stopping: asyncio.Event, reading: Reading | None = None) -> None:
         self._store, self._stopping, self._reading = store, stopping, reading or Reading()
         self._pace = Pace(_APART_SECONDS)
-        self._under_way: dict[tuple[ExperimentRef, str], asyncio.Task[tuple[list[EventView], bool]]] = {}
+        self._under_way: dict[tuple[ExperimentRef, str], asyncio.Task[Read]] = {}
 
     async def watch(self, ref: ExperimentRef, after: str) -> AsyncIterator[EventView]:
         """Events after this id ("" = all), as they come, until the search is over and all were given."""
@@ -39,15 +43,23 @@ class EventUseCases:
                 await asyncio.sleep(_POLL_SECONDS)
         raise ServiceStopping
 
-    async def _piece(self, ref: ExperimentRef, after: str) -> tuple[list[EventView], bool]:
-        """The next events, read once for all streams that want them at the same time."""
+    async def _piece(self, ref: ExperimentRef, after: str) -> Read:
+        """The next events, read once for all streams that want them at about the same time."""
         key = (ref, after)
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(self._read(ref, after))
-            task.add_done_callback(lambda done: (self._under_way.pop(key) and done.cancelled()) or done.exception())
+            task.add_done_callback(lambda done: self._done(key, done))
         return await asyncio.shield(task)
 
-    async def _read(self, ref: ExperimentRef, after: str) -> tuple[list[EventView], bool]:
+    def _done(self, key: tuple[ExperimentRef, str], task: asyncio.Task[Read]) -> None:
+        """A whole piece stays for a moment: nothing is added to it."""
+        whole = not task.cancelled() and task.exception() is None and len(task.result()[0]) == PIECE
+        if whole and key[1] and len(self._under_way) <= _MOST_KEPT:
+            asyncio.get_running_loop().call_later(_KEPT_SECONDS, self._under_way.pop, key)
+        else:
+            del self._under_way[key]
+
+    async def _read(self, ref: ExperimentRef, after: str) -> Read:
         async with self._reading.turn(ref.namespace):
             return await self._store.events(ref, after, PIECE)
