@@ -57,8 +57,10 @@ async def test_what_servers_of_layout_5_summed_up(before: int, places: tuple[Pla
     tally = unpack(await redis.hget(meta, "tally")) | {"trained": before}
     await redis.hset(meta, mapping={"tally": packed(tally), "schema": "5"})
     assert (await store.tally(ref)).trained_length == before
-    sum_ = before + await train(store, ref, await take(store, ref, 2))
-    assert (await store.tally(ref)).trained_length == sum_
+    sum_ = before
+    for count in (2, 1):  # what one tell makes too large the next one carries
+        sum_ += await train(store, ref, await take(store, ref, count))
+        assert (await store.tally(ref)).trained_length == sum_
     assert int(await redis.hget(meta, "schema")) == (SCHEMA if sum_ > MANY else 5)
     await store.delete(ref)  # no lease trained what was planted
 

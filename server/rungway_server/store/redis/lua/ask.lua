@@ -13,6 +13,7 @@
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "experiment"
 --- @include "trial"
+--- @include "no_rung"
 --- @include "event"
 --- @include "rung"
 --- @include "ready"

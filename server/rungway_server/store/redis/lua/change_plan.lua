@@ -11,6 +11,7 @@
 --         {'missing'} or {'stale'}
 -- Replay finds the config outdated, unless it stayed the same
 --- @include "experiment"
+--- @include "no_rung"
 --- @include "event"
 --- @include "settle"
 --- @include "plan"

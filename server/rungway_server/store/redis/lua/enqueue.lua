@@ -8,6 +8,7 @@
 -- Replay the same request id gets the same answer
 --- @include "experiment"
 --- @include "trial"
+--- @include "no_rung"
 --- @include "event"
 --- @include "request"
 --- @include "new_trial"

@@ -7,6 +7,7 @@
 -- Replay the same request id gets the same verdict
 --- @include "experiment"
 --- @include "trial"
+--- @include "no_rung"
 --- @include "event"
 --- @include "rung"
 --- @include "ready"

@@ -8,6 +8,7 @@
 -- Replay the same request id gets the same verdicts
 --- @include "experiment"
 --- @include "trial"
+--- @include "no_rung"
 --- @include "event"
 --- @include "rung"
 --- @include "ready"
@@ -43,7 +44,7 @@ local answer = { 'told', 0 }
 for _, item in ipairs(items) do
   local trial, given = load_trial(x, item.number), item.known
   if not given and item.held then
-    if item.checkpoint ~= '' then note_checkpoint(trial, item.checkpoint, item.length) end
+    if item.checkpoint ~= '' then note_progress(trial, item.length, item.checkpoint) end
     given = give_back(x, item.number, trial)
     keep_verdict(x, trial, request, item.number, item.print, given)
   end

@@ -11,7 +11,7 @@
 -- Replay the same request id gets the same verdicts
 --- @include "experiment"
 --- @include "trial"
---- @include "event"
+--- @include "no_rung"
 --- @include "lease"
 --- @include "request"
 --- @include "verdict"
@@ -21,6 +21,7 @@
 --- @include "save"
 -- What decides at rungs: made when a result is there that needs it, for most tells do not.
 local function decisions()
+--- @include "event"
 --- @include "rung"
 --- @include "ready"
 --- @include "place"
@@ -30,6 +31,7 @@ local function decisions()
 --- @include "decide_promote"
 --- @include "decide_stop"
 --- @include "finish_training"
+--- @include "trained"
 --- @include "decide"
   return take, settle
 end

@@ -1,7 +1,6 @@
 -- Learning curves and best metrics.
 --- @include "sort_key"
 --- @include "progress"
---- @include "trained"
 local CHUNK = 16 * 16
 local KEPT_BEST = 1000
 
@@ -34,7 +33,7 @@ end
 local function take_report(x, number, trial, report)
   add_point(number, trial, report)
   note_best(trial, report)
-  count_trained(x, report.length - trial.length)
-  note_length(trial, report.length)
+  x.tally.trained = x.tally.trained + report.length - trial.length
+  note_progress(trial, report.length)
   trial.length, trial.metric, trial.changed, x.changed = report.length, report.metric, true, true
 end

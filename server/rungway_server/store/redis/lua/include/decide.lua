@@ -9,13 +9,14 @@ local function reached(x, number, trial, report)
 end
 
 local function keep_checkpoint(trial, result)
-  if result.checkpoint ~= '' then note_checkpoint(trial, result.checkpoint, trial.length) end
+  if result.checkpoint ~= '' then note_progress(trial, trial.length, result.checkpoint) end
 end
 
 local function take(x, result, trial, deadline)
   local number, over = result.number, is_over(x)
   local decide = x.plan.form == 'promote' and decide_promote or decide_stop
   local given
+  carry_trained(x)
   for r, report in ipairs(result.reports) do
     take_report(x, number, trial, report)
     if r == #result.reports then keep_checkpoint(trial, result) end

@@ -21,6 +21,3 @@ local function log_event(x, kind, message)
   append(x, { kind, message })
   x.changed = true
 end
-
--- The explanation of what no rung took part in.
-local function no_rung(reason, trial) return { reason, trial.bracket } end

@@ -24,8 +24,9 @@ local function first_wrong_length(trial, reports)
   end
 end
 
--- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, or the training or the search is over.
+-- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the search is over, or
+-- much was trained (see trained.lua).
 local function may_decide(x, trial, result)
   local reports = result.reports
-  return result.finished or reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x)
+  return result.finished or reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x) or x.tally.trained > 1e14
 end

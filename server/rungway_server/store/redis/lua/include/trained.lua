@@ -1,10 +1,9 @@
--- What all trials trained, together: `trained`, and so many times MANY. Doubles, and Lua's texts of them, are exact no further.
---- @include "layout"
+-- What all trials trained, together: `trained`, and so many times MANY. Doubles are exact to 2^53, which no single tell gets near from
+-- here: what one makes of it is carried by the next.
 local MANY = 1e14
 
-local function count_trained(x, length)
+local function carry_trained(x)
   local tally = x.tally
-  tally.trained = tally.trained + length
   if tally.trained <= MANY then return end
   local times = math.ceil(tally.trained / MANY) - 1
   tally.trained, tally.trained_many = tally.trained - times * MANY, (tally.trained_many or 0) + times
