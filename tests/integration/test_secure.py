@@ -20,7 +20,7 @@ from rungway import AsyncClient, Client, ClientConfig
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run
-from tests.support.redis_server import free_port, redis_on_port, redis_on_socket
+from tests.support.redis_server import embedded_binary, free_port, redis_on_port, redis_on_socket
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until
 
@@ -66,7 +66,8 @@ def encrypted(url: str, files: Files) -> Iterator[Service]:
 
 
 def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")} | variables
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")}
+    environment |= embedded_binary() | variables
     path = Path(sys.executable).parent / "rungway"
     return subprocess.run([path, *words], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
 
