@@ -133,10 +133,10 @@ SWAPS = {
     ),
     "words": texts_swap("include/words", (" assign pause ", " pause assign ")),
     "digests of requests": texts_swap(
-        "include/request", ("four(digits, 1), four(digits, 9)", "four(digits, 9), four(digits, 1)")
+        "include/remember", ("four(digits, 1), four(digits, 9)", "four(digits, 9), four(digits, 1)")
     ),
     "prints of requests": texts_swap(
-        "include/request", ("four(print, 1), four(print, 9)", "four(print, 9), four(print, 1)")
+        "include/remember", ("four(print, 1), four(print, 9)", "four(print, 9), four(print, 1)")
     ),
     "answers": texts_swap("include/remember", ("{ short(print), answer }", "{ answer, short(print) }")),
 }

@@ -237,11 +237,11 @@ MUTANTS = (
     ),
     _mutant(
         "no CONTINUE is remembered",
-        "include/verdict",
+        "include/repeats",
         "if trial.request ~= id then return nil end",
         "if true then return nil end",
     ),
-    _mutant("a remembered verdict is of another kind", "include/verdict", "word_of(kept[1])", "'stop'"),
+    _mutant("a remembered verdict is of another kind", "include/repeats", "word_of(kept[1])", "'stop'"),
     _mutant(
         "a remembered verdict has no numbers",
         "include/words",

@@ -17,11 +17,17 @@
 --- @include "event"
 --- @include "rung"
 --- @include "ready"
+--- @include "lease"
+--- @include "add_trial"
+-- What places results in rungs, and ends lapsed leases: made when there are any, which in most asks there are not.
+local function placing()
 --- @include "place"
 --- @include "place_stop"
---- @include "lease"
 --- @include "die"
+  return place, restart
+end
 --- @include "request"
+--- @include "remember"
 --- @include "settle"
 --- @include "candidates"
 --- @include "promote"

@@ -11,6 +11,7 @@
 --- @include "no_rung"
 --- @include "event"
 --- @include "request"
+--- @include "remember"
 --- @include "new_trial"
 --- @include "save"
 local x, refusal = open_experiment(ARGV[1], ARGV[2])

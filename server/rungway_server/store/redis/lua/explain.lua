@@ -7,7 +7,7 @@
 --- @include "experiment"
 --- @include "trial"
 --- @include "event_lines"
---- @include "life"
+--- @include "lines_at"
 local uid = redis.call('HGET', META, 'uid')
 if not uid then return { 'missing' } end
 if uid ~= ARGV[1] then return { 'stale' } end

@@ -30,8 +30,6 @@ local function decisions()
 --- @include "finish"
 --- @include "decide_promote"
 --- @include "decide_stop"
---- @include "finish_training"
---- @include "trained"
 --- @include "decide"
   return take, settle
 end

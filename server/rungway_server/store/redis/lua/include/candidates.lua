@@ -1,8 +1,9 @@
 -- Where the next piece of work may come from: lapsed leases, brackets by share, results that climb.
 local function reclaim(x, most)
-  for _, number in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', x.now, 'LIMIT', 0, most)) do
-    restart(x, number, load_trial(x, number), 'lease lapsed')
-  end
+  local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', x.now, 'LIMIT', 0, most)
+  if #lapsed == 0 then return end
+  local _, restart = placing()
+  for _, number in ipairs(lapsed) do restart(x, number, load_trial(x, number), 'lease lapsed') end
 end
 
 -- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that stops
@@ -20,6 +21,7 @@ end
 local function climb(x, number, trial, why)
   local key = trial.entries[trial.rung + 1]:sub(1, 8)
   go_up(x, trial)
+  local place = trial.next <= trial.length and placing()
   while trial.next <= trial.length do
     local numbers, passes = place(x, trial.bracket, trial.rung, number, trial, key)
     if not passes then

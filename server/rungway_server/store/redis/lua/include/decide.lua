@@ -16,7 +16,10 @@ local function take(x, result, trial, deadline)
   local number, over = result.number, is_over(x)
   local decide = x.plan.form == 'promote' and decide_promote or decide_stop
   local given
-  carry_trained(x)
+  if x.tally.trained > 1e14 then
+--- @include "trained"
+    carry_trained(x)
+  end
   for r, report in ipairs(result.reports) do
     take_report(x, number, trial, report)
     if r == #result.reports then keep_checkpoint(trial, result) end
@@ -26,7 +29,10 @@ local function take(x, result, trial, deadline)
   end
   keep_best(number, trial)
   if #result.reports == 0 then keep_checkpoint(trial, result) end
-  if result.finished and not over and (not given or given[1] == 'continue') then given = finish_training(x, number, trial) end
+  if result.finished and not over and (not given or given[1] == 'continue') then
+--- @include "finish_training"
+    given = finish_training(x, number, trial)
+  end
   if over then
     trial.outcome = 'stopped'
     local reason = x.tally.state == 'done' and 'search_done' or 'experiment_stopped'

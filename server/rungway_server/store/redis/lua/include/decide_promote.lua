@@ -9,7 +9,7 @@ local function decide_promote(x, number, trial, report, deadline, _, over)
     if is_top(x, b, trial.rung) then
       return finish(x, number, trial, 'completed', 'stop', with_reason('completed', why))
     elseif not passes and over then
-      has_finished(trial)
+      trial.outcome, x.layout = 'finished', 6
       return finish(x, number, trial, 'completed', 'stop', with_reason('finished', why))
     elseif not passes then
       return finish(x, number, trial, 'paused', 'pause', with_reason('not_promoted', why))

@@ -1,5 +1,4 @@
 -- The ends of a decision: the worker goes on, or its lease ends.
---- @include "layout"
 local function go_on(trial, why, deadline) return verdict('continue', why, trial.to, trial.next, deadline) end
 
 local function finish(x, number, trial, state, decision, why)
@@ -7,12 +6,6 @@ local function finish(x, number, trial, state, decision, why)
   trial.returns = 0
   log_decision(x, decision, number, why)
   return verdict(decision, why)
-end
-
--- The training has ended by itself. Servers of layout 5 would hand such a trial out again.
-local function has_finished(trial)
-  need_layout(6)
-  trial.outcome = 'finished'
 end
 
 local function with_reason(reason, why) return { reason, unpack(why) } end

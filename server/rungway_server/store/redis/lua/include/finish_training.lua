@@ -8,8 +8,7 @@ end
 
 local function finish_training(x, number, trial)
   end_lease(x, number, trial, 'completed')
-  has_finished(trial)
-  trial.returns = 0
+  trial.outcome, trial.returns, x.layout = 'finished', 0, 6
   local b, k, key, why, passes = trial.bracket, trial.rung, ranked(trial.metric), nil, nil
   if x.plan.form == 'stop' then
     why = place_stop(x, b, k, number, trial, key)

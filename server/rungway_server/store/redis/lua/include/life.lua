@@ -3,16 +3,11 @@
 -- line's, for its time is 0: how many are left out.
 local FIRST, LAST = 2 * 32, 2 * 32
 
--- How many lines a pair stands for, and whether it is that one.
-local function lines_at(trial, i)
-  if trial.log[i] == -trial.created then return trial.log[i + 1], true end
-  return 1, false
-end
-
 local function note_line(trial, ms, count)
   local log = trial.log
   log[#log + 1], log[#log + 2] = ms - trial.created, count
   if #log <= FIRST + 2 + LAST then return end
+--- @include "lines_at"
   local kept, left_out, last = { unpack(log, 1, FIRST) }, 0, #log - LAST
   for i = FIRST + 1, last, 2 do left_out = left_out + lines_at(trial, i) end
   kept[FIRST + 1], kept[FIRST + 2] = -trial.created, left_out

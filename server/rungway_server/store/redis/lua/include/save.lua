@@ -10,6 +10,8 @@ local function save(x)
       records[#records + 1], records[#records + 2] = number, pack_trial(trial)
     end
   end
+  -- Servers of an older layout would misread what is written now: they refuse the experiment from here on.
+  if x.layout and tonumber(redis.call('HGET', META, 'schema')) < x.layout then redis.call('HSET', META, 'schema', x.layout) end
   if #leases > 0 then redis.call('ZADD', LEASES, unpack(leases)) end
   if #records > 0 then redis.call('HSET', TRIALS, unpack(records)) end
   if x.changed then x.tally.revision = x.tally.revision + 1 end

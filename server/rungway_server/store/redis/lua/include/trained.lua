@@ -3,10 +3,6 @@
 local MANY = 1e14
 
 local function carry_trained(x)
-  local tally = x.tally
-  if tally.trained <= MANY then return end
-  local times = math.ceil(tally.trained / MANY) - 1
-  tally.trained, tally.trained_many = tally.trained - times * MANY, (tally.trained_many or 0) + times
-  -- Servers of layout 5 know nothing of the second number.
-  need_layout(6)
+  local tally, times = x.tally, math.ceil(x.tally.trained / MANY) - 1
+  tally.trained, tally.trained_many, x.layout = tally.trained - times * MANY, (tally.trained_many or 0) + times, 6
 end
