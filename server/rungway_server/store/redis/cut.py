@@ -53,6 +53,10 @@ class Copy(Protocol):
         """Keep a record."""
         ...
 
+    async def settle(self) -> None:
+        """After a piece."""
+        ...
+
 
 class Cutting:
     """Makes a copy and a cut that fit together."""
@@ -157,6 +161,7 @@ class Cutting:
             if self._whole:
                 self._members |= await self._in_rungs(read)
                 await self._read_points(read)
+            await self._copy.settle()
             at += len(records)
 
     async def _in_rungs(self, read: dict[str, str]) -> dict[str, list[bytes]]:

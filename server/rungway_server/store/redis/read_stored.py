@@ -31,6 +31,9 @@ class _Records(dict[str, str]):
     def put(self, number: str, record: str) -> None:
         self[number] = record
 
+    async def settle(self) -> None:
+        """All of it stays in memory."""
+
 
 async def read_stored(lanes: Lanes, ref: ExperimentRef) -> Stored:
     """Read an experiment. What cannot be read is named in its problems.

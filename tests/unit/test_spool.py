@@ -1,0 +1,43 @@
+"""Records on their way into an export: the last of each trial comes back, from memory or from a file."""
+
+import random
+import tempfile
+
+import pytest
+
+from rungway_server.store.redis import spool as module
+from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.spool import Spool
+
+
+@pytest.fixture(params=[0, 4_000, 1 << 20], ids=["in a file", "in both", "in memory"])
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IN_MEMORY", request.param)
+    monkeypatch.setattr(module, "_AT_ONCE", 300)
+
+
+async def filled(spool: Spool) -> dict[int, bytes]:
+    """Puts records of random bytes, some of them twice; what must come back."""
+    rng, wanted = random.Random(1), {}
+    for _ in range(300):
+        number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))
+        spool.put(str(number), record.decode(errors=BINARY))
+        wanted[number] = record
+        await spool.settle()
+    return wanted
+
+
+async def test_the_last_record_of_each_trial_comes_back(small: None) -> None:
+    with Spool() as spool:
+        wanted = await filled(spool)
+        assert list(spool) == sorted(wanted.items())
+
+
+async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with Spool() as spool:
+        wanted = await filled(spool)
+        assert list(spool) == sorted(wanted.items())
