@@ -55,8 +55,15 @@ def run(server: str, more: list[str]) -> tuple[int, str]:
     print(f"\n== {described(server)}", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", *(more or SUITES)]
-    code = subprocess.run(command, cwd=ROOT, env=os.environ | {"REDIS_SERVER": server}, check=False).returncode
-    ended = "passed" if code == 0 else f"FAILED (exit code {code})"
+    environment = os.environ | {"REDIS_SERVER": server}
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    ended = "passed"
+    if code == 1:  # tests failed: was it they, or what ran beside them?
+        print("\n== those that failed once more, one after the other", flush=True)
+        alone = [*command, "-n", "0", "--last-failed"]
+        code = subprocess.run(alone, cwd=ROOT, env=environment, check=False).returncode
+        ended = "passed, some tests only when nothing ran beside them,"
+    ended = ended if code == 0 else f"FAILED (exit code {code})"
     return code, f"{described(server)}: {ended} in {time.monotonic() - began:.0f} s"
 
 

@@ -33,7 +33,8 @@ SECONDS = 60.0
 SCRIPT_MS, MANY_MS, SLICE_MS = 5.0, 20.0, 20.0
 MANY = {"tell", "release", "heartbeat"}
 """Scripts that take 256 items of a call at once."""
-REPEATS = 5
+REPEATS, MOST_REPEATS = 5, 20
+"""How often each call is made; and at most, while none was short: other work may hold up several in a row."""
 WIDE = {f"p{i}": {"type": "categorical", "vals": [c * 3_000 for c in "abcde"]} for i in range(10)}
 """Configurations of 30 KB, near their limit of 32."""
 LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
@@ -289,7 +290,7 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
     least: dict[str, float] = {}
     slices: list[tuple[float, str]] = []
     CASES[rpc](bench)()  # so that Redis knows its scripts
-    for _ in range(REPEATS):
+    for made in range(1, MOST_REPEATS + 1):
         call = CASES[rpc](bench)
         bench.scripts()
         bench.slice_ms()
@@ -297,8 +298,10 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
         for script, took in bench.scripts().items():
             least[script] = min(took, least.get(script, took))
         slices.append(bench.slice_ms())
-    slower = max(1.0, bench.known_ms() / KNOWN_MS)
-    long = {name: took for name, took in least.items() if took > slower * (MANY_MS if name in MANY else SCRIPT_MS)}
+        slower = max(1.0, bench.known_ms() / KNOWN_MS)
+        long = {name: took for name, took in least.items() if took > slower * (MANY_MS if name in MANY else SCRIPT_MS)}
+        if made >= REPEATS and not long and min(slices)[0] <= SLICE_MS:
+            return
     assert long == {}, f"times {slower:.1f}"
     assert min(slices)[0] <= SLICE_MS * max(1.0, own_ms() / OWN_MS), slices
 
