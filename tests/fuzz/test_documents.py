@@ -83,7 +83,7 @@ def _search(caller: Caller, metrics: list[float]) -> None:
         assert sent(caller, "Fail", request) is None
     own = experiment_pb.EnqueueTrialRequest(experiment=NAME, hparams=assignments[0].hparams)
     queued = sent(caller, "EnqueueTrial", own)
-    assert queued is None or queued.reason in ("NO_TRIALS_LEFT", "WRONG_STATE"), queued
+    assert queued is None or queued.reason in ("NO_TRIALS_LEFT", "POINT_USED", "WRONG_STATE"), queued
     for rpc in ("GetExperiment", "ListTrials", "BestTrials", "GetTrial", "ExplainTrial", "WatchEvents"):
         kind = getattr(experiment_pb, f"{rpc}Request")
         assert sent(caller, rpc, kind(experiment=NAME)) is None
