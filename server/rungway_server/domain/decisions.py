@@ -78,6 +78,11 @@ class ExperimentState(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended: nothing is handed out any more."""
+        return self in (ExperimentState.STOPPED, ExperimentState.DONE)
+
 
 class AskStatus(StrEnum):
     """What an ask came to."""

@@ -44,14 +44,20 @@ def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str 
 
 
 def page_size(asked: int) -> int:
-    """The size of a page: 0 means 100, more than 1,000 means 1,000."""
+    """The size of a page: 0 means 100, more than 1,000 means 1,000. Raises InvalidInput."""
+    if asked < 0:
+        raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
     return min(asked or 100, 1_000)
+
+
+def check_token(is_good: bool) -> None:
+    """Raises InvalidInput, unless the token of a page is one that this service gave."""
+    if not is_good:
+        raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
 
 
 def page_of(asked: int, token: str) -> tuple[int, int]:
     """Where a page of what is numbered begins, and its size. Raises InvalidInput."""
-    if asked < 0:
-        raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
-    if token and not (token.isascii() and token.isdigit() and len(token) < 16):
-        raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
-    return int(token or 0), page_size(asked)
+    size = page_size(asked)
+    check_token(not token or (token.isascii() and token.isdigit() and len(token) < 16))
+    return int(token or 0), size

@@ -20,7 +20,7 @@ from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherName
 from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
 from rungway_server.domain.space import Space
 from rungway_server.service.aside import apart, aside
-from rungway_server.service.checks import check_text, page_size
+from rungway_server.service.checks import check_text, check_token, page_size
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.turns import Turn
@@ -251,12 +251,9 @@ class ExperimentUseCases:
         with_config: bool = False,
     ) -> tuple[list[Shown], str]:
         """A page of searches, oldest first, as `show` makes them, and the token of the next page."""
-        if asked < 0:
-            raise InvalidInput.one("page_size", f"got {asked}, wanted 0 (= 100) to 1,000")
-        created, slash, _ = token.partition("/")
-        if token and not (slash and created.isascii() and created.isdigit() and len(created) < 16):
-            raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
         size = page_size(asked)
+        created, slash, _ = token.partition("/")
+        check_token(not token or (slash != "" and created.isascii() and created.isdigit() and len(created) < 16))
         shown: list[Shown] = []
         room, following = LARGEST_PAGE, ""
         with self._reading.place(namespace):

@@ -31,7 +31,6 @@ KNOWN_FOR_SECONDS = 3.0
 _COMPARED_EVERY_SECONDS = 5.0
 _MOST_REMEMBERED = 10_000
 _LISTED_AT_ONCE = 1_000
-_OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Claim:
 def claim_of(plan: Plan, state: ExperimentState = ExperimentState.RUNNING) -> Claim:
     """What must be reserved for a search in this state. It never holds more leases than this, so leases are not counted
     one by one: the limit costs an ask nothing."""
-    if state in _OVER:
+    if state.is_over:
         return Claim()
     return Claim(plan.max_trials, min(plan.max_concurrent_trials or plan.max_trials, plan.max_trials))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rungway_server.domain.decisions import ExperimentState, Explanation, Reason, Tally, TrialState, TrialView
+from rungway_server.domain.decisions import Explanation, Reason, Tally, TrialState, TrialView
 from rungway_server.domain.explain import in_words
 from rungway_server.service.port import ExperimentRef, Store
 
@@ -16,7 +16,7 @@ async def warnings(store: Store, ref: ExperimentRef, tally: Tally) -> tuple[str,
     the last error, and that no trial has a real result. Nothing of a search that goes on."""
     if tally.failing is not None:
         return (f"{in_words(Explanation(Reason.FAILING))}; the last error: {tally.failing}",)
-    if tally.state not in (ExperimentState.DONE, ExperimentState.STOPPED):
+    if not tally.state.is_over:
         return ()
     started, lines = sum(tally.started), []
     failed, invalid = (tally.trial_states.get(state, 0) for state in (TrialState.FAILED, TrialState.INVALID))
@@ -52,9 +52,10 @@ class Said:
 
     def is_new(self, ref: ExperimentRef, text: str) -> bool:
         """Whether this has not been said of the experiment yet; from now on it has."""
-        if not text or self._last.get(ref) == text:
-            if not text and self._last:
-                self._last.pop(ref, None)
+        if not text:
+            self._last.pop(ref, None)
+            return False
+        if self._last.get(ref) == text:
             return False
         if len(self._last) >= self._MOST:
             self._last.pop(next(iter(self._last)))

@@ -18,10 +18,10 @@ from rungway_server.transport.wire import explanation_message, timestamp
 
 _STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
-_SHORT, _MOST_CONVERTED = 10_000, 32
-"""Characters of a configuration that is converted in no time, and how many longer ones are remembered."""
-_converted: dict[str, bytes] = {}
 _FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
+_SHORT, _MOST_CONVERTED = 10_000, 32
+"""Characters of a configuration that is converted quickly, and how many longer ones are remembered."""
+_converted: dict[str, bytes] = {}
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
@@ -29,7 +29,7 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
     if isinstance(found, Unreadable):
         state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
         return experiment_pb2.Experiment(experiment=found.ref.experiment, state=state, notes=[found.why])
-    message = _message(found)
+    message = _message(found, without_lost(found.definition.plan, found.tally.lost))
     if isinstance(found, ExperimentView):
         await _write_config(found.definition, message)
         message.ClearField("summary")
@@ -38,16 +38,15 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
 
 async def experiment_message(view: ExperimentView) -> experiment_pb2.Experiment:
     """One experiment with its plan, configuration and summary."""
-    message = _message(view)
     plan = without_lost(view.definition.plan, view.tally.lost)
+    message = _message(view, plan)
     message.plan.CopyFrom(plan_message(plan, view.tally))
     await _write_config(view.definition, message)
     return message
 
 
-def _message(view: ExperimentView | Listed) -> experiment_pb2.Experiment:
+def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experiment:
     definition, tally = view.definition, view.tally
-    plan = without_lost(definition.plan, tally.lost)
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
         state=_STATES[tally.state],

@@ -94,7 +94,7 @@ class RedisReads:
     async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
         """See the port."""
         known, answer = await self._experiments.run("events", ref, [after, count])
-        over = answer[1] in (ExperimentState.DONE, ExperimentState.STOPPED)
+        over = ExperimentState(answer[1]).is_over
         return [read_event(fields, known.smaller_is_better) for fields in answer[2:]], over
 
     async def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
