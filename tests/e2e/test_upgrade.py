@@ -22,7 +22,7 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway_server.store.redis.schema import OLDEST, SCHEMA
 from tests.contract.every_rpc import STREAMS
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
-from tests.support.service import Service, services
+from tests.support.service import Service, service_by, services
 
 ROOT = Path(__file__).resolve().parents[2]
 LUA = "server/rungway_server/store/redis/lua"
@@ -44,13 +44,8 @@ def other_service(folder: Path, redis_url: str, program: str, *paths: Path) -> I
     own.mkdir()
     command = [sys.executable, "-P", "-c", program, "serve"]
     environment = {"PYTHONPATH": os.pathsep.join(map(str, paths))} if paths else {}
-    flags = ("--listen", "127.0.0.1:0", "--redis", redis_url)
-    service = Service(own, flags, command=command, environment=environment)
-    try:
-        assert service.address
+    with service_by(command, own, redis_url, environment) as service:
         yield service
-    finally:
-        service.kill()
 
 
 @pytest.fixture(scope="module")

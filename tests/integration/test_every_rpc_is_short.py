@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,12 @@ from rungway_server.store.redis.scripts import load_scripts
 from tests.contract.every_rpc import descriptors
 from tests.support.calls import Calls, calls_to, config, new_id, unique_name
 from tests.support.redis_server import redis_on_socket
-from tests.support.service import Service
+from tests.support.service import Service, service_by
 from tests.support.waiting import wait_until
 
 SECONDS = 60.0
+SLICED = (sys.executable, "-m", "loadtests.sliced_server")
+"""A server that knows its longest slice."""
 SCRIPT_MS, MANY_MS, SLICE_MS = 5.0, 20.0, 20.0
 MANY = {"tell", "release", "heartbeat"}
 """Scripts that take 256 items of a call at once."""
@@ -98,24 +100,12 @@ def own_ms() -> float:
     return 1000 * min(took)
 
 
-@contextmanager
-def sliced_service(url: str, folder: Any) -> Iterator[Service]:
-    """A server that knows its longest slice."""
-    command = (sys.executable, "-m", "loadtests.sliced_server")
-    service = Service(folder, ("--listen", "127.0.0.1:0", "--redis", url), command=command)
-    try:
-        assert service.address
-        yield service
-    finally:
-        service.kill()
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with (
         redis_on_socket() as url,
         closing(Redis.from_url(url)) as redis,
-        sliced_service(url, tmp_path_factory.mktemp("sliced")) as service,
+        service_by(SLICED, tmp_path_factory.mktemp("sliced"), url) as service,
         calls_to(service.address) as calls,
     ):
         redis.config_set("slowlog-log-slower-than", 0)

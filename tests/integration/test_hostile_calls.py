@@ -227,6 +227,17 @@ def test_the_log_warns_before_all_places_are_taken(redis_url: str) -> None:
         assert line["most"] == 1_004
 
 
+def trained(service: Service, trials: int) -> str:
+    """A search in which so many trials have told a result."""
+    name = unique_name("trained")
+    with Client(service.address, experiment=name) as client:
+        client.create_experiment(name, config(max_trials=3_000))
+        for _ in range(trials // 64):
+            reply = client.ask_once(64)
+            client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+    return name
+
+
 def leave_by_cancelling(stream: grpc.Call, _: grpc.Channel) -> None:
     stream.cancel()
 
@@ -241,12 +252,7 @@ def test_who_leaves_a_stream_midway_is_no_incident(
     rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], redis_url: str
 ) -> None:
     with services(redis_url, 1, "--reflection") as (service,):
-        name = unique_name("left")
-        with Client(service.address, experiment=name) as client:
-            client.create_experiment(name, config(max_trials=3_000))
-            for _ in range(8):
-                reply = client.ask_once(64)
-                client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+        name = trained(service, 8 * 64)
         for _ in range(20):
             channel = grpc.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
             stream = streams(channel, name)[rpc]()
@@ -274,12 +280,7 @@ def streams(channel: grpc.Channel, name: str) -> dict[str, Callable[[], Any]]:
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment"])
 def test_who_hangs_up_before_all_is_written_is_no_incident(rpc: str, redis_url: str) -> None:
     with services(redis_url) as (service,):
-        name = unique_name("hung-up")
-        with Client(service.address, experiment=name) as client:
-            client.create_experiment(name, config(max_trials=3_000))
-            for _ in range(20):
-                reply = client.ask_once(64)
-                client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+        name = trained(service, 20 * 64)
         message = pb.WatchEventsRequest(experiment=name).SerializeToString()  # that of the export is the same
         body = b"\0" + len(message).to_bytes(4, "big") + message
         with ExitStack() as stack:

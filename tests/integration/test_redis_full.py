@@ -79,15 +79,20 @@ def refused(call: Callable[[], object]) -> None:
     assert refusal.retry_seconds
 
 
-def test_every_change_is_refused_whole_and_works_later_under_the_same_id(calls: Calls, redis: Redis) -> None:
-    experiment = unique_name("full")
-    calls.create(experiment, halving())
-    all_changes = changes(calls, experiment)
+def refused_whole(redis: Redis, all_changes: list[Callable[[], object]]) -> None:
+    """Fill Redis up: each change is refused, and leaves nothing."""
     before = snapshot(redis)
     redis.config_set("maxmemory", 1)
     for change in all_changes:
         refused(change)
         assert differences(before, snapshot(redis)) == []
+
+
+def test_every_change_is_refused_whole_and_works_later_under_the_same_id(calls: Calls, redis: Redis) -> None:
+    experiment = unique_name("full")
+    calls.create(experiment, halving())
+    all_changes = changes(calls, experiment)
+    refused_whole(redis, all_changes)
     assert calls.trial(experiment, 0).trial == 0  # reading goes on
     redis.config_set("maxmemory", 0)
     for change in all_changes[:-2]:

@@ -7,12 +7,11 @@ import pytest
 from redis import Redis
 
 from rungway.v1 import experiment_service_pb2 as pb
-from tests.integration.test_redis_full import changes, halving, refused
+from tests.integration.test_redis_full import changes, halving, refused, refused_whole
 from tests.support import redis_server
 from tests.support.calls import SECONDS, Calls, calls_to, unique_name
 from tests.support.redis_server import free_port, redis_on_port, redis_on_socket, servers_at_hand
 from tests.support.service import services
-from tests.support.snapshot import differences, snapshot
 
 BINARIES = servers_at_hand()
 
@@ -34,12 +33,7 @@ def test_what_needs_memory_is_refused_whole_on_every_version(path: str, use: Cal
     ):
         experiment = unique_name("full")
         calls.create(experiment, halving())
-        every = changes(calls, experiment)
-        before = snapshot(redis)
-        redis.config_set("maxmemory", 1)
-        for change in every:
-            refused(change)
-            assert differences(before, snapshot(redis)) == []
+        refused_whole(redis, changes(calls, experiment))
         calls.experiments.DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment), timeout=SECONDS)
 
 

@@ -67,6 +67,20 @@ class Service:
 
 
 @contextmanager
+def service_by(
+    command: Sequence[str | Path], folder: Path, redis_url: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Service]:
+    """One service, ready, that another program than `rungway` runs; killed at the end."""
+    flags = ("--listen", "127.0.0.1:0", "--redis", redis_url)
+    service = Service(folder, flags, command=command, environment=environment)
+    try:
+        assert service.address
+        yield service
+    finally:
+        service.kill()
+
+
+@contextmanager
 def services(redis_url: str, count: int = 1, *flags: str) -> Iterator[list[Service]]:
     """`count` services on one Redis, all ready; killed at the end. `flags` are added to each command line."""
     with tempfile.TemporaryDirectory(prefix="rw-") as folder, ExitStack() as stack:

@@ -27,7 +27,7 @@ from rungway_server.domain.decisions import (
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.records import WORDS, trained_of
 
 _DECISIONS = {decision.value: decision for decision in Decision}
@@ -51,18 +51,14 @@ def _explanation(
 ) -> Explanation:
     """What a script says of why. `reason`: the word, or the number that is stored for it; what follows the bracket is
     left out where no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
-    least = metric_of(_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
+    least = metric_of(as_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     word = Reason(WORDS.get(reason, reason))
     return Explanation(word, bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
 
 
 def _metric(key: str, smaller_is_better: bool) -> float | None:
     """The metric behind a sort key; None where there is none ("")."""
-    return metric_of(_bytes(key), smaller_is_better) if key else None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors=BINARY)
+    return metric_of(as_bytes(key), smaller_is_better) if key else None
 
 
 def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Assignment:
@@ -70,7 +66,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
     number, fence, packed, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
     return Assignment(
         lease=Lease(int(number), fence),
-        hparams=unpack(_bytes(packed)),
+        hparams=unpack(as_bytes(packed)),
         from_length=start,
         to_length=end,
         next_decision_length=decision,
@@ -121,7 +117,7 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
 
 def read_points(packed: str, smaller_is_better: bool) -> list[Report]:
     """Points of a curve."""
-    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(_bytes(packed))]
+    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(as_bytes(packed))]
 
 
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
@@ -131,7 +127,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
     return TrialView(
         trial=int(number),
         state=TrialState(state),
-        hparams=unpack(_bytes(packed)),
+        hparams=unpack(as_bytes(packed)),
         bracket=bracket,
         rung=rung,
         length=length,

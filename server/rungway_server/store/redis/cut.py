@@ -9,17 +9,9 @@ from collections.abc import Iterable, Sequence
 from itertools import count, pairwise
 from typing import Any, Protocol
 
-from rungway_server.store.redis.moment import (
-    Cut,
-    Mark,
-    configuration_of,
-    first_proposal,
-    line_of,
-    members_of,
-    order_of,
-    trial_in,
-    unpacked,
-)
+from rungway_server.store.redis.lane import as_bytes
+from rungway_server.store.redis.moment import Cut, Mark, configuration_of, line_of, members_of, trial_in, unpacked
+from rungway_server.store.redis.records import first_proposal, order_of
 from rungway_server.store.redis.source import (
     BEST,
     CONFIGS,
@@ -33,7 +25,6 @@ from rungway_server.store.redis.source import (
     RUNGS,
     TRIALS,
     Source,
-    as_bytes,
     paired,
 )
 
@@ -123,12 +114,12 @@ class Cutting:
         _, now, event, tally, counts, raised = await self._source.run("mark", "", since)
         counted, stated = unpacked(counts), unpacked(tally)
         clones = tuple(map(str, counted.get("clones") or ()))
-        return Mark(now, event, stated, clones, first_proposal(stated, counted), tuple(raised))
+        return Mark(now, event, stated, clones, first_proposal(stated | counted), tuple(raised))
 
     async def _read_meta(self) -> None:
         self._replanned = False
         flat = await self._source.read("HGETALL", META)
-        self._meta = dict(zip(flat[::2], flat[1::2], strict=True))
+        self._meta = dict(paired(flat))
         self._lease_ms = unpacked(self._meta["plan"])["lease_ms"]
         ladder = unpacked(self._meta["ladder"])
         ends = [first + rungs for first, rungs in zip(ladder["first"], ladder["rungs"], strict=True)]
@@ -232,7 +223,7 @@ class Cutting:
         meta = self._meta | {"schema": schema, "tally": tally, "counts": counts, "failing": failing}
         self._proposals.update(paired(proposals))
         stated = unpacked(tally)
-        wanted = map(str, range(first_proposal(stated, unpacked(counts)), stated["proposed"]))
+        wanted = map(str, range(first_proposal(stated | unpacked(counts)), stated["proposed"]))
         own = {number: self._proposals[number] for number in wanted if number in self._proposals}
         last = events[-1][0] if events else self._mark.event
         cut = Cut(meta, last, own, *(lists or self._lists[1]))

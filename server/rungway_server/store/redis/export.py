@@ -10,7 +10,7 @@ from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.turns import Turn
 from rungway_server.store.redis.configurations import Configurations
 from rungway_server.store.redis.export_file import event_of, head_of, line_of, points_text, proposal_of, trial_of
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.moment import Cut
 from rungway_server.store.redis.records import LogLine, TrialRecord
 from rungway_server.store.redis.source import CURVES, Source
@@ -67,7 +67,7 @@ class Export:
             yield parts
         yield await self._made(line_of(proposal_of(*each)) for each in sorted(stored.proposals.items()))
         async for lines in self._source.events("", self._cut.last_event or "0-0"):
-            events = (LogLine.unpacked(line_id, text.encode(errors=BINARY)) for line_id, text in lines)
+            events = (LogLine.unpacked(line_id, as_bytes(text)) for line_id, text in lines)
             yield await self._made(line_of(event_of(event, self._smaller)) for event in events)
 
     async def _made(self, parts: Iterable[str]) -> list[str]:
@@ -101,12 +101,12 @@ class Export:
 
     def _head(self, number: int, trial: TrialRecord) -> str:
         """A line up to its curve."""
-        hparams = self._unpack(trial.config.encode(errors=BINARY))
+        hparams = self._unpack(as_bytes(trial.config))
         return json.dumps(trial_of(number, trial, hparams, self._smaller), allow_nan=False)[:-1] + ', "curve": ['
 
     def _points(self, chunks: list[str | None], *, follows: bool) -> Iterator[str]:
         """Points as JSON, in parts; `follows`: others stand before them."""
-        packed = "".join(chunk or "" for chunk in chunks).encode(errors=BINARY)
+        packed = as_bytes("".join(chunk or "" for chunk in chunks))
         for at in range(0, len(packed), _POINTS):
             text = points_text(packed[at : at + _POINTS], self._smaller)
             yield f", {text}" if at or follows else text

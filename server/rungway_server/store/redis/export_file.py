@@ -17,7 +17,7 @@ from rungway_server.domain.fields import shown
 from rungway_server.domain.ranking import metric_of
 from rungway_server.store.redis import import_checks as checks
 from rungway_server.store.redis.field_checks import BadField, curve
-from rungway_server.store.redis.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord
+from rungway_server.store.redis.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord, order_of
 from rungway_server.store.redis.stored import Stored
 
 FORMAT = 1
@@ -206,7 +206,7 @@ def _check_head(record: dict[str, Any]) -> None:
 
 def _check_order(export: Export, event: str) -> None:
     """The event log has its lines in order, and Redis takes them in no other."""
-    order = tuple(int(part) for part in event.split("-"))
+    order = order_of(event)
     if order <= export.last:
         raise BadField("event", event, "the id of a later event than the one before")
     export.last = order

@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 Call = tuple[str | bytes | int | float, ...]
 
 BINARY = "surrogateescape"
-"""How bytes that are no UTF-8 stand in texts of an answer: `text.encode(errors=BINARY)` gives the bytes back."""
+"""How bytes that are no UTF-8 stand in texts of an answer: `as_bytes` gives the bytes back."""
 
 _PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
@@ -25,6 +25,11 @@ _MANY = 5
 
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
+
+
+def as_bytes(text: str) -> bytes:
+    """What Redis holds, from a text of an answer."""
+    return text.encode(errors=BINARY)
 
 
 class Lane(asyncio.Protocol):

@@ -16,7 +16,7 @@ from redis.exceptions import WatchError
 from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.layouts import FIRST, STEPS
+from rungway_server.store.redis.layouts import FIRST, STEPS, record_of_today
 from rungway_server.store.redis.records import packed, unpack
 from rungway_server.store.redis.schema import SCHEMA
 
@@ -72,7 +72,7 @@ class _Attempt:
         if layout == SCHEMA:
             return layout
         fields = _upgraded_meta(found, layout)
-        async for part in self._upgraded_records(pipe, layout):
+        async for part in self._upgraded_records(pipe):
             await pipe.hset(self._aside, mapping=part)
             await pipe.pexpire(self._aside, _ABANDONED_MS)
         await self._put(pipe, fields)
@@ -84,12 +84,12 @@ class _Attempt:
         if layout < FIRST:
             raise OlderSchema(self._ref.experiment, layout, FIRST)
 
-    async def _upgraded_records(self, pipe: Any, layout: int) -> AsyncIterator[dict[bytes, bytes]]:
+    async def _upgraded_records(self, pipe: Any) -> AsyncIterator[dict[bytes, bytes]]:
         cursor = -1
         while cursor:
             cursor, part = await pipe.hscan(self._trials, max(cursor, 0), count=_AT_ONCE)
             if part:
-                yield {number: _upgraded_record(record, layout) for number, record in part.items()}
+                yield {number: packed(record_of_today(unpack(record))) for number, record in part.items()}
 
     async def _put(self, pipe: Any, fields: dict[str, bytes | str]) -> None:
         """What is replaced is freed beside the calls of others; what was to expire still does."""
@@ -109,10 +109,3 @@ def _upgraded_meta(found: dict[bytes, bytes], layout: int) -> dict[str, bytes | 
         values = STEPS[number].meta(values)
     texts = {"schema": str(SCHEMA), "config": json.dumps(values["config"])}
     return texts | {name: packed(values[name]) for name in ("plan", "tally")}
-
-
-def _upgraded_record(record: bytes, layout: int) -> bytes:
-    values = unpack(record)
-    for number in range(layout, SCHEMA):
-        values = STEPS[number].record(values)
-    return packed(values)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.records import TRIAL_FIELDS, unpack
-from rungway_server.store.redis.source import as_bytes, paired
+from rungway_server.store.redis.source import paired
 
 _BRACKET, _ENTRIES, _CONFIG = (TRIAL_FIELDS.index(name) for name in ("bracket", "entries", "config"))
 
@@ -88,13 +89,3 @@ def configuration_of(record: str) -> str:
         return str(unpacked(record)[_CONFIG]) if record else ""
     except (ValueError, TypeError, IndexError):
         return ""
-
-
-def first_proposal(tally: dict[str, Any], counts: dict[str, Any]) -> int:
-    """See lua/KEYS.md."""
-    return int(counts["points"]["at"] if counts.get("points") else tally["next_trial"])
-
-
-def order_of(event: str) -> tuple[int, ...]:
-    """Ids of events in their order."""
-    return tuple(int(part) for part in event.split("-"))

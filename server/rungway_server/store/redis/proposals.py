@@ -4,7 +4,7 @@ from rungway_server.domain.config import ExperimentConfig
 from rungway_server.service.drawn import Drawn
 from rungway_server.service.turns import Turn
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import BINARY, as_bytes
 from rungway_server.store.redis.records import packed
 
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
@@ -29,6 +29,6 @@ class Proposals:
     async def clones(self, wanted: list[tuple[str, str]]) -> bytes:
         """Those of clones by number, for Lua; `wanted`: numbers with the parents' configurations."""
         unpack, pack = self._configurations.unpack, self._configurations.pack
-        parents = [(int(number), unpack(parent.encode(errors=BINARY))) for number, parent in wanted]
+        parents = [(int(number), unpack(as_bytes(parent))) for number, parent in wanted]
         made = [pack(hparams).decode(errors=BINARY) for hparams in await self._drawn.clones(parents)]
         return packed({number: text for (number, _), text in zip(wanted, made, strict=True)})  # Lua reads text alone

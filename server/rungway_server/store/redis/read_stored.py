@@ -10,14 +10,14 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.cut import Cutting
 from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.moment import Cut
+from rungway_server.store.redis.moment import Cut, unpacked
 from rungway_server.store.redis.pipeline import ScriptPipeline
-from rungway_server.store.redis.records import TRIAL_FIELDS, unpack
+from rungway_server.store.redis.records import TRIAL_FIELDS, first_proposal
 from rungway_server.store.redis.schema import check_schema
-from rungway_server.store.redis.source import CONFIGS, CURVES, OLD, YOUNG, Source
-from rungway_server.store.redis.stored import CHUNK, Stored, decode, first_proposal
+from rungway_server.store.redis.source import CONFIGS, CURVES, OLD, YOUNG, Source, paired
+from rungway_server.store.redis.stored import CHUNK, Stored, decode
 
 _HASHES, _SETS, _LISTS, _STREAM = (0, 1, 2, 7, 9, 10, 13), (3, 5, 6, 12), (4, 11), 8
 """Positions of the keys by what they are."""
@@ -54,10 +54,10 @@ async def read_stored(lanes: Lanes, ref: ExperimentRef) -> Stored:
     cut = await Cutting(source, trials, whole=True).take()
     answers = cut.answers()
     answers[1] = trials
-    answers[2] = cut.proposals | _for_no_trial(configs, first_proposal(unreadable), cut)
+    answers[2] = cut.proposals | _for_no_trial(configs, first_proposal(unreadable.tally), cut)
     answers[7] = await _with_later(source, curves, trials)
     answers[8] = [
-        (line_id, {b"e": text.encode(errors=BINARY)})
+        (line_id, {b"e": as_bytes(text)})
         async for lines in source.events("", cut.last_event or "0-0")
         for line_id, text in lines
     ]
@@ -79,13 +79,13 @@ async def _unreadable(lanes: Lanes, ref: ExperimentRef, keys: list[str]) -> Stor
             answers[position] = error
     if answers[0] == {}:
         flat = await lanes.call(keys[0], ("HGETALL", keys[0]))
-        answers[0] = dict(zip(flat[::2], flat[1::2], strict=True))
+        answers[0] = dict(paired(flat))
     return await asyncio.to_thread(decode, ref, answers)
 
 
 def _for_no_trial(configs: dict[str, str], first: int, cut: Cut) -> dict[str, str]:
     """Of the configurations found, those that were for no trial to come: the others were taken meanwhile."""
-    tally = unpack(cut.meta["tally"].encode(errors=BINARY))
+    tally = unpacked(cut.meta["tally"])
     taken = range(first, tally["proposed"])
     return {name: value for name, value in configs.items() if not name.isdecimal() or int(name) not in taken}
 
@@ -95,7 +95,7 @@ async def _with_later(source: Source, curves: dict[str, str], trials: dict[str, 
     lacking = []
     for number, record in trials.items():
         try:
-            count = unpack(record.encode(errors=BINARY))[_POINTS]
+            count = unpacked(record)[_POINTS]
             names = [f"{number}.{piece}" for piece in range(count // CHUNK)]
         except (ValueError, TypeError, IndexError):  # it cannot be read, which is said elsewhere
             continue

@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgpack
 
 from rungway_server.domain.decisions import TrialState
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import BINARY, as_bytes
 from rungway_server.store.redis.layouts import record_of_today
 
 _ENTRY_BYTES = 16
@@ -63,7 +63,7 @@ def binary(digits: str) -> str:
 
 def hexadecimal(text: str) -> str:
     """Packed bytes as digits."""
-    return text.encode(errors=BINARY).hex()
+    return as_bytes(text).hex()
 
 
 def entry_of(packed: bytes) -> str:
@@ -146,6 +146,16 @@ def stored_trained(trained: int) -> dict[str, int]:
     """The inverse of `trained_of`: fields of a tally."""
     times = max(-(-trained // MANY) - 1, 0)
     return {"trained": trained - times * MANY} | ({"trained_many": times} if times else {})
+
+
+def first_proposal(tally: dict[str, Any]) -> int:
+    """The number of the next proposal to be used (see lua/KEYS.md), of a tally with its counts."""
+    return int(tally["points"]["at"] if tally.get("points") else tally["next_trial"])
+
+
+def order_of(event: str) -> tuple[int, ...]:
+    """Ids of events in their order."""
+    return tuple(int(part) for part in event.split("-"))
 
 
 def life_of(log: list[str]) -> tuple[dict[int, str], int]:

@@ -7,7 +7,7 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.store.redis import keys
 from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.pipeline import ScriptPipeline
 
 META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS, YOUNG, OLD, QUEUE, RUNGS, POINTS = range(1, 15)
@@ -24,7 +24,7 @@ class Source:
         self._keys = experiment_keys(ref, keys.POINTS)
 
     async def run(self, script: str, *args: str | bytes | int) -> list[Any]:
-        """What a script answers, without its first word, or with it where there are several."""
+        """What a script answers, its first word included."""
         async with self._piece():
             answer = await self._scripts.run(script, self._keys, [self._uid, *args])
         if answer[0] in ("missing", "stale"):
@@ -41,7 +41,7 @@ class Source:
         cursor = "0"
         while True:
             cursor, piece = await self.read("HSCAN", key, cursor, "COUNT", 50)
-            found.update(zip(piece[::2], piece[1::2], strict=True))
+            found.update(paired(piece))
             if cursor == "0":
                 return found
 
@@ -83,11 +83,6 @@ class Source:
                 after = lines[-1][0]
             if len(lines) < LINES:
                 return
-
-
-def as_bytes(text: str) -> bytes:
-    """What Redis holds, from a text of an answer."""
-    return text.encode(errors=BINARY)
 
 
 def paired(flat: list[str]) -> list[tuple[str, str]]:

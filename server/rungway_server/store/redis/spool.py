@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Self
 
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 
 IN_MEMORY, _AT_ONCE = 16 << 20, 1 << 20
 """Bytes that are kept in memory; beyond these so many at least go into the file at once."""
@@ -34,7 +34,7 @@ class Spool:
 
     def put(self, number: str, record: str) -> None:
         """Keep a record in place of one of the same trial."""
-        at, packed = int(number), record.encode(errors=BINARY)
+        at, packed = int(number), as_bytes(record)
         if at >= len(self._places):
             self._places.extend([-1] * (at + 1 - len(self._places)))
         self._places[at] = self._filed + len(self._held)

@@ -15,7 +15,7 @@ from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.lane import BINARY
+from rungway_server.store.redis.lane import as_bytes
 from rungway_server.store.redis.plan_codec import plan_from_json
 from rungway_server.store.redis.records import LogLine, TrialRecord, entry_of, trained_of, unpack
 
@@ -67,24 +67,18 @@ class Stored:
             self.problems.append(f"{what}: {error}")
 
 
-def first_proposal(stored: Stored) -> int:
-    """The number of the next proposal to be used (see lua/KEYS.md)."""
-    tally = stored.tally
-    return int(tally["points"]["at"] if tally.get("points") else tally["next_trial"])
-
-
 def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
     """The curve of a trial: lengths and sort keys of the metrics in the order in which they were told."""
     trial = stored.trials[number]
     pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CHUNK)]
-    points = POINT.iter_unpack(b"".join([*pieces, trial.tail.encode(errors=BINARY)]))
+    points = POINT.iter_unpack(b"".join([*pieces, as_bytes(trial.tail)]))
     return [(length, key.hex()) for length, key in points]
 
 
 def _undecoded(answer: Any) -> Any:
     """The answer in bytes, also of a client that decodes."""
     if isinstance(answer, str):
-        return answer.encode(errors=BINARY)
+        return as_bytes(answer)
     if isinstance(answer, dict):
         return {_undecoded(name): _undecoded(value) for name, value in answer.items()}
     if isinstance(answer, list | tuple):
@@ -113,7 +107,7 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
         configurations = Configurations(stored.config.space)
         unpack_config = configurations.unpack
         stored.proposals = _each(stored, "proposal", configs.items(), int, unpack_config)
-        packed = ((str(number).encode(), trial.config.encode(errors=BINARY)) for number, trial in stored.trials.items())
+        packed = ((str(number).encode(), as_bytes(trial.config)) for number, trial in stored.trials.items())
         stored.configs = _each(stored, "configuration of trial", packed, int, unpack_config)
         with stored.noting("a queued configuration"):
             stored.queue = [unpack_config(item) for item in queue]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rungway_server.domain.ranking import sort_key
 from rungway_server.store.redis.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.plan_codec import plan_for_lua
-from rungway_server.store.redis.records import hexadecimal
-from rungway_server.store.redis.stored import Stored, first_proposal
+from rungway_server.store.redis.records import first_proposal, hexadecimal
+from rungway_server.store.redis.stored import Stored
 
 
 def started_are_the_valid_trials(stored: Stored) -> Iterator[str]:
@@ -38,8 +38,8 @@ def states_are_counted(stored: Stored) -> Iterator[str]:
 
 def there_are_enough_proposals(stored: Stored) -> Iterator[str]:
     """Configurations are proposed in advance: as many at least as trials used, or passed over."""
-    if stored.tally["proposed"] < first_proposal(stored):
-        yield f"{stored.tally['proposed']} are proposed, {first_proposal(stored)} were used"
+    if stored.tally["proposed"] < first_proposal(stored.tally):
+        yield f"{stored.tally['proposed']} are proposed, {first_proposal(stored.tally)} were used"
 
 
 def no_bracket_starts_too_many(stored: Stored) -> Iterator[str]:

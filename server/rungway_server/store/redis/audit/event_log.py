@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.records import LogLine, life_of
+from rungway_server.store.redis.records import LogLine, life_of, order_of
 from rungway_server.store.redis.stored import Stored
 
 _AFTER = {
@@ -36,17 +36,13 @@ def is_whole(stored: Stored) -> bool:
     """Whether the log still has its beginning: its oldest lines may have been trimmed away."""
     if not stored.log:
         return not stored.trials
-    oldest = _time(stored.log[0].id)
-    return all(_time(trial.log[0]) >= oldest for trial in stored.trials.values() if trial.log)
+    oldest = order_of(stored.log[0].id)
+    return all(order_of(trial.log[0]) >= oldest for trial in stored.trials.values() if trial.log)
 
 
 def _is_kept(stored: Stored, line_id: str) -> bool:
     """Whether the log still has the time of this line."""
-    return bool(stored.log) and _time(line_id) >= _time(stored.log[0].id)
-
-
-def _time(line_id: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in line_id.split("-"))
+    return bool(stored.log) and order_of(line_id) >= order_of(stored.log[0].id)
 
 
 def events_are_of_trials(stored: Stored) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rungway_server.store.redis import ranges
-from rungway_server.store.redis.records import NOT_NAMES
+from rungway_server.store.redis.records import NOT_NAMES, order_of
 from rungway_server.store.redis.stored import Stored, points_of
 
 
@@ -39,7 +39,7 @@ def events_are_in_range(stored: Stored) -> Iterator[str]:
     """Every number of the event log is within the limits of the service, and its lines are in order."""
     before: tuple[int, ...] = (0, 0)
     for line in stored.log:
-        order = tuple(map(int, line.id.split("-")))
+        order = order_of(line.id)
         if order <= before or not ranges.EVENT_ID.fullmatch(line.id):
             yield f"event {line.id}: wanted a later one than before, of the time of a clock"
         before = order

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rungway_server.store.redis.audit.ladder import rungs_of
-from rungway_server.store.redis.stored import Stored, first_proposal
+from rungway_server.store.redis.records import first_proposal
+from rungway_server.store.redis.stored import Stored
 
 _RESULTS = {"running": {0}, "queued": {0}, "paused": {1}, "failed": {1}, "completed": {0, 1}, "stopped": {0, 1}}
 """By state: whether a trial has a result in the rung where it stands. It may be in either way for those that a target,
@@ -94,7 +95,7 @@ def lengths_are_within_the_assignment(stored: Stored) -> Iterator[str]:
 
 def configurations_belong_to_trials(stored: Stored) -> Iterator[str]:
     """Those that are proposed are for the next trials, without gaps."""
-    wanted = range(first_proposal(stored), stored.tally["proposed"])
+    wanted = range(first_proposal(stored.tally), stored.tally["proposed"])
     yield from (f"trial {number} will have no configuration" for number in wanted if number not in stored.proposals)
     yield from (f"configuration {number} is for no new trial" for number in stored.proposals if number not in wanted)
 

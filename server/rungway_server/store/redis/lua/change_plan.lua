@@ -11,7 +11,6 @@
 --         {'missing'} or {'stale'}
 -- Replay finds the config outdated, unless it stayed the same
 --- @include "experiment"
---- @include "no_rung"
 --- @include "event"
 --- @include "settle"
 --- @include "plan"

@@ -6,7 +6,6 @@
 -- Returns {'state', state now}, {'refused', state}, {'missing'} or {'stale'}
 -- Replay changes nothing more
 --- @include "experiment"
---- @include "no_rung"
 --- @include "event"
 --- @include "settle"
 --- @include "trial"

@@ -9,7 +9,6 @@
 --- @include "experiment"
 --- @include "trial"
 --- @include "no_rung"
---- @include "event"
 --- @include "request"
 --- @include "remember"
 --- @include "new_trial"
