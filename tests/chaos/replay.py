@@ -134,9 +134,8 @@ class Replay:
             raise Mismatch(f"{event}: nobody told what it rests on")
         self.logged.append(telling.call)
         decided = (verdict.decision.value, plain(verdict.explanation))
-        if (
-            event.kind == "continue" and telling.result.finished
-        ):  # it may go on, and ends itself: the next event says so
+        if event.kind == "continue" and telling.result.finished:
+            # It may go on, and ends itself: the next event says so.
             self._finished[event.trial] = decided
         elif not (self._model.search.stops and event.kind == "continue"):
             _same(event, "decision", (event.kind, _why(event.explanation)), decided)

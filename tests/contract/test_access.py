@@ -301,7 +301,7 @@ def test_a_lease_is_good_for_every_worker_of_its_namespace(
     name, search = unique_name("shared"), SearchServiceStub(channel)
 
     def of(headers: Headers) -> dict[str, Any]:
-        return {"metadata": tuple(headers.items()), "timeout": 20}
+        return {"metadata": tuple(headers.items()), "timeout": SECONDS}
 
     request = pb.CreateExperimentRequest(experiment=name, config=to_map(config(max_length={"epochs": 9})))
     ExperimentServiceStub(channel).CreateExperiment(request, **of(mine[Role.ADMIN]))

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.message import Message
 
 from rungway.v1 import search_service_pb2
-from tests.contract.every_rpc import RPCS, request_for
+from tests.contract.every_rpc import RPCS, STREAMS, request_for
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.service import Service
 from tests.support.waiting import SECONDS
@@ -41,7 +41,7 @@ def outcome(channel: grpc.Channel, rpc: str, data: bytes) -> tuple[object, str]:
     """How a call ended: its status, and the reason when it was refused."""
     path, read = f"/{rpc}", bytes
     try:
-        if rpc.endswith(("/WatchEvents", "/ExportExperiment")):
+        if rpc.endswith(STREAMS):
             stream: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
             events = stream(data, timeout=SECONDS)
             next(iter(events))

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -148,34 +150,39 @@ def test_a_log_is_followed_across_a_restart_of_the_service(file: str) -> None:
                 assert [event.kind for event in events] == ["running", "stopped"]
 
 
-@pytest.mark.parametrize("form", ["table", "json"])
-def test_watch_goes_on_after_an_outage_longer_than_a_command_waits(file: str, form: str) -> None:
-    with redis_on_socket() as url, services(url) as (first,):
+def test_watch_goes_on_after_an_outage_longer_than_a_command_waits(file: str) -> None:
+    with redis_on_socket() as url, services(url) as (first,), ExitStack() as stack:
         port = port_of(first.address)
         assert run(first.address, "create", file, "--name", "moved")[0] == 0
-        watching = subprocess.Popen(
-            [RUNGWAY, "watch", "moved", "--target", first.address, "--output", form],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert watching.stdout is not None
-            run(first.address, "pause", "moved")
-            assert "paused" in watching.stdout.readline()
-            first.kill()
-            with pytest.raises(subprocess.TimeoutExpired):
-                watching.wait(2 * TOTAL_SECONDS)  # it waits on
-            with services(url, 1, "--listen", f"127.0.0.1:{port}") as (second,):
-                run(second.address, "resume", "moved")
-                run(second.address, "stop", "moved")
-                out, err = watching.communicate(timeout=SECONDS)
-        finally:
-            watching.kill()
-            watching.communicate()
-        assert (watching.returncode, "Traceback" in err) == (0, False)
-        kinds = [json.loads(line)["kind"] if form == "json" else line.split()[2] for line in out.splitlines()]
-        assert kinds == ["running", "stopped"]
+        watching = {form: stack.enter_context(watch(first.address, "moved", form)) for form in ("table", "json")}
+        run(first.address, "pause", "moved")
+        for process in watching.values():
+            assert process.stdout is not None
+            assert "paused" in process.stdout.readline()
+        first.kill()
+        with pytest.raises(subprocess.TimeoutExpired):
+            watching["table"].wait(2 * TOTAL_SECONDS)
+        assert [process.poll() for process in watching.values()] == [None, None]  # they wait on
+        with services(url, 1, "--listen", f"127.0.0.1:{port}") as (second,):
+            run(second.address, "resume", "moved")
+            run(second.address, "stop", "moved")
+            said = {form: process.communicate(timeout=SECONDS) for form, process in watching.items()}
+        for form, (out, err) in said.items():
+            assert (watching[form].returncode, "Traceback" in err) == (0, False)
+            kinds = [json.loads(line)["kind"] if form == "json" else line.split()[2] for line in out.splitlines()]
+            assert kinds == ["running", "stopped"]
+
+
+@contextmanager
+def watch(target: str, experiment: str, form: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, while it runs."""
+    command = [RUNGWAY, "watch", experiment, "--target", target, "--output", form]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_watch_of_a_service_that_is_not_there_ends_soon() -> None:

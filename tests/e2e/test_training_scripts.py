@@ -11,8 +11,8 @@ import pytest
 from rungway import Client, Outcome, Trial, TrialState
 from tests.support.calls import unique_name
 from tests.support.training import VALIDATE_EVERY, losses, trained
+from tests.support.waiting import SECONDS
 
-SECONDS = 60
 EPOCHS = 30
 TRIALS = 12
 LOOPS = ["trials", "ask", "async-trials", "async-ask"]

@@ -294,9 +294,8 @@ async def test_names_of_any_kind_are_queued_and_exported_by_one_spelling(
     await TrialUseCases(here.store).enqueue(ref, "", hparams)
     [work] = (await here.store.ask(ref, "", 1, "w")).assignments
     assert work.hparams == hparams
-    _write_tables(
-        read_export("".join([text async for text in here.store.export(ref)]).splitlines(keepends=True)), tmp_path
-    )
+    text = await exported(here.store, ref)
+    _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
     with (tmp_path / "trials.csv").open(newline="") as stream:
         [row] = csv.DictReader(stream)
     assert {name.removeprefix("hparams."): row[name] for name in row if name.startswith("hparams.")} == {

@@ -161,6 +161,8 @@ def response(stream: BinaryIO, decoder: hpack.Decoder) -> bytes | None:
     return None
 
 
+# `ssl` leaves its socket open when the peer has reset the connection before the handshake began.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_a_source_has_so_many_connections(front: Front) -> None:
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):
@@ -186,13 +188,11 @@ def test_a_source_may_call_so_often(front: Front) -> None:
         assert client.list_experiments() is not None
 
 
-@pytest.mark.parametrize("handshake", [False, True], ids=["no TLS", "no call"])
-def test_who_says_nothing_is_cut_off(handshake: bool, front: Front) -> None:
+def test_who_says_nothing_is_cut_off(front: Front) -> None:
     with ExitStack() as stack:
-        if handshake:
-            connection: socket.socket = stack.enter_context(front.connect("127.0.0.8"))
-        else:
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", front.port), 40, ("127.0.0.8", 0)))
-        with suppress(ConnectionError):
-            while connection.recv(1 << 12):  # what the front says of itself
-                pass
+        no_tls = stack.enter_context(socket.create_connection(("127.0.0.1", front.port), 40, ("127.0.0.8", 0)))
+        no_call = stack.enter_context(front.connect("127.0.0.8"))
+        for connection in (no_tls, no_call):
+            with suppress(ConnectionError):
+                while connection.recv(1 << 12):  # what the front says of itself
+                    pass

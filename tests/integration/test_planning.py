@@ -24,12 +24,11 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling import is_quick, propose_many
 from rungway_server.service.child import Child
 from rungway_server.service.experiments import plan_search
-from tests.support.calls import calls_to, unique_name
+from tests.support.calls import SECONDS, calls_to, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
 from tests.support.waiting import is_running, wait_until
 
-SECONDS = 100
 INTS = {f"p{i}": {"type": "int", "minval": 0, "maxval": 9, "count": 10} for i in range(5)}
 RANDOM = {"name": "random", "metric": "m", "max_trials": 1000, "max_length": {"epochs": 10}, "max_concurrent_trials": 0}
 GRID: dict[str, Any] = {

@@ -40,9 +40,9 @@ class Points:
         """Whether no point is left that a trial could have."""
         return self._invalid(trials) == self.every
 
-    def following(self, trials: Sequence[TrialRecord], queue: Sequence[Hparams]) -> Hparams:
-        """The next point in the order of this pass that is free."""
-        free, passes = self._free(trials, queue)
+    def following(self, trials: Sequence[TrialRecord]) -> Hparams:
+        """The next point in the order of this pass that is free, when the queue is empty."""
+        free, passes = self._free(trials, ())
         places = range(passes * self.space.size, (passes + 1) * self.space.size)
         return next(point for point in map(self.order, places) if _text(point) in free)
 

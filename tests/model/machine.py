@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from rungway_server.domain.decisions import ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import RungwayError, WrongState
-from rungway_server.domain.plan import Plan
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
 from tests.model.finite import Finite
@@ -27,6 +27,16 @@ COUNTS = st.integers(1, 3)
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 BRAKES = st.sampled_from([0, 0, 1, 2, 3])
 SPACES = st.sampled_from([None, None, None, Finite(2), Finite(3), Finite(5), Finite(1, 2), Finite(3, 1), Finite(2, 3)])
+GAMES = st.fixed_dictionaries(
+    {
+        "plan": plans(),
+        "max_restarts": st.integers(0, 2),
+        "smaller_is_better": st.booleans(),
+        "target": TARGETS,
+        "pause_after": BRAKES,
+        "finite": SPACES,
+    }
+)
 FAILURES = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.FINISHED])
 HOW_FAR = st.sampled_from(["rung", "rung", "between", "between", "anywhere", "end", "again"])
 NO_LEASE = Lease(0, 1)
@@ -43,36 +53,14 @@ class EngineMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.given: list[Lease] = []
 
-    @initialize(
-        plan=plans(),
-        max_restarts=st.integers(0, 2),
-        smaller_is_better=st.booleans(),
-        goal=TARGETS,
-        brake=BRAKES,
-        finite=SPACES,
-    )
-    def start(
-        self,
-        plan: Plan,
-        max_restarts: int,
-        smaller_is_better: bool,
-        goal: float | None,
-        brake: int,
-        finite: Finite | None,
-    ) -> None:
+    @initialize(game=GAMES)
+    def start(self, game: dict[str, Any]) -> None:
+        plan = game["plan"]
+        finite: Finite | None = game["finite"]
         self.finite = finite
         if finite and finite.samples:
             plan = async_plan(plan.max_length, trials=finite.size * finite.samples, cap=plan.max_concurrent_trials)
-        self.pair = self.workbench.pair(
-            plan,
-            lease_ms=LEASE_MS,
-            max_restarts=max_restarts,
-            smaller_is_better=smaller_is_better,
-            target=goal,
-            pause_after=brake,
-            finite=finite,
-            store=self.store,
-        )
+        self.pair = self.workbench.pair(**game | {"plan": plan}, lease_ms=LEASE_MS, store=self.store)
         self.now = self.workbench.start_of(self.pair)
         self.requests.clear()
         self.leases.clear()
@@ -86,25 +74,10 @@ class EngineMachine(RuleBasedStateMachine):
         return self.pair.model.search.state in (ExperimentState.DONE, ExperimentState.STOPPED)
 
     @precondition(ended)
-    @rule(
-        plan=plans(),
-        max_restarts=st.integers(0, 2),
-        smaller_is_better=st.booleans(),
-        goal=TARGETS,
-        brake=BRAKES,
-        finite=SPACES,
-    )
-    def start_another(
-        self,
-        plan: Plan,
-        max_restarts: int,
-        smaller_is_better: bool,
-        goal: float | None,
-        brake: int,
-        finite: Finite | None,
-    ) -> None:
+    @rule(game=GAMES)
+    def start_another(self, game: dict[str, Any]) -> None:
         self.teardown()
-        self.start(plan, max_restarts, smaller_is_better, goal, brake, finite)
+        self.start(game)
 
     # What is drawn from what there is.
 

@@ -244,7 +244,7 @@ class Search:
         if self.queue:
             hparams = self.queue.pop(0)
         else:
-            hparams = self.points.following(self.trials, ()) if self.points else self.hparams(number)
+            hparams = self.points.following(self.trials) if self.points else self.hparams(number)
         self.trials.append(TrialRecord(number, b, hparams, now_ms))
         return self.trials[-1]
 
@@ -275,7 +275,8 @@ class Search:
         self.end_lease(trial, TrialState.STOPPED if outcome is Outcome.STOPPED else TrialState.FAILED)
         trial.outcome, trial.message = outcome, message
         standing = self.place(trial, None)
-        self.count_failure(message if outcome is not Outcome.STOPPED else None)
+        if outcome is not Outcome.STOPPED:
+            self.count_failure(message)
         if self.stops:
             return standing
         ladder = self.ladder(trial)
@@ -297,9 +298,9 @@ class Search:
         trial.length = trial.curve[-1].length
         return self.place(trial, trial.metric)
 
-    def count_failure(self, message: str | None) -> None:
+    def count_failure(self, message: str) -> None:
         """The brake: the search pauses itself when its first tries all failed and nothing was ever told."""
-        if message is None or not self.pause_after or self.trained_length or self.state is not State.RUNNING:
+        if not self.pause_after or self.trained_length or self.state is not State.RUNNING:
             return
         self.failures += 1
         if self.failures >= self.pause_after:

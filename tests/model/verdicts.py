@@ -28,9 +28,6 @@ def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Ver
     search.deadlines[trial.number] = now_ms + search.lease_ms
     if result.checkpoint:  # before deciding: the round may end, and clones begin with it
         length = result.reports[-1].length if result.reports else trial.length
-        for report in result.reports:
-            if not trial.checkpoint and report.length > trial.reached:
-                trial.progress_to(report.length)
         trial.save(result.checkpoint, length)
     if search.over:
         decision, why = _stop_with_experiment(search, trial, result)

@@ -2,13 +2,11 @@
 TARGET NAME FOLDER`."""
 
 import asyncio
-import sys
 from contextlib import closing
 from pathlib import Path
 
 from rungway import Assignment, AsyncClient, Client, Report, Result
-from tests.support.early_stopping import network_of
-from tests.support.training import VALIDATE_EVERY, Network
+from tests.support.training import VALIDATE_EVERY, Network, network_of, run_loop
 
 
 def trials(client: Client, folder: Path) -> None:
@@ -51,17 +49,5 @@ async def async_ask(client: AsyncClient, folder: Path) -> None:
         await client.tell_many([await asyncio.to_thread(train, assignment, folder)])
 
 
-async def both(name: str, target: str, experiment: str, folder: Path) -> None:
-    """Two tasks of one client."""
-    work = {"async-trials": async_trials, "async-ask": async_ask}[name]
-    async with AsyncClient(target, experiment=experiment) as client:
-        await asyncio.gather(work(client, folder), work(client, folder))
-
-
 if __name__ == "__main__":
-    loop, target, experiment, folder = sys.argv[1:]
-    if loop.startswith("async-"):
-        asyncio.run(both(loop, target, experiment, Path(folder)))
-    else:
-        with Client(target, experiment=experiment) as client:
-            {"trials": trials, "ask": ask}[loop](client, Path(folder))
+    run_loop(trials, ask, async_trials, async_ask)

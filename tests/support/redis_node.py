@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from tests.support.redis_server import find_redis_server, free_port
+from tests.support.redis_server import answers, find_redis_server, free_port
 from tests.support.waiting import wait_while_it_runs
 
 _DATA = {
@@ -119,14 +119,7 @@ class Node:
         """Wait until it answers."""
         assert self.process
         with self.client() as client:
-
-            def answers() -> bool:
-                try:
-                    return bool(client.ping())
-                except (redis.ConnectionError, redis.TimeoutError):  # also while it still loads
-                    return False
-
-            if not wait_while_it_runs(self.process, answers):
+            if not wait_while_it_runs(self.process, lambda: answers(client)):
                 raise RuntimeError(f"the server did not start: {self.log()}")
 
     def kill(self) -> None:

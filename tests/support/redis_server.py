@@ -111,11 +111,12 @@ def _running(arguments: list[str], url: str) -> Iterator[str]:
 def ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
     """Whether it came to answer."""
     with closing(redis.Redis.from_url(url)) as client:
+        return wait_while_it_runs(process, lambda: answers(client))
 
-        def answers() -> bool:
-            try:
-                return bool(client.ping())
-            except redis.ConnectionError:  # also while it still loads
-                return False
 
-        return wait_while_it_runs(process, answers)
+def answers(client: redis.Redis) -> bool:
+    """Whether the server at the other end answers."""
+    try:
+        return bool(client.ping())
+    except (redis.ConnectionError, redis.TimeoutError):  # also while it still loads
+        return False

@@ -1,9 +1,18 @@
-"""A small network as training scripts have it: steps, validation, states on disk; each step is written down."""
+"""A small network as training scripts have it: steps, validation, states on disk; each step is written down.
 
+A script has a loop of each kind, and `run_loop` runs the one that its command names: LOOP TARGET NAME FOLDER.
+"""
+
+import asyncio
 import json
 import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from rungway import AsyncClient, AsyncTrialRun, Client, TrialRun
 
 PATIENCE = 3
 LEAST_GAIN = 1e-3
@@ -46,6 +55,35 @@ class Network:
     def close(self) -> None:
         """Done with it."""
         os.close(self._log)
+
+
+def network_of(trial: TrialRun | AsyncTrialRun, folder: Path) -> "closing[Network]":
+    """The network of a trial, from where its checkpoint is."""
+    return closing(Network(folder, trial.number, trial.hparams, trial.checkpoint))
+
+
+def run_loop(
+    trials: Callable[[Client, Path], None],
+    ask: Callable[[Client, Path], None],
+    async_trials: Callable[[AsyncClient, Path], Awaitable[None]],
+    async_ask: Callable[[AsyncClient, Path], Awaitable[None]],
+) -> None:
+    """The loop "trials", "ask", "async-trials" or "async-ask"."""
+    loop, target, experiment, folder = sys.argv[1:]
+    if loop.startswith("async-"):
+        work = {"async-trials": async_trials, "async-ask": async_ask}[loop]
+        asyncio.run(_both(work, target, experiment, Path(folder)))
+    else:
+        with Client(target, experiment=experiment) as client:
+            {"trials": trials, "ask": ask}[loop](client, Path(folder))
+
+
+async def _both(
+    work: Callable[[AsyncClient, Path], Awaitable[None]], target: str, experiment: str, folder: Path
+) -> None:
+    """Two tasks of one client."""
+    async with AsyncClient(target, experiment=experiment) as client:
+        await asyncio.gather(work(client, folder), work(client, folder))
 
 
 def trained(folder: Path) -> dict[int, list[int]]:

@@ -1,9 +1,10 @@
 """Waiting for what other threads and processes do."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 SECONDS = 280.0
 """How long anything is waited for: as long as a test may take (pyproject.toml), less the time to say what was wrong.
@@ -20,15 +21,7 @@ def wait_until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
         time.sleep(_PAUSE)
 
 
-class Process(Protocol):
-    """A child process."""
-
-    def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
-        ...
-
-
-def wait_while_it_runs(process: Process, holds: Callable[[], object]) -> bool:
+def wait_while_it_runs(process: subprocess.Popen[Any], holds: Callable[[], object]) -> bool:
     """Whether it held before the process ended, or the time was up."""
     deadline = time.monotonic() + SECONDS
     while not (found := holds()) and process.poll() is None and time.monotonic() < deadline:

@@ -1,27 +1,16 @@
 """docs/promises.md: every promise names tests that exist, are collected and are not skipped, and verbs that exist."""
 
-import ast
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import SECONDS
+from tests.support.named_tests import ROOT, assert_collected, assert_not_skipped, named_in
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 ROWS = {
     number: (promise, proof, limits)
     for number, promise, proof, limits in re.findall(r"^\| (T\d+) \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
 }
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-CONDITION = re.compile(r"skipif\((True|1)\b")
-
-
-def named_by(number: str) -> list[tuple[str, str]]:
-    return TEST.findall(ROWS[number][1])
 
 
 def test_there_are_27_promises_with_limits() -> None:
@@ -34,32 +23,14 @@ def test_there_are_27_promises_with_limits() -> None:
 
 @pytest.mark.parametrize("number", ROWS)
 def test_the_tests_named_exist_and_are_not_skipped(number: str) -> None:
-    assert named_by(number)
-    for path, name in named_by(number):
-        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        found = [
-            node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
-        ]
-        assert found, f"{number}: no {name} in {path}"
-        marks = [ast.unparse(mark) for mark in found[0].decorator_list]
-        marks += [ast.unparse(node) for node in tree.body if _is_mark(node)]
-        for mark in marks:
-            assert not re.search(r"mark\.(skip|xfail)\b", mark), f"{number}: {path}::{name} is not run"
-            assert not CONDITION.search(mark), f"{number}: {path}::{name} is not run"
-
-
-def _is_mark(node: ast.stmt) -> bool:
-    names = [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
-    return names == ["pytestmark"]
+    named = named_in(ROWS[number][1])
+    assert named
+    for path, name in named:
+        assert_not_skipped(path, name)
 
 
 def test_pytest_collects_every_test_named() -> None:
-    named = sorted({f"{path}::{name}" for number in ROWS for path, name in named_by(number)})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
-    collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
-    assert collected == set(named)
+    assert_collected(test for _, proof, _ in ROWS.values() for test in named_in(proof))
 
 
 def test_the_verbs_and_scenarios_named_exist() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
 from rungway_server.domain.errors import Overloaded, QuotaExceeded
+from rungway_server.service import quotas
 from rungway_server.service.quotas import CallRate
 from rungway_server.service.reading import PIECE, Pace, Reading
 
@@ -114,7 +116,8 @@ async def test_a_stream_waits_until_it_can_pay() -> None:
         await Reading(Purse(2)).pay("n", 1000)
 
 
-def test_what_costs_more_than_a_second_has_takes_a_second() -> None:
+def test_what_costs_more_than_a_second_has_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "time", SimpleNamespace(monotonic=lambda: 5.0))  # no time goes by in between
     rate = CallRate()
     rate.charge("n", 4, 1000)
     with pytest.raises(QuotaExceeded) as refused:

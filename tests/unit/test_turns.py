@@ -8,9 +8,7 @@ import pytest
 
 from rungway_server.domain.errors import Overloaded
 from rungway_server.service.turns import MOST_WAITING, Helper, Turn
-from tests.support.waiting import wait_until
-
-SECONDS = 60
+from tests.support.waiting import SECONDS, wait_until
 
 
 class Busy:
