@@ -1,17 +1,10 @@
 """A script with early stopping, four times: `python -m tests.support.early_stopping LOOP TARGET NAME FOLDER`."""
 
 import asyncio
-import sys
-from contextlib import closing
 from pathlib import Path
 
-from rungway import Assignment, AsyncClient, Client, TrialRun
-from rungway import AsyncTrialRun as AsyncRun
-from tests.support.training import Network
-
-
-def network_of(trial: TrialRun | AsyncRun, folder: Path) -> "closing[Network]":
-    return closing(Network(folder, trial.number, trial.hparams, trial.checkpoint))
+from rungway import Assignment, AsyncClient, Client
+from tests.support.training import main, network_of
 
 
 def trials(client: Client, folder: Path) -> None:
@@ -28,7 +21,7 @@ def trials(client: Client, folder: Path) -> None:
 
 def train(assignment: Assignment, folder: Path) -> tuple[int, float, bool, str]:
     """Up to the next decision or to the end of the training."""
-    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+    with network_of(assignment, folder) as network:
         epoch, loss, over = assignment.from_length, 0.0, False
         while epoch < assignment.to_length and not over:
             epoch += 1
@@ -64,17 +57,5 @@ async def async_ask(client: AsyncClient, folder: Path) -> None:
         await client.tell(assignment, loss, length=epoch, checkpoint=saved, finished=over)
 
 
-async def both(name: str, target: str, experiment: str, folder: Path) -> None:
-    """Two tasks of one client."""
-    work = {"async-trials": async_trials, "async-ask": async_ask}[name]
-    async with AsyncClient(target, experiment=experiment) as client:
-        await asyncio.gather(work(client, folder), work(client, folder))
-
-
 if __name__ == "__main__":
-    loop, target, experiment, folder = sys.argv[1:]
-    if loop.startswith("async-"):
-        asyncio.run(both(loop, target, experiment, Path(folder)))
-    else:
-        with Client(target, experiment=experiment) as client:
-            {"trials": trials, "ask": ask}[loop](client, Path(folder))
+    main({"trials": trials, "ask": ask}, {"async-trials": async_trials, "async-ask": async_ask})

@@ -2,13 +2,10 @@
 TARGET NAME FOLDER`."""
 
 import asyncio
-import sys
-from contextlib import closing
 from pathlib import Path
 
 from rungway import Assignment, AsyncClient, Client, Report, Result
-from tests.support.early_stopping import network_of
-from tests.support.training import VALIDATE_EVERY, Network
+from tests.support.training import VALIDATE_EVERY, main, network_of
 
 
 def trials(client: Client, folder: Path) -> None:
@@ -22,7 +19,7 @@ def trials(client: Client, folder: Path) -> None:
 
 def train(assignment: Assignment, folder: Path) -> Result:
     """Up to the next decision, where it validates as well."""
-    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+    with network_of(assignment, folder) as network:
         reports = []
         for batch in range(assignment.from_length + 1, assignment.to_length + 1):
             network.step()
@@ -51,17 +48,5 @@ async def async_ask(client: AsyncClient, folder: Path) -> None:
         await client.tell_many([await asyncio.to_thread(train, assignment, folder)])
 
 
-async def both(name: str, target: str, experiment: str, folder: Path) -> None:
-    """Two tasks of one client."""
-    work = {"async-trials": async_trials, "async-ask": async_ask}[name]
-    async with AsyncClient(target, experiment=experiment) as client:
-        await asyncio.gather(work(client, folder), work(client, folder))
-
-
 if __name__ == "__main__":
-    loop, target, experiment, folder = sys.argv[1:]
-    if loop.startswith("async-"):
-        asyncio.run(both(loop, target, experiment, Path(folder)))
-    else:
-        with Client(target, experiment=experiment) as client:
-            {"trials": trials, "ask": ask}[loop](client, Path(folder))
+    main({"trials": trials, "ask": ask}, {"async-trials": async_trials, "async-ask": async_ask})

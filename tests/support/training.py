@@ -1,9 +1,15 @@
 """A small network as training scripts have it: steps, validation, states on disk; each step is written down."""
 
+import asyncio
 import json
 import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from rungway import Assignment, AsyncClient, AsyncTrialRun, Client, TrialRun
 
 PATIENCE = 3
 LEAST_GAIN = 1e-3
@@ -46,6 +52,29 @@ class Network:
     def close(self) -> None:
         """Done with it."""
         os.close(self._log)
+
+
+def network_of(work: TrialRun | AsyncTrialRun | Assignment, folder: Path) -> "closing[Network]":
+    """The network of what was handed out, closed at the end of a `with`."""
+    return closing(Network(folder, work.lease.trial, work.hparams, work.checkpoint))
+
+
+def main(
+    loops: Mapping[str, Callable[[Client, Path], None]],
+    of_tasks: Mapping[str, Callable[[AsyncClient, Path], Awaitable[None]]],
+) -> None:
+    """Run the loop that the command line names (LOOP TARGET NAME FOLDER); one of tasks in two tasks of one client."""
+    loop, target, experiment, folder = sys.argv[1:]
+
+    async def both() -> None:
+        async with AsyncClient(target, experiment=experiment) as client:
+            await asyncio.gather(*(of_tasks[loop](client, Path(folder)) for _ in range(2)))
+
+    if loop in of_tasks:
+        asyncio.run(both())
+    else:
+        with Client(target, experiment=experiment) as client:
+            loops[loop](client, Path(folder))
 
 
 def trained(folder: Path) -> dict[int, list[int]]:
