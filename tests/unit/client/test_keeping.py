@@ -15,7 +15,7 @@ from rungway import AsyncClient, Client, ClientConfig
 from rungway._calls import WorkerCalls
 from rungway._models import LeaseStatus
 from rungway.v1 import search_service_pb2, trial_pb2
-from tests.support.waiting import wait_until
+from tests.support.waiting import happens, wait_until
 from tests.unit.client.scripted import Abort, Ladder, ScriptedServer, assigned, assignment, heartbeat, lost
 
 LEASE = 0.3
@@ -146,7 +146,7 @@ async def test_overdue_reports_of_many_tasks_go_in_one_call(
     async with held_by_tasks(replace(config, report_interval=0.5), server, 100) as trials:
         for trial in trials:
             await trial.report(1, 0.5)
-        await asyncio.to_thread(wait_until, lambda: len(ladder.told) == 100)
+        await happens(lambda: len(ladder.told) == 100)
         calls = told_by(server)
     assert max(map(len, calls)) > 30
     assert sorted(number for number, _, _ in ladder.told) == list(range(100))
