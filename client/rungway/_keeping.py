@@ -32,7 +32,7 @@ class Duty:
     pause: Callable[[], float | None]
     """Seconds until it is due; None = there is nothing to keep."""
     work: Callable[[], Flow[Any]]
-    """Once."""
+    """Do it once."""
 
 
 def duties(calls: WorkerCalls) -> list[Duty]:
@@ -141,16 +141,16 @@ class LeaseKeeper:
     def __init__(self, driver: SyncDriver, calls: WorkerCalls) -> None:
         self._driver = driver
         self._lock = threading.Lock()
-        self._duties = [replace(duty, pause=partial(self._pause_or_end, duty)) for duty in duties(calls)]
+        self._duties = duties(calls)
         self._threads: dict[str, threading.Thread] = {}
         self._closed = False
 
     def ensure(self) -> None:
-        """Start the threads that do not run."""
+        """Start the threads that do not run and have something to keep."""
         for duty in self._duties:
             with self._lock:
                 running = self._threads.get(duty.name)
-                if self._closed or (running is not None and running.is_alive()):
+                if self._closed or (running is not None and running.is_alive()) or duty.pause() is None:
                     continue
                 thread = threading.Thread(target=self._main, args=(duty,), name=duty.name, daemon=True)
                 thread.start()
@@ -170,7 +170,7 @@ class LeaseKeeper:
                 thread.join()
 
     def _main(self, duty: Duty) -> None:
-        self._driver.run(keep(duty))
+        self._driver.run(keep(replace(duty, pause=partial(self._pause_or_end, duty))))
 
     def _pause_or_end(self, duty: Duty) -> float | None:
         with self._lock:  # so that `ensure` sees a thread that goes on, or none
@@ -188,10 +188,10 @@ class AsyncLeaseKeeper:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def ensure(self) -> None:
-        """Start the tasks that do not run."""
+        """Start the tasks that do not run and have something to keep."""
         for duty in self._duties:
             running = self._tasks.get(duty.name)
-            if running is None or running.done():
+            if (running is None or running.done()) and duty.pause() is not None:
                 self._tasks[duty.name] = asyncio.create_task(self._driver.run(keep(duty)), name=duty.name)
 
     async def close(self) -> None:
