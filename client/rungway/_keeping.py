@@ -12,14 +12,13 @@ from rungway._calls import REFUSALS, WorkerCalls
 from rungway._errors import RungwayError
 from rungway._flow import Acquire, Flow, Sleep
 from rungway._grpc import AsyncDriver, SyncDriver
-from rungway._outbox import Parcel
+from rungway._outbox import MOST_REPORTS, Parcel
 from rungway._run import Run
 
 _log = logging.getLogger("rungway")
 
 _MOST_RESULTS = 64
-_MOST_REPORTS = 1024
-"""Of one call, so that the store has time for others in between."""
+"""Of one call, which has no more reports than one parcel may have."""
 _AFTER_A_FAULT = 0.1
 _AFTER_MANY = 2.0
 
@@ -112,7 +111,7 @@ def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]
         reports = len(parcel.result.reports)
         if not fresh or reports > room:
             fresh.append([])
-            room = _MOST_REPORTS
+            room = MOST_REPORTS
         fresh[-1].append((run, parcel))
         room -= reports
     return [*again.values(), *fresh]
