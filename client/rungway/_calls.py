@@ -177,7 +177,8 @@ class WorkerCalls:
         try:
             trial = (yield from self.call(_rpcs.GET_TRIAL, request)).trial
         except NotFound as error:
-            _lost_with_its_trial(lease, error)
+            if error.reason != "TRIAL_NOT_FOUND":
+                raise
             return None
         return Report(trial.length, trial.metric) if trial.HasField("metric") else None
 

@@ -7,7 +7,7 @@ from rungway._calls import REFUSALS
 from rungway._departure import GIVEN_BACK, Departure
 from rungway._errors import InvalidArgument, RungwayError
 from rungway._flow import Flow
-from rungway._run import STARTS, Run
+from rungway._run import Run
 from rungway._words import Outcome
 
 _log = logging.getLogger("rungway")
@@ -50,7 +50,7 @@ class EndingRun(Run):
             met = self._decided_at == self._reported or self._reported >= self._next_decision
             if self._ran_out or (met and not self._counts):
                 yield from self._tell()
-            elif self._last is not None or self.assignment.explanation.reason not in STARTS:
+            elif self._has_told():
                 yield from self._finish()
         except InvalidArgument as error:
             if any(field == "results[0].finished" for field, _ in error.violations):

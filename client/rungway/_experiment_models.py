@@ -242,7 +242,7 @@ class Event:
     worker: str
     """Who held the trial's lease then."""
     dropped: int = 0
-    """Of "dropped": how many lines that are no longer kept came here. It has no id, and its time is about when."""
+    """Of "dropped": how many events came here that are no longer kept. It has no id, and its time is about theirs."""
     message: str = ""
     """Of "failing", with which the search paused itself: the error of the last trial that failed."""
 

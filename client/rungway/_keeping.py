@@ -12,14 +12,13 @@ from rungway._calls import REFUSALS, WorkerCalls
 from rungway._errors import RungwayError
 from rungway._flow import Acquire, Flow, Sleep
 from rungway._grpc import AsyncDriver, SyncDriver
-from rungway._outbox import Parcel
+from rungway._outbox import MOST_REPORTS, Parcel
 from rungway._run import Run
 
 _log = logging.getLogger("rungway")
 
 _MOST_RESULTS = 64
-_MOST_REPORTS = 1024
-"""Of one call, so that the store has time for others in between."""
+"""Of one call, which has no more reports than one parcel may have."""
 _AFTER_A_FAULT = 0.1
 _AFTER_MANY = 2.0
 
@@ -32,7 +31,7 @@ class Duty:
     pause: Callable[[], float | None]
     """Seconds until it is due; None = there is nothing to keep."""
     work: Callable[[], Flow[Any]]
-    """Once."""
+    """Do it once."""
 
 
 def duties(calls: WorkerCalls) -> list[Duty]:
@@ -112,7 +111,7 @@ def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]
         reports = len(parcel.result.reports)
         if not fresh or reports > room:
             fresh.append([])
-            room = _MOST_REPORTS
+            room = MOST_REPORTS
         fresh[-1].append((run, parcel))
         room -= reports
     return [*again.values(), *fresh]
@@ -141,16 +140,16 @@ class LeaseKeeper:
     def __init__(self, driver: SyncDriver, calls: WorkerCalls) -> None:
         self._driver = driver
         self._lock = threading.Lock()
-        self._duties = [replace(duty, pause=partial(self._pause_or_end, duty)) for duty in duties(calls)]
+        self._duties = duties(calls)
         self._threads: dict[str, threading.Thread] = {}
         self._closed = False
 
     def ensure(self) -> None:
-        """Start the threads that do not run."""
+        """Start the threads that do not run and have something to keep."""
         for duty in self._duties:
             with self._lock:
                 running = self._threads.get(duty.name)
-                if self._closed or (running is not None and running.is_alive()):
+                if self._closed or (running is not None and running.is_alive()) or duty.pause() is None:
                     continue
                 thread = threading.Thread(target=self._main, args=(duty,), name=duty.name, daemon=True)
                 thread.start()
@@ -170,7 +169,7 @@ class LeaseKeeper:
                 thread.join()
 
     def _main(self, duty: Duty) -> None:
-        self._driver.run(keep(duty))
+        self._driver.run(keep(replace(duty, pause=partial(self._pause_or_end, duty))))
 
     def _pause_or_end(self, duty: Duty) -> float | None:
         with self._lock:  # so that `ensure` sees a thread that goes on, or none
@@ -188,10 +187,10 @@ class AsyncLeaseKeeper:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def ensure(self) -> None:
-        """Start the tasks that do not run."""
+        """Start the tasks that do not run and have something to keep."""
         for duty in self._duties:
             running = self._tasks.get(duty.name)
-            if running is None or running.done():
+            if (running is None or running.done()) and duty.pause() is not None:
                 self._tasks[duty.name] = asyncio.create_task(self._driver.run(keep(duty)), name=duty.name)
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ def _decision(number: int) -> Decision:
 
 @lru_cache(maxsize=64)
 def reason_of(number: int) -> Reason:
+    """The word for a number of the protocol."""
     return word(trial_pb2.Reason, number, "REASON_", Reason.UNKNOWN)
 
 
@@ -285,7 +286,8 @@ class AskReply:
     best: Trial | None
     """When DONE: the best trial, None when no trial has a real result."""
     message: str = ""
-    """With the reason FAILING: the error of the last trial that failed. When DONE and nothing came of it: that."""
+    """With the reason FAILING: the error of the last trial that failed. When DONE: that no trial has a real result or that
+    all have failed, with the last error; else empty."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":

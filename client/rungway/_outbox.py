@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rungway._models import Assignment, Report
 from rungway._requests import Result
 
-_MOST_REPORTS = 1024
+MOST_REPORTS = 1024
 """Of one parcel. A service takes more, and its store has time for others in between when it gets less."""
 
 
@@ -84,7 +84,7 @@ class Outbox:
 
     def _next_result(self) -> Result:
         # A result's checkpoint is that of its last report, so a checkpoint ends a result.
-        end = min(self._saved or len(self._held), _MOST_REPORTS)
+        end = min(self._saved or len(self._held), MOST_REPORTS)
         checkpoint = ""
         if end == self._saved or not self._held:
             checkpoint, self._checkpoint = self._checkpoint, ""

@@ -15,10 +15,8 @@ from rungway._words import Decision, Reason
 
 _log = logging.getLogger("rungway")
 _T = TypeVar("_T")
-STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
+_STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
 """Why a trial is handed out that has told nothing yet."""
-
-
 LOOP_OVER = "the loop over the trials that handed it out is over"
 
 
@@ -151,7 +149,11 @@ class Run:
     def _due(self) -> bool:
         """Whether the training came to its decision with no report there, but with one before, as it seems."""
         missing = self._ran_out and self._reported < self._to_length and not self.should_stop
-        return missing and (self._last is not None or self.assignment.explanation.reason not in STARTS)
+        return missing and self._has_told()
+
+    def _has_told(self) -> bool:
+        """Whether it has a result, of this lease or, as it seems, of an earlier one."""
+        return self._last is not None or self.assignment.explanation.reason not in _STARTS
 
     def _settle(self, checkpoint: str) -> Flow[bool]:
         """Tell the last report, maybe of an earlier lease, as the result of the decision's length; False = there is

@@ -14,7 +14,7 @@ from rungway._flow import Attempt
 from rungway._grpc import AsyncDriver, SyncDriver
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
-from tests.support.waiting import wait_until
+from tests.support.waiting import happens, wait_until
 
 TRIALS = 100
 LEASE = 3.0
@@ -107,5 +107,5 @@ async def test_renewals_of_tasks_keep_to_their_time(address: str) -> None:
                 told += 1
                 for run in runs:
                     await run.report(told, 0.5)
-                await asyncio.to_thread(wait_until, lambda: not any(run._outbox.overdue(0) for run in runs))
+                await happens(lambda: not any(run._outbox.overdue(0) for run in runs))
         check([await client.get_trial(number) for number in range(TRIALS)], driver.renewals, told)

@@ -22,7 +22,7 @@ def trials(client: Client, folder: Path) -> None:
 
 def train(assignment: Assignment, folder: Path) -> tuple[int, float, bool, str]:
     """Up to the next decision or to the end of the training."""
-    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+    with network_of(assignment, folder) as network:
         epoch, loss, over = assignment.from_length, 0.0, False
         while epoch < assignment.to_length and not over:
             epoch += 1

@@ -20,7 +20,7 @@ def trials(client: Client, folder: Path) -> None:
 
 def train(assignment: Assignment, folder: Path) -> Result:
     """Up to the next decision, where it validates as well."""
-    with closing(Network(folder, assignment.trial, assignment.hparams, assignment.checkpoint)) as network:
+    with network_of(assignment, folder) as network:
         reports = []
         for batch in range(assignment.from_length + 1, assignment.to_length + 1):
             network.step()

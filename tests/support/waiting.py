@@ -1,5 +1,6 @@
 """Waiting for what other threads and processes do."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,6 +20,11 @@ def wait_until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not in {seconds:g} s"
         time.sleep(_PAUSE)
+
+
+async def happens(holds: Callable[[], object]) -> None:
+    """The same, while other tasks go on."""
+    await asyncio.to_thread(wait_until, holds)
 
 
 def wait_while_it_runs(process: subprocess.Popen[Any], holds: Callable[[], object]) -> bool:

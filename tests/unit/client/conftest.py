@@ -1,12 +1,12 @@
 """A scripted server, and settings that make its failures pass quickly."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rungway import Client, ClientConfig
+from rungway import AsyncClient, Client, ClientConfig
 from rungway.v1 import trial_pb2
 from tests.unit.client.scripted import Ladder, ScriptedServer, failed, heartbeat, released
 
@@ -60,3 +60,9 @@ def connect(config: ClientConfig) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def client(connect: Callable[..., Client]) -> Client:
     return connect()
+
+
+@pytest.fixture
+async def twin(config: ClientConfig) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(config=config) as client:
+        yield client

@@ -177,9 +177,11 @@ class Ladder:
     told: list[tuple[int, int, float]] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     remembered: dict[tuple[str, int], trial_pb2.Verdict] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, request: search_service_pb2.TellRequest) -> search_service_pb2.TellResponse:
-        verdicts = [self._remembered(request.request_id, result) for result in request.results]
+        with self.lock:  # the same request may come again while the first is under way
+            verdicts = [self._remembered(request.request_id, result) for result in request.results]
         return search_service_pb2.TellResponse(verdicts=verdicts)
 
     def _remembered(self, request_id: str, result: trial_pb2.Result) -> trial_pb2.Verdict:

@@ -1,7 +1,6 @@
 """The twin for asyncio does the same."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -10,6 +9,7 @@ import pytest
 import rungway
 from rungway import AsyncClient, ClientConfig
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
+from tests.support.waiting import happens
 from tests.unit.client.scripted import DONE, Abort, Ladder, ScriptedServer, assigned, assignment, lost, wait
 
 
@@ -17,13 +17,6 @@ from tests.unit.client.scripted import DONE, Abort, Ladder, ScriptedServer, assi
 async def client(config: ClientConfig) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(config=config) as client:
         yield client
-
-
-async def happens(condition: object, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.005)
 
 
 async def test_the_plain_loop(server: ScriptedServer, client: AsyncClient, ladder: Ladder) -> None:
@@ -83,8 +76,6 @@ async def test_errors_map_to_outcomes(server: ScriptedServer, client: AsyncClien
 
 async def test_a_cancelled_task_gives_its_trial_back(server: ScriptedServer, client: AsyncClient) -> None:
     server.on("Ask", assigned(assignment(0)))
-    training = asyncio.Event()
-
     training = asyncio.Event()
 
     async def work() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -31,12 +31,6 @@ def line(number: int) -> experiment_service_pb2.WatchEventsResponse:
 def server(server: ScriptedServer) -> ScriptedServer:
     server.on("GetExperiment", experiment_service_pb2.GetExperimentResponse())
     return server
-
-
-@pytest.fixture
-async def twin(config: ClientConfig) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(config=config) as client:
-        yield client
 
 
 def test_a_life_is_read_with_its_missing_parts(server: ScriptedServer, client: Client) -> None:

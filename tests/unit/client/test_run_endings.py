@@ -1,8 +1,7 @@
 """Rare ends of runs: no report of its own, a bad checkpoint on the way out, a loop or client that is gone."""
 
-import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,9 @@ import pytest
 import rungway
 from rungway import AsyncClient, Client, ClientConfig, Preempted
 from rungway.v1 import experiment_service_pb2, trial_pb2
-from tests.support.waiting import wait_until
+from tests.support.waiting import happens, wait_until
 from tests.unit.client.scripted import DONE, Abort, Ladder, ScriptedServer, assigned, assignment
 from tests.unit.client.test_trial_ends import finishes, two_trials
-
-
-@pytest.fixture
-async def twin(config: ClientConfig) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(config=config) as client:
-        yield client
 
 
 def resumed(server: ScriptedServer, metric: float | None) -> None:
@@ -229,14 +222,10 @@ async def test_a_run_of_a_task_whose_loop_is_gone_says_so_and_is_not_charged(
     server.on("Ask", assigned(assignment(0)))
     run = await anext(twin.trials())
     await is_over(lambda: run.report(3, 0.5), run.finish, run.release, run.__aenter__)
-    await wait_for(lambda: server.requests("Release"))
+    await happens(lambda: server.requests("Release"))
     assert server.requests("Fail") == server.requests("Tell") == []
     with pytest.raises(rungway.FailedPrecondition, match="loop"):
         run.lengths()
-
-
-async def wait_for(holds: Callable[[], object]) -> None:
-    await asyncio.to_thread(wait_until, holds)
 
 
 async def test_a_task_that_collects_its_trials_is_told_how_to_run_them(

@@ -346,7 +346,6 @@ def test_leaving_during_an_outage_takes_little_time(
     server: ScriptedServer, connect: Callable[..., Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
-
     client = connect(farewell_timeout=0.3)
 
     def work() -> None:
