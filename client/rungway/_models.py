@@ -286,8 +286,8 @@ class AskReply:
     best: Trial | None
     """When DONE: the best trial, None when no trial has a real result."""
     message: str = ""
-    """With the reason FAILING: the error of the last trial that failed. When DONE: that no trial has a real result or that
-    all have failed, with the last error; else empty."""
+    """With the reason FAILING: the error of the last trial that failed. When DONE: that no trial has a real result
+    or that all have failed, with the last error; else empty."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":

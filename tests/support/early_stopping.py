@@ -1,11 +1,10 @@
 """A script with early stopping, four times: `python -m tests.support.early_stopping LOOP TARGET NAME FOLDER`."""
 
 import asyncio
-from contextlib import closing
 from pathlib import Path
 
 from rungway import Assignment, AsyncClient, Client
-from tests.support.training import Network, network_of, run_loop
+from tests.support.training import network_of, run_loop
 
 
 def trials(client: Client, folder: Path) -> None:

@@ -2,11 +2,10 @@
 TARGET NAME FOLDER`."""
 
 import asyncio
-from contextlib import closing
 from pathlib import Path
 
 from rungway import Assignment, AsyncClient, Client, Report, Result
-from tests.support.training import VALIDATE_EVERY, Network, network_of, run_loop
+from tests.support.training import VALIDATE_EVERY, network_of, run_loop
 
 
 def trials(client: Client, folder: Path) -> None:

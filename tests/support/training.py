@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rungway import AsyncClient, AsyncTrialRun, Client, TrialRun
+from rungway import Assignment, AsyncClient, AsyncTrialRun, Client, TrialRun
 
 PATIENCE = 3
 LEAST_GAIN = 1e-3
@@ -57,9 +57,9 @@ class Network:
         os.close(self._log)
 
 
-def network_of(trial: TrialRun | AsyncTrialRun, folder: Path) -> "closing[Network]":
-    """The network of a trial, from where its checkpoint is."""
-    return closing(Network(folder, trial.number, trial.hparams, trial.checkpoint))
+def network_of(work: TrialRun | AsyncTrialRun | Assignment, folder: Path) -> "closing[Network]":
+    """The network of what was handed out, closed at the end of a `with`."""
+    return closing(Network(folder, work.lease.trial, work.hparams, work.checkpoint))
 
 
 def run_loop(
