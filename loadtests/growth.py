@@ -18,12 +18,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from loadtests.experiment import CONFIG
-from rungway_server.domain.decisions import Assignment, Decision, Lease, Report, Result
+from rungway_server.domain.engine import Assignment, Decision, Lease, Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.embedded import EmbeddedRedis
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
+from rungway_server.store.redis.layout.keys import experiment_keys
 from rungway_server.store.redis.store import RedisStore
 
 _REF = ExperimentRef("default", "growth")

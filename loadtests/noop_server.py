@@ -13,9 +13,9 @@ import grpc
 
 from rungway.v1 import search_service_pb2 as pb
 from rungway_server import bootstrap
-from rungway_server.domain.decisions import Decision, Explanation, Lease, Reason, TellAnswer, Verdict
+from rungway_server.domain.engine import Decision, Explanation, Lease, Reason, TellAnswer, Verdict
 from rungway_server.settings import Settings
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport import wire
 from rungway_server.transport.health import Health
 from rungway_server.transport.messages import ReadingServer

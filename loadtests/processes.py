@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 
 _RUNGWAY = str(Path(sys.executable).parent / "rungway")
 _START_SECONDS = 30.0

@@ -28,11 +28,11 @@ from loadtests.processes import server_process
 from rungway import AsyncClient, ClientConfig
 from rungway.v1 import experiment_service_pb2 as messages
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
-from rungway_server.domain.decisions import Report, Result
+from rungway_server.domain.engine import Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.scripts import load_scripts
 from rungway_server.store.redis.store import RedisStore
 

@@ -22,7 +22,7 @@ from loadtests.http2 import Connection
 from loadtests.meter import Meter, percentile
 from loadtests.processes import cpu_seconds, service_on
 from loadtests.workloads import prepare_tells
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from tests.support.redis_topologies import start
 
 _CONNECTIONS = 8

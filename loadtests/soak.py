@@ -24,8 +24,8 @@ from loadtests.experiment import CONFIG
 from loadtests.processes import Stack, running_stack
 from rungway import AsyncClient, ClientConfig
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection import plain_client
-from rungway_server.store.redis.keys import experiment_keys
+from rungway_server.store.redis.connection.connect import plain_client
+from rungway_server.store.redis.layout.keys import experiment_keys
 
 _SHORT_MINUTES = 1.0
 _SAMPLES = 240

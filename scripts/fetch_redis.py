@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rungway_server.store.redis.binary import find_redis_server
-from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.embedded.binary import find_redis_server
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from annotated_types import Ge, Le
 
-from rungway._environment import PREFIX
+from rungway._core.environment import PREFIX
 from rungway_server.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "limits.md"

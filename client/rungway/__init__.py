@@ -13,11 +13,20 @@ for trial in client.trials():
 """
 
 from rungway.__about__ import __version__
-from rungway._async_client import AsyncClient
-from rungway._async_worker import AsyncTrialRun
-from rungway._client import Client
-from rungway._config import ClientConfig
-from rungway._errors import (
+from rungway._async.client import AsyncClient
+from rungway._async.run import AsyncTrialRun
+from rungway._core.config import ClientConfig
+from rungway._core.enums import (
+    AskStatus,
+    Decision,
+    DecisionForm,
+    ExperimentState,
+    Outcome,
+    PromotionRule,
+    Reason,
+    TrialState,
+)
+from rungway._core.errors import (
     AlreadyExists,
     DeadlineExceeded,
     Diverged,
@@ -35,7 +44,10 @@ from rungway._errors import (
     Unavailable,
     Unimplemented,
 )
-from rungway._experiment_models import (
+from rungway._core.requests import Result
+from rungway._sync.client import Client
+from rungway._sync.run import TrialRun
+from rungway.models.experiments import (
     Bracket,
     BracketPreview,
     Event,
@@ -46,7 +58,7 @@ from rungway._experiment_models import (
     Rung,
     TrialCounts,
 )
-from rungway._models import (
+from rungway.models.work import (
     AskReply,
     Assignment,
     Explanation,
@@ -56,18 +68,6 @@ from rungway._models import (
     Trial,
     Verdict,
 )
-from rungway._requests import Result
-from rungway._words import (
-    AskStatus,
-    Decision,
-    DecisionForm,
-    ExperimentState,
-    Outcome,
-    PromotionRule,
-    Reason,
-    TrialState,
-)
-from rungway._worker import TrialRun
 from rungway.space import (
     choice,
     const,

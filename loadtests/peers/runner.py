@@ -32,7 +32,7 @@ from loadtests.peers.entrants import ENTRANTS, RUNGWAY, Adapter, AdapterFailed, 
 from loadtests.peers.environments import NotInstalled, python_of
 from loadtests.peers.measured import Measured, bars, contenders
 from loadtests.processes import machine_cpu_seconds, running_stack, tree_cpu_seconds
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 
 _LEAST_PAIRS = 50
 _SHORT_TRIALS = [100, 1_000]

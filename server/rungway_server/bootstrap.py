@@ -19,22 +19,22 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 from redis.exceptions import ResponseError
 
-from rungway._environment import PREFIX
+from rungway._core.environment import PREFIX
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway_server import logs
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
-from rungway_server.service.places import Places
+from rungway_server.service.admission import Places
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
 from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.settings import Settings, split_address
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.embedded import EmbeddedRedis
-from rungway_server.store.redis.errors import RedisStartError
-from rungway_server.store.redis.fitness import inspect
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.connection.preflight import inspect
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens

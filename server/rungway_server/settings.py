@@ -17,9 +17,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rungway._environment import PREFIX, misspelt
-from rungway_server.domain.fields import whole_text
-from rungway_server.store.redis.address import Tls, parse_address
+from rungway._core.environment import PREFIX, misspelt
+from rungway_server.domain.documents.fields import whole_text
+from rungway_server.store.redis.connection.address import Tls, parse_address
 
 
 class SettingsError(Exception):

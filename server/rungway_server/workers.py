@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from rungway_server import logs
 from rungway_server.bootstrap import ServeError, serve, serving_runner, start_store, stop_signal
 from rungway_server.settings import Settings
-from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.connection.errors import RedisStartError
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess

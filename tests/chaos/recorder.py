@@ -16,9 +16,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from rungway import Client, ClientConfig, RungwayError
-from rungway._flow import Attempt
-from rungway._grpc import SyncDriver
-from rungway._keeping import LeaseKeeper
+from rungway._core.flow import Attempt
+from rungway._sync.driver import SyncDriver
+from rungway._sync.keeper import LeaseKeeper
 
 
 class Recorder:

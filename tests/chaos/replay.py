@@ -12,11 +12,11 @@ from typing import Any
 from rungway import Event, Explanation
 from rungway.v1 import trial_pb2
 from rungway.values import from_map
-from rungway_server.domain import decisions as domain
-from rungway_server.domain.config import parse
+from rungway_server.domain import engine as domain
 from rungway_server.domain.errors import RungwayError
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.search.planning import make_plan
 from tests.chaos.calls import Call
 from tests.chaos.remains import Remains
 from tests.chaos.tellings import Lease, Telling, Tellings

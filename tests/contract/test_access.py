@@ -18,7 +18,7 @@ from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from rungway.values import to_map
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS, ROLES
 from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, make_token
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.tokens import RedisTokens
 from tests.contract.every_rpc import RPCS, Grpc, Transport, descriptors, request_for
 from tests.support.calls import Refusal, config, refusal_of, unique_name

@@ -15,8 +15,8 @@ from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.values import to_map
 from rungway_server.service import experiments
-from rungway_server.service.places import Places
-from rungway_server.store.redis.connection import connect
+from rungway_server.service.admission import Places
+from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server, requests
 from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors

@@ -10,8 +10,9 @@ import pytest
 from google.protobuf.message import Message
 
 from rungway import AsyncClient, Client, ClientConfig, Trial
-from rungway._flow import Attempt
-from rungway._grpc import AsyncDriver, SyncDriver
+from rungway._async.driver import AsyncDriver
+from rungway._core.flow import Attempt
+from rungway._sync.driver import SyncDriver
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
 from tests.support.waiting import happens, wait_until

@@ -19,7 +19,7 @@ import pytest
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
-from rungway_server.store.redis.schema import OLDEST, SCHEMA
+from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.contract.every_rpc import STREAMS
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
 from tests.support.service import Service, service_by, services

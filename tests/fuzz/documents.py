@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rungway_server.domain.searcher_config import KEYS
+from rungway_server.domain.search.config import KEYS
 from tests.fuzz.strange import SCALARS, TEXTS, VALUES, deep
 
 SPACE: dict[str, object] = {

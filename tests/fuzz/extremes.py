@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from rungway_server.domain.searcher_config import KEYS, SearcherName
+from rungway_server.domain.search.config import KEYS, SearcherName
 from tests.fuzz.documents import SEARCHERS
 
 WHOLE = (-(2**63), -1, 0, 1, 100, 10**6, 10**7, 10**12, 10**18, 2**63 - 1, 1e3)

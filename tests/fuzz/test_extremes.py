@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.sampling import propose
 from rungway_server.service.experiments import plan_search
-from rungway_server.transport.experiment_wire import preview_message
+from rungway_server.transport.wire import preview_message
 from tests.fuzz.corpus import line_for_corpus
 from tests.fuzz.extremes import extreme_searchers, extreme_spaces
 

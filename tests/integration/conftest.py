@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.connection.router import Lanes
 from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
 from tests.support.moving import Place

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rungway_server.domain.decisions import Assignment, EventView, ExperimentState, Reason, Report, Result, Verdict
+from rungway_server.domain.engine import Assignment, EventView, ExperimentState, Reason, Report, Result, Verdict
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.trials import TrialUseCases

@@ -13,7 +13,7 @@ import pytest
 
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
-from rungway._tls import tls_problem
+from rungway._core.tls import tls_problem
 from tests.integration.test_secure import Files, settings
 from tests.support.calls import config, unique_name
 from tests.support.network import Link
@@ -108,7 +108,7 @@ def test_a_worker_waits_until_a_service_is_there(
         found.append(tls_problem(config))
         return found[-1]
 
-    monkeypatch.setattr("rungway._grpc.tls_problem", looked)
+    monkeypatch.setattr("rungway._core.channel.tls_problem", looked)
     with Client(config=settings(encrypted, tls_ca=files.ca)) as direct:
         direct.create_experiment(name, config())
     with (

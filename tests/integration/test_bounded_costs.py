@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import Assignment, Decision, Report, Result
+from rungway_server.domain.engine import Assignment, Decision, Report, Result
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.ladder import MAX_RUNGS
-from rungway_server.domain.planning import MAX_ALL_RUNGS
+from rungway_server.domain.search.ladder import MAX_RUNGS
+from rungway_server.domain.search.methods.common import MAX_ALL_RUNGS
+from rungway_server.service.admission import Places
 from rungway_server.service.experiments import plan_search
-from rungway_server.service.places import Places
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_REPORTS, MOST_STEPS, SearchUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from tests.integration.lives import create
 from tests.support.audited import assert_sound
 from tests.support.calls import config

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.store.redis.embedded import EmbeddedRedis, running_url
-from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
 from tests.support.service import Service
 from tests.support.waiting import SECONDS
 

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.keys import experiment_keys, index_key
-from rungway_server.store.redis.schema import OLDEST, SCHEMA
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.integration.lives import create, halving, report
 from tests.support.searches import plan, stored, take
 

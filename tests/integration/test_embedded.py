@@ -13,18 +13,18 @@ from urllib.parse import unquote
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.store.redis.binary import server_at
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.embedded import EmbeddedRedis
-from rungway_server.store.redis.errors import RedisStartError
-from rungway_server.store.redis.fitness import inspect
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.connection.preflight import inspect
+from rungway_server.store.redis.embedded.binary import server_at
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from tests.support import redis_server
 from tests.support.waiting import is_running, wait_until
 
 _OWNER = """
 import asyncio, sys
 from pathlib import Path
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 
 async def main():
     async with EmbeddedRedis(Path(sys.argv[1]), binary=Path(sys.argv[2])) as redis:

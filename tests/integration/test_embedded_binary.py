@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.store.redis import binary
-from rungway_server.store.redis.binary import find_redis_server, server_at
-from rungway_server.store.redis.data_format import DataFormat
-from rungway_server.store.redis.embedded import EmbeddedRedis
-from rungway_server.store.redis.errors import RedisStartError
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.embedded import binary
+from rungway_server.store.redis.embedded.binary import find_redis_server, server_at
+from rungway_server.store.redis.embedded.data_format import DataFormat
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from tests.support.redis_server import servers_at_hand
 
 AT_HAND = servers_at_hand()

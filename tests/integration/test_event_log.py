@@ -1,6 +1,6 @@
 """The event log explains every decision, with the numbers it rested on."""
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     ExperimentState,
     Lease,
     Outcome,
@@ -8,7 +8,7 @@ from rungway_server.domain.decisions import (
     Report,
     Result,
 )
-from rungway_server.domain.plan import DecisionForm
+from rungway_server.domain.search.plan import DecisionForm
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.support.searches import plan, stored, take

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rungway_server.domain.decisions import Decision, EventView, Explanation, Outcome, Reason, Release
+from rungway_server.domain.engine import Decision, EventView, Explanation, Outcome, Reason, Release
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases

@@ -17,14 +17,14 @@ import pytest
 
 from rungway_server.cli.enqueue import _assign
 from rungway_server.cli.export import _lines, _write_tables
-from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.documents.paths import spelled
+from rungway_server.domain.engine import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
-from rungway_server.domain.paths import spelled
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.export_file import BadExport, read_export
-from rungway_server.store.redis.import_file import import_experiment
+from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
+from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.lives import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config

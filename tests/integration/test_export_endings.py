@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     ExperimentState,
     Outcome,

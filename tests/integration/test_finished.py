@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,

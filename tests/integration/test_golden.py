@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.schema import OLDEST, SCHEMA
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.support.audited import report_of
 from tests.support.golden import FOLDER, REF, kept, log_of, play, read_keys, repeat, seen_of, write_keys
 from tests.support.redis_server import redis_on_socket

@@ -17,10 +17,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis import RedisStore, import_keys
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.export_file import BadExport, read_export
-from rungway_server.store.redis.import_file import import_experiment
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.snapshot import import_keys
+from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
+from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.test_reading_in_pieces import Player, made
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket

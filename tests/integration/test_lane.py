@@ -8,9 +8,9 @@ import hiredis
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.store.redis.address import parse_address
-from rungway_server.store.redis.lane import Lane
-from rungway_server.store.redis.topology import Topology, topology_of
+from rungway_server.store.redis.connection.address import parse_address
+from rungway_server.store.redis.connection.pipelined import Lane
+from rungway_server.store.redis.connection.topology import Topology, topology_of
 from tests.support.redis_server import redis_on_port, redis_on_socket
 
 TIMEOUT_SECONDS = 1.0
@@ -85,7 +85,7 @@ async def test_answers_that_come_steadily_are_never_late(lane: Lane) -> None:
 
 
 async def test_calls_one_at_a_time_never_wait(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rungway_server.store.redis.lane._PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr("rungway_server.store.redis.connection.pipelined._PAUSE_SECONDS", 30.0)
     for number in range(20):  # one that waited would be late
         assert await lane.call(("ECHO", number)) == str(number)
 

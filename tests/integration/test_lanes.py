@@ -12,10 +12,10 @@ from redis.crc import key_slot
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.fitness import inspect
-from rungway_server.store.redis.keys import experiment_keys, index_key
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.connection.preflight import inspect
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from tests.support import redis_topologies
 from tests.support.redis_node import Access
 from tests.support.redis_topology import Cluster, Topology, UnderSentinel, wait_for

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import Assignment, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.router import Lanes
 from tests.integration.lives import life_of
 from tests.support.audited import assert_sound
 from tests.support.moving import Place, move

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 from redis import Redis
 
-from rungway_server.domain.decisions import Decision, Lease, Outcome, Reason, Release, Report, Result
+from rungway_server.domain.engine import Decision, Lease, Outcome, Reason, Release, Report, Result
 from rungway_server.domain.errors import StoreUnavailable
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.scripts import load_scripts
 from tests.support.calls import unique_name
 from tests.support.proxy import Proxy, proxy_to

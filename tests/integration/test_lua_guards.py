@@ -10,21 +10,24 @@ from pathlib import Path
 import pytest
 from redis import Redis, ResponseError
 
-from rungway_server.domain.config import to_document
-from rungway_server.domain.decisions import Assignment, Lease, Outcome, Release, Report, Result
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.engine import Assignment, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.experiment import to_document
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore, scripts
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.store.redis.plan_codec import plan_for_lua
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import redis_on_socket, servers_at_hand
 from tests.support.searches import config_of, stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
 LUA = Path(scripts.__file__).with_name("lua")
-SOURCES = {path.relative_to(LUA).with_suffix("").as_posix(): path.read_text() for path in LUA.rglob("*.lua")}
+SOURCES = {
+    path.relative_to(LUA).with_suffix("").as_posix().removeprefix("commands/"): path.read_text()
+    for path in LUA.rglob("*.lua")
+}
 REF = ExperimentRef("default", "guarded")
 PLAN = Plan(
     brackets=(

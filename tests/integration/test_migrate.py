@@ -9,16 +9,16 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import Lease, Report, Result
+from rungway_server.domain.engine import Lease, Report, Result
 from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperiment
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis import migrate as migrating
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import experiment_keys, index_key
-from rungway_server.store.redis.layouts import FIRST, STEPS
-from rungway_server.store.redis.migrate import TooBusy, migrate
-from rungway_server.store.redis.records import MANY, TRIAL_FIELDS, packed, unpack
-from rungway_server.store.redis.schema import LAYOUTS, SCHEMA
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout import migrate as migrating
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.migrate import TooBusy, migrate
+from rungway_server.store.redis.layout.migrations import FIRST, STEPS
+from rungway_server.store.redis.layout.records import MANY, TRIAL_FIELDS, packed, unpack
+from rungway_server.store.redis.layout.schema import LAYOUTS, SCHEMA
 from tests.support.audited import assert_sound
 from tests.support.command_line import run
 from tests.support.golden import FOLDER, REF, kept, play, read_keys, seen_of, write_keys

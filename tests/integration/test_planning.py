@@ -18,10 +18,10 @@ import pytest
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway.values import from_map, to_map
-from rungway_server.domain import sampling
-from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.sampling import is_quick, propose_many
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling import sampling
+from rungway_server.domain.sampling.sampling import is_quick, propose_many
 from rungway_server.service.child import Child
 from rungway_server.service.experiments import plan_search
 from tests.support.calls import SECONDS, calls_to, unique_name

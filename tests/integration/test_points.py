@@ -11,17 +11,17 @@ import msgpack
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.config import ExperimentConfig, parse
-from rungway_server.domain.decisions import Assignment, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import Assignment, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, WrongState
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.experiment import ExperimentConfig, parse
+from rungway_server.domain.sampling.sampling import propose
 from rungway_server.service.experiments import Change, ExperimentUseCases, WarmStart
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import plain_client
-from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.transport.experiment_wire import experiment_message
+from rungway_server.store.redis.connection.connect import plain_client
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.transport.wire import experiment_message
 from tests.integration.lives import create, report, run_out, state_of
 from tests.support.audited import assert_sound
 from tests.support.calls import config

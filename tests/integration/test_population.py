@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
@@ -18,7 +18,7 @@ from rungway_server.domain.decisions import (
 )
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.explain import in_words
-from rungway_server.domain.pbt import clone
+from rungway_server.domain.sampling.perturb import clone
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef

@@ -16,14 +16,14 @@ import rungway
 from rungway import Client, ClientConfig
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
-from rungway_server.domain.decisions import ExperimentState
+from rungway_server.domain.engine import ExperimentState
 from rungway_server.domain.errors import ExperimentExists, QuotaExceeded, WrongState
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreWithinQuotas
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.keys import index_key, ledger_key
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.layout.keys import index_key, ledger_key
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas, totals
 from tests.integration.test_secure import command
 from tests.support.calls import config, refusal_of, unique_name

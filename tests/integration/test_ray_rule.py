@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rungway_server.domain.decisions import Decision, Report, Result
+from rungway_server.domain.engine import Decision, Report, Result
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create

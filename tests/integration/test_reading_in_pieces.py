@@ -11,22 +11,23 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.decisions import Assignment, ExperimentState, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, ExperimentState, Outcome, Release, Report, Result
 from rungway_server.domain.errors import RungwayError
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.reading import Reading
-from rungway_server.store.redis import RedisStore, cut, source
-from rungway_server.store.redis.audit import check
-from rungway_server.store.redis.cut import Cutting
-from rungway_server.store.redis.export import Export
-from rungway_server.store.redis.export_file import read_export
-from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.lane import BINARY
-from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.read_stored import _Records, read_stored
-from rungway_server.store.redis.source import Source
-from rungway_server.store.redis.spool import Spool
+from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.connection.pipelined import BINARY
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.layout.keys import experiment_keys
+from rungway_server.store.redis.snapshot import cut, source
+from rungway_server.store.redis.snapshot.audit import check
+from rungway_server.store.redis.snapshot.cut import Cutting
+from rungway_server.store.redis.snapshot.export import Export
+from rungway_server.store.redis.snapshot.export_file import read_export
+from rungway_server.store.redis.snapshot.read_stored import _Records, read_stored
+from rungway_server.store.redis.snapshot.source import Source
+from rungway_server.store.redis.snapshot.spool import Spool
 from tests.integration.lives import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config

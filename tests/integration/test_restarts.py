@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Decision,
     ExperimentState,
@@ -12,7 +12,7 @@ from rungway_server.domain.decisions import (
     Result,
     TrialState,
 )
-from rungway_server.domain.decisions import Release as GivenBack
+from rungway_server.domain.engine import Release as GivenBack
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.support.searches import plan, stored, take

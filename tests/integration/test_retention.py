@@ -6,13 +6,13 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import ExperimentState, Outcome
+from rungway_server.domain.engine import ExperimentState, Outcome
 from rungway_server.domain.errors import InvalidInput, UnknownExperiment, WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
-from rungway_server.transport.experiment_wire import listed_message
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.transport.wire import listed_message
 from tests.integration.lives import create, halving, report, run_out, state_of
 from tests.support.searches import take
 from tests.support.waiting import SECONDS

@@ -20,7 +20,7 @@ from redis import Redis
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.errors import StoreUnavailable
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from tests.support.redis_server import embedded_binary, free_port, port_of, redis_on_port, redis_on_socket
 from tests.support.waiting import SECONDS, wait_until
 

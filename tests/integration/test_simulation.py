@@ -13,7 +13,7 @@ from PIL.GifImagePlugin import GifImageFile
 from typer.testing import CliRunner, Result
 
 from rungway_server.cli.app import app
-from rungway_server.domain.preview import preview
+from rungway_server.domain.search.preview import preview
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.service.port import Store
 from rungway_server.simulation.curves import Curves

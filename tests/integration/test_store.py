@@ -5,7 +5,7 @@ import itertools
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Decision,
     ExperimentState,
@@ -20,7 +20,7 @@ from rungway_server.domain.errors import UnknownExperiment, WrongState
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from tests.support.searches import plan, say, stored, take
 
 # Pause, resume, stop.

@@ -8,14 +8,14 @@ from typing import TypeVar
 import pytest
 from redis import Redis
 
-from rungway_server.domain.decisions import AskStatus, Decision, Reason
+from rungway_server.domain.engine import AskStatus, Decision, Reason
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis import lanes as lanes_module
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.errors import broken_connections
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection import router as lanes_module
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.connection.errors import broken_connections
+from rungway_server.store.redis.connection.router import Lanes
 from tests.support.network import Link, link_to
 from tests.support.redis_server import port_of, redis_on_port
 from tests.support.searches import plan, say, stored, take

@@ -6,13 +6,13 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import AskAnswer, AskStatus, Release
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.engine import AskAnswer, AskStatus, Release
+from rungway_server.domain.sampling.sampling import propose
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import experiment_keys, index_key
-from rungway_server.store.redis.records import unpack
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.records import unpack
 from tests.support.calls import unique_name
 from tests.support.moving import Place, move
 from tests.support.searches import config_of, plan, say, stored, take

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from rungway_server.domain.decisions import AskStatus, Decision, ExperimentState, Outcome, Reason, Report, TrialState
-from rungway_server.domain.decisions import Release as GivenBack
+from rungway_server.domain.engine import AskStatus, Decision, ExperimentState, Outcome, Reason, Report, TrialState
+from rungway_server.domain.engine import Release as GivenBack
 from rungway_server.domain.errors import WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef

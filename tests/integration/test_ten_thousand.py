@@ -7,9 +7,9 @@ from collections import Counter
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Report, Result, Tally
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import preview
+from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Report, Result, Tally
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.preview import preview
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.decisions import Assignment, Release, Report, Result
+from rungway_server.domain.engine import Assignment, Release, Report, Result
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.export_file import read_export
-from rungway_server.store.redis.keys import experiment_keys
-from rungway_server.store.redis.records import MANY, packed, stored_trained, trained_of, unpack
-from rungway_server.store.redis.schema import SCHEMA
+from rungway_server.store.redis.layout.keys import experiment_keys
+from rungway_server.store.redis.layout.records import MANY, packed, stored_trained, trained_of, unpack
+from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.snapshot.export_file import read_export
 from tests.support.audited import assert_sound
 from tests.support.moving import Place, move
 from tests.support.searches import plan, stored, take

@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import pytest
 
-from rungway_server.domain.decisions import AskStatus, ExperimentState, Reason
+from rungway_server.domain.engine import AskStatus, ExperimentState, Reason
 from rungway_server.domain.errors import InvalidInput, WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.router import Lanes
 from tests.integration.lives import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of

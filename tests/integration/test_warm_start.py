@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import Reason
+from rungway_server.domain.engine import Reason
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, UnknownExperiment
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.port import ExperimentRef

@@ -9,8 +9,8 @@ from tests.support.redis_server import redis_on_socket
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rungway_server.domain.config import ExperimentConfig
-    from rungway_server.domain.plan import Plan
+    from rungway_server.domain.experiment import ExperimentConfig
+    from rungway_server.domain.search.plan import Plan
     from tests.model.driver import Workbench
     from tests.model.pair import Engine
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from rungway_server.domain.config import ExperimentConfig, parse
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     ExperimentState,
     Lease,
@@ -21,12 +20,13 @@ from rungway_server.domain.decisions import (
     TrialView,
     Verdict,
 )
-from rungway_server.domain.pbt import clone
-from rungway_server.domain.plan import Plan, PromotionRule
-from rungway_server.domain.sampling import counted, propose
+from rungway_server.domain.experiment import ExperimentConfig, parse
+from rungway_server.domain.sampling.perturb import clone
+from rungway_server.domain.sampling.sampling import counted, propose
+from rungway_server.domain.search.plan import Plan, PromotionRule
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
+from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.scripts import Transform
 from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     Decision,
     ExperimentState,
     Lease,

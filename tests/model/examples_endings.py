@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rungway_server.domain.decisions import ExperimentState, Outcome, Report, Result, TrialState
+from rungway_server.domain.engine import ExperimentState, Outcome, Report, Result, TrialState
 from rungway_server.domain.errors import InvalidInput
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand, Start, example, in_short
 from tests.model.plans import STOP, async_plan, population_plan, sync_plan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import ExperimentState, Outcome
+from rungway_server.domain.engine import ExperimentState, Outcome
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft
 from tests.model.finite import Finite
 from tests.model.hand import Hand, Start, example

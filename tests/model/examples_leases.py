@@ -2,14 +2,14 @@
 
 import pytest
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     Decision,
     Outcome,
     Reason,
     TrialState,
 )
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.plan import Bracket, Plan, Rung
+from rungway_server.domain.search.plan import Bracket, Plan, Rung
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Start, example, in_short
 from tests.model.plans import ASYNC, PROMOTE, async_plan
 

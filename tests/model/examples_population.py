@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import Explanation, Outcome, Reason, TrialState
+from rungway_server.domain.engine import Explanation, Outcome, Reason, TrialState
 from rungway_server.domain.errors import NoTrialsLeft
 from tests.model.hand import LEASE_MS, Hand, Start, example, in_short
 from tests.model.plans import population_plan

@@ -2,7 +2,7 @@
 
 import math
 
-from rungway_server.domain.decisions import Decision, Explanation, Outcome, Reason, TrialState
+from rungway_server.domain.engine import Decision, Explanation, Outcome, Reason, TrialState
 from tests.model.hand import Start, example, in_short
 from tests.model.plans import STOP, async_plan, sync_plan
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rungway_server.domain.decisions import Decision, ExperimentState, Reason, TrialState
+from rungway_server.domain.engine import Decision, ExperimentState, Reason, TrialState
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from tests.model.hand import Start, example
 from tests.model.plans import STOP, async_plan

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rungway_server.domain.decisions import TrialState
+from rungway_server.domain.engine import TrialState
 from rungway_server.domain.errors import InvalidInput
 from tests.model.records import TrialRecord
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     Assignment,
     Decision,

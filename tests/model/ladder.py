@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from rungway_server.domain.plan import Bracket, Plan, PromotionRule
+from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from rungway_server.domain.decisions import ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import RungwayError, WrongState
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Protocol, TypeVar, cast
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     ExperimentState,
     Lease,

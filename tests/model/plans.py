@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
 ASYNC, SYNC, POPULATION = PromotionRule.ASYNC, PromotionRule.SYNC, PromotionRule.POPULATION
 PROMOTE, STOP = DecisionForm.PROMOTE, DecisionForm.STOP

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from rungway_server.domain.config import ExperimentConfig, parse
-from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Outcome, Report, Result
-from rungway_server.domain.plan import Plan, PromotionRule
-from rungway_server.domain.progress import progress
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Outcome, Report, Result
+from rungway_server.domain.experiment import ExperimentConfig, parse
+from rungway_server.domain.search.plan import Plan, PromotionRule
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine
 from tests.reference.tables import Case
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
@@ -22,8 +22,8 @@ from rungway_server.domain.decisions import (
     Report,
     Result,
 )
-from rungway_server.domain.plan import Bracket, Plan, PromotionRule, Rung
-from rungway_server.domain.progress import progress
+from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule, Rung
+from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine
 from tests.model.plans import ASYNC, PROMOTE, SYNC
 

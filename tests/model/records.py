@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from rungway_server.domain.decisions import Lease, Outcome, Report, TrialState, TrialView, Verdict
+from rungway_server.domain.engine import Lease, Outcome, Report, TrialState, TrialView, Verdict
 from rungway_server.domain.errors import RequestIdReused
 
 Answer = TypeVar("Answer")

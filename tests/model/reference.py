@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Assignment,
@@ -25,9 +25,9 @@ from rungway_server.domain.decisions import (
     TrialView,
     Verdict,
 )
-from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from tests.model.finite import Finite
 from tests.model.records import Remembered, TrialRecord, VerdictMemory
 from tests.model.search import Search, explain, explain_work_in_line

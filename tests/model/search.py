@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from rungway_server.domain.decisions import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
-from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.engine import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
+from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
-from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
+from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from rungway_server.domain.decisions import Lease, Outcome, Report, Result
-from rungway_server.domain.progress import progress
+from rungway_server.domain.engine import Lease, Outcome, Report, Result
+from rungway_server.domain.search.progress import progress
 from tests.model.play import MakeEngine, Player, play_picked, player_of, search_of
 from tests.reference.tables import Case, cases, find
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from rungway_server.domain.plan import Plan, PromotionRule
+from rungway_server.domain.search.plan import Plan, PromotionRule
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
 from tests.model.mutants import MUTANTS

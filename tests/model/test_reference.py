@@ -6,7 +6,7 @@ together.
 
 import pytest
 
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
 from tests.model.finite import Finite

@@ -2,11 +2,11 @@
 
 import pytest
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.decisions import AskStatus, Decision, Lease, Outcome
+from rungway_server.domain.engine import AskStatus, Decision, Lease, Outcome
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.progress import progress
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine, tell
 from tests.model.play import MakeEngine, document_of, search_of
 from tests.reference.tables import Case, cases

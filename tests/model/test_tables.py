@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from _pytest.mark import ParameterSet
 
-from rungway_server.domain.decisions import Decision
+from rungway_server.domain.engine import Decision
 from rungway_server.domain.ranking import metric_of, sort_key
 from tests.model.pair import tell
 from tests.model.plans import STOP, async_plan

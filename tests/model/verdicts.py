@@ -1,6 +1,6 @@
 """How the reference model judges one result, release or failure whose lease holds."""
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     Decision,
     Explanation,
     Lease,
@@ -12,7 +12,7 @@ from rungway_server.domain.decisions import (
     TrialState,
     Verdict,
 )
-from rungway_server.domain.decisions import ExperimentState as State
+from rungway_server.domain.engine import ExperimentState as State
 from tests.model.ladder import Standing
 from tests.model.records import TrialRecord
 from tests.model.search import Search, explain

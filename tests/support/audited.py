@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.audit import Report, audit
-from rungway_server.store.redis.connection import connect, plain_client
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.snapshot.audit import Report, audit
 
 
 async def report_of(url: str, ref: ExperimentRef) -> Report:

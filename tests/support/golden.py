@@ -17,14 +17,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.decisions import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect
-from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.store.redis.schema import SCHEMA
+from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.store.redis.layout.schema import SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket

@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.export_file import read_export
-from rungway_server.store.redis.import_file import import_experiment
+from rungway_server.store.redis.snapshot.export_file import read_export
+from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.support.audited import assert_sound
 
 

@@ -1,8 +1,8 @@
 """Experiments made straight in a store, past the service, from a plan of the test's own."""
 
-from rungway_server.domain.config import ExperimentConfig, parse
-from rungway_server.domain.decisions import AskStatus, Assignment, Decision, Lease, Reason, Report, Result
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Reason, Report, Result
+from rungway_server.domain.experiment import ExperimentConfig, parse
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
 Said = tuple[Decision, Reason]

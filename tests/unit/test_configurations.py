@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Space
-from rungway_server.store.redis.configurations import Configurations
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.space.space import Space
+from rungway_server.store.redis.layout.configurations import Configurations
 from tests.contract.test_exactness import exactly
 from tests.unit.domain.test_membership import GOOD, SPACE
 from tests.unit.domain.test_pbt import space as space_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.store.redis.data_format import EMPTY, DataFormat, data_format
+from rungway_server.store.redis.embedded.data_format import EMPTY, DataFormat, data_format
 
 MANIFEST = "file appendonly.aof.7.base.rdb seq 7 type b\nfile appendonly.aof.7.incr.aof seq 7 type i\n"
 

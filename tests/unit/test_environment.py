@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rungway import AsyncClient, Client, InvalidArgument
-from rungway._environment import CLIENT_VARIABLES, PREFIX, SERVER_VARIABLES, misspelt
+from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
+from rungway._core.environment import CLIENT_VARIABLES, PREFIX, SERVER_VARIABLES, misspelt
 from rungway_server.settings import Settings, SettingsError
 from tests.support.waiting import SECONDS
 
@@ -41,7 +41,7 @@ NOT_OURS = {
 
 def test_the_lists_are_those_that_are_read() -> None:
     assert {PREFIX + name.upper() for name in Settings.model_fields} == SERVER_VARIABLES
-    source = Path(sys.modules[Client.__module__].__file__ or "").with_name("_config.py").read_text()
+    source = Path(sys.modules[ClientConfig.__module__].__file__ or "").read_text()
     read = {part.split('"')[0] for part in source.split('from_environment("')[1:]}
     assert read == CLIENT_VARIABLES
 

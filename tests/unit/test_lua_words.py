@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.domain import decisions
+from rungway_server.domain import engine as decisions
 from rungway_server.store.redis import scripts
-from rungway_server.store.redis.records import CODES
+from rungway_server.store.redis.layout.records import CODES
 from rungway_server.store.redis.scripts import NAMES
 
 LUA = Path(scripts.__file__).with_name("lua")
-SOURCES = {path.relative_to(LUA).with_suffix("").as_posix(): path.read_text() for path in LUA.rglob("*.lua")}
+SOURCES = {
+    path.relative_to(LUA).with_suffix("").as_posix().removeprefix("commands/"): path.read_text()
+    for path in LUA.rglob("*.lua")
+}
 
 WORD = re.compile(r"'([a-z_]+)'")
 RETURN_WORD = re.compile(r"(?:return|answer\s*=|answer, \w+ =) \{ '([a-z_]+)'")
@@ -108,7 +111,7 @@ def test_python_handles_every_word_of_an_answer() -> None:
     returned = {word for name in NAMES for word in RETURN_WORD.findall(SOURCES[name])} | {"missing", "stale"}
     handled = {
         node.value
-        for path in LUA.parent.glob("*.py")
+        for path in LUA.parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from rungway_server.domain.errors import Overloaded
-from rungway_server.service.places import Places
+from rungway_server.service.admission import Places
 from rungway_server.service.port import ExperimentRef
 
 BUSY, OTHER, THIRD = (ExperimentRef("default", name) for name in ("busy", "other", "third"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rungway_server.settings import Settings, SettingsError
-from rungway_server.store.redis.address import RedisAddress, Tls, parse_address
+from rungway_server.store.redis.connection.address import RedisAddress, Tls, parse_address
 
 
 @pytest.mark.parametrize(

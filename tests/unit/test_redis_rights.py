@@ -13,7 +13,7 @@ HANDSHAKE = {"ping", "select"}
 
 def test_every_command_is_allowed_and_no_other() -> None:
     lua = "\n".join(path.read_text() for path in STORE.rglob("*.lua"))
-    python = "\n".join(path.read_text() for path in STORE.glob("*.py"))
+    python = "\n".join(path.read_text() for path in STORE.rglob("*.py"))
     used = {word.lower() for word in re.findall(r"redis\.call\('([A-Z]+)'", lua)}
     used |= {word.lower() for word in re.findall(r'\("([A-Z]{3,})"[,)]', python)}
     used -= {"config", "noscript", "oom", "misconf", "readonly"}  # CONFIG may be refused; the others are answers

@@ -5,15 +5,15 @@ import json
 import re
 from pathlib import Path
 
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis import schema
-from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
-from rungway_server.store.redis.records import TRIAL_FIELDS
-from rungway_server.store.redis.schema import LAYOUTS, OLDEST, SCHEMA
+from rungway_server.store.redis.layout import schema
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS
+from rungway_server.store.redis.layout.schema import LAYOUTS, OLDEST, SCHEMA
 
-LUA = Path(schema.__file__).with_name("lua")
+LUA = Path(schema.__file__).parents[1] / "lua"
 PLAN = Plan((Bracket((Rung(1, 3, 1),), 3, 3),), PromotionRule.ASYNC, DecisionForm.PROMOTE, 3.0, 0, "epochs")
 
 
@@ -31,7 +31,7 @@ def table_of(text: str) -> list[str]:
 
 def layout() -> dict[str, object]:
     """Everything that servers and scripts of one version must agree on."""
-    create = (LUA / "create.lua").read_text()
+    create = (LUA / "commands" / "create.lua").read_text()
     lua = plan_for_lua(
         PLAN,
         lease_ms=1,
@@ -58,7 +58,7 @@ def layout() -> dict[str, object]:
 def test_a_changed_layout_has_a_new_version() -> None:
     found = hashlib.sha256(json.dumps(layout(), sort_keys=True).encode()).hexdigest()[:16]
     assert LAYOUTS[SCHEMA] == found, (
-        "What an experiment looks like in Redis has changed. Give it a new version in store/redis/schema.py: "
+        "What an experiment looks like in Redis has changed. Give it a new version in store/redis/layout/schema.py: "
         f'`{SCHEMA + 1}: "{found}"` (CONTRIBUTING.md says when the old one may just get this fingerprint instead).'
     )
 

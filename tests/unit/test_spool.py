@@ -5,9 +5,9 @@ import tempfile
 
 import pytest
 
-from rungway_server.store.redis import spool as module
-from rungway_server.store.redis.lane import BINARY
-from rungway_server.store.redis.spool import Spool
+from rungway_server.store.redis.connection.pipelined import BINARY
+from rungway_server.store.redis.snapshot import spool as module
+from rungway_server.store.redis.snapshot.spool import Spool
 
 
 @pytest.fixture(params=[0, 4_000, 1 << 20], ids=["in a file", "in both", "in memory"])

@@ -6,8 +6,8 @@ from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, count, fail, print_json, table, text
 from rungway_server.cli.redis_store import Place, with_redis
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.audit import Finding, Report
-from rungway_server.store.redis.audit import audit as audit_stored
+from rungway_server.store.redis.snapshot.audit import Finding, Report
+from rungway_server.store.redis.snapshot.audit import audit as audit_stored
 
 
 def audit(experiment: str, namespace: str, redis: str | None, data: Path | None, output: Output) -> None:

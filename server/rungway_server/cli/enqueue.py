@@ -8,7 +8,7 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.files import BadFile, read_document, read_value
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, count, errors, fail, print_json
-from rungway_server.domain.paths import read_path, spelled
+from rungway_server.domain.documents.paths import read_path, spelled
 
 
 def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:

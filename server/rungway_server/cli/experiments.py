@@ -26,7 +26,7 @@ from rungway_server.cli.output import (
     text,
     unit_name,
 )
-from rungway_server.domain.fields import shown
+from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.names import as_id
 
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")

@@ -12,12 +12,12 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
 from rungway_server.cli.redis_store import Place, quotas_on, with_redis
+from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import ExperimentExists
-from rungway_server.domain.paths import spelled, values_by_path
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.export_file import BadExport, Export, read_export
-from rungway_server.store.redis.import_file import import_experiment
-from rungway_server.store.redis.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
+from rungway_server.store.redis.snapshot.export_file import BadExport, Export, read_export
+from rungway_server.store.redis.snapshot.import_file import import_experiment
 
 _EVENT_COLUMNS = (
     *("event", "kind", "trial", "reason", "bracket", "rung", "rank", "size", "quota", "cutoff"),

@@ -43,7 +43,7 @@ def healthcheck(
 
 def _channel(target: str) -> "Channel":
     from rungway import ClientConfig, InvalidArgument
-    from rungway._grpc import open_channel
+    from rungway._core.channel import open_channel
 
     try:
         return open_channel(ClientConfig(target=target, token=""))

@@ -52,8 +52,8 @@ async def _one(place: "Place", namespace: str, name: str) -> int | str:
     """The layout that it had, or why it stays there."""
     from rungway_server.domain.errors import NewerSchema, OlderSchema
     from rungway_server.service.port import ExperimentRef
-    from rungway_server.store.redis.keys import experiment_keys
-    from rungway_server.store.redis.migrate import TooBusy, migrate
+    from rungway_server.store.redis.layout.keys import experiment_keys
+    from rungway_server.store.redis.layout.migrate import TooBusy, migrate
 
     ref = ExperimentRef(namespace, name)
     async with place.client(experiment_keys(ref)[0]) as client:
@@ -66,7 +66,7 @@ async def _one(place: "Place", namespace: str, name: str) -> int | str:
 
 
 async def _names(place: "Place", namespace: str) -> list[str]:
-    from rungway_server.store.redis.keys import index_key
+    from rungway_server.store.redis.layout.keys import index_key
 
     index = index_key(namespace)
     async with place.client(index) as client:
@@ -76,7 +76,7 @@ async def _names(place: "Place", namespace: str) -> list[str]:
 
 def _print(layouts: Mapping[str, int], refused: Sequence[str], output: Output) -> None:
     from rungway_server.cli.output import console, print_json, text
-    from rungway_server.store.redis.schema import SCHEMA
+    from rungway_server.store.redis.layout.schema import SCHEMA
 
     if output is Output.JSON:
         print_json({"layout": SCHEMA, "before": layouts, "refused": refused})

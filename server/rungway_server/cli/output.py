@@ -20,8 +20,8 @@ from rich.text import Text
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
 from rungway_server.cli.files import BadFile
 from rungway_server.cli.options import Exit
+from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.paths import spelled, values_by_path
 
 _NEVER_CONNECTED = "failed to connect to all addresses"
 """What gRPC says when it could not even send."""

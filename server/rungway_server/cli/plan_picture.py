@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rungway_server.cli.output import many, unit_name
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import PlanPreview, PreviewRow
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.preview import PlanPreview, PreviewRow
 from rungway_server.simulation.look import FAINT, INK, LADDER, figure, quiet, rung_colours, titles
 
 if TYPE_CHECKING:

@@ -26,13 +26,13 @@ from rungway_server.cli.output import (
     unit_name,
 )
 from rungway_server.cli.plan_picture import draw_plan
-from rungway_server.domain import config as configs
-from rungway_server.domain.config import ExperimentConfig
+from rungway_server.domain import experiment as configs
 from rungway_server.domain.describe import describe
-from rungway_server.domain.plan import DecisionForm, Plan, PromotionRule
-from rungway_server.domain.preview import PlanPreview, PreviewRow
-from rungway_server.domain.preview import preview as preview_plan
-from rungway_server.domain.schedule import expected_seconds
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
+from rungway_server.domain.search.preview import PlanPreview, PreviewRow
+from rungway_server.domain.search.preview import preview as preview_plan
+from rungway_server.domain.search.schedule import expected_seconds
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.report import time_text
 

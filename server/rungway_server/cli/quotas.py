@@ -14,7 +14,7 @@ from rungway_server.cli.options import DataOption, Output, OutputOption, RedisOp
 from rungway_server.cli.whole import Command
 
 if TYPE_CHECKING:
-    from rungway_server.store.redis.lanes import Lanes
+    from rungway_server.store.redis.connection.router import Lanes
 
 app = typer.Typer(no_args_is_help=True, help="Set and show the limits of namespaces (on the Redis itself).")
 

@@ -16,11 +16,11 @@ from rungway_server.domain.errors import RungwayError, StoreUnavailable
 from rungway_server.service.quotas import Quotas
 from rungway_server.settings import Settings, SettingsError
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.address import Tls
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.embedded import EmbeddedRedis, running_url
-from rungway_server.store.redis.errors import RedisStartError
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.address import Tls
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
 from rungway_server.store.redis.quotas import RedisLedger
 
 Result = TypeVar("Result")

@@ -117,7 +117,7 @@ def _one_of(kind: type[_Choice], option: str, text: str) -> _Choice:
 def _order(file: Path, source: "Source", fleet: "Fleet", *, animated: bool) -> "Order":
     from rungway_server.cli.files import read_document
     from rungway_server.cli.output import errors, fail
-    from rungway_server.domain.plan import PromotionRule
+    from rungway_server.domain.search.plan import PromotionRule
     from rungway_server.simulation.curves import BadCurves
     from rungway_server.simulation.order import make_order
 
@@ -176,7 +176,7 @@ def _failing() -> Iterator[None]:
     """End the command in one block when there is no Redis, or it gives up."""
     from rungway_server.cli.output import fail
     from rungway_server.domain.errors import RungwayError
-    from rungway_server.store.redis.errors import RedisStartError
+    from rungway_server.store.redis.connection.errors import RedisStartError
 
     try:
         yield

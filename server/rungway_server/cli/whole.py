@@ -4,7 +4,7 @@ from typing import Any, get_type_hints
 
 from typer.core import TyperCommand
 
-from rungway_server.domain.fields import whole_text
+from rungway_server.domain.documents.fields import whole_text
 
 
 class Command(TyperCommand):

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable
 
-from rungway_server.domain.axes import grid, support
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.decimals import power
-from rungway_server.domain.json_values import identity
-from rungway_server.domain.paths import Path, spelled
-from rungway_server.domain.space import (
+from rungway_server.domain.documents.json_values import identity
+from rungway_server.domain.documents.paths import Path, spelled
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.space.axes import grid, support
+from rungway_server.domain.space.decimals import power
+from rungway_server.domain.space.space import (
     Categorical,
     Condition,
     Const,

@@ -1,6 +1,6 @@
 """A decision in words, for people."""
 
-from rungway_server.domain.decisions import Explanation, Reason
+from rungway_server.domain.engine import Explanation, Reason
 
 _PLAIN = {
     Reason.NEW_TRIAL: "a new trial",

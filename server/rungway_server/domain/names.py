@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
+from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.fields import shown
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST = 63

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rungway_server.domain.decisions import Lease
+from rungway_server.domain.engine import Lease
 from rungway_server.domain.errors import InvalidInput, Violation
 
 

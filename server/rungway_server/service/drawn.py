@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.pbt import clone
-from rungway_server.domain.sampling import is_quick, propose_many
-from rungway_server.domain.space import Space
-from rungway_server.service.aside import apart
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.sampling.perturb import clone
+from rungway_server.domain.sampling.sampling import is_quick, propose_many
+from rungway_server.domain.space.space import Space
 from rungway_server.service.turns import Turn
+from rungway_server.service.worker_thread import apart
 
 R = TypeVar("R")
 Hparams = dict[str, object]

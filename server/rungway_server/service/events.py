@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from rungway_server.domain.decisions import EventView
+from rungway_server.domain.engine import EventView
 from rungway_server.domain.errors import InvalidInput, ServiceStopping
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.reading import PIECE, Pace, Reading

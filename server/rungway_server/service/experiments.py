@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from rungway_server.domain.config import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
-from rungway_server.domain.decisions import ExperimentState, Tally
+from rungway_server.domain.engine import ExperimentState, Tally
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
-from rungway_server.domain.membership import own_configuration
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.planning import check_rungs
-from rungway_server.domain.replan import with_concurrency, with_trials
-from rungway_server.domain.sampling import counted, example, is_quick
-from rungway_server.domain.searcher_config import MAX_TRIALS, SearcherName
-from rungway_server.domain.searchers import check_totals, make_plan, plan_notes
-from rungway_server.domain.space import Space
-from rungway_server.service.aside import apart, aside
+from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
+from rungway_server.domain.sampling.sampling import counted, example, is_quick
+from rungway_server.domain.search.config import MAX_TRIALS, SearcherName
+from rungway_server.domain.search.methods.common import check_rungs
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.planning import check_totals, make_plan, plan_notes
+from rungway_server.domain.search.replan import with_concurrency, with_trials
+from rungway_server.domain.space.membership import own_configuration
+from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, check_token, page_size
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import warnings
+from rungway_server.service.worker_thread import apart, aside
 
 MOST_WARM = 1_000
 _AT_ONCE = 10

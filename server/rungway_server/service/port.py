@@ -5,8 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     EventView,
     ExperimentState,
@@ -20,7 +19,8 @@ from rungway_server.domain.decisions import (
     TrialView,
     Verdict,
 )
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.plan import Plan
 
 Piece = Callable[[], AbstractAsyncContextManager[Any]]
 """Begins a piece of a long read, when others have had their turn. See service/reading.py."""

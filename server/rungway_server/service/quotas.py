@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 from async_lru import alru_cache
 
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.decisions import ExperimentState
+from rungway_server.domain.engine import ExperimentState
 from rungway_server.domain.errors import (
     NewerSchema,
     OlderSchema,
@@ -23,7 +22,8 @@ from rungway_server.domain.errors import (
     StoreUnavailable,
     UnknownExperiment,
 )
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import Definition, ExperimentRef, Store
 
 KNOWN_FOR_SECONDS = 3.0

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
 from rungway_server.domain.errors import Overloaded, QuotaExceeded
-from rungway_server.service.places import Places
+from rungway_server.service.admission import Places
 
 PIECE = 100
 """Trials or events in a piece: each counts as a call of the namespace."""

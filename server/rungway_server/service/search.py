@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Lease,
@@ -17,9 +17,9 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.ladder import MAX_RUNGS
+from rungway_server.domain.search.ladder import MAX_RUNGS
+from rungway_server.service.admission import Places
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
-from rungway_server.service.places import Places
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.warnings import is_fruitless, warnings
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from rungway_server.domain.decisions import EventView, TrialState, TrialView
+from rungway_server.domain.engine import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.domain.membership import own_configuration
+from rungway_server.domain.space.membership import own_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.drawn import with_space
 from rungway_server.service.port import ExperimentRef, Store

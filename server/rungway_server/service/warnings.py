@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rungway_server.domain.decisions import Explanation, Reason, Tally, TrialState, TrialView
+from rungway_server.domain.engine import Explanation, Reason, Tally, TrialState, TrialView
 from rungway_server.domain.explain import in_words
 from rungway_server.service.port import ExperimentRef, Store
 

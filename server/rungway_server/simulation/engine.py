@@ -13,8 +13,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
@@ -25,7 +24,8 @@ from rungway_server.domain.decisions import (
     Result,
     Verdict,
 )
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.simulation.curves import Curves
 from rungway_server.simulation.fleet import DropForm, Fate, Fleet, Luck

@@ -7,7 +7,7 @@ from enum import StrEnum
 from statistics import NormalDist
 from typing import NamedTuple
 
-from rungway_server.domain.philox import philox, round_keys
+from rungway_server.domain.sampling.philox import philox, round_keys
 
 _STREAM = 0x466C656574
 _NORMAL = NormalDist()

@@ -2,7 +2,7 @@
 
 import heapq
 
-from rungway_server.domain.decisions import Lease
+from rungway_server.domain.engine import Lease
 
 
 class Leases:

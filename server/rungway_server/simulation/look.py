@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rungway_server.cli.output import unit_name
 from rungway_server.demo.picture import BEST, FAINT, GRID, INK, KILLED, LADDER
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from rungway_server.simulation.records import Job
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rungway_server.domain.config import ExperimentConfig
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.plan import Plan
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.simulation.curves import BadCurves, Curves, check_fit
 from rungway_server.simulation.engine import simulate

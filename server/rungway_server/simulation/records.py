@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from rungway_server.simulation.fleet import Fleet
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rungway_server.cli.output import count, number, plain, share, table, text, unit_name
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.search.plan import Plan
 from rungway_server.simulation.records import Cost, Run, Step
 from rungway_server.simulation.summary import Point, Summary
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rungway_server.domain.configuration import flat
-from rungway_server.domain.paths import Path, spelled
-from rungway_server.domain.philox import philox, round_keys
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Categorical, Const, Space
+from rungway_server.domain.documents.paths import Path, spelled
+from rungway_server.domain.sampling.philox import philox, round_keys
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.space.configuration import flat
+from rungway_server.domain.space.space import Categorical, Const, Space
 from rungway_server.simulation.curves import BadCurves
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from rungway_server.bootstrap import loop_factory
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import connect, plain_client
-from rungway_server.store.redis.embedded import EmbeddedRedis
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
 
 _T = TypeVar("_T")
 

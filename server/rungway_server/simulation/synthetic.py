@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from rungway_server.domain.philox import philox, round_keys
+from rungway_server.domain.sampling.philox import philox, round_keys
 from rungway_server.simulation.curves import SECONDS_PER_UNIT
 
 Shape = Callable[[tuple[float, float, float], float], float]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
 
 def synchronous(plan: Plan) -> Plan:

@@ -9,20 +9,20 @@ from rungway.v1 import experiment_service_pb2 as experiments_pb2
 from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
-from rungway_server.domain.decisions import AskStatus, ExperimentState
-from rungway_server.service.aside import aside
+from rungway_server.domain.engine import AskStatus, ExperimentState
+from rungway_server.service.admission import Places
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
-from rungway_server.service.places import Places
 from rungway_server.service.port import Store
 from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import Said
+from rungway_server.service.worker_thread import aside
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
-from rungway_server.transport.experiment_wire import event_message, experiment_message, listed_message, preview_message
+from rungway_server.transport.wire import event_message, experiment_message, listed_message, preview_message
 
 _log = structlog.get_logger()
 _TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_without_result"}

@@ -9,7 +9,7 @@ from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
 from rungway.values import InvalidValue, from_map
-from rungway_server.domain.decisions import Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.checks import check_count

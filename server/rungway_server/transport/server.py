@@ -15,7 +15,7 @@ import grpc
 from grpc._cython import cygrpc
 from grpc.aio import _server as grpc_aio
 
-from rungway_server.service.brim import Brim
+from rungway_server.service.nearly_full import Brim
 
 _MOST_CONNECTIONS = 10_000
 _OTHER_FILES = 200

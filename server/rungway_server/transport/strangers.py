@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from rungway_server.service.brim import Brim
+from rungway_server.service.nearly_full import Brim
 
 MOST_IN_ALL = 1_000
 MOST_OF_A_PEER = 100

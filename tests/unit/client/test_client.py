@@ -10,7 +10,8 @@ import grpc
 import pytest
 
 import rungway
-from rungway import AsyncClient, Client, ClientConfig, _rpcs
+from rungway import AsyncClient, Client, ClientConfig
+from rungway._core import rpcs
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2, value_pb2
 from rungway.values import to_map
 from tests.support.waiting import wait_until
@@ -26,7 +27,7 @@ def method_of(rpc: str) -> str:
 
 @pytest.mark.parametrize(("service", "method"), RPCS, ids=lambda each: getattr(each, "name", each))
 def test_every_rpc_of_the_protocol_is_called(service: str, method: Any) -> None:
-    known = {rpc.name: rpc for rpc in vars(_rpcs).values() if isinstance(rpc, _rpcs.Rpc)}
+    known = {rpc.name: rpc for rpc in vars(rpcs).values() if isinstance(rpc, rpcs.Rpc)}
     assert known[method.name].service == service
     assert method.output_type == known[method.name].reply.DESCRIPTOR
     for client in (Client, AsyncClient):

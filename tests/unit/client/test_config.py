@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
-from rungway._config import configured
-from rungway._grpc import channel_options
-from rungway._tls import call_metadata
+from rungway._core.channel import channel_options
+from rungway._core.config import configured
+from rungway._core.tls import call_metadata
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ import pickle
 import grpc
 import pytest
 
-from rungway import _errors as errors
+from rungway._core import errors
 from tests.unit.client.scripted import Abort
 
 STATUSES = [status for status in grpc.StatusCode if status is not grpc.StatusCode.OK]

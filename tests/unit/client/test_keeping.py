@@ -12,8 +12,8 @@ import pytest
 
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
-from rungway._calls import WorkerCalls
-from rungway._models import LeaseStatus
+from rungway._core.calls import WorkerCalls
+from rungway.models.work import LeaseStatus
 from rungway.v1 import search_service_pb2, trial_pb2
 from tests.support.waiting import happens, wait_until
 from tests.unit.client.scripted import Abort, Ladder, ScriptedServer, assigned, assignment, heartbeat, lost
@@ -246,7 +246,7 @@ def test_a_call_for_many_is_bounded(
 ) -> None:
     """So that a decision of another experiment never waits for long: after an outage there is much to tell."""
     ladder.rungs = (10_000,)
-    monkeypatch.setattr("rungway._run.Run._overdue", lambda run, seconds: False)
+    monkeypatch.setattr("rungway._core.run.Run._overdue", lambda run, seconds: False)
     reach = {"to_length": 10_000, "next_decision_length": 10_000}
     with held(connect(report_interval=0.05), server, 6, **reach) as trials:
         for trial in trials:

@@ -6,11 +6,11 @@ import pytest
 from google.protobuf.message import Message
 
 from rungway import ClientConfig, InvalidArgument, OutcomeUnknown, ResourceExhausted, RungwayError, Unavailable
-from rungway import _errors as errors
-from rungway._calls import call
-from rungway._flow import Attempt, Effect, Flow, Sleep, drive
-from rungway._retry import Retry, passes
-from rungway._rpcs import GET_EXPERIMENT, TELL
+from rungway._core import errors
+from rungway._core.calls import call
+from rungway._core.flow import Attempt, Effect, Flow, Sleep, drive
+from rungway._core.retry import Retry, passes
+from rungway._core.rpcs import GET_EXPERIMENT, TELL
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 
 CONFIG = ClientConfig(target="x:1", backoff_initial=1.0, backoff_multiplier=2.0, backoff_max=5.0, attempt_timeout=10.0)

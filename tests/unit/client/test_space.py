@@ -4,7 +4,7 @@ import pytest
 
 import rungway
 from rungway.space import Parameter
-from rungway_server.domain.config import parse
+from rungway_server.domain.experiment import parse
 
 
 @pytest.mark.parametrize(

@@ -437,7 +437,7 @@ def test_many_calls_in_one_outage_say_so_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rungway._retry._WORTH_A_WORD", 0.1)
+    monkeypatch.setattr("rungway._core.retry._WORTH_A_WORD", 0.1)
     client = connect()
     server.on("Ask", assigned(assignment(0, lease_seconds=0.3)))
     with client.trial() as trial:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from rungway_server.cli.app import app
 from rungway_server.cli.files import read_document
 from rungway_server.demo.space import experiment_config
-from rungway_server.domain.config import parse
+from rungway_server.domain.experiment import parse
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

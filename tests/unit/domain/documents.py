@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.space import Space
-from rungway_server.domain.space_reader import read_space
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.space.reader import read_space
+from rungway_server.domain.space.space import Space
 
 
 def violations_of(document: Any) -> list[Violation]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.conditions import MAX_CHAIN
-from rungway_server.domain.config import parse, to_document
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Condition, Space
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.space.conditions import MAX_CHAIN
+from rungway_server.domain.space.space import Condition, Space
 from tests.unit.domain.documents import read
 
 UNIT = {"type": "double", "minval": 0, "maxval": 1}

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import ExperimentConfig, parse, to_document
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.ladder import Mode
-from rungway_server.domain.searcher_config import Sampler, SearcherConfig, SearcherName
-from rungway_server.domain.space import Space
+from rungway_server.domain.experiment import ExperimentConfig, parse, to_document
+from rungway_server.domain.search.config import Sampler, SearcherConfig, SearcherName
+from rungway_server.domain.search.ladder import Mode
+from rungway_server.domain.space.space import Space
 from tests.reference.tables import Case, cases
 from tests.unit.domain.test_space import spaces
 

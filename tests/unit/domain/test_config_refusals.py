@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import MAX_VIOLATIONS
 from rungway_server.domain.errors import Violation
+from rungway_server.domain.experiment import MAX_VIOLATIONS
 from tests.unit.domain.documents import violations_of
 
 RANDOM = {"name": "random", "metric": "loss", "max_trials": 5}

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse, to_document
-from rungway_server.domain.configuration import ABSENT
+from rungway_server.domain.documents.paths import read_path
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.expressions import MAX_DEPTH, MAX_TEXT, ExpressionError
-from rungway_server.domain.expressions import parse as parse_expression
-from rungway_server.domain.paths import read_path
-from rungway_server.domain.sampling import feasible_share, propose
-from rungway_server.domain.searchers import make_plan
-from rungway_server.domain.space import Categorical, Double, Int, Parameter
-from rungway_server.domain.terms import Kind, Mismatch, Term, parameter
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.sampling import feasible_share, propose
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.space.configuration import ABSENT
+from rungway_server.domain.space.constraints.expressions import MAX_DEPTH, MAX_TEXT, ExpressionError
+from rungway_server.domain.space.constraints.expressions import parse as parse_expression
+from rungway_server.domain.space.constraints.terms import Kind, Mismatch, Term, parameter
+from rungway_server.domain.space.space import Categorical, Double, Int, Parameter
 from tests.unit.domain.documents import violations_of
 
 NODES: dict[str, Parameter] = {

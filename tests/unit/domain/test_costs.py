@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from rungway_server.domain.conditions import MAX_CONDITIONS
-from rungway_server.domain.config import parse
-from rungway_server.domain.constraints import MAX_EFFORT, effort
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.membership import MAX_VIOLATIONS, check_configuration
-from rungway_server.domain.sampling import number_of_points
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import number_of_points
+from rungway_server.domain.space.conditions import MAX_CONDITIONS
+from rungway_server.domain.space.constraints.constraints import MAX_EFFORT, effort
+from rungway_server.domain.space.membership import MAX_VIOLATIONS, check_configuration
 
 UNIT = {"type": "double", "minval": 0, "maxval": 1}
 BIT = {"type": "int", "minval": 0, "maxval": 1}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.describe import MOST_LINES, describe
+from rungway_server.domain.experiment import parse, to_document
 
 RANDOM = {"name": "random", "metric": "loss", "max_trials": 5}
 

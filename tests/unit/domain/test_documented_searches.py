@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rungway_server.domain.searcher_config import SearcherName
+from rungway_server.domain.search.config import SearcherName
 from rungway_server.service.experiments import plan_search
 
 TEXT = (Path(__file__).parents[3] / "docs" / "searchers.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.decimals import between_logs, power
-from rungway_server.domain.exp2 import POINT, exp2, log2
+from rungway_server.domain.space.decimals import between_logs, power
+from rungway_server.domain.space.exp2 import POINT, exp2, log2
 
 DIGITS = Context(prec=28)
 positive = st.floats(min_value=5e-324, allow_infinity=False)

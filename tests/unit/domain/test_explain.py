@@ -2,7 +2,7 @@
 
 import pytest
 
-from rungway_server.domain.decisions import Explanation, Reason
+from rungway_server.domain.engine import Explanation, Reason
 from rungway_server.domain.explain import in_words
 
 

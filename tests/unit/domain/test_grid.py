@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.plan import Bracket, Plan, Rung
-from rungway_server.domain.points import points_of
-from rungway_server.domain.preview import PreviewRow, preview
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.points import points_of
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.search.plan import Bracket, Plan, Rung
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import PreviewRow, preview
 from tests.reference.tables import Case, cases
 
 GRID = {"name": "grid", "metric": "loss"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.ladder import (
+from rungway_server.domain.search.ladder import (
     MAX_RUNGS,
     Mode,
     bracket_concurrency,

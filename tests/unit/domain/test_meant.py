@@ -6,8 +6,8 @@ import pytest
 
 from rungway import choice, const
 from rungway_server.cli.files import read_value
-from rungway_server.domain.config import parse
-from rungway_server.domain.space import Categorical, Const, Double, Group, Int, Log, LogUniform, space_document
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.space.space import Categorical, Const, Double, Group, Int, Log, LogUniform, space_document
 from tests.unit.domain.documents import read
 
 OTHER_TOOLS: list[tuple[dict[str, Any], object]] = [

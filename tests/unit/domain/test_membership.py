@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.membership import check_configuration, settled
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Space
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.space.membership import check_configuration, settled
+from rungway_server.domain.space.space import Space
 
 PARAMETERS: dict[str, Any] = {
     "const": {"type": "const", "val": 3},

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.ladder import Mode
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.search.ladder import Mode
 from tests.unit.domain.documents import violations_of
 
 SEARCHERS: dict[str, dict[str, Any]] = {

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungway_server.cli.output import settings
-from rungway_server.domain.config import parse, to_document
+from rungway_server.domain.documents.paths import read_path, spelled, values_by_path
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.membership import check_configuration
-from rungway_server.domain.paths import read_path, spelled, values_by_path
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.space import Condition
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.space.membership import check_configuration
+from rungway_server.domain.space.space import Condition
 from tests.unit.domain.documents import read
 
 ODD = ("weight.decay", "a=b", "learning-rate", "a/b", "batch size", "a`b", "``", "if", "1st", "é", "x.", ".x", "=")

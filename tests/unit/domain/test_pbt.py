@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rungway_server.domain.fields import Section
-from rungway_server.domain.pbt import perturb
-from rungway_server.domain.plan import Bracket, PromotionRule, Rung
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.searcher_config import Population, SearcherConfig, searcher_document
-from rungway_server.domain.searcher_reader import read_searcher
-from rungway_server.domain.searchers import make_plan
-from rungway_server.domain.space import Space
-from rungway_server.domain.space_reader import read_space
+from rungway_server.domain.documents.fields import Section
+from rungway_server.domain.sampling.perturb import perturb
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.search.config import Population, SearcherConfig, searcher_document
+from rungway_server.domain.search.plan import Bracket, PromotionRule, Rung
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.reader import read_searcher
+from rungway_server.domain.space.reader import read_space
+from rungway_server.domain.space.space import Space
 from tests.reference.tables import Case, cases
 from tests.unit.domain.test_sampling import check
 from tests.unit.domain.test_space import spaces

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.axes import Axis, grid, support
-from rungway_server.domain.config import parse
-from rungway_server.domain.sampling import Counted, as_proposed, counted, propose
-from rungway_server.domain.space import Double, Int, Log, LogUniform, Space
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import Counted, as_proposed, counted, propose
+from rungway_server.domain.space.axes import Axis, grid, support
+from rungway_server.domain.space.space import Double, Int, Log, LogUniform, Space
 
 SPACES: dict[str, dict[str, Any]] = {
     "conditions": {

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.decisions import ExperimentState, Explanation, Reason, Tally
+from rungway_server.domain.engine import ExperimentState, Explanation, Reason, Tally
 from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.experiment import parse
 from rungway_server.domain.explain import in_words
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import BracketPreview, PreviewRow, preview
-from rungway_server.domain.progress import progress
-from rungway_server.domain.replan import with_concurrency, with_trials
-from rungway_server.domain.schedule import expected_seconds
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import BracketPreview, PreviewRow, preview
+from rungway_server.domain.search.progress import progress
+from rungway_server.domain.search.replan import with_concurrency, with_trials
+from rungway_server.domain.search.schedule import expected_seconds
 
 
 def plan_of(size: int = 20, rounds: int = 4, fraction: float = 0.2) -> Plan:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.preview import BracketPreview, PreviewRow, preview
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import BracketPreview, PreviewRow, preview
 from tests.reference.tables import Case, cases
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.planning import make_plan
 
 ASHA = {"name": "async_halving", "metric": "loss", "max_trials": 100}
 RAY = {**ASHA, "time_attr": "training_iteration", "max_t": 100, "grace_period": 1, "reduction_factor": 4, "brackets": 1}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.ladder import bracket_trials
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.replan import with_concurrency, with_trials
+from rungway_server.domain.search.ladder import bracket_trials
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.replan import with_concurrency, with_trials
 
 
 def plan_of(counts: tuple[int, ...], trials: tuple[int, ...], divisor: float = 4.0) -> Plan:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.philox import leading_bits, philox, philox_column, round_keys, seed_keys
-from rungway_server.domain.sampling import number_of_points, propose, propose_many
-from rungway_server.domain.searchers import make_plan
-from rungway_server.domain.space import Space
-from rungway_server.domain.space_reader import read_space
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.philox import leading_bits, philox, philox_column, round_keys, seed_keys
+from rungway_server.domain.sampling.sampling import number_of_points, propose, propose_many
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.space.reader import read_space
+from rungway_server.domain.space.space import Space
 from tests.reference.tables import Case, cases
 from tests.unit.domain.test_space import spaces
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import preview
-from rungway_server.domain.schedule import MAX_TRIALS, expected_seconds
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import preview
+from rungway_server.domain.search.schedule import MAX_TRIALS, expected_seconds
 
 
 def plan_of(**searcher: object) -> Plan:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.ladder import MAX_RUNGS, Mode, log_floor
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.preview import preview
-from rungway_server.domain.searcher_config import SearcherConfig, SearcherName
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.config import SearcherConfig, SearcherName
+from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import preview
 from tests.reference.tables import Case, cases
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.sampling import propose
-from rungway_server.domain.sobol import BITS, sobol
-from rungway_server.domain.space import Source, Space
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import propose
+from rungway_server.domain.sampling.sobol import BITS, sobol
+from rungway_server.domain.space.space import Source, Space
 
 qmc: Any = importlib.import_module("scipy.stats.qmc")  # scipy has no types
 UNIT = {"type": "double", "minval": 0, "maxval": 1}
@@ -81,7 +81,7 @@ def test_seeds_matter() -> None:
 
 
 def test_it_needs_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rungway_server.domain.config.sobol_available", lambda: False)
+    monkeypatch.setattr("rungway_server.domain.experiment.sobol_available", lambda: False)
     with pytest.raises(InvalidInput, match=r"searcher\.sampler: got 'sobol', which needs scipy"):
         space({"a": UNIT})
     assert space({"a": UNIT}, "random").source is Source.RANDOM

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.json_values import MAX_DEPTH
-from rungway_server.domain.space import (
+from rungway_server.domain.documents.json_values import MAX_DEPTH
+from rungway_server.domain.space.reader import MAX_PARAMETERS
+from rungway_server.domain.space.space import (
     Categorical,
     Const,
     Double,
@@ -21,7 +22,6 @@ from rungway_server.domain.space import (
     Space,
     space_document,
 )
-from rungway_server.domain.space_reader import MAX_PARAMETERS
 from tests.reference.tables import Case, cases
 from tests.unit.domain.documents import read
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rungway_server.domain.config import parse
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.halving import hyperband_sizes, least_budget, sizes_for_budget, sizes_for_trials
-from rungway_server.domain.ladder import Mode, rung_lengths
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.preview import PreviewRow, preview
-from rungway_server.domain.searcher_config import SearcherConfig, SearcherName
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.config import SearcherConfig, SearcherName
+from rungway_server.domain.search.halving import hyperband_sizes, least_budget, sizes_for_budget, sizes_for_trials
+from rungway_server.domain.search.ladder import Mode, rung_lengths
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import PreviewRow, preview
 from tests.reference.tables import Case, cases
 
 DOCUMENTED = cases("adaptive_sync_cases.json", harness="plan")

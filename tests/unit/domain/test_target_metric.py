@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.experiment import parse, to_document
 from rungway_server.domain.ranking import sort_key
-from rungway_server.domain.searcher_config import KEYS
+from rungway_server.domain.search.config import KEYS
 
 
 def document(**searcher: Any) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.replan import with_trials
-from rungway_server.domain.searcher_config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS
-from rungway_server.domain.searchers import check_totals
+from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.search.config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.planning import check_totals
+from rungway_server.domain.search.replan import with_trials
 from rungway_server.service.experiments import Planned, plan_search
-from rungway_server.transport.experiment_wire import preview_message
+from rungway_server.transport.wire import preview_message
 
 SAMPLES: dict[str, Any] = {"name": "grid", "num_samples": 10**6, "max_length": MAX_LENGTH}
 GRID: dict[str, Any] = {"x": {"type": "int", "minval": 1, "maxval": MAX_TRIALS, "count": MAX_TRIALS}}

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.plan import Plan
-from rungway_server.domain.preview import preview, reached
-from rungway_server.domain.searchers import make_plan
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.planning import make_plan
+from rungway_server.domain.search.preview import preview, reached
 
 ASYNC = {"name": "async_halving", "metric": "loss", "max_length": {"epochs": 9}, "divisor": 3, "num_rungs": 3}
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from rungway_server.domain.config import parse, to_document
+from rungway_server.domain.documents.fields import whole_text
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.fields import whole_text
+from rungway_server.domain.experiment import parse, to_document
 
 
 def _document(searcher: dict[str, object] | None = None, **top: object) -> dict[str, object]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from rungway_server.domain.decisions import Lease
-from rungway_server.domain.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.domain.preview import preview
+from rungway_server.domain.engine import Lease
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.preview import preview
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rungway_server.domain.config import parse
-from rungway_server.domain.sampling import propose
+from rungway_server.domain.experiment import parse
+from rungway_server.domain.sampling.sampling import propose
 from rungway_server.simulation.curves import BadCurves, check_fit
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.order import Source, make_order

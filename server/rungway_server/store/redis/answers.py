@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Assignment,
@@ -25,10 +25,10 @@ from rungway_server.domain.decisions import (
     Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
-from rungway_server.domain.plan import Plan
 from rungway_server.domain.ranking import metric_of
-from rungway_server.store.redis.lane import as_bytes
-from rungway_server.store.redis.records import WORDS, trained_of
+from rungway_server.domain.search.plan import Plan
+from rungway_server.store.redis.connection.pipelined import as_bytes
+from rungway_server.store.redis.layout.records import WORDS, trained_of
 
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, Quota, Reserved, changed
-from rungway_server.store.redis.keys import ledger_key
-from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.pipeline import ScriptPipeline
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.layout.keys import ledger_key
+from rungway_server.store.redis.script_runner import ScriptPipeline
 
 _KEY = "rungway:quotas"
 _OTHERS = "*"

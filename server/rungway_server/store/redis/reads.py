@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.decisions import EventView, ExperimentState, Report, Tally, TrialView
+from rungway_server.domain.engine import EventView, ExperimentState, Report, Tally, TrialView
 from rungway_server.domain.errors import UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading
 from rungway_server.store.redis.answers import read_event, read_life, read_points, read_tally, read_trial
-from rungway_server.store.redis.cut import Cutting
-from rungway_server.store.redis.export import Export
-from rungway_server.store.redis.keys import index_key
-from rungway_server.store.redis.known import Known, KnownExperiments
-from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.source import CURVES, Source
-from rungway_server.store.redis.spool import Spool
-from rungway_server.store.redis.stored import CHUNK
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.experiment_cache import Known, KnownExperiments
+from rungway_server.store.redis.layout.keys import index_key
+from rungway_server.store.redis.snapshot.cut import Cutting
+from rungway_server.store.redis.snapshot.export import Export
+from rungway_server.store.redis.snapshot.source import CURVES, Source
+from rungway_server.store.redis.snapshot.spool import Spool
+from rungway_server.store.redis.snapshot.stored import CHUNK
 
 _PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
 """Most that a script reads: trials, bytes of them, and pieces of a curve."""

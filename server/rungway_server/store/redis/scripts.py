@@ -64,7 +64,8 @@ def _load(name: str, transform: Transform, shebang: bool) -> Script:
     seen: set[str] = set()
 
     def text_of(file: str) -> str:
-        text = resources.files(__package__).joinpath("lua", f"{file}.lua").read_text(encoding="utf-8")
+        path = file if file.startswith("include/") else f"commands/{file}"
+        text = resources.files(__package__).joinpath("lua", f"{path}.lua").read_text(encoding="utf-8")
         return _INCLUDE.sub(include, transform(file, text))
 
     def include(match: re.Match[str]) -> str:

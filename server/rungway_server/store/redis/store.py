@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from rungway_server.domain.config import ExperimentConfig, to_document
-from rungway_server.domain.decisions import (
+from rungway_server.domain.engine import (
     AskAnswer,
     Decision,
     ExperimentState,
@@ -27,22 +26,23 @@ from rungway_server.domain.errors import (
     UnknownTrial,
     WrongState,
 )
-from rungway_server.domain.plan import Plan
+from rungway_server.domain.experiment import ExperimentConfig, to_document
 from rungway_server.domain.ranking import metric_key, sort_key
-from rungway_server.domain.replan import too_few_for_queue
-from rungway_server.domain.sampling import counted
+from rungway_server.domain.sampling.sampling import counted
+from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_place, read_verdict
-from rungway_server.store.redis.configurations import Configurations
-from rungway_server.store.redis.keys import POINTS, experiment_keys
-from rungway_server.store.redis.known import Argument, Known, KnownExperiments
-from rungway_server.store.redis.lanes import Lanes
-from rungway_server.store.redis.pipeline import ScriptPipeline
-from rungway_server.store.redis.plan_codec import plan_for_lua, plan_to_json
-from rungway_server.store.redis.proposals import Proposals
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.experiment_cache import Argument, Known, KnownExperiments
+from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
-from rungway_server.store.redis.schema import SCHEMA
+from rungway_server.store.redis.script_runner import ScriptPipeline
 from rungway_server.store.redis.scripts import Transform
+from rungway_server.store.redis.suggestions import Proposals
 
 _GRACE_SECONDS = 15.0
 """Longer than clients wait before they try again."""

@@ -7,7 +7,7 @@ command on one key, so a Cluster needs nothing special.
 import json
 
 from rungway_server.service.tokens import Role, Token
-from rungway_server.store.redis.lanes import Lanes
+from rungway_server.store.redis.connection.router import Lanes
 
 _KEY = "rungway:tokens"
 

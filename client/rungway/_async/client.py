@@ -1,0 +1,238 @@
+"""The twin of `Client` for asyncio."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar, overload
+
+from rungway._async.driver import AsyncDriver
+from rungway._async.keeper import AsyncLeaseKeeper
+from rungway._async.run import AsyncTrialRun
+from rungway._core.calls import WorkerCalls
+from rungway._core.config import ClientConfig, configured
+from rungway._core.enums import Outcome
+from rungway._core.errors import FailedPrecondition
+from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.requests import Checkpoint, Result, report
+from rungway._core.rpcs import EXPORT_EXPERIMENT
+from rungway._core.run import Loop
+from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
+
+_Self = TypeVar("_Self", bound="AsyncClient")
+
+
+class AsyncClient:
+    """The twin of `Client` for asyncio: the same methods, awaited.
+
+    It belongs to the event loop of its first call. A trial that a task was told to CONTINUE goes on with the next `ask`
+    of that task. Close it, or use it in `async with`, before the loop ends.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        experiment: str | None = None,
+        token: str | None = None,
+        tls: bool | None = None,
+        config: ClientConfig | None = None,
+    ) -> None:
+        """See Client."""
+        self.config = configured(config, target, experiment, token, tls)
+        self._driver = AsyncDriver(self.config)
+        self._work = WorkerCalls(self.config, asyncio.current_task)
+        self._experiments = ExperimentCalls(self.config)
+        self._keeper = AsyncLeaseKeeper(self._driver, self._work)
+
+    async def __aenter__(self: _Self) -> _Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """See Client.close."""
+        for run in self._work.leases.holders():  # a loop that was left hears of it later than this
+            if isinstance(run, AsyncTrialRun) and run._left_alone():
+                await run.abandon()
+        self._work.closed = True
+        await self._keeper.close()
+        await self._driver.close()
+
+    # Work.
+
+    async def ask(self, *, timeout: float | None = None) -> Assignment | None:
+        """See Client.ask."""
+        assignment = await self._driver.run(self._work.ask(timeout))
+        if assignment is not None:
+            self._keeper.ensure()
+        return assignment
+
+    async def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
+        """See Client.ask_once."""
+        return await self._driver.run(self._work.ask_once(count, request_id))
+
+    async def tell(
+        self,
+        assignment: Assignment,
+        metric: object,
+        *,
+        length: int | None = None,
+        checkpoint: Checkpoint = None,
+        finished: bool = False,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """See Client.tell."""
+        reports = [report(assignment.to_length if length is None else length, metric)]
+        return (await self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id))[0]
+
+    async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
+        """See Client.tell_many."""
+        return await self._driver.run(self._work.tell(results, request_id))
+
+    async def heartbeat(self, leases: Iterable[Assignment | Lease]) -> list[LeaseStatus]:
+        """See Client.heartbeat."""
+        return await self._driver.run(self._work.heartbeat(leases))
+
+    async def release(
+        self,
+        assignment: Assignment,
+        checkpoint: Checkpoint = None,
+        length: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """See Client.release."""
+        return await self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
+
+    async def fail(
+        self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
+    ) -> Verdict:
+        """See Client.fail."""
+        return await self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
+
+    def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
+        """See Client.trials."""
+        loop = Loop()
+        return loop.belongs_to(self._trials(loop))
+
+    async def _trials(self, loop: Loop) -> AsyncGenerator[AsyncTrialRun, None]:
+        while (assignment := await self.ask()) is not None:
+            run = self._hold(assignment, loop)
+            try:
+                yield run
+            except GeneratorExit:
+                await run.abandon()
+                raise
+            await run.next()
+
+    @asynccontextmanager
+    async def trial(self) -> AsyncIterator[AsyncTrialRun]:
+        """See Client.trial."""
+        if (assignment := await self.ask()) is None:
+            raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
+        async with self._hold(assignment) as run:
+            yield run
+
+    def _hold(self, assignment: Assignment, loop: Loop | None = None) -> AsyncTrialRun:
+        run = AsyncTrialRun(self._driver, self._work, assignment, loop)
+        self._keeper.ensure()
+        return run
+
+    # Experiments and results. `experiment` is the client's own where it is not given.
+
+    async def create_experiment(
+        self,
+        experiment: str,
+        config: Mapping[str, Any],
+        *,
+        warm_start_from: str | None = None,
+        warm_start_count: int = 1,
+        request_id: str | None = None,
+    ) -> Experiment:
+        """See Client.create_experiment."""
+        return await self._driver.run(
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+        )
+
+    async def get_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.get_experiment."""
+        return await self._driver.run(self._experiments.get(experiment))
+
+    async def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
+        """See Client.list_experiments."""
+        return await self._driver.run(self._experiments.list_experiments(limit, with_config))
+
+    async def pause_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.pause_experiment."""
+        return await self._driver.run(self._experiments.pause(experiment))
+
+    async def resume_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.resume_experiment."""
+        return await self._driver.run(self._experiments.resume(experiment))
+
+    async def stop_experiment(self, experiment: str | None = None) -> Experiment:
+        """See Client.stop_experiment."""
+        return await self._driver.run(self._experiments.stop(experiment))
+
+    async def update_experiment(
+        self,
+        *,
+        max_trials: int | None = None,
+        max_concurrent_trials: int | None = None,
+        retention_days: float | None = None,
+        experiment: str | None = None,
+    ) -> Experiment:
+        """See Client.update_experiment."""
+        flow = self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment)
+        return await self._driver.run(flow)
+
+    async def delete_experiment(self, experiment: str | None = None) -> None:
+        """See Client.delete_experiment."""
+        await self._driver.run(self._experiments.delete(experiment))
+
+    async def preview(self, config: Mapping[str, Any]) -> Preview:
+        """See Client.preview."""
+        return await self._driver.run(self._experiments.preview(config))
+
+    async def list_trials(
+        self, limit: int | None = None, *, after: int = 0, experiment: str | None = None
+    ) -> list[Trial]:
+        """See Client.list_trials."""
+        return await self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    async def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
+        """See Client.get_trial."""
+        return await self._driver.run(self._experiments.get_trial(trial, experiment))
+
+    @overload
+    async def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    @overload
+    async def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
+    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+        """See Client.best."""
+        trials = await self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        if count is None:
+            return trials[0] if trials else None
+        return trials
+
+    async def enqueue_trial(
+        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+    ) -> int:
+        """See Client.enqueue_trial."""
+        return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+
+    async def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
+        """See Client.explain_trial."""
+        return await self._driver.run(self._experiments.explain(trial, experiment))
+
+    async def export_experiment(self, experiment: str | None = None) -> AsyncGenerator[str, None]:
+        """See Client.export_experiment."""
+        async with aclosing(self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment))) as replies:
+            async for reply in replies:
+                yield reply.text
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
+        """See Client.watch_events."""
+        return self._driver.follow(self._experiments.follow(after, experiment))

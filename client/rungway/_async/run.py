@@ -1,0 +1,121 @@
+"""The twin of `_worker` for asyncio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from rungway._async.driver import AsyncDriver
+from rungway._core import requests
+from rungway._core.calls import WorkerCalls
+from rungway._core.ending import EndingRun
+from rungway._core.exit import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
+from rungway._core.requests import Checkpoint
+from rungway._core.run import LOOP_OVER, Loop
+from rungway.models.work import Assignment
+
+_Self = TypeVar("_Self", bound="AsyncTrialRun")
+
+
+class AsyncTrialRun(EndingRun):
+    """See TrialRun; use it in an `async with` block."""
+
+    def __init__(
+        self, driver: AsyncDriver, calls: WorkerCalls, assignment: Assignment, loop: Loop | None = None
+    ) -> None:
+        """In a loop, errors that are the trial's own are swallowed, so that the worker goes on with the next one."""
+        super().__init__(calls, assignment, asyncio.Lock(), loop)
+        self._driver = driver
+        self._saver: Callable[[], Checkpoint | Awaitable[Checkpoint]] | None = None
+
+    def lengths(self) -> "AsyncLengths":
+        """See TrialRun.lengths; for `async for`. A plain `for` ends at a decision where no report came."""
+        self._use()
+        return AsyncLengths(self)
+
+    async def settle(self) -> bool:
+        """Tell the last report as the result of the decision that has none; False = there is none."""
+        saved = self._saver() if self._saver is not None else None
+        checkpoint = await saved if isinstance(saved, Awaitable) else saved
+        return await self._driver.run(self._alone(self._settle(requests.checkpoint_text(checkpoint))))
+
+    async def report(
+        self,
+        length: int,
+        metric: object,
+        checkpoint: Checkpoint | Callable[[], Checkpoint | Awaitable[Checkpoint]] = None,
+    ) -> bool:
+        """See TrialRun.report; `checkpoint` may also be a function whose result is awaited."""
+        self._use()
+        report = requests.report(length, metric)
+        if self._ended:
+            return False
+        self._check(report)
+        self._saver = checkpoint if callable(checkpoint) else None
+        if callable(checkpoint):
+            saved = checkpoint() if self._decides(report.length) else None
+            checkpoint = await saved if isinstance(saved, Awaitable) else saved
+        if self._add(report, requests.checkpoint_text(checkpoint)):
+            await self._driver.run(self._alone(self._tell()))
+        return not self.should_stop
+
+    async def finish(self, checkpoint: Checkpoint = None) -> None:
+        """See TrialRun.finish."""
+        self._use()
+        text = requests.checkpoint_text(checkpoint)
+        await self._driver.run(self._alone(self._finish(text)))
+
+    async def release(self, checkpoint: Checkpoint = None) -> None:
+        """See TrialRun.release."""
+        self._use()
+        await self.leave(Departure(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
+
+    async def leave(self, departure: Departure = AT_ITS_END) -> None:
+        """See TrialRun.leave."""
+        await self._driver.run(self._leave(departure))
+
+    async def __aenter__(self: _Self) -> _Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        cured = self._loop is not None and is_cured(raised)
+        if cured:
+            log_cured(self.number, raised)
+        try:
+            await self.leave(AT_ITS_END if raised is None else departure(raised, stays=cured))
+        finally:
+            self._close("its block is over")
+        return cured
+
+    async def abandon(self) -> None:
+        """The loop that handed it out is over; a block under way ends it by itself."""
+        if not self._entered:
+            await self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
+            self._close(LOOP_OVER)
+
+    async def next(self) -> None:
+        """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
+        if not self._entered:
+            await self.leave(AT_ITS_END if self._used else GIVEN_BACK)
+            self._close("the loop has gone on to another trial")
+            self._check_used()
+
+
+class AsyncLengths:
+    """The lengths of a trial, for `async for` and for `for`."""
+
+    def __init__(self, run: AsyncTrialRun) -> None:
+        self._run = run
+
+    def __iter__(self) -> Iterator[int]:
+        return self._run._steps()
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        while True:
+            for length in self._run._steps():
+                yield length
+            if not (self._run._due() and await self._run.settle()):
+                return

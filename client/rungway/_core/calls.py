@@ -1,0 +1,279 @@
+"""The calls of workers as flows, the same for both clients."""
+
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from rungway._core import requests, rpcs
+from rungway._core.config import ClientConfig
+from rungway._core.enums import AskStatus, Decision, Outcome, Reason
+from rungway._core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, RungwayError
+from rungway._core.flow import Attempt, Flow, Sleep
+from rungway._core.leases import Continuations, LiveLeases
+from rungway._core.outbox import Parcel
+from rungway._core.repeats import repeated, untold_part
+from rungway._core.requests import Checkpoint, Result, new_request_id
+from rungway._core.retry import Outage, Retry, passes
+from rungway._core.rpcs import Rpc
+from rungway.models.work import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, Verdict, continued
+from rungway.v1 import experiment_service_pb2, search_service_pb2
+
+_log = logging.getLogger("rungway")
+
+MAX_REQUEST_BYTES = 1 << 20
+"""Largest request that a service accepts."""
+REFUSALS = (InvalidArgument, NotFound)
+"""What the service says of a result that it does not take."""
+
+_LEASES_PER_HEARTBEAT = 256
+_SHORTEST_WAIT = 0.05
+_SET_BACK = Explanation(Reason.LEASE_LOST, text="the store has lost the latest results of this trial")
+_Reply = TypeVar("_Reply", bound=Message)
+
+
+def call(
+    config: ClientConfig, rpc: Rpc[_Reply], request: Message, *, limit: float | None, outage: Outage | None = None
+) -> Flow[_Reply]:
+    """One logical call: attempts of the same request until it is answered or `limit` seconds are over."""
+    if request.ByteSize() > MAX_REQUEST_BYTES:
+        raise InvalidArgument.one("request", f"at most {MAX_REQUEST_BYTES} bytes are wanted, got {request.ByteSize()}")
+    request_id = getattr(request, "request_id", "") if rpc.changes else None
+    retry = Retry(config, rpc.name, limit=limit, request_id=request_id, outage=outage)
+    while True:
+        try:
+            reply: _Reply = yield Attempt(rpc, request, retry.timeout())
+        except RungwayError as error:
+            delay = retry.delay_after(error)
+        else:
+            retry.answered()
+            return reply
+        yield Sleep(delay)
+
+
+class WorkerCalls:
+    """Ask, tell, heartbeat, release and fail, and what must be remembered between them."""
+
+    def __init__(self, config: ClientConfig, caller: Callable[[], object]) -> None:
+        """`caller` names the running thread or task: continuations belong to it."""
+        self.config = config
+        self.leases = LiveLeases()
+        self.closed = False
+        self._outage = Outage(config.target)
+        self._complaint = ""
+        self._continuations = Continuations(caller)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment worked on. Raises InvalidArgument when the client names none."""
+        return requests.experiment_of(self.config, None)
+
+    def call(self, rpc: Rpc[_Reply], request: Message, limit: float | None = None) -> Flow[_Reply]:
+        """One logical call within `limit` seconds, or within `worker_timeout`."""
+        limit = self.config.worker_timeout if limit is None else limit
+        return call(self.config, rpc, request, limit=limit, outage=self._outage)
+
+    def ask_once(self, count: int, request_id: str | None, limit: float | None = None) -> Flow[AskReply]:
+        """See Client.ask_once."""
+        request = search_service_pb2.AskRequest(
+            experiment=self.experiment,
+            request_id=request_id or new_request_id(),
+            count=requests.small("count", count),
+            worker=self.config.worker,
+        )
+        return AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+
+    def ask(self, timeout: float | None) -> Flow[Assignment | None]:
+        """See Client.ask."""
+        if (assignment := self._continuations.take()) is None:
+            assignment = yield from self._ask_until(timeout)
+        if assignment is not None:
+            self.leases.watch(assignment)
+        return assignment
+
+    def _ask_until(self, timeout: float | None) -> Flow[Assignment | None]:
+        begin = time.monotonic()
+        while True:
+            left = None if timeout is None else timeout - (time.monotonic() - begin)
+            limit = None if left is None else max(left, self.config.attempt_timeout)
+            reply = yield from self.ask_once(1, None, limit)
+            if reply.assignments:
+                return reply.assignments[0]
+            if reply.status is AskStatus.DONE:
+                if reply.message:
+                    _log.warning("the search is over: %s", reply.message)
+                return None
+            if reply.reason is Reason.FAILING:
+                problem = (
+                    f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
+                    f" correct the training, then `rungway resume {self.experiment}` or client.resume_experiment()"
+                )
+                raise FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
+            wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+            if left is not None and wait > left:
+                raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
+            yield Sleep(wait)
+
+    def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[Verdict]]:
+        """See Client.tell_many."""
+        fresh = [(result, untold_part(result)) for result in results]
+        request = requests.tell(
+            self.experiment, request_id or new_request_id(), [untold for _, untold in fresh if untold]
+        )
+        answers: list[Verdict] = []
+        if request.results:
+            try:
+                reply = yield from self.call(rpcs.TELL, request)
+            except REFUSALS as error:
+                [result, *others] = [result for result, untold in fresh if untold]
+                if others or not is_forgotten(error, result.assignment.last_length, result.reports):
+                    raise
+                answers = [(yield from self.forgotten(result.assignment.lease))]
+            else:
+                answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+        told = iter(answers)
+        return [self._settle(result, next(told)) if untold else repeated(result) for result, untold in fresh]
+
+    def _settle(self, result: Result, verdict: Verdict) -> Verdict:
+        if not verdict:
+            self._forget(verdict.lease)
+            return verdict
+        text = requests.checkpoint_text(result.checkpoint)
+        following = continued(result.assignment, verdict, result.reports[-1].length, text)
+        self._continuations.keep(following)
+        self.leases.follow(result.assignment, following)
+        return dataclasses.replace(verdict, next=following)
+
+    def heartbeat(self, leases: Iterable[Assignment | Lease], limit: float | None = None) -> Flow[list[LeaseStatus]]:
+        """See Client.heartbeat."""
+        wanted = [each if isinstance(each, Lease) else each.lease for each in leases]
+        statuses: list[LeaseStatus] = []
+        for start in range(0, len(wanted), _LEASES_PER_HEARTBEAT):
+            request = search_service_pb2.HeartbeatRequest(
+                experiment=self.experiment,
+                leases=[requests.lease_message(lease) for lease in wanted[start : start + _LEASES_PER_HEARTBEAT]],
+            )
+            reply = yield from self.call(rpcs.HEARTBEAT, request, limit)
+            statuses += [LeaseStatus.from_proto(status) for status in reply.leases]
+        self.leases.settle(statuses)
+        return statuses
+
+    def send(self, parcels: Sequence[Parcel], limit: float | None = None) -> Flow[list[Verdict]]:
+        """Tell parcels that were first sent together, or never; the answer to each."""
+        request_id = parcels[0].request_id or new_request_id()
+        for parcel in parcels:
+            parcel.request_id = request_id
+        request = requests.tell(self.experiment, request_id, [parcel.result for parcel in parcels])
+        reply = yield from self.call(rpcs.TELL, request, limit)
+        return [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+
+    def last_report(self, lease: Lease) -> Flow[Report | None]:
+        """The last result of a trial, under whatever lease; None when it has none."""
+        request = experiment_service_pb2.GetTrialRequest(experiment=self.experiment, trial=lease.trial)
+        try:
+            trial = (yield from self.call(rpcs.GET_TRIAL, request)).trial
+        except NotFound as error:
+            if error.reason != "TRIAL_NOT_FOUND":
+                raise
+            return None
+        return Report(trial.length, trial.metric) if trial.HasField("metric") else None
+
+    def renew(self) -> Flow[None]:
+        """Renew all live leases, trying until they would be due again."""
+        interval = self.leases.interval()
+        if interval is None:
+            return
+        begin = time.monotonic()
+        try:
+            yield from self.heartbeat(self.leases.live(), interval)
+            self._complaint = ""
+        except RungwayError as error:
+            self._complain(error)
+        self.leases.renewed(begin + interval)
+
+    def _complain(self, error: RungwayError) -> None:
+        """Say why leases are not renewed, once; an outage has been logged as such."""
+        if not passes(error) and error.reason not in (self._complaint, "CLIENT_CLOSED"):
+            self._complaint = error.reason
+            _log.warning("leases could not be renewed: %s", error)
+
+    def release(
+        self,
+        lease: Lease,
+        checkpoint: Checkpoint = None,
+        length: int | None = None,
+        request_id: str | None = None,
+        limit: float | None = None,
+    ) -> Flow[Verdict]:
+        """See Client.release."""
+        request = requests.release(self.experiment, request_id or new_request_id(), lease, checkpoint, length)
+        try:
+            reply = yield from self._ending(lease, self.call(rpcs.RELEASE, request, limit))
+        except NotFound as error:
+            return _lost_with_its_trial(lease, error)
+        return Verdict.from_proto(reply.verdicts[0])
+
+    def fail(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        message: str = "",
+        request_id: str | None = None,
+        limit: float | None = None,
+    ) -> Flow[Verdict]:
+        """See Client.fail."""
+        request = requests.fail(self.experiment, request_id or new_request_id(), lease, outcome, message)
+        try:
+            reply = yield from self._ending(lease, self.call(rpcs.FAIL, request, limit))
+        except NotFound as error:
+            return _lost_with_its_trial(lease, error)
+        return Verdict.from_proto(reply.verdict)
+
+    def _ending(self, lease: Lease, call: Flow[_Reply]) -> Flow[_Reply]:
+        """A call that ends a lease. One refused for what it says ends nothing: the lease is held as before."""
+        is_held = False
+        try:
+            return (yield from call)
+        except InvalidArgument:
+            is_held = True
+            raise
+        finally:
+            if not is_held:
+                self._forget(lease)
+
+    def forgotten(self, lease: Lease) -> Flow[Verdict]:
+        """What a report comes to that the service was set back behind: the lease is lost, and there is other work.
+
+        If the service still knows the lease, the trial is given back, so that its loss does not cost it a restart.
+        """
+        _log.warning("the service has lost the latest results of trial %d: its store was set back", lease.trial)
+        try:
+            yield from self.release(lease, limit=self.config.farewell_timeout)
+        except RungwayError as error:
+            _log.info("trial %d could not be given back: %s", lease.trial, error)
+        return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
+
+    def _forget(self, lease: Lease) -> None:
+        self.leases.end(lease)
+        self._continuations.drop(lease)
+
+
+def is_forgotten(error: RungwayError, last_length: int, reports: Sequence[Report]) -> bool:
+    """Whether a tell was refused because the service was set back: its store lost its last moments in a crash.
+
+    It then has no such trial though it handed it out, or an earlier end of the assignment than `last_length`, to which
+    it had said that the trial may go on.
+    """
+    if error.reason == "LENGTH_BEYOND_ASSIGNMENT":
+        return bool(reports) and reports[-1].length <= last_length
+    return error.reason == "TRIAL_NOT_FOUND"
+
+
+def _lost_with_its_trial(lease: Lease, error: NotFound) -> Verdict:
+    if error.reason != "TRIAL_NOT_FOUND":
+        raise error
+    return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)

@@ -1,0 +1,139 @@
+"""How a client reaches the service and how patient it is."""
+
+import os
+import re
+import socket
+from dataclasses import dataclass, field, replace
+
+from rungway._core.environment import misspelt
+from rungway._core.errors import InvalidArgument
+
+_OTHER_ADDRESSES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
+"""How the names begin that gRPC resolves without a host and a port of ours."""
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+):(\d{1,5})", re.ASCII)
+
+
+def _from_environment(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def _flag_from_environment(name: str) -> bool:
+    value = _from_environment(name).lower()
+    if value not in ("", "0", "1", "false", "true", "no", "yes", "off", "on"):
+        raise InvalidArgument.one(name, f"wanted true or false, got {value!r}")
+    return value in ("1", "true", "yes", "on")
+
+
+def _identity() -> str:
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """Settings of a Client or AsyncClient; all times are seconds. Raises InvalidArgument naming a wrong field."""
+
+    target: str = field(default_factory=lambda: _from_environment("RUNGWAY_TARGET"))
+    """Where the service is: "host:port", "unix:/path", or "dns:///host:port" to spread calls over all addresses of a
+    name. Default: the environment variable RUNGWAY_TARGET."""
+    experiment: str = field(default_factory=lambda: _from_environment("RUNGWAY_EXPERIMENT"))
+    """The experiment that calls mean when they name none. Default: the environment variable RUNGWAY_EXPERIMENT."""
+    token: str = field(default_factory=lambda: _from_environment("RUNGWAY_TOKEN"), repr=False)
+    """The bearer token, where the service wants one; it is never shown. It is sent over TLS or within this host, and
+    otherwise only with `insecure`. Default: the environment variable RUNGWAY_TOKEN."""
+    namespace: str = field(default_factory=lambda: _from_environment("RUNGWAY_NAMESPACE"))
+    """The namespace of all experiments of this client. Default: RUNGWAY_NAMESPACE, else that of the token, else
+    "default"; a token for one namespace is refused in others."""
+    tls: bool = field(default_factory=lambda: _flag_from_environment("RUNGWAY_TLS"))
+    """Encrypt the connection and check the service's certificate; also on when tls_ca or tls_cert is given.
+    Default: the environment variable RUNGWAY_TLS."""
+    tls_ca: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CA"))
+    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that gRPC brings."""
+    tls_cert: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_CERT"))
+    """File with the certificate of this client (PEM), where the service wants one. Default: RUNGWAY_TLS_CLIENT_CERT."""
+    tls_key: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_KEY"))
+    """File with its private key (PEM). Default: RUNGWAY_TLS_CLIENT_KEY."""
+    tls_server_name: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_SERVER_NAME"))
+    """The name in the service's certificate, where it is not that of `target`. Default: RUNGWAY_TLS_SERVER_NAME."""
+    insecure: bool = field(default_factory=lambda: _flag_from_environment("RUNGWAY_INSECURE"))
+    """Send the token over a network in plain text. Default: the environment variable RUNGWAY_INSECURE."""
+    worker: str = field(default_factory=_identity)
+    """Who this is, for people to read; up to 256 bytes. Default: "pid@host"."""
+    attempt_timeout: float = 10.0
+    """Most time for one attempt of a call, so that a lost reply is noticed soon."""
+    total_timeout: float = 60.0
+    """Most time for a call about experiments, all its attempts together."""
+    worker_timeout: float | None = None
+    """Most time for an ask, tell, release or fail, all its attempts together. Default: no limit, so that workers
+    survive an outage of any length; a warning is logged every so often."""
+    farewell_timeout: float = 5.0
+    """Most time to give a trial back when the worker is leaving; after it the lease just lapses."""
+    backoff_initial: float = 0.1
+    """Longest wait before the second attempt. The wait is a random part of the ceiling ("full jitter"), so that many
+    workers do not come back at the same moment."""
+    backoff_multiplier: float = 2.0
+    """By how much that ceiling grows with each further attempt."""
+    backoff_max: float = 5.0
+    """Where the ceiling stops growing; also the longest wait before a lost connection is opened again."""
+    report_interval: float = 10.0
+    """Reports that decide nothing are sent together, those of all trials, at latest this long after they were made."""
+    keepalive: float = 60.0
+    """While a call is under way, check the connection this often; services refuse less than a minute."""
+
+    def __post_init__(self) -> None:
+        for variable, wrong in misspelt():
+            raise InvalidArgument.one(variable, wrong)
+        if not self.target:
+            raise InvalidArgument.one("target", 'wanted "host:port": give it to the client or set RUNGWAY_TARGET')
+        if self.target.startswith(("http://", "https://")):
+            raise InvalidArgument.one("target", f'wanted "host:port" of the gRPC port, got {self.target!r}')
+        self._check_port()
+        if not (self.token.isascii() and all("!" <= char <= "~" for char in self.token)):
+            raise InvalidArgument.one("token", "wanted one word of ASCII characters (not shown here)")
+        if not (self.namespace.isascii() and self.namespace.isprintable()):
+            raise InvalidArgument.one("namespace", f"wanted ASCII characters, got {self.namespace!r}")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise InvalidArgument.one("tls_cert", "wanted both tls_cert and tls_key, or neither")
+        if len(self.worker.encode(errors="replace")) > 256:
+            raise InvalidArgument.one("worker", "wanted at most 256 bytes")
+        self._check_at_least(
+            0.001, "attempt_timeout", "total_timeout", "farewell_timeout", "backoff_initial", "backoff_max"
+        )
+        self._check_at_least(0.001, "report_interval")
+        self._check_at_least(1.0, "backoff_multiplier")
+        self._check_at_least(60.0, "keepalive")
+        if self.worker_timeout is not None:
+            self._check_at_least(0.001, "worker_timeout")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether connections use TLS."""
+        return self.tls or bool(self.tls_ca or self.tls_cert)
+
+    def _check_port(self) -> None:
+        """gRPC would dial port 443 where there is none, and take a port that is too large modulo 65536."""
+        if self.target.startswith(_OTHER_ADDRESSES):
+            return
+        dns = self.target.startswith("dns:")
+        found = _HOST_AND_PORT.fullmatch(self.target.removeprefix("dns:").rpartition("/")[2] if dns else self.target)
+        if found is None or not 1 <= int(found[1]) <= 65535:
+            wanted = '"host:port" with a port from 1 to 65535 (an IPv6 address in brackets)'
+            raise InvalidArgument.one("target", f"wanted {wanted}, got {self.target!r}")
+
+    def _check_at_least(self, least: float, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not value >= least:
+                raise InvalidArgument.one(name, f"wanted at least {least:g}, got {value!r}")
+
+
+def configured(
+    config: ClientConfig | None,
+    target: str | None,
+    experiment: str | None,
+    token: str | None = None,
+    tls: bool | None = None,
+) -> ClientConfig:
+    """The settings with those that are given in place of theirs. Raises InvalidArgument."""
+    every = {"target": target, "experiment": experiment, "token": token, "tls": tls}
+    given = {name: value for name, value in every.items() if value is not None}
+    return ClientConfig(**given) if config is None else replace(config, **given)  # type: ignore[arg-type]

@@ -1,0 +1,225 @@
+"""The calls about experiments and trials as flows, the same for both clients."""
+
+import random
+from collections.abc import Mapping
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from rungway._core import requests, rpcs
+from rungway._core.calls import call
+from rungway._core.config import ClientConfig
+from rungway._core.enums import ExperimentState
+from rungway._core.errors import FailedPrecondition, NotFound, RungwayError
+from rungway._core.flow import Flow, Sleep
+from rungway._core.requests import new_request_id
+from rungway._core.retry import passes
+from rungway._core.rpcs import Rpc
+from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.work import Trial
+from rungway.v1 import experiment_service_pb2 as messages
+
+_PAGE = 200  # with 20 KiB for each item a page stays below what gRPC receives
+_Reply = TypeVar("_Reply", bound=Message)
+
+
+class ExperimentCalls:
+    """What people, the command line and dashboards call."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        """All calls are made within `config.total_timeout`."""
+        self.config = config
+
+    def call(self, rpc: Rpc[_Reply], request: Message) -> Flow[_Reply]:
+        """One logical call."""
+        return call(self.config, rpc, request, limit=self.config.total_timeout)
+
+    def name(self, experiment: str | None) -> str:
+        """The experiment meant. Raises InvalidArgument when none is named anywhere."""
+        return requests.experiment_of(self.config, experiment)
+
+    def create(
+        self,
+        experiment: str,
+        config: Mapping[str, object],
+        request_id: str | None,
+        warm_start_from: str | None,
+        warm_start_count: int,
+    ) -> Flow[Experiment]:
+        """See Client.create_experiment."""
+        request = messages.CreateExperimentRequest(
+            experiment=self.name(experiment),
+            request_id=request_id or new_request_id(),
+            config=requests.configuration(config),
+        )
+        if warm_start_from is not None:
+            request.warm_start_from = warm_start_from
+            request.warm_start_count = requests.small("warm_start_count", warm_start_count)
+        return Experiment.from_proto((yield from self.call(rpcs.CREATE_EXPERIMENT, request)).experiment)
+
+    def get(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.get_experiment."""
+        request = messages.GetExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(rpcs.GET_EXPERIMENT, request)).experiment)
+
+    def list_experiments(self, limit: int | None, with_config: bool) -> Flow[list[Experiment]]:
+        """See Client.list_experiments."""
+        found: list[Experiment] = []
+        token = ""
+        while (size := _page_size(limit, len(found))) > 0:
+            request = messages.ListExperimentsRequest(page_size=size, page_token=token, with_config=with_config)
+            reply = yield from self.call(rpcs.LIST_EXPERIMENTS, request)
+            found += [Experiment.from_proto(each) for each in reply.experiments]
+            if not (token := reply.next_page_token):
+                break
+        return found
+
+    def pause(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.pause_experiment."""
+        request = messages.PauseExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(rpcs.PAUSE_EXPERIMENT, request)).experiment)
+
+    def resume(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.resume_experiment."""
+        request = messages.ResumeExperimentRequest(experiment=self.name(experiment))
+        return Experiment.from_proto((yield from self.call(rpcs.RESUME_EXPERIMENT, request)).experiment)
+
+    def stop(self, experiment: str | None) -> Flow[Experiment]:
+        """See Client.stop_experiment."""
+        request = messages.StopExperimentRequest(experiment=self.name(experiment))
+        try:
+            return Experiment.from_proto((yield from self.call(rpcs.STOP_EXPERIMENT, request)).experiment)
+        except FailedPrecondition as error:
+            if error.attempts == 1 or error.details.get("state") != ExperimentState.STOPPED:
+                raise
+        # An earlier attempt, whose reply was lost, stopped it.
+        return (yield from self.get(experiment))
+
+    def delete(self, experiment: str | None) -> Flow[None]:
+        """See Client.delete_experiment."""
+        name = self.name(experiment)
+        request = messages.DeleteExperimentRequest(experiment=name, uid=(yield from self._uid(name)))
+        try:
+            yield from self.call(rpcs.DELETE_EXPERIMENT, request)
+        except NotFound as error:
+            if error.attempts == 1:
+                raise
+            # An earlier attempt, whose reply was lost, removed it.
+
+    def _uid(self, name: str) -> Flow[str]:
+        """Which experiment has the name now, so that a repeat does not take one made meanwhile; "" if none can say."""
+        request = messages.GetExperimentRequest(experiment=name)
+        try:
+            return (yield from self.call(rpcs.GET_EXPERIMENT, request)).experiment.uid
+        except RungwayError as error:
+            if isinstance(error, NotFound) or passes(error):
+                raise
+            return ""  # one of another version, or a damaged one, can be deleted nevertheless
+
+    def update(
+        self,
+        max_trials: int | None,
+        max_concurrent_trials: int | None,
+        retention_days: float | None,
+        experiment: str | None,
+    ) -> Flow[Experiment]:
+        """See Client.update_experiment."""
+        request = messages.UpdateExperimentRequest(experiment=self.name(experiment))
+        if max_trials is not None:
+            request.max_trials = requests.whole("max_trials", max_trials, 1)
+        if max_concurrent_trials is not None:
+            request.max_concurrent_trials = requests.whole("max_concurrent_trials", max_concurrent_trials)
+        if retention_days is not None:
+            request.retention_days = requests.days("retention_days", retention_days)
+        return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
+
+    def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
+        """See Client.preview."""
+        request = messages.PreviewSearchRequest(config=requests.configuration(config))
+        return Preview.from_proto((yield from self.call(rpcs.PREVIEW_SEARCH, request)).preview)
+
+    def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
+        """See Client.list_trials."""
+        found: list[Trial] = []
+        token = str(requests.whole("after", after) or "")  # pages of trials are named by the number of their first
+        while (size := _page_size(limit, len(found))) > 0:
+            request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
+            reply = yield from self.call(rpcs.LIST_TRIALS, request)
+            found += [Trial.from_proto(each) for each in reply.trials]
+            if not (token := reply.next_page_token):
+                break
+        return found
+
+    def get_trial(self, trial: int, experiment: str | None) -> Flow[Trial]:
+        """See Client.get_trial."""
+        request = messages.GetTrialRequest(experiment=self.name(experiment), trial=requests.whole("trial", trial))
+        return Trial.from_proto((yield from self.call(rpcs.GET_TRIAL, request)).trial, curve=True)
+
+    def best(self, count: int, experiment: str | None) -> Flow[list[Trial]]:
+        """See Client.best."""
+        request = messages.BestTrialsRequest(experiment=self.name(experiment), count=requests.small("count", count))
+        reply = yield from self.call(rpcs.BEST_TRIALS, request)
+        return [Trial.from_proto(trial) for trial in reply.trials]
+
+    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[int]:
+        """See Client.enqueue_trial."""
+        request = messages.EnqueueTrialRequest(
+            experiment=self.name(experiment),
+            request_id=request_id or new_request_id(),
+            hparams=requests.configuration(hparams, "hparams"),
+        )
+        return (yield from self.call(rpcs.ENQUEUE_TRIAL, request)).position
+
+    def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
+        """See Client.explain_trial."""
+        name, number = self.name(experiment), requests.whole("trial", trial)
+        found: list[Event] = []
+        token = ""
+        while True:
+            request = messages.ExplainTrialRequest(experiment=name, trial=number, page_size=_PAGE, page_token=token)
+            reply = yield from self.call(rpcs.EXPLAIN_TRIAL, request)
+            found += [Event.from_proto(event) for event in reply.events]
+            if not (token := reply.next_page_token):
+                return found
+
+    def export(self, experiment: str | None) -> messages.ExportExperimentRequest:
+        """See Client.export_experiment."""
+        return messages.ExportExperimentRequest(experiment=self.name(experiment))
+
+    def follow(self, after: str, experiment: str | None) -> "LogReader":
+        """See Client.watch_events."""
+        return LogReader(self, self.name(experiment), after)
+
+
+class LogReader:
+    """Where somebody who follows an event log stands: what to ask for now, and what to do when the stream breaks."""
+
+    def __init__(self, calls: ExperimentCalls, experiment: str, after: str) -> None:
+        """`after` is the id of the last event that is known; empty = none."""
+        self._calls = calls
+        self._experiment = experiment
+        self._after = after
+
+    def request(self) -> messages.WatchEventsRequest:
+        """The request for the events from here on."""
+        return messages.WatchEventsRequest(experiment=self._experiment, after_event_id=self._after)
+
+    def read(self, reply: messages.WatchEventsResponse) -> Event:
+        """The event of a reply; from now on it is known."""
+        self._after = reply.event.event_id
+        return Event.from_proto(reply.event)
+
+    def reconnect(self, error: RungwayError) -> Flow[None]:
+        """Wait until the service answers again. Raises the error when it will not pass, or does not in time.
+
+        A stream says nothing while nothing happens, so another call must tell whether the service is there.
+        """
+        if not passes(error):
+            raise error
+        yield from self._calls.get(self._experiment)
+        # Those who follow do not come back all at the same moment.
+        yield Sleep((error.retry_after or 0.0) + self._calls.config.backoff_max * random.random())  # noqa: S311
+
+
+def _page_size(limit: int | None, found: int) -> int:
+    return _PAGE if limit is None else min(limit - found, _PAGE)

@@ -1,0 +1,165 @@
+"""Requests from plain values, checked as far as Python can confuse them; every limit is the service's own business."""
+
+import math
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rungway import values
+from rungway._core.config import ClientConfig
+from rungway._core.enums import Outcome
+from rungway._core.errors import InvalidArgument
+from rungway.models.work import Assignment, Lease, Report
+from rungway.v1 import search_service_pb2, trial_pb2, value_pb2
+
+Checkpoint = str | os.PathLike[str] | None
+"""Where a state was saved: any text up to 4,096 bytes; None = no new checkpoint."""
+
+_MESSAGE_BYTES = 4096
+_INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is told about one assignment: reports by growing length, and a checkpoint of the last one's state."""
+
+    assignment: Assignment
+    reports: Sequence[Report]
+    checkpoint: Checkpoint = None
+    finished: bool = False
+    """The training is over before its assignment: the last result counts, and the trial is never handed out again.
+    There may be no report here, where one was told before."""
+
+
+def new_request_id() -> str:
+    """A new id for a logical call."""
+    return str(uuid.uuid4())
+
+
+def experiment_of(config: ClientConfig, experiment: str | None) -> str:
+    """The experiment that a call means. Raises InvalidArgument when none is named anywhere."""
+    name = config.experiment if experiment is None else experiment
+    if not isinstance(name, str) or not name:
+        raise InvalidArgument.one("experiment", "name one here, at the client, or set RUNGWAY_EXPERIMENT")
+    return name
+
+
+def metric_value(metric: object) -> float:
+    """A metric as a float; NaN and infinities are allowed. Raises InvalidArgument for what is no real number."""
+    number = values.plain(metric)
+    if not isinstance(number, bool) and getattr(number, "ndim", 0) == 0 and hasattr(number, "__float__"):
+        try:
+            return float(number)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise InvalidArgument.one("metric", f"a real number is wanted, got {metric!r:.100}")
+
+
+def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
+    """An integer, also one written as 3.0. Raises InvalidArgument for anything else and for what is out of range."""
+    number = values.plain(value)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
+        return number
+    raise InvalidArgument.one(field, f"an integer of at least {least} is wanted, got {value!r:.100}")
+
+
+def days(field: str, value: object) -> float:
+    """A finite number that is not negative."""
+    number = values.plain(value)
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
+        return float(number)
+    raise InvalidArgument.one(field, f"a number of at least 0 is wanted, got {value!r:.100}")
+
+
+def small(field: str, value: object) -> int:
+    """A positive integer that fits into 32 bits."""
+    return whole(field, value, 1, _INT32)
+
+
+def checkpoint_text(checkpoint: Checkpoint) -> str:
+    """A checkpoint as text, empty for None. Raises InvalidArgument."""
+    if checkpoint is None:
+        return ""
+    text = os.fspath(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
+    if not isinstance(text, str):
+        raise InvalidArgument.one("checkpoint", f"a text or a path is wanted, got {type(checkpoint).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument.one("checkpoint", f"a text that UTF-8 can hold is wanted, got {text!r:.100}") from None
+    return text
+
+
+def report(length: object, metric: object) -> Report:
+    """A checked report. Raises InvalidArgument."""
+    return Report(whole("length", length, 1), metric_value(metric))
+
+
+def configuration(config: Mapping[str, object], field: str = "config") -> value_pb2.MapValue:
+    """A configuration as a message. Raises InvalidArgument naming the place."""
+    try:
+        return values.to_map(config)
+    except values.InvalidValue as error:
+        raise InvalidArgument.one(error.path or field, error.problem) from None
+
+
+def lease_message(lease: Lease) -> trial_pb2.Lease:
+    """A lease as a message."""
+    return trial_pb2.Lease(trial=lease.trial, fence=lease.fence)
+
+
+def tell(experiment: str, request_id: str, results: Iterable[Result]) -> search_service_pb2.TellRequest:
+    """The request for some results."""
+    return search_service_pb2.TellRequest(
+        experiment=experiment,
+        request_id=request_id,
+        results=[
+            trial_pb2.Result(
+                lease=lease_message(result.assignment.lease),
+                reports=[trial_pb2.Report(length=each.length, metric=each.metric) for each in result.reports],
+                checkpoint=checkpoint_text(result.checkpoint),
+                finished=result.finished,
+            )
+            for result in results
+        ],
+    )
+
+
+def release(
+    experiment: str, request_id: str, lease: Lease, checkpoint: Checkpoint, length: int | None
+) -> search_service_pb2.ReleaseRequest:
+    """The request that gives a trial back. Raises InvalidArgument for a checkpoint without its length."""
+    text = checkpoint_text(checkpoint)
+    if text and length is None:
+        raise InvalidArgument.one("length", "the length of the checkpoint is wanted with it")
+    item = search_service_pb2.Release(lease=lease_message(lease), checkpoint=text)
+    if text:
+        item.checkpoint_length = whole("length", length)
+    return search_service_pb2.ReleaseRequest(experiment=experiment, request_id=request_id, releases=[item])
+
+
+def fail(
+    experiment: str, request_id: str, lease: Lease, outcome: Outcome, message: str
+) -> search_service_pb2.FailRequest:
+    """The request that ends a trial. Raises InvalidArgument for an outcome that is none."""
+    try:
+        number = trial_pb2.Outcome.Value(f"OUTCOME_{Outcome(outcome).name}")
+    except ValueError:
+        known = ", ".join(word for word in Outcome if word not in (Outcome.UNKNOWN, Outcome.FINISHED))
+        raise InvalidArgument.one("outcome", f"one of {known} is wanted, got {outcome!r}") from None
+    return search_service_pb2.FailRequest(
+        experiment=experiment,
+        request_id=request_id,
+        lease=lease_message(lease),
+        outcome=number,
+        message=shortened(message),
+    )
+
+
+def shortened(message: str) -> str:
+    """As much of a message as may be sent."""
+    return message.encode(errors="replace")[:_MESSAGE_BYTES].decode(errors="ignore")

@@ -1,0 +1,302 @@
+"""The client for threads; `AsyncClient` is its twin."""
+
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
+
+from rungway._core.calls import WorkerCalls
+from rungway._core.config import ClientConfig, configured
+from rungway._core.enums import Outcome
+from rungway._core.errors import FailedPrecondition
+from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.requests import Checkpoint, Result, report
+from rungway._core.rpcs import EXPORT_EXPERIMENT
+from rungway._core.run import Loop
+from rungway._sync.driver import SyncDriver
+from rungway._sync.keeper import LeaseKeeper
+from rungway._sync.run import TrialRun
+from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
+
+_Self = TypeVar("_Self", bound="Client")
+
+
+class Client:
+    """Asks a Rungway service for work and tells it results; any number of threads may share one.
+
+    Every call is tried again until it is answered, always with the same request_id, so whatever is lost on the way it
+    has one effect. A worker's calls wait for a service that is away, for ever unless `config.worker_timeout` says
+    otherwise; the others give up after `config.total_timeout`. Errors are the classes of `rungway.RungwayError`.
+
+    A gRPC channel does not survive `os.fork`: make the client in the process that uses it.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        experiment: str | None = None,
+        token: str | None = None,
+        tls: bool | None = None,
+        config: ClientConfig | None = None,
+    ) -> None:
+        """Nothing is sent yet. `target` ("host:port"), `experiment`, `token` and `tls` come before those of `config`,
+        and those before RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises InvalidArgument,
+        also when there is no target at all, or when the token would cross a network in plain text."""
+        self.config = configured(config, target, experiment, token, tls)
+        self._driver = SyncDriver(self.config)
+        self._work = WorkerCalls(self.config, threading.current_thread)
+        self._experiments = ExperimentCalls(self.config)
+        self._keeper = LeaseKeeper(self._driver, self._work)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; leases still held lapse."""
+        self._work.closed = True
+        self._keeper.stop()
+        self._driver.close()
+        self._keeper.join()
+
+    # Work.
+
+    def ask(self, *, timeout: float | None = None) -> Assignment | None:
+        """The next assignment, or None when the search is over. Sleeps as long as the service says to wait.
+
+        A trial that this thread was told to CONTINUE comes first, under the same lease and without a call; to drop it
+        instead, release or fail it. Its lease is renewed in the background for as long as the assignment is held.
+        With `timeout` (seconds) it raises DeadlineExceeded when there is nothing to hand out within it; 0 = do not
+        wait. A call that is under way may take `attempt_timeout` longer.
+        """
+        assignment = self._driver.run(self._work.ask(timeout))
+        if assignment is not None:
+            self._keeper.ensure()
+        return assignment
+
+    def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
+        """Ask for up to `count` assignments and return whatever the answer is: work, WAIT or DONE.
+
+        The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `verdict.next`.
+        """
+        return self._driver.run(self._work.ask_once(count, request_id))
+
+    def tell(
+        self,
+        assignment: Assignment,
+        metric: object,
+        *,
+        length: int | None = None,
+        checkpoint: Checkpoint = None,
+        finished: bool = False,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """Tell one validation result, by default that at `assignment.to_length`; what to do next.
+
+        `metric` is a real number, NaN and infinities included; InvalidArgument is raised for anything else. After
+        CONTINUE (a truthy verdict) the next `ask` of this thread returns the same trial with its new `to_length`; who
+        goes on without asking uses `verdict.next`. Without a checkpoint that assignment starts where the last
+        checkpoint was, so that a model built from it is what it claims to be. Give `request_id` to repeat a tell that
+        raised OutcomeUnknown. With `finished` the training is over before its assignment, at `length`: the result
+        stands, and the trial is never handed out again.
+        """
+        reports = [report(assignment.to_length if length is None else length, metric)]
+        return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
+
+    def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
+        """Tell results of several assignments in one call; one verdict for each, in the same order. Up to 256 of them,
+        with at most 4,096 reports in all."""
+        return self._driver.run(self._work.tell(results, request_id))
+
+    def heartbeat(self, leases: Iterable[Assignment | Lease]) -> list[LeaseStatus]:
+        """Renew leases now; how each stands, in the same order."""
+        return self._driver.run(self._work.heartbeat(leases))
+
+    def release(
+        self,
+        assignment: Assignment,
+        checkpoint: Checkpoint = None,
+        length: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Verdict:
+        """Give a trial back at no cost. A checkpoint needs its `length`, which must have been told before."""
+        return self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
+
+    def fail(
+        self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
+    ) -> Verdict:
+        """Say how a trial failed; the message is cut at 4,096 bytes."""
+        return self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
+
+    def trials(self) -> Generator[TrialRun, None, None]:
+        """Trials to run, one after the other, until the search is over.
+
+        Write `for trial in client.trials():` and `with trial:` inside it. In the `with` block, InvalidConfiguration
+        has the trial replaced; Diverged, FloatingPointError and OverflowError rank it worst; any other Exception, and a
+        report that is refused for what it holds, is logged and the trial tried again, up to its restarts; then the loop
+        goes on with the next trial. Preempted, KeyboardInterrupt, SystemExit and errors of connection, token or
+        namespace give the trial back at no cost and leave the loop.
+
+        A block left normally with something told has finished its trial: the last result stands, and it is never run
+        again. Give it back with `trial.release()` or by raising Preempted. A block left with nothing told gives it
+        back, too, or has failed when `trial.lengths()` had come to its end and no earlier lease told anything. Raises
+        FailedPrecondition (FAILING) when the search has paused itself because its first trials all failed.
+
+        Without the `with`, a loop cannot see what its body raises: a trial under way when the loop is left then
+        counts as one failure that a retry may cure.
+        """
+        loop = Loop()
+        return loop.belongs_to(self._trials(loop))
+
+    def _trials(self, loop: Loop) -> Generator[TrialRun, None, None]:
+        while (assignment := self.ask()) is not None:
+            run = self._hold(assignment, loop)
+            try:
+                yield run
+            except GeneratorExit:
+                run.abandon()
+                raise
+            run.next()
+
+    @contextmanager
+    def trial(self) -> Iterator[TrialRun]:
+        """One trial to run in a `with` block; what the block raises ends the trial as in `trials` and goes on up.
+
+        Raises FailedPrecondition with reason SEARCH_DONE when there is none left.
+        """
+        if (assignment := self.ask()) is None:
+            raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
+        with self._hold(assignment) as run:
+            yield run
+
+    def _hold(self, assignment: Assignment, loop: Loop | None = None) -> TrialRun:
+        run = TrialRun(self._driver, self._work, assignment, loop)
+        self._keeper.ensure()
+        return run
+
+    # Experiments and results. `experiment` is the client's own where it is not given.
+
+    def create_experiment(
+        self,
+        experiment: str,
+        config: Mapping[str, Any],
+        *,
+        warm_start_from: str | None = None,
+        warm_start_count: int = 1,
+        request_id: str | None = None,
+    ) -> Experiment:
+        """Plan and store a new search. Raises AlreadyExists, and InvalidArgument with every wrong field.
+
+        The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
+        as its space allows them; a note says how many. Raises NotFound when there is no such experiment.
+        """
+        return self._driver.run(
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+        )
+
+    def get_experiment(self, experiment: str | None = None) -> Experiment:
+        """One search with its progress. Raises NotFound."""
+        return self._driver.run(self._experiments.get(experiment))
+
+    def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
+        """The searches, oldest first, without their plans; all of them unless limited. Their configurations, which may
+        be large, are there when asked for."""
+        return self._driver.run(self._experiments.list_experiments(limit, with_config))
+
+    def pause_experiment(self, experiment: str | None = None) -> Experiment:
+        """Hand nothing out until resumed; running trials pause at their next decision."""
+        return self._driver.run(self._experiments.pause(experiment))
+
+    def resume_experiment(self, experiment: str | None = None) -> Experiment:
+        """Undo a pause."""
+        return self._driver.run(self._experiments.resume(experiment))
+
+    def stop_experiment(self, experiment: str | None = None) -> Experiment:
+        """End a search; running trials are told to stop at their next report."""
+        return self._driver.run(self._experiments.stop(experiment))
+
+    def update_experiment(
+        self,
+        *,
+        max_trials: int | None = None,
+        max_concurrent_trials: int | None = None,
+        retention_days: float | None = None,
+        experiment: str | None = None,
+    ) -> Experiment:
+        """Change how many trials a live search may start, or run at once (0 = no limit), or how many days one is kept
+        after its end (0 = for ever); None = leave it as it is.
+
+        Leases held are not taken away; a search that is done goes on with what it may start now. Raises
+        InvalidArgument for fewer trials than have been started, or for another number of a grid or a single search, and
+        FailedPrecondition when it was stopped or has reached its target.
+        """
+        return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment))
+
+    def delete_experiment(self, experiment: str | None = None) -> None:
+        """Remove a search and everything stored of it."""
+        self._driver.run(self._experiments.delete(experiment))
+
+    def preview(self, config: Mapping[str, Any]) -> Preview:
+        """What a search would do, without storing anything. Raises InvalidArgument with every wrong field."""
+        return self._driver.run(self._experiments.preview(config))
+
+    def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:
+        """Trials by number from `after` on, without their curves; all of them unless limited."""
+        return self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
+        """One trial with its curve. Raises NotFound."""
+        return self._driver.run(self._experiments.get_trial(trial, experiment))
+
+    @overload
+    def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    @overload
+    def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
+    def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+        """The trial with the best metric, None when no trial has a real one; with `count` that many, best first."""
+        trials = self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        if count is None:
+            return trials[0] if trials else None
+        return trials
+
+    def enqueue_trial(
+        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+    ) -> int:
+        """Queue a configuration of your own: the next new trial takes it. How many wait in front of it.
+
+        It has a value for every parameter of the space, and one that the space allows; InvalidArgument names those that
+        are wrong. In a grid, and in any other space of at most 100,000 points, it is a point that has had no trial yet
+        and is not queued (else POINT_USED), unless all have. Raises FailedPrecondition when no new trials are left
+        (NO_TRIALS_LEFT) or the search is over.
+        """
+        return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+
+    def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
+        """The life of a trial: its decisions with the numbers they rested on, oldest first. Raises NotFound.
+
+        Of a long life these are the first and the last few dozen, and an event of the kind "dropped" says how many came
+        between.
+        """
+        return self._driver.run(self._experiments.explain(trial, experiment))
+
+    def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
+        """Everything stored of a search, as of one moment: the text of an export file in pieces, one after the
+        other. `rungway import` rebuilds the search from it.
+
+        Raises NotFound, and Unavailable when the connection is lost on the way: begin again.
+        """
+        for reply in self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment)):
+            yield reply.text
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
+        """Follow the event log, from the beginning or after the event_id `after`, until the search is over.
+
+        A lost connection is opened again and the log read on from the last event, none missing and none twice; an
+        outage longer than `config.total_timeout` raises Unavailable.
+        """
+        return self._driver.follow(self._experiments.follow(after, experiment))

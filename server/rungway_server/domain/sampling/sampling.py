@@ -1,0 +1,263 @@
+"""Configurations by seed and trial number: a pure function, the same on every replica, version and platform.
+
+Random bits come from Philox (see `philox`). Its key is the seed; its counter is the trial's number, the number of the
+attempt, and 128 bits made from the parameter's path. Every (seed, number, attempt, path) thus has a block of bits of
+its own: any trial can be drawn at any time in any order, and adding, removing or reordering parameters changes no
+other (as long as the space is drawn independently, see below).
+
+What does not meet the constraints is drawn again, with the next attempt number. A Sobol search takes the point of its
+sequence with the trial's number, and independent draws only where that point does not meet the constraints.
+
+Where all parameters are discrete and few (`points`), and in a grid, the points come in an order instead, so that none
+comes twice before all have come: shuffled, each as likely as any other; or as a Sobol sequence comes upon them; or, of
+a grid, from the last to the first. A number is then a place in that order, over and over, and not that of a trial:
+queued configurations and invalid points are passed over (`store/redis/lua/include/points.lua`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from rungway_server.domain.documents.paths import Path
+from rungway_server.domain.sampling.drawing import Drawer, drawer
+from rungway_server.domain.sampling.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
+from rungway_server.domain.sampling.points import Points, many_to_list, points_of
+from rungway_server.domain.sampling.sobol import BITS, sobol
+from rungway_server.domain.space.configuration import Configuration
+from rungway_server.domain.space.constraints.constraints import checker
+from rungway_server.domain.space.space import Const, Entry, Group, Source, Space
+
+SHARE_SAMPLE = 4096
+"""Draws that the feasible share is estimated from."""
+LEAST_SHARE = 0.001
+"""A space with a smaller feasible share is refused."""
+MAX_DRAWN = 20_000
+"""Most work of finding one configuration that meets the constraints, in parameters drawn, on average."""
+MAX_ATTEMPTS = 20_000
+"""Most draws for one configuration: at LEAST_SHARE, all of them fail once in e ** 20 trials."""
+FEW_PARAMETERS = 50
+"""In a space whose configurations are found in no time."""
+
+# Counters of other uses have one of these where an attempt number would be.
+_SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
+
+
+def propose(space: Space, seed: int, number: int) -> dict[str, object]:
+    """The configuration of a trial: names in byte order to values, groups as nested dictionaries.
+
+    `seed` and `number` count from 0 and are below 2**64. Values of constants and categorical parameters are the
+    space's own: not to be changed. The space has passed `config.parse`, which refuses those that have no proposals.
+    """
+    return propose_many(space, seed, range(number, number + 1))[0]
+
+
+def propose_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
+    """The configurations of consecutive trials, each as `propose` has it: many in one call cost less."""
+    return _proposals(space).propose(seed, numbers) if numbers else []
+
+
+def example(space: Space, seed: int) -> dict[str, object]:
+    """One of the configurations, found without putting a long list of them in order."""
+    proposals = _proposals(space)
+    return proposals.points[0] if isinstance(proposals, _Listed) else proposals.propose(seed, range(1))[0]
+
+
+def is_quick(space: Space) -> bool:
+    """Whether its configurations are found in no time. With some constraints, hundreds of draws fail for each."""
+    drawn_once = not space.constraints and space.source is not Source.SOBOL
+    return drawn_once and len(space.leaves) <= FEW_PARAMETERS and not many_to_list(space)
+
+
+def feasible_share(space: Space) -> float:
+    """The part of the configurations that meets the constraints: exact where the points can be counted, otherwise
+    estimated from SHARE_SAMPLE draws, always the same ones."""
+    return _proposals(space).feasible_share
+
+
+def number_of_points(space: Space) -> int | None:
+    """How many different configurations the proposals come from; None when there is no telling. Raises TooManyPoints
+    for a grid that is too large."""
+    proposals = _proposals(space)
+    return len(proposals.points) if isinstance(proposals, _Listed) else None
+
+
+class Counted(NamedTuple):
+    """How many points a space has whose points are counted, and how often a grid has each (0 where it is none)."""
+
+    points: int
+    samples: int
+
+
+def counted(space: Space) -> Counted | None:
+    """What there is to count in grids, and in other finite spaces of several points: each is to be run once before any
+    is repeated. None for all others."""
+    points = number_of_points(space) or 0
+    if space.source is Source.GRID:
+        return Counted(points, space.num_samples)
+    return Counted(points, 0) if points > 1 else None
+
+
+def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
+    """A configuration of the space as `propose` has it: where points are listed, with the values of its point. None
+    when the constraints rule that point out."""
+    proposals = _proposals(space)
+    if not isinstance(proposals, _Listed):
+        return hparams
+    place = proposals.points.place(hparams)
+    return None if place is None else proposals.points[place]
+
+
+@lru_cache(maxsize=128)
+def _proposals(space: Space) -> "_Listed | _Drawn":
+    points = points_of(space)
+    return _Drawn(space) if points is None else _Listed(space, points)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Proposals from a list of points, in an order, again and again."""
+
+    space: Space
+    points: Points
+
+    @property
+    def feasible_share(self) -> float:
+        return len(self.points) / self.points.looked_at
+
+    def propose(self, seed: int, numbers: range) -> list[dict[str, object]]:
+        return [self._point(seed, number) for number in numbers]
+
+    def _point(self, seed: int, number: int) -> dict[str, object]:
+        size = len(self.points)
+        if self.space.source is Source.GRID:
+            return self.points[size - 1 - number % size]
+        if self.space.source is Source.SOBOL:
+            return self.points[_sobol_order(self.space, seed, number // size)[number % size]]
+        return self.points[_shuffled(size, seed, number // size)[number % size]]
+
+
+@lru_cache(maxsize=16)
+def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
+    """0 to size - 1 in a random order, another one each time."""
+    keys = seed_keys(seed)
+    bits = [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
+    return sorted(range(size), key=bits.__getitem__)
+
+
+@lru_cache(maxsize=16)
+def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
+    """0 to size - 1 in the order in which the beginning of a Sobol sequence comes upon the points, each time shifted
+    otherwise; what it does not come upon is last, shuffled."""
+    proposals = _proposals(space)
+    assert isinstance(proposals, _Listed)
+    points, paths, keys = proposals.points, _varied(space), seed_keys(seed)
+    shifts = [philox((times, _SHIFT, *space.leaves[path].stream), keys)[0] for path in paths]
+    sizes = [points.axes[path].size for path in paths]
+    order: dict[int, None] = {}
+    for number in range(2 * points.looked_at if paths else 0):
+        words = zip(sobol(number, len(paths)), shifts, sizes, strict=True)
+        digits = [((word << (64 - BITS)) ^ shift) * size >> 64 for word, shift, size in words]
+        place = points.drawn(paths, digits)
+        if place is not None:
+            order[place] = None
+        if len(order) == len(points):
+            break
+    return [*order, *(place for place in _shuffled(len(points), seed, times) if place not in order)]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Proposals that are drawn, until they meet the constraints."""
+
+    space: Space
+
+    @property
+    def feasible_share(self) -> float:
+        return len(self._feasible) / SHARE_SAMPLE if self.space.constraints else 1.0
+
+    def propose(self, seed: int, numbers: range) -> list[dict[str, object]]:
+        if self._columns:
+            return self._table(self.space.entries, seed, numbers)
+        keys = seed_keys(seed)
+        return [self._found(keys, number) for number in numbers]
+
+    def _table(self, entries: tuple[Entry, ...], seed: int, numbers: range) -> list[dict[str, object]]:
+        """Independent draws, parameter by parameter."""
+        if not entries:
+            return [{} for _ in numbers]
+        names = [entry.name for entry in entries]
+        columns = [self._column(entry, seed, numbers) for entry in entries]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _column(self, entry: Entry, seed: int, numbers: range) -> Iterable[object]:
+        match entry.node:
+            case Group(entries):
+                return self._table(entries, seed, numbers)
+            case Const(val):
+                return [val] * len(numbers)
+            case _:
+                return map(self._drawers[entry.path], philox_column(numbers, (0, *entry.stream), seed))
+
+    def _found(self, keys: RoundKeys, number: int) -> dict[str, object]:
+        """Draws until one meets the constraints."""
+        sobol_search = self.space.source is Source.SOBOL
+        values = self._from_sobol(keys, number) if sobol_search else self._from_bits(keys, number, 0)
+        if self.space.constraints:
+            attempt = 1
+            while not self._met(values):
+                if attempt == MAX_ATTEMPTS:
+                    return self._sample(self._feasible[number % len(self._feasible)]).nested()
+                values, attempt = self._from_bits(keys, number, attempt), attempt + 1
+        return values.nested()
+
+    def _from_bits(self, keys: RoundKeys, number: int, attempt: int) -> Configuration:
+        """Independent draws."""
+        drawers = self._drawers
+        return Configuration(
+            self.space, lambda entry: drawers[entry.path](leading_bits((number, attempt, *entry.stream), keys))
+        )
+
+    def _from_sobol(self, keys: RoundKeys, number: int) -> Configuration:
+        """Each parameter has a dimension of the sequence, with a shift of its own."""
+        dimensions = self._dimensions
+        point = sobol(number, len(dimensions)) if dimensions else []
+
+        def value(entry: Entry) -> object:
+            if isinstance(entry.node, Const):
+                return entry.node.val
+            shift, *_ = philox((0, _SHIFT, *entry.stream), keys)
+            return self._drawers[entry.path](((point[dimensions[entry.path]] << (64 - BITS)) ^ shift) << 64)
+
+        return Configuration(self.space, value)
+
+    def _sample(self, number: int) -> Configuration:
+        """One of the draws that the feasible share is estimated from."""
+        return self._from_bits(seed_keys(0), number, _SHARE)
+
+    @cached_property
+    def _feasible(self) -> list[int]:
+        return [number for number in range(SHARE_SAMPLE) if self._met(self._sample(number))]
+
+    @cached_property
+    def _met(self) -> Callable[[Configuration], bool]:
+        return checker(self.space)
+
+    @cached_property
+    def _columns(self) -> bool:
+        """Whether each value depends on nothing but its own bits."""
+        space = self.space
+        return not (space.conditions or space.constraints or space.source is Source.SOBOL)
+
+    @cached_property
+    def _drawers(self) -> dict[Path, Drawer]:
+        return {path: drawer(entry.parameter) for path, entry in self.space.leaves.items()}
+
+    @cached_property
+    def _dimensions(self) -> dict[Path, int]:
+        return {path: dimension for dimension, path in enumerate(_varied(self.space))}
+
+
+def _varied(space: Space) -> list[Path]:
+    """The parameters that have a dimension of a Sobol sequence."""
+    return [path for path, entry in space.leaves.items() if not isinstance(entry.node, Const)]

@@ -1,0 +1,1 @@
+"""Searches: their configuration, their plan of brackets and rungs, and what a plan comes to."""

@@ -1,0 +1,150 @@
+"""The searcher section of a configuration as a value: which search, and how far it may go."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rungway_server.domain.search.ladder import Mode
+
+MAX_TRIALS = 10_000_000
+MAX_LENGTH = 10**12
+MAX_BUDGET = 10**18
+"""Most that all trials may train together: every total of a search then fits into the wire's integers."""
+MAX_DIVISOR = 1000
+WHOLE_RUN = "run"
+"""The unit of a search without lengths: each trial trains once, to completion."""
+
+
+class SearcherName(StrEnum):
+    """The search methods."""
+
+    SINGLE = "single"
+    RANDOM = "random"
+    GRID = "grid"
+    SYNC_HALVING = "sync_halving"
+    ASYNC_HALVING = "async_halving"
+    HYPERBAND = "hyperband"
+    ADAPTIVE = "adaptive"
+    ADAPTIVE_ASHA = "adaptive_asha"
+    PBT = "pbt"
+
+
+class Sampler(StrEnum):
+    """How configurations are drawn."""
+
+    RANDOM = "random"
+    SOBOL = "sobol"
+
+
+_COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
+_CAP = "max_concurrent_trials"
+_SEVERAL = (*_COMMON, "max_trials", _CAP, "sampler")
+_ASYNC = (*_SEVERAL, "divisor", "min_length", "stop_once")
+_SYNC = (*_SEVERAL, "budget", "divisor", "min_length")
+_ADAPTIVE = ("mode", "max_rungs", "bracket_rungs")
+KEYS: dict[SearcherName, tuple[str, ...]] = {
+    SearcherName.SINGLE: (*_COMMON, "sampler"),
+    SearcherName.RANDOM: _SEVERAL,
+    SearcherName.GRID: (*_COMMON, "max_trials", _CAP, "num_samples"),
+    SearcherName.SYNC_HALVING: (*_SYNC, "num_rungs"),
+    SearcherName.ASYNC_HALVING: (*_ASYNC, "num_rungs", "brackets"),
+    SearcherName.HYPERBAND: (*_COMMON, _CAP, "sampler", "divisor", "min_length"),
+    SearcherName.ADAPTIVE: (*_SYNC, *_ADAPTIVE),
+    SearcherName.ADAPTIVE_ASHA: (*_ASYNC, *_ADAPTIVE),
+    SearcherName.PBT: (
+        *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, "sampler"),
+        *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
+    ),
+}
+"""The keys of each searcher, as they are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """What population based training has beside the common keys; `length_per_round` is in the searcher's unit.
+
+    After each of `num_rounds` rounds the worst `truncate_fraction` of the `population_size` trials make way for copies
+    of the best. A copy draws each hyperparameter anew with `resample_probability`, and otherwise moves it by
+    `perturb_factor` of its value, up or down.
+    """
+
+    population_size: int
+    num_rounds: int
+    length_per_round: int
+    truncate_fraction: float
+    resample_probability: float
+    perturb_factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearcherConfig:
+    """A searcher section with its defaults; keys that its searcher does not have keep their defaults.
+
+    `max_length`, `min_length` and `budget` are in `unit`; no max_length means that each trial trains once, to
+    completion (single, random and grid only). A result as good as `target_metric` ends the search. `max_trials` is 0
+    where it is not given: for a grid without a limit, and for synchronous halving by `budget`.
+    `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the stopping form. Exactly one of
+    `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
+    `population` is set for pbt alone.
+    """
+
+    name: SearcherName
+    metric: str
+    smaller_is_better: bool = True
+    target_metric: float | None = None
+    max_length: int | None = None
+    unit: str = WHOLE_RUN
+    max_trials: int = 1
+    max_concurrent_trials: int = 16
+    sampler: Sampler = Sampler.RANDOM
+    num_samples: int = 1
+    budget: int | None = None
+    divisor: float = 4.0
+    min_length: int | None = None
+    stop_once: bool = False
+    num_rungs: int | None = None
+    brackets: int = 1
+    mode: Mode = Mode.STANDARD
+    max_rungs: int = 5
+    bracket_rungs: tuple[int, ...] = ()
+    population: Population | None = None
+
+    @property
+    def to_completion(self) -> bool:
+        """Whether trials train once, to completion, instead of to lengths."""
+        return self.max_length is None
+
+    @property
+    def full_length(self) -> int:
+        """What a trial that is never stopped trains (unit: `unit`)."""
+        return 1 if self.max_length is None else self.max_length
+
+
+def searcher_document(searcher: SearcherConfig) -> dict[str, object]:
+    """The section that reads back as this searcher, defaults included; absent = not given, as everywhere."""
+    if searcher.population is None:
+        keys = KEYS[searcher.name]
+    else:
+        keys = tuple(key for key in KEYS[searcher.name] if hasattr(searcher, key))
+    document = {key: _plain(getattr(searcher, key)) for key in keys}
+    absent = {"max_trials": 0, "unit": searcher.unit if searcher.to_completion else None}
+    document = {key: value for key, value in document.items() if value is not None and absent.get(key) != value}
+    return document if searcher.population is None else {**document, **_population_document(searcher.population)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _population_document(population: Population) -> dict[str, object]:
+    return {
+        "population_size": population.population_size,
+        "num_rounds": population.num_rounds,
+        "length_per_round": population.length_per_round,
+        "truncate_fraction": population.truncate_fraction,
+        "explore": {
+            "resample_probability": population.resample_probability,
+            "perturb_factor": population.perturb_factor,
+        },
+    }

@@ -1,0 +1,82 @@
+"""What the search methods have in common when they make their plans."""
+
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.search.config import SearcherConfig
+from rungway_server.domain.search.ladder import (
+    MAX_RUNGS,
+    climbing_lengths,
+    log_floor,
+    rung_lengths,
+)
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+
+MAX_ALL_RUNGS = 256
+"""Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
+
+
+def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: PromotionRule) -> Plan:
+    """The plan with these brackets; a cap on the concurrency is raised to their number."""
+    cap = searcher.max_concurrent_trials
+    return Plan(
+        brackets=brackets,
+        rule=rule,
+        form=DecisionForm.STOP if searcher.stop_once else DecisionForm.PROMOTE,
+        divisor=searcher.divisor,
+        max_concurrent_trials=max(cap, len(brackets)) if cap else 0,
+        unit=searcher.unit,
+    )
+
+
+def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
+    """Raises InvalidInput when the brackets have too many rungs together, all of which each decision reads.
+
+    For what is made, not for what is stored: that is older than the limit, perhaps.
+    """
+    rungs = sum(len(bracket.rungs) for bracket in plan.brackets)
+    if rungs > MAX_ALL_RUNGS:
+        raise InvalidInput.one(
+            "searcher.bracket_rungs" if searcher.bracket_rungs else "searcher",
+            f"{len(plan.brackets)} brackets have {rungs} rungs together, wanted at most {MAX_ALL_RUNGS}: use fewer "
+            "brackets, or a larger divisor",
+        )
+
+
+def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:
+    """The lengths of a search with one ladder: `num_rungs` down from the top, or up from `min_length`.
+
+    Raises InvalidInput when that would be more than MAX_RUNGS.
+    """
+    if searcher.num_rungs is not None:
+        return rung_lengths(searcher.num_rungs, searcher.full_length, searcher.divisor)
+    low, high = searcher.min_length or 1, searcher.full_length
+    if log_floor(high / low, searcher.divisor, MAX_RUNGS) >= MAX_RUNGS:
+        raise InvalidInput.one(
+            "searcher.min_length",
+            f"from {low} to {high} by {searcher.divisor} are more than {MAX_RUNGS} rungs: use a larger divisor",
+        )
+    return climbing_lengths(low, high, searcher.divisor)
+
+
+def adaptive_ladder(searcher: SearcherConfig) -> tuple[int, ...] | None:
+    """The lengths that all brackets are cut from, when `min_length` gives them."""
+    return None if searcher.min_length is None else ladder_lengths(searcher)
+
+
+def explicit_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The `bracket_rungs`, most first. Raises InvalidInput when the ladder has fewer."""
+    rungs = tuple(sorted(searcher.bracket_rungs, reverse=True))
+    if ladder and rungs[0] > len(ladder):
+        raise InvalidInput.one(
+            "searcher.bracket_rungs", f"got {rungs[0]}, but from min_length to max_length are {len(ladder)} rungs"
+        )
+    return rungs
+
+
+def bracket_lengths(searcher: SearcherConfig, ladder: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
+    """The lengths of a bracket with `count` rungs."""
+    return ladder[-count:] if ladder else rung_lengths(count, searcher.full_length, searcher.divisor)
+
+
+def bracket_of(lengths: tuple[int, ...], max_trials: int, share: int) -> Bracket:
+    """A bracket whose rungs have these lengths and whose trials all start at the lowest."""
+    return Bracket(tuple(Rung(length) for length in lengths), max_trials, share)

@@ -1,0 +1,92 @@
+"""Making the plan of a search from its configuration, and what its user should know about it."""
+
+from collections.abc import Callable
+
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.sampling.sampling import feasible_share, number_of_points
+from rungway_server.domain.search.config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS, SearcherConfig, SearcherName
+from rungway_server.domain.search.methods.asynchronous import adaptive_asha, async_halving
+from rungway_server.domain.search.methods.population import pbt
+from rungway_server.domain.search.methods.simple import grid, random, single
+from rungway_server.domain.search.methods.synchronous import adaptive, hyperband, sync_halving
+from rungway_server.domain.search.plan import Bracket, Plan
+from rungway_server.domain.search.preview import preview, reached, trials_for_top
+from rungway_server.domain.space.space import Space
+
+_NO_SPACE = Space()
+
+
+def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan, tuple[str, ...]]:
+    """The plan of a search, and what its user should know about it, in words. Only a grid is planned by its space.
+
+    Raises InvalidInput when the plan asked for cannot be had: with more trials than max_trials, with more rungs than
+    the lengths allow, with a budget that pays for no trial, or from a grid that is too large.
+    """
+    plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
+    return plan, plan_notes(searcher, space, plan)
+
+
+def check_totals(searcher: SearcherConfig, plan: Plan) -> None:
+    """Raises InvalidInput when each number is within its limit but the trials or rounds together are not.
+
+    For what is made or changed, not for what is stored: that is older than the limit, perhaps.
+    """
+    rounds, total = searcher.population is not None, plan.max_trials * plan.max_length
+    if rounds and plan.max_length > MAX_LENGTH:
+        problem = f"all rounds together are {plan.max_length}, wanted at most {MAX_LENGTH}"
+    elif total > MAX_BUDGET:
+        problem = f"{plan.max_trials} trials of {plan.max_length} each are {total}, wanted at most {MAX_BUDGET} in all"
+    else:
+        return
+    raise InvalidInput.one(f"searcher.{'length_per_round' if rounds else 'max_length'}", problem)
+
+
+_PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
+    SearcherName.SINGLE: single,
+    SearcherName.RANDOM: random,
+    SearcherName.SYNC_HALVING: sync_halving,
+    SearcherName.ASYNC_HALVING: async_halving,
+    SearcherName.HYPERBAND: hyperband,
+    SearcherName.ADAPTIVE: adaptive,
+    SearcherName.ADAPTIVE_ASHA: adaptive_asha,
+    SearcherName.PBT: pbt,
+}
+
+
+def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str, ...]:
+    """What the user should know about a plan, in words."""
+    notes = []
+    asked, made = searcher.max_concurrent_trials, plan.max_concurrent_trials
+    if asked != made:
+        notes.append(f"searcher: max_concurrent_trials raised from {asked} to {made}, one for each bracket")
+    if searcher.name is SearcherName.HYPERBAND:
+        notes.append(f"searcher: one pass starts {plan.max_trials} trials in {len(plan.brackets)} brackets")
+    if searcher.budget is not None and (total := preview(plan).total_length) > searcher.budget:
+        notes.append(f"searcher: trains {total} in all, more than budget: every rung holds at least one trial")
+    notes += (note for b, bracket in enumerate(plan.brackets) if (note := _unreached(b, bracket, plan)))
+    if space.constraints:
+        notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
+    points = number_of_points(space)
+    if searcher.population and plan.max_trials == plan.new_trials:
+        notes.append("searcher: no trial makes way for a clone of another: truncate_fraction is less than one trial")
+    if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
+        notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
+    return tuple(notes)
+
+
+def _unreached(b: int, bracket: Bracket, plan: Plan) -> str:
+    """What to say of a bracket with too few trials for its top; nothing of any other."""
+    trials = reached(bracket, plan)
+    if trials[-1]:
+        return ""
+    nobody = trials.index(0)
+    lengths, unit = [rung.length for rung in bracket.rungs], plan.unit or "units"
+    some = f"{trials[nobody - 1]} go on to {lengths[nobody - 1]} and none" if nobody > 1 else "none go on"
+    wanted = trials_for_top(bracket, plan, MAX_TRIALS)
+    where, there = (f" of bracket {b}", " there") if len(plan.brackets) > 1 else ("", "")
+    more = f"at least {wanted} trials{there}, " if wanted else ""
+    return (
+        f"searcher: no trial{where} can reach the top rung, {lengths[-1]} {unit}: of {trials[0]}"
+        f" trial{'s'[: trials[0] != 1]}, divisor {plan.divisor:g} lets {some} to {lengths[nobody]} (the preview"
+        f" counts one); use {more}fewer rungs or a smaller divisor"
+    )

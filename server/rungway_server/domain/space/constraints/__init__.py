@@ -1,0 +1,1 @@
+"""What must hold between the parameters of every configuration."""

@@ -1,0 +1,218 @@
+"""Whether a user's own configuration belongs to a space: every parameter there, with a value that the space allows."""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+
+from rungway_server.domain.documents.fields import shown, whole
+from rungway_server.domain.documents.json_values import same
+from rungway_server.domain.documents.paths import Path, below, spelled
+from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.sampling.sampling import as_proposed
+from rungway_server.domain.space.axes import grid
+from rungway_server.domain.space.configuration import ABSENT, Configuration, flat
+from rungway_server.domain.space.constraints.constraints import checker
+from rungway_server.domain.space.decimals import exact, half_away, power, step_count, step_value
+from rungway_server.domain.space.space import (
+    Categorical,
+    Const,
+    Double,
+    Entry,
+    Group,
+    Int,
+    Log,
+    LogUniform,
+    Parameter,
+    Source,
+    Space,
+)
+
+MAX_VIOLATIONS = 30
+"""Most violations that are looked for."""
+_NAMES_SHOWN = 20
+_SLACK = 1e-9
+"""How far beyond a bound, relative to it, a log parameter may be, and any number beside its step: floats
+are not exact."""
+
+
+def check_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> list[Violation]:
+    """What is wrong with a configuration, MAX_VIOLATIONS of it at most; empty when it belongs to the space."""
+    given = flat(space, hparams)
+    values = Configuration(space, lambda entry: given.get(entry.path, ABSENT))
+    known = (_check(space, values, given, path, field) for path in space.leaves)
+    found = chain(_unknown(hparams, space.entries, field), chain.from_iterable(known))
+    wrong = list(islice(found, MAX_VIOLATIONS))
+    if not wrong and not checker(space)(values):
+        wrong.append(_not_met(space, field))
+    return wrong
+
+
+def settled(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
+    """A configuration that belongs to the space, with its values as the space draws them: 3 for 3.0 where an integer
+    is wanted, and of equal constants and categories the one that the space names."""
+    return _settled(space.entries, hparams)
+
+
+def _settled(entries: tuple[Entry, ...], hparams: Mapping[str, object]) -> dict[str, object]:
+    nodes = {entry.name: entry.node for entry in entries}
+    return {name: _as_drawn(nodes[name], value) for name, value in hparams.items()}
+
+
+def _as_drawn(node: Parameter | Group, value: object) -> object:
+    match node:
+        case Group(entries) if isinstance(value, Mapping):
+            return _settled(entries, value)
+        case Const(val):
+            return val
+        case Categorical(vals):
+            equal = [each for each in vals if same(value, each)]
+            return next((each for each in equal if repr(each) == repr(value)), equal[0])
+        case Int():
+            return whole(value)
+        case _:
+            return value
+
+
+def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
+    """A user's own configuration as the space would propose it. Raises InvalidInput when it does not belong there."""
+    wrong = check_configuration(space, hparams, field)
+    own = None if wrong else as_proposed(space, settled(space, hparams))
+    if own is None:
+        raise InvalidInput(wrong or [_not_met(space, field)])
+    return own
+
+
+def _not_met(space: Space, field: str) -> Violation:
+    return Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}")
+
+
+def _check(
+    space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
+) -> Iterator[Violation]:
+    place = f"{field}.{spelled(*path)}"
+    conditions = space.conditions.get(path, ())
+    active = all(condition.admits(values[condition.path]) for condition in conditions)
+    if not active and path in given:
+        yield Violation(place, "must be absent: the conditions under which it exists do not hold")
+    elif active and path not in given:
+        yield Violation(place, f"is missing; wanted {_wanted(space.leaves[path].parameter)}")
+    elif active:
+        node, value = space.leaves[path].parameter, given[path]
+        if not _allows(node, value):
+            yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
+        elif space.source is Source.GRID and (wanted := _off_grid(node, value)):
+            yield Violation(place, f"got {shown(value)}, wanted {wanted}")
+
+
+def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:
+    nodes = {entry.name: entry.node for entry in entries}
+    for name, value in hparams.items():
+        node, here = nodes.get(name), below(place, name)
+        if node is None:
+            some = ", ".join(map(spelled, sorted(nodes)[:_NAMES_SHOWN])) + (", …" if len(nodes) > _NAMES_SHOWN else "")
+            yield Violation(here, f"unknown parameter; the space has {some}")
+        elif isinstance(node, Group):
+            if isinstance(value, Mapping):
+                yield from _unknown(value, node.entries, here)
+            else:
+                yield Violation(here, f"got {shown(value)}, wanted a group of parameters")
+
+
+def _allows(node: Parameter, value: object) -> bool:
+    match node:
+        case Const():
+            return same(value, node.val)
+        case Categorical():
+            return any(same(value, each) for each in node.vals)
+    number = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
+    if isinstance(value, bool) or not isinstance(value, number):
+        return False
+    low, high = _bounds(node)
+    return low <= value <= high and _on_step(node, value)
+
+
+def _on_step(node: Parameter, value: float) -> bool:
+    nearest = _nearest(node, value)
+    if nearest is None or isinstance(node, Int):
+        return nearest in (None, value)
+    return math.isclose(value, nearest, rel_tol=_SLACK, abs_tol=_SLACK * _width(node))
+
+
+def _nearest(node: Parameter, value: float) -> float | None:
+    """The value on a step that is nearest to one within the bounds; None for a parameter without a step."""
+    match node:
+        case Int(low, high, _, step) if step:
+            return low + step * min((value - low + step // 2) // step, (high - low) // step)
+        case Double(low, high, _, step) if step:
+            return step_value(low, step, _index(low, high, step, value))
+        case Log(base, low, high, _, step) if step:
+            exponent = math.log(value) / math.log(base)
+            return power(base, step_value(low, step, _index(low, high, step, exponent)))
+    return None
+
+
+def _index(low: float, high: float, step: float, value: float) -> int:
+    steps = half_away((exact(value) - exact(low)) / exact(step))
+    return min(max(steps, 0), step_count(low, high, step) - 1)
+
+
+def _width(node: Parameter) -> float:
+    """How wide a step is where steps are equally wide: 0.1 + 0.2 is the step at 0.3, and 1e-17 that at 0."""
+    return node.step or 0.0 if isinstance(node, Double) else 0.0
+
+
+def _bounds(node: Int | Double | Log | LogUniform) -> tuple[float, float]:
+    match node:
+        case Int() | Double():
+            return node.minval, node.maxval
+        case LogUniform():
+            return node.minval * (1 - _SLACK), node.maxval * (1 + _SLACK)
+        case Log():
+            ends = sorted((node.base**node.minval, node.base**node.maxval))
+            return ends[0] * (1 - _SLACK), ends[1] * (1 + _SLACK)
+
+
+def _off_grid(node: Parameter, value: object) -> str:
+    """What was wanted instead of a number that the space allows and the grid does not have; "" for one that it has."""
+    axis = grid(node)
+    if axis is None or axis.listed or not isinstance(value, int | float):
+        return ""
+    nearest = axis.at(axis.nearest(value))
+    assert isinstance(nearest, int | float)
+    slack = 0.0 if isinstance(node, Int) else _SLACK
+    width = node.maxval - node.minval if isinstance(node, Double) else 0.0
+    if math.isclose(value, nearest, rel_tol=slack, abs_tol=slack * width):
+        return ""
+    return f"one of the {axis.size} values in the grid; the nearest is {nearest!r}"
+
+
+def _wanted(node: Parameter) -> str:
+    match node:
+        case Const():
+            return shown(node.val)
+        case Categorical():
+            return f"one of {', '.join(shown(each) for each in node.vals[:20])}"
+        case Int():
+            return f"an integer from {node.minval} to {node.maxval}{_in_steps(node.step)}"
+    low, high = _bounds(node)
+    step = None if isinstance(node, LogUniform) else node.step
+    of = " of the exponent" if isinstance(node, Log) else ""
+    return f"a number from {low:.6g} to {high:.6g}{_in_steps(step, of)}"
+
+
+def _in_steps(step: float | None, of: str = "") -> str:
+    return f" in steps of {step:.6g}{of}" if step else ""
+
+
+def _hint(node: Parameter, value: object) -> str:
+    """The nearest value on a step, where a number is only beside one."""
+    if isinstance(node, Const | Categorical | LogUniform) or isinstance(value, bool):
+        return ""
+    low, high = _bounds(node)
+    wanted = int if isinstance(node, Int) else int | float
+    value = whole(value) if isinstance(node, Int) else value
+    if not isinstance(value, wanted) or not low <= value <= high:
+        return ""
+    nearest = _nearest(node, value)
+    return "" if nearest is None else f"; the nearest is {nearest!r}"

@@ -1,0 +1,205 @@
+"""Reading a `hyperparameters` section: every violation is noted with the path of its key."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from unicodedata import normalize
+
+from rungway_server.domain.documents.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
+from rungway_server.domain.documents.json_values import MAX_DEPTH, json_copy, names_of
+from rungway_server.domain.documents.paths import Path, below
+from rungway_server.domain.errors import Violation
+from rungway_server.domain.space.conditions import read_conditions
+from rungway_server.domain.space.decimals import step_count
+from rungway_server.domain.space.did_you_mean import in_our_words, is_kind, list_advice, suspicion
+from rungway_server.domain.space.space import (
+    Categorical,
+    Const,
+    Double,
+    Group,
+    Int,
+    Log,
+    LogUniform,
+    Parameter,
+    Space,
+    make_entry,
+)
+
+MAX_PARAMETERS = 1000
+"""Most parameters of a space, constants included."""
+MAX_VALUES = 10_000
+"""Most values of a categorical parameter."""
+MAX_COUNT = 10_000_000
+"""Most points of a parameter in a grid."""
+MAX_STEPS = 2**53
+"""Most values of a number with a step."""
+
+_RANGE = ("type", "minval", "maxval", "count", "when")
+
+
+def read_space(document: object, path: str, violations: list[Violation]) -> Space:
+    """Read a section into a space; what is wrong is added to `violations`, and then the result means nothing."""
+    if not isinstance(document, Mapping):
+        violations.append(Violation(path, f"got {shown(document)}, wanted a mapping of names to parameters"))
+        return Space()
+    reader = _Reader(violations)
+    space = Space(reader.group(Section(document, path, violations), ()).entries)
+    if (size := len(space.leaves)) > MAX_PARAMETERS:
+        violations.append(Violation(path, f"got {size} parameters, wanted at most {MAX_PARAMETERS}"))
+        return space
+    return replace(space, conditions=read_conditions(space, reader.whens))
+
+
+class _Reader:
+    """Walks down the tree; `whens` collects the conditions, which can be understood only when all names are known."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+        self.whens: dict[Path, Section] = {}
+
+    def group(self, section: Section, names: Path) -> Group:
+        if len(names) > MAX_DEPTH:
+            section.violations.append(Violation(section.path, f"nested deeper than {MAX_DEPTH} groups"))
+            return Group()
+        entries, looks = [], dict[str, str]()
+        for name in names_of(section):
+            if (other := looks.setdefault(normalize("NFC", name), name)) != name:
+                section.refuse(name, f"looks like another name of the group, {other!a}: rename one of them")
+            here, path = (*names, name), below(section.path, name)
+            entries.append(make_entry(here, self._node(section.values[name], path, here)))
+        return Group(tuple(entries))
+
+    def _node(self, value: object, path: str, names: Path) -> Parameter | Group:
+        if isinstance(value, list | tuple):
+            self.violations.append(Violation(path, list_advice(value)))
+            return Const(None)
+        if not isinstance(value, Mapping):
+            return Const(json_copy(value, path, self.violations))
+        section = Section(value, path, self.violations)
+        if "type" not in value:
+            key, why = suspicion(value)
+            if why:
+                self.violations.append(Violation(joined(path, key) if key else path, why))
+            return Group() if why else self.group(section, names)
+        if section.has("when"):
+            self.whens[names] = section.section("when")
+        return _parameter(section)
+
+
+def _parameter(section: Section) -> Parameter:
+    kind = section.values["type"]
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    if reader is not None:
+        return reader(section)
+    likely = f"; probably meant: {in_our_words(section.values)}" if is_kind(kind) else ""
+    section.refuse("type", f"got {shown(kind)}, wanted one of {', '.join(_READERS)}; a group has no key 'type'{likely}")
+    return Const(None)
+
+
+def _const(section: Section) -> Const:
+    section.allow(("type", "val", "when"))
+    if "val" not in section.values:
+        section.refuse("val", "missing, wanted any value, null included")
+    return Const(json_copy(section.values.get("val"), joined(section.path, "val"), section.violations))
+
+
+def _int(section: Section) -> Int:
+    section.allow((*_RANGE, "step"))
+    noted = len(section.violations)
+    minval = section.integer("minval", least=MIN_INTEGER, most=MAX_INTEGER)
+    maxval = section.integer("maxval", least=MIN_INTEGER, most=MAX_INTEGER)
+    sound = _in_order(section, noted, minval, maxval)
+    step = section.optional_integer("step", least=1, most=MAX_INTEGER)
+    if sound and step is not None and step > maxval - minval:
+        section.refuse("step", f"got {step}, wanted at most maxval - minval ({maxval - minval})")
+    return Int(minval, maxval, _count(section), step)
+
+
+def _double(section: Section) -> Double:
+    section.allow((*_RANGE, "step"))
+    minval, maxval, sound = _bounds(section)
+    if sound and math.isinf(maxval - minval):
+        section.refuse("maxval", f"got {maxval!r}, wanted a distance from minval that a number can hold")
+        sound = False
+    return Double(minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
+
+
+def _log(section: Section) -> Log:
+    section.allow((*_RANGE, "base", "step"))
+    noted = len(section.violations)
+    base = section.number("base")
+    minval, maxval, sound = _bounds(section)
+    if base <= 0 or base == 1:
+        section.refuse("base", f"got {base!r}, wanted a positive number other than 1: values are base ** exponent")
+    elif len(section.violations) == noted:
+        for key, exponent in (("minval", minval), ("maxval", maxval)):
+            if not _power_fits(base, exponent):
+                section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is no positive finite number")
+    return Log(base, minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
+
+
+def _log_uniform(section: Section) -> LogUniform:
+    section.allow(_RANGE)
+    minval, maxval, _ = _bounds(section)
+    if minval <= 0:
+        section.refuse("minval", f"got {minval!r}, wanted more than 0: bounds of log_uniform are values, not exponents")
+    return LogUniform(minval, maxval, _count(section))
+
+
+def _bounds(section: Section) -> tuple[float, float, bool]:
+    """The bounds, and whether anything may be computed with them: after a violation they are placeholders."""
+    noted = len(section.violations)
+    minval, maxval = section.number("minval"), section.number("maxval")
+    return minval, maxval, _in_order(section, noted, minval, maxval)
+
+
+def _power_fits(base: float, exponent: float) -> bool:
+    try:
+        return bool(base**exponent)
+    except OverflowError:
+        return False
+
+
+def _categorical(section: Section) -> Categorical:
+    section.allow(("type", "vals", "when"))
+    vals = section.values.get("vals")
+    if not isinstance(vals, list | tuple) or not 1 <= len(vals) <= MAX_VALUES:
+        section.refuse("vals", f"got {shown(vals)}, wanted a list of 1 to {MAX_VALUES} values")
+        return Categorical((None,))
+    path = joined(section.path, "vals")
+    return Categorical(tuple(json_copy(val, f"{path}[{i}]", section.violations) for i, val in enumerate(vals)))
+
+
+_READERS: dict[str, Callable[[Section], Parameter]] = {
+    "const": _const,
+    "int": _int,
+    "double": _double,
+    "log": _log,
+    "log_uniform": _log_uniform,
+    "categorical": _categorical,
+}
+
+
+def _in_order(section: Section, noted: int, minval: float, maxval: float) -> bool:
+    """Refuse bounds in the wrong order; whether nothing is wrong with them, `noted` violations being older."""
+    if len(section.violations) == noted and minval >= maxval:
+        section.refuse("minval", f"got {minval!r}, wanted less than maxval ({maxval!r})")
+    return len(section.violations) == noted
+
+
+def _count(section: Section) -> int | None:
+    return section.optional_integer("count", least=1, most=MAX_COUNT)
+
+
+def _step(section: Section, minval: float, maxval: float) -> float | None:
+    if not section.has("step"):
+        return None
+    noted = len(section.violations)
+    step = section.number("step")
+    if len(section.violations) > noted:
+        return None
+    if not 0 < step <= maxval - minval:
+        section.refuse("step", f"got {step!r}, wanted more than 0, at most maxval - minval")
+    elif step_count(minval, maxval, step) > MAX_STEPS:
+        section.refuse("step", f"got {step!r}, wanted at most 2 ** 53 steps from minval to maxval")
+    return step

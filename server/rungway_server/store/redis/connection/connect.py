@@ -1,0 +1,35 @@
+"""Connections to Redis by its URL: lanes for the service, plain clients for what works on Redis past the service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from rungway_server.store.redis.connection.address import Tls, parse_address
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.topology import open_client, topology_of
+
+_NO_FILES = Tls()
+
+
+def connect(url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES) -> Lanes:
+    """Lanes to a Redis of any topology; nothing is sent yet. Raises ValueError for a URL it cannot read.
+
+    Each wait, for connecting and for an answer, ends after `timeout_seconds`.
+    """
+    return Lanes(topology_of(parse_address(url, tls), timeout_seconds))
+
+
+@asynccontextmanager
+async def plain_client(
+    url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES, key: str = ""
+) -> AsyncIterator[Redis]:
+    """A client of redis-py, with answers as bytes, that sends nothing twice: of the node that takes writes of the key.
+
+    Raises ValueError as above, and redis-py's errors.
+    """
+    client = await open_client(parse_address(url, tls), timeout_seconds, key)
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,149 @@
+"""What a Redis must be like before a search is trusted to it, and what its settings keep in which kind of crash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hiredis import ReplyError
+
+from rungway_server.domain.errors import StoreUnavailable
+from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.embedded.binary import OLDEST
+
+_ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy", "lazyfree-lazy-expire")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a node says of itself. `settings` is None where CONFIG is not allowed, as with many managed ones."""
+
+    node: str
+    info: Mapping[str, str]
+    settings: Mapping[str, str] | None
+
+    @property
+    def eviction(self) -> str | None:
+        """Its policy when memory is short; None where it may not be read."""
+        return self.info.get("maxmemory_policy") or (self.settings or {}).get("maxmemory-policy")
+
+    @property
+    def version(self) -> str:
+        """Product and version; Valkey tells beside its own the version of Redis that it stands in for."""
+        if valkey := self.info.get("valkey_version"):
+            return f"Valkey {valkey}"
+        return f"Redis {self.info.get('redis_version', '')}"
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it takes writes."""
+        return self.info.get("role") == "master"
+
+    @property
+    def persistence(self) -> str:
+        """In words, what a crash of this node loses."""
+        if self.info.get("aof_enabled") == "1":
+            return {
+                "always": "append-only file, synced with every change: a crash loses nothing acknowledged",
+                "everysec": "append-only file, synced every second: a crash may lose the last second",
+                "no": "append-only file, synced when the system likes: a crash may lose many seconds",
+            }.get(
+                (self.settings or {}).get("appendfsync", ""), "append-only file; how often it is synced may not be read"
+            )
+        if self.settings is None:
+            return "no append-only file; whether there are snapshots may not be read: a crash may lose every search"
+        if self.settings.get("save"):
+            return "snapshots only: a crash loses everything since the last one; turn appendonly on"
+        return "none found: a crash loses every search; turn appendonly on"
+
+    @property
+    def replication(self) -> str:
+        """In words, what a failover from this node to a replica loses; "" without replicas."""
+        count = int(self.info.get("connected_slaves", "0"))
+        if not count:
+            return ""
+        least = int((self.settings or {}).get("min-replicas-to-write", "0"))
+        bound = (
+            f"refuses writes with fewer than {least} of them"
+            if least
+            else "min-replicas-to-write 1 would bound how many"
+        )
+        return f"{count} replica{'s' if count > 1 else ''}: a failover may lose the last writes ({bound})"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """What was found; `silent` are nodes that did not answer or did not allow to be asked, with what they said."""
+
+    nodes: tuple[NodeFacts, ...]
+    silent: Mapping[str, str]
+
+    @property
+    def evicting(self) -> list[NodeFacts]:
+        """Those that may drop keys of a search when memory is short."""
+        return [each for each in self.nodes if each.eviction not in (None, "noeviction")]
+
+    @property
+    def holding_up(self) -> list[NodeFacts]:
+        """Those that free a search, when its retention is over, while everybody waits."""
+        return [each for each in self.nodes if (each.settings or {}).get("lazyfree-lazy-expire") == "no"]
+
+    @property
+    def unknown_eviction(self) -> list[str]:
+        """Those whose policy could not be read."""
+        return [each.node for each in self.nodes if each.eviction is None] + list(self.silent)
+
+    @property
+    def version(self) -> str:
+        """Product and version of the oldest one."""
+        return min((each.version for each in self.nodes), key=lambda version: _numbers(version.partition(" ")[2]))
+
+    @property
+    def survival(self) -> str:
+        """One line: what survives what. Where nodes differ, each kind is said once."""
+        primaries = [each for each in self.nodes if each.is_primary] or list(self.nodes)
+        said = dict.fromkeys([*(each.persistence for each in primaries), *(each.replication for each in primaries)])
+        return "; ".join(text for text in said if text)
+
+
+async def inspect(lanes: Lanes) -> RedisFacts:
+    """Ask every node, replicas too, for version, eviction policy and persistence.
+
+    Raises RedisStartError when one is too old, and StoreUnavailable when none answers.
+    """
+    answers = await lanes.on_each(("INFO",), *(("CONFIG", "GET", name) for name in _ASKED))
+    nodes, silent = [], {}
+    for node, (info, *settings) in answers.items():
+        if isinstance(info, Exception):
+            silent[node] = str(info) or type(info).__name__
+        else:
+            nodes.append(NodeFacts(node, read_info(info), _settings(settings)))
+    if not nodes:
+        raise StoreUnavailable(f"no Redis or Valkey answers: {'; '.join(silent.values())}")
+    for each in nodes:
+        if _numbers(each.info.get("redis_version", "")) < OLDEST:
+            raise RedisStartError(f"{each.version} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+    return RedisFacts(tuple(nodes), silent)
+
+
+def read_info(text: str) -> dict[str, str]:
+    """The fields of an INFO answer."""
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def version_of(info: str) -> tuple[int, ...]:
+    """Major and minor number of the Redis that gave this INFO answer."""
+    return _numbers(read_info(info)["redis_version"])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in version.split(".")[:2] if word.isdigit())
+
+
+def _settings(answers: list[Any]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for answer in answers:
+        if isinstance(answer, ReplyError | Exception):
+            return None
+        found |= dict(zip(answer[::2], answer[1::2], strict=True))
+    return found

@@ -1,0 +1,182 @@
+"""What a server remembers of the experiments it serves, and how it calls scripts on them.
+
+The memory is a cache: any of it may be dropped at any time. It notices by its uid that
+an experiment was deleted and created anew.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from rungway_server.domain.errors import StoreFull, UnknownExperiment
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.experiment import parse as parse_config
+from rungway_server.service.port import Brief, Definition, ExperimentRef
+from rungway_server.service.turns import Turn
+from rungway_server.service.worker_thread import apart
+from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
+from rungway_server.store.redis.layout.plan_codec import plan_from_json
+from rungway_server.store.redis.layout.schema import check_schema
+from rungway_server.store.redis.script_runner import ScriptPipeline
+from rungway_server.store.redis.suggestions import Proposals
+
+_MOST_REMEMBERED = 10_000
+_PROPOSALS_LOW = 128
+_PROPOSALS_AHEAD = 32
+_MOST_BROUGHT = 1_000
+_SHORT = 10_000
+"""Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
+_BRIEF = ("schema", "uid", "created", "plan_json", "notes")
+
+
+@dataclass(slots=True)
+class Known:
+    """One experiment: what never changes of it, its keys, and how far its trials and proposals are.
+
+    `next_trial`: the next proposal to be used, by the number of the trial or, where points are counted, by its place in
+    their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to use a
+    proposal.
+    """
+
+    definition: Definition
+    keys: list[str]
+    configurations: Configurations
+    proposals: Proposals
+    stored: tuple[str, ...] = ()
+    """What it was read from."""
+    next_trial: int = 0
+    proposed: int = 0
+    asking: int = 0
+
+    @property
+    def smaller_is_better(self) -> bool:
+        """Direction of the metric."""
+        return self.definition.config.searcher.smaller_is_better
+
+    def reserve(self, count: int) -> range:
+        """Numbers of the proposals that an ask for `count` shall bring: none while there are enough.
+
+        They count as proposed from now on, so that of many asks at the same moment each brings others. Should they be
+        lost on the way, a later ask finds them missing and brings them.
+        """
+        enough = self.proposed - self.next_trial - self.asking >= _PROPOSALS_LOW
+        if enough or not self.next_trial < self.proposed < self.definition.plan.new_trials:
+            return range(0)
+        return self.bring(self.proposed, count)
+
+    def bring(self, first: int, count: int) -> range:
+        """Like `reserve`, where `count` from `first` on are known to be missing; of very many the first."""
+        numbers = range(first, first + min(count, _MOST_BROUGHT) + _PROPOSALS_AHEAD)
+        self.proposed = max(self.proposed, numbers.stop)
+        return numbers
+
+
+Argument = str | bytes | int
+Arguments = Sequence[Argument] | Callable[[Known], Awaitable[Sequence[Argument]]]
+
+
+class KnownExperiments:
+    """Finds experiments and runs scripts on them.
+
+    Raises UnknownExperiment, NewerSchema, OlderSchema, StoreUnavailable.
+    """
+
+    def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
+        self._lanes = lanes
+        self.scripts = scripts
+        self._known: dict[ExperimentRef, Known] = {}
+
+    async def find(self, ref: ExperimentRef) -> Known:
+        """The experiment, from memory where it can."""
+        return self._known.get(ref) or await self.refresh(ref)
+
+    def forget(self, ref: ExperimentRef) -> None:
+        """Drop what is remembered."""
+        self._known.pop(ref, None)
+
+    async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[Known, list[Any]]:
+        """Run a script on the experiment; `args` follow the uid.
+
+        Arguments that depend on the experiment are given as a function of it: what is remembered may turn out to be
+        of a deleted experiment of the same name.
+        """
+        while True:
+            known = await self.find(ref)
+            given = await args(known) if callable(args) else args
+            answer = await self.scripts.run(script, known.keys, (known.definition.uid, *given))
+            if answer[0] not in {"missing", "stale"}:
+                return known, answer
+            self.forget(ref)
+
+    async def removable(self, ref: ExperimentRef) -> tuple[str, str, list[str]]:
+        """Uid, time of creation and all keys of an experiment of whatever layout. Raises UnknownExperiment."""
+        meta = experiment_keys(ref)[0]
+        uid, created, *layout = await self._lanes.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT))
+        if uid is None:
+            await self._mend_list(ref)
+            raise UnknownExperiment(ref.experiment)
+        return uid, created or "", every_key(ref, *layout)
+
+    async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
+        """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
+        await self.scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
+
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
+        """What is small of the experiment, as it is now, and what tally.lua answers."""
+        while True:
+            schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
+            check_schema(ref.experiment, int(schema))
+            answer = await self.scripts.run("tally", experiment_keys(ref), [uid])
+            if answer[0] == "tally":
+                known = self._known.get(ref)
+                same = known and known.stored[1] == uid and known.stored[4] == plan_json
+                plan = known.definition.plan if known and same else plan_from_json(plan_json)
+                return Brief(uid, plan, tuple(json.loads(notes)), int(created)), answer
+
+    async def _stored(self, ref: ExperimentRef, fields: Sequence[str]) -> list[Any]:
+        meta = experiment_keys(ref)[0]
+        values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *fields))
+        if values[0] is None:
+            await self._mend_list(ref)
+            raise UnknownExperiment(ref.experiment)
+        return values
+
+    async def refresh(self, ref: ExperimentRef) -> Known:
+        """The experiment as it is stored now. What has not changed is not worked out again: it may be large."""
+        index, values = index_key(ref.namespace), await self._stored(ref, _STORED)
+        # Heals the listing: a server may have died between making the experiment and listing it.
+        with suppress(StoreFull):
+            await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
+        schema, uid, created, config, plan_json, notes, more = values
+        check_schema(ref.experiment, int(schema))
+        if (before := self._known.get(ref)) and before.stored == tuple(values):
+            return before
+        plan = plan_from_json(plan_json)
+        parsed, read_notes = await _parsed(ref.namespace, config), tuple(json.loads(notes))
+        definition = Definition(uid, parsed, plan, read_notes, int(created), config)
+        configurations = Configurations(parsed.space)
+        proposals = Proposals(ref.namespace, parsed, configurations)
+        known = Known(definition, experiment_keys(ref, more or ""), configurations, proposals, tuple(values))
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        self._known[ref] = known
+        return known
+
+    async def _mend_list(self, ref: ExperimentRef) -> None:
+        """Finish a deletion that was cut short after the experiment was gone and before it was off the list."""
+        meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
+        created = await self._lanes.call(index, ("ZSCORE", index, ref.experiment))
+        if created is not None and await self._lanes.call(meta, ("HGET", meta, "uid")) is None:
+            await self.unlist(ref, created)
+
+
+async def _parsed(namespace: str, config: str) -> ExperimentConfig:
+    document = json.loads(config)
+    if len(config) <= _SHORT and not document["constraints"] and '"when"' not in config:
+        return parse_config(document)[0]
+    return (await apart(Turn.ASK, namespace, parse_config, document))[0]

@@ -1,0 +1,106 @@
+"""Plans as JSON: one form for Python to read back, one for Lua with what its decisions need beside the plan."""
+
+import json
+from itertools import accumulate
+from typing import Any
+
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+
+_LEAST_INVALID = 100
+_INVALID_PER_TRIAL = 10
+"""A search ends when it had so many invalid configurations, and so many per trial: then it is not the configurations
+that are wrong, and replacing them would go on for ever."""
+
+
+def plan_to_json(plan: Plan) -> str:
+    """The plan as JSON text; `plan_from_json` reads it back equal."""
+    return json.dumps(
+        {
+            "brackets": [
+                {
+                    "rungs": [[rung.length, rung.size, rung.passes, rung.clones] for rung in bracket.rungs],
+                    "max_trials": bracket.max_trials,
+                    "max_concurrent_trials": bracket.max_concurrent_trials,
+                }
+                for bracket in plan.brackets
+            ],
+            "rule": plan.rule,
+            "form": plan.form,
+            "divisor": plan.divisor,
+            "max_concurrent_trials": plan.max_concurrent_trials,
+            "unit": plan.unit,
+        }
+    )
+
+
+def plan_from_json(text: str | bytes) -> Plan:
+    """The plan that `plan_to_json` wrote."""
+    fields: dict[str, Any] = json.loads(text)
+    brackets = tuple(
+        Bracket(
+            rungs=tuple(Rung(*rung) for rung in bracket["rungs"]),
+            max_trials=bracket["max_trials"],
+            max_concurrent_trials=bracket["max_concurrent_trials"],
+        )
+        for bracket in fields["brackets"]
+    )
+    return Plan(
+        brackets=brackets,
+        rule=PromotionRule(fields["rule"]),
+        form=DecisionForm(fields["form"]),
+        divisor=fields["divisor"],
+        max_concurrent_trials=fields["max_concurrent_trials"],
+        unit=fields["unit"],
+    )
+
+
+def plan_for_lua(
+    plan: Plan,
+    *,
+    lease_ms: int,
+    max_restarts: int,
+    pause_after: int,
+    window_ms: int,
+    window_count: int,
+    target: bytes,
+    keep_ms: int,
+    most_events: int,
+) -> str:
+    """The plan as the scripts use it: numbers of the whole, and those of brackets and rungs as lists.
+
+    `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
+    says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none),
+    `keep_ms` how long it is kept after its end (0 = for ever).
+    """
+    rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
+    counts = [len(bracket.rungs) for bracket in plan.brackets]
+    return json.dumps(
+        {
+            "plan": {
+                "rule": plan.rule,
+                "form": plan.form,
+                "divisor": plan.divisor,
+                "cap": plan.max_concurrent_trials,
+                "lease_ms": lease_ms,
+                "max_restarts": max_restarts,
+                "pause_after": pause_after,
+                "window_ms": window_ms,
+                "window_count": window_count,
+                "target": target.hex(),
+                "keep_ms": keep_ms,
+                "most_events": most_events,
+                "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
+            },
+            "ladder": {
+                "first": list(accumulate(counts[:-1], initial=1)),
+                "rungs": counts,
+                "trials": [bracket.new_trials for bracket in plan.brackets],
+                "most": [bracket.max_trials for bracket in plan.brackets],
+                "share": [bracket.max_concurrent_trials for bracket in plan.brackets],
+                "lengths": [rung.length for rung in rungs],
+                "planned": [rung.size for rung in rungs],
+                "passes": [rung.passes for rung in rungs],
+                "clones": [rung.clones for rung in rungs],
+            },
+        }
+    )

@@ -1,0 +1,226 @@
+"""What the scripts write, as Python values: trial records, entries of rungs and of the event log.
+
+Sort keys, and what begins with one, are shown as hexadecimal digits.
+
+The order of a trial's fields is read from `lua/include/record.lua`, the one place where it is kept.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any, Self
+
+import msgpack
+
+from rungway_server.domain.engine import TrialState
+from rungway_server.store.redis.connection.pipelined import BINARY, as_bytes
+from rungway_server.store.redis.layout.migrations import record_of_today
+
+_ENTRY_BYTES = 16
+
+MANY = 10**14
+"""What is counted apart of the trained length (`lua/include/trained.lua`)."""
+
+NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
+"""Fields of Lua that are no names in Python."""
+
+
+def _include(name: str) -> str:
+    folder = resources.files("rungway_server.store.redis").joinpath("lua", "include")
+    return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _fields_of_lua() -> tuple[str, ...]:
+    text = _include("record")
+    return tuple(re.findall(r"(\w+) = v\[\d+\]", text))
+
+
+def _codes_of_lua() -> dict[int, str]:
+    text = _include("words")
+    words = "".join(re.findall(r"'( \w[\w ]*)'", text))
+    return {found.start(): found[0] for found in re.finditer(r"\w+", words)}
+
+
+WORDS = _codes_of_lua()
+"""Words by the numbers that are stored for them. What is no number is its own word."""
+CODES = {word: code for code, word in WORDS.items()}
+NO_RUNG = (-1, 0, 0, 0, "")
+"""Rung, rank, size, quota and cutoff key of a stored explanation that ends before them."""
+_STATES = {state[0]: state.value for state in TrialState}
+TRIAL_FIELDS = _fields_of_lua()
+"""The fields of a trial record in the order in which they are packed."""
+
+
+def unpack(packed: bytes) -> Any:
+    """What `cmsgpack.pack` of Lua wrote. Raises ValueError when it is something else."""
+    return msgpack.unpackb(packed, strict_map_key=False, unicode_errors=BINARY)
+
+
+def packed(value: Any) -> bytes:
+    """What `cmsgpack.unpack` of Lua reads back; the inverse of `unpack`."""
+    return bytes(msgpack.packb(value, unicode_errors=BINARY))
+
+
+def binary(digits: str) -> str:
+    """The inverse of `hexadecimal`."""
+    return bytes.fromhex(digits).decode(errors=BINARY)
+
+
+def hexadecimal(text: str) -> str:
+    """Packed bytes as digits."""
+    return as_bytes(text).hex()
+
+
+def entry_of(packed: bytes) -> str:
+    """An entry of a rung: sort key (16 digits), running number (8 digits), number of the trial. Raises ValueError."""
+    if len(packed) != _ENTRY_BYTES:
+        raise ValueError(f"{packed!r} is no entry")
+    return f"{packed[:12].hex()}{int.from_bytes(packed[12:], 'big')}"
+
+
+@dataclass(slots=True)
+class TrialRecord:
+    """A trial as it is stored (KEYS.md).
+
+    `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
+    `parent` is False but for a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
+    the length of that. `log` names lines of the event log (see `life_of`).
+    """
+
+    state: str
+    bracket: int
+    rung: int
+    length: int
+    next_length: int
+    to_length: int
+    fence: int
+    metric: str
+    best_key: str
+    best_length: int
+    points: int
+    tail: str
+    request: str
+    print: str
+    verdict: Any
+    checkpoint: str
+    checkpoint_length: int
+    from_length: int
+    restarts: int
+    created: int
+    worker: str
+    entries: list[str]
+    log: list[Any]
+    outcome: str
+    message: str
+    parent: Any
+    returns: int
+    config: str
+    reached: int
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Self:
+        """Read a record. Raises ValueError or TypeError when it is none."""
+        values = unpack(packed)
+        if isinstance(values, list):
+            values = record_of_today(values)
+        if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
+            raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
+        named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}
+        named["state"] = _STATES.get(named["state"])
+        named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
+        for name, last in (("best_key", "metric"), ("best_length", "length")):
+            named[name] = named[last] if named[name] is False else named[name]
+        record = cls(**named)
+        for field in fields(cls):
+            found = getattr(record, field.name)
+            if field.type in (str, int) and type(found) is not field.type:
+                raise TypeError(f"{field.name} is {found!r}")
+        record.metric, record.best_key = hexadecimal(record.metric), hexadecimal(record.best_key)
+        record.entries = [hexadecimal(stamp) for stamp in record.entries]
+        times = zip(record.log[::2], record.log[1::2], strict=True)
+        record.log = [f"{record.created + ms}-{count}" for ms, count in times]
+        return record
+
+
+def trained_of(tally: dict[str, Any]) -> int:
+    """The trained length in a tally as it is stored."""
+    return int(tally["trained"]) + MANY * int(tally.get("trained_many", 0))
+
+
+def stored_trained(trained: int) -> dict[str, int]:
+    """The inverse of `trained_of`: fields of a tally."""
+    times = max(-(-trained // MANY) - 1, 0)
+    return {"trained": trained - times * MANY} | ({"trained_many": times} if times else {})
+
+
+def first_proposal(tally: dict[str, Any]) -> int:
+    """The number of the next proposal to be used (see lua/KEYS.md), of a tally with its counts."""
+    return int(tally["points"]["at"] if tally.get("points") else tally["next_trial"])
+
+
+def order_of(event: str) -> tuple[int, ...]:
+    """Ids of events in their order."""
+    return tuple(int(part) for part in event.split("-"))
+
+
+def life_of(log: list[str]) -> tuple[dict[int, str], int]:
+    """The lines that a record names, each by how many came before it, and how many there are in all.
+
+    Of a long life it names the first and the last: "0-7866" between them stands for 7,866 others
+    (lua/include/life.lua).
+    """
+    lines: dict[int, str] = {}
+    at = 0
+    for line_id in log:
+        time_ms, _, count = line_id.partition("-")
+        if time_ms == "0":
+            at += int(count)
+        else:
+            lines[at] = line_id
+            at += 1
+    return lines, at
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the event log (`lua/include/event.lua`); trial -1 and reason "" where no trial took part, and then
+    perhaps a message."""
+
+    id: str
+    kind: str
+    trial: int
+    reason: str = ""
+    bracket: int = 0
+    rung: int = -1
+    rank: int = 0
+    size: int = 0
+    quota: int = 0
+    cutoff: str = ""
+    length: int = 0
+    metric: str = ""
+    worker: str = ""
+    parent: tuple[str, ...] = ()
+    message: str = ""
+
+    @classmethod
+    def unpacked(cls, line_id: str, packed: bytes) -> Self:
+        """Read a line. Raises ValueError when it is none."""
+        kind, *rest = unpack(packed)
+        if len(rest) < 2:
+            return cls(line_id, WORDS.get(kind, kind), -1, message="".join(rest))
+        trial, length, metric, worker, reason, bracket, *why = rest
+        rung, rank, size, quota, cutoff, *parent = why or NO_RUNG
+        cutoff, metric = hexadecimal(cutoff), hexadecimal(metric)
+        numbers = (bracket, rung, rank, size, quota)
+        return cls(
+            line_id,
+            WORDS.get(kind, kind),
+            trial,
+            WORDS.get(reason, reason),
+            *numbers,
+            cutoff,
+            length,
+            metric,
+            worker,
+            tuple(parent),
+        )

@@ -1,0 +1,1 @@
+"""Everything Redis holds of one experiment, as of one moment: exported, imported, audited."""

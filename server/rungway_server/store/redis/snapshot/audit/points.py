@@ -1,0 +1,66 @@
+"""Finite spaces: what is counted of their points is what the trials and the queue say."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from rungway_server.store.redis.snapshot.stored import Stored
+
+
+def _uses(stored: Stored) -> tuple[Counter[str], set[str]]:
+    """How many trials and queued configurations each point has, and the points that a trial found invalid."""
+    of_trials = {n: json.dumps(stored.configs[n]) for n, trial in stored.trials.items() if not trial.parent}
+    uses = Counter([*of_trials.values(), *map(json.dumps, stored.queue)])
+    return uses, {point for number, point in of_trials.items() if stored.trials[number].state == "invalid"}
+
+
+def points_are_counted(stored: Stored) -> Iterator[str]:
+    """Each point of a finite space is counted as often as trials and the queue have it, or as invalid."""
+    if not stored.tally.get("points"):
+        yield from (f"{point} is counted" for point in stored.points)
+        return
+    uses, invalid = _uses(stored)
+    wanted = {point: "invalid" if point in invalid else str(count) for point, count in uses.items()}
+    for point in wanted.keys() | stored.points.keys():
+        found = stored.points.get(point, "not at all")
+        if found != wanted.get(point):
+            yield f"{point} is counted {found}, wanted {wanted.get(point, 'not at all')}"
+
+
+def no_point_is_repeated_before_all_were_used(stored: Stored) -> Iterator[str]:
+    """Each point of a finite space that is not invalid was used once for each pass that is over, or once more."""
+    if not stored.tally.get("points"):
+        return
+    points, (uses, invalid) = stored.tally["points"], _uses(stored)
+    passes, left = points["passes"], points["size"] - len(invalid)
+    for point in uses.keys() - invalid:
+        left -= uses[point] > passes
+        if uses[point] not in (passes, passes + 1):
+            yield f"{point} was used {uses[point]} times after {passes} passes"
+    if passes and len(uses) != points["size"]:
+        yield f"{len(uses)} points were used of {points['size']} in {passes} passes"
+    if points["left"] != left:
+        yield f"{points['left']} points are counted as left, {left} are"
+    if points["invalid"] != len(invalid):
+        yield f"{points['invalid']} points are counted as invalid, {len(invalid)} are"
+    if not passes * points["size"] <= points["at"] < (passes + 1) * points["size"]:
+        yield f"the next place is {points['at']} after {passes} passes of {points['size']}"
+
+
+def lost_trials_are_those_of_invalid_points(stored: Stored) -> Iterator[str]:
+    """A grid has as many trials less as its invalid points would have had."""
+    points = stored.tally.get("points")
+    if not points:
+        return
+    _, invalid = _uses(stored)
+    valid = Counter(json.dumps(stored.configs[n]) for n, trial in stored.trials.items() if trial.state != "invalid")
+    lost = sum(points["samples"] - valid[point] for point in invalid) if points["samples"] else 0
+    if points["lost"] != lost:
+        yield f"{points['lost']} trials are counted as lost, {lost} are"
+
+
+INVARIANTS = (
+    points_are_counted,
+    no_point_is_repeated_before_all_were_used,
+    lost_trials_are_those_of_invalid_points,
+)

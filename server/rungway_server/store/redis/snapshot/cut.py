@@ -1,0 +1,249 @@
+"""Copies an experiment while it is worked on: piece by piece, and then what has changed meanwhile, until little has.
+
+docs/adr/0009-reading-in-pieces.md says why it is done like this, and why the copy is the experiment as of one moment.
+The last of the scripts, cut.lua, reads at once all that may have changed since a mark, and everything else was copied
+after the mark of the round in which it last changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import count, pairwise
+from typing import Any, Protocol
+
+from rungway_server.store.redis.connection.pipelined import as_bytes
+from rungway_server.store.redis.layout.records import first_proposal, order_of
+from rungway_server.store.redis.snapshot.moment import (
+    Cut,
+    Mark,
+    configuration_of,
+    line_of,
+    members_of,
+    trial_in,
+    unpacked,
+)
+from rungway_server.store.redis.snapshot.source import (
+    BEST,
+    CONFIGS,
+    EVENTS,
+    LINE,
+    MEMBERS,
+    META,
+    POINTS,
+    QUEUE,
+    READY,
+    RUNGS,
+    TRIALS,
+    Source,
+    paired,
+)
+
+MOST, MOST_BYTES = 500, 1 << 19
+"""Most trials and bytes that the last script reads."""
+_RECORDS, _RECORD_BYTES = 200, 1 << 18
+_BETWEEN = 10
+"""Pieces of trials between two looks at what has changed: the event log may not go back far."""
+_MARGIN_MS = 2
+"""By so much the clock of Redis may have been set back unnoticed."""
+
+
+class Copy(Protocol):
+    """Takes the records of trials: those read later replace those read earlier."""
+
+    def put(self, number: str, record: str) -> None:
+        """Keep a record."""
+        ...
+
+    async def settle(self) -> None:
+        """After a piece."""
+        ...
+
+
+class Cutting:
+    """Makes a copy and a cut that fit together."""
+
+    def __init__(self, source: Source, copy: Copy, *, whole: bool) -> None:
+        """`whole`: with what an audit looks at; also records whose numbers no trial has."""
+        self._source, self._copy, self._whole = source, copy, whole
+        self._mark = Mark(0, "", {}, ())
+        self._points: dict[bytes, bytes] = {}
+        self._pending: set[str] = set()
+        self._again: set[str] = set()
+        self._meta: dict[str, str] = {}
+        self._proposals: dict[str, str] = {}
+        self._replanned, self._everything, self._complete = True, True, 0
+        self._lists: tuple[str, list[list[str]]] = ("", [])
+        self._rungs: list[str] = []
+        self._members: dict[str, list[bytes]] = {}
+        """Of trials that were read again, in rungs."""
+
+    async def take(self) -> Cut:
+        """The cut; the copy then has all records as of the same moment."""
+        self._mark = await self._marked(0)
+        why = ""
+        for attempt in count():
+            if self._replanned:
+                await self._read_meta()
+            if self._everything:
+                await self._copy_all()
+            if why == "lists":
+                await self._read_lists()
+            while True:
+                await self._follow()
+                due, self._pending = sorted(self._pending), set()
+                await self._read(due)
+                if len(due) <= MOST:
+                    break
+            if self._replanned or self._everything:
+                continue
+            await self._read_proposals()
+            answer = await self._source.run("cut", *self._arguments(attempt))
+            if answer[0] != "behind":
+                return self._cut(answer)
+            why = answer[1]
+            self._replanned |= why == "plan"
+            self._everything |= why == "everything" or (why == "trials" and self._silent)
+        raise AssertionError("not reached")
+
+    def _arguments(self, attempt: int) -> tuple[str | int, ...]:
+        mark, known = self._mark, self._known_proposals()
+        more = attempt if self._silent else attempt // 8  # so that a search that never rests is read nevertheless
+        return (
+            *(mark.event, mark.now_ms, mark.tally["next_trial"], known, mark.tally["next_entry"]),
+            *(",".join(mark.clones), self._lists[0], MOST << more, MOST_BYTES << more),
+            *("1" if self._whole else "", self._complete if self._silent else ""),
+        )
+
+    def _known_proposals(self) -> int:
+        following = self._mark.proposal
+        while str(following) in self._proposals:
+            following += 1
+        return following
+
+    async def _marked(self, since: int) -> Mark:
+        _, now, event, tally, counts, raised = await self._source.run("mark", "", since)
+        counted, stated = unpacked(counts), unpacked(tally)
+        clones = tuple(map(str, counted.get("clones") or ()))
+        return Mark(now, event, stated, clones, first_proposal(stated | counted), tuple(raised))
+
+    async def _read_meta(self) -> None:
+        self._replanned = False
+        flat = await self._source.read("HGETALL", META)
+        self._meta = dict(paired(flat))
+        self._lease_ms = unpacked(self._meta["plan"])["lease_ms"]
+        ladder = unpacked(self._meta["ladder"])
+        ends = [first + rungs for first, rungs in zip(ladder["first"], ladder["rungs"], strict=True)]
+        # Where rungs are equally long a trial may go up, and stay there, without training: nothing tells of that.
+        steps = enumerate(pairwise(ladder["lengths"]), 2)
+        self._silent = any(below == above for at, (below, above) in steps if at not in ends)
+
+    async def _copy_all(self) -> None:
+        self._everything, self._complete = False, self._mark.tally["revision"]
+        if self._whole:
+            for number, record in (await self._source.pairs(TRIALS)).items():
+                self._copy.put(number, record)
+            self._rungs, self._members = await self._source.members(RUNGS), {}
+            self._points = {as_bytes(name): as_bytes(uses) for name, uses in (await self._source.pairs(POINTS)).items()}
+            return
+        numbers, size = range(self._mark.tally["next_trial"]), _RECORDS * _BETWEEN
+        for at in range(0, len(numbers), size):
+            await self._read([str(number) for number in numbers[at : at + size]])
+            await self._follow()
+
+    async def _read(self, numbers: Sequence[str]) -> None:
+        at = 0
+        while at < len(numbers):
+            piece = numbers[at : at + _RECORDS]
+            _, *records = await self._source.run("records", _RECORD_BYTES, *piece)
+            read = dict(zip(piece, records, strict=False))
+            for number, record in read.items():
+                if record:
+                    self._copy.put(number, record)
+            if self._whole:
+                self._members |= await self._in_rungs(read)
+                await self._read_points(read)
+            await self._copy.settle()
+            at += len(records)
+
+    async def _in_rungs(self, read: dict[str, str]) -> dict[str, list[bytes]]:
+        """Which of the results that these records name are in rungs."""
+        named = {number: members_of(number, record) for number, record in read.items()}
+        flat = [member for members in named.values() for member in members]
+        scores = await self._source.read("ZMSCORE", RUNGS, *flat) if flat else []
+        there = {member for member, score in zip(flat, scores, strict=True) if score is not None}
+        return {number: [member for member in members if member in there] for number, members in named.items()}
+
+    async def _read_points(self, read: dict[str, str]) -> None:
+        """How often the configurations of these records were used."""
+        points = [as_bytes(config) for config in map(configuration_of, read.values()) if config]
+        found = await self._source.read("HMGET", POINTS, *points) if points else []
+        self._use((point, uses or "") for point, uses in zip(points, found, strict=True))
+
+    def _use(self, found: Iterable[tuple[bytes, str]]) -> None:
+        for point, uses in found:
+            self._points.pop(point, None)
+            if uses:
+                self._points[point] = as_bytes(uses)
+
+    async def _follow(self) -> None:
+        """Set a new mark, and note which trials may have changed between the one before and it."""
+        before = self._mark
+        mark = self._mark = await self._marked(before.tally["next_entry"])
+        if (mark.tally["revision"], mark.clones) == (before.tally["revision"], before.clones):
+            return
+        self._lists = ("", [])
+        self._everything |= mark.now_ms < before.now_ms
+        self._pending.update(before.clones, mark.raised)
+        self._pending.update(map(str, range(before.tally["next_trial"], mark.tally["next_trial"])))
+        oldest = await self._source.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
+        if before.event and oldest and order_of(oldest[0][0]) > order_of(before.event):
+            self._everything = True  # lines that would have told are gone
+        async for lines in self._source.events(before.event, mark.event or "+"):
+            for _, line in lines:
+                kind, *rest = line_of(line)
+                self._replanned |= kind == "changed"
+                self._pending.update(map(str, rest[:1]))
+        # Whoever told anything has renewed a lease.
+        self._pending.update(await self._source.deadlines(before.now_ms + self._lease_ms - _MARGIN_MS))
+
+    async def _read_lists(self) -> None:
+        """Long lists, piece by piece; they count when nothing was decided meanwhile."""
+        before = await self._marked(self._mark.tally["next_entry"])
+        source = self._source
+        lists = [await source.items(LINE, MEMBERS), await source.members(READY), await source.items(QUEUE, 20)]
+        if self._whole:
+            leases = await source.deadlines(0)
+            lists += [[str(word) for pair in leases.items() for word in pair], await source.members(BEST)]
+        after = await self._marked(before.tally["next_entry"])
+        if (before.tally["revision"], before.clones) == (after.tally["revision"], after.clones):
+            self._lists = (str(after.tally["revision"]), lists)
+
+    async def _read_proposals(self) -> None:
+        tally = self._mark.tally
+        numbers = [str(n) for n in range(self._mark.proposal, tally["proposed"]) if str(n) not in self._proposals]
+        for at in range(0, len(numbers), 20):
+            piece = numbers[at : at + 20]
+            found = await self._source.read("HMGET", CONFIGS, *piece)
+            self._proposals.update((number, value) for number, value in zip(piece, found, strict=True) if value)
+
+    def _cut(self, answer: list[Any]) -> Cut:
+        _, schema, tally, counts, failing, events, records, proposals, lists, members, points = answer
+        for number, record in paired(records):
+            self._copy.put(number, record)
+        meta = self._meta | {"schema": schema, "tally": tally, "counts": counts, "failing": failing}
+        self._proposals.update(paired(proposals))
+        stated = unpacked(tally)
+        wanted = map(str, range(first_proposal(stated | unpacked(counts)), stated["proposed"]))
+        own = {number: self._proposals[number] for number in wanted if number in self._proposals}
+        last = events[-1][0] if events else self._mark.event
+        cut = Cut(meta, last, own, *(lists or self._lists[1]))
+        cut.rungs = self._in_all_rungs(records, members)
+        self._use((as_bytes(point), uses) for point, uses in paired(points))
+        cut.points = self._points
+        return cut
+
+    def _in_all_rungs(self, records: list[str], members: list[str]) -> list[bytes]:
+        """What was read of the rungs, with the results of trials that were read again as they were found then."""
+        found = self._members | {number: [] for number in records[::2]}
+        for member in map(as_bytes, members):
+            found[trial_in(member)].append(member)
+        kept = [member for member in map(as_bytes, self._rungs) if trial_in(member) not in found]
+        return sorted([*kept, *(member for members in found.values() for member in members)])

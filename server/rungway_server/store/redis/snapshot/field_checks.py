@@ -1,0 +1,183 @@
+"""What the fields of an export file may be: each check raises BadField, with the path, what was found and wanted."""
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, shown
+from rungway_server.domain.search.config import MAX_LENGTH
+from rungway_server.store.redis.snapshot import ranges
+
+Check = Callable[[str, Any], None]
+_DEEPEST, LONGEST_VALUE = 20, 10_000
+_METRIC_WORDS = {"": None, "nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+
+
+class BadField(ValueError):
+    """A field of a line is not what it may be."""
+
+    def __init__(self, path: str, found: object, wanted: str) -> None:
+        super().__init__(f"{path}: got {shown(found)}, wanted {wanted}")
+
+
+class Curve:
+    """The curve of a trial in 16 bytes a point: pairs of length and metric."""
+
+    __slots__ = ("_lengths", "_metrics")
+
+    def __init__(self) -> None:
+        self._lengths, self._metrics = array("q"), array("d")
+
+    def add(self, length: int, metric: float) -> None:
+        """One more point."""
+        self._lengths.append(length)
+        self._metrics.append(metric)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return zip(self._lengths, self._metrics, strict=True)
+
+    def part(self, first: int, last: int) -> Iterator[tuple[int, float]]:
+        """Points from the first to the one before the last."""
+        return zip(self._lengths[first:last], self._metrics[first:last], strict=True)
+
+
+def number(least: int, most: int) -> Check:
+    """A whole number; 1.0 and true are none."""
+
+    def check(path: str, found: Any) -> None:
+        if wanted := ranges.outside(found, least, most):
+            raise BadField(path, found, wanted)
+
+    return check
+
+
+def text(longest: int) -> Check:
+    """A text of so many bytes at most."""
+
+    def check(path: str, found: Any) -> None:
+        if wanted := ranges.too_long(found, longest):
+            raise BadField(path, found, wanted)
+
+    return check
+
+
+def one_of(*words: str) -> Check:
+    """One of these words."""
+
+    def check(path: str, found: Any) -> None:
+        if not isinstance(found, str) or found not in words:
+            raise BadField(path, found, f"one of {', '.join(word or 'an empty text' for word in words)}")
+
+    return check
+
+
+def like(pattern: Any, wanted: str) -> Check:
+    """A text of this form."""
+
+    def check(path: str, found: Any) -> None:
+        if not isinstance(found, str) or not pattern.fullmatch(found):
+            raise BadField(path, found, wanted)
+
+    return check
+
+
+def listed(each: Check, most: int, least: int = 0) -> Check:
+    """A list of these."""
+
+    def check(path: str, found: Any) -> None:
+        if not isinstance(found, list) or not least <= len(found) <= most:
+            raise BadField(path, found, f"a list of {least} to {most} items")
+        for at, item in enumerate(found):
+            each(f"{path}[{at}]", item)
+
+    return check
+
+
+def fields(checks: Mapping[str, Check], *, may_lack: tuple[str, ...] = ()) -> Check:
+    """A mapping with these fields; others are not looked at, and not used."""
+
+    def check(path: str, found: Any) -> None:
+        if not isinstance(found, dict):
+            raise BadField(path, found, "a mapping")
+        for name, each in checks.items():
+            if name in found:
+                each(f"{path}.{name}" if path else name, found[name])
+            elif name not in may_lack:
+                raise BadField(f"{path}.{name}" if path else name, None, "a value: the field is missing")
+
+    return check
+
+
+def metric(path: str, found: Any) -> None:
+    """A metric as the file has it."""
+    if not (isinstance(found, str) and found in _METRIC_WORDS) and finite(found) is None:
+        raise BadField(path, found, 'a finite number, "nan", "inf", "-inf" or "" for none')
+
+
+def mapping(path: str, found: Any) -> None:
+    """A configuration, or a document: nesting, numbers and texts as on the wire."""
+    if not isinstance(found, dict):
+        raise BadField(path, found, "a mapping")
+    _value(path, found, 0)
+
+
+def _value(path: str, found: Any, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise BadField(path, found, f"at most {_DEEPEST} maps and lists in each other")
+    if isinstance(found, dict):
+        for name, value in found.items():
+            text(LONGEST_VALUE)(path, name)
+            _value(f"{path}.{name[:MAX_TEXT]}", value, depth + 1)
+    elif isinstance(found, list):
+        for at, value in enumerate(found):
+            _value(f"{path}[{at}]", value, depth + 1)
+    elif isinstance(found, str):
+        text(4 * LONGEST_VALUE)(path, found)
+    elif type(found) is int:
+        number(MIN_INTEGER, MAX_INTEGER)(path, found)
+
+
+def truth(path: str, found: Any) -> None:
+    """true or false."""
+    if not isinstance(found, bool):
+        raise BadField(path, found, "true or false")
+
+
+def parent(path: str, found: Any) -> None:
+    """Whose clone a trial is: number, rung and rank there, checkpoint, its length; false for none."""
+    if found is False:
+        return
+    if not isinstance(found, list) or len(found) != 5:
+        raise BadField(path, found, "false, or number, rung, rank, checkpoint and its length")
+    digits(f"{path}[0]", found[0])
+    number(*ranges.EVENT["rung"])(f"{path}[1]", found[1])
+    number(*ranges.EVENT["rank"])(f"{path}[2]", found[2])
+    text(ranges.TEXTS["checkpoint"])(f"{path}[3]", found[3])
+    number(0, MAX_LENGTH)(f"{path}[4]", found[4])
+
+
+def digits(path: str, found: Any) -> None:
+    """The number of a trial as a text."""
+    if not (isinstance(found, str) and found.isascii() and found.isdigit() and len(found) <= 10):
+        raise BadField(path, found, "the number of a trial as a text")
+
+
+def curve(path: str, found: Any) -> Curve:
+    """The points of a curve, checked and kept small."""
+    if not isinstance(found, list):
+        raise BadField(path, found, "a list of points")
+    kept = Curve()
+    for at, point in enumerate(found):
+        if not isinstance(point, list) or len(point) != 2:
+            raise BadField(f"{path}[{at}]", point, "a length and a metric")
+        length, told = point
+        if type(length) is not int or not 0 < length <= MAX_LENGTH:
+            raise BadField(f"{path}[{at}][0]", length, f"a whole number from 1 to {MAX_LENGTH}")
+        real = _METRIC_WORDS.get(told) if isinstance(told, str) else finite(told)
+        if real is None:
+            raise BadField(f"{path}[{at}][1]", told, 'a finite number, "nan", "inf" or "-inf"')
+        kept.add(length, real)
+    return kept

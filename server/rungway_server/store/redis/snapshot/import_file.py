@@ -1,0 +1,248 @@
+"""Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and seen at once.
+
+The search goes on as it would have. Nobody holds a lease any more: trials that were running wait in line, at no cost,
+in the order of their leases. Answers to request ids are not carried over; fencing numbers skip those given since.
+"""
+
+import json
+import struct
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from rungway_server.domain.engine import ExperimentState, TrialState
+from rungway_server.domain.errors import RungwayError
+from rungway_server.domain.experiment import parse as parse_config
+from rungway_server.domain.names import check_experiment_id
+from rungway_server.domain.ranking import metric_key, sort_key
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.quotas import Claim, claim_of
+from rungway_server.store.redis.connection.pipelined import BINARY
+from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.keys import POINTS
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
+from rungway_server.store.redis.layout.records import CODES, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
+from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.snapshot.audit import check
+from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
+from rungway_server.store.redis.snapshot.field_checks import Curve
+from rungway_server.store.redis.snapshot.import_checks import TALLY_FIELDS
+from rungway_server.store.redis.snapshot.import_keys import write_keys
+from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, decode
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_WRONG = (
+    struct.error,
+    RecursionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RungwayError,
+)
+_KEPT_BEST = 1_000
+_COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
+"""What of the tally is stored as `counts`."""
+
+Room = Callable[[Claim], AbstractAsyncContextManager[object]]
+"""Holds room in the quotas for what a search may claim, while it is written."""
+
+
+async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, room: Room = nullcontext) -> int:
+    """Store the experiment under this name; returns when it was created (ms), for the list of its namespace.
+
+    `redis` is a client of the node of its keys, `room` reserves what it may come to. Raises BadExport,
+    ExperimentExists, InvalidInput for the name, and what `room` raises.
+    """
+    check_experiment_id(ref.experiment, "--as")
+    seconds, _ = await redis.time()
+    try:
+        _end_leases(export)
+        contents = _Contents(export, 1000 * int(seconds)).all()
+        stored = decode(ref, contents)
+    except _WRONG as error:
+        raise BadExport(f"it does not describe a search: {type(error).__name__}: {error}") from None
+    if violated := check(stored).violated:
+        name, texts = next(iter(violated.items()))
+        raise BadExport(f"it contradicts itself: {name}: {texts[0]}")
+    assert stored.plan
+    async with room(claim_of(stored.plan, ExperimentState(export.search["tally"]["state"]))):
+        await write_keys(redis, ref, contents)
+    return stored.created_ms
+
+
+def _end_leases(export: Export) -> None:
+    """End every lease as if its worker had given the trial back."""
+    tally = export.search["tally"]
+    over = tally["state"] in ("stopped", "done")
+    state = "stopped" if over else "queued"
+    running = sorted(
+        (each for each in export.trials if each["state"] == "running"), key=lambda each: int(each["fence"])
+    )
+    for trial in running:
+        trial["state"] = state
+        if over:
+            trial["outcome"] = "stopped"
+        else:
+            export.search["line"].append(trial["trial"])
+        tally["live"][trial["bracket"]] -= 1
+        tally["states"]["running"] -= 1
+        tally["states"][state] = tally["states"].get(state, 0) + 1
+        ms, _, count = str(export.events[-1]["event"]).partition("-")
+        event = {"event": f"{ms}-{int(count) + 1}", "kind": "release", "trial": trial["trial"], "reason": "preempted"}
+        event |= {"bracket": trial["bracket"], "rung": -1, "rank": 0, "size": 0, "quota": 0, "cutoff": ""}
+        export.events.append(event | {name: trial[name] for name in ("length", "metric", "worker")})
+        trial["log"].append(event["event"])
+    tally["revision"] += bool(running)
+
+
+class _Contents:
+    """What each key will hold, as Redis would answer."""
+
+    def __init__(self, export: Export, now_ms: int) -> None:
+        self._export, self._now_ms = export, now_ms
+        self._config = parse_config(export.search["config"])[0]
+        self._pack = Configurations(self._config.space).pack
+        self._plan = plan_from_json(json.dumps(export.search["plan"]))
+
+    def all(self) -> list[Any]:
+        """By the order of the keys."""
+        export, search, pack = self._export, self._export.search, self._pack
+        valid = [each for each in export.trials if each["best_metric"] != "" and each["state"] != "invalid"]
+        best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
+        return [
+            self._meta(),
+            {_name(each["trial"]): self._record(each) for each in export.trials},
+            {_name(each["proposal"]): pack(each["hparams"]) for each in export.proposals},
+            [],
+            [_name(number) for number in search["line"]],
+            sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
+            best[:_KEPT_BEST],
+            dict(self._pieces()),
+            [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
+            {},
+            {},
+            [pack(each) for each in search["queue"]],
+            sorted(self._rungs()),
+            self._points_used(),
+        ]
+
+    def _rank(self, metric: float) -> bytes:
+        """The key that a metric ranks by."""
+        return sort_key(metric, self._config.searcher.smaller_is_better)
+
+    def _key(self, metric: float | str) -> bytes:
+        """The key that tells a metric exactly; nothing for none."""
+        return b"" if metric == "" else metric_key(float(metric), self._config.searcher.smaller_is_better)
+
+    def _text(self, metric: float | str) -> str:
+        return binary(self._key(metric).hex())
+
+    def _meta(self) -> dict[bytes, bytes]:
+        search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
+        fence = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
+        tally = {name: value for name, value in search["tally"].items() if name in TALLY_FIELDS}
+        tally |= {"generation": 0, "since": self._now_ms, "next_fence": fence, "remembered": 0}
+        tally |= stored_trained(int(tally["trained"]))
+        counts = {name: tally.pop(name) for name in _COUNTS if name in tally}
+        parts = json.loads(
+            plan_for_lua(
+                self._plan,
+                lease_ms=round(config.lease_seconds * 1000),
+                max_restarts=config.max_restarts,
+                target=b"" if goal is None else self._rank(goal),
+                keep_ms=round(config.retention_days * 86_400_000),
+                **{name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()},
+            )
+        )
+        parts["plan"]["target"] = binary(parts["plan"]["target"])
+        texts = {
+            "schema": str(SCHEMA),
+            "uid": uuid.uuid4().hex,
+            "created": str(int(search["created_ms"])),
+            "request": "",
+            "print": "",
+            "config": json.dumps(search["config"]),
+            "plan_json": plan_to_json(self._plan),
+            "notes": json.dumps(search["notes"]),
+        }
+        values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": tally, "counts": counts}
+        if "points" in search["tally"]:
+            texts["keys"] = POINTS
+        if search["tally"].get("failing"):
+            texts["failing"] = str(search.get("failing", ""))
+        return {name.encode(): text.encode() for name, text in texts.items()} | {
+            name.encode(): packed(value) for name, value in values.items()
+        }
+
+    def _record(self, trial: dict[str, Any]) -> bytes:
+        last = len(trial["curve"]) % CHUNK
+        tail = self._points(trial["curve"], len(trial["curve"]) - last, len(trial["curve"]))
+        times = [int(part) for each in trial["log"] for part in each.split("-")]
+        times[::2] = [ms - trial["created"] for ms in times[::2]]
+        metric, best = self._text(trial["metric"]), self._text(trial["best_metric"])
+        reached = max(int(trial["length"]), int(trial["checkpoint_length"]))  # files of layout 5 do not say it
+        values = (
+            {"reached": reached}
+            | {name: trial[name] for name in TRIAL_NAMES if name in trial}
+            | {
+                "state": TrialState(trial["state"])[0],
+                "metric": "" if tail else metric,
+                "best_key": best != metric and best,
+                "best_length": trial["best_length"] != trial["length"] and trial["best_length"],
+                "points": len(trial["curve"]),
+                "tail": binary(tail.hex()),
+                "entries": [binary(stamp) for stamp in trial["entries"]],
+                "log": times,
+                "config": self._pack(trial["hparams"]).decode(errors=BINARY),
+                **dict.fromkeys(("request", "print", "verdict"), ""),
+            }
+        )
+        return packed([values[name] for name in TRIAL_FIELDS])
+
+    def _points(self, curve: Curve, first: int, last: int) -> bytes:
+        return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve.part(first, last))
+
+    def _pieces(self) -> Iterator[tuple[bytes, bytes]]:
+        for trial in self._export.trials:
+            curve = trial["curve"]
+            for piece in range(len(curve) // CHUNK):
+                points = self._points(curve, piece * CHUNK, (piece + 1) * CHUNK)
+                yield f"{int(trial['trial'])}.{piece}".encode(), points
+
+    def _rungs(self) -> Iterator[bytes]:
+        for trial in self._export.trials:
+            for k, stamp in enumerate(trial["entries"]):
+                if not stamp:  # a clone was never there
+                    continue
+                yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
+
+    def _points_used(self) -> dict[bytes, bytes]:
+        """How often each point was used; a clone's configuration is no point."""
+        search = self._export.search
+        if "points" not in search["tally"]:
+            return {}
+        trials = [each for each in self._export.trials if not each["parent"]]
+        uses = Counter(map(self._pack, [*(each["hparams"] for each in trials), *search["queue"]]))
+        invalid = {self._pack(each["hparams"]): b"invalid" for each in trials if each["state"] == "invalid"}
+        return {point: str(count).encode() for point, count in uses.items()} | invalid
+
+    def _event(self, each: dict[str, Any]) -> list[Any]:
+        if "trial" not in each:
+            return [CODES.get(each["kind"], each["kind"]), *([each["message"]] if "message" in each else ())]
+        kind, reason = (CODES.get(each[name], each[name]) for name in ("kind", "reason"))
+        bracket, *numbers = (int(each[name]) for name in NUMBERS)
+        trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
+        parent = [each["parent"]] if "parent" in each else []
+        rung = [*numbers, self._text(each["cutoff"]), *parent]
+        return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
+
+
+def _name(number: Any) -> bytes:
+    return str(int(number)).encode()

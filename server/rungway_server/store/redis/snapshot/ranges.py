@@ -1,0 +1,80 @@
+"""What numbers and texts of an experiment may be: the same for imports, which refuse others, and for audits.
+
+They are the limits of the wire and of configurations (docs/limits.md), and what the layout in Redis can hold.
+"""
+
+import re
+
+from rungway_server.domain.search.config import MAX_LENGTH, MAX_TRIALS
+from rungway_server.service.search import LONGEST_CHECKPOINT, LONGEST_MESSAGE, LONGEST_WORKER
+
+MOST = 10**14 - 1
+"""Up to which Lua writes numbers exactly."""
+MOST_NUMBER = 2**32 - 1
+"""Of a trial, and of a result in a rung: four bytes."""
+MOST_FENCE = 2**53
+BRACKETS = RUNGS = 100
+
+Range = tuple[int, int]
+_LENGTH, _COUNT, _PLACE = (0, MAX_LENGTH), (0, MOST), (0, RUNGS)
+
+TRIAL: dict[str, Range] = {
+    "bracket": (0, BRACKETS - 1),
+    "rung": _PLACE,
+    **dict.fromkeys(("length", "next", "to", "from", "best_length", "checkpoint_length", "reached"), _LENGTH),
+    "fence": (0, MOST_FENCE),
+    "restarts": _COUNT,
+    "created": _COUNT,
+    "returns": _COUNT,
+}
+"""Numbers of a trial's record."""
+TEXTS = {"checkpoint": LONGEST_CHECKPOINT, "worker": LONGEST_WORKER, "message": LONGEST_MESSAGE}
+"""Longest texts of a record (bytes of UTF-8)."""
+EVENT: dict[str, Range] = {
+    "trial": (0, MOST_NUMBER),
+    "bracket": (0, BRACKETS - 1),
+    "rung": (-1, RUNGS - 1),
+    "rank": (0, MOST_NUMBER),
+    "size": (0, MOST_NUMBER),
+    "quota": (0, MOST_NUMBER),
+    "length": _LENGTH,
+}
+"""Numbers of an event about a trial."""
+TALLY: dict[str, Range] = {
+    "revision": (1, MOST),
+    "next_trial": (0, MOST_NUMBER),
+    "proposed": (0, MOST_NUMBER),
+    "next_fence": (0, MOST_FENCE),
+    "next_entry": (0, MOST_NUMBER),
+    "trained": (0, MAX_TRIALS * MAX_LENGTH * 1_000),
+}
+"""Numbers that count the search."""
+SETTINGS: dict[str, Range] = {
+    "window_ms": (1, 86_400_000),
+    "window_count": (1, 10**9),
+    "most_events": (1, 10**9),
+    "pause_after": (0, 10**9),
+}
+EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,13})-(0|[1-9][0-9]{0,9})")
+"""Time (ms) and count of a line of the event log."""
+STAMP = re.compile(r"([0-9a-f]{24})?")
+"""A result in a rung: sort key and running number."""
+READY = re.compile(r"[0-9a-f]{28}(0|[1-9][0-9]{0,9})")
+"""A result that may go up: bracket and rung, and the result with its trial."""
+
+
+def outside(found: object, least: int, most: int) -> str:
+    """What is wrong with a number; "" when nothing is."""
+    if type(found) is int and least <= found <= most:
+        return ""
+    return f"wanted a whole number from {least} to {most}"
+
+
+def too_long(found: object, longest: int) -> str:
+    """What is wrong with a text; "" when nothing is."""
+    try:
+        if isinstance(found, str) and len(found.encode()) <= longest:
+            return ""
+    except UnicodeEncodeError:
+        pass
+    return f"wanted a text of at most {longest} bytes of UTF-8"

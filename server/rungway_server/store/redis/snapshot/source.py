@@ -1,0 +1,90 @@
+"""An experiment in Redis, read a piece at a time: nothing that is read here keeps others waiting for long."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rungway_server.domain.errors import UnknownExperiment
+from rungway_server.service.port import ExperimentRef, Piece
+from rungway_server.store.redis.connection.pipelined import as_bytes
+from rungway_server.store.redis.layout import keys
+from rungway_server.store.redis.layout.keys import experiment_keys
+from rungway_server.store.redis.script_runner import ScriptPipeline
+
+META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS, YOUNG, OLD, QUEUE, RUNGS, POINTS = range(1, 15)
+"""Positions of the keys, as scripts count them."""
+LINES, MEMBERS = 200, 1_000
+"""Most lines of the event log, and members of a list or a set, in a piece."""
+
+
+class Source:
+    """One experiment in Redis, by its uid, read a piece at a time. Raises UnknownExperiment when it is gone."""
+
+    def __init__(self, scripts: ScriptPipeline, ref: ExperimentRef, uid: str, piece: Piece) -> None:
+        self._scripts, self._ref, self._uid, self._piece = scripts, ref, uid, piece
+        self._keys = experiment_keys(ref, keys.POINTS)
+
+    async def run(self, script: str, *args: str | bytes | int) -> list[Any]:
+        """What a script answers, its first word included."""
+        async with self._piece():
+            answer = await self._scripts.run(script, self._keys, [self._uid, *args])
+        if answer[0] in ("missing", "stale"):
+            raise UnknownExperiment(self._ref.experiment)
+        return answer
+
+    async def read(self, command: str, key: int, *args: str | bytes | int) -> Any:
+        """What a command of reading answers."""
+        return (await self.run("read", command, key, *args))[1]
+
+    async def pairs(self, key: int) -> dict[str, str]:
+        """A hash; fields that come or go meanwhile may be there or not."""
+        found: dict[str, str] = {}
+        cursor = "0"
+        while True:
+            cursor, piece = await self.read("HSCAN", key, cursor, "COUNT", 50)
+            found.update(paired(piece))
+            if cursor == "0":
+                return found
+
+    async def members(self, key: int) -> list[str]:
+        """A sorted set whose scores are all 0."""
+        found: list[str] = []
+        first: str | bytes = "-"
+        while piece := await self.read("ZRANGEBYLEX", key, first, "+", "LIMIT", 0, MEMBERS):
+            found += piece
+            first = b"(" + as_bytes(piece[-1])
+        return found
+
+    async def deadlines(self, first: int) -> dict[str, int]:
+        """Leases that end at this time or later; those that are renewed meanwhile may be there or not."""
+        found: dict[str, int] = {}
+        at_once = MEMBERS
+        while True:
+            flat = await self.read("ZRANGEBYSCORE", LEASES, first, "+inf", "WITHSCORES", "LIMIT", 0, at_once)
+            found.update((number, int(float(end))) for number, end in paired(flat))
+            if len(flat) < 2 * at_once:
+                return found
+            last = int(float(flat[-1]))
+            at_once, first = (2 * at_once if last == first else at_once), last
+
+    async def items(self, key: int, at_once: int) -> list[str]:
+        """A list."""
+        found: list[str] = []
+        while piece := await self.read("LRANGE", key, len(found), len(found) + at_once - 1):
+            found += piece
+        return found
+
+    async def events(self, after: str, last: str = "+") -> AsyncIterator[list[tuple[str, str]]]:
+        """Lines of the event log with their ids, in pieces, oldest first."""
+        while True:
+            piece = await self.read("XRANGE", EVENTS, f"({after}" if after else "-", last, "COUNT", LINES)
+            lines = [(line_id, values[1]) for line_id, values in piece]
+            if lines:
+                yield lines
+                after = lines[-1][0]
+            if len(lines) < LINES:
+                return
+
+
+def paired(flat: list[str]) -> list[tuple[str, str]]:
+    """A flat answer as pairs."""
+    return list(zip(flat[::2], flat[1::2], strict=True))

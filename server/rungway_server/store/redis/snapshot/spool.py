@@ -1,0 +1,71 @@
+"""Records of trials on their way into an export: those of a large search in a temporary file, not in memory."""
+
+import asyncio
+import tempfile
+from array import array
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, Self
+
+from rungway_server.store.redis.connection.pipelined import as_bytes
+
+IN_MEMORY, _AT_ONCE = 16 << 20, 1 << 20
+"""Bytes that are kept in memory; beyond these so many at least go into the file at once."""
+_SIZE = 4
+"""Bytes in front of a record that say how long it is."""
+
+
+class Spool:
+    """Keeps the last record put for each trial. To be closed."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._filed, self._held = 0, bytearray()
+        self._places = array("q")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+    def put(self, number: str, record: str) -> None:
+        """Keep a record in place of one of the same trial."""
+        at, packed = int(number), as_bytes(record)
+        if at >= len(self._places):
+            self._places.extend([-1] * (at + 1 - len(self._places)))
+        self._places[at] = self._filed + len(self._held)
+        self._held += len(packed).to_bytes(_SIZE, "big") + packed
+
+    async def settle(self) -> None:
+        """Between two pieces: what is too much for the memory goes into the file. A disk may be slow, so the event loop
+        does not wait for it. Where no temporary file can be made, all stays in memory."""
+        if self._filed + len(self._held) > IN_MEMORY and len(self._held) >= _AT_ONCE:
+            try:
+                await asyncio.to_thread(self._write, self._held)
+            except OSError:
+                return
+            self._filed, self._held = self._filed + len(self._held), bytearray()
+
+    def _write(self, records: bytearray) -> None:
+        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed with the spool
+        self._file.seek(self._filed)
+        view = memoryview(records)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Trials with their records, by number."""
+        for number, place in enumerate(self._places):
+            if place >= 0:
+                size = int.from_bytes(self._read(place, _SIZE), "big")
+                yield number, self._read(place + _SIZE, size)
+
+    def _read(self, place: int, size: int) -> bytes:
+        if place >= self._filed or not self._file:
+            return bytes(self._held[place - self._filed : place - self._filed + size])
+        self._file.seek(place)
+        return self._file.read(size)
