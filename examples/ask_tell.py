@@ -21,10 +21,10 @@ def main() -> None:
     while assignment := client.ask():
         model = Model(assignment.hparams, assignment.checkpoint)
         error = float("nan")
-        for _ in range(assignment.from_length, assignment.to_length):
+        for _ in range(assignment.from_length, assignment.next_decision):
             error = model.train_epoch()
         decision = client.tell(assignment, metric=error, checkpoint=model.save())
-        print(f"trial {assignment.trial:2} at epoch {assignment.to_length:2}: {error:.5f}  {decision.decision}")
+        print(f"trial {assignment.trial:2} at epoch {assignment.next_decision:2}: {error:.5f}  {decision.decision}")
 
     for trial in client.best(3):
         print(f"best: trial {trial.trial}, {trial.best_metric:.5f}, {trial.hparams}")

@@ -39,7 +39,7 @@ def main() -> None:
     print_rows(rows)
     if hasattr(TESTS[arguments.test], "verdicts"):
         print()
-        print_rows(TESTS[arguments.test].verdicts(everything))
+        print_rows(TESTS[arguments.test].judgements(everything))
     print(f"\nwritten: {write_json(arguments.json, arguments.test, everything)}")
 
 

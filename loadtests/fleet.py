@@ -3,7 +3,7 @@
 Each loop holds one trial and reports every few seconds at times fixed beforehand (open loop): a latency counts from the
 moment a report was due, so that a service that stalls is charged for everyone who had to wait (no coordinated
 omission). It is the loop of the README, `trial.report` for each length with a checkpoint: where something is decided it
-waits for the verdict; what lies between is told in the background, of many trials together. The SDK renews the leases.
+waits for the reply; what lies between is told in the background, of many trials together. The SDK renews the leases.
 """
 
 import argparse
@@ -143,9 +143,9 @@ class _Loops:
                     self._record(self.reports, due)
                     if decides:
                         self._record(self.decisions, due)
-            told = trial.verdict
+            told = trial.reply
             if told is None or told.decision in (Decision.CONTINUE, Decision.SUPERSEDED):
-                self.lost += self.recording  # it was not the verdict that ended it, or the lease had lapsed
+                self.lost += self.recording  # it was not the reply that ended it, or the lease had expired
             asked = time.perf_counter()
 
     def _note_holding(self) -> None:

@@ -71,10 +71,10 @@ async def measure(sizes: list[int]) -> list[Cost]:
     with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
         async with (
             EmbeddedRedis(Path(folder)) as redis,
-            connect(redis.url, timeout_seconds=30) as lanes,
+            connect(redis.url, timeout_seconds=30) as router,
             plain_client(redis.url, timeout_seconds=30) as client,
         ):
-            return await _Growth(RedisStore(lanes), client).costs(sorted(sizes))
+            return await _Growth(RedisStore(router), client).costs(sorted(sizes))
 
 
 class _Growth:
@@ -152,4 +152,4 @@ class _Growth:
         """Random metrics at these lengths; the leases that go on, with their next lengths."""
         results = [Result(lease, [Report(length, random.random())]) for lease, length in lengths]
         answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
-        return [(one.lease, one.next_decision_length) for one in answer.verdicts if one.decision is Decision.CONTINUE]
+        return [(one.lease, one.next_decision_length) for one in answer.replies if one.decision is Decision.CONTINUE]

@@ -13,7 +13,7 @@ import grpc
 
 from rungway.v1 import search_service_pb2 as pb
 from rungway_server import bootstrap
-from rungway_server.domain.engine import Decision, Explanation, Lease, Reason, TellAnswer, Verdict
+from rungway_server.domain.engine import Decision, Explanation, Lease, Reason, TellAnswer, TellReply
 from rungway_server.settings import Settings
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport import wire
@@ -24,7 +24,7 @@ from rungway_server.transport.server import Server
 PATH = "/loadtests.Noop/Tell"
 _ANSWER = wire.told_message(
     TellAnswer(
-        [Verdict(Lease(1_000, 2**44), Decision.CONTINUE, Explanation(Reason.BETWEEN_RUNGS, 1), 10**9, 10**7, 2**41)],
+        [TellReply(Lease(1_000, 2**44), Decision.CONTINUE, Explanation(Reason.BETWEEN_RUNGS, 1), 10**9, 10**7, 2**41)],
         revision=100_000,
     ),
     pb.TellResponse(),
@@ -48,8 +48,8 @@ def _register(server: Server) -> None:
 
 async def _serve(redis_url: str) -> None:
     stopped = asyncio.Event()
-    async with connect(redis_url, timeout_seconds=5) as lanes:  # quotas are read now and then before a call
-        server = bootstrap.build_server(lanes, Settings(), Health(()))
+    async with connect(redis_url, timeout_seconds=5) as router:  # quotas are read now and then before a call
+        server = bootstrap.build_server(router, Settings(), Health(()))
         _register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -81,8 +81,8 @@ async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-")))
         redis = await stack.enter_async_context(EmbeddedRedis(folder))
         client = await stack.enter_async_context(plain_client(redis.url, timeout_seconds=60))
-        lanes = await stack.enter_async_context(connect(redis.url, timeout_seconds=60))
-        await _fill(RedisStore(lanes), trials, points)
+        router = await stack.enter_async_context(connect(redis.url, timeout_seconds=60))
+        await _fill(RedisStore(router), trials, points)
         command = [sys.executable, "-m", "loadtests.sliced_server", "--listen", "127.0.0.1:0", "--redis", redis.url]
         server = await stack.enter_async_context(server_process(*command))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))

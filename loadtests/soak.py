@@ -99,7 +99,7 @@ async def measure(minutes: float, searches: int) -> list[Sample]:
     return samples
 
 
-def verdicts(samples: list[Sample]) -> list[Slope]:
+def judgements(samples: list[Sample]) -> list[Slope]:
     """The slope of each figure."""
     measured = samples[int(len(samples) * _WARM_UP) :]
     hours = [one.minutes / 60 for one in measured]
@@ -131,7 +131,7 @@ async def _search_after_search(target: str, loop: int, done: list[str]) -> None:
 
 async def _worker(client: AsyncClient) -> None:
     while (assignment := await client.ask()) is not None:
-        await client.tell(assignment, random.random(), checkpoint=f"length {assignment.to_length}")
+        await client.tell(assignment, random.random(), checkpoint=f"length {assignment.next_decision}")
 
 
 async def _steady(target: str) -> None:

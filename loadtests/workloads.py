@@ -87,11 +87,11 @@ async def prepare_pairs(connection: Connection, experiment: str) -> Prepared:
             lease, length = asked.assignments[0].lease, asked.assignments[0].next_decision_length
             while meter.running:
                 told = await meter.timed("pair: tell", tell(connection, tell_request(experiment, lease, length)))
-                verdict = told.verdicts[0]
-                _expect(verdict.decision != trial_pb2.DECISION_SUPERSEDED, told)
-                if verdict.decision != trial_pb2.DECISION_CONTINUE:
+                reply = told.verdicts[0]
+                _expect(reply.decision != trial_pb2.DECISION_SUPERSEDED, told)
+                if reply.decision != trial_pb2.DECISION_CONTINUE:
                     break
-                length = verdict.next_decision_length
+                length = reply.next_decision_length
 
     return run
 

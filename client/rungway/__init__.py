@@ -65,8 +65,8 @@ from rungway.models.work import (
     Lease,
     LeaseStatus,
     Report,
+    TellReply,
     Trial,
-    Verdict,
 )
 from rungway.space import (
     choice,
@@ -118,6 +118,7 @@ __all__ = [
     "Result",
     "Rung",
     "RungwayError",
+    "TellReply",
     "Trial",
     "TrialCounts",
     "TrialRun",
@@ -125,7 +126,6 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
-    "Verdict",
     "__version__",
     "choice",
     "const",

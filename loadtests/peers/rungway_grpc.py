@@ -27,7 +27,7 @@ def _one_by_one(client: Client) -> int:
 
 def _batch(client: Client) -> int:
     held = client.ask_once(_BATCH).assignments
-    client.tell_many([Result(one, [Report(one.to_length, loss())]) for one in held])
+    client.tell_many([Result(one, [Report(one.next_decision, loss())]) for one in held])
     return len(held)
 
 
@@ -54,7 +54,7 @@ class _Rungway:
     def store(self, trials: int, until: float) -> int:
         while self._stored < trials and time.monotonic() < until:
             reply = self._client.ask_once(min(_STORED_AT_ONCE, trials - self._stored))
-            self._client.tell_many([Result(one, [Report(one.to_length, loss())]) for one in reply.assignments])
+            self._client.tell_many([Result(one, [Report(one.next_decision, loss())]) for one in reply.assignments])
             self._stored = max(self._stored, *(one.trial + 1 for one in reply.assignments))
         return self._stored
 

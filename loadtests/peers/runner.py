@@ -73,7 +73,7 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Measured], list[Measu
     return _medians(found), found
 
 
-def verdicts(found: list[Measured]) -> list[Bar]:
+def judgements(found: list[Measured]) -> list[Bar]:
     """Each bar that Rungway is held to, by the medians."""
     return bars(_medians(found))
 
@@ -88,7 +88,7 @@ async def install() -> None:
 
 async def judge() -> list[Bar]:
     """The bars, by measurements of no more than they need."""
-    return verdicts(await measure(contenders(), _FOR_BARS))
+    return judgements(await measure(contenders(), _FOR_BARS))
 
 
 async def measure(groups: Sequence[tuple[list[Entrant], list[int]]], terms: Terms) -> list[Measured]:

@@ -33,7 +33,7 @@ from rungway_server.settings import Settings, split_address
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.store.redis.connection.preflight import inspect
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas
 from rungway_server.store.redis.store import RedisStore
@@ -84,9 +84,9 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
     async with AsyncExitStack() as stack:
         url, died = await start_store(stack, settings)
         health = Health(_SERVICES)
-        lanes = _lanes(stack, url, settings)
-        server = build_server(lanes, settings, health, shared_port=shared_port)
-        await _watch_store(stack, lanes, health, settings)
+        router = _router(stack, url, settings)
+        server = build_server(router, settings, health, shared_port=shared_port)
+        await _watch_store(stack, router, health, settings)
         address = _bind(server, settings.listen, _certificate(stack, settings))
         await server.start()
         stack.push_async_callback(_drain, server, health, settings)
@@ -120,23 +120,23 @@ async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, a
     return redis.url, died
 
 
-def _lanes(stack: AsyncExitStack, url: str, settings: Settings) -> Lanes:
+def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
     try:
-        lanes = connect(url, timeout_seconds=settings.redis_timeout_seconds, tls=settings.redis_tls)
+        router = connect(url, timeout_seconds=settings.redis_timeout_seconds, tls=settings.redis_tls)
     except ValueError as error:
         raise ServeError(f"cannot use redis_url ({PREFIX}REDIS_URL): {error}") from None
-    stack.push_async_callback(lanes.aclose)
-    return lanes
+    stack.push_async_callback(router.aclose)
+    return router
 
 
-def build_server(lanes: Lanes, settings: Settings, health: Health, *, shared_port: bool = False) -> Server:
+def build_server(router: Router, settings: Settings, health: Health, *, shared_port: bool = False) -> Server:
     """The server with its services: the only lines that know the store's and the servicers' classes."""
     store = RedisStore(
-        lanes, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
+        router, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
     )
-    ledger = RedisLedger(lanes, store.scripts)
+    ledger = RedisLedger(router, store.scripts)
     quotas = Quotas(ledger, store, _quota(settings))
-    guard = Guard(RedisTokens(lanes) if settings.tokens else None, quotas)
+    guard = Guard(RedisTokens(router) if settings.tokens else None, quotas)
     streams = max(1, settings.max_concurrent_rpcs // 4)
     places = Places(max(1, settings.max_concurrent_rpcs - streams))
     server = Server(
@@ -205,15 +205,15 @@ def _bind(server: Server, address: str, credentials: grpc.ServerCredentials | No
         raise ServeError(f"cannot listen on {address}: is the port in use? ({error})") from error
 
 
-async def _watch_store(stack: AsyncExitStack, lanes: Lanes, health: Health, settings: Settings) -> None:
+async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:
     """Let health follow Redis. Raises RedisStartError when Redis is there and must not be used."""
 
     async def check() -> None:
-        await lanes.check()
+        await router.check()
         if not health.ready:
-            await _fit_for_use(lanes, settings)
+            await _fit_for_use(router, settings)
             with suppress(StoreFull):  # `rungway quota show` tells them
-                await RedisQuotas(lanes).publish(_quota(settings))
+                await RedisQuotas(router).publish(_quota(settings))
 
     try:
         await check()
@@ -224,9 +224,9 @@ async def _watch_store(stack: AsyncExitStack, lanes: Lanes, health: Health, sett
     stack.callback(following.cancel)
 
 
-async def _fit_for_use(lanes: Lanes, settings: Settings) -> None:
+async def _fit_for_use(router: Router, settings: Settings) -> None:
     """Raises RedisStartError when a search must not be trusted to this Redis; logs what it found."""
-    facts = await inspect(lanes)
+    facts = await inspect(router)
     for each in facts.evicting:
         policy = f"maxmemory-policy {each.eviction} of {each.node}"
         problem = f"{each.version} may evict keys ({policy}), which destroys searches"

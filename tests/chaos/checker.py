@@ -5,7 +5,7 @@
   everything that can be seen of the search is the same.
 - A call that begins after another has ended has the later revision; no two changes share one, and there are no more
   revisions than changes.
-- No more trials and leases than planned; no lease is given twice; no lease lapses before the deadline that its
+- No more trials and leases than planned; no lease is given twice; no lease expires before the deadline that its
   worker was told.
 
 Where Redis has lost acknowledged writes the search goes on from an earlier state: what was lost is counted, and the
@@ -40,8 +40,8 @@ class Findings:
     duplicated: int = 0
     over_budget: int = 0
     """Trials and leases beyond those allowed."""
-    lapses: list[float] = field(default_factory=list)
-    """For every lapsed lease, how long after its deadline its trial was put back in line (seconds)."""
+    expired: list[float] = field(default_factory=list)
+    """For every expired lease, how long after its deadline its trial was put back in line (seconds)."""
     problems: list[str] = field(default_factory=list)
     """Promises broken, in words."""
 
@@ -64,7 +64,7 @@ def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findin
         leases_lost=replay.leases_lost + replay.endings_lost,
         duplicated=len(tellings.duplicated),
         over_budget=over_budget(remains),
-        lapses=[event.time.timestamp() - deadlines[lease] for lease, event in replay.lapses if lease is not None],
+        expired=[event.time.timestamp() - deadlines[lease] for lease, event in replay.expired if lease is not None],
         problems=[*tellings.problems, *([replay.problem] if replay.problem else [])],
     )
     found.problems += [f"trial and fence {lease} were given twice" for lease in leases_given_twice(calls)]
@@ -78,7 +78,7 @@ def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findin
         found.problems += [f"lost though acknowledged: {telling.result}" for telling in tellings.lost[:3]]
         if found.leases_lost:
             found.problems.append(f"{found.leases_lost} leases or their ends were lost though acknowledged")
-        found.problems += [f"a lease lapsed {-late:.3f} s before its deadline" for late in found.lapses if late < 0]
+        found.problems += [f"a lease expired {-late:.3f} s before its deadline" for late in found.expired if late < 0]
     return found
 
 
@@ -148,7 +148,7 @@ def revisions_wrong(replay: Replay, remains: Remains, others: list[Call]) -> lis
         problems.append("revisions do not follow the event log")
     revisions = remains.experiment.revision - 1
     if not len(changed) <= revisions <= len(replay.changes):
-        problems.append(f"{revisions} revisions for {len(changed)} calls and {len(replay.lapses)} lapsed leases")
+        problems.append(f"{revisions} revisions for {len(changed)} calls and {len(replay.expired)} expired leases")
     return problems
 
 
@@ -161,5 +161,5 @@ def _unchanged(call: Call, names: set[int]) -> bool:
     if call.rpc == "Heartbeat" or id(call) in names:
         return False
     if call.rpc == "Tell":
-        return all(verdict.decision == trial_pb2.DECISION_SUPERSEDED for verdict in call.reply.verdicts)
+        return all(reply.decision == trial_pb2.DECISION_SUPERSEDED for reply in call.reply.verdicts)
     return True

@@ -38,7 +38,7 @@ def kill_worker(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
 
 
 def pause_worker(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
-    """SIGSTOP a worker for so long that its lease lapses, or nearly so."""
+    """SIGSTOP a worker for so long that its lease expires, or nearly so."""
     place = dice.randrange(len(fleet.workers))
     seconds = dice.uniform(0.5, 2.5) * LEASE_SECONDS
     fleet.pause(place)

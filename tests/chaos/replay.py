@@ -38,11 +38,11 @@ class Replay:
     def __init__(self, calls: list[Call], remains: Remains, tellings: Tellings) -> None:
         self.problem = ""
         self.changes: list[Call | None] = []
-        """The call behind each change, in order; None for a lease that lapsed."""
+        """The call behind each change, in order; None for a lease that expired."""
         self.logged: list[Call] = []
         """Those of them that decided something, in the order of the log."""
-        self.lapses: list[tuple[Lease | None, Event]] = []
-        """Every lease that lapsed, None for one that its worker never heard of, with the event that says so."""
+        self.expired: list[tuple[Lease | None, Event]] = []
+        """Every lease that expired, None for one that its worker never heard of, with the event that says so."""
         self.leases_lost = 0
         """Assignments that were acknowledged, and of which the log knows nothing."""
         self.endings_lost = 0
@@ -82,7 +82,7 @@ class Replay:
             case "finished":
                 pass  # it goes up without training, which the model does by itself
             case "failing":
-                _same(event, "the search", "paused", self._model.tally().state.value)
+                _same(event, "the search", "paused", self._model.progress().state.value)
             case "paused" | "running" | "stopped":
                 self._model.set_state(domain.ExperimentState(event.kind))
                 self.changes.append(None)
@@ -101,9 +101,9 @@ class Replay:
             raise Mismatch(f"{event}: the ask was told {ask.reply}")
         search = self._model.search
         if told:
-            if told.lease.fence < search.next_fence:
-                raise Mismatch(f"{event}: fence {told.lease.fence} after {search.next_fence - 1}")
-            search.next_fence = told.lease.fence
+            if told.lease.fence < search.next_fencing_token:
+                raise Mismatch(f"{event}: fence {told.lease.fence} after {search.next_fencing_token - 1}")
+            search.next_fencing_token = told.lease.fence
         answer = self._model.ask("", 1, event.worker, 0)
         if not answer.assignments:
             raise Mismatch(f"{event}: the model hands out nothing: {answer}")
@@ -127,13 +127,13 @@ class Replay:
         if trial.length >= event.length and event.kind == "continue" and self._model.search.stops:
             return
         while telling := self._next_telling(event.trial):
-            verdict = self._tell(event, telling)
-            if verdict.explanation.reason is not domain.Reason.BETWEEN_RUNGS:
+            reply = self._tell(event, telling)
+            if reply.explanation.reason is not domain.Reason.BETWEEN_RUNGS:
                 break
         else:
             raise Mismatch(f"{event}: nobody told what it rests on")
         self.logged.append(telling.call)
-        decided = (verdict.decision.value, plain(verdict.explanation))
+        decided = (reply.decision.value, plain(reply.explanation))
         if event.kind == "continue" and telling.result.finished:
             # It may go on, and ends itself: the next event says so.
             self._finished[event.trial] = decided
@@ -145,20 +145,18 @@ class Replay:
         kept = self._kept[trial]
         return kept.pop(0) if kept and kept[0].lease == self._held.get(trial) else None
 
-    def _tell(self, about: object, telling: Telling) -> domain.Verdict:
+    def _tell(self, about: object, telling: Telling) -> domain.TellReply:
         result = telling.result
         lease = self._model_lease(result.lease.trial)
         reports = [domain.Report(report.length, report.metric) for report in result.reports]
-        [verdict] = self._model.tell(
-            "", [domain.Result(lease, reports, result.checkpoint, result.finished)], 0
-        ).verdicts
+        [reply] = self._model.tell("", [domain.Result(lease, reports, result.checkpoint, result.finished)], 0).replies
         if telling.acknowledged:
-            _same(about, "reply", _told_verdict(telling.verdict), _given_verdict(verdict))
+            _same(about, "reply", _told_reply(telling.reply), _given_reply(reply))
         self.changes.append(telling.call)
-        return verdict
+        return reply
 
     def _model_lease(self, trial: int) -> domain.Lease:
-        return domain.Lease(trial, self._model.search.trials[trial].fence)
+        return domain.Lease(trial, self._model.search.trials[trial].fencing_token)
 
     def _tell_rest(self, about: object, trial: int) -> None:
         while telling := self._next_telling(trial):
@@ -166,7 +164,7 @@ class Replay:
                 raise Mismatch(f"{about}: {telling.result} decided something, and the log does not say so")
 
     def _end(self, event: Event) -> None:
-        """A lease that ended otherwise: by a call of its worker, or because it lapsed."""
+        """A lease that ended otherwise: by a call of its worker, or because it expired."""
         assert event.trial is not None
         self._tell_rest(event, event.trial)
         held = self._held[event.trial]
@@ -176,9 +174,9 @@ class Replay:
             possible.remove(causes[0])
             self._end_by_call(event, causes[0])
         elif event.kind in ("retry", "failed"):
-            standing = self._model.search.restart(self._model.search.trials[event.trial], "lease lapsed")
-            _same(event, "a lapsed lease", event.kind, "failed" if standing else "retry")
-            self.lapses.append((held, event))
+            standing = self._model.search.restart(self._model.search.trials[event.trial], "lease expired")
+            _same(event, "an expired lease", event.kind, "failed" if standing else "retry")
+            self.expired.append((held, event))
             self.changes.append(None)
         else:
             raise Mismatch(f"{event}: nobody called for it")
@@ -189,13 +187,13 @@ class Replay:
         if call.rpc == "Release":
             [item] = call.request.releases
             release = domain.Release(lease, item.checkpoint, item.checkpoint_length)
-            [verdict] = self._model.release("", [release], 0).verdicts
+            [reply] = self._model.release("", [release], 0).replies
         else:
             outcome = domain.Outcome(_word(trial_pb2.Outcome, call.request.outcome, "OUTCOME_"))
-            verdict, _ = self._model.fail("", lease, outcome, call.request.message, 0)
-        _same(event, "end", _why(event.explanation), plain(verdict.explanation))
+            reply, _ = self._model.fail("", lease, outcome, call.request.message, 0)
+        _same(event, "end", _why(event.explanation), plain(reply.explanation))
         if _counts(call):
-            _same(event, "reply", _told_verdict(_verdict(call)), _given_verdict(verdict))
+            _same(event, "reply", _told_reply(_reply(call)), _given_reply(reply))
         self.changes.append(call)
         self.logged.append(call)
 
@@ -210,17 +208,17 @@ class Replay:
         _same(
             "the best", "trials", [trial.trial for trial in self._remains.best], [v.trial for v in self._model.best(5)]
         )
-        experiment, tally = self._remains.experiment, self._model.tally()
+        experiment, progress = self._remains.experiment, self._model.progress()
         assert experiment.plan
         rungs = [[(rung.results, rung.passed) for rung in bracket.rungs] for bracket in experiment.plan.brackets]
         counted = [
             list(zip(results, passed, strict=True))
-            for results, passed in zip(tally.rung_results, tally.rung_passed, strict=True)
+            for results, passed in zip(progress.rung_results, progress.rung_passed, strict=True)
         ]
-        _same("the search", "trials", len(self._remains.trials), tally.trials_created)
+        _same("the search", "trials", len(self._remains.trials), progress.trials_created)
         _same("the search", "rungs", rungs, counted)
-        _same("the search", "trained length", experiment.trained_length, tally.trained_length)
-        _same("the search", "state", experiment.state.value, tally.state.value)
+        _same("the search", "trained length", experiment.trained_length, progress.trained_length)
+        _same("the search", "state", experiment.state.value, progress.state.value)
 
 
 class _Model(ReferenceModel):
@@ -239,7 +237,7 @@ def _model(remains: Remains) -> ReferenceModel:
         max_restarts=config.max_restarts,
         pause_after=config.pause_after_failures,
         smaller_is_better=config.searcher.smaller_is_better,
-        first_fence=0,
+        first_fencing_token=0,
         hparams=lambda number: propose(config.space, config.seed, number),
         finite=finite_of(config),
     )
@@ -255,17 +253,17 @@ def _endings(calls: Iterable[Call]) -> dict[Lease | None, list[Call]]:
     return found
 
 
-def _verdict(call: Call) -> Any:
+def _reply(call: Call) -> Any:
     return call.reply.verdicts[0] if call.rpc == "Release" else call.reply.verdict
 
 
 def _counts(call: Call) -> bool:
     """Whether the service said that the release or failure took effect."""
-    return call.reply is not None and _verdict(call).decision != trial_pb2.DECISION_SUPERSEDED
+    return call.reply is not None and _reply(call).decision != trial_pb2.DECISION_SUPERSEDED
 
 
 def _at_the_time(call: Call, event: Event) -> bool:
-    """Whether an answered call can be the cause: where Redis has lost it, its lease lapsed later instead."""
+    """Whether an answered call can be the cause: where Redis has lost it, its lease expired later instead."""
     moment = event.time.timestamp() - (time.time() - time.monotonic())
     return call.ended is None or call.begun - CLOCK_SECONDS <= moment <= call.ended + CLOCK_SECONDS
 
@@ -273,7 +271,7 @@ def _at_the_time(call: Call, event: Event) -> bool:
 def _kinds(call: Call) -> tuple[str, ...]:
     """The events that a release or failure may cause."""
     if call.rpc == "Release" or call.request.outcome == trial_pb2.OUTCOME_PREEMPTED:
-        too_often = _counts(call) and _verdict(call).explanation.reason != trial_pb2.REASON_PREEMPTED
+        too_often = _counts(call) and _reply(call).explanation.reason != trial_pb2.REASON_PREEMPTED
         return ("retry", "failed") if too_often else ("release",)
     if call.request.outcome == trial_pb2.OUTCOME_INVALID:
         return ("invalid",)
@@ -311,19 +309,19 @@ def _told_assignment(told: Any) -> object:
 
 def _given_assignment(given: domain.Assignment) -> object:
     return (
-        given.lease.trial, given.lease.fence, given.hparams, given.from_length, given.to_length,
+        given.lease.trial, given.lease.fencing_token, given.hparams, given.from_length, given.to_length,
         given.next_decision_length, given.checkpoint, given.bracket, given.rung, given.restarts,
         plain(given.explanation),
     )  # fmt: skip
 
 
-def _told_verdict(told: Any) -> object:
+def _told_reply(told: Any) -> object:
     decision = _word(trial_pb2.Decision, told.decision, "DECISION_")
     why = _why(Explanation.from_proto(told.explanation))
     return decision, told.to_length, told.next_decision_length, why
 
 
-def _given_verdict(given: domain.Verdict) -> object:
+def _given_reply(given: domain.TellReply) -> object:
     return given.decision.value, given.to_length, given.next_decision_length, plain(given.explanation)
 
 

@@ -209,8 +209,8 @@ def judge(run: Run, recorded: Recorded) -> None:
         found = check(recorded.of(experiment), remains, loses=run.scenario.loses)
         found.problems = [f"{experiment}: {problem}" for problem in found.problems]
         outcome.add(found)
-    if run.scenario.keeps_leases and outcome.lapses:
-        outcome.problems.append(f"{len(outcome.lapses)} leases lapsed though no worker failed")
+    if run.scenario.keeps_leases and outcome.expired:
+        outcome.problems.append(f"{len(outcome.expired)} leases expired though no worker failed")
     answered = sorted(call.ended for call in calls if call.ended is not None)
     outcome.recovery = [recovery(fault, answered) for fault in outcome.faults]
 

@@ -19,7 +19,7 @@ class Scenario:
     """Its part of the time of a run of all scenarios."""
     loses: bool = False
     keeps_leases: bool = False
-    """Whether no lease may lapse: no worker fails, and none is cut off from a service that others reach."""
+    """Whether no lease may expire: no worker fails, and none is cut off from a service that others reach."""
     topology: str = "standalone"
     once: bool = False
     """Whether one fault is all."""

@@ -13,7 +13,7 @@ from rungway.v1 import trial_pb2
 from tests.chaos.calls import Call
 
 Lease = tuple[int, int]
-"""Trial and fencing number."""
+"""Trial and fencing token."""
 Point = tuple[int, int, float]
 """Trial, length, metric."""
 
@@ -24,7 +24,7 @@ class Telling:
 
     call: Call
     result: Any
-    verdict: Any
+    reply: Any
     """The answer, None when there was none."""
 
     @property
@@ -40,7 +40,7 @@ class Telling:
     @property
     def acknowledged(self) -> bool:
         """Whether the service said that it counts."""
-        return self.verdict is not None and self.verdict.decision != trial_pb2.DECISION_SUPERSEDED
+        return self.reply is not None and self.reply.decision != trial_pb2.DECISION_SUPERSEDED
 
 
 @dataclass
@@ -88,6 +88,6 @@ def _end_without_report(told: list[Telling], trial: Trial, order: list[Telling])
 def _tellings(calls: Iterable[Call]) -> Iterable[Telling]:
     for call in calls:
         if call.rpc == "Tell":
-            verdicts = call.reply.verdicts if call.reply else [None] * len(call.request.results)
-            for result, verdict in zip(call.request.results, verdicts, strict=True):
-                yield Telling(call, result, verdict)
+            replies = call.reply.verdicts if call.reply else [None] * len(call.request.results)
+            for result, reply in zip(call.request.results, replies, strict=True):
+                yield Telling(call, result, reply)

@@ -77,7 +77,7 @@ def a_result_nobody_told(history: History) -> None:
 
 
 @planting
-def another_verdict_than_the_rule_says(history: History) -> None:
+def another_decision_than_the_rule_says(history: History) -> None:
     history.tells(trial_pb2.DECISION_PAUSE)[1].reply.verdicts[0].decision = trial_pb2.DECISION_STOP
 
 
@@ -165,7 +165,7 @@ def one_trial_too_many(history: History) -> None:
 
 
 @planting
-def a_lease_that_lapsed_too_early(history: History) -> None:
+def a_lease_that_expired_too_early(history: History) -> None:
     index = history.event("retry", "failed")
     event = history.events[index]
     for call in history.asks():

@@ -30,13 +30,13 @@ def only_fail(worker: RecordedClient) -> None:
 def end_early(worker: RecordedClient) -> None:
     """Trials end by themselves with a result on the way, with that of a decision, after one, or not at all."""
     while work := worker.ask():
-        way, half = work.trial % 4, (work.from_length + work.to_length + 1) // 2
-        length = work.to_length if way in (0, 1) else half
+        way, half = work.trial % 4, (work.from_length + work.next_decision + 1) // 2
+        length = work.next_decision if way in (0, 1) else half
         if length <= work.from_length:
-            length = work.to_length
+            length = work.next_decision
         metric = metric_of(work, length)
-        verdict = worker.tell(work, metric, length=length, checkpoint=f"at {length}", finished=way in (1, 2))
-        if way == 3 and verdict:
+        reply = worker.tell(work, metric, length=length, checkpoint=f"at {length}", finished=way in (1, 2))
+        if way == 3 and reply:
             worker.tell_many([Result(work, (), finished=True)])
 
 

@@ -24,7 +24,7 @@ MISHAPS = (InvalidConfiguration, Diverged, Preempted, RuntimeError, None)
 def metric_of(assignment: Assignment, length: int) -> float:
     """Better with length, and unlike any other result of the trial, so that each can be told from all others."""
     quality = assignment.trial * 7919 % 101 / 101
-    return quality + 1 / length + assignment.lease.fence % 1_000_003 * 1e-12
+    return quality + 1 / length + assignment.lease.fencing_token % 1_000_003 * 1e-12
 
 
 def agenda(path: Path) -> Iterator[str]:
@@ -73,7 +73,7 @@ class Loop:
     def _plain(self) -> None:
         while assignment := self._client.ask():
             luck = self._luck(assignment)
-            for length in range(assignment.from_length + 1, assignment.to_length + 1):
+            for length in range(assignment.from_length + 1, assignment.next_decision + 1):
                 time.sleep(self._step)
                 if length == luck:
                     self._mishap(assignment, length)
@@ -96,7 +96,7 @@ class Loop:
         """The length at which this one ends early; 0 = it does not."""
         if random.random() >= self._mishaps:
             return 0
-        return random.randint(assignment.from_length + 1, assignment.to_length)
+        return random.randint(assignment.from_length + 1, assignment.next_decision)
 
 
 def _main(target: str, agenda_path: str, history: str, style: str, step: str, mishaps: str) -> None:

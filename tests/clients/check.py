@@ -65,8 +65,8 @@ def by_ask_and_tell(address: str, name: str) -> None:
         assert first is not None
         assert second is not None
         time.sleep(4)  # longer than the lease: only a renewal keeps it
-        verdict = client.tell(first, 0.5, length=first.next_decision)
-        assert verdict.decision in (Decision.CONTINUE, Decision.PAUSE), verdict
+        reply = client.tell(first, 0.5, length=first.next_decision)
+        assert reply.decision in (Decision.CONTINUE, Decision.PAUSE), reply
         client.fail(second, Outcome.ERROR, "broken")
 
 

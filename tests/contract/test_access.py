@@ -55,8 +55,8 @@ class Tokens:
 
     def _with(self, do: Callable[[RedisTokens], object]) -> None:
         async def run() -> None:
-            async with connect(self._url, timeout_seconds=5) as lanes:
-                await do(RedisTokens(lanes))  # type: ignore[misc]  # a method of RedisTokens
+            async with connect(self._url, timeout_seconds=5) as router:
+                await do(RedisTokens(router))  # type: ignore[misc]  # a method of RedisTokens
 
         asyncio.run(run())
 

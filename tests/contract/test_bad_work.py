@@ -94,18 +94,18 @@ def test_a_length_beyond_the_second_result_refuses_the_first_too(calls: Calls, s
     assert (refusal.reason, refusal.fields) == ("LENGTH_BEYOND_ASSIGNMENT", ("results[1].reports[0].length",))
 
 
-@pytest.mark.parametrize("fence", [1, 2**62, 2**63 - 1])
-def test_somebody_elses_lease_is_a_verdict_and_changes_nothing(
-    fence: int, calls: Calls, store: Redis, held: Held
+@pytest.mark.parametrize("fencing_token", [1, 2**62, 2**63 - 1])
+def test_somebody_elses_lease_is_answered_and_changes_nothing(
+    fencing_token: int, calls: Calls, store: Redis, held: Held
 ) -> None:
-    lease = Lease(trial=held.lease.trial, fence=fence)
+    lease = Lease(trial=held.lease.trial, fence=fencing_token)
     stolen = Held(held.experiment, lease, "")
     before = snapshot(store)
-    verdict = calls.tell(held.experiment, lease, (3, -math.inf), request_id=new_id(), checkpoint="stolen")
+    reply = calls.tell(held.experiment, lease, (3, -math.inf), request_id=new_id(), checkpoint="stolen")
     released = calls.search.Release(release(stolen, pb.Release(lease=lease)), timeout=SECONDS).verdicts[0]
     failed = calls.search.Fail(fail(stolen), timeout=SECONDS).verdict
     beat = calls.search.Heartbeat(pb.HeartbeatRequest(experiment=held.experiment, leases=[lease]), timeout=SECONDS)
-    for given in (verdict, released, failed):
+    for given in (reply, released, failed):
         assert given.decision == trial_pb2.DECISION_SUPERSEDED
         assert given.explanation.reason == trial_pb2.REASON_LEASE_LOST
         assert given.lease == lease

@@ -93,8 +93,8 @@ def test_a_training_that_ends_by_itself(calls: Calls) -> None:
             calls.tell(name, lease, (4, 0.25))  # told before; the last call only says that this was all
         request = tell_request(name, lease, *reports)
         request.results[0].finished = True
-        (verdict,) = calls.search.Tell(request, timeout=SECONDS).verdicts
-        assert (verdict.decision, verdict.explanation.reason) == (trial_pb2.DECISION_STOP, trial_pb2.REASON_FINISHED)
+        (reply,) = calls.search.Tell(request, timeout=SECONDS).verdicts
+        assert (reply.decision, reply.explanation.reason) == (trial_pb2.DECISION_STOP, trial_pb2.REASON_FINISHED)
         trial = calls.trial(name, lease.trial)
         assert (trial.state, trial.outcome) == (trial_pb2.TRIAL_STATE_COMPLETED, trial_pb2.OUTCOME_FINISHED)
         assert (trial.length, trial.metric) == (4, 0.25)

@@ -101,7 +101,7 @@ def test_a_tell_of_several_results(calls: Calls, store: Redis, experiment: str) 
     ]
     request = pb.TellRequest(experiment=experiment, request_id=new_id(), results=results)
     first = calls.search.Tell(request, timeout=SECONDS)
-    assert [verdict.lease for verdict in first.verdicts] == leases
+    assert [reply.lease for reply in first.verdicts] == leases
     before = snapshot(store)
     assert calls.search.Tell(request, timeout=SECONDS).verdicts == first.verdicts
     assert differences(before, snapshot(store)) == []

@@ -86,7 +86,7 @@ def test_a_search_with_clocks_that_are_hours_apart(library: Path, tmp_path: Path
 
 
 def check(calls: Calls, experiment: str, began: float) -> None:
-    """No lease lapsed, and every time is that of Redis."""
+    """No lease expired, and every time is that of Redis."""
     found = calls.experiments.GetExperiment(pb.GetExperimentRequest(experiment=experiment), timeout=SECONDS).experiment
     assert found.state == experiment_pb2.EXPERIMENT_STATE_DONE
     assert abs(found.create_time.ToNanoseconds() / 1e9 - began) < FAR
@@ -100,9 +100,9 @@ def check(calls: Calls, experiment: str, began: float) -> None:
 
 
 @pytest.mark.parametrize("by", [AHEAD, BEHIND])
-def test_a_lease_lapses_by_the_clock_of_redis_alone(library: Path, tmp_path: Path, by: str) -> None:
+def test_a_lease_expires_by_the_clock_of_redis_alone(library: Path, tmp_path: Path, by: str) -> None:
     """Not at once where a server is ahead of Redis, and not hours later where it is behind."""
-    experiment = unique_name("lapse")
+    experiment = unique_name("expire")
     with ExitStack() as stack:
         url = stack.enter_context(redis_on_socket())
         with shifted(library, by):
@@ -112,7 +112,7 @@ def test_a_lease_lapses_by_the_clock_of_redis_alone(library: Path, tmp_path: Pat
         assert calls.assignment(experiment).lease.trial == 0
         granted = time.monotonic()
         while (answer := calls.ask(experiment)).status == search_pb.ASK_STATUS_WAIT:
-            assert time.monotonic() - granted < SECONDS, "the lease does not lapse"
+            assert time.monotonic() - granted < SECONDS, "the lease does not expire"
             time.sleep(min(answer.retry_after.ToMilliseconds() / 1000, 0.2))
         assert time.monotonic() - granted > LEASE_SECONDS * 0.9
         assert answer.assignments[0].explanation.reason == trial_pb2.REASON_REQUEUED

@@ -66,16 +66,16 @@ class Ledger:
             return
         while True:
             metric = self.luck.random()
-            verdict = self.calls.tell(self.experiment, given.lease, (length, metric), checkpoint="c")
+            reply = self.calls.tell(self.experiment, given.lease, (length, metric), checkpoint="c")
             self.length[trial] = length
             self.told[given.bracket, length] += 1
             self.rows[trial].append((given.bracket, length))
-            if verdict.decision != trial_pb2.DECISION_CONTINUE:
+            if reply.decision != trial_pb2.DECISION_CONTINUE:
                 break
-            length = verdict.next_decision_length
-        completed = verdict.explanation.reason == trial_pb2.REASON_COMPLETED
+            length = reply.next_decision_length
+        completed = reply.explanation.reason == trial_pb2.REASON_COMPLETED
         ended = "completed" if completed else "stopped"
-        self.state[trial] = "paused" if verdict.decision == trial_pb2.DECISION_PAUSE else ended
+        self.state[trial] = "paused" if reply.decision == trial_pb2.DECISION_PAUSE else ended
 
     def check(self) -> experiment_pb2.Experiment:
         """Hold the books against what the service shows."""

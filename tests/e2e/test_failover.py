@@ -121,10 +121,10 @@ def test_a_lease_that_a_failover_has_lost_is_answered_as_superseded() -> None:
         restore(redis, before)
 
         with pytest.raises(grpc.RpcError) as refused:
-            calls.tell(experiment, trial_pb2.Lease(trial=lost.trial, fence=lost.lease.fence), (1, 0.5))
+            calls.tell(experiment, trial_pb2.Lease(trial=lost.trial, fence=lost.lease.fencing_token), (1, 0.5))
         assert refusal_of(refused.value).reason == "TRIAL_NOT_FOUND"
-        verdict = client.tell(lost, 0.5)
-        assert (verdict.decision, bool(verdict)) == ("superseded", False)
+        reply = client.tell(lost, 0.5)
+        assert (reply.decision, bool(reply)) == ("superseded", False)
         assert client.tell(kept, 0.5).decision == "stop"
         asyncio.run(assert_sound(url, experiment))
 

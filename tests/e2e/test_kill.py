@@ -20,7 +20,7 @@ from tests.support.worker import Worker, start_worker
 
 LEASE_SECONDS = 1.5
 BOUND_SECONDS = 4.0
-"""How long after its lease lapsed a trial may wait for another worker: they ask at least once a second."""
+"""How long after its lease expired a trial may wait for another worker: they ask at least once a second."""
 FOREVER = 3600.0
 
 
@@ -152,9 +152,9 @@ def test_a_late_tell_while_another_holds_the_trial_changes_nothing(redis_url: st
         assert new.lease.trial == old.lease.trial
         assert new.lease.fence > old.lease.fence
         before = snapshot(redis)
-        verdict = calls.tell(experiment, old.lease, (3, -1.0), request_id=new_id(), checkpoint="stolen")
-        assert verdict.decision == trial_pb2.DECISION_SUPERSEDED
-        assert verdict.explanation.reason == trial_pb2.REASON_LEASE_LOST
+        reply = calls.tell(experiment, old.lease, (3, -1.0), request_id=new_id(), checkpoint="stolen")
+        assert reply.decision == trial_pb2.DECISION_SUPERSEDED
+        assert reply.explanation.reason == trial_pb2.REASON_LEASE_LOST
         assert differences(before, snapshot(redis)) == []
 
 
@@ -168,7 +168,7 @@ def test_a_trial_whose_workers_all_die_ends_after_its_restarts(redis_url: str) -
                 time.sleep(answer.retry_after.ToMilliseconds() / 1000)
             (assignment,) = answer.assignments
             assert assignment.restarts == restarts
-            assert time.monotonic() - asked <= lease + 1.0  # as soon as the lease has lapsed: the hint says how long
+            assert time.monotonic() - asked <= lease + 1.0  # as soon as the lease has expired: the hint says how long
         time.sleep(lease)
         assert calls.ask(experiment).status == pb.ASK_STATUS_DONE
         trial = calls.trial(experiment, 0)
@@ -184,11 +184,11 @@ def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
         with services(redis_url) as (second,), calls_to(second.address) as calls_again:
             assert calls_again.ask(experiment, request_id=ask_id) == asked
             lease = asked.assignments[0].lease
-            verdict = calls_again.tell(experiment, lease, (1, 0.5), request_id=tell_id)
-            assert verdict.decision == trial_pb2.DECISION_STOP
+            reply = calls_again.tell(experiment, lease, (1, 0.5), request_id=tell_id)
+            assert reply.decision == trial_pb2.DECISION_STOP
             second.kill()
             with services(redis_url) as (third,), calls_to(third.address) as calls_at_last:
-                assert calls_at_last.tell(experiment, lease, (1, 0.5), request_id=tell_id) == verdict
+                assert calls_at_last.tell(experiment, lease, (1, 0.5), request_id=tell_id) == reply
                 assert calls_at_last.ask(experiment, request_id=ask_id) == asked
                 assert [report.metric for report in calls_at_last.trial(experiment, 0).curve] == [0.5]
 

@@ -141,7 +141,7 @@ def test_the_client_repeats_by_itself_with_one_effect(calls: Calls, service: Ser
                 assert proxy.lost.is_set()
                 assert assignment.trial == number
                 proxy.lose_replies((tell_id := new_id()).encode())
-                verdict = client.tell(assignment, 0.5 + number, request_id=tell_id)
+                reply = client.tell(assignment, 0.5 + number, request_id=tell_id)
                 assert proxy.lost.is_set()
-                assert verdict.decision is rungway.Decision.PAUSE
+                assert reply.decision is rungway.Decision.PAUSE
                 assert len(client.get_trial(number).curve or ()) == 1

@@ -79,7 +79,7 @@ class Crowd:
                 done = await asyncio.gather(*(self.is_done() for _ in range(SERVERS)))
                 if all(done):
                     return round_
-                await asyncio.sleep(0.1)  # somebody's lease has yet to lapse
+                await asyncio.sleep(0.1)  # somebody's lease has yet to expire
         raise AssertionError
 
     async def send(self, rpc: str, request: Any) -> tuple[Any, Call]:
@@ -115,14 +115,14 @@ class Crowd:
             until = time.time()
             request = tell_request(self.experiment, lease, (length, self.random.random()), request_id=new_id())
             reply, call = await self.send("Tell", request)
-            (verdict,) = reply.verdicts
-            self.record(call, changed=verdict.decision != trial_pb2.DECISION_SUPERSEDED)
-            if verdict.decision == trial_pb2.DECISION_CONTINUE:
-                length = verdict.next_decision_length
-                held.assignment.lease_deadline.CopyFrom(verdict.lease_deadline)
+            (reply,) = reply.replies
+            self.record(call, changed=reply.decision != trial_pb2.DECISION_SUPERSEDED)
+            if reply.decision == trial_pb2.DECISION_CONTINUE:
+                length = reply.next_decision_length
+                held.assignment.lease_deadline.CopyFrom(reply.lease_deadline)
                 continue
-            # Superseded: the machine was so slow that the lease lapsed, and it ended at its deadline.
-            held.until = until if verdict.decision != trial_pb2.DECISION_SUPERSEDED else None
+            # Superseded: the machine was so slow that the lease expired, and it ended at its deadline.
+            held.until = until if reply.decision != trial_pb2.DECISION_SUPERSEDED else None
             return
 
     async def mishap(self, held: Held, which: float) -> None:
@@ -133,15 +133,15 @@ class Crowd:
         if which < 0.65:
             release = pb.ReleaseRequest(experiment=self.experiment, releases=[pb.Release(lease=lease)])
             reply, call = await self.send("Release", release)
-            verdict = reply.verdicts[0]
+            reply = reply.replies[0]
         else:
             outcome = self.random.choice(FAILURES)
             fail = pb.FailRequest(experiment=self.experiment, lease=lease, outcome=outcome)
             reply, call = await self.send("Fail", fail)
-            verdict = reply.verdict
-            if verdict.explanation.reason == trial_pb2.REASON_INVALID:
+            reply = reply.reply
+            if reply.explanation.reason == trial_pb2.REASON_INVALID:
                 self.history.invalid.add(lease.trial)
-        superseded = verdict.decision == trial_pb2.DECISION_SUPERSEDED
+        superseded = reply.decision == trial_pb2.DECISION_SUPERSEDED
         self.record(call, changed=not superseded)
         held.until = None if superseded else until
 

@@ -39,8 +39,8 @@ def test_it_trains_no_further_than_the_next_decision(address: str, stop_once: bo
     with Client(address, experiment=name) as client:
         client.create_experiment(name, searcher(metric="loss", divisor=3, stop_once=stop_once))
         while assignment := client.ask():
-            trained += assignment.to_length - assignment.from_length
-            client.tell(assignment, assignment.hparams["x"] / assignment.to_length, checkpoint="saved")
+            trained += assignment.next_decision - assignment.from_length
+            client.tell(assignment, assignment.hparams["x"] / assignment.next_decision, checkpoint="saved")
         experiment = client.get_experiment()
     assert experiment.trained_length == trained
     assert trained < 27 * 9 / 2
@@ -55,8 +55,8 @@ def test_a_trial_that_the_store_has_lost_is_a_lost_lease(address: str, redis_url
         assert assignment
         with Redis.from_url(redis_url) as redis:
             redis.hdel("rungway:{default/lost}:trials", str(assignment.trial))
-        verdict = client.tell(assignment, 0.5)
-        assert (verdict.decision, verdict.reason) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
+        reply = client.tell(assignment, 0.5)
+        assert (reply.decision, reply.reason) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
         with client.trial() as trial:
             with Redis.from_url(redis_url) as redis:
                 redis.hdel("rungway:{default/lost}:trials", str(trial.number))

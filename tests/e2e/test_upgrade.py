@@ -212,7 +212,7 @@ class Trained:
             self.by[turn % 2] += 1
             metric = hash((turn, length)) % 1000 / 1000
             calls = self.both[turn % 2]
-            verdict = calls.tell(self.experiment, lease, (length, metric), request_id=new_id())
+            reply = calls.tell(self.experiment, lease, (length, metric), request_id=new_id())
             turn += 1
-            if not (length := verdict.next_decision_length):
+            if not (length := reply.next_decision_length):
                 return turn

@@ -10,7 +10,7 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect, plain_client
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
 from tests.support.moving import Place
@@ -39,10 +39,10 @@ async def stores(redis_url: str) -> AsyncIterator[list[RedisStore]]:
 
 
 @pytest.fixture
-async def lanes(redis_url: str) -> AsyncIterator[Lanes]:
+async def router(redis_url: str) -> AsyncIterator[Router]:
     """For stores that a test makes itself."""
-    async with connect(redis_url, timeout_seconds=5) as lanes:
-        yield lanes
+    async with connect(redis_url, timeout_seconds=5) as router:
+        yield router
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
         other = stack.enter_context(redis_on_socket())
         found = []
         for url in (redis_url, other):
-            lanes = await stack.enter_async_context(connect(url, timeout_seconds=5))
+            router = await stack.enter_async_context(connect(url, timeout_seconds=5))
             client = await stack.enter_async_context(plain_client(url, timeout_seconds=5))
-            found.append(Place(url, RedisStore(lanes), client))
+            found.append(Place(url, RedisStore(router), client))
         yield found[0], found[1]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rungway_server.domain.engine import Assignment, EventView, ExperimentState, Reason, Report, Result, Verdict
+from rungway_server.domain.engine import Assignment, EventView, ExperimentState, Reason, Report, Result, TellReply
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.trials import TrialUseCases
@@ -27,10 +27,10 @@ async def create(store: Store, ref: ExperimentRef, document: Mapping[str, object
     return await ExperimentUseCases(store).create(ref, document, "")
 
 
-async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: float, length: int = 0) -> Verdict:
+async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: float, length: int = 0) -> TellReply:
     """Tell a metric, at the next decision unless a length is given."""
     reports = [Report(length or given.next_decision_length, metric)]
-    return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).verdicts[0]
+    return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).replies[0]
 
 
 async def life_of(store: Store, ref: ExperimentRef, number: int = 0, size: int = 0) -> list[EventView]:
@@ -56,7 +56,7 @@ async def run_out(store: Store, ref: ExperimentRef) -> int:
 
 async def state_of(store: Store, ref: ExperimentRef) -> ExperimentState:
     """Where the search stands."""
-    return (await store.tally(ref)).state
+    return (await store.progress(ref)).state
 
 
 async def rates(store: Store, ref: ExperimentRef, count: int) -> list[object]:

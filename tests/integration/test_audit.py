@@ -53,17 +53,17 @@ class Scene:
     def key(self, name: str) -> str:
         return f"{BASE}:{name}"
 
-    def tally(self, field: str = "tally") -> dict[str, Any]:
+    def progress(self, field: str = "tally") -> dict[str, Any]:
         return dict(unpack(self.redis.hget(self.key("meta"), field)))  # type: ignore[arg-type]  # the stubs allow an awaitable
 
-    def set_tally(self, **changes: object) -> None:
-        self.redis.hset(self.key("meta"), "tally", packb(self.tally() | changes))
+    def set_progress(self, **changes: object) -> None:
+        self.redis.hset(self.key("meta"), "tally", packb(self.progress() | changes))
 
     def set_counts(self, **changes: object) -> None:
-        self.redis.hset(self.key("meta"), "counts", packb(self.tally("counts") | changes))
+        self.redis.hset(self.key("meta"), "counts", packb(self.progress("counts") | changes))
 
     def set_points(self, **changes: object) -> None:
-        self.set_counts(points=self.tally("counts")["points"] | changes)
+        self.set_counts(points=self.progress("counts")["points"] | changes)
 
     def trial(self, number: int) -> dict[str, Any]:
         packed: Any = self.redis.hget(self.key("trials"), str(number))
@@ -77,7 +77,7 @@ class Scene:
 
     def first(self, state: str) -> int:
         """The first trial in this state."""
-        return next(number for number in range(self.tally()["next_trial"]) if self.trial(number)["state"] == state)
+        return next(number for number in range(self.progress()["next_trial"]) if self.trial(number)["state"] == state)
 
     def log(self, kind: str, trial: int, reason: str, *numbers: int) -> None:
         """Add a line to the event log; `numbers` are those of the explanation."""
@@ -144,7 +144,7 @@ def fewer_trials(scene: Scene) -> None:
 def shrink_plan_to_started(scene: Scene) -> None:
     """Nothing left to start, go up, run or hand out again, and yet it runs on."""
     plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
-    for bracket, started in zip(plan["brackets"], scene.tally("counts")["started"], strict=True):
+    for bracket, started in zip(plan["brackets"], scene.progress("counts")["started"], strict=True):
         bracket["max_trials"] = started
     scene.redis.hset(scene.key("meta"), "plan_json", json.dumps(plan))
     scene.redis.delete(scene.key("leases"), scene.key("line"), scene.key("ready"))
@@ -156,7 +156,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),
         lambda s: s.redis.hset(s.key("meta"), "config", "{}"),
         lambda s: (s.redis.delete(s.key("leases")), s.redis.set(s.key("leases"), "x")),
-        lambda s: s.redis.hset(s.key("configs"), str(s.tally()["next_trial"]), packb([0, 0])),
+        lambda s: s.redis.hset(s.key("configs"), str(s.progress()["next_trial"]), packb([0, 0])),
         lambda s: s.set_trial(s.first("paused"), state="asleep"),
         lambda s: s.set_trial(0, config=""),
         lambda s: s.redis.rpush(s.key("queue"), "{"),
@@ -165,7 +165,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "trials_are_numbered_without_gaps": [
         lambda s: s.redis.hdel(s.key("trials"), "3"),
-        lambda s: s.set_tally(next_trial=4),
+        lambda s: s.set_progress(next_trial=4),
     ],
     "running_trials_hold_leases": [
         lambda s: s.redis.zpopmin(s.key("leases")),
@@ -180,9 +180,9 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "no_trial_is_in_two_places": [in_line_and_leased],
     "fencing_numbers_are_unique": [
-        lambda s: s.set_trial(0, fence=s.trial(1)["fence"]),
-        lambda s: s.set_tally(next_fence=s.tally()["next_fence"] - 1),
-        lambda s: s.set_trial(0, fence=7),
+        lambda s: s.set_trial(0, fencing_token=s.trial(1)["fence"]),
+        lambda s: s.set_progress(next_fencing_token=s.progress()["next_fence"] - 1),
+        lambda s: s.set_trial(0, fencing_token=7),
     ],
     "states_fit_the_results": [
         lambda s: s.set_trial(s.first("paused"), entries=[]),
@@ -194,7 +194,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.set_trial(s.first("paused"), length=10),
     ],
     "configurations_belong_to_trials": [
-        lambda s: s.redis.hdel(s.key("configs"), str(s.tally()["next_trial"])),
+        lambda s: s.redis.hdel(s.key("configs"), str(s.progress()["next_trial"])),
         lambda s: s.redis.hset(s.key("configs"), "5000", packb({})),
     ],
     "rung_members_are_well_formed": [
@@ -203,7 +203,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "sizes_are_counted": [
         lambda s: s.redis.zpopmin(s.key("rungs")),
-        lambda s: s.set_counts(sizes=[99, *s.tally("counts")["sizes"][1:]]),
+        lambda s: s.set_counts(sizes=[99, *s.progress("counts")["sizes"][1:]]),
     ],
     "rungs_hold_the_results_of_trials": [add_rung_member, lambda s: s.redis.zpopmin(s.key("rungs"))],
     "results_were_reported": [lambda s: s.set_trial(s.first("paused"), points=0, tail="", metric="")],
@@ -227,15 +227,15 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "started_are_the_valid_trials": [lambda s: s.set_counts(started=[1, 1])],
     "live_are_the_running_trials": [lambda s: s.set_counts(live=[0, 0])],
     "states_are_counted": [lambda s: s.set_counts(states={"running": 1})],
-    "there_are_enough_proposals": [lambda s: s.set_tally(proposed=2)],
+    "there_are_enough_proposals": [lambda s: s.set_progress(proposed=2)],
     "no_bracket_starts_too_many": [fewer_trials],
     "no_more_leases_than_allowed": [lower_cap],
     "the_queue_fits": [
         lambda s: s.redis.rpush(s.key("queue"), *[packb({})] * 50),
     ],
     "a_search_is_done_when_nothing_is_left": [
-        lambda s: s.set_tally(state="done"),
-        lambda s: s.set_tally(state="asleep"),
+        lambda s: s.set_progress(state="done"),
+        lambda s: s.set_progress(state="asleep"),
         shrink_plan_to_started,
     ],
     "points_are_counted": [
@@ -256,7 +256,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "remembered_answers_are_bounded": [
         requests_overflow,
         lambda s: s.redis.hset(s.key("requests:0"), "x", packb("answer")),
-        lambda s: s.set_tally(generation=2),
+        lambda s: s.set_progress(generation=2),
     ],
     "curves_have_the_points_counted": [
         lambda s: s.set_trial(s.first("paused"), points=7),
@@ -287,7 +287,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.log("assign", 0, "requeued", 0, -1, 0, 0, 0),
         lambda s: s.log("release", 0, "preempted", 0, -1, 0, 0, 0),
     ],
-    "the_trained_length_is_what_leases_trained": [lambda s: s.set_tally(trained=1)],
+    "the_trained_length_is_what_leases_trained": [lambda s: s.set_progress(trained=1)],
     "records_are_in_range": [
         lambda s: s.set_trial(s.first("paused"), restarts=-1),
         lambda s: s.set_trial(s.first("paused"), returns=10**14),
@@ -305,11 +305,11 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.log("assign", 2**32, "new_trial", 0, -1, 0, 0, 0),
     ],
     "counters_are_in_range": [
-        lambda s: s.set_tally(next_entry=2**32),
-        lambda s: s.set_tally(next_fence=-1),
-        lambda s: s.set_tally(revision=0),
+        lambda s: s.set_progress(next_entry=2**32),
+        lambda s: s.set_progress(next_fencing_token=-1),
+        lambda s: s.set_progress(revision=0),
     ],
-    "the_revision_grew": [lambda s: s.set_tally(revision=1)],
+    "the_revision_grew": [lambda s: s.set_progress(revision=1)],
 }
 """By the name of an invariant: ways to break it."""
 
@@ -319,7 +319,7 @@ def test_a_sound_search_passes(scene: Scene) -> None:
     assert report.violated == {}
     assert report.ok
     assert all(finding.checked for finding in report.findings)
-    assert report.revision == scene.tally()["revision"]
+    assert report.revision == scene.progress()["revision"]
 
 
 @pytest.mark.parametrize("plan", [PLAN, STOPPING], ids=["promote", "stop"])

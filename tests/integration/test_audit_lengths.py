@@ -28,6 +28,6 @@ async def test_reports_after_the_end_of_a_trial_count(
     first, second = await take(store, ref, 2)
     await store.tell(ref, "", [Result(first.lease, [Report(2, 0.1)])])
     result = Result(second.lease, [Report(*each) for each in told])
-    assert (await store.tell(ref, "", [result])).verdicts[0].decision is Decision.STOP
-    assert (await store.tally(ref)).trained_length == 2 + told[-1][0]
+    assert (await store.tell(ref, "", [result])).replies[0].decision is Decision.STOP
+    assert (await store.progress(ref)).trained_length == 2 + told[-1][0]
     await assert_sound(admin_url, ref.experiment)

@@ -82,7 +82,7 @@ async def test_the_reports_of_a_call_are_counted_together(
     (trial,) = await store.trials(ref, [0], curve=True)
     assert trial.curve == ()
     answer = await calls.tell(ref, "", [curve(given, MOST_REPORTS // results) for given in held])
-    assert {verdict.decision for verdict in answer.verdicts} == {Decision.CONTINUE}
+    assert {reply.decision for reply in answer.replies} == {Decision.CONTINUE}
 
 
 @pytest.mark.parametrize("goal", [None, -1e9], ids=["between rungs", "with a target"])
@@ -91,8 +91,8 @@ async def test_a_best_metric_is_written_once_for_all_reports_of_a_result(
     results: int, reports: int, goal: float | None, ref: ExperimentRef
 ) -> None:
     with redis_on_socket() as url:
-        async with connect(url, timeout_seconds=20) as lanes, Redis.from_url(url, decode_responses=True) as redis:
-            store: Any = RedisStore(lanes)
+        async with connect(url, timeout_seconds=20) as router, Redis.from_url(url, decode_responses=True) as redis:
+            store: Any = RedisStore(router)
             calls = SearchUseCases(store, Places(100))
             long: dict[str, Any] = {"max_trials": 300, "max_length": {"epochs": 10**6}, "max_concurrent_trials": 0}
             await create(store, ref, config(**(long if goal is None else long | {"target_metric": goal})))
@@ -127,7 +127,7 @@ async def test_trials_that_may_pass_very_many_rungs_are_decided_in_smaller_calls
         await calls.tell(ref, "", results)
     for some in (results[:most], results[most:]):
         answer = await calls.tell(ref, "", some)
-        assert len(answer.verdicts) == most
+        assert len(answer.replies) == most
     trials = await store.trials(ref, list(range(2 * most)))
     assert max(trial.rung for trial in trials) == MAX_RUNGS - 1
 
@@ -142,4 +142,4 @@ async def test_a_usual_search_is_told_256_results_at_once(
     await create(port, ref, document)
     held = await handed_out(calls, ref, 256)
     answer = await calls.tell(ref, "", [curve(given, 1) for given in held])
-    assert len(answer.verdicts) == 256
+    assert len(answer.replies) == 256

@@ -77,8 +77,8 @@ async def test_data_survives_a_restart(tmp_path: Path) -> None:
 async def test_is_configured_for_searches(tmp_path: Path) -> None:
     async with embedded(tmp_path, fsync="always") as redis:
         client = client_of(redis)
-        async with connect(redis.url, timeout_seconds=5) as lanes:
-            (facts,) = (await inspect(lanes)).nodes
+        async with connect(redis.url, timeout_seconds=5) as router:
+            (facts,) = (await inspect(router)).nodes
         save = (await client.config_get("save"))["save"]
         await client.aclose()
     assert facts.eviction == "noeviction"

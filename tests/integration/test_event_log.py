@@ -36,7 +36,7 @@ async def test_every_kind_of_decision_is_explained_in_the_event_log(store: Redis
         await store.fail(ref, "", leases[number], outcome, "why not", now_ms=start + 3)
     await store.set_state(ref, ExperimentState.PAUSED)
     await store.set_state(ref, ExperimentState.RUNNING)
-    await store.ask(ref, "", 1, "w", now_ms=start + 70_000)  # the last one has lapsed
+    await store.ask(ref, "", 1, "w", now_ms=start + 70_000)  # the last one has expired
     await store.set_state(ref, ExperimentState.STOPPED)
 
     log = await events(store, ref)
@@ -73,12 +73,12 @@ async def test_decisions_of_the_stopping_form_are_in_the_event_log(store: RedisS
     ]
 
 
-async def test_verdicts_and_the_event_log_say_the_same(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_replies_and_the_event_log_say_the_same(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan())
     told = []
     for number, assignment in enumerate(await take(store, ref, 9)):
         answer = await store.tell(ref, "", [Result(assignment.lease, [Report(1, (number * 5 % 9) / 10)])])
-        why = answer.verdicts[0].explanation
+        why = answer.replies[0].explanation
         told.append(list(why[:7]))
     logged = [event[2:] for event in await events(store, ref) if event[0] in {"pause", "continue"}]
     assert logged == told

@@ -27,14 +27,14 @@ async def test_a_life_from_start_to_top(stores: list[RedisStore], ref: Experimen
     given = await take(store, ref, 9)
     told: dict[int, list[Told]] = {each.lease.trial: [("assign", each.explanation)] for each in given}
     for assignment, metric in zip(given, (0.5, 0.6, 0.7, 0.4, 0.8, 0.9, 0.3, 0.95, 0.96), strict=True):
-        verdict = await report(store, ref, assignment, metric)
-        told[assignment.lease.trial].append((verdict.decision.value, verdict.explanation))
+        reply = await report(store, ref, assignment, metric)
+        told[assignment.lease.trial].append((reply.decision.value, reply.explanation))
     (resumed,) = await take(store, ref)
     assert (resumed.lease.trial, resumed.explanation.reason) == (0, Reason.PROMOTED)
     assert resumed.explanation == Explanation(Reason.PROMOTED, 0, 0, 2, 9, 3, 0.5)
     told[0].append(("assign", resumed.explanation))
-    verdict = await report(store, ref, resumed, 0.2)
-    told[0].append((verdict.decision.value, verdict.explanation))
+    reply = await report(store, ref, resumed, 0.2)
+    told[0].append((reply.decision.value, reply.explanation))
     for number, events in told.items():
         assert of(await life_of(stores[1], ref, number)) == events
     kinds = [kind for kind, _ in told[0]]
@@ -60,9 +60,9 @@ async def test_every_way_to_end(stop_once: bool, store: RedisStore, ref: Experim
     await create(store, ref, halving(9, stop_once=stop_once))
     outcomes = (Outcome.PREEMPTED, Outcome.TRANSIENT, Outcome.INVALID, Outcome.DIVERGED, Outcome.ERROR, Outcome.STOPPED)
     for given, outcome in zip(await take(store, ref, 6), outcomes, strict=True):
-        verdict, _ = await store.fail(ref, "", given.lease, outcome, "why not")
+        reply, _ = await store.fail(ref, "", given.lease, outcome, "why not")
         *_, last = await life_of(store, ref, given.lease.trial)
-        assert last.explanation == verdict.explanation
+        assert last.explanation == reply.explanation
     lives = [[event.kind for event in await life_of(store, ref, number)] for number in range(6)]
     ends = ["release", "retry", "invalid", "failed", "failed", "failed"]
     assert lives == [["assign", end] for end in ends]
@@ -82,12 +82,12 @@ async def test_the_stopping_form(store: RedisStore, ref: ExperimentRef) -> None:
 async def test_numbers_of_a_larger_is_better_search(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9, smaller_is_better=False))
     for given, metric in zip(await take(store, ref, 3), (0.1, 0.2, 0.9), strict=True):
-        verdict = await report(store, ref, given, metric)
-    assert verdict.explanation.cutoff == 0.9
-    assert of(await life_of(store, ref, 2))[1:] == [("continue", verdict.explanation)]
+        reply = await report(store, ref, given, metric)
+    assert reply.explanation.cutoff == 0.9
+    assert of(await life_of(store, ref, 2))[1:] == [("continue", reply.explanation)]
 
 
-async def test_a_lapsed_lease_and_a_queued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_expired_lease_and_a_queued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
     view = await create(store, ref, halving(9))
     start = view.definition.created_ms
     await store.enqueue(ref, "", {"layers": 1, "rate": 0.01})
@@ -106,9 +106,9 @@ async def test_a_lapsed_lease_and_a_queued_configuration(store: RedisStore, ref:
 async def test_it_changes_nothing(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9))
     await take(store, ref)
-    before = await store.tally(ref)
+    before = await store.progress(ref)
     await TrialUseCases(store).explain(ref, 0)
-    assert await store.tally(ref) == before
+    assert await store.progress(ref) == before
 
 
 @pytest.mark.parametrize("number", [-1, 1, 2**63 - 1])

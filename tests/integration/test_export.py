@@ -78,7 +78,7 @@ class Player:
         luck = self.rng.random()
         if luck < 0.06:
             outcome = self.rng.choice([Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT])
-            verdict, revision = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
+            reply, revision = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
         else:
             metric = self.rng.choice([*METRICS, *(self.rng.random() for _ in range(20))])
             over, length = luck < 0.15, given.next_decision_length
@@ -86,15 +86,15 @@ class Player:
                 length = self.rng.randint(given.from_length + 1, length)
             result = Result(given.lease, [Report(length, metric)], f"at {length}", over)
             told = await self.store.tell(self.ref, "", [result])
-            (verdict,), revision = told.verdicts, told.revision
-            if verdict.next_decision_length:
-                after = given._replace(from_length=length, next_decision_length=verdict.next_decision_length)
+            (reply,), revision = told.replies, told.revision
+            if reply.next_decision_length:
+                after = given._replace(from_length=length, next_decision_length=reply.next_decision_length)
                 self.held[given.lease.trial] = after
-        self.said.append((given.lease.trial, plain(verdict), revision))
+        self.said.append((given.lease.trial, plain(reply), revision))
 
 
 def plain(value: Any) -> object:
-    """Everything of a decision but when, and under which fencing number; NaN is NaN."""
+    """Everything of a decision but when, and under which fencing token; NaN is NaN."""
     return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
@@ -110,7 +110,7 @@ async def test_a_search_goes_on_as_it_would_have(
     with suppress(WrongState, NoTrialsLeft, InvalidInput):
         await here.store.enqueue(ref, "", {"layers": 2, "rate": 0.001})
     await move(here, ref, there)
-    leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fence)
+    leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fencing_token)
     for lease in leases:
         await here.store.release(ref, "", [Release(lease)])
     players = [Player(place.store, ref, random.Random(half + 1), {}, []) for place in places]
@@ -136,7 +136,7 @@ async def test_a_search_that_paused_itself_arrives_with_its_reason(
         await here.store.fail(ref, "", given.lease, Outcome.ERROR, f"KeyError ä {number}")
     text = await move(here, ref, there)
     for place in places:
-        assert (await place.store.tally(ref)).failing == "KeyError ä 1"
+        assert (await place.store.progress(ref)).failing == "KeyError ä 1"
         assert (await place.store.events(ref, "", 99))[0][-1].message == "KeyError ä 1"
     _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
     with (tmp_path / "events.csv").open(newline="") as stream:
@@ -171,9 +171,9 @@ async def test_an_old_lease_is_worth_nothing_after_an_import(places: tuple[Place
     await move(here, ref, there)
     (again,) = (await there.store.ask(ref, "", 1, "w")).assignments
     assert (again.lease.trial, again.restarts) == (given.lease.trial, 0)
-    assert again.lease.fence > given.lease.fence
-    verdicts = (await there.store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])).verdicts
-    assert verdicts[0].decision.value == "superseded"
+    assert again.lease.fencing_token > given.lease.fencing_token
+    replies = (await there.store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])).replies
+    assert replies[0].decision.value == "superseded"
 
 
 async def test_a_stopped_search_comes_back_stopped(places: tuple[Place, Place], ref: ExperimentRef) -> None:
@@ -182,7 +182,7 @@ async def test_a_stopped_search_comes_back_stopped(places: tuple[Place, Place], 
     await here.store.ask(ref, "", 3, "w")
     await here.store.set_state(ref, ExperimentState.STOPPED)
     await move(here, ref, there, "another")
-    assert (await there.store.tally(ExperimentRef("default", "another"))).state is ExperimentState.STOPPED
+    assert (await there.store.progress(ExperimentRef("default", "another"))).state is ExperimentState.STOPPED
 
 
 async def test_a_name_that_is_taken_is_refused(places: tuple[Place, Place], ref: ExperimentRef) -> None:

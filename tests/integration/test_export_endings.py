@@ -50,7 +50,7 @@ async def to_the_end(store: RedisStore, ref: ExperimentRef) -> list[object]:
         length = given.next_decision_length
         while length:
             told = await store.tell(ref, "", [Result(given.lease, [Report(length, 0.5)], f"at {length}")])
-            length = told.verdicts[0].next_decision_length
+            length = told.replies[0].next_decision_length
     assert answer.status is AskStatus.DONE
     return seen
 
@@ -111,14 +111,14 @@ async def test_a_search_that_has_paused_itself(
     await fail(here.store, ref, 10, outcome)
     await move(here, ref, there)
     for place in places:
-        tally, asked = await place.store.tally(ref), await place.store.ask(ref, "", 1, "w")
-        assert (tally.state, tally.failing) == (ExperimentState.PAUSED, TEXT)
+        progress, asked = await place.store.progress(ref), await place.store.ask(ref, "", 1, "w")
+        assert (progress.state, progress.failing) == (ExperimentState.PAUSED, TEXT)
         assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, TEXT)
         await place.store.set_state(ref, ExperimentState.RUNNING)
         await fail(place.store, ref, 9, outcome)
-        assert (await place.store.tally(ref)).state is ExperimentState.RUNNING
+        assert (await place.store.progress(ref)).state is ExperimentState.RUNNING
         await fail(place.store, ref, 1, outcome)
-        assert (await place.store.tally(ref)).failing == TEXT
+        assert (await place.store.progress(ref)).failing == TEXT
         await assert_sound(place.url, ref.experiment)
 
 
@@ -129,9 +129,9 @@ async def test_failures_so_far_are_counted_on(before: int, places: tuple[Place, 
     await fail(here.store, ref, before)
     await move(here, ref, there)
     await fail(there.store, ref, 9 - before)
-    assert (await there.store.tally(ref)).failing is None
+    assert (await there.store.progress(ref)).failing is None
     await fail(there.store, ref, 1)
-    assert (await there.store.tally(ref)).failing == TEXT
+    assert (await there.store.progress(ref)).failing == TEXT
 
 
 @pytest.mark.parametrize("pause_after", [0, 3])
@@ -140,7 +140,7 @@ async def test_the_brake_is_set_as_it_was(pause_after: int, places: tuple[Place,
     await stored(here.store, ref, plan((9,), trials=40), pause_after=pause_after)
     await move(here, ref, there)
     await fail(there.store, ref, pause_after or 40)
-    assert ((await there.store.tally(ref)).failing == TEXT) == bool(pause_after)
+    assert ((await there.store.progress(ref)).failing == TEXT) == bool(pause_after)
 
 
 async def test_one_that_its_user_paused_says_nothing_of_failures(
@@ -153,4 +153,4 @@ async def test_one_that_its_user_paused_says_nothing_of_failures(
     await move(here, ref, there)
     asked = await there.store.ask(ref, "", 1, "w")
     assert (asked.reason, asked.message) == (Reason.EXPERIMENT_PAUSED, "")
-    assert (await there.store.tally(ref)).failing is None
+    assert (await there.store.progress(ref)).failing is None

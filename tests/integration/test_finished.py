@@ -13,8 +13,8 @@ from rungway_server.domain.engine import (
     Reason,
     Report,
     Result,
+    TellReply,
     TrialState,
-    Verdict,
 )
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
@@ -23,18 +23,18 @@ from tests.integration.lives import create, halving, report, state_of
 from tests.support.searches import plan, stored, take
 
 
-async def finish(store: RedisStore, ref: ExperimentRef, given: Assignment, *told: tuple[int, float]) -> Verdict:
+async def finish(store: RedisStore, ref: ExperimentRef, given: Assignment, *told: tuple[int, float]) -> TellReply:
     """Tell these results as the last ones."""
     result = Result(given.lease, [Report(*each) for each in told], finished=True)
-    return (await store.tell(ref, "", [result])).verdicts[0]
+    return (await store.tell(ref, "", [result])).replies[0]
 
 
 async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((10,), trials=2))
     for given in await take(store, ref, 2):
         await report(store, ref, given, 0.5, length=3)
-        verdict = await finish(store, ref, given, (4, 0.4))
-        assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.FINISHED)
+        reply = await finish(store, ref, given, (4, 0.4))
+        assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.FINISHED)
     assert (await store.ask(ref, "", 1, "w")).status is AskStatus.DONE
     for view in await store.trials(ref, [0, 1]):
         assert (view.state, view.outcome, view.length, view.restarts) == (
@@ -43,18 +43,18 @@ async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: E
             4,
             0,
         )
-    assert (await store.tally(ref)).trained_length == 8
+    assert (await store.progress(ref)).trained_length == 8
 
 
 async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((2, 6, 18), trials=9))
     given = await take(store, ref, 9)
-    verdict = await finish(store, ref, given[0], (1, 0.01))
-    assert (verdict.explanation.rung, verdict.explanation.rank, verdict.explanation.rung_size) == (0, 0, 1)
+    reply = await finish(store, ref, given[0], (1, 0.01))
+    assert (reply.explanation.rung, reply.explanation.rank, reply.explanation.rung_size) == (0, 0, 1)
     for other in given[1:]:
         await report(store, ref, other, 0.5, length=2)
-    tally = await store.tally(ref)
-    assert (tally.rung_results[0][0], tally.rung_results[0][1]) == (9, 1 + 0)
+    progress = await store.progress(ref)
+    assert (progress.rung_results[0][0], progress.rung_results[0][1]) == (9, 1 + 0)
     told = 1
     while (asked := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
         assert asked.assignments[0].lease.trial != 0
@@ -78,8 +78,8 @@ async def test_the_reports_that_come_with_it_are_judged_first(store: RedisStore,
     *others, best = await take(store, ref, 3)
     for other in others:
         await report(store, ref, other, 0.5)
-    verdict = await finish(store, ref, best, (1, 0.1))
-    assert (verdict.decision, verdict.explanation.reason, verdict.explanation.rung) == (
+    reply = await finish(store, ref, best, (1, 0.1))
+    assert (reply.decision, reply.explanation.reason, reply.explanation.rung) == (
         Decision.STOP,
         Reason.FINISHED,
         1,
@@ -96,8 +96,8 @@ async def test_a_result_told_under_an_earlier_lease_stands(store: RedisStore, re
     await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "lost its machine")
     (again,) = await take(store, ref)
     assert again.from_length == 0
-    verdict = await finish(store, ref, again)
-    assert verdict.explanation.reason is Reason.FINISHED
+    reply = await finish(store, ref, again)
+    assert reply.explanation.reason is Reason.FINISHED
     (view,) = await store.trials(ref, [given.lease.trial])
     assert (view.length, view.metric) == (8, 1 / 8)
 
@@ -129,16 +129,16 @@ async def test_the_same_request_has_one_effect(store: RedisStore, ref: Experimen
     await stored(store, ref, plan((9,), trials=2))
     (given,) = await take(store, ref)
     told = [await store.tell(ref, "id", [Result(given.lease, [Report(1, 0.5)], finished=True)]) for _ in range(2)]
-    assert told[0].verdicts[0].explanation == told[1].verdicts[0].explanation
-    assert (await store.tally(ref)).rung_results == ((1,),)
+    assert told[0].replies[0].explanation == told[1].replies[0].explanation
+    assert (await store.progress(ref)).rung_results == ((1,),)
 
 
 async def test_in_the_stopping_form_others_are_compared_with_it(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(stop_once=True))
     first, second = await take(store, ref, 2)
     await report(store, ref, first, 0.1, length=1)
-    verdict = await finish(store, ref, first, (3, 0.05)) if first.to_length > 3 else await finish(store, ref, first)
-    assert verdict.explanation.reason is Reason.FINISHED
+    reply = await finish(store, ref, first, (3, 0.05)) if first.to_length > 3 else await finish(store, ref, first)
+    assert reply.explanation.reason is Reason.FINISHED
     (view,) = await store.trials(ref, [first.lease.trial])
     assert (view.state, view.outcome) == (TrialState.COMPLETED, Outcome.FINISHED)
     judged = await report(store, ref, second, 0.9, length=second.to_length)

@@ -46,8 +46,8 @@ async def redis(url: str) -> AsyncIterator[Redis]:
 async def exported_search(name: str) -> str:
     """An export with something of everything."""
     with redis_on_socket() as url:
-        async with connect(url, timeout_seconds=5) as lanes:
-            store = RedisStore(lanes)
+        async with connect(url, timeout_seconds=5) as router:
+            store = RedisStore(router)
             await made(store, REF, name)
             player = Player(store, REF, random.Random(4))
             await player.play(130)
@@ -57,7 +57,7 @@ async def exported_search(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def searches() -> dict[str, list[Line]]:
-    """The lines of an export with clones, and of one with proposals (a full population has none), but for the last."""
+    """The lines of an export with clones and of one with suggestions (full populations have none), without the last."""
     texts = {name: asyncio.run(exported_search(name)) for name in ("population", "promotion")}
     return {name: [json.loads(line) for line in text.splitlines()[:-1]] for name, text in texts.items()}
 

@@ -14,7 +14,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.preflight import inspect
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from tests.support import redis_topologies
 from tests.support.redis_node import Access
@@ -39,15 +39,15 @@ def standalone() -> Iterator[Topology]:
 
 
 @pytest.fixture
-async def to_cluster(cluster: Cluster) -> AsyncIterator[Lanes]:
-    async with connect(cluster.url, timeout_seconds=10) as lanes:
-        yield lanes
+async def to_cluster(cluster: Cluster) -> AsyncIterator[Router]:
+    async with connect(cluster.url, timeout_seconds=10) as router:
+        yield router
 
 
 @pytest.fixture
-async def to_one(standalone: Topology) -> AsyncIterator[Lanes]:
-    async with connect(standalone.url, timeout_seconds=10) as lanes:
-        yield lanes
+async def to_one(standalone: Topology) -> AsyncIterator[Router]:
+    async with connect(standalone.url, timeout_seconds=10) as router:
+        yield router
 
 
 async def until(call: Callable[[], Any]) -> Any:
@@ -60,14 +60,14 @@ async def until(call: Callable[[], Any]) -> Any:
                 await asyncio.sleep(0.05)
 
 
-async def count(lanes: Lanes, key: str, times: int = 1) -> list[int]:
-    return list(await asyncio.gather(*(lanes.call(key, ("INCR", key)) for _ in range(times))))
+async def count(router: Router, key: str, times: int = 1) -> list[int]:
+    return list(await asyncio.gather(*(router.call(key, ("INCR", key)) for _ in range(times))))
 
 
 # One Redis.
 
 
-async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to_one: Lanes) -> None:
+async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to_one: Router) -> None:
     node, key = standalone.nodes[0], "rungway:{left}"
     assert await count(to_one, key) == [1]
     number = await to_one.call(key, ("CLIENT", "ID"))
@@ -79,14 +79,14 @@ async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to
     assert await to_one.call(key, ("CLIENT", "ID")) != number
 
 
-async def test_a_script_that_redis_forgot_is_brought_again(standalone: Topology, to_one: Lanes) -> None:
+async def test_a_script_that_redis_forgot_is_brought_again(standalone: Topology, to_one: Router) -> None:
     store = RedisStore(to_one)
     await stored(store, REF, plan((1,)))
     standalone.nodes[0].command("SCRIPT", "FLUSH")
     assert len(await take(store, REF)) == 1
 
 
-async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone: Topology, to_one: Lanes) -> None:
+async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone: Topology, to_one: Router) -> None:
     key = "rungway:{away}"
     await count(to_one, key)
     standalone.nodes[0].kill()
@@ -103,14 +103,14 @@ async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone
 # A Cluster.
 
 
-async def test_commands_reach_the_shard_of_their_key(to_cluster: Lanes) -> None:
+async def test_commands_reach_the_shard_of_their_key(to_cluster: Router) -> None:
     keys = [f"rungway:{{shard {number}}}" for number in range(60)]
     assert {to_cluster.topology.primary(key) for key in keys} == {""}
     assert await asyncio.gather(*(to_cluster.call(key, ("INCR", key)) for key in keys)) == [1] * 60
     assert len({to_cluster.topology.primary(key) for key in keys}) == 3
 
 
-async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Lanes) -> None:
+async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Router) -> None:
     key = "rungway:{moved}"
     assert await count(to_cluster, key) == [1]
     new = await asyncio.to_thread(cluster.failover, key)
@@ -118,7 +118,7 @@ async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Lanes) -> 
     assert to_cluster.topology.primary(key) == new.address
 
 
-async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to_cluster: Lanes) -> None:
+async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
     """ASK for a key that has left already, or is not there yet; the script goes along; TRYAGAIN for half a set."""
     await to_cluster.check()
     slot = key_slot(META.encode())
@@ -144,7 +144,7 @@ async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to
     assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) == 0
 
 
-async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Lanes) -> None:
+async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> None:
     await asyncio.to_thread(wait_for, cluster.settled)  # a node that just changed sides is left out by the others
     facts = await inspect(to_cluster)
     assert {each.node for each in facts.nodes} == {node.address for node in cluster.nodes}
@@ -157,13 +157,13 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Lanes) -> N
 # Deleting, which is two steps on two shards.
 
 
-async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Lanes) -> None:
+async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Router) -> None:
     store, index = RedisStore(to_one), index_key("mend")
     for name, look in (("listed", "tally"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)
         await stored(store, ref, plan((1,)))
         other = RedisStore(to_one)
-        await other.tally(ref)
+        await other.progress(ref)
         await to_one.call(META, ("UNLINK", *(await other._experiments.find(ref)).keys))
         assert await to_one.call(index, ("ZCARD", index)) == 1
         with pytest.raises(Exception, match="there is no experiment"):
@@ -171,7 +171,7 @@ async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Top
         assert await to_one.call(index, ("ZCARD", index)) == 0
 
 
-async def test_a_late_deletion_leaves_a_new_experiment_on_the_list(to_one: Lanes) -> None:
+async def test_a_late_deletion_leaves_a_new_experiment_on_the_list(to_one: Router) -> None:
     store, ref, index = RedisStore(to_one), ExperimentRef("late", "again"), index_key("late")
     old = await stored(store, ref, plan((1,)))
     await store.delete(ref)
@@ -198,16 +198,16 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
         else:
             topology = redis_topologies.cluster(tmp_path, {}, processes, access)
         async with AsyncExitStack() as stack:
-            lanes = await stack.enter_async_context(connect(topology.url, timeout_seconds=10))
-            store = RedisStore(lanes)
-            await lanes.check()
+            router = await stack.enter_async_context(connect(topology.url, timeout_seconds=10))
+            store = RedisStore(router)
+            await router.check()
             await stored(store, REF, plan((1,)))
             assert len(await take(store, REF)) == 1
-            assert (await inspect(lanes)).silent == {}
+            assert (await inspect(router)).silent == {}
         untrusted = topology.url.replace(f"ssl_ca_certs={access.tls.ca}&", "") if access.tls else ""
-        async with connect(untrusted, timeout_seconds=5) as lanes:
+        async with connect(untrusted, timeout_seconds=5) as router:
             with pytest.raises(ConnectionError, match=r"(?i)certificate|Sentinel|master|slots"):
-                await lanes.check()
+                await router.check()
 
 
 # Under Sentinel.
@@ -216,13 +216,13 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
 async def test_a_failover_by_order_is_noticed_though_the_old_primary_lives() -> None:
     """Sentinels tell the old primary last: until then it takes writes, which are lost."""
     with redis_topologies.start("sentinel") as topology:
-        async with connect(topology.url, timeout_seconds=10) as lanes:
-            await lanes.check()
-            old = lanes.topology.primary("")
+        async with connect(topology.url, timeout_seconds=10) as router:
+            await router.check()
+            old = router.topology.primary("")
             new = await asyncio.to_thread(topology.failover)
             async with asyncio.timeout(20):  # until the sentinel asked has heard of it
-                while lanes.topology.primary("") == old:
-                    await lanes.check()
-            assert (lanes.topology.primary(""), old) == (new.address, topology.nodes[0].address)
-            assert await count(lanes, "rungway:{a}") == [1]
+                while router.topology.primary("") == old:
+                    await router.check()
+            assert (router.topology.primary(""), old) == (new.address, topology.nodes[0].address)
+            assert await count(router, "rungway:{a}") == [1]
             assert new.command("GET", "rungway:{a}") == "1"

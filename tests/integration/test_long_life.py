@@ -10,7 +10,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from tests.integration.lives import life_of
 from tests.support.audited import assert_sound
 from tests.support.moving import Place, move
@@ -36,11 +36,11 @@ async def released_with_progress(store: RedisStore, ref: ExperimentRef, given: A
     await store.release(ref, "", [Release(given.lease)])
 
 
-async def lapsed(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
+async def expired(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
     """Nothing: the next ask takes the lease back."""
 
 
-ENDS: list[End] = [failed, preempted, released_with_progress, lapsed]
+ENDS: list[End] = [failed, preempted, released_with_progress, expired]
 
 
 async def live(store: RedisStore, ref: ExperimentRef, end: End, times: range) -> None:
@@ -91,13 +91,13 @@ async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref:
     assert [event.dropped for event in rest] == [160 - 40 - KEPT // 2] + [0] * (KEPT // 2)
 
 
-async def test_a_record_that_has_grown_long_is_shortened(lanes: Lanes, redis: Redis, ref: ExperimentRef) -> None:
+async def test_a_record_that_has_grown_long_is_shortened(router: Router, redis: Redis, ref: ExperimentRef) -> None:
     """One that a version before left: it is read in pages as it is, and is small after its next line."""
 
     def without_bound(name: str, text: str) -> str:
         return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/life" else text
 
-    before, store = RedisStore(lanes, transform=without_bound), RedisStore(lanes)
+    before, store = RedisStore(router, transform=without_bound), RedisStore(router)
     await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(before, ref, failed, range(150))
     long = await size_of(redis, ref)

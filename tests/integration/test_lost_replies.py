@@ -93,15 +93,15 @@ async def bench(redis_url: str, redis: Redis, proxy: Proxy) -> AsyncIterator[Ben
         ]
         ref = ExperimentRef("default", unique_name("lost"))
         await stored(sure, ref, PLAN)
-        await lossy.tally(ref)  # it knows the experiment
+        await lossy.progress(ref)  # it knows the experiment
         yield Bench(lossy, sure, ref, proxy, redis)
 
 
 async def test_ask(bench: Bench) -> None:
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     answer = await bench.lose(lambda: bench.lossy.ask(bench.ref, "id", 3, "w"))
     assert await bench.sure.ask(bench.ref, "id", 3, "w") == answer
-    after = await bench.sure.tally(bench.ref)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.started, after.running) == (before.revision + 1, (3,), (3,))
 
 
@@ -109,13 +109,13 @@ async def test_tell_that_continues(bench: Bench) -> None:
     leases = await bench.leases(3)
     for lease in leases[:2]:
         await bench.sure.tell(bench.ref, "", [Result(lease, [Report(1, 0.5)])])
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     results = [Result(leases[2], [Report(1, 0.25)], "c")]
     answer = await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
     told = await bench.sure.tell(bench.ref, "id", results)
     assert told == answer
-    assert (told.verdicts[0].decision, told.verdicts[0].to_length) == (Decision.CONTINUE, 3)
-    after = await bench.sure.tally(bench.ref)
+    assert (told.replies[0].decision, told.replies[0].to_length) == (Decision.CONTINUE, 3)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.trained_length) == (before.revision + 1, before.trained_length + 1)
     assert after.rung_results == ((3, 0, 0),)
     assert after.rung_passed == ((1, 0, 0),)
@@ -125,28 +125,28 @@ async def test_tell_that_continues(bench: Bench) -> None:
 
 async def test_tell_that_pauses(bench: Bench) -> None:
     (lease,) = await bench.leases(1)
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     results = [Result(lease, [Report(1, 0.25)])]
     await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
-    (verdict,) = (await bench.sure.tell(bench.ref, "id", results)).verdicts
-    assert (verdict.decision, verdict.explanation.reason) == (Decision.PAUSE, Reason.NOT_PROMOTED)
-    after = await bench.sure.tally(bench.ref)
+    (reply,) = (await bench.sure.tell(bench.ref, "id", results)).replies
+    assert (reply.decision, reply.explanation.reason) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.rung_results) == (before.revision + 1, ((1, 0, 0),))
 
 
 async def test_tell_of_several_results(bench: Bench) -> None:
     results = [Result(lease, [Report(1, lease.trial / 10)]) for lease in await bench.leases(9)]
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     await bench.lose(lambda: bench.lossy.tell(bench.ref, "id", results))
-    after = await bench.sure.tally(bench.ref)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.rung_results) == (before.revision + 1, ((9, 0, 0),))
 
 
 async def test_release(bench: Bench) -> None:
     (lease,) = await bench.leases(1)
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     await bench.lose(lambda: bench.lossy.release(bench.ref, "id", [Release(lease)]))
-    after = await bench.sure.tally(bench.ref)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.running) == (before.revision + 1, (0,))
     (again,) = await bench.leases(1)
     assert again.trial == lease.trial
@@ -157,9 +157,9 @@ async def test_release(bench: Bench) -> None:
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.FINISHED])
 async def test_fail(outcome: Outcome, bench: Bench) -> None:
     (lease,) = await bench.leases(1)
-    before = await bench.sure.tally(bench.ref)
+    before = await bench.sure.progress(bench.ref)
     await bench.lose(lambda: bench.lossy.fail(bench.ref, "id", lease, outcome, "why"))
-    after = await bench.sure.tally(bench.ref)
+    after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.running) == (before.revision + 1, (0,))
     (trial,) = await bench.sure.trials(bench.ref, [lease.trial])
     assert trial.restarts == (outcome is Outcome.TRANSIENT)
@@ -179,7 +179,7 @@ async def test_create(bench: Bench) -> None:
     after = snapshot(bench.redis)
     assert await bench.sure.create(ref, config, PLAN, (), "id") == definition
     assert differences(after, snapshot(bench.redis)) == []
-    assert (await bench.sure.tally(ref)).revision == 1
+    assert (await bench.sure.progress(ref)).revision == 1
 
 
 async def test_without_a_request_id_the_loss_is_reported_and_nothing_is_sent_again(bench: Bench) -> None:
@@ -202,7 +202,7 @@ async def test_calls_that_shared_the_connection_are_all_safe_to_repeat(bench: Be
     answers = [await bench.lossy.ask(bench.ref, f"id {number}", 1, "w") for number in range(30)]
     leases = [answer.assignments[0].lease for answer in answers]
     assert sorted(lease.trial for lease in leases) == list(range(30))
-    assert (await bench.sure.tally(bench.ref)).started == (30,)
+    assert (await bench.sure.progress(bench.ref)).started == (30,)
 
 
 async def test_a_cancelled_call_does_not_disturb_the_others(bench: Bench) -> None:
@@ -221,4 +221,4 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again_and_run_once(be
     bench.redis.script_flush()
     answer = await bench.sure.ask(bench.ref, "id", 1, "w")
     assert answer.assignments[0].lease.trial == 0
-    assert (await bench.sure.tally(bench.ref)).started == (1,)
+    assert (await bench.sure.progress(bench.ref)).started == (1,)

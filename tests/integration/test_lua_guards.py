@@ -54,10 +54,10 @@ class Scene:
 
 
 async def play(url: str, plan: Plan, points: int = 0) -> tuple[str, int, list[Lease]]:
-    """Make an experiment that has leases lapsed and held, a line, a queue, results ready to go up, a best, request ids,
+    """Make an experiment that has leases expired and held, a line, a queue, promotable results, a best, request ids,
     and uses of its points where they are counted.
 
-    Returns its uid, a moment at which the first leases of both brackets have lapsed, and the leases that hold.
+    Returns its uid, a moment at which the first leases of both brackets have expired, and the leases that hold.
     """
     async with connect(url, timeout_seconds=5) as client:
         store = RedisStore(client)
@@ -86,7 +86,7 @@ async def play(url: str, plan: Plan, points: int = 0) -> tuple[str, int, list[Le
 async def tell(store: RedisStore, assignment: Assignment, metric: float, now: int) -> None:
     """Tell the result at the next decision."""
     report = Report(assignment.next_decision_length, metric)
-    await store.tell(REF, f"t{assignment.lease.fence}", [Result(assignment.lease, [report], "c")], now_ms=now)
+    await store.tell(REF, f"t{assignment.lease.fencing_token}", [Result(assignment.lease, [report], "c")], now_ms=now)
 
 
 def calls_of(
@@ -96,19 +96,19 @@ def calls_of(
     tell: list[str | bytes | int] = [uid, now, "q", len(leases)]
     release: list[str | bytes | int] = [uid, now, "q"]
     for lease in leases:
-        tell += [lease.trial, lease.fence, "c", "", 1, 9, bytes([0] * 7 + [lease.trial])]
-        release += [lease.trial, lease.fence, "", 0]
+        tell += [lease.trial, lease.fencing_token, "c", "", 1, 9, bytes([0] * 7 + [lease.trial])]
+        release += [lease.trial, lease.fencing_token, "", 0]
     first = leases[0]
     config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)))
-    proposals = [f'{{"x":{number}}}' for number in range(40, 60)]
+    suggestions = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
-        "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, points, 0, 2, *proposals]],
-        "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *proposals]],
+        "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, points, 0, 2, *suggestions]],
+        "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *suggestions]],
         "tell": [tell],
-        "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fence))]],
+        "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fencing_token))]],
         "release": [release],
         "fail": [
-            [uid, now, "q", first.trial, first.fence, outcome.value, "why"]
+            [uid, now, "q", first.trial, first.fencing_token, outcome.value, "why"]
             for outcome in Outcome
             if outcome is not Outcome.FINISHED
         ],

@@ -39,9 +39,9 @@ def golden() -> dict[str, Any]:
 async def old(golden: dict[str, Any]) -> AsyncIterator[tuple[str, Any, RedisStore]]:
     """A Redis that holds the search of layout 5."""
     with redis_on_socket() as url:
-        async with Redis.from_url(url) as client, connect(url, timeout_seconds=5) as lanes:
+        async with Redis.from_url(url) as client, connect(url, timeout_seconds=5) as router:
             await write_keys(client, golden["keys"])
-            yield url, client, RedisStore(lanes)
+            yield url, client, RedisStore(router)
 
 
 Old = tuple[str, Any, RedisStore]
@@ -82,9 +82,11 @@ async def test_who_holds_a_lease_notices_nothing(old: Old, golden: dict[str, Any
     first = await store.ask(REF, request, 2, "w", now_ms=golden["now_ms"])
     await migrate(client, REF)
     assert await store.ask(REF, request, 2, "w", now_ms=golden["now_ms"]) == first
-    trial, fence, length = golden["held"][0]
-    told = await store.tell(REF, "", [Result(Lease(trial, fence), [Report(length, 0.5)])], now_ms=golden["now_ms"])
-    assert told.verdicts[0].decision.value != "superseded"
+    trial, fencing_token, length = golden["held"][0]
+    told = await store.tell(
+        REF, "", [Result(Lease(trial, fencing_token), [Report(length, 0.5)])], now_ms=golden["now_ms"]
+    )
+    assert told.replies[0].decision.value != "superseded"
 
 
 async def test_the_second_time_changes_nothing(old: Old) -> None:
@@ -126,10 +128,10 @@ async def test_a_long_life_is_shortened(old: Old) -> None:
 @pytest.mark.parametrize("trained", [MANY, MANY + 1, 7 * MANY, 2**53 - 1])
 async def test_a_long_sum_is_kept_exactly(trained: int, old: Old) -> None:
     _, client, store = old
-    tally = unpack(await client.hget(META, "tally")) | {"trained": trained}
-    await client.hset(META, "tally", packed(tally))
+    progress = unpack(await client.hget(META, "tally")) | {"trained": trained}
+    await client.hset(META, "tally", packed(progress))
     await migrate(client, REF)
-    assert (await store.tally(REF)).trained_length == trained
+    assert (await store.progress(REF)).trained_length == trained
 
 
 async def test_the_brake_stays_off(old: Old) -> None:
@@ -204,8 +206,8 @@ async def test_one_that_never_rests_stays_as_it_is(old: Old, monkeypatch: pytest
 async def test_one_that_was_raised_by_a_finished_trial_is_sound(old: Old, golden: dict[str, Any]) -> None:
     """Its layout is that of today since, but for what nobody has written yet."""
     url, client, store = old
-    trial, fence, length = golden["held"][0]
-    result = Result(Lease(trial, fence), [Report(length, 0.5)], finished=True)
+    trial, fencing_token, length = golden["held"][0]
+    result = Result(Lease(trial, fencing_token), [Report(length, 0.5)], finished=True)
     await store.tell(REF, "", [result], now_ms=golden["now_ms"])
     assert await layout_of(client) == SCHEMA
     await assert_sound(url, REF.experiment)

@@ -21,7 +21,7 @@ from rungway.values import from_map, to_map
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling import sampling
-from rungway_server.domain.sampling.sampling import is_quick, propose_many
+from rungway_server.domain.sampling.sampling import is_quick, suggest_many
 from rungway_server.service.child import Child
 from rungway_server.service.experiments import plan_search
 from tests.support.calls import SECONDS, calls_to, unique_name
@@ -85,7 +85,7 @@ def test_a_plan_is_the_same_there(child: Child) -> None:
     for document in (GRID, LISTED, DRAWN):
         planned = child.call(plan_search, document)
         assert planned == plan_search(document)
-        assert propose_many(planned.config.space, 1, range(5)) == propose_many(parse(document)[0].space, 1, range(5))
+        assert suggest_many(planned.config.space, 1, range(5)) == suggest_many(parse(document)[0].space, 1, range(5))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_hard_search_plays_the_configurations_of_its_plan(document: dict[str, 
     with calls_to(service.address) as calls:
         calls.create(name, document)
         given = [each for _ in range(4) for each in calls.ask(name, count=20).assignments]
-    wanted = propose_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
+    wanted = suggest_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
     assert len(given) == 80
     assert in_order(wanted) == in_order(from_map(each.hparams) for each in given)
 

@@ -45,7 +45,7 @@ async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Ma
             metric = float(str(assignment.hparams["rate"])) / length
             checkpoint = f"{assignment.lease.trial} at {length}"
             told = await store.tell(ref, "", [Result(assignment.lease, [Report(length, metric)], checkpoint)])
-            length = told.verdicts[0].next_decision_length
+            length = told.replies[0].next_decision_length
     return given
 
 
@@ -118,8 +118,8 @@ async def test_what_is_told_of_a_clone(store: RedisStore, ref: ExperimentRef) ->
     await create(store, ref, population(2))
     first, second = await take(store, ref, 2)
     await report(store, ref, first, 0.5)
-    verdict = await report(store, ref, second, 0.4)
-    assert (verdict.decision, in_words(verdict.explanation)) == (
+    reply = await report(store, ref, second, 0.4)
+    assert (reply.decision, in_words(reply.explanation)) == (
         Decision.CONTINUE,
         "goes up: rank 0 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
     )
@@ -145,7 +145,7 @@ async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> Non
     for each in [*given, *await take(store, ref, 2)]:
         await report(store, ref, each, each.lease.trial)
     view = await use_cases.update(ref, Change(None, 1))  # with more trials than the population has
-    assert view.tally.started == (6,)
+    assert view.progress.started == (6,)
     assert [each.lease.trial for each in await take(store, ref, 1)] == [4]
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT
 

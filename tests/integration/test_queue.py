@@ -57,8 +57,8 @@ async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRe
     with pytest.raises(NoTrialsLeft):
         await enqueue(store, ref, 0.04)
     assert len((await store.ask(ref, "", 9, "w")).assignments) == 3
-    tally = await store.tally(ref)
-    assert (tally.trials_created, sum(tally.started)) == (5, 5)
+    progress = await store.progress(ref)
+    assert (progress.trials_created, sum(progress.started)) == (5, 5)
     with pytest.raises(NoTrialsLeft):
         await enqueue(store, ref, 0.04)
 
@@ -83,9 +83,9 @@ async def test_a_repeat_with_the_same_request_id_is_one_entry(stores: list[Redis
     with pytest.raises(RequestIdReused):
         await enqueue(stores[0], ref, 0.0103, request_id)
     assert (await rates(stores[0], ref, 3))[:2] == [0.0101, 0.0102]
-    revision = (await stores[0].tally(ref)).revision
+    revision = (await stores[0].progress(ref)).revision
     assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # also when it was handed out since
-    assert (await stores[0].tally(ref)).revision == revision
+    assert (await stores[0].progress(ref)).revision == revision
 
 
 async def test_without_a_request_id_each_call_is_an_entry(store: RedisStore, ref: ExperimentRef) -> None:
@@ -127,7 +127,7 @@ async def test_it_is_checked_against_the_experiment_that_is_there_now(
 ) -> None:
     """Another server deleted the experiment and made a new one of the same name with another space."""
     await create(stores[0], ref, config())
-    await stores[0].tally(ref)
+    await stores[0].progress(ref)
     await stores[1].delete(ref)
     await create(stores[1], ref, config(space={"depth": {"type": "int", "minval": 1, "maxval": 9}}))
     with pytest.raises(InvalidInput) as refused:

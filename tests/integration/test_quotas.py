@@ -22,7 +22,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreWithinQuotas
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import index_key, ledger_key
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas, totals
 from tests.integration.test_secure import command
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 class Server:
     """What one server does about quotas, on a store of its own."""
 
-    def __init__(self, store: RedisStore, lanes: Lanes, **limits: int) -> None:
+    def __init__(self, store: RedisStore, router: Router, **limits: int) -> None:
         self.plain = store
-        self.ledger = RedisLedger(lanes, store.scripts)
+        self.ledger = RedisLedger(router, store.scripts)
         quotas = Quotas(self.ledger, store, Quota(**limits))
         self.store = cast("Store", StoreWithinQuotas(store, quotas, self.ledger))
 
@@ -58,9 +58,9 @@ def namespace() -> str:
 
 
 async def test_two_servers_make_exactly_as_many_as_are_allowed(
-    stores: list[RedisStore], lanes: Lanes, redis: Redis, namespace: str
+    stores: list[RedisStore], router: Router, redis: Redis, namespace: str
 ) -> None:
-    servers = [Server(store, lanes, experiments=5) for store in stores]
+    servers = [Server(store, router, experiments=5) for store in stores]
     refs = [ExperimentRef(namespace, f"e{i}") for i in range(40)]
     answers = await asyncio.gather(
         *(stored(servers[i % 2].store, ref, plan(trials=3)) for i, ref in enumerate(refs)), return_exceptions=True
@@ -74,8 +74,8 @@ async def test_two_servers_make_exactly_as_many_as_are_allowed(
     await stored(servers[0].store, ExperimentRef(unique_name("ns"), "e"), plan())  # another namespace has room
 
 
-async def test_trials_and_leases_are_sums_over_what_may_come(store: RedisStore, lanes: Lanes, namespace: str) -> None:
-    server = Server(store, lanes, trials=20, leases=6)
+async def test_trials_and_leases_are_sums_over_what_may_come(store: RedisStore, router: Router, namespace: str) -> None:
+    server = Server(store, router, trials=20, leases=6)
     first, second = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
     await stored(server.store, first, plan(trials=12, cap=4))
     for trials, cap, what in ((9, 2, "trials"), (8, 3, "leases"), (8, 0, "leases")):
@@ -86,8 +86,8 @@ async def test_trials_and_leases_are_sums_over_what_may_come(store: RedisStore, 
     assert await server.taken(namespace) == (2, 20, 6)
 
 
-async def test_a_repeated_creation_takes_nothing_more(store: RedisStore, lanes: Lanes, namespace: str) -> None:
-    server, ref = Server(store, lanes, experiments=1), ExperimentRef(namespace, "a")
+async def test_a_repeated_creation_takes_nothing_more(store: RedisStore, router: Router, namespace: str) -> None:
+    server, ref = Server(store, router, experiments=1), ExperimentRef(namespace, "a")
     made = [await stored(server.store, ref, plan(trials=3), request_id="r") for _ in range(2)]
     assert made[0].uid == made[1].uid
     assert await server.taken(namespace) == (1, 3, 3)
@@ -100,9 +100,9 @@ async def change(server: Server, ref: ExperimentRef, larger: Plan) -> bool:
 
 
 async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
-    store: RedisStore, lanes: Lanes, namespace: str
+    store: RedisStore, router: Router, namespace: str
 ) -> None:
-    server = Server(store, lanes, trials=10)
+    server = Server(store, router, trials=10)
     ref, other = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
     await stored(server.store, ref, plan(trials=8))
     larger, smaller = plan(trials=11), plan(trials=4)
@@ -114,8 +114,8 @@ async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
     assert await server.taken(namespace) == (2, 10, 10)
 
 
-async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, lanes: Lanes, namespace: str) -> None:
-    server, ref = Server(store, lanes), ExperimentRef(namespace, "a")
+async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, router: Router, namespace: str) -> None:
+    server, ref = Server(store, router), ExperimentRef(namespace, "a")
     await stored(server.store, ref, plan(trials=3), request_id="r")
     await server.store.set_state(ref, ExperimentState.STOPPED)
     before, larger = await server.ledger.entries(namespace), plan(trials=9)
@@ -126,16 +126,16 @@ async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, la
     assert await server.ledger.entries(namespace) == before
 
 
-async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, lanes: Lanes, namespace: str) -> None:
+async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, router: Router, namespace: str) -> None:
     ref = ExperimentRef(namespace, "a")
-    await stored(Server(store, lanes).store, ref, plan(trials=20))
-    strict, smaller = Server(store, lanes, trials=5), plan(trials=9)
+    await stored(Server(store, router).store, ref, plan(trials=20))
+    strict, smaller = Server(store, router, trials=5), plan(trials=9)
     assert await change(strict, ref, smaller)
     assert await strict.taken(namespace) == (1, 9, 9)
 
 
-async def test_ended_and_deleted_experiments_give_room(store: RedisStore, lanes: Lanes, namespace: str) -> None:
-    server = Server(store, lanes, experiments=3, trials=6)
+async def test_ended_and_deleted_experiments_give_room(store: RedisStore, router: Router, namespace: str) -> None:
+    server = Server(store, router, experiments=3, trials=6)
     refs = [ExperimentRef(namespace, name) for name in ("stopped", "done", "deleted")]
     for ref in refs:
         await stored(server.store, ref, plan((1,), trials=2))
@@ -143,7 +143,7 @@ async def test_ended_and_deleted_experiments_give_room(store: RedisStore, lanes:
     assert await server.taken(namespace) == (3, 4, 4)
     for assignment in await take(store, refs[1], 2):
         await say(store, refs[1], assignment.lease, 1, 0.5)
-    assert (await store.tally(refs[1])).state is ExperimentState.DONE
+    assert (await store.progress(refs[1])).state is ExperimentState.DONE
     await server.store.delete(refs[2])
     assert await server.taken(namespace) == (2, 2, 2)
     await stored(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # finds out that one is done
@@ -156,23 +156,23 @@ async def test_ended_and_deleted_experiments_give_room(store: RedisStore, lanes:
 
 
 async def test_what_a_dead_server_reserved_does_not_stay_reserved(
-    store: RedisStore, lanes: Lanes, redis: Redis, namespace: str
+    store: RedisStore, router: Router, redis: Redis, namespace: str
 ) -> None:
-    await Server(store, lanes).ledger.reserve(ExperimentRef(namespace, "ghost"), Claim(5, 5), Quota())
+    await Server(store, router).ledger.reserve(ExperimentRef(namespace, "ghost"), Claim(5, 5), Quota())
     with pytest.raises(QuotaExceeded):  # whoever reserved it may still be at work
-        await stored(Server(store, lanes, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
-    entry = await Server(store, lanes).ledger.entry(ExperimentRef(namespace, "ghost"))
+        await stored(Server(store, router, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
+    entry = await Server(store, router).ledger.entry(ExperimentRef(namespace, "ghost"))
     trials, leases, noted, at_work = entry.split(" ")
     assert at_work == "1"
     long_ago = f"{trials} {leases} {int(noted) - 61_000} 1"
     await cast("Any", redis).hset(ledger_key(namespace), "ghost", long_ago)
-    server = Server(store, lanes, trials=5)
+    server = Server(store, router, trials=5)
     await stored(server.store, ExperimentRef(namespace, "a"), plan(trials=3))
     assert await server.taken(namespace) == (1, 3, 3)
 
 
-async def test_an_entry_that_changed_meanwhile_stays(store: RedisStore, lanes: Lanes, namespace: str) -> None:
-    ledger, ref = Server(store, lanes).ledger, ExperimentRef(namespace, "a")
+async def test_an_entry_that_changed_meanwhile_stays(store: RedisStore, router: Router, namespace: str) -> None:
+    ledger, ref = Server(store, router).ledger, ExperimentRef(namespace, "a")
     reserved = await ledger.reserve(ref, Claim(3, 3), Quota())
     await asyncio.sleep(0.005)
     await ledger.reserve(ref, Claim(7, 2), Quota())
@@ -337,9 +337,9 @@ def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> N
 
 
 async def test_what_is_shown_as_taken_is_what_is_there(
-    store: RedisStore, lanes: Lanes, redis_url: str, namespace: str
+    store: RedisStore, router: Router, redis_url: str, namespace: str
 ) -> None:
-    server = Server(store, lanes)
+    server = Server(store, router)
     refs = [ExperimentRef(namespace, name) for name in ("done", "past-the-ledger", "live")]
     await stored(server.store, refs[0], plan((1,), trials=2))
     for assignment in await take(store, refs[0], 2):
@@ -353,9 +353,9 @@ async def test_what_is_shown_as_taken_is_what_is_there(
 
 
 async def test_an_import_takes_room_like_a_creation(
-    store: RedisStore, lanes: Lanes, redis_url: str, namespace: str, tmp_path: Path
+    store: RedisStore, router: Router, redis_url: str, namespace: str, tmp_path: Path
 ) -> None:
-    server, file = Server(store, lanes), tmp_path / "e.jsonl"
+    server, file = Server(store, router), tmp_path / "e.jsonl"
     first, over = ExperimentRef(namespace, "first"), ExperimentRef(namespace, "over")
     await stored(server.store, first, plan(trials=7, cap=4))
     file.write_text(await exported(store, first))
@@ -367,7 +367,7 @@ async def test_an_import_takes_room_like_a_creation(
     assert (await imported("second")).returncode == 0
     assert await server.taken(namespace) == (2, 14, 8)
     for limit, what in (("experiments", "2 experiments"), ("trials", "20 trials"), ("leases", "11 leases")):
-        await RedisQuotas(lanes).set_limits(namespace, {limit: int(what.split()[0])})
+        await RedisQuotas(router).set_limits(namespace, {limit: int(what.split()[0])})
         refused = await imported("third")
         assert refused.returncode == 1
         assert f"the quota of the namespace is {what}" in refused.stderr
@@ -376,12 +376,12 @@ async def test_an_import_takes_room_like_a_creation(
         assert [name for name, _ in await store.experiments(namespace, "", 10)] == ["first", "second"]
     assert (await imported("second")).returncode == 1  # it is there already
     assert await server.taken(namespace) == (2, 14, 8)
-    await RedisQuotas(lanes).set_limits(namespace, {})
+    await RedisQuotas(router).set_limits(namespace, {})
     await store.set_state(first, ExperimentState.STOPPED)
     file.write_text(await exported(store, first))
     assert (await imported(over.experiment)).returncode == 0
     assert await server.taken(namespace) == (3, 14, 8)
-    assert (await store.tally(over)).state is ExperimentState.STOPPED
+    assert (await store.progress(over)).state is ExperimentState.STOPPED
 
 
 @pytest.mark.parametrize(

@@ -26,5 +26,5 @@ async def test_the_example_of_the_page(
     await create(store, ref, document | {"searcher": document["searcher"] | ray})
     for given, loss in zip(await take(store, ref, 3), (*before, newcomer), strict=True):
         told = await store.tell(ref, "", [Result(given.lease, [Report(1, loss)])])
-    (verdict,) = told.verdicts
-    assert (verdict.decision, verdict.explanation.rank, verdict.explanation.quota) == (decision, 1, 1)
+    (reply,) = told.replies
+    assert (reply.decision, reply.explanation.rank, reply.explanation.quota) == (decision, 1, 1)

@@ -18,7 +18,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.reading import Reading
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.pipelined import BINARY
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import experiment_keys
 from rungway_server.store.redis.snapshot import cut, source
 from rungway_server.store.redis.snapshot.audit import check
@@ -77,10 +77,10 @@ class Player:
         last = self.rng.randint(first, max(first, given.next_decision_length))
         metric = self.rng.choice([self.rng.random(), float("nan"), float("inf"), -0.0])
         result = Result(given.lease, [Report(last, metric)], self.rng.choice(["", f"c{last}"]), self.rng.random() < 0.1)
-        verdict = (await self.store.tell(self.ref, str(self.rng.random()), [result])).verdicts[0]
+        reply = (await self.store.tell(self.ref, str(self.rng.random()), [result])).replies[0]
         self.at[number] = last
-        if verdict.next_decision_length:
-            self.held[number] = given._replace(next_decision_length=verdict.next_decision_length)
+        if reply.next_decision_length:
+            self.held[number] = given._replace(next_decision_length=reply.next_decision_length)
         else:
             del self.held[number]
 
@@ -143,15 +143,15 @@ async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: 
     return (await stored(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
 
 
-async def everything(lanes: Lanes, ref: ExperimentRef) -> list[Any]:
-    """Trials, proposals, line, ready, queue and tally, while nobody works."""
+async def everything(router: Router, ref: ExperimentRef) -> list[Any]:
+    """Trials, suggestions, line, ready, queue and progress, while nobody works."""
     keys = experiment_keys(ref)
-    trials, configs = [flat(await lanes.call(keys[at], ("HGETALL", keys[at]))) for at in (1, 2)]
-    points = flat(await lanes.call(f"{keys[0][:-4]}points", ("HGETALL", f"{keys[0][:-4]}points")))
-    line, queue = [await lanes.call(keys[at], ("LRANGE", keys[at], 0, -1)) for at in (4, 11)]
-    ready, rungs, best = [await lanes.call(keys[at], ("ZRANGE", keys[at], 0, -1)) for at in (5, 12, 6)]
-    tally, counts = await lanes.call(keys[0], ("HMGET", keys[0], "tally", "counts"))
-    return [trials, configs, line, queue, ready, rungs, best, tally, counts, points]
+    trials, configs = [flat(await router.call(keys[at], ("HGETALL", keys[at]))) for at in (1, 2)]
+    points = flat(await router.call(f"{keys[0][:-4]}points", ("HGETALL", f"{keys[0][:-4]}points")))
+    line, queue = [await router.call(keys[at], ("LRANGE", keys[at], 0, -1)) for at in (4, 11)]
+    ready, rungs, best = [await router.call(keys[at], ("ZRANGE", keys[at], 0, -1)) for at in (5, 12, 6)]
+    progress, counts = await router.call(keys[0], ("HMGET", keys[0], "tally", "counts"))
+    return [trials, configs, line, queue, ready, rungs, best, progress, counts, points]
 
 
 def flat(words: list[str]) -> dict[str, str]:
@@ -162,7 +162,7 @@ def flat(words: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_copy_is_of_one_moment(
-    seed: int, name: str, whole: bool, sizes: None, store: RedisStore, lanes: Lanes, ref: ExperimentRef
+    seed: int, name: str, whole: bool, sizes: None, store: RedisStore, router: Router, ref: ExperimentRef
 ) -> None:
     uid = await made(store, ref, name, lease_seconds=0.15 if seed == 2 else 60)
     player = Player(store, ref, random.Random(seed))
@@ -171,10 +171,10 @@ async def test_a_copy_is_of_one_moment(
     records = _Records()
     place = Source(store.scripts, ref, uid, disturbed.piece)
     found = await Cutting(place, records, whole=whole).take()
-    now = await everything(lanes, ref)
+    now = await everything(router, ref)
     assert records == now[0]
-    tally = found.meta["tally"]
-    same = [found.proposals, found.line, found.queue, found.ready, tally, found.meta["counts"]]
+    progress = found.meta["tally"]
+    same = [found.suggestions, found.line, found.queue, found.ready, progress, found.meta["counts"]]
     assert same == [now[1], now[2], now[3], now[4], now[7], now[8]]
     if whole:
         assert sorted(found.rungs) == sorted(member.encode(errors=BINARY) for member in now[5])
@@ -184,7 +184,7 @@ async def test_a_copy_is_of_one_moment(
 
 @pytest.mark.parametrize("name", SEARCHES)
 async def test_an_audit_of_a_busy_search_finds_it_sound(
-    name: str, sizes: None, store: RedisStore, lanes: Lanes, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+    name: str, sizes: None, store: RedisStore, router: Router, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await made(store, ref, name)
     player = Player(store, ref, random.Random(7))
@@ -196,7 +196,7 @@ async def test_an_audit_of_a_busy_search_finds_it_sound(
         return await run(self, *args)
 
     monkeypatch.setattr(Source, "run", disturbed)
-    assert check(await read_stored(lanes, ref)).violated == {}
+    assert check(await read_stored(router, ref)).violated == {}
 
 
 async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, ref: ExperimentRef) -> None:
@@ -217,9 +217,9 @@ async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, ref: Exp
     place = Source(store.scripts, ref, view.definition.uid, piece)
     with Spool() as spool:
         found = await Cutting(place, spool, whole=False).take()
-        at = (await store.tally(ref)).revision
+        at = (await store.progress(ref)).revision
         text = "".join([part async for part in Export(place, ref, found, spool, piece).pieces()])
     export = read_export(text.splitlines(keepends=True))
-    assert (await store.tally(ref)).revision > at
+    assert (await store.progress(ref)).revision > at
     assert export.search["tally"]["revision"] == at
     assert len(export.trials) == export.search["tally"]["next_trial"]

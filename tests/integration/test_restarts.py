@@ -20,7 +20,7 @@ from tests.support.searches import plan, stored, take
 TOP = 40
 
 
-@pytest.mark.parametrize("ending", ["fail", "lapse", "release"])
+@pytest.mark.parametrize("ending", ["fail", "expire", "release"])
 @pytest.mark.parametrize("saved", [True, False])
 async def test_progress_sets_the_count_back(ending: str, saved: bool, store: RedisStore, ref: ExperimentRef) -> None:
     """Killed every 3 epochs: the trial still comes to its end."""
@@ -51,8 +51,8 @@ async def test_the_same_length_again_is_no_progress(store: RedisStore, ref: Expe
         (given,) = await take(store, ref)
         assert given.restarts == restarts
         await store.tell(ref, "", [Result(given.lease, [Report(3, 0.5)])])
-        verdict, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
-    assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.FAILED)
+        reply, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
+    assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.FAILED)
 
 
 async def test_a_shorter_checkpoint_is_no_progress(store: RedisStore, ref: ExperimentRef) -> None:
@@ -67,8 +67,8 @@ async def test_a_shorter_checkpoint_is_no_progress(store: RedisStore, ref: Exper
             await store.tell(ref, "", [Result(given.lease, [Report(given.from_length + 1, 0.5)])])
             await store.release(ref, "", [GivenBack(given.lease, "back", 2)])
             continue
-        verdict, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
-    assert verdict.decision is Decision.STOP
+        reply, _ = await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "killed")
+    assert reply.decision is Decision.STOP
 
 
 async def test_the_third_fruitless_return_counts(store: RedisStore, ref: ExperimentRef) -> None:
@@ -76,7 +76,7 @@ async def test_the_third_fruitless_return_counts(store: RedisStore, ref: Experim
     reasons = []
     for _ in range(5):
         (given,) = await take(store, ref)
-        reasons.append((await store.release(ref, "", [GivenBack(given.lease)])).verdicts[0].explanation.reason)
+        reasons.append((await store.release(ref, "", [GivenBack(given.lease)])).replies[0].explanation.reason)
     assert reasons == [Reason.PREEMPTED, Reason.PREEMPTED, Reason.RETRY, Reason.RETRY, Reason.FAILED]
 
 
@@ -86,8 +86,8 @@ async def test_a_return_with_progress_costs_nothing(store: RedisStore, ref: Expe
         (given,) = await take(store, ref)
         if told:
             await store.tell(ref, "", [Result(given.lease, [Report(told, 0.5)])])
-        verdict = (await store.release(ref, "", [GivenBack(given.lease)])).verdicts[0]
-        assert verdict.explanation.reason is Reason.PREEMPTED
+        reply = (await store.release(ref, "", [GivenBack(given.lease)])).replies[0]
+        assert reply.explanation.reason is Reason.PREEMPTED
 
 
 async def fail_next(store: RedisStore, ref: ExperimentRef, outcome: Outcome, message: str) -> None:
@@ -100,29 +100,29 @@ async def fail_next(store: RedisStore, ref: ExperimentRef, outcome: Outcome, mes
 async def test_the_brake_pauses_what_only_fails(outcome: Outcome, store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((9,), trials=99))
     for number in range(10):
-        assert (await store.tally(ref)).state is ExperimentState.RUNNING
+        assert (await store.progress(ref)).state is ExperimentState.RUNNING
         await fail_next(store, ref, outcome, f"KeyError {number}")
-    tally = await store.tally(ref)
-    assert (tally.state, tally.failing) == (ExperimentState.PAUSED, "KeyError 9")
+    progress = await store.progress(ref)
+    assert (progress.state, progress.failing) == (ExperimentState.PAUSED, "KeyError 9")
     asked = await store.ask(ref, "", 1, "w")
     assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "KeyError 9")
     last = (await store.events(ref, "", 99))[0][-1]
     assert (last.kind, last.message) == ("failing", "KeyError 9")
 
     await store.set_state(ref, ExperimentState.RUNNING)
-    assert (await store.tally(ref)).failing is None
+    assert (await store.progress(ref)).failing is None
     for _ in range(10):
-        assert (await store.tally(ref)).state is ExperimentState.RUNNING
+        assert (await store.progress(ref)).state is ExperimentState.RUNNING
         await fail_next(store, ref, outcome, "again")
-    assert (await store.tally(ref)).failing == "again"
+    assert (await store.progress(ref)).failing == "again"
 
 
-async def test_lapses_before_anything_was_told_count(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_expired_leases_before_anything_was_told_count(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((9,), trials=99), lease_seconds=60)
     now = (await store.definition(ref)).created_ms
     assert len((await store.ask(ref, "", 10, "w", now_ms=now)).assignments) == 10
     asked = await store.ask(ref, "", 1, "w", now_ms=now + 60_000)
-    assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "lease lapsed")
+    assert (asked.status, asked.reason, asked.message) == (AskStatus.WAIT, Reason.FAILING, "lease expired")
 
 
 async def test_after_one_report_the_brake_never_acts(store: RedisStore, ref: ExperimentRef) -> None:
@@ -133,7 +133,7 @@ async def test_after_one_report_the_brake_never_acts(store: RedisStore, ref: Exp
     await store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])
     for _ in range(20):
         await fail_next(store, ref, Outcome.ERROR, "KeyError")
-    assert (await store.tally(ref)).state is ExperimentState.RUNNING
+    assert (await store.progress(ref)).state is ExperimentState.RUNNING
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INVALID, Outcome.STOPPED, Outcome.PREEMPTED])
@@ -143,4 +143,4 @@ async def test_what_is_no_failure_is_not_counted(outcome: Outcome, store: RedisS
         await fail_next(store, ref, Outcome.ERROR, "KeyError")
     for _ in range(2):
         await fail_next(store, ref, outcome, "")
-    assert (await store.tally(ref)).state is ExperimentState.RUNNING
+    assert (await store.progress(ref)).state is ExperimentState.RUNNING

@@ -55,7 +55,7 @@ async def test_a_live_search_is_not_removed_a_done_one_is(store: RedisStore, red
     await run_out(store, ref)
     assert await is_removed(redis, ref)
     with pytest.raises(UnknownExperiment):
-        await store.tally(ref)
+        await store.progress(ref)
     with pytest.raises(UnknownExperiment):
         await store.ask(ref, "", 1, "w")
 
@@ -80,7 +80,7 @@ async def test_it_may_be_changed_at_any_time(store: RedisStore, redis: Redis, re
     await run_out(store, ref)
     view = await use.update(ref, Change(retention_days=2))
     assert view.definition.config.retention_days == 2
-    assert view.tally.state is ExperimentState.DONE
+    assert view.progress.state is ExperimentState.DONE
     assert min(await lifetimes(redis, ref)) > DAY_MS
     await use.update(ref, Change(retention_days=0))
     assert await lifetimes(redis, ref) == {-1}
@@ -146,8 +146,8 @@ async def test_two_changes_at_once_both_count(stores: list[RedisStore], ref: Exp
 
 
 async def test_the_event_log_is_bounded(redis: Redis, redis_url: str, ref: ExperimentRef) -> None:
-    async with connect(redis_url, timeout_seconds=5) as lanes:
-        await check_bounded(RedisStore(lanes, most_events=1_000), redis, ref)
+    async with connect(redis_url, timeout_seconds=5) as router:
+        await check_bounded(RedisStore(router, most_events=1_000), redis, ref)
 
 
 async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
@@ -155,7 +155,7 @@ async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> 
     for _ in range(2_000 // 50):
         given = await take(store, ref, 50)
         await asyncio.gather(*(report(store, ref, each, 0.5) for each in given))
-    newest = (await store.tally(ref)).trials_created - 1
+    newest = (await store.progress(ref)).trials_created - 1
     events = f"rungway:{{default/{ref.experiment}}}:events"
     assert 1_000 <= await redis.xlen(events) <= 1_200  # Redis drops whole pieces of a hundred
     (gone,), _ = await store.explain(ref, 0)

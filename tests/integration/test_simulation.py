@@ -160,7 +160,7 @@ async def test_in_the_stopping_form_too(store: Store, report_every: int) -> None
 async def test_a_search_of_which_all_is_dropped_pauses_itself(store: Store, form: DropForm) -> None:
     search = planned(name="random", max_trials=50, max_length=27)
     done = await run(store, search, Fleet(3, drop_probability=0.99, drop_form=form, seed=1))
-    assert (done.done, done.failing) == (False, "dropped" if form is DropForm.TOLD else "lease lapsed")
+    assert (done.done, done.failing) == (False, "dropped" if form is DropForm.TOLD else "lease expired")
     assert done.drops >= 10
     assert not [job for job in done.jobs if job.told]
 
@@ -208,7 +208,7 @@ async def test_the_same_seed_gives_the_same_run(store: Store) -> None:
     assert other.steps != first.steps
 
 
-async def test_a_silent_drop_comes_back_when_its_lease_lapses(store: Store) -> None:
+async def test_a_silent_drop_comes_back_when_its_lease_expires(store: Store) -> None:
     done = await run(store, planned(4.0, **HALVING), Fleet(6, 0.5, 0.03, seed=2))
     again = check_drops(done)
     assert len(again) >= 5
@@ -257,7 +257,7 @@ async def test_reports_on_the_way_save_what_was_trained(store: Store) -> None:
     assert any(step.decision == "dropped" and step.start not in {0, *rungs} for step in done.steps)
 
 
-async def test_leases_of_live_workers_never_lapse(store: Store) -> None:
+async def test_leases_of_live_workers_never_expire(store: Store) -> None:
     search = planned(0.5, **HALVING)
     curves = SyntheticCurves("power", 0, 27, 81, seconds_per_unit=60.0)  # 120 leases long
     done = await run(store, search, Fleet(4), curves)

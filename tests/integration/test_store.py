@@ -71,14 +71,14 @@ async def test_a_search_paused_at_its_end_is_done_when_resumed(store: RedisStore
     (only,) = await take(store, ref)
     await store.set_state(ref, ExperimentState.PAUSED)
     assert await say(store, ref, only.lease, 1, 0.5) == (Decision.STOP, Reason.COMPLETED)
-    assert (await store.tally(ref)).state is ExperimentState.PAUSED
+    assert (await store.progress(ref)).state is ExperimentState.PAUSED
     await store.set_state(ref, ExperimentState.RUNNING)
-    assert (await store.tally(ref)).state is ExperimentState.DONE
+    assert (await store.progress(ref)).state is ExperimentState.DONE
 
 
 async def test_every_change_moves_the_revision_once_and_a_repeat_of_none(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan())
-    seen = [(await store.tally(ref)).revision]
+    seen = [(await store.progress(ref)).revision]
     assignments = await take(store, ref, 2)
     for change in (
         lambda: store.set_state(ref, ExperimentState.PAUSED),
@@ -90,9 +90,9 @@ async def test_every_change_moves_the_revision_once_and_a_repeat_of_none(store: 
         lambda: store.release(ref, "r", [Release(assignments[1].lease)]),
         lambda: store.release(ref, "r", [Release(assignments[1].lease)]),
     ):
-        seen.append((await store.tally(ref)).revision)
+        seen.append((await store.progress(ref)).revision)
         await change()
-    seen.append((await store.tally(ref)).revision)
+    seen.append((await store.progress(ref)).revision)
     assert [after - before for before, after in itertools.pairwise(seen)] == [1, 1, 0, 1, 0, 1, 0, 1, 0]
 
 
@@ -131,7 +131,7 @@ async def test_two_stores_notice_that_an_experiment_was_deleted_and_made_anew(
     (new,) = await take(two, ref)  # two had the old plan, and knows the new one now
     assert (new.to_length, new.lease.trial) == (5, 0)
     assert (await two.definition(ref)).uid != before.uid
-    assert new.lease.fence > old.lease.fence
+    assert new.lease.fencing_token > old.lease.fencing_token
 
 
 async def test_a_store_with_an_old_plan_in_its_cache_uses_the_new_one(
@@ -144,8 +144,8 @@ async def test_a_store_with_an_old_plan_in_its_cache_uses_the_new_one(
     await stored(one, ref, plan((2, 6)))  # two never saw that it was gone
     (assignment,) = await take(two, ref)
     assert assignment.to_length == 2
-    tally = await two.tally(ref)
-    assert [len(results) for results in tally.rung_results] == [2]
+    progress = await two.progress(ref)
+    assert [len(results) for results in progress.rung_results] == [2]
     assert (await two.definition(ref)).plan == plan((2, 6))
 
 
@@ -161,10 +161,10 @@ async def test_leases_of_a_deleted_experiment_mean_nothing_in_the_new_one(
     for store in stores:
         assert await say(store, ref, old[0].lease, 1, -1.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
         assert (await store.heartbeat(ref, [old[1].lease]))[0].decision is Decision.SUPERSEDED
-        verdict, _ = await store.fail(ref, "", old[1].lease, Outcome.ERROR, "")
-        assert verdict.decision is Decision.SUPERSEDED
+        reply, _ = await store.fail(ref, "", old[1].lease, Outcome.ERROR, "")
+        assert reply.decision is Decision.SUPERSEDED
     assert await two.best(ref, 5) == []
-    assert (await two.tally(ref)).running == (2,)
+    assert (await two.progress(ref)).running == (2,)
 
 
 async def test_deleting_twice_finds_nothing(stores: list[RedisStore], ref: ExperimentRef) -> None:
@@ -190,7 +190,7 @@ async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisS
 async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """A server that remembers the old one brings proposals along; they must be of the space that is there now."""
+    """A server that remembers the old one brings suggestions along; they must be of the space that is there now."""
 
     def named(name: str) -> dict[str, object]:
         space = {name: {"type": "double", "minval": 0.0, "maxval": 1.0}}
@@ -199,7 +199,7 @@ async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
 
     here, there = stores
     await ExperimentUseCases(here).create(ref, named("old"), "")
-    for _ in range(3):  # 150 trials: few enough of the 256 proposals are left that the next ask brings more
+    for _ in range(3):  # 150 trials: few enough of the 256 suggestions are left that the next ask brings more
         await here.ask(ref, "", 50, "w")
     await there.delete(ref)
     await ExperimentUseCases(there).create(ref, named("new"), "")

@@ -12,10 +12,10 @@ from rungway_server.domain.engine import AskStatus, Decision, Reason
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection import router as lanes_module
+from rungway_server.store.redis.connection import router as router_module
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.errors import broken_connections
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from tests.support.network import Link, link_to
 from tests.support.redis_server import port_of, redis_on_port
 from tests.support.searches import plan, say, stored, take
@@ -38,14 +38,14 @@ def redis_tcp() -> Iterator[str]:
 
 
 @pytest.fixture
-async def lanes(link: Link) -> AsyncIterator[Lanes]:
-    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5) as lanes:
-        yield lanes
+async def router(link: Link) -> AsyncIterator[Router]:
+    async with connect(f"redis://127.0.0.1:{link.port}", timeout_seconds=0.5) as router:
+        yield router
 
 
 @pytest.fixture
-async def store(lanes: Lanes) -> RedisStore:
-    return RedisStore(lanes)
+async def store(router: Router) -> RedisStore:
+    return RedisStore(router)
 
 
 async def soon(call: Callable[[], Awaitable[T]]) -> T:
@@ -123,15 +123,15 @@ def silent(link: Link) -> None:
 
 @pytest.mark.parametrize("outage", [away, silent], ids=["away", "silent"])
 async def test_an_outage_that_only_health_sees_gives_workers_the_same_chance(
-    outage: Callable[[Link], None], link: Link, lanes: Lanes, store: RedisStore, ref: ExperimentRef
+    outage: Callable[[Link], None], link: Link, router: Router, store: RedisStore, ref: ExperimentRef
 ) -> None:
     await stored(store, ref, plan(trials=1), lease_seconds=1.0)
     (held,) = await take(store, ref)
     outage(link)
     with pytest.raises(ConnectionError):
-        await lanes.check()
-    assert lanes.answers_for() == 0
-    await asyncio.sleep(1.1)  # the lease lapses, and nobody calls
+        await router.check()
+    assert router.answers_for() == 0
+    await asyncio.sleep(1.1)  # the lease expires, and nobody calls
     link.heal()
     link.reset()
     early = await soon(lambda: store.ask(ref, "", 1, "another"))
@@ -140,37 +140,37 @@ async def test_an_outage_that_only_health_sees_gives_workers_the_same_chance(
 
 
 async def test_a_server_that_stood_still_gives_workers_the_same_chance(
-    lanes: Lanes, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+    router: Router, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes_module, "_CHECK_IS_LATE_SECONDS", 0.5)
+    monkeypatch.setattr(router_module, "_CHECK_IS_LATE_SECONDS", 0.5)
     await stored(store, ref, plan(trials=1), lease_seconds=1.0)
     await take(store, ref)
-    await lanes.check()
+    await router.check()
     await asyncio.sleep(1.1)
     assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
 
 
 @pytest.mark.parametrize("mistake", [RuntimeError("dictionary changed size"), KeyError("node"), ValueError("port")])
 async def test_a_mistake_of_ours_is_no_outage(
-    mistake: Exception, lanes: Lanes, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+    mistake: Exception, router: Router, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stored(store, ref, plan())
-    before = lanes.answers_for()
+    before = router.answers_for()
 
     async def connect(_: str) -> None:
         raise mistake
 
     with monkeypatch.context() as patch:
-        patch.setattr(lanes.topology, "connect", connect)
-        for lane in list(lanes._lanes.values()):
-            await lane.close()
+        patch.setattr(router.topology, "connect", connect)
+        for connection in list(router._router.values()):
+            await connection.close()
         with pytest.raises(type(mistake)):
             await take(store, ref)
         with pytest.raises(type(mistake)):
-            await lanes.check()
+            await router.check()
         with pytest.raises(type(mistake)):
-            await lanes.on_each(("PING",))
-    assert lanes.answers_for() > before > 0
+            await router.on_each(("PING",))
+    assert router.answers_for() > before > 0
     await take(store, ref)
 
 

@@ -106,7 +106,7 @@ async def test_a_listing_that_was_lost_is_healed_by_whoever_reads_the_experiment
 ) -> None:
     await stored(stores[0], ref, plan())
     await redis.zrem(index_key("default"), ref.experiment)  # as when the server died right after the script
-    await stores[1].tally(ref)
+    await stores[1].progress(ref)
     definition = await stores[1].definition(ref)
     assert await redis.zscore(index_key("default"), ref.experiment) == definition.created_ms
 
@@ -168,7 +168,7 @@ async def test_the_memory_for_request_ids_is_bounded_in_bytes(
     for back, answer in enumerate(reversed(last)):
         assert await store.ask(ref, f"id {number - back}", 64, "w") == answer
     forgotten = await store.ask(ref, "id 0", 64, "w")
-    assert forgotten.assignments[0].lease.fence > last[-1].assignments[0].lease.fence
+    assert forgotten.assignments[0].lease.fencing_token > last[-1].assignments[0].lease.fencing_token
 
 
 async def test_an_imported_search_begins_with_no_answers(places: tuple[Place, Place], ref: ExperimentRef) -> None:
@@ -178,5 +178,5 @@ async def test_an_imported_search_begins_with_no_answers(places: tuple[Place, Pl
     await here.store.ask(ref, "of the original", 64, "w")
     await move(here, ref, there)
     redis: Any = there.redis
-    tally = unpack(await redis.hget(experiment_keys(ref)[0], "tally"))
-    assert tally["remembered"] == 0
+    progress = unpack(await redis.hget(experiment_keys(ref)[0], "tally"))
+    assert progress["remembered"] == 0

@@ -20,8 +20,8 @@ async def test_reaching_it_ends_the_search(stop_once: bool, store: RedisStore, r
     first, telling, beating, leaving, failing = await take(store, ref, 5)
     await report(store, ref, telling, 0.26)
     (telling,) = [telling] if stop_once else await take(store, ref)
-    verdict = await report(store, ref, first, 0.25)  # as good is good enough
-    assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.TARGET_REACHED)
+    reply = await report(store, ref, first, 0.25)  # as good is good enough
+    assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.TARGET_REACHED)
     assert await state_of(store, ref) is ExperimentState.DONE
     over = await store.ask(ref, "", 1, "w")
     assert (over.status, over.reason) == (AskStatus.DONE, Reason.SEARCH_DONE)
@@ -35,7 +35,7 @@ async def test_reaching_it_ends_the_search(stop_once: bool, store: RedisStore, r
     assert views[first.lease.trial].state is TrialState.COMPLETED
     for ended in (telling, leaving, failing):
         assert views[ended.lease.trial].state is TrialState.STOPPED
-    assert sum((await store.tally(ref)).running) == 1  # who only sent a heartbeat still has its lease
+    assert sum((await store.progress(ref)).running) == 1  # who only sent a heartbeat still has its lease
     assert [trial.trial for trial in await store.best(ref, 1)] == [telling.lease.trial]  # late results are kept
 
 
@@ -43,8 +43,8 @@ async def test_reaching_it_ends_the_search(stop_once: bool, store: RedisStore, r
 async def test_a_report_between_rungs_reaches_it_too(stop_once: bool, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(target_metric=0.25, stop_once=stop_once, num_rungs=1))
     (given,) = await take(store, ref)
-    verdict = await report(store, ref, given, 0.2, length=4)
-    assert (verdict.decision, verdict.explanation.reason, verdict.explanation.rung) == (
+    reply = await report(store, ref, given, 0.2, length=4)
+    assert (reply.decision, reply.explanation.reason, reply.explanation.rung) == (
         Decision.STOP,
         Reason.TARGET_REACHED,
         -1,
@@ -73,8 +73,8 @@ async def test_the_direction_decides_and_nan_never_reaches_it(
 ) -> None:
     await create(store, ref, halving(target_metric=0.5, smaller_is_better=smaller))
     (given,) = await take(store, ref)
-    verdict = await report(store, ref, given, metric)
-    assert (verdict.explanation.reason is Reason.TARGET_REACHED) == ends
+    reply = await report(store, ref, given, metric)
+    assert (reply.explanation.reason is Reason.TARGET_REACHED) == ends
     assert await state_of(store, ref) is (ExperimentState.DONE if ends else ExperimentState.RUNNING)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Report, Result, Tally
+from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Progress, Report, Result
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.preview import preview
 from rungway_server.service.experiments import plan_search
@@ -60,8 +60,8 @@ class Fleet:
     async def _tell(self, lease: Lease, length: int, now_ms: int) -> int:
         """The next length, 0 when the lease has ended."""
         result = Result(lease, [Report(length, self.rng.random())], "checkpoint")
-        verdict = (await self.store.tell(self.ref, "", [result], now_ms=now_ms)).verdicts[0]
-        return verdict.to_length if verdict.decision is Decision.CONTINUE else 0
+        reply = (await self.store.tell(self.ref, "", [result], now_ms=now_ms)).replies[0]
+        return reply.to_length if reply.decision is Decision.CONTINUE else 0
 
     def _begin(self, time: float, worker: int, assignment: Assignment) -> None:
         self.assigned[assignment.lease.trial] += 1
@@ -72,15 +72,15 @@ class Fleet:
         self.most_live = max(self.most_live, sum(entry[2] is not None for entry in self.ready))
 
 
-def check_rungs(plan: Plan, tally: Tally) -> None:
+def check_rungs(plan: Plan, progress: Progress) -> None:
     """All of each rung's quota went up in the end, and not many more: about a square root of its results were
     promoted before better ones came (Li et al. 2020, section 3.3)."""
     for b, bracket in enumerate(plan.brackets):
         for k in range(len(bracket.rungs) - 1):
-            results, passed = tally.rung_results[b][k], tally.rung_passed[b][k]
+            results, passed = progress.rung_results[b][k], progress.rung_passed[b][k]
             quota = math.floor(results / plan.divisor)
             assert quota <= passed <= quota + 3 * math.sqrt(results) + 1, (b, k)
-            assert tally.rung_results[b][k + 1] == passed
+            assert progress.rung_results[b][k + 1] == passed
 
 
 async def test_budget_and_rungs_of_a_long_search(
@@ -91,12 +91,12 @@ async def test_budget_and_rungs_of_a_long_search(
     fleet = Fleet(store, ref, definition.created_ms)
     await fleet.run()
     assert (await redis.info("commandstats"))["cmdstat_evalsha"]["usec_per_call"] < MOST_US
-    tally = await store.tally(ref)
+    progress = await store.progress(ref)
     assert sorted(fleet.assigned) == list(range(TRIALS))
     assert fleet.most_live <= WORKERS
-    assert tuple(tally.started) == tuple(bracket.max_trials for bracket in SEARCH.plan.brackets)
-    assert tuple(results[0] for results in tally.rung_results) == tuple(tally.started)
-    check_rungs(SEARCH.plan, tally)
+    assert tuple(progress.started) == tuple(bracket.max_trials for bracket in SEARCH.plan.brackets)
+    assert tuple(results[0] for results in progress.rung_results) == tuple(progress.started)
+    check_rungs(SEARCH.plan, progress)
     total = preview(SEARCH.plan).total_length
-    assert total <= tally.trained_length <= 1.25 * total
+    assert total <= progress.trained_length <= 1.25 * total
     await assert_sound(redis_url, ref.experiment)

@@ -33,7 +33,7 @@ async def test_a_sum_beyond_doubles_is_exact_at_every_step(store: RedisStore, re
     sum_ = 0
     while sum_ <= 2**53 + MANY:
         sum_ += await train(store, ref, await take(store, ref, 64))
-        assert (await store.tally(ref)).trained_length == sum_
+        assert (await store.progress(ref)).trained_length == sum_
 
 
 async def test_a_trial_that_begins_again_counts_again(store: RedisStore, ref: ExperimentRef, admin_url: str) -> None:
@@ -43,7 +43,7 @@ async def test_a_trial_that_begins_again_counts_again(store: RedisStore, ref: Ex
         (held,) = await take(store, ref)
         sum_ += await train(store, ref, [held])
         await store.release(ref, "", [Release(held.lease)])
-    assert (await store.tally(ref)).trained_length == sum_ > MANY
+    assert (await store.progress(ref)).trained_length == sum_ > MANY
     await assert_sound(admin_url, ref.experiment)
 
 
@@ -54,13 +54,13 @@ async def test_what_servers_of_layout_5_summed_up(before: int, places: tuple[Pla
     redis: Any = places[0].redis
     await stored(store, ref, plan((LONGEST,), trials=3))
     meta = experiment_keys(ref)[0]
-    tally = unpack(await redis.hget(meta, "tally")) | {"trained": before}
-    await redis.hset(meta, mapping={"tally": packed(tally), "schema": "5"})
-    assert (await store.tally(ref)).trained_length == before
+    progress = unpack(await redis.hget(meta, "tally")) | {"trained": before}
+    await redis.hset(meta, mapping={"tally": packed(progress), "schema": "5"})
+    assert (await store.progress(ref)).trained_length == before
     sum_ = before
     for count in (2, 1):  # what one tell makes too large the next one carries
         sum_ += await train(store, ref, await take(store, ref, count))
-        assert (await store.tally(ref)).trained_length == sum_
+        assert (await store.progress(ref)).trained_length == sum_
     assert int(await redis.hget(meta, "schema")) == (SCHEMA if sum_ > MANY else 5)
     await store.delete(ref)  # no lease trained what was planted
 
@@ -72,9 +72,9 @@ async def test_the_sum_moves_along(places: tuple[Place, Place], ref: ExperimentR
     text = await move(here, ref, there)
     assert read_export(text.splitlines(keepends=True)).search["tally"]["trained"] == sum_ > 2 * MANY
     assert "trained_many" not in text
-    assert (await there.store.tally(ref)).trained_length == sum_
+    assert (await there.store.progress(ref)).trained_length == sum_
     sum_ += await train(there.store, ref, await take(there.store, ref, 40))
-    assert (await there.store.tally(ref)).trained_length == sum_
+    assert (await there.store.progress(ref)).trained_length == sum_
     await assert_sound(there.url, ref.experiment)
 
 

@@ -9,7 +9,7 @@ from rungway_server.domain.errors import InvalidInput, WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from tests.integration.lives import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
@@ -33,7 +33,7 @@ async def test_the_new_budget_is_exact(
     """Both servers know the old plan by heart when one of them changes it."""
     await create(stores[0], ref, document)
     given = [*await take(stores[0], ref, 4), *await take(stores[1], ref, 3)]
-    before = (await stores[0].tally(ref)).started
+    before = (await stores[0].progress(ref)).started
     await update(stores[0], ref, trials)
     view = await ExperimentUseCases(stores[1]).get(ref)
     assert view.definition.plan.max_trials == trials
@@ -41,8 +41,8 @@ async def test_the_new_budget_is_exact(
     assert [bracket.rungs for bracket in view.definition.plan.brackets] == [
         bracket.rungs for bracket in (await stores[0].definition(ref)).plan.brackets
     ]
-    assert view.tally.started == before
-    for bracket, count in zip(view.definition.plan.brackets, view.tally.started, strict=True):
+    assert view.progress.started == before
+    for bracket, count in zip(view.definition.plan.brackets, view.progress.started, strict=True):
         assert bracket.max_trials >= count
     for assignment in given:
         await report(stores[0], ref, assignment, 0.5)
@@ -62,7 +62,7 @@ async def test_fewer_than_are_started_are_refused(store: RedisStore, ref: Experi
 async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """Somebody asked between the reading of the tally and the change."""
+    """Somebody asked between the reading of the progress and the change."""
     view = await create(store, ref, halving(9))
     await take(store, ref, 5)
     small = await create(store, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
@@ -78,10 +78,10 @@ BELOW_STARTED = Mutant(
 )
 
 
-async def test_without_that_check_a_search_would_have_more_than_it_may(lanes: Lanes, admin_url: str) -> None:
+async def test_without_that_check_a_search_would_have_more_than_it_may(router: Router, admin_url: str) -> None:
     """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
     ref = ExperimentRef("default", unique_name("mistaken"))
-    mistaken = RedisStore(lanes, transform=BELOW_STARTED.transform)
+    mistaken = RedisStore(router, transform=BELOW_STARTED.transform)
     view = await create(mistaken, ref, halving(9))
     await take(mistaken, ref, 5)
     small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
@@ -183,7 +183,7 @@ async def test_the_cap_changes_and_leases_are_not_taken_away(stores: list[RedisS
     await update(stores[1], ref, cap=2)
     full = await stores[0].ask(ref, "", 1, "w")
     assert (full.status, full.reason) == (AskStatus.WAIT, Reason.CONCURRENCY_LIMIT)
-    assert sum((await stores[0].tally(ref)).running) == 4
+    assert sum((await stores[0].progress(ref)).running) == 4
     for given in held[:3]:
         await report(stores[0], ref, given, 0.5)
     assert len((await stores[0].ask(ref, "", 9, "w")).assignments) == 1

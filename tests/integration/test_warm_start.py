@@ -61,7 +61,7 @@ async def test_never_more_than_the_new_search_starts(
     await warmed(store, ref, source, 4, max_trials=2)
     assert await rates(store, ref, 2) == [0.02, 0.04]
     assert await run_out(store, ref) == 0
-    assert sum((await store.tally(ref)).started) == 2
+    assert sum((await store.progress(ref)).started) == 2
 
 
 async def test_those_that_do_not_fit_are_left_out_with_a_note(
@@ -96,13 +96,13 @@ async def test_nobody_to_start_from_makes_no_experiment(store: RedisStore, ref: 
     with pytest.raises(InvalidInput):
         await warmed(store, ref, ref, 1001)
     with pytest.raises(UnknownExperiment):
-        await store.tally(ref)
+        await store.progress(ref)
 
 
 async def test_it_changes_nothing_in_the_other(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:
-    before = await store.tally(source)
+    before = await store.progress(source)
     await warmed(store, ref, source, 3)
-    assert await store.tally(source) == before
+    assert await store.progress(source) == before
 
 
 async def test_a_repeat_finds_its_own_experiment(

@@ -13,12 +13,12 @@ from rungway_server.domain.engine import (
     Lease,
     LeaseStatus,
     Outcome,
+    Progress,
     Release,
     Result,
-    Tally,
     TellAnswer,
+    TellReply,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.experiment import ExperimentConfig, parse
 from rungway_server.domain.sampling.perturb import clone
@@ -32,7 +32,7 @@ from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
-from tests.model.search import FENCES_PER_MS
+from tests.model.search import TOKENS_PER_MS
 from tests.support.audited import assert_sound
 
 Answer = TypeVar("Answer")
@@ -53,7 +53,7 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         max_restarts=config.max_restarts,
         pause_after=config.pause_after_failures,
         smaller_is_better=config.searcher.smaller_is_better,
-        first_fence=1,
+        first_fencing_token=1,
         hparams=partial(hparams_of, config),
         finite=finite_of(config),
     )
@@ -98,7 +98,7 @@ class StoreEngine:
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
         return self._run(self._store.release(self._ref, request_id, releases, now_ms=now_ms))
 
-    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[TellReply, int]:
         return self._run(self._store.fail(self._ref, request_id, lease, outcome, message, now_ms=now_ms))
 
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
@@ -107,8 +107,8 @@ class StoreEngine:
     def set_state(self, state: ExperimentState) -> None:
         self._run(self._store.set_state(self._ref, state))
 
-    def tally(self) -> Tally:
-        return self._run(self._store.tally(self._ref))
+    def progress(self) -> Progress:
+        return self._run(self._store.progress(self._ref))
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
         return self._run(self._store.trials(self._ref, numbers, curve=curve))
@@ -138,13 +138,13 @@ class Workbench:
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._url = url
-        self._lanes = connect(url, timeout_seconds=30)
+        self._router = connect(url, timeout_seconds=30)
         self._numbers = itertools.count()
         self.store = self.new_store()
 
     def new_store(self, transform: Transform | None = None) -> RedisStore:
         """A store, with changed scripts when asked for."""
-        return RedisStore(self._lanes, request_window_ms=WINDOW_MS, transform=transform)
+        return RedisStore(self._router, request_window_ms=WINDOW_MS, transform=transform)
 
     def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         """Wait for a call of the store."""
@@ -215,7 +215,7 @@ class Workbench:
             lease_ms=lease_ms,
             max_restarts=max_restarts,
             smaller_is_better=smaller_is_better,
-            first_fence=engine.created_ms * FENCES_PER_MS,
+            first_fencing_token=engine.created_ms * TOKENS_PER_MS,
             hparams=engine.hparams,
             clone_hparams=engine.clone_hparams,
             experiment=engine.experiment,
@@ -261,7 +261,7 @@ class Workbench:
 
     def close(self) -> None:
         """Close connections and loop."""
-        self.run(self._lanes.aclose())
+        self.run(self._router.aclose())
         self._loop.close()
 
 

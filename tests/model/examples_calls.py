@@ -26,9 +26,9 @@ def the_budget_is_exact(start: Start) -> None:
     assert hand.ask(5) == [0, 1, 2]
     assert hand.waits() == "wait waiting_for_results"
     assert [hand.told(trial, 0.5) for trial in range(2)] == ["stop completed"] * 2
-    assert hand.engine.tally().state is ExperimentState.RUNNING
+    assert hand.engine.progress().state is ExperimentState.RUNNING
     hand.told(2, 0.5)
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
     assert hand.waits() == "done search_done"
 
 
@@ -39,7 +39,7 @@ def a_replacement_comes_like_any_other(start: Start) -> None:
     hand.ask(2)
     hand.fail(0, Outcome.INVALID)
     hand.fail(1, Outcome.INVALID)
-    revision = hand.engine.tally().revision
+    revision = hand.engine.progress().revision
     answer = hand.answer(4)
     assert [given.lease.trial for given in answer.assignments] == [2, 3, 4]
     assert answer.revision == revision + 1
@@ -74,7 +74,7 @@ def all_or_nothing(start: Start) -> None:
     assert hand.sizes() == [0, 0]
     assert hand.view(0).curve == ()
     taken = hand.tell_all([good, Result(Lease(1, 1), [Report(9, 0.5)])])
-    assert [in_short(verdict) for verdict in taken] == ["pause not_promoted", LOST]
+    assert [in_short(reply) for reply in taken] == ["pause not_promoted", LOST]
 
 
 @example
@@ -91,7 +91,7 @@ def lengths_grow_within_a_lease(start: Start) -> None:
 
 @example
 def the_same_request_has_one_effect(start: Start) -> None:
-    """The same id gives the same answer: an ask, a verdict that ended a lease, the last CONTINUE of a lease."""
+    """The same id gives the same answer: an ask, a reply that ended a lease, the last CONTINUE of a lease."""
     hand = start(async_plan(2, 4, trials=4, divisor=2))
     asked = hand.answer(2, request="a")
     assert hand.answer(2, request="a") == asked
@@ -154,8 +154,8 @@ def a_pause_holds_work_back(start: Start) -> None:
     answer = hand.answer()
     assert (answer.reason, answer.retry_after_ms) == (Reason.EXPERIMENT_PAUSED, 5000)
     assert in_short(hand.tell(1, 0.4, at=1)) == "continue between_rungs"
-    verdict = hand.tell(1, 0.4, at=2)
-    assert (in_short(verdict), verdict.explanation.rank) == ("pause experiment_paused", 0)
+    reply = hand.tell(1, 0.4, at=2)
+    assert (in_short(reply), reply.explanation.rank) == ("pause experiment_paused", 0)
     assert hand.told(2, 0.6) == "pause not_promoted"
     hand.now += 2 * LEASE_MS
     assert hand.waits() == "wait experiment_paused"
@@ -180,7 +180,7 @@ def a_pause_may_outlast_the_search(start: Start) -> None:
     hand.ask()
     hand.pause()
     hand.told(0, 0.5)
-    assert hand.engine.tally().state is ExperimentState.PAUSED
+    assert hand.engine.progress().state is ExperimentState.PAUSED
     hand.resume()
     assert hand.waits() == "done search_done"
 
@@ -226,17 +226,17 @@ def the_best_are_real(start: Start) -> None:
 def every_change_has_a_revision(start: Start) -> None:
     """Each call that changes something counts one, a WAIT that reclaimed something included, a heartbeat not."""
     hand = start(async_plan(2, 4, trials=1, cap=0))
-    assert hand.engine.tally().revision == 1
+    assert hand.engine.progress().revision == 1
     assert hand.answer().revision == 2
     assert hand.answer().revision == 2
     hand.beat(0)
-    assert hand.engine.tally().revision == 2
+    assert hand.engine.progress().revision == 2
     hand.tell(0, 0.5, at=1)
     hand.now += LEASE_MS
     for expected in (4, 5, 6):
         assert hand.answer().revision == expected  # reclaimed and handed out; the third time it dies
         hand.now += LEASE_MS
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
 
 
 @example
@@ -248,4 +248,4 @@ def a_mere_wait_makes_no_revision(start: Start) -> None:
     hand.fail(0, Outcome.INVALID)
     assert hand.ask() == [1]
     for _ in range(2):
-        assert (hand.waits(), hand.engine.tally().revision) == ("wait concurrency_limit", 4)
+        assert (hand.waits(), hand.engine.progress().revision) == ("wait concurrency_limit", 4)

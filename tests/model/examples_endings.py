@@ -34,7 +34,7 @@ def a_finished_trial_goes_up_without_training(start: Start) -> None:
     assert hand.told(2, 0.05) == "continue promoted"
     assert hand.told(3, 0.5) == "pause not_promoted"
     assert in_short(hand.tell(2, 0.04)) == "stop completed"
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
     assert hand.best()[:2] == [2, 0]
 
 
@@ -62,7 +62,7 @@ def a_synchronous_rung_gets_the_result_it_waits_for(start: Start) -> None:
     hand.told(1, 0.2)
     assert finish(hand, 2, (3, 0.1)) == "stop finished"
     assert hand.sizes() == [3, 1]
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
 
 
 @example
@@ -77,7 +77,7 @@ def the_last_result_stands_without_a_new_one(start: Start) -> None:
     assert [violation.field for violation in refused.value.violations] == ["results[0].finished"]
     assert finish(hand, 1, (1, math.nan)) == "stop finished"
     assert hand.best() == [0]
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
 
 
 @example
@@ -104,7 +104,7 @@ def a_training_that_ends_at_its_rung_is_decided_first(start: Start) -> None:
     assert hand.told(2, 0.5) == "pause not_promoted"
     assert hand.told(3, 0.6) == "pause not_promoted"
     assert hand.view(0).rung == 1  # without a worker
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
     hand = start(async_plan(4, trials=1))
     hand.ask()
     assert finish(hand, 0, (4, 0.1)) == "stop completed"
@@ -147,7 +147,7 @@ def a_finished_member_of_a_population_stays_in_it(start: Start) -> None:
 
 @example
 def progress_sets_restarts_back(start: Start) -> None:
-    """Failures and lapses count since the last checkpoint that was longer than any before."""
+    """Failures and expired leases count since the last checkpoint that was longer than any before."""
     hand = start(async_plan(40, trials=1))
     for length in range(1, 12):
         assert hand.ask() == [0]
@@ -221,24 +221,24 @@ def the_brake_stops_a_search_that_only_fails(start: Start) -> None:
     hand = start(async_plan(4, trials=9), pause_after=3)
     for _ in range(2):
         for failures in range(3):
-            assert hand.engine.tally().state is ExperimentState.RUNNING, failures
+            assert hand.engine.progress().state is ExperimentState.RUNNING, failures
             [trial] = hand.ask()
             hand.fail(trial, Outcome.TRANSIENT if failures % 2 else Outcome.ERROR)
         assert hand.waits() == "wait failing"
         assert hand.answer().message == "it broke"
-        assert (hand.engine.tally().state, hand.engine.tally().failing) == (ExperimentState.PAUSED, "it broke")
+        assert (hand.engine.progress().state, hand.engine.progress().failing) == (ExperimentState.PAUSED, "it broke")
         hand.resume()
-        assert hand.engine.tally().failing is None
+        assert hand.engine.progress().failing is None
 
 
 @example
-def the_brake_counts_lapses(start: Start) -> None:
+def the_brake_counts_expired_leases(start: Start) -> None:
     """Workers that vanish before they tell anything are failures, too."""
     hand = start(async_plan(4, trials=9), pause_after=2)
     assert hand.ask(2) == [0, 1]
     hand.now += 2 * LEASE_MS
     assert hand.waits() == "wait failing"
-    assert hand.answer().message == "lease lapsed"
+    assert hand.answer().message == "lease expired"
 
 
 @example
@@ -249,7 +249,7 @@ def one_result_releases_the_brake_for_good(start: Start) -> None:
     hand.tell(0, 0.5, at=1)
     for trial in (1, 2, 3):
         hand.fail(trial, Outcome.ERROR)
-    assert hand.engine.tally().state is ExperimentState.RUNNING
+    assert hand.engine.progress().state is ExperimentState.RUNNING
 
 
 @example
@@ -261,4 +261,4 @@ def giving_back_is_no_failure_of_the_search(start: Start) -> None:
     hand.fail(1, Outcome.STOPPED)
     hand.fail(2, Outcome.STOPPED)
     hand.fail(3, Outcome.INVALID)
-    assert hand.engine.tally().state is ExperimentState.RUNNING
+    assert hand.engine.progress().state is ExperimentState.RUNNING

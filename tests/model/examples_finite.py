@@ -22,7 +22,7 @@ def a_grid_goes_from_the_last_to_the_first(start: Start) -> None:
     assert asked(hand, 9) == [1, 0]
     for trial in range(6):
         hand.tell(trial, 0.5)
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
 
 
 @example
@@ -61,13 +61,13 @@ def an_invalid_point_of_a_grid_is_used_up(start: Start) -> None:
     hand = start(async_plan(1, trials=6), finite=Finite(3, 2))
     assert asked(hand, 2) == [2, 1]
     hand.fail(1, Outcome.INVALID)
-    assert hand.engine.tally().lost == 2
+    assert hand.engine.progress().lost == 2
     with pytest.raises(InvalidInput):
         hand.enqueue({"x": 1})
     assert asked(hand, 9) == [0, 2, 0]
     for trial in (0, 2, 3, 4):
         hand.tell(trial, 0.5)
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
 
 
 @example
@@ -79,11 +79,11 @@ def a_point_is_found_invalid_late(start: Start) -> None:
     hand.enqueue({"x": 1})
     hand.enqueue({"x": 1})
     hand.fail(1, Outcome.INVALID)
-    assert hand.engine.tally().lost == 3
+    assert hand.engine.progress().lost == 3
     hand.fail(3, Outcome.INVALID)
-    assert hand.engine.tally().lost == 5
+    assert hand.engine.progress().lost == 5
     hand.fail(0, Outcome.INVALID)
-    assert hand.engine.tally().lost == 6
+    assert hand.engine.progress().lost == 6
     assert asked(hand, 9) == [0, 0]
 
 
@@ -123,4 +123,4 @@ def no_point_is_left(start: Start) -> None:
     hand.fail(2, Outcome.INVALID)
     assert hand.waits() == "wait waiting_for_results"
     hand.tell(1, 0.5)
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE

@@ -84,8 +84,8 @@ def the_cap_holds(start: Start) -> None:
 
 
 @example
-def a_lapsed_lease_is_handed_out_again(start: Start) -> None:
-    """At its deadline, not before; from the last checkpoint; at the cost of a restart; under a greater fence."""
+def an_expired_lease_is_handed_out_again(start: Start) -> None:
+    """At its deadline, not before; from the last checkpoint; for a restart; under a greater fencing token."""
     hand = start(async_plan(4, 8, trials=3))
     first = hand.assigned()
     assert first.deadline_ms == hand.now + LEASE_MS
@@ -96,7 +96,7 @@ def a_lapsed_lease_is_handed_out_again(start: Start) -> None:
     hand.now += 1
     again = hand.assigned()
     assert again.lease.trial == 0
-    assert again.lease.fence > first.lease.fence
+    assert again.lease.fencing_token > first.lease.fencing_token
     assert (again.restarts, again.from_length, again.checkpoint) == (1, 2, "half")
     assert again.explanation.reason is Reason.REQUEUED
     assert hand.refused(0, 2) == ["results[0].reports[0].length"]
@@ -123,13 +123,13 @@ def a_trial_given_back_without_progress_ends(start: Start) -> None:
 
 
 @example
-def fences_keep_up_with_the_clock(start: Start) -> None:
+def fencing_tokens_keep_up_with_the_clock(start: Start) -> None:
     """The time in microseconds at least: a store set back by a crash gives no number twice."""
     hand = start(async_plan(4, trials=3))
     hand.ask()
     hand.now = 4 * 10**12
-    fences = [given.lease.fence for given in hand.answer(count=2).assignments]
-    assert fences == [1000 * hand.now, 1000 * hand.now + 1]
+    fencing_tokens = [given.lease.fencing_token for given in hand.answer(count=2).assignments]
+    assert fencing_tokens == [1000 * hand.now, 1000 * hand.now + 1]
 
 
 @example
@@ -138,8 +138,8 @@ def a_late_report_is_good_until_reclaimed(start: Start) -> None:
     hand = start(async_plan(4, 8, trials=2))
     hand.ask()
     hand.now += 3 * LEASE_MS
-    verdict = hand.tell(0, 0.5, at=1)
-    assert (verdict.decision, verdict.deadline_ms) == (Decision.CONTINUE, hand.now + LEASE_MS)
+    reply = hand.tell(0, 0.5, at=1)
+    assert (reply.decision, reply.deadline_ms) == (Decision.CONTINUE, hand.now + LEASE_MS)
     hand.now += LEASE_MS - 1
     assert hand.ask() == [1]
     hand.now += 3 * LEASE_MS
@@ -150,15 +150,15 @@ def a_late_report_is_good_until_reclaimed(start: Start) -> None:
 
 
 @example
-def an_old_fence_changes_nothing(start: Start) -> None:
-    """A report, heartbeat, release or failure under an old fencing number is SUPERSEDED."""
+def an_old_fencing_token_changes_nothing(start: Start) -> None:
+    """A report, heartbeat, release or failure under an old fencing token is SUPERSEDED."""
     hand = start(async_plan(2, 4, trials=2))
     hand.ask()
     old = hand.held[0]
     hand.release(0)
     assert hand.ask() == [0]
     new, hand.held[0] = hand.held[0], old
-    assert new.fence > old.fence
+    assert new.fencing_token > old.fencing_token
     assert in_short(hand.tell(0, 0.1, at=1)) == LOST
     assert in_short(hand.tell(0, 0.1, at=99)) == LOST
     assert hand.beat(0) == [Decision.SUPERSEDED]
@@ -171,7 +171,7 @@ def an_old_fence_changes_nothing(start: Start) -> None:
 
 
 @example
-def sixteen_lapsed_leases_per_ask(start: Start) -> None:
+def sixteen_expired_leases_per_ask(start: Start) -> None:
     """An ask reclaims a bounded number of leases: the earliest, then by the text of the trial's number."""
     hand = start(async_plan(1, trials=20))
     hand.ask(20)
@@ -184,15 +184,15 @@ def sixteen_lapsed_leases_per_ask(start: Start) -> None:
 
 @example
 def restarts_are_spent(start: Start) -> None:
-    """Lapsed leases and TRANSIENT failures count together; then the trial is dead."""
+    """Expired leases and TRANSIENT failures count together; then the trial is dead."""
     hand = start(async_plan(1, 2, trials=2))
     hand.ask(2)
     hand.beat(0)
     hand.now += LEASE_MS
     hand.beat(0)
     assert hand.assigned().restarts == 1
-    verdict = hand.fail(1, Outcome.TRANSIENT)
-    assert in_short(verdict) == "pause retry"
+    reply = hand.fail(1, Outcome.TRANSIENT)
+    assert in_short(reply) == "pause retry"
     assert (hand.view(1).restarts, hand.view(1).outcome) == (MAX_RESTARTS, None)
     assert hand.ask() == [1]
     hand.now += LEASE_MS - 1
@@ -242,7 +242,7 @@ def an_invalid_trial_leaves_no_trace(start: Start) -> None:
     assert hand.best() == [0, 2]
     assert hand.view(1).state is TrialState.INVALID
     assert hand.view(1).outcome is Outcome.INVALID
-    assert list(hand.engine.tally().started) == [3]
+    assert list(hand.engine.progress().started) == [3]
     assert hand.ask() == [0]  # with 1 gone, trial 0 is the best of 2
     assert hand.ask() == [4]
     assert hand.waits() == "wait waiting_for_results"

@@ -42,8 +42,8 @@ def a_round_ends_when_all_have_told(start: Start) -> None:
     assert play_round(hand, {3: 0.2}) == [DONE]
     assert hand.waits() == "done search_done"
     assert hand.sizes() == [4, 4]
-    assert hand.engine.tally().started == [5]
-    assert hand.engine.tally().trained_length == 4 * 5
+    assert hand.engine.progress().started == [5]
+    assert hand.engine.progress().trained_length == 4 * 5
     assert hand.view(0).state is TrialState.PAUSED
 
 
@@ -64,7 +64,7 @@ def clones_of_clones(start: Start) -> None:
     assert hand.ask(2) == [2]
     assert play_round(hand, {6: 1, 7: 1, 2: 1, 4: 1}) == [DONE] * 4
     assert hand.waits() == "done search_done"
-    assert hand.engine.tally().started == [8]
+    assert hand.engine.progress().started == [8]
 
 
 @example
@@ -113,11 +113,11 @@ def all_are_dead(start: Start) -> None:
     hand.fail(1, Outcome.ERROR)
     hand.fail(0, Outcome.ERROR)
     assert hand.waits() == "done search_done"
-    assert (hand.sizes(), hand.engine.tally().started) == ([2, 1, 0], [2])
+    assert (hand.sizes(), hand.engine.progress().started) == ([2, 1, 0], [2])
 
 
 @example
-def a_lease_lapses_for_good(start: Start) -> None:
+def a_lease_expires_for_good(start: Start) -> None:
     """The ask that finds the last of a round dead gives the clone at once."""
     hand = start(population_plan(1, 2, size=2, cut=1))
     hand.ask(2)
@@ -152,7 +152,7 @@ def an_invalid_new_trial_is_replaced(start: Start) -> None:
     assert hand.assigned().explanation.reason is Reason.NEW_TRIAL
     assert play_round(hand, {1: 0.5, 2: 0.4}) == [WAITS, UP]
     assert hand.assigned().explanation.parent == 2
-    assert hand.engine.tally().started == [3]
+    assert hand.engine.progress().started == [3]
 
 
 @example
@@ -171,7 +171,7 @@ def an_invalid_clone_is_replaced(start: Start) -> None:
     assert given.hparams not in (hand.view(1).hparams, hand.view(2).hparams)
     assert play_round(hand, {3: 0.5, 1: 0.4}) == [DONE, DONE]
     assert hand.waits() == "done search_done"
-    assert (hand.engine.tally().started, hand.sizes()) == ([3], [2, 2])
+    assert (hand.engine.progress().started, hand.sizes()) == ([3], [2, 2])
 
 
 @example
@@ -187,11 +187,11 @@ def invalid_too_late(start: Start) -> None:
     assert play_round(hand, {2: 0.4}) == [UP]
     assert hand.assigned().explanation.parent == 2
     assert in_short(hand.fail(2, Outcome.INVALID)) == "stop failed"
-    assert hand.engine.tally().started == [4]
+    assert hand.engine.progress().started == [4]
 
 
 @example
-def a_clone_lapses(start: Start) -> None:
+def a_clone_expires(start: Start) -> None:
     """It starts again from the checkpoint of its parent, as a trial does from its own."""
     hand = start(population_plan(1, 3, size=2, cut=1))
     hand.ask(2)
@@ -226,7 +226,7 @@ def the_last_result_is_told_again(start: Start) -> None:
     assert play_round(hand, {0: 0.5}) == [WAITS]
     first, again = (hand.tell(1, 0.4, at=1, request="again") for _ in range(2))
     assert first == again
-    assert hand.engine.tally().trials_created == 3
+    assert hand.engine.progress().trials_created == 3
 
 
 @example
@@ -277,14 +277,14 @@ def nothing_is_cloned_after_a_stop(start: Start) -> None:
     hand.tell(0, 0.5)
     hand.stop()
     hand.fail(1, Outcome.ERROR)
-    assert hand.engine.tally().trials_created == 2
+    assert hand.engine.progress().trials_created == 2
     other = start(population_plan(1, 2, size=2, cut=1))
     other.ask(2)
     assert play_round(other, {0: 0.5, 1: 0.4}) == [WAITS, UP]
     other.ask()
     other.stop()
     other.fail(2, Outcome.INVALID)
-    assert other.engine.tally().trials_created == 3
+    assert other.engine.progress().trials_created == 3
 
 
 @example

@@ -52,8 +52,8 @@ def older_result_wins_a_tie(start: Start) -> None:
     hand.ask(3)
     assert [hand.told(2, 0.5), hand.told(0, 0.5)] == [WAITS, WAITS]
     assert hand.ask() == [2]
-    verdict = hand.tell(1, 0.5)
-    assert verdict.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 2, 3, 1, 0.5)
+    reply = hand.tell(1, 0.5)
+    assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 2, 3, 1, 0.5)
 
 
 @example
@@ -62,8 +62,8 @@ def larger_may_be_better(start: Start) -> None:
     hand = start(async_plan(1, 2, trials=4, divisor=2), smaller_is_better=False)
     hand.ask(4)
     assert hand.told(0, 0.5) == WAITS
-    verdict = hand.tell(1, 0.7)
-    assert verdict.explanation == Explanation(Reason.PROMOTED, 0, 0, 0, 2, 1, 0.7)
+    reply = hand.tell(1, 0.7)
+    assert reply.explanation == Explanation(Reason.PROMOTED, 0, 0, 0, 2, 1, 0.7)
     assert hand.told(2, math.inf) == UP
     assert hand.told(3, -math.inf) == WAITS
     assert hand.best() == [2, 1, 0, 3]
@@ -87,9 +87,9 @@ def first_of_a_rung_goes_on(start: Start) -> None:
     hand = start(async_plan(1, 3, 9, trials=9, form=STOP))
     given = hand.answer(9).assignments[0]
     assert (given.to_length, given.next_decision_length) == (9, 1)
-    verdict = hand.tell(0, 0.5)
-    assert verdict.explanation == Explanation(Reason.PROMOTED, 0, 0, 0, 1, 1, 0.5)
-    assert (verdict.to_length, verdict.next_decision_length) == (9, 3)
+    reply = hand.tell(0, 0.5)
+    assert reply.explanation == Explanation(Reason.PROMOTED, 0, 0, 0, 1, 1, 0.5)
+    assert (reply.to_length, reply.next_decision_length) == (9, 3)
     assert hand.told(1, 0.6) == STOPPED
     assert hand.told(2, 0.5) == UP  # none strictly better: a tie goes on
     assert hand.told(3, 0.4) == UP
@@ -123,8 +123,8 @@ def reports_after_the_stop_enter_the_curve_alone(start: Start) -> None:
     hand = start(async_plan(1, 3, 9, trials=2, form=STOP))
     hand.ask(2)
     hand.told(0, 0.1)
-    verdict = hand.tell(1, 0.5, 0.01, 0.02, at=[1, 3, 4])
-    assert in_short(verdict) == STOPPED
+    reply = hand.tell(1, 0.5, 0.01, 0.02, at=[1, 3, 4])
+    assert in_short(reply) == STOPPED
     assert hand.sizes() == [2, 0, 0]
     view = hand.view(1)
     assert [report.length for report in view.curve] == [1, 3, 4]
@@ -137,11 +137,11 @@ def equal_rungs_cost_no_training(start: Start) -> None:
     hand = start(async_plan(1, 1, 1, 4, trials=4, divisor=2))
     hand.ask(4)
     assert hand.told(0, 0.5) == WAITS
-    verdict = hand.tell(1, 0.4)  # best of 2 goes up to rung 1, where it is alone
-    assert verdict.explanation == Explanation(Reason.NOT_PROMOTED, 0, 1, 0, 1, 0, None)
+    reply = hand.tell(1, 0.4)  # best of 2 goes up to rung 1, where it is alone
+    assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 1, 0, 1, 0, None)
     assert hand.sizes() == [2, 1, 0, 0]
-    verdict = hand.tell(2, 0.3)  # best of 3; then best of 2 in rung 1; then alone in rung 2
-    assert verdict.explanation == Explanation(Reason.NOT_PROMOTED, 0, 2, 0, 1, 0, None)
+    reply = hand.tell(2, 0.3)  # best of 3; then best of 2 in rung 1; then alone in rung 2
+    assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 2, 0, 1, 0, None)
     assert hand.told(3, 0.9) == WAITS  # best two of 4 are up: nobody moves
     assert hand.sizes() == [4, 2, 1, 0]
     assert hand.waits() == "done search_done"
@@ -199,8 +199,8 @@ def sync_rule_is_definitive(start: Start) -> None:
     hand.ask(4)
     assert [hand.told(0, 0.1), hand.told(1, 0.2)] == [WAITS, WAITS]  # 2 + 2 - 4 = 0
     assert hand.waits() == "wait waiting_for_results"
-    verdict = hand.tell(2, 0.3)  # 3 + 2 - 4 = 1: trial 0 goes up
-    assert verdict.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 2, 3, 1, 0.1)
+    reply = hand.tell(2, 0.3)  # 3 + 2 - 4 = 1: trial 0 goes up
+    assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 2, 3, 1, 0.1)
     assert hand.ask() == [0]
     assert hand.told(3, 0.15) == UP  # second of 4, and two may
     assert hand.told(0, 0.1) == WAITS  # 1 + 1 - 2 = 0
@@ -216,11 +216,11 @@ def nan_and_infinity(start: Start) -> None:
     hand.ask(6)
     assert in_short(hand.tell(0, math.nan, at=1)) == "continue between_rungs"
     assert hand.told(0, math.nan) == WAITS
-    verdict = hand.tell(1, math.inf)
-    assert (in_short(verdict), verdict.explanation.cutoff) == (UP, math.inf)
+    reply = hand.tell(1, math.inf)
+    assert (in_short(reply), reply.explanation.cutoff) == (UP, math.inf)
     assert hand.told(2, -math.inf) == UP
-    verdict = hand.tell(3, math.nan)
-    assert verdict.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 3, 4, 2, math.inf)
+    reply = hand.tell(3, math.nan)
+    assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 3, 4, 2, math.inf)
     assert hand.told(4, math.nan) == WAITS
     assert hand.told(5, math.nan) == WAITS  # best three of 6: the oldest NaN may go up
     assert hand.assigned().lease.trial == 0
@@ -245,8 +245,8 @@ def dead_trials_rank_last(start: Start) -> None:
     """A dead trial ranks after every real result, +inf too, never runs again and lets others up."""
     hand = start(async_plan(1, 2, trials=4, divisor=2))
     hand.ask(4)
-    verdict = hand.fail(0, Outcome.DIVERGED)
-    assert (verdict.decision, verdict.explanation.reason) == (Decision.STOP, Reason.FAILED)
+    reply = hand.fail(0, Outcome.DIVERGED)
+    assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.FAILED)
     view = hand.view(0)
     assert (view.state, view.outcome, view.message) == (TrialState.FAILED, Outcome.DIVERGED, "it broke")
     assert hand.told(1, math.inf) == UP
@@ -276,8 +276,8 @@ def a_newcomer_that_dies_inside_the_zone(start: Start) -> None:
     """A dead newcomer inside the quota goes up at once, to the top if need be; the explanation is of the last rung."""
     hand = start(sync_plan((1, 1, 1), (2, 1, 1), (4, 1, 0)))
     hand.ask()
-    verdict = hand.fail(0, Outcome.ERROR)
-    assert verdict.explanation == Explanation(Reason.FAILED, 0, 2, 0, 1, 0, None)
+    reply = hand.fail(0, Outcome.ERROR)
+    assert reply.explanation == Explanation(Reason.FAILED, 0, 2, 0, 1, 0, None)
     assert (hand.sizes(), hand.passed()) == ([1, 1, 1], [1, 1, 0])
     assert hand.waits() == "done search_done"
 
@@ -288,7 +288,7 @@ def the_dead_never_climb_in_the_stop_form(start: Start) -> None:
     hand = start(async_plan(1, 2, trials=3, divisor=1.5, form=STOP))
     hand.ask(3)
     hand.fail(0, Outcome.ERROR)
-    verdict = hand.fail(1, Outcome.ERROR)
-    assert verdict.explanation == Explanation(Reason.FAILED, 0, 0, 0, 2, 1, None)
+    reply = hand.fail(1, Outcome.ERROR)
+    assert reply.explanation == Explanation(Reason.FAILED, 0, 0, 0, 2, 1, None)
     assert hand.told(2, math.nan) == UP  # none strictly better
     assert (hand.sizes(), hand.passed()) == ([3, 0], [1, 0])

@@ -17,7 +17,7 @@ def a_result_as_good_as_the_target_ends_the_search(start: Start) -> None:
     assert hand.ask(3) == [0, 1, 2]
     assert hand.told(0, 0.5) == "pause not_promoted"
     assert hand.told(1, 0.25) == "stop target_reached"
-    assert hand.engine.tally().state is ExperimentState.DONE
+    assert hand.engine.progress().state is ExperimentState.DONE
     assert hand.waits() == "done search_done"
     assert hand.beat(2) == [Decision.STOP]
     assert hand.told(2, 0.125) == "stop search_done"
@@ -47,7 +47,7 @@ def nan_never_reaches_a_target(start: Start) -> None:
     hand = start(async_plan(2, 4, trials=2, form=STOP), target=0.25)
     hand.ask(1)
     assert hand.tell(0, math.nan, 0.5, at=[1, 2]).explanation.reason is not Reason.TARGET_REACHED
-    assert hand.engine.tally().state is ExperimentState.RUNNING
+    assert hand.engine.progress().state is ExperimentState.RUNNING
     assert hand.tell(0, 0.25, at=3).explanation.reason is Reason.TARGET_REACHED
 
 

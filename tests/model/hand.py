@@ -12,8 +12,8 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    TellReply,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.errors import InvalidInput
 from tests.model.pair import Engine
@@ -51,20 +51,20 @@ class Hand:
 
     def tell(
         self, trial: int, *metrics: float, at: Sequence[int] | int = (), checkpoint: str = "saved", request: str = ""
-    ) -> Verdict:
+    ) -> TellReply:
         """Tell one metric at the next decision's length, or several metrics at these lengths."""
         lengths = [at] if isinstance(at, int) else at or [self.next_length[trial]]
         reports = [Report(*report) for report in zip(lengths, metrics, strict=True)]
-        [verdict] = self.tell_all([Result(self.held[trial], reports, checkpoint)], request)
-        return verdict
+        [reply] = self.tell_all([Result(self.held[trial], reports, checkpoint)], request)
+        return reply
 
-    def tell_all(self, results: list[Result], request: str = "") -> list[Verdict]:
+    def tell_all(self, results: list[Result], request: str = "") -> list[TellReply]:
         """Tell several results in one call."""
-        verdicts = list(self.engine.tell(request, results, self.now).verdicts)
-        for verdict in verdicts:
-            if verdict.decision is Decision.CONTINUE:
-                self.next_length[verdict.lease.trial] = verdict.next_decision_length
-        return verdicts
+        replies = list(self.engine.tell(request, results, self.now).replies)
+        for reply in replies:
+            if reply.decision is Decision.CONTINUE:
+                self.next_length[reply.lease.trial] = reply.next_decision_length
+        return replies
 
     def told(self, trial: int, metric: float) -> str:
         """What a metric at the next decision's length leads to, in short: "continue promoted"."""
@@ -78,14 +78,14 @@ class Hand:
             return [violation.field for violation in error.violations]
         return []
 
-    def fail(self, trial: int, outcome: Outcome, request: str = "") -> Verdict:
+    def fail(self, trial: int, outcome: Outcome, request: str = "") -> TellReply:
         """End a trial as the outcome says."""
         return self.engine.fail(request, self.held[trial], outcome, "it broke", self.now)[0]
 
-    def release(self, trial: int, checkpoint: str = "", length: int = 0, request: str = "") -> Verdict:
+    def release(self, trial: int, checkpoint: str = "", length: int = 0, request: str = "") -> TellReply:
         """Give a trial back."""
-        [verdict] = self.engine.release(request, [Release(self.held[trial], checkpoint, length)], self.now).verdicts
-        return verdict
+        [reply] = self.engine.release(request, [Release(self.held[trial], checkpoint, length)], self.now).replies
+        return reply
 
     def enqueue(self, hparams: Mapping[str, object], request: str = "") -> int:
         """Queue a configuration."""
@@ -114,11 +114,11 @@ class Hand:
 
     def sizes(self, bracket: int = 0) -> list[int]:
         """Results in each rung of a bracket."""
-        return list(self.engine.tally().rung_results[bracket])
+        return list(self.engine.progress().rung_results[bracket])
 
     def passed(self, bracket: int = 0) -> list[int]:
         """Trials that went up from each rung of a bracket."""
-        return list(self.engine.tally().rung_passed[bracket])
+        return list(self.engine.progress().rung_passed[bracket])
 
     def best(self, count: int = 10) -> list[int]:
         """The best trials."""
@@ -131,9 +131,9 @@ class Hand:
         return f"{answer.status} {answer.reason}"
 
 
-def in_short(verdict: Verdict) -> str:
-    """A verdict in two words."""
-    return f"{verdict.decision} {verdict.explanation.reason}"
+def in_short(reply: TellReply) -> str:
+    """A reply in two words."""
+    return f"{reply.decision} {reply.explanation.reason}"
 
 
 Start = Callable[..., Hand]

@@ -88,7 +88,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def any_lease(self, data: st.DataObject) -> Lease:
         """A lease that may be held, lost, or never given."""
-        invented = [Lease(99, 1), *(Lease(lease.trial, lease.fence + 1) for lease in self.leases[-1:])]
+        invented = [Lease(99, 1), *(Lease(lease.trial, lease.fencing_token + 1) for lease in self.leases[-1:])]
         return data.draw(st.sampled_from([*self.leases, *invented]))
 
     def _is_held(self, lease: Lease) -> bool:
@@ -204,9 +204,9 @@ class EngineMachine(RuleBasedStateMachine):
         hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
 
-    @rule(lapse=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
-    def time_passes(self, lapse: int) -> None:
-        self.now += lapse
+    @rule(expire=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
+    def time_passes(self, expire: int) -> None:
+        self.now += expire
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), count=COUNTS)

@@ -26,7 +26,7 @@ def _mutant(name: str, file: str, *texts: str) -> Mutant:
 
 
 MUTANTS = (
-    # Leases and fences.
+    # Leases and fencing tokens.
     _mutant("no fencing check", "include/lease", " and trial.fence == tonumber(fence)", ""),
     _mutant(
         "fence not bumped",
@@ -50,9 +50,9 @@ MUTANTS = (
     _mutant("reclaim ignores the deadline", "include/candidates", "'-inf', x.now,", "'-inf', '+inf',"),
     _mutant("deadline not reached yet", "include/candidates", "'-inf', x.now,", "'-inf', '(' .. x.now,"),
     _mutant(
-        "lapsed leases cost no restart",
+        "expired leases cost no restart",
         "include/candidates",
-        "restart(x, number, load_trial(x, number), 'lease lapsed')",
+        "restart(x, number, load_trial(x, number), 'lease expired')",
         "requeue(x, number, load_trial(x, number))",
     ),
     _mutant("given back for ever", "include/give_back", "trial.returns > FREE_RETURNS", "false"),
@@ -89,7 +89,7 @@ MUTANTS = (
     _mutant("a brake that never bites", "include/brake", "tally.failures < most", "true"),
     _mutant("a brake that bites after results", "include/brake", "tally.trained > 0 or ", ""),
     _mutant(
-        "lapses slip past the brake", "ask", "if tally.state == 'paused' then\n  save(x)", "if false then\n  save(x)"
+        "expires slip past the brake", "ask", "if tally.state == 'paused' then\n  save(x)", "if false then\n  save(x)"
     ),
     _mutant(
         "the brake holds on after a resume",

@@ -11,13 +11,13 @@ from rungway_server.domain.engine import (
     Lease,
     LeaseStatus,
     Outcome,
+    Progress,
     Release,
     Report,
     Result,
-    Tally,
     TellAnswer,
+    TellReply,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, RungwayError
 from tests.model.reference import ReferenceModel
@@ -36,18 +36,18 @@ class Engine(Protocol):
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer: ...
     def fail(
         self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int
-    ) -> tuple[Verdict, int]: ...
+    ) -> tuple[TellReply, int]: ...
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int: ...
     def set_state(self, state: ExperimentState) -> None: ...
-    def tally(self) -> Tally: ...
+    def progress(self) -> Progress: ...
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]: ...
     def best(self, count: int) -> list[TrialView]: ...
 
 
-def tell(engine: Engine, lease: Lease, length: int, metric: float) -> Verdict:
+def tell(engine: Engine, lease: Lease, length: int, metric: float) -> TellReply:
     """Tell one result, at the beginning of time."""
-    [verdict] = engine.tell("", [Result(lease, [Report(length, metric)])], now_ms=0).verdicts
-    return verdict
+    [reply] = engine.tell("", [Result(lease, [Report(length, metric)])], now_ms=0).replies
+    return reply
 
 
 class Differs(AssertionError):
@@ -97,7 +97,7 @@ class Pair:
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
         return self._both(lambda engine: engine.release(request_id, releases, now_ms))
 
-    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[TellReply, int]:
         return self._both(lambda engine: engine.fail(request_id, lease, outcome, message, now_ms))
 
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
@@ -106,8 +106,8 @@ class Pair:
     def set_state(self, state: ExperimentState) -> None:
         self._both(lambda engine: engine.set_state(state))
 
-    def tally(self) -> Tally:
-        return self._same(lambda engine: engine.tally())
+    def progress(self) -> Progress:
+        return self._same(lambda engine: engine.progress())
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
         return self._same(lambda engine: engine.trials(numbers, curve=curve))
@@ -125,8 +125,8 @@ class Pair:
         return answer
 
     def _compare_views(self) -> None:
-        """All there is to see: the tally, every trial with its curve, the best."""
-        created = self.tally().trials_created
+        """All there is to see: the progress, every trial with its curve, the best."""
+        created = self.progress().trials_created
         self.trials(list(range(created + 1)), curve=True)
         self.best(BEST_SHOWN)
 

@@ -20,9 +20,9 @@ from itertools import accumulate
 
 from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Outcome, Report, Result
 from rungway_server.domain.experiment import ExperimentConfig, parse
+from rungway_server.domain.search.fraction_done import fraction_done
 from rungway_server.domain.search.plan import Plan, PromotionRule
 from rungway_server.domain.search.planning import make_plan
-from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine
 from tests.reference.tables import Case
 
@@ -145,10 +145,10 @@ class Player:
         """Tell a result where the work ends; the work that follows, None when the worker is out of work."""
         self.runs.append((work.trial, work.length))
         result = Result(work.lease, [Report(work.length, work.sign * metric)], checkpoint="saved")
-        [verdict] = self.engine.tell("", [result], now_ms=0).verdicts
+        [reply] = self.engine.tell("", [result], now_ms=0).replies
         self._watch()
-        if verdict.decision is Decision.CONTINUE:
-            return replace(work, length=verdict.next_decision_length)
+        if reply.decision is Decision.CONTINUE:
+            return replace(work, length=reply.next_decision_length)
         return self.ask()
 
     def die(self, work: Work) -> Work | None:
@@ -175,7 +175,7 @@ class Player:
         return {trial: [length for other, length in self.runs if other == trial] for trial, _ in self.runs}
 
     def _watch(self) -> None:
-        self.progress.append(progress(self.search.plan, self.engine.tally()))
+        self.progress.append(fraction_done(self.search.plan, self.engine.progress()))
 
     def _name(self, given: Assignment) -> int:
         if given.lease.trial not in self.names:
@@ -239,8 +239,8 @@ def play_sequential(player: Player) -> dict[int, int | None]:
             if time == 0:
                 continue
             result = Result(work.lease, [Report(time, float(metric))])
-            [verdict] = player.engine.tell("", [result], now_ms=0).verdicts
-            if verdict.decision is Decision.STOP:
+            [reply] = player.engine.tell("", [result], now_ms=0).replies
+            if reply.decision is Decision.STOP:
                 stopped[work.trial] = None if player.search.config.searcher.name in WHOLE_RUNS else time
                 following = player.ask()
                 queue.extend([following] if following else [])

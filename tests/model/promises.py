@@ -22,21 +22,21 @@ from rungway_server.domain.engine import (
     Report,
     Result,
 )
+from rungway_server.domain.search.fraction_done import fraction_done
 from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule, Rung
-from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine
 from tests.model.plans import ASYNC, PROMOTE, SYNC
 
 LEASE_MS = 10_000
 UNLIMITED = 1_000_000
 """Restarts, so that a trial dies only when it is said to."""
-LAPSE = "lapse"
+EXPIRE = "expire"
 SCORES = [0.0, 0.25, 0.5, 0.5, 0.75, 1.0, math.inf, math.nan]
 """Smaller is better. None that could not be beaten: minus infinity would be among the best whatever follows."""
-ENDS = [*[Outcome.ERROR] * 4, Outcome.INVALID, Outcome.TRANSIENT, Outcome.PREEMPTED, LAPSE]
+ENDS = [*[Outcome.ERROR] * 4, Outcome.INVALID, Outcome.TRANSIENT, Outcome.PREEMPTED, EXPIRE]
 
 Move = tuple[int, object]
-"""Whose turn it is (0 = a worker asks, else a held trial), and what becomes of it: a score, an outcome or a lapse."""
+"""Whose turn it is (0 = a worker asks, else a held trial), and what becomes of it: a score, an outcome or a expiry."""
 
 moves = st.lists(st.tuples(st.integers(0, 8), st.sampled_from([*SCORES * 2, *ENDS])), min_size=10, max_size=90)
 
@@ -178,7 +178,7 @@ class Game:
         for turn, result in moves:
             self.step(turn, result)
         left = itertools.repeat(0.5, 1000)
-        while self.engine.tally().state is ExperimentState.RUNNING:
+        while self.engine.progress().state is ExperimentState.RUNNING:
             self.step(len(self.held), next(left))
         for ladder in self.ladders:
             if ladder.waiting():
@@ -190,7 +190,7 @@ class Game:
         """A worker asks, or something becomes of a trial that is held."""
         if turn == 0 or not self.held:
             self.ask()
-        elif result == LAPSE:
+        elif result == EXPIRE:
             self.now += LEASE_MS
             self.held.clear()
         else:
@@ -238,9 +238,9 @@ class Game:
         """A result at the end of the rung; the trial goes on, or leaves its worker to whoever is next."""
         length = ladder.bracket.rungs[ladder.rung_of[lease.trial]].length
         metric = score if self.smaller_is_better else -score
-        [verdict] = self.engine.tell("", [Result(lease, [Report(length, metric)], "saved")], self.now).verdicts
+        [reply] = self.engine.tell("", [Result(lease, [Report(length, metric)], "saved")], self.now).replies
         ladder.tell(lease.trial, None if math.isnan(score) else score)
-        if verdict.decision is Decision.CONTINUE:
+        if reply.decision is Decision.CONTINUE:
             self.goes_up(ladder, lease.trial)
             return
         del self.held[lease.trial]
@@ -249,8 +249,8 @@ class Game:
 
     def watch_progress(self, *, may_drop: bool) -> None:
         """The part done never drops but for erased results, and is the whole only at the end."""
-        tally = self.engine.tally()
-        part = progress(self.plan, tally)
+        progress = self.engine.progress()
+        part = fraction_done(self.plan, progress)
         if part < self.done and not may_drop:
             raise Broken(f"progress dropped from {self.done} to {part}")
         if part == 1 and (self.held or any(ladder.waiting() for ladder in self.ladders)):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from rungway_server.domain.engine import Lease, Outcome, Report, TrialState, TrialView, Verdict
+from rungway_server.domain.engine import Lease, Outcome, Report, TellReply, TrialState, TrialView
 from rungway_server.domain.errors import RequestIdReused
 
 Answer = TypeVar("Answer")
@@ -33,7 +33,7 @@ class TrialRecord:
     rung: int = 0
     length: int = 0
     from_length: int = 0
-    fence: int = -1
+    fencing_token: int = -1
     to_length: int = 0
     restarts: int = 0
     checkpoint: str = ""
@@ -71,7 +71,7 @@ class TrialRecord:
 
     def held_by(self, lease: Lease) -> bool:
         """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""
-        return self.state is TrialState.RUNNING and self.fence == lease.fence
+        return self.state is TrialState.RUNNING and self.fencing_token == lease.fencing_token
 
     def view(self, *, curve: bool) -> TrialView:
         """The trial as the store shows it."""
@@ -105,14 +105,14 @@ class Remembered(Generic[Answer]):
 
 
 @dataclass
-class VerdictMemory:
-    """Verdicts by request id: those that ended a lease for good, the last CONTINUE for as long as its lease lives."""
+class ReplyMemory:
+    """Replies by request id: those that ended a lease for good, the last CONTINUE for as long as its lease lives."""
 
-    ended: Remembered[Verdict] = field(default_factory=Remembered)
-    going: dict[int, tuple[str, object, Verdict]] = field(default_factory=dict)
+    ended: Remembered[TellReply] = field(default_factory=Remembered)
+    going: dict[int, tuple[str, object, TellReply]] = field(default_factory=dict)
 
-    def recall(self, request_id: str, trial: TrialRecord, lease: Lease, request: object) -> Verdict | None:
-        """The verdict given before, None when there is none. Raises RequestIdReused for another request."""
+    def recall(self, request_id: str, trial: TrialRecord, lease: Lease, request: object) -> TellReply | None:
+        """The reply given before, None when there is none. Raises RequestIdReused for another request."""
         if not trial.held_by(lease):
             return self.ended.recall(request_id, lease.trial, request=request)
         kept = self.going.get(lease.trial)
@@ -122,9 +122,9 @@ class VerdictMemory:
             raise RequestIdReused(request_id)
         return kept[2]
 
-    def keep(self, request_id: str, trial: TrialRecord, request: object, verdict: Verdict) -> None:
-        """Remember the verdict on this trial."""
+    def keep(self, request_id: str, trial: TrialRecord, request: object, reply: TellReply) -> None:
+        """Remember the reply on this trial."""
         if trial.state is not TrialState.RUNNING:
-            self.ended.keep(request_id, trial.number, request=request, answer=verdict)
+            self.ended.keep(request_id, trial.number, request=request, answer=reply)
         elif request_id:
-            self.going[trial.number] = request_id, request, verdict
+            self.going[trial.number] = request_id, request, reply

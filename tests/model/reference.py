@@ -16,22 +16,22 @@ from rungway_server.domain.engine import (
     Lease,
     LeaseStatus,
     Outcome,
+    Progress,
     Reason,
     Release,
     Result,
-    Tally,
     TellAnswer,
+    TellReply,
     TrialState,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.search.plan import Plan
 from tests.model.finite import Finite
-from tests.model.records import Remembered, TrialRecord, VerdictMemory
+from tests.model.records import Remembered, ReplyMemory, TrialRecord
+from tests.model.replies import end_trial, give_back, take
 from tests.model.search import Search, explain, explain_work_in_line
-from tests.model.verdicts import end_trial, give_back, take
 
 RECLAIMED_PER_ASK = 16
 PAUSED_RETRY_MS = 5000
@@ -44,7 +44,7 @@ def _clone_of(number: int, parent: Mapping[str, object]) -> Mapping[str, object]
 
 
 class ReferenceModel:
-    """One experiment. `first_fence` is the fencing number of the first lease; times are in milliseconds."""
+    """One experiment. `first_fence` is the fencing token of the first lease; times are in milliseconds."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ReferenceModel:
         lease_ms: int,
         max_restarts: int,
         smaller_is_better: bool,
-        first_fence: int,
+        first_fencing_token: int,
         hparams: Callable[[int], Mapping[str, object]],
         clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]] = _clone_of,
         experiment: str = "model",
@@ -67,7 +67,7 @@ class ReferenceModel:
             lease_ms=lease_ms,
             max_restarts=max_restarts,
             smaller_is_better=smaller_is_better,
-            first_fence=first_fence,
+            first_fencing_token=first_fencing_token,
             hparams=hparams,
             clone_hparams=clone_hparams,
             target=target,
@@ -76,7 +76,7 @@ class ReferenceModel:
         )
         self.revision = 1
         self.asks: Remembered[Any] = Remembered()
-        self.verdicts = VerdictMemory()
+        self.replies = ReplyMemory()
 
     # Asking.
 
@@ -132,10 +132,10 @@ class ReferenceModel:
     def _reclaim(self, now_ms: int) -> None:
         self.search.now_ms = now_ms
         deadlines = self.search.deadlines
-        lapsed = [number for number, deadline in deadlines.items() if deadline <= now_ms]
-        for number in sorted(lapsed, key=lambda number: (deadlines[number], str(number)))[:RECLAIMED_PER_ASK]:
-            self.search.restart(self.search.trials[number], "lease lapsed")
-            self.verdicts.going.pop(number, None)
+        expired = [number for number, deadline in deadlines.items() if deadline <= now_ms]
+        for number in sorted(expired, key=lambda number: (deadlines[number], str(number)))[:RECLAIMED_PER_ASK]:
+            self.search.restart(self.search.trials[number], "lease expired")
+            self.replies.going.pop(number, None)
 
     def _hand_out(self, count: int, worker: str, now_ms: int) -> tuple[list[Assignment], Reason]:
         search, assignments = self.search, list[Assignment]()
@@ -172,20 +172,20 @@ class ReferenceModel:
         """Take results, each for another lease."""
         known = [self._check_result(request_id, i, result) for i, result in enumerate(results)]
         before, self.search.now_ms = self._fingerprint(), now_ms
-        verdicts = []
+        replies = []
         for result, answer in zip(results, known, strict=True):
             trial = self.search.trials[result.lease.trial]
             if answer is None and trial.held_by(result.lease):
                 answer = take(self.search, trial, result, now_ms)
                 self._remember(request_id, trial, repr(result), answer)
-            verdicts.append(answer or self._superseded(trial, result.lease))
+            replies.append(answer or self._superseded(trial, result.lease))
         self._end_when_finished()
         self._bump_if_changed(before)
-        return TellAnswer(verdicts, self.revision)
+        return TellAnswer(replies, self.revision)
 
-    def _check_result(self, request_id: str, i: int, result: Result) -> Verdict | None:
+    def _check_result(self, request_id: str, i: int, result: Result) -> TellReply | None:
         trial = self._trial(result.lease)
-        if known := self.verdicts.recall(request_id, trial, result.lease, repr(result)):
+        if known := self.replies.recall(request_id, trial, result.lease, repr(result)):
             return known
         least = trial.length
         for j, report in enumerate(result.reports):
@@ -216,36 +216,36 @@ class ReferenceModel:
         """Put trials back in line at no cost."""
         known = [self._check_release(request_id, i, release) for i, release in enumerate(releases)]
         before = self._fingerprint()
-        verdicts = []
+        replies = []
         for release, answer in zip(releases, known, strict=True):
             trial = self.search.trials[release.lease.trial]
             if answer is None and trial.held_by(release.lease):
                 answer = give_back(self.search, trial, release)
                 self._remember(request_id, trial, repr(release), answer)
-            verdicts.append(answer or self._superseded(trial, release.lease))
+            replies.append(answer or self._superseded(trial, release.lease))
         self._end_when_finished()
         self._bump_if_changed(before)
-        return TellAnswer(verdicts, self.revision)
+        return TellAnswer(replies, self.revision)
 
-    def _check_release(self, request_id: str, i: int, release: Release) -> Verdict | None:
+    def _check_release(self, request_id: str, i: int, release: Release) -> TellReply | None:
         trial = self._trial(release.lease)
-        if known := self.verdicts.recall(request_id, trial, release.lease, repr(release)):
+        if known := self.replies.recall(request_id, trial, release.lease, repr(release)):
             return known
         if trial.held_by(release.lease) and not 0 <= release.checkpoint_length <= trial.length:
             raise InvalidInput.one(f"releases[{i}].checkpoint_length", f"{release.checkpoint_length} is not reached")
         return None
 
-    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[Verdict, int]:
+    def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[TellReply, int]:
         """End a trial, or put it back in line, as `outcome` says."""
         trial, request = self._trial(lease), f"{lease} {outcome} {message}"
-        verdict = self.verdicts.recall(request_id, trial, lease, request)
-        if verdict is None and trial.held_by(lease):
+        reply = self.replies.recall(request_id, trial, lease, request)
+        if reply is None and trial.held_by(lease):
             before, self.search.now_ms = self._fingerprint(), now_ms
-            verdict = end_trial(self.search, trial, lease, outcome, message)
-            self._remember(request_id, trial, request, verdict)
+            reply = end_trial(self.search, trial, lease, outcome, message)
+            self._remember(request_id, trial, request, reply)
             self._end_when_finished()
             self._bump_if_changed(before)
-        return verdict or self._superseded(trial, lease), self.revision
+        return reply or self._superseded(trial, lease), self.revision
 
     # The experiment.
 
@@ -268,10 +268,10 @@ class ReferenceModel:
         self.revision += 1
         self._end_when_finished()
 
-    def tally(self) -> Tally:
+    def progress(self) -> Progress:
         """How far the experiment is."""
         search, brackets = self.search, range(len(self.search.ladders))
-        return Tally(
+        return Progress(
             state=search.state,
             revision=self.revision,
             trials_created=len(search.trials),
@@ -308,13 +308,13 @@ class ReferenceModel:
             raise UnknownTrial(self.experiment, lease.trial)
         return self.search.trials[lease.trial]
 
-    def _superseded(self, trial: TrialRecord, lease: Lease) -> Verdict:
-        return Verdict(lease, Decision.SUPERSEDED, explain(Reason.LEASE_LOST, trial))
+    def _superseded(self, trial: TrialRecord, lease: Lease) -> TellReply:
+        return TellReply(lease, Decision.SUPERSEDED, explain(Reason.LEASE_LOST, trial))
 
-    def _remember(self, request_id: str, trial: TrialRecord, request: str, verdict: Verdict) -> None:
+    def _remember(self, request_id: str, trial: TrialRecord, request: str, reply: TellReply) -> None:
         if trial.state is not TrialState.RUNNING:
-            self.verdicts.going.pop(trial.number, None)
-        self.verdicts.keep(request_id, trial, request, verdict)
+            self.replies.going.pop(trial.number, None)
+        self.replies.keep(request_id, trial, request, reply)
 
     def _end_when_finished(self) -> None:
         if self.search.state is State.RUNNING and self.search.finished():

@@ -16,8 +16,8 @@ from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord
 
-FENCES_PER_MS = 1000
-"""No fencing number is below the time in microseconds."""
+TOKENS_PER_MS = 1000
+"""No fencing token is below the time in microseconds."""
 
 
 class Search:
@@ -30,7 +30,7 @@ class Search:
         lease_ms: int,
         max_restarts: int,
         smaller_is_better: bool,
-        first_fence: int,
+        first_fencing_token: int,
         hparams: Callable[[int], Mapping[str, object]],
         clone_hparams: Callable[[int, Mapping[str, object]], Mapping[str, object]],
         target: float | None = None,
@@ -55,7 +55,7 @@ class Search:
         self.line: list[int] = []
         self.clones: list[int] = []
         self.deadlines: dict[int, int] = {}
-        self.next_fence = first_fence
+        self.next_fencing_token = first_fencing_token
         self.next_sequence = 0
         self.trained_length = 0
         self.now_ms = 0
@@ -253,13 +253,14 @@ class Search:
         ladder = self.ladder(trial)
         trial.state, trial.worker = TrialState.RUNNING, worker
         trial.returns += 1
-        trial.fence = max(self.next_fence, now_ms * FENCES_PER_MS)
-        self.next_fence = trial.fence + 1
+        trial.fencing_token = max(self.next_fencing_token, now_ms * TOKENS_PER_MS)
+        self.next_fencing_token = trial.fencing_token + 1
         trial.length = trial.from_length = trial.checkpoint_length
         trial.to_length = ladder.length(ladder.top if self.stops else trial.rung)
         self.deadlines[trial.number] = now_ms + self.lease_ms
         return Assignment(
-            Lease(trial.number, trial.fence), trial.hparams, trial.length, trial.to_length, ladder.length(trial.rung),
+            Lease(trial.number, trial.fencing_token), trial.hparams, trial.length,
+            trial.to_length, ladder.length(trial.rung),
             trial.checkpoint, trial.bracket, trial.rung, trial.restarts, self.deadlines[trial.number], why,
         )  # fmt: skip
 
@@ -322,7 +323,7 @@ class Search:
 
 def explain_work_in_line(search: Search, trial: TrialRecord) -> Explanation:
     """Why a trial from the line is handed out: it was before, or it is a new clone."""
-    if trial.fence >= 0 or trial.parent is None:
+    if trial.fencing_token >= 0 or trial.parent is None:
         return explain(Reason.REQUEUED, trial)
     standing = search.ladder(trial).clone_standing(trial.rung - 1, trial.parent.rank)
     return explain(Reason.CLONED, trial, standing)._replace(parent=trial.parent.number)

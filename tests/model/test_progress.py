@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from rungway_server.domain.engine import Lease, Outcome, Report, Result
-from rungway_server.domain.search.progress import progress
+from rungway_server.domain.search.fraction_done import fraction_done
 from tests.model.play import MakeEngine, Player, play_picked, player_of, search_of
 from tests.reference.tables import Case, cases, find
 
@@ -39,7 +39,7 @@ def test_progress_after_some_events(case: Case, make_engine: MakeEngine) -> None
                 engine.fail("", leases[trial], OUTCOMES[reason], "scripted", now_ms=0)
             case {"event": "closed", "trial": trial} if trial not in told:
                 tell(trial, search.plan.max_length, 1.0)
-    assert progress(search.plan, engine.tally()) == pytest.approx(case["expect_progress"])
+    assert fraction_done(search.plan, engine.progress()) == pytest.approx(case["expect_progress"])
 
 
 def assert_rises_to_one(player: Player) -> None:

@@ -31,7 +31,7 @@ def test_model(play: Example) -> None:
             lease_ms=LEASE_MS,
             max_restarts=MAX_RESTARTS,
             smaller_is_better=smaller_is_better,
-            first_fence=1,
+            first_fencing_token=1,
             hparams=lambda number: {"x": finite.size - 1 - number % finite.size if finite else number},
             target=target,
             pause_after=pause_after,

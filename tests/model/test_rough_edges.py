@@ -5,8 +5,8 @@ import pytest
 from rungway_server.domain.engine import AskStatus, Decision, Lease, Outcome
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import parse
+from rungway_server.domain.search.fraction_done import fraction_done
 from rungway_server.domain.search.planning import make_plan
-from rungway_server.domain.search.progress import progress
 from tests.model.pair import Engine, tell
 from tests.model.play import MakeEngine, document_of, search_of
 from tests.reference.tables import Case, cases
@@ -44,7 +44,7 @@ def test_rungs_of_equal_length_are_trained_for_once(case: Case, make_engine: Mak
     for event in told[:4]:
         tell(engine, leases[event["trial"]], event["length"], event["metric"])
     assert engine.ask("", 1, "worker", now_ms=0).status is AskStatus.DONE
-    assert [list(results) for results in engine.tally().rung_results] == [[4, 1, 0]]
+    assert [list(results) for results in engine.progress().rung_results] == [[4, 1, 0]]
     assert tell(engine, leases[0], told[4]["length"], told[4]["metric"]).decision is Decision.SUPERSEDED
 
 
@@ -67,15 +67,15 @@ def test_reports_of_a_stopped_trial_are_ignored(
 ) -> None:
     engine, stopped = stop_the_second(case, make_engine)
     assert tell(engine, stopped, length, metric).decision is Decision.SUPERSEDED
-    assert [list(results) for results in engine.tally().rung_results] == [[2, 0, 0]]
+    assert [list(results) for results in engine.progress().rung_results] == [[2, 0, 0]]
 
 
 @one("2025-03-error-after-stop")
 def test_an_error_of_a_stopped_trial_is_ignored(case: Case, make_engine: MakeEngine) -> None:
     engine, stopped = stop_the_second(case, make_engine)
-    verdict, _ = engine.fail("", stopped, Outcome.ERROR, "late", now_ms=0)
-    assert verdict.decision is Decision.SUPERSEDED
-    assert [list(results) for results in engine.tally().rung_results] == [[2, 0, 0]]
+    reply, _ = engine.fail("", stopped, Outcome.ERROR, "late", now_ms=0)
+    assert reply.decision is Decision.SUPERSEDED
+    assert [list(results) for results in engine.progress().rung_results] == [[2, 0, 0]]
 
 
 def stop_the_second(case: Case, make_engine: MakeEngine) -> tuple[Engine, Lease]:
@@ -94,7 +94,7 @@ def test_reports_after_the_top_are_ignored(case: Case, make_engine: MakeEngine) 
     lease, *_ = ask(engine, 3)
     assert tell(engine, lease, 9, 0.1).decision is Decision.STOP
     assert tell(engine, lease, 10, 0.1).decision is Decision.SUPERSEDED
-    assert [list(results) for results in engine.tally().rung_results] == [[1]]
+    assert [list(results) for results in engine.progress().rung_results] == [[1]]
 
 
 @one("2025-03-random-progress-can-drop")
@@ -103,9 +103,9 @@ def test_a_new_trial_does_not_lower_the_progress(case: Case, make_engine: MakeEn
     engine = make_engine(search.config, search.plan)
     first, _ = ask(engine, 2)
     tell(engine, first, search.plan.max_length, 0.1)
-    before = progress(search.plan, engine.tally())
+    before = fraction_done(search.plan, engine.progress())
     assert len(ask(engine, 1)) == 1
-    assert progress(search.plan, engine.tally()) == before == 0.25
+    assert fraction_done(search.plan, engine.progress()) == before == 0.25
 
 
 @one("2025-03-no-grid-points")

@@ -122,9 +122,9 @@ def test_insert_position(case: Case, make_engine: MakeEngine) -> None:
     plan = async_plan(1, 2, trials=len(metrics), form=STOP)
     engine = make_engine(config_of(plan), plan)
     leases = [given.lease for given in engine.ask("", len(metrics), "worker", now_ms=0).assignments]
-    verdicts = [tell(engine, lease, 1, metric) for lease, metric in zip(leases, metrics, strict=True)]
-    assert verdicts[-1].explanation.rank == case["expect_index"]
-    assert verdicts[-1].explanation.rung_size == len(case["expect_after"])
+    replies = [tell(engine, lease, 1, metric) for lease, metric in zip(leases, metrics, strict=True)]
+    assert replies[-1].explanation.rank == case["expect_index"]
+    assert replies[-1].explanation.rung_size == len(case["expect_after"])
     assert [trial.best_metric for trial in engine.best(len(metrics))] == case["expect_after"]
 
 
@@ -139,13 +139,15 @@ def test_one_decision(case: Case, make_engine: MakeEngine) -> None:
         for trial, metric in board:
             tell(engine, leases[trial], length, metric)
     report = case["report"]
-    verdict = tell(engine, leases[report["trial"]], report["time"], report["metric"])
-    assert (verdict.decision is Decision.STOP) == case["expect_stop"]
-    assert [list(sizes) for sizes in engine.tally().rung_results] == [[len(board) for board in case["expect_boards"]]]
+    reply = tell(engine, leases[report["trial"]], report["time"], report["metric"])
+    assert (reply.decision is Decision.STOP) == case["expect_stop"]
+    assert [list(sizes) for sizes in engine.progress().rung_results] == [
+        [len(board) for board in case["expect_boards"]]
+    ]
     levels = {str(trial): engine.trials([lease.trial])[0].rung for trial, lease in leases.items()}
     assert levels == case["expect_level"]
     [first_board, *_] = case["expect_boards"]
-    assert verdict.explanation.rank == first_board.index([report["trial"], report["metric"]])
+    assert reply.explanation.rank == first_board.index([report["trial"], report["metric"]])
 
 
 @pytest.mark.parametrize("case", cases("asha_stopping_units.json", expect_score=...))

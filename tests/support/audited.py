@@ -10,8 +10,8 @@ from rungway_server.store.redis.snapshot.audit import Report, audit
 
 async def report_of(url: str, ref: ExperimentRef) -> Report:
     """The audit of an experiment in the Redis of this URL."""
-    async with connect(url, timeout_seconds=20) as lanes:
-        return await audit(lanes, ref)
+    async with connect(url, timeout_seconds=20) as router:
+        return await audit(router, ref)
 
 
 async def assert_sound(url: str, experiment: str, namespace: str = "default") -> None:

@@ -93,8 +93,8 @@ class Calls:
     ) -> trial_pb2.Verdict:
         """Tell with one result."""
         request = tell_request(experiment, lease, *reports, request_id=request_id, checkpoint=checkpoint)
-        (verdict,) = self.search.Tell(request, timeout=SECONDS).verdicts
-        return verdict
+        (reply,) = self.search.Tell(request, timeout=SECONDS).verdicts
+        return reply
 
     def trial(self, experiment: str, number: int) -> trial_pb2.Trial:
         """GetTrial."""

@@ -23,7 +23,7 @@ def train(assignment: Assignment, folder: Path) -> tuple[int, float, bool, str]:
     """Up to the next decision or to the end of the training."""
     with network_of(assignment, folder) as network:
         epoch, loss, over = assignment.from_length, 0.0, False
-        while epoch < assignment.to_length and not over:
+        while epoch < assignment.next_decision and not over:
             epoch += 1
             network.step()
             loss = network.validate()

@@ -93,7 +93,7 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
         "export": [json.loads(line) for line in text.splitlines()[1:-1]],
         "trials": plain([asdict(trial) for trial in trials]),
         "best": [trial.trial for trial in await store.best(REF, 50)],
-        "tally": plain(asdict(await store.tally(REF))),
+        "tally": plain(asdict(await store.progress(REF))),
     }
 
 
@@ -128,28 +128,28 @@ async def log_of(store: RedisStore) -> list[Any]:
 
 
 async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
-    """Play the search to its end; what was decided. `held` are trial, fence and next length of each lease."""
+    """Play the search to its end; what was decided. `held` are trial, fencing token and next length of each lease."""
     rng = random.Random(5)
     said: list[Any] = []
-    if (await store.tally(REF)).state is ExperimentState.PAUSED:
+    if (await store.progress(REF)).state is ExperimentState.PAUSED:
         await store.set_state(REF, ExperimentState.RUNNING)
     while True:
         given = (await store.ask(REF, "", 1, "late", now_ms=now)).assignments
         for each in given:
-            held.append([each.lease.trial, each.lease.fence, each.next_decision_length])
+            held.append([each.lease.trial, each.lease.fencing_token, each.next_decision_length])
             said.append([each.lease.trial, each.from_length, each.to_length, each.restarts, each.checkpoint])
             said.append([str(each.explanation.reason), dict(each.hparams)])
         if not held:
             return list(plain(said))
-        trial, fence, length = held.pop(0)
-        result = Result(Lease(trial, fence), [Report(length, rng.random())], f"c{length}")
-        told = (await store.tell(REF, "", [result], now_ms=now)).verdicts[0]
+        trial, fencing_token, length = held.pop(0)
+        result = Result(Lease(trial, fencing_token), [Report(length, rng.random())], f"c{length}")
+        told = (await store.tell(REF, "", [result], now_ms=now)).replies[0]
         why = told.explanation
         said.append(
             [trial, str(told.decision), str(why.reason), why.rung, why.rank, why.rung_size, why.quota, why.cutoff]
         )
         if told.next_decision_length:
-            held.insert(0, [trial, fence, told.next_decision_length])
+            held.insert(0, [trial, fencing_token, told.next_decision_length])
 
 
 class Made:
@@ -222,9 +222,9 @@ class Made:
         reports = [Report(n, self.rng.random()) for n in range(given.from_length + 1, length + 1)]
         self.calls.append([f"t{step}", *lease, [list(report) for report in reports], f"at {length}", over])
         result = Result(lease, reports, f"at {length}", over)
-        verdict = (await self.store.tell(REF, f"t{step}", [result], now_ms=self.now)).verdicts[0]
-        if verdict.next_decision_length:
-            following = verdict.next_decision_length
+        reply = (await self.store.tell(REF, f"t{step}", [result], now_ms=self.now)).replies[0]
+        if reply.next_decision_length:
+            following = reply.next_decision_length
             self.held[lease.trial] = given._replace(from_length=length, next_decision_length=following)
 
 
@@ -257,18 +257,18 @@ async def _repeated(store: RedisStore, request_id: str, call: list[Any], now: in
         _, _, reports, checkpoint, over = call
         result = Result(lease, [Report(*each) for each in reports], checkpoint, over)
         told = await store.tell(REF, request_id, [result], now_ms=now)
-    return [told.verdicts[0].decision, told.verdicts[0].explanation]
+    return [told.replies[0].decision, told.replies[0].explanation]
 
 
 async def made(name: str) -> dict[str, Any]:
     """What a golden file says."""
     with redis_on_socket() as url:
-        async with connect(url, timeout_seconds=5) as lanes, Redis.from_url(url) as redis:
-            store = RedisStore(lanes)
+        async with connect(url, timeout_seconds=5) as router, Redis.from_url(url) as redis:
+            store = RedisStore(router)
             making = Made(store, name)
             await making.make()
             now, keys = making.now, await read_keys(redis)
-            held = [[t, g.lease.fence, g.next_decision_length] for t, g in sorted(making.held.items())]
+            held = [[t, g.lease.fencing_token, g.next_decision_length] for t, g in sorted(making.held.items())]
             found = {"schema": SCHEMA, "now_ms": now, "held": held, "keys": keys, "seen": await seen_of(store)}
             found |= {"calls": making.calls, "repeated": await repeat(store, making.calls, now)}
             await write_keys(redis, keys)  # asks that were told to wait have been given something now

@@ -31,7 +31,7 @@ class Held:
     assignment: trial_pb2.Assignment
     since: float
     until: float | None = None
-    """When the call that ended it was sent; None = it was left to lapse."""
+    """When the call that ended it was sent; None = it was left to expire."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class History:
     def check(self, max_trials: int, cap: int) -> None:
         """Every promise that the replies alone can break; `cap` 0 = none."""
         self.check_started(max_trials)
-        self.check_fences()
+        self.check_fencing_tokens()
         self.check_held(cap)
         self.check_order()
 
@@ -59,10 +59,10 @@ class History:
         ]
         assert sorted(started) == list(range(max_trials + len(self.invalid)))
 
-    def check_fences(self) -> None:
-        """No fencing number is given twice, and those of a trial grow with time."""
-        fences = [held.assignment.lease.fence for held in self.held]
-        assert len(set(fences)) == len(fences)
+    def check_fencing_tokens(self) -> None:
+        """No fencing token is given twice, and those of a trial grow with time."""
+        fencing_tokens = [held.assignment.lease.fence for held in self.held]
+        assert len(set(fencing_tokens)) == len(fencing_tokens)
         for leases in self.by_trial().values():
             in_time = sorted(leases, key=lambda held: held.since)
             assert [held.assignment.lease.fence for held in in_time] == sorted(

@@ -21,7 +21,7 @@ def train(assignment: Assignment, folder: Path) -> Result:
     """Up to the next decision, where it validates as well."""
     with network_of(assignment, folder) as network:
         reports = []
-        for batch in range(assignment.from_length + 1, assignment.to_length + 1):
+        for batch in range(assignment.from_length + 1, assignment.next_decision + 1):
             network.step()
             if batch % VALIDATE_EVERY == 0 or batch == assignment.next_decision:
                 reports.append(Report(batch, network.validate()))

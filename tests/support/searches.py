@@ -75,9 +75,9 @@ async def take(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignm
 async def say(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
     """Tell one result; what was decided, and why."""
     answer = await store.tell(ref, "", [Result(lease, [Report(length, metric)], f"at {length}")])
-    return answer.verdicts[0].decision, answer.verdicts[0].explanation.reason
+    return answer.replies[0].decision, answer.replies[0].explanation.reason
 
 
 async def started(store: Store, ref: ExperimentRef) -> int:
     """Trials started so far."""
-    return sum((await store.tally(ref)).started)
+    return sum((await store.progress(ref)).started)

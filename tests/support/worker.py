@@ -65,17 +65,22 @@ def _main(target: str, experiment: str, log: str, *options: str) -> None:
         assignments = 0
         while assignment := client.ask():
             assignments += 1
-            note("asked", trial=assignment.trial, fence=assignment.lease.fence, restarts=assignment.restarts)
-            for length in range(assignment.from_length + 1, assignment.to_length + 1):
+            note(
+                "asked",
+                trial=assignment.trial,
+                fencing_token=assignment.lease.fencing_token,
+                restarts=assignment.restarts,
+            )
+            for length in range(assignment.from_length + 1, assignment.next_decision + 1):
                 time.sleep(step)
                 if 0 < hang_at <= assignments and length > assignment.from_length + 1:
                     hang_at = 0
                     note("hanging", trial=assignment.trial)
                     time.sleep(hang_seconds)
                 metric = metric_of(assignment.trial, length)
-                verdict = client.tell(assignment, metric, length=length, checkpoint=f"at {length}")
-                note("told", trial=assignment.trial, length=length, metric=metric, decision=verdict.decision)
-                if not verdict:
+                reply = client.tell(assignment, metric, length=length, checkpoint=f"at {length}")
+                note("told", trial=assignment.trial, length=length, metric=metric, decision=reply.decision)
+                if not reply:
                     break
         note("done")
 

@@ -38,7 +38,7 @@ def stays(space: Space, hparams: dict[str, Any]) -> bytes:
 
 
 @given(document=spaces, seed=st.integers(0, 2**63), number=st.integers(0, 2**40))
-def test_proposals_of_any_space(document: dict[str, Any], seed: int, number: int) -> None:
+def test_suggestions_of_any_space(document: dict[str, Any], seed: int, number: int) -> None:
     space = space_of(document)
     packed = stays(space, propose(space, seed, number))
     assert len(msgpack.unpackb(packed)) == len(space.leaves)

@@ -6,10 +6,10 @@ from rungway.v1 import trial_pb2
 from tests.support.history import Call, Held, History, check_events, most_at_once
 
 
-def held(trial: int, fence: int, since: float, until: float | None, *, new: bool = True) -> Held:
+def held(trial: int, fencing_token: int, since: float, until: float | None, *, new: bool = True) -> Held:
     reason = trial_pb2.REASON_NEW_TRIAL if new else trial_pb2.REASON_PROMOTED
     assignment = trial_pb2.Assignment(
-        lease=trial_pb2.Lease(trial=trial, fence=fence), explanation=trial_pb2.Explanation(reason=reason)
+        lease=trial_pb2.Lease(trial=trial, fence=fencing_token), explanation=trial_pb2.Explanation(reason=reason)
     )
     assignment.lease_deadline.FromSeconds(100)
     return Held(assignment, since, until)
@@ -33,7 +33,7 @@ def test_a_good_history_passes() -> None:
         pytest.param([held(0, 1, 1.0, 2.0), held(1, 1, 3.0, 4.0)], 2, 2, id="a fence given twice"),
         pytest.param([held(0, 2, 1.0, 2.0), held(0, 1, 3.0, 4.0, new=False)], 1, 2, id="a fence that falls"),
         pytest.param([held(0, 1, 1.0, 2.0), held(0, 2, 1.9, 4.0, new=False)], 1, 2, id="held twice"),
-        pytest.param([held(0, 1, 1.0, None), held(0, 2, 99.0, None, new=False)], 1, 2, id="held before it lapsed"),
+        pytest.param([held(0, 1, 1.0, None), held(0, 2, 99.0, None, new=False)], 1, 2, id="held before it expired"),
         pytest.param(GOOD, 2, 1, id="above the cap"),
     ],
 )

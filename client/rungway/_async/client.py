@@ -17,7 +17,7 @@ from rungway._core.requests import Checkpoint, Result, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
+from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, TellReply, Trial
 
 _Self = TypeVar("_Self", bound="AsyncClient")
 
@@ -82,12 +82,12 @@ class AsyncClient:
         checkpoint: Checkpoint = None,
         finished: bool = False,
         request_id: str | None = None,
-    ) -> Verdict:
+    ) -> TellReply:
         """See Client.tell."""
-        reports = [report(assignment.to_length if length is None else length, metric)]
+        reports = [report(assignment.next_decision if length is None else length, metric)]
         return (await self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id))[0]
 
-    async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
+    async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:
         """See Client.tell_many."""
         return await self._driver.run(self._work.tell(results, request_id))
 
@@ -102,13 +102,13 @@ class AsyncClient:
         length: int | None = None,
         *,
         request_id: str | None = None,
-    ) -> Verdict:
+    ) -> TellReply:
         """See Client.release."""
         return await self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
 
     async def fail(
         self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
-    ) -> Verdict:
+    ) -> TellReply:
         """See Client.fail."""
         return await self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 

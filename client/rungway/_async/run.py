@@ -9,7 +9,7 @@ from rungway._async.driver import AsyncDriver
 from rungway._core import requests
 from rungway._core.calls import WorkerCalls
 from rungway._core.ending import EndingRun
-from rungway._core.exit import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
+from rungway._core.exit import AT_ITS_END, LEFT_BEHIND, RELEASED, Exit, exit_of, is_swallowed, log_swallowed
 from rungway._core.requests import Checkpoint
 from rungway._core.run import LOOP_OVER, Loop
 from rungway.models.work import Assignment
@@ -68,11 +68,11 @@ class AsyncTrialRun(EndingRun):
     async def release(self, checkpoint: Checkpoint = None) -> None:
         """See TrialRun.release."""
         self._use()
-        await self.leave(Departure(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
+        await self.leave(Exit(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
 
-    async def leave(self, departure: Departure = AT_ITS_END) -> None:
+    async def leave(self, how: Exit = AT_ITS_END) -> None:
         """See TrialRun.leave."""
-        await self._driver.run(self._leave(departure))
+        await self._driver.run(self._leave(how))
 
     async def __aenter__(self: _Self) -> _Self:
         self._enter()
@@ -81,25 +81,25 @@ class AsyncTrialRun(EndingRun):
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        cured = self._loop is not None and is_cured(raised)
-        if cured:
-            log_cured(self.number, raised)
+        swallowed = self._loop is not None and is_swallowed(raised)
+        if swallowed:
+            log_swallowed(self.number, raised)
         try:
-            await self.leave(AT_ITS_END if raised is None else departure(raised, stays=cured))
+            await self.leave(AT_ITS_END if raised is None else exit_of(raised, stays=swallowed))
         finally:
             self._close("its block is over")
-        return cured
+        return swallowed
 
     async def abandon(self) -> None:
         """The loop that handed it out is over; a block under way ends it by itself."""
         if not self._entered:
-            await self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
+            await self.leave(LEFT_BEHIND if self._used else RELEASED)
             self._close(LOOP_OVER)
 
     async def next(self) -> None:
         """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
         if not self._entered:
-            await self.leave(AT_ITS_END if self._used else GIVEN_BACK)
+            await self.leave(AT_ITS_END if self._used else RELEASED)
             self._close("the loop has gone on to another trial")
             self._check_used()
 

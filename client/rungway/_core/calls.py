@@ -20,7 +20,7 @@ from rungway._core.repeats import repeated, untold_part
 from rungway._core.requests import Checkpoint, Result, new_request_id
 from rungway._core.retry import Outage, Retry, passes
 from rungway._core.rpcs import Rpc
-from rungway.models.work import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, Verdict, continued
+from rungway.models.work import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, TellReply, continued
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 
 _log = logging.getLogger("rungway")
@@ -118,35 +118,35 @@ class WorkerCalls:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
             yield Sleep(wait)
 
-    def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[Verdict]]:
+    def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[TellReply]]:
         """See Client.tell_many."""
         fresh = [(result, untold_part(result)) for result in results]
         request = requests.tell(
             self.experiment, request_id or new_request_id(), [untold for _, untold in fresh if untold]
         )
-        answers: list[Verdict] = []
+        answers: list[TellReply] = []
         if request.results:
             try:
                 reply = yield from self.call(rpcs.TELL, request)
             except REFUSALS as error:
                 [result, *others] = [result for result, untold in fresh if untold]
-                if others or not is_forgotten(error, result.assignment.last_length, result.reports):
+                if others or not is_forgotten(error, result.assignment.to_length, result.reports):
                     raise
                 answers = [(yield from self.forgotten(result.assignment.lease))]
             else:
-                answers = [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+                answers = [TellReply.from_proto(each) for each in reply.verdicts]
         told = iter(answers)
         return [self._settle(result, next(told)) if untold else repeated(result) for result, untold in fresh]
 
-    def _settle(self, result: Result, verdict: Verdict) -> Verdict:
-        if not verdict:
-            self._forget(verdict.lease)
-            return verdict
+    def _settle(self, result: Result, reply: TellReply) -> TellReply:
+        if not reply:
+            self._forget(reply.lease)
+            return reply
         text = requests.checkpoint_text(result.checkpoint)
-        following = continued(result.assignment, verdict, result.reports[-1].length, text)
+        following = continued(result.assignment, reply, result.reports[-1].length, text)
         self._continuations.keep(following)
         self.leases.follow(result.assignment, following)
-        return dataclasses.replace(verdict, next=following)
+        return dataclasses.replace(reply, next=following)
 
     def heartbeat(self, leases: Iterable[Assignment | Lease], limit: float | None = None) -> Flow[list[LeaseStatus]]:
         """See Client.heartbeat."""
@@ -162,14 +162,14 @@ class WorkerCalls:
         self.leases.settle(statuses)
         return statuses
 
-    def send(self, parcels: Sequence[Parcel], limit: float | None = None) -> Flow[list[Verdict]]:
+    def send(self, parcels: Sequence[Parcel], limit: float | None = None) -> Flow[list[TellReply]]:
         """Tell parcels that were first sent together, or never; the answer to each."""
         request_id = parcels[0].request_id or new_request_id()
         for parcel in parcels:
             parcel.request_id = request_id
         request = requests.tell(self.experiment, request_id, [parcel.result for parcel in parcels])
         reply = yield from self.call(rpcs.TELL, request, limit)
-        return [Verdict.from_proto(verdict) for verdict in reply.verdicts]
+        return [TellReply.from_proto(each) for each in reply.verdicts]
 
     def last_report(self, lease: Lease) -> Flow[Report | None]:
         """The last result of a trial, under whatever lease; None when it has none."""
@@ -208,14 +208,14 @@ class WorkerCalls:
         length: int | None = None,
         request_id: str | None = None,
         limit: float | None = None,
-    ) -> Flow[Verdict]:
+    ) -> Flow[TellReply]:
         """See Client.release."""
         request = requests.release(self.experiment, request_id or new_request_id(), lease, checkpoint, length)
         try:
             reply = yield from self._ending(lease, self.call(rpcs.RELEASE, request, limit))
         except NotFound as error:
             return _lost_with_its_trial(lease, error)
-        return Verdict.from_proto(reply.verdicts[0])
+        return TellReply.from_proto(reply.verdicts[0])
 
     def fail(
         self,
@@ -224,14 +224,14 @@ class WorkerCalls:
         message: str = "",
         request_id: str | None = None,
         limit: float | None = None,
-    ) -> Flow[Verdict]:
+    ) -> Flow[TellReply]:
         """See Client.fail."""
         request = requests.fail(self.experiment, request_id or new_request_id(), lease, outcome, message)
         try:
             reply = yield from self._ending(lease, self.call(rpcs.FAIL, request, limit))
         except NotFound as error:
             return _lost_with_its_trial(lease, error)
-        return Verdict.from_proto(reply.verdict)
+        return TellReply.from_proto(reply.verdict)
 
     def _ending(self, lease: Lease, call: Flow[_Reply]) -> Flow[_Reply]:
         """A call that ends a lease. One refused for what it says ends nothing: the lease is held as before."""
@@ -245,35 +245,35 @@ class WorkerCalls:
             if not is_held:
                 self._forget(lease)
 
-    def forgotten(self, lease: Lease) -> Flow[Verdict]:
+    def forgotten(self, lease: Lease) -> Flow[TellReply]:
         """What a report comes to that the service was set back behind: the lease is lost, and there is other work.
 
         If the service still knows the lease, the trial is given back, so that its loss does not cost it a restart.
         """
         _log.warning("the service has lost the latest results of trial %d: its store was set back", lease.trial)
         try:
-            yield from self.release(lease, limit=self.config.farewell_timeout)
+            yield from self.release(lease, limit=self.config.shutdown_timeout)
         except RungwayError as error:
             _log.info("trial %d could not be given back: %s", lease.trial, error)
-        return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
+        return TellReply(lease, Decision.SUPERSEDED, _SET_BACK)
 
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
 
 
-def is_forgotten(error: RungwayError, last_length: int, reports: Sequence[Report]) -> bool:
+def is_forgotten(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:
     """Whether a tell was refused because the service was set back: its store lost its last moments in a crash.
 
-    It then has no such trial though it handed it out, or an earlier end of the assignment than `last_length`, to which
+    It then has no such trial though it handed it out, or an earlier end of the assignment than `to_length`, to which
     it had said that the trial may go on.
     """
     if error.reason == "LENGTH_BEYOND_ASSIGNMENT":
-        return bool(reports) and reports[-1].length <= last_length
+        return bool(reports) and reports[-1].length <= to_length
     return error.reason == "TRIAL_NOT_FOUND"
 
 
-def _lost_with_its_trial(lease: Lease, error: NotFound) -> Verdict:
+def _lost_with_its_trial(lease: Lease, error: NotFound) -> TellReply:
     if error.reason != "TRIAL_NOT_FOUND":
         raise error
-    return Verdict(lease, Decision.SUPERSEDED, _SET_BACK)
+    return TellReply(lease, Decision.SUPERSEDED, _SET_BACK)

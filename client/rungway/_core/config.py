@@ -65,8 +65,8 @@ class ClientConfig:
     worker_timeout: float | None = None
     """Most time for an ask, tell, release or fail, all its attempts together. Default: no limit, so that workers
     survive an outage of any length; a warning is logged every so often."""
-    farewell_timeout: float = 5.0
-    """Most time to give a trial back when the worker is leaving; after it the lease just lapses."""
+    shutdown_timeout: float = 5.0
+    """Most time to give a trial back when the worker is leaving; after it the lease just expires."""
     backoff_initial: float = 0.1
     """Longest wait before the second attempt. The wait is a random part of the ceiling ("full jitter"), so that many
     workers do not come back at the same moment."""
@@ -96,7 +96,7 @@ class ClientConfig:
         if len(self.worker.encode(errors="replace")) > 256:
             raise InvalidArgument.one("worker", "wanted at most 256 bytes")
         self._check_at_least(
-            0.001, "attempt_timeout", "total_timeout", "farewell_timeout", "backoff_initial", "backoff_max"
+            0.001, "attempt_timeout", "total_timeout", "shutdown_timeout", "backoff_initial", "backoff_max"
         )
         self._check_at_least(0.001, "report_interval")
         self._check_at_least(1.0, "backoff_multiplier")

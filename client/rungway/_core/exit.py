@@ -11,7 +11,7 @@ _log = logging.getLogger("rungway")
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class Exit:
     """How a worker leaves a trial: with a failure, at the end of its block, or giving it back (neither)."""
 
     outcome: Outcome | None
@@ -23,12 +23,12 @@ class Departure:
     """Whether the block was left normally: what was told stands, and the training is over."""
 
 
-GIVEN_BACK = Departure(None)
-AT_ITS_END = Departure(None, stays=True, ends=True)
-LEFT_BEHIND = Departure(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
+RELEASED = Exit(None)
+AT_ITS_END = Exit(None, stays=True, ends=True)
+LEFT_BEHIND = Exit(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
 
 
-def departure(raised: BaseException, *, stays: bool) -> Departure:
+def exit_of(raised: BaseException, *, stays: bool) -> Exit:
     """What an exception out of a training loop means for its trial.
 
     A report that is refused for what it holds is the training code's own fault. Any other error of the service, and
@@ -37,24 +37,24 @@ def departure(raised: BaseException, *, stays: bool) -> Departure:
     message = f"{type(raised).__name__}: {raised}"
     match raised:
         case InvalidConfiguration():
-            return Departure(Outcome.INVALID, message, stays=True)
+            return Exit(Outcome.INVALID, message, stays=True)
         case Diverged() | FloatingPointError() | OverflowError():
-            return Departure(Outcome.DIVERGED, message, stays=True)
+            return Exit(Outcome.DIVERGED, message, stays=True)
         case Preempted():
             return _preempted(raised, message)
         case Exception() if _is_own(raised):
-            return Departure(Outcome.TRANSIENT, message, stays=stays)
-    return Departure(None, message)
+            return Exit(Outcome.TRANSIENT, message, stays=stays)
+    return Exit(None, message)
 
 
-def _preempted(raised: Preempted, message: str) -> Departure:
+def _preempted(raised: Preempted, message: str) -> Exit:
     try:
-        return Departure(None, message, requests.checkpoint_text(raised.checkpoint))
+        return Exit(None, message, requests.checkpoint_text(raised.checkpoint))
     except InvalidArgument as error:
-        return Departure(Outcome.TRANSIENT, f"{message}: {type(error).__name__}: {error}")
+        return Exit(Outcome.TRANSIENT, f"{message}: {type(error).__name__}: {error}")
 
 
-def is_cured(raised: BaseException | None) -> bool:
+def is_swallowed(raised: BaseException | None) -> bool:
     """Whether a worker may go on with the next trial after this: the trial was at fault, and the service is told."""
     return isinstance(raised, Exception) and not isinstance(raised, Preempted) and _is_own(raised)
 
@@ -63,7 +63,7 @@ def _is_own(raised: Exception) -> bool:
     return isinstance(raised, InvalidArgument) or not isinstance(raised, RungwayError)
 
 
-def log_cured(trial: int, raised: BaseException | None) -> None:
+def log_swallowed(trial: int, raised: BaseException | None) -> None:
     """Say why a trial is over; where it was not on purpose, with the place."""
     on_purpose = isinstance(raised, InvalidConfiguration | Diverged)
     level = logging.INFO if on_purpose else logging.WARNING

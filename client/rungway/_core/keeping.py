@@ -121,7 +121,7 @@ def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]
 def _tell_together(calls: WorkerCalls, told: Sequence[tuple[Run, Parcel]]) -> Flow[None]:
     """One call for all. If it is refused, which changes nothing, each half by itself: only who is at fault pays."""
     try:
-        verdicts = yield from calls.send([parcel for _, parcel in told], calls.config.attempt_timeout)
+        replies = yield from calls.send([parcel for _, parcel in told], calls.config.attempt_timeout)
     except REFUSALS as error:
         if len(told) == 1 or error.reason == "EXPERIMENT_NOT_FOUND":
             for run, parcel in told:
@@ -131,5 +131,5 @@ def _tell_together(calls: WorkerCalls, told: Sequence[tuple[Run, Parcel]]) -> Fl
         yield from _tell_together(calls, told[:half])
         yield from _tell_together(calls, told[half:])
     else:
-        for (run, _), verdict in zip(told, verdicts, strict=True):
-            run._answered(verdict)
+        for (run, _), reply in zip(told, replies, strict=True):
+            run._answered(reply)

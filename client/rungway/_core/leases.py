@@ -30,7 +30,7 @@ class Holder(Protocol):
 class LiveLeases:
     """The leases to renew: those of assignments that somebody still holds and that have not ended.
 
-    Assignments and holders are only referred to weakly: whoever drops its work lets the lease lapse.
+    Assignments and holders are only referred to weakly: whoever drops its work lets the lease expire.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -122,7 +122,7 @@ class Continuations:
             self._keepers[assignment.lease] = caller
 
     def take(self) -> Assignment | None:
-        """The caller's oldest continuation whose lease cannot have lapsed, if any."""
+        """The caller's oldest continuation whose lease cannot have expired, if any."""
         with self._lock:
             waiting = self._kept.get(self._caller(), {})
             while waiting:

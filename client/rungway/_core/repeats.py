@@ -5,7 +5,7 @@ import dataclasses
 from rungway._core.enums import Decision, Reason
 from rungway._core.errors import InvalidArgument
 from rungway._core.requests import Result
-from rungway.models.work import Explanation, Verdict
+from rungway.models.work import Explanation, TellReply
 
 
 def untold_part(result: Result) -> Result | None:
@@ -23,15 +23,15 @@ def untold_part(result: Result) -> Result | None:
     return dataclasses.replace(result, reports=reports) if reports or result.finished else None
 
 
-def repeated(result: Result) -> Verdict:
+def repeated(result: Result) -> TellReply:
     """What is answered to a result of which nothing is new."""
     assignment = result.assignment
-    return Verdict(
+    return TellReply(
         assignment.lease,
         Decision.CONTINUE,
         Explanation(Reason.BETWEEN_RUNGS, text="this length was told before under the same lease"),
+        assignment.next_decision,
         assignment.to_length,
-        assignment.last_length,
         assignment.deadline,
         assignment,
     )

@@ -109,7 +109,7 @@ def configuration(config: Mapping[str, object], field: str = "config") -> value_
 
 def lease_message(lease: Lease) -> trial_pb2.Lease:
     """A lease as a message."""
-    return trial_pb2.Lease(trial=lease.trial, fence=lease.fence)
+    return trial_pb2.Lease(trial=lease.trial, fence=lease.fencing_token)
 
 
 def tell(experiment: str, request_id: str, results: Iterable[Result]) -> search_service_pb2.TellRequest:

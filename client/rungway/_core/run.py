@@ -11,7 +11,7 @@ from rungway._core.enums import Decision, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError, Unavailable
 from rungway._core.flow import Acquire, Flow
 from rungway._core.outbox import Outbox, Parcel
-from rungway.models.work import Assignment, Lease, Report, Verdict
+from rungway.models.work import Assignment, Lease, Report, TellReply
 
 _log = logging.getLogger("rungway")
 _T = TypeVar("_T")
@@ -48,11 +48,11 @@ class Run:
         self._sending = sending
         self._loop = loop
         self._outbox = Outbox(assignment)
-        self._to_length = assignment.last_length
-        self._next_decision = assignment.to_length
+        self._to_length = assignment.to_length
+        self._next_decision = assignment.next_decision
         self._reported = assignment.from_length
         self._notice: Decision | None = None
-        self._verdict: Verdict | None = None
+        self._reply: TellReply | None = None
         self._refusal: RungwayError | None = None
         self._ended = False
         self._used = False
@@ -101,9 +101,9 @@ class Run:
         return self._next_decision
 
     @property
-    def verdict(self) -> Verdict | None:
+    def reply(self) -> TellReply | None:
         """The service's last answer, None before the first."""
-        return self._verdict
+        return self._reply
 
     @property
     def should_stop(self) -> bool:
@@ -202,12 +202,12 @@ class Run:
         self._raise_refusal()
         while not self._ended and (parcel := self._outbox.head()) is not None:
             try:
-                [verdict] = yield from self._calls.send([parcel], limit)
+                [reply] = yield from self._calls.send([parcel], limit)
             except REFUSALS as error:
                 if (yield from self._refused(error, parcel)):
                     raise
             else:
-                self._answered(verdict)
+                self._answered(reply)
 
     def _refused(self, error: RungwayError, parcel: Parcel) -> Flow[bool]:
         """Whether the head was refused for what it says, and not because the service was set back."""
@@ -222,17 +222,17 @@ class Run:
         if (yield from self._refused(error, parcel)):
             self._refusal = error
 
-    def _answered(self, verdict: Verdict) -> None:
+    def _answered(self, reply: TellReply) -> None:
         """The head was told, and this is the answer."""
         self._outbox.answered()
-        self._take(verdict)
+        self._take(reply)
 
-    def _take(self, verdict: Verdict) -> None:
-        self._verdict = verdict
-        if verdict:
+    def _take(self, reply: TellReply) -> None:
+        self._reply = reply
+        if reply:
             if self._reported >= self._next_decision:
                 self._decided_at = self._reported
-            self._to_length, self._next_decision = verdict.last_length, verdict.to_length
+            self._to_length, self._next_decision = reply.to_length, reply.next_decision
         else:
             self._end()
 

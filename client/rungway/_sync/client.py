@@ -17,7 +17,7 @@ from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, Trial, Verdict
+from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, TellReply, Trial
 
 _Self = TypeVar("_Self", bound="Client")
 
@@ -57,7 +57,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; leases still held lapse."""
+        """Close the connection; leases still held expire."""
         self._work.closed = True
         self._keeper.stop()
         self._driver.close()
@@ -81,7 +81,7 @@ class Client:
     def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
         """Ask for up to `count` assignments and return whatever the answer is: work, WAIT or DONE.
 
-        The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `verdict.next`.
+        The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `reply.next`.
         """
         return self._driver.run(self._work.ask_once(count, request_id))
 
@@ -94,21 +94,21 @@ class Client:
         checkpoint: Checkpoint = None,
         finished: bool = False,
         request_id: str | None = None,
-    ) -> Verdict:
-        """Tell one validation result, by default that at `assignment.to_length`; what to do next.
+    ) -> TellReply:
+        """Tell one validation result, by default that at `assignment.next_decision`; what to do next.
 
         `metric` is a real number, NaN and infinities included; InvalidArgument is raised for anything else. After
-        CONTINUE (a truthy verdict) the next `ask` of this thread returns the same trial with its new `to_length`; who
-        goes on without asking uses `verdict.next`. Without a checkpoint that assignment starts where the last
+        CONTINUE (a truthy reply) the next `ask` of this thread returns the same trial with its new `next_decision`; use
+        `reply.next` to go on without asking. Without a checkpoint that assignment starts where the last
         checkpoint was, so that a model built from it is what it claims to be. Give `request_id` to repeat a tell that
         raised OutcomeUnknown. With `finished` the training is over before its assignment, at `length`: the result
         stands, and the trial is never handed out again.
         """
-        reports = [report(assignment.to_length if length is None else length, metric)]
+        reports = [report(assignment.next_decision if length is None else length, metric)]
         return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
-    def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[Verdict]:
-        """Tell results of several assignments in one call; one verdict for each, in the same order. Up to 256 of them,
+    def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:
+        """Tell results of several assignments in one call; one reply for each, in the same order. Up to 256 of them,
         with at most 4,096 reports in all."""
         return self._driver.run(self._work.tell(results, request_id))
 
@@ -123,13 +123,13 @@ class Client:
         length: int | None = None,
         *,
         request_id: str | None = None,
-    ) -> Verdict:
+    ) -> TellReply:
         """Give a trial back at no cost. A checkpoint needs its `length`, which must have been told before."""
         return self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
 
     def fail(
         self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
-    ) -> Verdict:
+    ) -> TellReply:
         """Say how a trial failed; the message is cut at 4,096 bytes."""
         return self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 

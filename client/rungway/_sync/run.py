@@ -8,7 +8,7 @@ from typing import TypeVar
 from rungway._core import requests
 from rungway._core.calls import WorkerCalls
 from rungway._core.ending import EndingRun
-from rungway._core.exit import AT_ITS_END, GIVEN_BACK, LEFT_BEHIND, Departure, departure, is_cured, log_cured
+from rungway._core.exit import AT_ITS_END, LEFT_BEHIND, RELEASED, Exit, exit_of, is_swallowed, log_swallowed
 from rungway._core.requests import Checkpoint
 from rungway._core.run import LOOP_OVER, Loop
 from rungway._sync.driver import SyncDriver
@@ -81,11 +81,11 @@ class TrialRun(EndingRun):
     def release(self, checkpoint: Checkpoint = None) -> None:
         """Give the trial back at no cost; a checkpoint is of the length last reported."""
         self._use()
-        self.leave(Departure(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
+        self.leave(Exit(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
 
-    def leave(self, departure: Departure = AT_ITS_END) -> None:
+    def leave(self, how: Exit = AT_ITS_END) -> None:
         """Be done with the trial, by default as at the normal end of its block."""
-        self._driver.run(self._leave(departure))
+        self._driver.run(self._leave(how))
 
     def __enter__(self: _Self) -> _Self:
         self._enter()
@@ -94,24 +94,24 @@ class TrialRun(EndingRun):
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        cured = self._loop is not None and is_cured(raised)
-        if cured:
-            log_cured(self.number, raised)
+        swallowed = self._loop is not None and is_swallowed(raised)
+        if swallowed:
+            log_swallowed(self.number, raised)
         try:
-            self.leave(AT_ITS_END if raised is None else departure(raised, stays=cured))
+            self.leave(AT_ITS_END if raised is None else exit_of(raised, stays=swallowed))
         finally:
             self._close("its block is over")
-        return cured
+        return swallowed
 
     def abandon(self) -> None:
         """The loop that handed it out is over; a block under way ends it by itself."""
         if not self._entered:
-            self.leave(LEFT_BEHIND if self._used else GIVEN_BACK)
+            self.leave(LEFT_BEHIND if self._used else RELEASED)
             self._close(LOOP_OVER)
 
     def next(self) -> None:
         """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
         if not self._entered:
-            self.leave(AT_ITS_END if self._used else GIVEN_BACK)
+            self.leave(AT_ITS_END if self._used else RELEASED)
             self._close("the loop has gone on to another trial")
             self._check_used()

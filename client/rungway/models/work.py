@@ -28,7 +28,7 @@ class Lease:
     """The right to report on a trial; `fence` grows with every lease of the experiment."""
 
     trial: int
-    fence: int
+    fencing_token: int
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Lease) -> "Lease":
@@ -82,16 +82,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment(WeaklyHeld):
-    """One piece of work: train `hparams` from `from_length` to `to_length`. Always truthy."""
+    """One piece of work: train `hparams` from `from_length` to `next_decision`. Always truthy."""
 
     lease: Lease
     hparams: dict[str, Any]
     from_length: int
     """Length of the checkpoint; 0 = start afresh."""
-    to_length: int
+    next_decision: int
     """Train up to here and tell: the next length at which something is decided."""
-    last_length: int
-    """Furthest length that may be told under this lease: beyond `to_length` where a rung stops trials, not pauses."""
+    to_length: int
+    """Furthest length that may be told under this lease: beyond `next_decision` where rungs stop trials."""
     checkpoint: str
     """Where to resume from, in a new clone that of the trial it was cloned from; empty when there is none."""
     bracket: int
@@ -99,7 +99,7 @@ class Assignment(WeaklyHeld):
     """Index of the rung the trial trains towards, counted from 0."""
     restarts: int
     deadline: datetime
-    """When the lease lapses unless renewed (the service's clock)."""
+    """When the lease expires unless renewed (the service's clock)."""
     lease_duration: float
     """Seconds a lease lasts from each renewal."""
     explanation: Explanation
@@ -110,11 +110,6 @@ class Assignment(WeaklyHeld):
     def trial(self) -> int:
         """Trial number, counted from 0 in its experiment."""
         return self.lease.trial
-
-    @property
-    def next_decision(self) -> int:
-        """The next length at which something is decided: a report is wanted there."""
-        return self.to_length
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Assignment) -> "Assignment":
@@ -137,28 +132,23 @@ class Assignment(WeaklyHeld):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TellReply:
     """The service's answer to results. Truthy when it says CONTINUE, so `if not client.tell(...)` reads well."""
 
     lease: Lease
     decision: Decision
     explanation: Explanation
-    to_length: int = 0
+    next_decision: int = 0
     """CONTINUE only: train up to this length and tell: the next at which something is decided."""
-    last_length: int = 0
+    to_length: int = 0
     """CONTINUE only: furthest length that may be told under this lease."""
     deadline: datetime | None = None
-    """CONTINUE only: when the lease lapses unless renewed (the service's clock)."""
+    """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
     next: Assignment | None = field(default=None, compare=False)
     """CONTINUE only: the same trial under the same lease as a new assignment, for those who go on by themselves."""
 
     def __bool__(self) -> bool:
         return self.decision is Decision.CONTINUE
-
-    @property
-    def next_decision(self) -> int:
-        """CONTINUE only: the next length at which something is decided."""
-        return self.to_length
 
     @property
     def reason(self) -> Reason:
@@ -171,7 +161,7 @@ class Verdict:
         return self.explanation.text
 
     @classmethod
-    def from_proto(cls, message: trial_pb2.Verdict) -> "Verdict":
+    def from_proto(cls, message: trial_pb2.Verdict) -> "TellReply":
         """Read it from its message."""
         return cls(
             Lease.from_proto(message.lease),
@@ -183,22 +173,22 @@ class Verdict:
         )
 
 
-def continued(assignment: Assignment, verdict: Verdict, length: int, checkpoint: str) -> Assignment:
+def continued(assignment: Assignment, reply: TellReply, length: int, checkpoint: str) -> Assignment:
     """The assignment that a CONTINUE makes of one told up to `length`, with the checkpoint told there, if any.
 
     Without a new checkpoint the old one stays the place to resume from, and so does its length: whoever rebuilds the
     model from `checkpoint` must train on from there, not from the length last told.
     """
-    climbed = verdict.reason is Reason.PROMOTED
+    climbed = reply.reason is Reason.PROMOTED
     return dataclasses.replace(
         assignment,
         from_length=length if checkpoint else assignment.from_length,
-        to_length=verdict.to_length,
-        last_length=verdict.last_length,
+        next_decision=reply.next_decision,
+        to_length=reply.to_length,
         checkpoint=checkpoint or assignment.checkpoint,
-        rung=verdict.explanation.rung + 1 if climbed else assignment.rung,
-        deadline=verdict.deadline or assignment.deadline,
-        explanation=verdict.explanation,
+        rung=reply.explanation.rung + 1 if climbed else assignment.rung,
+        deadline=reply.deadline or assignment.deadline,
+        explanation=reply.explanation,
         told_length=length,
     )
 
@@ -210,7 +200,7 @@ class LeaseStatus:
     lease: Lease
     decision: Decision
     deadline: datetime | None = None
-    """CONTINUE only: when the lease lapses unless renewed (the service's clock)."""
+    """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.LeaseStatus) -> "LeaseStatus":

@@ -227,7 +227,7 @@ class TrialCounts(_message.Message):
     paused: _builtins.int
     """Waiting at a rung."""
     queued: _builtins.int
-    """Released or lapsed, waiting for a worker."""
+    """Released or expired, waiting for a worker."""
     completed: _builtins.int
     """At the top rung."""
     stopped: _builtins.int

@@ -269,7 +269,7 @@ class LeaseStatus(_message.Message):
 
     @_builtins.property
     def lease_deadline(self) -> _timestamp_pb2.Timestamp:
-        """CONTINUE only: when the lease lapses unless renewed (the service's clock)."""
+        """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
 
     def __init__(
         self,

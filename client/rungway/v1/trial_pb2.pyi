@@ -65,7 +65,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_NEW_TRIAL: _Reason.ValueType  # 1
     """A new trial was started."""
     REASON_REQUEUED: _Reason.ValueType  # 2
-    """A trial that was released or whose lease lapsed goes on."""
+    """A trial that was released or whose lease expired goes on."""
     REASON_PROMOTED: _Reason.ValueType  # 3
     """The result is among the rung's best that may go up."""
     REASON_BETWEEN_RUNGS: _Reason.ValueType  # 4
@@ -81,7 +81,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_EXPERIMENT_STOPPED: _Reason.ValueType  # 9
     """The experiment was stopped."""
     REASON_LEASE_LOST: _Reason.ValueType  # 10
-    """The lease ended before this report: it lapsed, was given back, or is held by another worker."""
+    """The lease ended before this report: it expired, was given back, or is held by another worker."""
     REASON_CONCURRENCY_LIMIT: _Reason.ValueType  # 11
     """Every allowed lease is in use."""
     REASON_WAITING_FOR_RESULTS: _Reason.ValueType  # 12
@@ -115,7 +115,7 @@ REASON_UNSPECIFIED: Reason.ValueType  # 0
 REASON_NEW_TRIAL: Reason.ValueType  # 1
 """A new trial was started."""
 REASON_REQUEUED: Reason.ValueType  # 2
-"""A trial that was released or whose lease lapsed goes on."""
+"""A trial that was released or whose lease expired goes on."""
 REASON_PROMOTED: Reason.ValueType  # 3
 """The result is among the rung's best that may go up."""
 REASON_BETWEEN_RUNGS: Reason.ValueType  # 4
@@ -131,7 +131,7 @@ REASON_EXPERIMENT_PAUSED: Reason.ValueType  # 8
 REASON_EXPERIMENT_STOPPED: Reason.ValueType  # 9
 """The experiment was stopped."""
 REASON_LEASE_LOST: Reason.ValueType  # 10
-"""The lease ended before this report: it lapsed, was given back, or is held by another worker."""
+"""The lease ended before this report: it expired, was given back, or is held by another worker."""
 REASON_CONCURRENCY_LIMIT: Reason.ValueType  # 11
 """Every allowed lease is in use."""
 REASON_WAITING_FOR_RESULTS: Reason.ValueType  # 12
@@ -215,7 +215,7 @@ class _TrialStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialState
     TRIAL_STATE_PAUSED: _TrialState.ValueType  # 2
     """It waits at a rung and may be promoted."""
     TRIAL_STATE_QUEUED: _TrialState.ValueType  # 3
-    """It was released, or its lease lapsed, and it waits for a worker."""
+    """It was released, or its lease expired, and it waits for a worker."""
     TRIAL_STATE_COMPLETED: _TrialState.ValueType  # 4
     """It reached the top rung, or its training ended by itself."""
     TRIAL_STATE_STOPPED: _TrialState.ValueType  # 5
@@ -235,7 +235,7 @@ TRIAL_STATE_RUNNING: TrialState.ValueType  # 1
 TRIAL_STATE_PAUSED: TrialState.ValueType  # 2
 """It waits at a rung and may be promoted."""
 TRIAL_STATE_QUEUED: TrialState.ValueType  # 3
-"""It was released, or its lease lapsed, and it waits for a worker."""
+"""It was released, or its lease expired, and it waits for a worker."""
 TRIAL_STATE_COMPLETED: TrialState.ValueType  # 4
 """It reached the top rung, or its training ended by itself."""
 TRIAL_STATE_STOPPED: TrialState.ValueType  # 5
@@ -305,7 +305,7 @@ class Assignment(_message.Message):
     rung: _builtins.int
     """Index of the rung the trial trains towards, counted from 0 in its bracket."""
     restarts: _builtins.int
-    """How often this trial was restarted after a failure or a lapsed lease since it last made progress."""
+    """How often this trial was restarted after a failure or an expired lease since it last made progress."""
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The lease under which results must be told."""
@@ -316,7 +316,7 @@ class Assignment(_message.Message):
 
     @_builtins.property
     def lease_deadline(self) -> _timestamp_pb2.Timestamp:
-        """When the lease lapses unless renewed (the service's clock)."""
+        """When the lease expires unless renewed (the service's clock)."""
 
     @_builtins.property
     def lease_duration(self) -> _duration_pb2.Duration:
@@ -506,7 +506,7 @@ class Verdict(_message.Message):
 
     @_builtins.property
     def lease_deadline(self) -> _timestamp_pb2.Timestamp:
-        """CONTINUE only: when the lease lapses unless renewed (the service's clock)."""
+        """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
 
     @_builtins.property
     def explanation(self) -> Global___Explanation:
@@ -571,7 +571,7 @@ class Trial(_message.Message):
     best_length: _builtins.int
     """Length at which the best metric was reported."""
     restarts: _builtins.int
-    """How often it was restarted after a failure or a lapsed lease since it last made progress."""
+    """How often it was restarted after a failure or an expired lease since it last made progress."""
     checkpoint: _builtins.str
     """Its last checkpoint; empty when there is none."""
     checkpoint_length: _builtins.int

@@ -15,8 +15,8 @@ def audit(experiment: str, namespace: str, redis: str | None, data: Path | None,
     ref = ExperimentRef(namespace, experiment)
 
     async def work(place: Place) -> Report:
-        async with place.lanes() as lanes:
-            return await audit_stored(lanes, ref)
+        async with place.router() as router:
+            return await audit_stored(router, ref)
 
     report = with_redis(redis, data, work)
     if output is Output.JSON:

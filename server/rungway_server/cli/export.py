@@ -119,15 +119,15 @@ def _flat(hparams: Mapping[str, Any]) -> dict[str, object]:
 
 
 async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
-    async with place.lanes() as lanes, place.client(experiment_keys(ref)[0]) as client:
-        quotas = await quotas_on(lanes)
+    async with place.router() as router, place.client(experiment_keys(ref)[0]) as client:
+        quotas = await quotas_on(router)
         try:
             created_ms = await import_experiment(client, ref, export, lambda claim: quotas.settled(ref, claim))
         except ExperimentExists as error:
             hint = "give what is imported another id with `--as OTHER`"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
         index = index_key(ref.namespace)  # on another node, perhaps
-        await lanes.call(index, ("ZADD", index, created_ms, ref.experiment))
+        await router.call(index, ("ZADD", index, created_ms, ref.experiment))
 
 
 def import_file(file: Path, name: str | None, namespace: str, redis: str | None, data: Path | None) -> None:

@@ -14,7 +14,7 @@ from rungway_server.cli.options import DataOption, Output, OutputOption, RedisOp
 from rungway_server.cli.whole import Command
 
 if TYPE_CHECKING:
-    from rungway_server.store.redis.connection.router import Lanes
+    from rungway_server.store.redis.connection.router import Router
 
 app = typer.Typer(no_args_is_help=True, help="Set and show the limits of namespaces (on the Redis itself).")
 
@@ -47,13 +47,13 @@ def set_limits(
     if not given and not defaults:
         raise typer.BadParameter("wanted a limit to set, or --defaults")
 
-    async def change(lanes: "Lanes") -> dict[str, int]:
-        quotas = RedisQuotas(lanes)
+    async def change(router: "Router") -> dict[str, int]:
+        quotas = RedisQuotas(router)
         limits = ({} if defaults else await quotas.limits(namespace)) | given
         await quotas.set_limits(namespace, limits)
         return limits
 
-    limits = _with_lanes(redis, data, change)
+    limits = _with_router(redis, data, change)
     typer.echo(f"{namespace}: " + (", ".join(f"{name} {value}" for name, value in limits.items()) or "the defaults"))
 
 
@@ -72,8 +72,8 @@ def show(
     from rungway_server.cli.redis_store import quotas_on
     from rungway_server.store.redis.quotas import RedisQuotas, totals
 
-    async def read(lanes: "Lanes") -> "list[dict[str, Any]]":
-        stored, quotas = RedisQuotas(lanes), await quotas_on(lanes)
+    async def read(router: "Router") -> "list[dict[str, Any]]":
+        stored, quotas = RedisQuotas(router), await quotas_on(router)
         defaults, every = dataclasses.asdict(await stored.defaults()), await stored.every()
         rows: list[dict[str, Any]] = []
         for name in [namespace] if namespace else every:
@@ -83,7 +83,7 @@ def show(
             rows.append({"namespace": name, "limits": defaults | limits, "set": limits, "taken": taken})
         return rows if namespace else [{"namespace": "*", "limits": defaults, "set": {}, "taken": {}}, *rows]
 
-    rows = _with_lanes(redis, data, read)
+    rows = _with_router(redis, data, read)
     if output is Output.JSON:
         print_json(rows)
         return
@@ -100,11 +100,11 @@ def _cell(row: dict[str, Any], name: str) -> str:
     return f"{row['taken'][name]} of {limit}" if name in row["taken"] else limit
 
 
-def _with_lanes(redis: str | None, data: Path | None, work: Callable[["Lanes"], Awaitable[_T]]) -> _T:
+def _with_router(redis: str | None, data: Path | None, work: Callable[["Router"], Awaitable[_T]]) -> _T:
     from rungway_server.cli.redis_store import Place, with_redis
 
     async def run(place: Place) -> _T:
-        async with place.lanes() as lanes:
-            return await work(lanes)
+        async with place.router() as router:
+            return await work(router)
 
     return with_redis(redis, data, run, new=True)

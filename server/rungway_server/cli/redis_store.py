@@ -19,7 +19,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.address import Tls
 from rungway_server.store.redis.connection.connect import connect, plain_client
 from rungway_server.store.redis.connection.errors import RedisStartError
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
 from rungway_server.store.redis.quotas import RedisLedger
 
@@ -34,7 +34,7 @@ class Place:
     url: str = field(repr=False)
     tls: Tls
 
-    def lanes(self) -> Lanes:
+    def router(self) -> Router:
         """As the service has them; to be closed."""
         return connect(self.url, timeout_seconds=_SECONDS, tls=self.tls)
 
@@ -43,10 +43,10 @@ class Place:
         return plain_client(self.url, timeout_seconds=_SECONDS, tls=self.tls, key=key)
 
 
-async def quotas_on(lanes: Lanes) -> Quotas:
+async def quotas_on(router: Router) -> Quotas:
     """The quotas of a Redis, by the defaults of the servers on it."""
-    plain = RedisStore(lanes)
-    ledger = RedisLedger(lanes, plain.scripts)
+    plain = RedisStore(router)
+    ledger = RedisLedger(router, plain.scripts)
     store: Any = plain
     return Quotas(ledger, store, await ledger.defaults())
 

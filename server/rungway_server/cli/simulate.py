@@ -53,7 +53,7 @@ def simulate(
     straggler_sd: StragglerOption = 0.0,
     drop_probability: DropProbabilityOption = 0.0,
     drop_form: Annotated[
-        str, typer.Option(help="How a drop shows: 'silent' (the lease lapses) or 'told' (the worker says so).")
+        str, typer.Option(help="How a drop shows: 'silent' (the lease expires) or 'told' (the worker says so).")
     ] = "silent",
     horizon: Annotated[
         float | None, typer.Option(min=0, help="End after so many simulated seconds. Default: when the search is done.")

@@ -102,8 +102,8 @@ def _with_tokens(
     from rungway_server.store.redis.tokens import RedisTokens
 
     async def on_tokens(place: Place) -> _T:
-        async with place.lanes() as lanes:
-            return await work(RedisTokens(lanes))
+        async with place.router() as router:
+            return await work(RedisTokens(router))
 
     return with_redis(redis, data, on_tokens, new=new)
 

@@ -96,12 +96,12 @@ class Lease(NamedTuple):
     """The right to report on a trial; `fence` grows with every lease of the experiment."""
 
     trial: int
-    fence: int
+    fencing_token: int
 
     @property
     def well_formed(self) -> bool:
-        """Whether an assignment can have these numbers; fences are positive, so a missing lease is none."""
-        return self.trial >= 0 and self.fence > 0
+        """Whether an assignment can have these numbers; fencing tokens are positive, so a missing lease is none."""
+        return self.trial >= 0 and self.fencing_token > 0
 
 
 class Explanation(NamedTuple):
@@ -176,7 +176,7 @@ class Release(NamedTuple):
     checkpoint_length: int = 0
 
 
-class Verdict(NamedTuple):
+class TellReply(NamedTuple):
     """The answer to one result; the lengths and the deadline are 0 unless the decision is CONTINUE."""
 
     lease: Lease
@@ -188,9 +188,9 @@ class Verdict(NamedTuple):
 
 
 class TellAnswer(NamedTuple):
-    """One verdict per result, in the same order."""
+    """One reply per result, in the same order."""
 
-    verdicts: Sequence[Verdict]
+    replies: Sequence[TellReply]
     revision: int
 
 
@@ -247,7 +247,7 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Progress:
     """How far an experiment is; what is counted by rung is indexed by bracket, then rung."""
 
     state: ExperimentState

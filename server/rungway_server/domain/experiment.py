@@ -80,7 +80,7 @@ IGNORED_KEYS = (
 class ExperimentConfig:
     """Everything that defines an experiment.
 
-    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and lapsed leases
+    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and expired leases
     without progress; the search pauses itself when its first `pause_after_failures` (0 = never) tries all failed and
     nothing was ever told; a lease lasts `lease_seconds` from its last renewal. Once it has ended an experiment is kept
     for `retention_days`, 0 = until somebody deletes it. `name` and `description` are for people.

@@ -8,7 +8,7 @@ _PLAIN = {
     Reason.BETWEEN_RUNGS: "between two rungs: nothing to decide yet",
     Reason.EXPERIMENT_PAUSED: "the experiment is paused",
     Reason.EXPERIMENT_STOPPED: "the experiment was stopped",
-    Reason.LEASE_LOST: "the lease ended before this report: it lapsed, was given back, or somebody else holds it",
+    Reason.LEASE_LOST: "the lease ended before this report: it expired, was given back, or somebody else holds it",
     Reason.CONCURRENCY_LIMIT: "every allowed lease is in use",
     Reason.WAITING_FOR_RESULTS: "everything is handed out; results still being trained may allow promotions",
     Reason.FAILING: "the search has paused itself: its first trials all failed and nothing was ever told",

@@ -24,7 +24,7 @@ def check_lease(field: str, lease: Lease) -> list[Violation]:
     """A lease with numbers that an assignment can have."""
     if lease.well_formed:
         return []
-    found = f"got trial {lease.trial} and fence {lease.fence}"
+    found = f"got trial {lease.trial} and fence {lease.fencing_token}"
     return [Violation(field, f"{found}, wanted the lease of an assignment")]
 
 

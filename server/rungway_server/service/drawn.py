@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.sampling.perturb import clone
-from rungway_server.domain.sampling.sampling import is_quick, propose_many
+from rungway_server.domain.sampling.sampling import is_quick, suggest_many
 from rungway_server.domain.space.space import Space
 from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import apart
+from rungway_server.service.worker_thread import in_process
 
 R = TypeVar("R")
 Hparams = dict[str, object]
@@ -37,7 +37,7 @@ class Drawn:
     async def _done(self, turn: Turn, work: _Work, what: object) -> list[Hparams]:
         if self.quick:
             return work(self._config, what)
-        return await apart(turn, self._namespace, _with_pickled, work, self._pickled, what)
+        return await in_process(turn, self._namespace, _with_pickled, work, self._pickled, what)
 
 
 async def with_space(turn: Turn, namespace: str, work: Callable[[Space], R], space: Space) -> R:
@@ -45,7 +45,7 @@ async def with_space(turn: Turn, namespace: str, work: Callable[[Space], R], spa
     Overloaded."""
     if is_quick(space):
         return work(space)
-    return await apart(turn, namespace, work, space)
+    return await in_process(turn, namespace, work, space)
 
 
 def _with_pickled(work: _Work, pickled: bytes, what: object) -> list[Hparams]:
@@ -60,7 +60,7 @@ def _unpickled(pickled: bytes) -> ExperimentConfig:
 
 
 def _new(config: ExperimentConfig, numbers: range) -> list[Hparams]:
-    return propose_many(config.space, config.seed, numbers)
+    return suggest_many(config.space, config.seed, numbers)
 
 
 def _clones(config: ExperimentConfig, wanted: Sequence[tuple[int, Mapping[str, object]]]) -> list[Hparams]:

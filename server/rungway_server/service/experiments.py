@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from rungway_server.domain.engine import ExperimentState, Tally
+from rungway_server.domain.engine import ExperimentState, Progress
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.sampling.sampling import counted, example, is_quick
@@ -24,7 +24,7 @@ from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import warnings
-from rungway_server.service.worker_thread import apart, aside
+from rungway_server.service.worker_thread import in_process, in_thread
 
 MOST_WARM = 1_000
 _AT_ONCE = 10
@@ -51,7 +51,7 @@ class ExperimentView:
 
     ref: ExperimentRef
     definition: Definition
-    tally: Tally
+    progress: Progress
     warnings: tuple[str, ...] = ()
 
 
@@ -61,7 +61,7 @@ class Listed:
 
     ref: ExperimentRef
     definition: Brief
-    tally: Tally
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def plan_search(document: Mapping[str, object]) -> Planned:
 
 async def _planned(turn: Turn, namespace: str, document: Mapping[str, object]) -> Planned:
     """`plan_search`, where it holds nobody up."""
-    return await (apart if _looks_hard(document) else aside)(turn, namespace, plan_search, document)
+    return await (in_process if _looks_hard(document) else in_thread)(turn, namespace, plan_search, document)
 
 
 def _looks_hard(document: object) -> bool:
@@ -177,7 +177,7 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
     outdated = plan_notes(searcher, config.space, plan)
     if max_trials is not None and max_trials != plan.max_trials:
         _refuse_fixed(config, max_trials)
-        plan = with_trials(plan, max_trials, tuple(view.tally.started))
+        plan = with_trials(plan, max_trials, tuple(view.progress.started))
         searcher = replace(searcher, max_trials=max_trials)
         check_totals(searcher, plan)
     if max_concurrent is not None:
@@ -213,7 +213,7 @@ class ExperimentUseCases:
         definition = await self._store.create(
             ref, planned.config, planned.plan, notes, request_id, queue=queue, origin=origin
         )
-        return ExperimentView(ref, definition, await self._store.tally(ref))
+        return ExperimentView(ref, definition, await self._store.progress(ref))
 
     async def preview(self, namespace: str, document: Mapping[str, object]) -> Planned:
         """What a configuration means; nothing is stored."""
@@ -225,7 +225,7 @@ class ExperimentUseCases:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
-        fitting = await aside(Turn.CREATE, start.source.namespace, _fitting, planned.config.space, found)
+        fitting = await in_thread(Turn.CREATE, start.source.namespace, _fitting, planned.config.space, found)
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -234,12 +234,12 @@ class ExperimentUseCases:
     async def get(self, ref: ExperimentRef) -> ExperimentView:
         """One search."""
         view = await self._view(ref)
-        return replace(view, warnings=await warnings(self._store, ref, view.tally))
+        return replace(view, warnings=await warnings(self._store, ref, view.progress))
 
     async def _view(self, ref: ExperimentRef) -> ExperimentView:
-        # The tally comes first: it notices when the experiment was deleted and created again.
-        tally = await self._store.tally(ref)
-        return ExperimentView(ref, await self._store.definition(ref, fresh=True), tally)
+        # The progress comes first: it notices when the experiment was deleted and created again.
+        progress = await self._store.progress(ref)
+        return ExperimentView(ref, await self._store.definition(ref, fresh=True), progress)
 
     async def page(
         self,
@@ -293,7 +293,7 @@ class ExperimentUseCases:
         _refuse_out_of_range(change)
         while True:
             view = await self._view(ref)
-            where = aside if is_quick(view.definition.config.space) else apart
+            where = in_thread if is_quick(view.definition.config.space) else in_process
             changed = await where(Turn.CREATE, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)

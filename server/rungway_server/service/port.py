@@ -12,12 +12,12 @@ from rungway_server.domain.engine import (
     Lease,
     LeaseStatus,
     Outcome,
+    Progress,
     Release,
     Result,
-    Tally,
     TellAnswer,
+    TellReply,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
@@ -118,8 +118,8 @@ class Store(Protocol):
         message: str,
         *,
         now_ms: int | None = None,
-    ) -> tuple[Verdict, int]:
-        """End a trial, or put it back in line, as `outcome` says. Returns the verdict and the revision."""
+    ) -> tuple[TellReply, int]:
+        """End a trial, or put it back in line, as `outcome` says. Returns the reply and the revision."""
         ...
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
@@ -153,11 +153,11 @@ class Store(Protocol):
         UnknownExperiment also when another one has the name."""
         ...
 
-    async def tally(self, ref: ExperimentRef) -> Tally:
+    async def progress(self, ref: ExperimentRef) -> Progress:
         """How far the experiment is."""
         ...
 
-    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Tally]:
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Progress]:
         """What a list shows of it; its configuration, which may be large, is not read."""
         ...
 

@@ -190,8 +190,8 @@ class Quotas:
     async def _claim(self, ref: ExperimentRef) -> Claim | None:
         """What an experiment claims; None = there is none."""
         try:
-            brief, tally = await self._store.brief(ref)
-            return claim_of(brief.plan, tally.state)
+            brief, progress = await self._store.brief(ref)
+            return claim_of(brief.plan, progress.state)
         except UnknownExperiment:
             return None
 

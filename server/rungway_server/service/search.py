@@ -13,8 +13,8 @@ from rungway_server.domain.engine import (
     Report,
     Result,
     TellAnswer,
+    TellReply,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.domain.search.ladder import MAX_RUNGS
@@ -54,9 +54,9 @@ class SearchUseCases:
             answer = await self._store.ask(ref, request_id, count, worker)
         if answer.status is not AskStatus.DONE:
             return answer, None
-        best, tally = next(iter(await self._store.best(ref, 1)), None), await self._store.tally(ref)
-        if is_fruitless(tally, best):
-            answer = answer._replace(message="; ".join(await warnings(self._store, ref, tally)))
+        best, progress = next(iter(await self._store.best(ref, 1)), None), await self._store.progress(ref)
+        if is_fruitless(progress, best):
+            answer = answer._replace(message="; ".join(await warnings(self._store, ref, progress)))
         return answer, best
 
     async def tell(self, ref: ExperimentRef, request_id: str, results: Sequence[Result]) -> TellAnswer:
@@ -105,7 +105,7 @@ class SearchUseCases:
 
     async def fail(
         self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str
-    ) -> tuple[Verdict, int]:
+    ) -> tuple[TellReply, int]:
         """End a trial, or put it back in line."""
         wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
         _refuse(wrong + check_lease("lease", lease))

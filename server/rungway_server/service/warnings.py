@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rungway_server.domain.engine import Explanation, Reason, Tally, TrialState, TrialView
+from rungway_server.domain.engine import Explanation, Progress, Reason, TrialState, TrialView
 from rungway_server.domain.explain import in_words
 from rungway_server.service.port import ExperimentRef, Store
 
@@ -11,17 +11,17 @@ _LATEST = 16
 """Trials that are looked through for a message, from the last one back."""
 
 
-async def warnings(store: Store, ref: ExperimentRef, tally: Tally) -> tuple[str, ...]:
+async def warnings(store: Store, ref: ExperimentRef, progress: Progress) -> tuple[str, ...]:
     """In words: that a search has paused itself, and why; once it is over, how many trials failed or were invalid, with
     the last error, and that no trial has a real result. Nothing of a search that goes on."""
-    if tally.failing is not None:
-        return (f"{in_words(Explanation(Reason.FAILING))}; the last error: {tally.failing}",)
-    if not tally.state.is_over:
+    if progress.failing is not None:
+        return (f"{in_words(Explanation(Reason.FAILING))}; the last error: {progress.failing}",)
+    if not progress.state.is_over:
         return ()
-    started, lines = sum(tally.started), []
-    failed, invalid = (tally.trial_states.get(state, 0) for state in (TrialState.FAILED, TrialState.INVALID))
-    first = max(tally.trials_created - _LATEST, 0)
-    latest = await store.trials(ref, list(range(first, tally.trials_created))) if failed or invalid else []
+    started, lines = sum(progress.started), []
+    failed, invalid = (progress.trial_states.get(state, 0) for state in (TrialState.FAILED, TrialState.INVALID))
+    first = max(progress.trials_created - _LATEST, 0)
+    latest = await store.trials(ref, list(range(first, progress.trials_created))) if failed or invalid else []
     if failed:
         lines.append(f"{failed:,} of {started:,} trials failed{_last_message(latest, TrialState.FAILED)}")
     if invalid:
@@ -32,9 +32,9 @@ async def warnings(store: Store, ref: ExperimentRef, tally: Tally) -> tuple[str,
     return tuple(lines)
 
 
-def is_fruitless(tally: Tally, best: TrialView | None) -> bool:
+def is_fruitless(progress: Progress, best: TrialView | None) -> bool:
     """Whether nothing has come of a search that is over: no real result, or all its trials have failed."""
-    return best is None or tally.trial_states.get(TrialState.FAILED, 0) == sum(tally.started)
+    return best is None or progress.trial_states.get(TrialState.FAILED, 0) == sum(progress.started)
 
 
 def _last_message(latest: Sequence[TrialView], state: TrialState) -> str:

@@ -22,7 +22,7 @@ _processes = {turn: (Helper(f"apart-{name}"), Child()) for turn, name in ((Turn.
 _processes[Turn.PREVIEW] = _processes[Turn.CREATE]
 
 
-async def aside(turn: Turn, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def in_thread(turn: Turn, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What the function returns or raises. A call that is cancelled while it waits for its turn is never made.
 
     Raises Overloaded when too much of the namespace waits.
@@ -31,7 +31,7 @@ async def aside(turn: Turn, namespace: str, work: Callable[P, R], *args: P.args,
     return result
 
 
-async def apart(turn: Turn, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def in_process(turn: Turn, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Like `aside`, in another process: for a function of a module, with arguments and a result that can be pickled.
 
     Raises also InvalidInput when it takes too much processor time.

@@ -4,7 +4,7 @@ A worker trains to the next length at which a decision is made, or its fleet rep
 again. What happens at one
 moment is told together, in the order of the workers, and then those without work ask together. A worker that has to
 wait asks again at the next moment at which anything happens: a real one polls, and loses up to a second by it. Leases
-of live workers are renewed when they would lapse, those of silent ones are not.
+of live workers are renewed when they would expire, those of silent ones are not.
 """
 
 import heapq
@@ -22,7 +22,7 @@ from rungway_server.domain.engine import (
     Reason,
     Report,
     Result,
-    Verdict,
+    TellReply,
 )
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
@@ -82,7 +82,7 @@ class _Simulation:
         self._drops: dict[int, int] = {}
         self._clones: dict[int, int] = {}
         self._leases = Leases()
-        # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease lapses.
+        # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease expires.
         self._events: list[tuple[float, int]] = []
 
     async def run(self) -> Run:
@@ -118,7 +118,7 @@ class _Simulation:
         return workers
 
     async def _tell(self, now: float, workers: list[int]) -> None:
-        """Tell the results of jobs that ended well; go on where the verdict says so."""
+        """Tell the results of jobs that ended well; go on where the reply says so."""
         jobs = [self._jobs.pop(worker) for worker in workers]
         metrics = [self._curves.metric(job.trial, job.end) for _, job, _ in jobs]
         results = [
@@ -127,17 +127,17 @@ class _Simulation:
         ]
         answer = await self._timed(self._store.tell(_REF, "", results, now_ms=self._ms(now)))
         self._run.cost.tells += len(results)
-        for (_, job, fate), metric, verdict in zip(jobs, metrics, answer.verdicts, strict=True):
+        for (_, job, fate), metric, reply in zip(jobs, metrics, answer.replies, strict=True):
             self._run.jobs.append(job)
-            self._run.finished += verdict.explanation.reason is Reason.FINISHED
-            self._note(now, job, metric, verdict.decision, verdict)
-            if verdict.decision is Decision.CONTINUE:
-                self._leases.renewed(verdict.lease, verdict.deadline_ms)
-                goal = verdict.next_decision_length
+            self._run.finished += reply.explanation.reason is Reason.FINISHED
+            self._note(now, job, metric, reply.decision, reply)
+            if reply.decision is Decision.CONTINUE:
+                self._leases.renewed(reply.lease, reply.deadline_ms)
+                goal = reply.next_decision_length
                 rest = fate if job.end < job.goal else self._draw(job.trial, job.end, goal)
-                self._start(now, job.worker, verdict.lease, job.bracket, job.end, goal, rest)
+                self._start(now, job.worker, reply.lease, job.bracket, job.end, goal, rest)
             else:
-                self._leases.ended(verdict.lease)
+                self._leases.ended(reply.lease)
                 self._idle.append(job.worker)
 
     async def _drop(self, now: float, worker: int) -> None:
@@ -207,7 +207,7 @@ class _Simulation:
         return max(self._curves.ends(trial), self._clones.get(trial, -1) + 1)
 
     def _note(
-        self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | Verdict | None
+        self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | TellReply | None
     ) -> None:
         if self._keep_steps:
             rung = self._rungs[job.bracket].get(job.goal, -1)

@@ -17,7 +17,7 @@ class DropForm(StrEnum):
     """How the service learns of a dropped job."""
 
     SILENT = "silent"
-    """Not at all: the lease lapses on the simulated clock, `lease_seconds` after the worker's last sign of life."""
+    """Not at all: the lease expires on the simulated clock, `lease_seconds` after the worker's last sign of life."""
     TOLD = "told"
     """At once: the worker tells TRANSIENT."""
 

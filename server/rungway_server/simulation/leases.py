@@ -1,4 +1,4 @@
-"""The leases of live workers: renewed when they would lapse, as heartbeats do, but without a call per heartbeat."""
+"""The leases of live workers: renewed when they would expire, as heartbeats do, but without a call per heartbeat."""
 
 import heapq
 
@@ -15,18 +15,18 @@ class Leases:
     def renewed(self, lease: Lease, deadline_ms: int) -> None:
         """The lease lasts until then."""
         self._deadlines[lease] = deadline_ms
-        heapq.heappush(self._by_deadline, (deadline_ms, lease.trial, lease.fence))
+        heapq.heappush(self._by_deadline, (deadline_ms, lease.trial, lease.fencing_token))
 
     def ended(self, lease: Lease) -> None:
         """Nobody holds it any more, or its holder fell silent."""
         self._deadlines.pop(lease, None)
 
     def due(self, now_ms: int) -> list[Lease]:
-        """The leases that an ask at this time would take for lapsed: to be renewed before it."""
+        """The leases that an ask at this time would take for expired: to be renewed before it."""
         found = []
         while self._by_deadline and self._by_deadline[0][0] <= now_ms:
-            deadline, trial, fence = heapq.heappop(self._by_deadline)
-            lease = Lease(trial, fence)
+            deadline, trial, fencing_token = heapq.heappop(self._by_deadline)
+            lease = Lease(trial, fencing_token)
             if self._deadlines.get(lease) == deadline:
                 found.append(lease)
         return found

@@ -60,7 +60,7 @@ class Cost:
 
     @property
     def decisions(self) -> int:
-        """Asks and tells answered: each assignment, each WAIT or DONE, each verdict on a result."""
+        """Asks and tells answered: each assignment, each WAIT or DONE, each reply on a result."""
         return self.asks + self.tells
 
 

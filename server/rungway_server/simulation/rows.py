@@ -146,11 +146,11 @@ class Nearest:
                 for column, paths in self._parameters
             ]
         )
-        apart = self._places - here
-        apart = np.where(self._named, apart != 0, apart)
+        in_process = self._places - here
+        in_process = np.where(self._named, in_process != 0, in_process)
         one_sided = np.isnan(self._places) != np.isnan(here)
-        apart = np.where(one_sided, 1.0, np.nan_to_num(apart))
-        return int((apart * apart).sum(axis=1).argmin())
+        in_process = np.where(one_sided, 1.0, np.nan_to_num(in_process))
+        return int((in_process * in_process).sum(axis=1).argmin())
 
 
 def lacking(columns: tuple[Column, ...], space: Space) -> list[str]:

@@ -22,8 +22,8 @@ async def stage() -> AsyncIterator[RedisStore]:
         async with EmbeddedRedis(Path(folder)) as server:
             async with plain_client(server.url, timeout_seconds=60.0) as client:
                 await client.config_set("appendonly", "no")  # nothing here outlives the simulation
-            async with connect(server.url, timeout_seconds=60.0) as lanes:
-                yield RedisStore(lanes)
+            async with connect(server.url, timeout_seconds=60.0) as router:
+                yield RedisStore(router)
 
 
 def run_on_stage(simulations: Coroutine[Any, Any, _T]) -> _T:

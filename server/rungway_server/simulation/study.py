@@ -2,7 +2,7 @@
 
 `python -m rungway_server.simulation.study` (or `make study`) prints its table. The set-up follows Li et al. 2020, "A
 System for Massively Parallel Hyperparameter Tuning" (arXiv 1810.05934), section 4 and appendix A.1, with recorded
-curves and with dropped jobs that come back when their lease lapses.
+curves and with dropped jobs that come back when their lease expires.
 """
 
 import argparse

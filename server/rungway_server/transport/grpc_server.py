@@ -19,7 +19,7 @@ from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import Said
-from rungway_server.service.worker_thread import aside
+from rungway_server.service.worker_thread import in_thread
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
 from rungway_server.transport.wire import event_message, experiment_message, listed_message, preview_message
@@ -93,7 +93,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        document = await aside(Turn.CREATE, ref.namespace, requests.read_map, request.config, "config")
+        document = await in_thread(Turn.CREATE, ref.namespace, requests.read_map, request.config, "config")
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
@@ -166,7 +166,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
         namespace = requests.NAMESPACE.get()
-        document = await aside(Turn.PREVIEW, namespace, requests.read_map, request.config, "config")
+        document = await in_thread(Turn.PREVIEW, namespace, requests.read_map, request.config, "config")
         planned = await self._experiments.preview(namespace, document)
         return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
 
@@ -201,7 +201,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.EnqueueTrialRequest, context: Context
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
-        hparams = await aside(Turn.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
+        hparams = await in_thread(Turn.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
         position = await self._trials.enqueue(ref, request.request_id, hparams)
         return experiments_pb2.EnqueueTrialResponse(position=position)
 

@@ -21,23 +21,23 @@ from rungway_server.domain.engine import (
     Lease,
     LeaseStatus,
     Outcome,
+    Progress,
     Reason,
-    Tally,
     TellAnswer,
+    TellReply,
     TrialState,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.experiment import ExperimentConfig, to_document
 from rungway_server.domain.explain import in_words
+from rungway_server.domain.search.fraction_done import fraction_done
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PreviewRow, preview
-from rungway_server.domain.search.progress import progress
 from rungway_server.domain.search.replan import without_lost
 from rungway_server.service.experiments import ExperimentView, Found, Listed, Planned, Unreadable
 from rungway_server.service.port import Definition
 from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import aside
+from rungway_server.service.worker_thread import in_thread
 from rungway_server.transport.requests import NAMESPACE
 
 _REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
@@ -62,7 +62,7 @@ def duration(ms: int) -> Duration:
 
 def lease_message(lease: Lease) -> trial_pb2.Lease:
     """One lease."""
-    return trial_pb2.Lease(trial=lease.trial, fence=lease.fence)
+    return trial_pb2.Lease(trial=lease.trial, fence=lease.fencing_token)
 
 
 @lru_cache(maxsize=4096)
@@ -113,31 +113,31 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
     return message
 
 
-def write_verdict(verdict: Verdict, message: trial_pb2.Verdict) -> None:
+def write_reply(reply: TellReply, message: trial_pb2.Verdict) -> None:
     """Fill in an empty message: cheaper than making parts and copying them into the whole."""
     lease = message.lease
-    lease.trial, lease.fence = verdict.lease
-    message.decision = _DECISIONS[verdict.decision]
-    message.explanation.CopyFrom(explanation_message(verdict.explanation))
-    if verdict.decision is Decision.CONTINUE:
-        message.to_length = verdict.to_length
-        message.next_decision_length = verdict.next_decision_length
+    lease.trial, lease.fence = reply.lease
+    message.decision = _DECISIONS[reply.decision]
+    message.explanation.CopyFrom(explanation_message(reply.explanation))
+    if reply.decision is Decision.CONTINUE:
+        message.to_length = reply.to_length
+        message.next_decision_length = reply.next_decision_length
         deadline = message.lease_deadline
-        deadline.seconds, deadline.nanos = verdict.deadline_ms // 1000, verdict.deadline_ms % 1000 * 1_000_000
+        deadline.seconds, deadline.nanos = reply.deadline_ms // 1000, reply.deadline_ms % 1000 * 1_000_000
 
 
 def told_message(answer: TellAnswer, message: _Told) -> _Told:
-    """The verdicts of a tell or a release, in an empty message of its kind."""
+    """The replies of a tell or a release, in an empty message of its kind."""
     message.revision = answer.revision
-    for verdict in answer.verdicts:
-        write_verdict(verdict, message.verdicts.add())
+    for reply in answer.replies:
+        write_reply(reply, message.verdicts.add())
     return message
 
 
-def fail_message(verdict: Verdict, revision: int) -> search.FailResponse:
-    """The verdict on a failed trial."""
+def fail_message(reply: TellReply, revision: int) -> search.FailResponse:
+    """The reply on a failed trial."""
     message = search.FailResponse(revision=revision)
-    write_verdict(verdict, message.verdict)
+    write_reply(reply, message.verdict)
     return message
 
 
@@ -187,7 +187,7 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
     if isinstance(found, Unreadable):
         state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
         return experiment_pb2.Experiment(experiment=found.ref.experiment, state=state, notes=[found.why])
-    message = _message(found, without_lost(found.definition.plan, found.tally.lost))
+    message = _message(found, without_lost(found.definition.plan, found.progress.lost))
     if isinstance(found, ExperimentView):
         await _write_config(found.definition, message)
         message.ClearField("summary")
@@ -196,26 +196,26 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
 
 async def experiment_message(view: ExperimentView) -> experiment_pb2.Experiment:
     """One experiment with its plan, configuration and summary."""
-    plan = without_lost(view.definition.plan, view.tally.lost)
+    plan = without_lost(view.definition.plan, view.progress.lost)
     message = _message(view, plan)
-    message.plan.CopyFrom(plan_message(plan, view.tally))
+    message.plan.CopyFrom(plan_message(plan, view.progress))
     await _write_config(view.definition, message)
     return message
 
 
 def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experiment:
-    definition, tally = view.definition, view.tally
+    definition, progress = view.definition, view.progress
     return experiment_pb2.Experiment(
         experiment=view.ref.experiment,
-        state=_EXPERIMENT_STATES[tally.state],
+        state=_EXPERIMENT_STATES[progress.state],
         create_time=timestamp(definition.created_ms),
-        trials=_counts(tally),
-        progress=progress(plan, tally),
-        trained_length=_whole(tally.trained_length),
-        revision=tally.revision,
+        trials=_counts(progress),
+        progress=fraction_done(plan, progress),
+        trained_length=_whole(progress.trained_length),
+        revision=progress.revision,
         notes=definition.notes,
-        reason=trial_pb2.REASON_UNSPECIFIED if tally.failing is None else trial_pb2.REASON_FAILING,
-        message=tally.failing or "",
+        reason=trial_pb2.REASON_UNSPECIFIED if progress.failing is None else trial_pb2.REASON_FAILING,
+        message=progress.failing or "",
         uid=definition.uid,
         warnings=view.warnings if isinstance(view, ExperimentView) else (),
     )
@@ -228,7 +228,9 @@ async def _write_config(definition: Definition, message: experiment_pb2.Experime
         message.MergeFrom(_configured(definition.config))
         return
     if text not in _converted:
-        converted = await aside(Turn.READ, NAMESPACE.get(), lambda: _configured(definition.config).SerializeToString())
+        converted = await in_thread(
+            Turn.READ, NAMESPACE.get(), lambda: _configured(definition.config).SerializeToString()
+        )
         if len(_converted) >= _MOST_CONVERTED:
             _converted.pop(next(iter(_converted)))
         _converted[text] = converted
@@ -239,10 +241,10 @@ def _configured(config: ExperimentConfig) -> experiment_pb2.Experiment:
     return experiment_pb2.Experiment(config=to_map(to_document(config)), summary=describe(config))
 
 
-def plan_message(plan: Plan, tally: Tally | None = None) -> experiment_pb2.Plan:
+def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2.Plan:
     """A plan, with how far each bracket is where there is a tally."""
     return experiment_pb2.Plan(
-        brackets=[_bracket(bracket, b, tally) for b, bracket in enumerate(plan.brackets)],
+        brackets=[_bracket(bracket, b, progress) for b, bracket in enumerate(plan.brackets)],
         rule=_RULES[plan.rule],
         form=_FORMS[plan.form],
         divisor=plan.divisor,
@@ -285,7 +287,7 @@ def event_message(event: EventView) -> experiment_pb2.Event:
     )
 
 
-def _bracket(bracket: Bracket, b: int, tally: Tally | None) -> experiment_pb2.Bracket:
+def _bracket(bracket: Bracket, b: int, progress: Progress | None) -> experiment_pb2.Bracket:
     return experiment_pb2.Bracket(
         rungs=[
             experiment_pb2.Rung(
@@ -293,21 +295,21 @@ def _bracket(bracket: Bracket, b: int, tally: Tally | None) -> experiment_pb2.Br
                 size=rung.size,
                 passes=rung.passes,
                 clones=rung.clones,
-                results=tally.rung_results[b][k] if tally else 0,
-                passed=tally.rung_passed[b][k] if tally else 0,
+                results=progress.rung_results[b][k] if progress else 0,
+                passed=progress.rung_passed[b][k] if progress else 0,
             )
             for k, rung in enumerate(bracket.rungs)
         ],
         max_trials=bracket.max_trials,
         max_concurrent_trials=bracket.max_concurrent_trials,
-        started=tally.started[b] if tally else 0,
-        running=tally.running[b] if tally else 0,
+        started=progress.started[b] if progress else 0,
+        running=progress.running[b] if progress else 0,
     )
 
 
-def _counts(tally: Tally) -> experiment_pb2.TrialCounts:
-    by_state = {state.value: tally.trial_states.get(state, 0) for state in TrialState}
-    return experiment_pb2.TrialCounts(started=sum(tally.started), **by_state)
+def _counts(progress: Progress) -> experiment_pb2.TrialCounts:
+    by_state = {state.value: progress.trial_states.get(state, 0) for state in TrialState}
+    return experiment_pb2.TrialCounts(started=sum(progress.started), **by_state)
 
 
 def _whole(length: int) -> int:

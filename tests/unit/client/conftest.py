@@ -37,7 +37,7 @@ def config(server: ScriptedServer) -> ClientConfig:
         worker="w1",
         attempt_timeout=20.0,  # what a test is not about is never late, however busy the machine
         total_timeout=20.0,
-        farewell_timeout=20.0,
+        shutdown_timeout=20.0,
         backoff_initial=0.01,
         backoff_max=0.05,
     )

@@ -136,12 +136,14 @@ def finish(answer: Message | Abort, request: Any, context: grpc.ServicerContext)
     raise AssertionError("abort returned")
 
 
-def assignment(number: int = 0, *, fence: int = 1, lease_seconds: float = 60.0, **fields: Any) -> trial_pb2.Assignment:
+def assignment(
+    number: int = 0, *, fencing_token: int = 1, lease_seconds: float = 60.0, **fields: Any
+) -> trial_pb2.Assignment:
     """An assignment from 0 to 3, where the first decision is made."""
     duration = Duration()
     duration.FromMilliseconds(int(lease_seconds * 1000))
     message = trial_pb2.Assignment(
-        lease=trial_pb2.Lease(trial=number, fence=fence),
+        lease=trial_pb2.Lease(trial=number, fence=fencing_token),
         to_length=3,
         next_decision_length=3,
         lease_duration=duration,
@@ -181,28 +183,28 @@ class Ladder:
 
     def tell(self, request: search_service_pb2.TellRequest) -> search_service_pb2.TellResponse:
         with self.lock:  # the same request may come again while the first is under way
-            verdicts = [self._remembered(request.request_id, result) for result in request.results]
-        return search_service_pb2.TellResponse(verdicts=verdicts)
+            replies = [self._remembered(request.request_id, result) for result in request.results]
+        return search_service_pb2.TellResponse(verdicts=replies)
 
     def _remembered(self, request_id: str, result: trial_pb2.Result) -> trial_pb2.Verdict:
         key = request_id, result.lease.trial
         if key not in self.remembered:
-            self.remembered[key] = self._verdict(result)
+            self.remembered[key] = self._reply(result)
         return self.remembered[key]
 
-    def _verdict(self, result: trial_pb2.Result) -> trial_pb2.Verdict:
+    def _reply(self, result: trial_pb2.Result) -> trial_pb2.Verdict:
         self.told += [(result.lease.trial, report.length, report.metric) for report in result.reports]
         self.checkpoints.append(result.checkpoint)
         length = result.reports[-1].length if result.reports else 0
         ahead = [rung for rung in self.rungs if rung > length]
         if not ahead:
-            return verdict(result.lease, trial_pb2.DECISION_STOP, trial_pb2.REASON_COMPLETED, rung=len(self.rungs) - 1)
+            return reply(result.lease, trial_pb2.DECISION_STOP, trial_pb2.REASON_COMPLETED, rung=len(self.rungs) - 1)
         rung = len(self.rungs) - len(ahead) - 1
         reason = trial_pb2.REASON_PROMOTED if length in self.rungs else trial_pb2.REASON_BETWEEN_RUNGS
-        return verdict(result.lease, trial_pb2.DECISION_CONTINUE, reason, to_length=ahead[0], rung=rung)
+        return reply(result.lease, trial_pb2.DECISION_CONTINUE, reason, to_length=ahead[0], rung=rung)
 
 
-def verdict(
+def reply(
     lease: trial_pb2.Lease,
     decision: trial_pb2.Decision.ValueType,
     reason: trial_pb2.Reason.ValueType,
@@ -233,10 +235,10 @@ def heartbeat(
 
 def released(request: search_service_pb2.ReleaseRequest) -> search_service_pb2.ReleaseResponse:
     pause, why = trial_pb2.DECISION_PAUSE, trial_pb2.REASON_PREEMPTED
-    verdicts = [verdict(release.lease, pause, why) for release in request.releases]
-    return search_service_pb2.ReleaseResponse(verdicts=verdicts)
+    replies = [reply(release.lease, pause, why) for release in request.releases]
+    return search_service_pb2.ReleaseResponse(verdicts=replies)
 
 
 def failed(request: search_service_pb2.FailRequest) -> search_service_pb2.FailResponse:
     stop, why = trial_pb2.DECISION_STOP, trial_pb2.REASON_FAILED
-    return search_service_pb2.FailResponse(verdict=verdict(request.lease, stop, why))
+    return search_service_pb2.FailResponse(verdict=reply(request.lease, stop, why))

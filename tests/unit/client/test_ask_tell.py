@@ -28,19 +28,21 @@ from tests.unit.client.scripted import (
     assignment,
     heartbeat,
     lost,
-    verdict,
+    reply,
     wait,
 )
 
 
 def test_an_assignment_is_all_a_worker_needs(server: ScriptedServer, client: Client) -> None:
-    message = assignment(17, fence=5, hparams=to_map({"lr": 0.1, "net": {"width": 2**40}}), from_length=1, bracket=2)
+    message = assignment(
+        17, fencing_token=5, hparams=to_map({"lr": 0.1, "net": {"width": 2**40}}), from_length=1, bracket=2
+    )
     message.MergeFrom(trial_pb2.Assignment(checkpoint="path", rung=1, restarts=2))
     server.on("Ask", assigned(message))
     got = client.ask()
     assert got
-    assert (got.trial, got.lease.fence, got.hparams) == (17, 5, {"lr": 0.1, "net": {"width": 2**40}})
-    assert (got.from_length, got.to_length, got.last_length, got.checkpoint) == (1, 3, 3, "path")
+    assert (got.trial, got.lease.fencing_token, got.hparams) == (17, 5, {"lr": 0.1, "net": {"width": 2**40}})
+    assert (got.from_length, got.next_decision, got.to_length, got.checkpoint) == (1, 3, 3, "path")
     assert (got.bracket, got.rung, got.restarts, got.lease_duration) == (2, 1, 2, 60.0)
     assert (got.explanation.reason, got.explanation.rung, got.explanation.cutoff) == (Reason.NEW_TRIAL, -1, None)
     (request,) = server.requests("Ask")
@@ -50,11 +52,11 @@ def test_an_assignment_is_all_a_worker_needs(server: ScriptedServer, client: Cli
 def test_the_loop_goes_on_with_a_promoted_trial_without_asking(
     server: ScriptedServer, client: Client, ladder: Ladder
 ) -> None:
-    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fence=2)), DONE)
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
     seen = []
     while got := client.ask():
-        seen.append((got.trial, got.lease.fence, got.from_length, got.to_length, got.checkpoint, got.rung))
-        client.tell(got, metric=0.1 * got.to_length, checkpoint=f"at-{got.to_length}")
+        seen.append((got.trial, got.lease.fencing_token, got.from_length, got.next_decision, got.checkpoint, got.rung))
+        client.tell(got, metric=0.1 * got.next_decision, checkpoint=f"at-{got.next_decision}")
     assert seen == [
         (0, 1, 0, 3, "", 0), (0, 1, 3, 9, "at-3", 1),
         (1, 2, 0, 3, "", 0), (1, 2, 3, 9, "at-3", 1),
@@ -69,10 +71,10 @@ def test_without_a_checkpoint_a_promoted_trial_starts_again_from_the_last_one(
     server.on("Ask", assigned(assignment(0)), DONE)
     ranges = []
     while got := client.ask():
-        ranges.append((got.from_length, got.to_length, got.checkpoint))
-        for epoch in range(got.from_length, got.to_length):
-            verdict = client.tell(got, metric=1.0, length=epoch + 1)
-            if not verdict:
+        ranges.append((got.from_length, got.next_decision, got.checkpoint))
+        for epoch in range(got.from_length, got.next_decision):
+            reply = client.tell(got, metric=1.0, length=epoch + 1)
+            if not reply:
                 break
     assert ranges == [(0, 3, ""), (0, 9, "")]
     # What is trained a second time is not told a second time.
@@ -86,7 +88,7 @@ def test_without_a_new_checkpoint_the_old_one_stays(server: ScriptedServer, clie
     client.tell(got, 1.0)
     following = client.ask()
     assert following
-    assert (following.from_length, following.to_length, following.checkpoint) == (1, 9, "old")
+    assert (following.from_length, following.next_decision, following.checkpoint) == (1, 9, "old")
 
 
 def test_who_goes_on_alone_is_given_nothing_twice(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
@@ -98,12 +100,12 @@ def test_who_goes_on_alone_is_given_nothing_twice(server: ScriptedServer, client
     assert client.ask() is None
 
 
-def test_a_verdict_reads_well(server: ScriptedServer, client: Client) -> None:
+def test_a_reply_reads_well(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     got = client.ask()
     assert got
     for name in ("PAUSE", "STOP", "SUPERSEDED"):
-        answer = verdict(assignment(0).lease, trial_pb2.Decision.Value(f"DECISION_{name}"), trial_pb2.REASON_COMPLETED)
+        answer = reply(assignment(0).lease, trial_pb2.Decision.Value(f"DECISION_{name}"), trial_pb2.REASON_COMPLETED)
         answer.explanation.MergeFrom(trial_pb2.Explanation(rank=1, rung_size=8, quota=2, cutoff=0.25))
         server.on("Tell", search_service_pb2.TellResponse(verdicts=[answer]))
         told = client.tell(got, 1.0)
@@ -181,12 +183,12 @@ def test_checkpoints_are_texts_or_paths(server: ScriptedServer, client: Client, 
 
 
 def test_many_results_in_one_call(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
-    server.on("Ask", assigned(assignment(0), assignment(1, fence=2)))
+    server.on("Ask", assigned(assignment(0), assignment(1, fencing_token=2)))
     reply = client.ask_once(2)
     assert reply.status == "assigned"
     results = [Result(each, [Report(1, 0.5), Report(3, 0.25)]) for each in reply.assignments]
-    verdicts = client.tell_many(results)
-    assert [(each.lease.trial, each.to_length) for each in verdicts] == [(0, 9), (1, 9)]
+    replies = client.tell_many(results)
+    assert [(each.lease.trial, each.next_decision) for each in replies] == [(0, 9), (1, 9)]
     assert [told[:2] for told in ladder.told] == [(0, 1), (0, 3), (1, 1), (1, 3)]
     assert len(server.requests("Tell")) == 1
     with pytest.raises(rungway.InvalidArgument, match="at least one report"):
@@ -291,7 +293,7 @@ def test_workers_wait_for_a_connection_and_people_do_not(
 
 
 def test_leases_are_renewed_released_and_failed(server: ScriptedServer, client: Client) -> None:
-    server.on("Ask", assigned(*(assignment(number, fence=number) for number in range(64))))
+    server.on("Ask", assigned(*(assignment(number, fencing_token=number) for number in range(64))))
     held = client.ask_once(64).assignments
     assert {status.decision for status in client.heartbeat(held)} == {Decision.CONTINUE}
     assert len(client.heartbeat([each.lease for each in held] * 5)) == 320
@@ -318,7 +320,7 @@ def test_threads_share_a_client_and_keep_their_own_trials(
     def hand_out(_: Any) -> search_service_pb2.AskResponse:
         with lock:
             number = next(numbers, None)
-        return DONE if number is None else assigned(assignment(number, fence=number))
+        return DONE if number is None else assigned(assignment(number, fencing_token=number))
 
     server.on("Ask", hand_out)
     ran: dict[str, list[tuple[int, int]]] = {"a": [], "b": []}
@@ -375,7 +377,7 @@ def test_whoever_goes_on_keeps_the_lease(server: ScriptedServer, client: Client)
     assert following
 
 
-def test_a_loop_that_never_comes_back_lets_the_lease_lapse(server: ScriptedServer, client: Client) -> None:
+def test_a_loop_that_never_comes_back_lets_the_lease_expire(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0, lease_seconds=0.15)))
     got = client.ask()
     assert got
@@ -418,8 +420,8 @@ def test_a_service_that_was_set_back_costs_the_trial_and_no_more(
     assert going_on
     server.on("Tell", refusal)
     server.on("Release", UNKNOWN)
-    verdict = client.tell(going_on, 0.4)
-    assert (verdict.decision, verdict.reason) == (Decision.SUPERSEDED, "lease_lost")
+    reply = client.tell(going_on, 0.4)
+    assert (reply.decision, reply.reason) == (Decision.SUPERSEDED, "lease_lost")
     assert [request.releases[0].lease.trial for request in server.requests("Release")] == [0]
     server.on("Fail", UNKNOWN)
     assert client.fail(given, Outcome.ERROR).decision is Decision.SUPERSEDED
@@ -432,5 +434,5 @@ def test_a_length_beyond_what_was_allowed_is_the_callers_fault(server: ScriptedS
     assert given
     server.on("Tell", BEYOND)
     with pytest.raises(rungway.InvalidArgument):
-        client.tell(given, 0.5, length=given.last_length + 1)
+        client.tell(given, 0.5, length=given.to_length + 1)
     assert server.requests("Release") == []

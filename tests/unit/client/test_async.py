@@ -24,8 +24,8 @@ async def test_the_plain_loop(server: ScriptedServer, client: AsyncClient, ladde
     server.on("Tell", lost(ladder.tell), ladder.tell)
     seen = []
     while got := await client.ask():
-        seen.append((got.from_length, got.to_length, got.checkpoint))
-        await client.tell(got, metric=0.5, checkpoint=f"at-{got.to_length}")
+        seen.append((got.from_length, got.next_decision, got.checkpoint))
+        await client.tell(got, metric=0.5, checkpoint=f"at-{got.next_decision}")
     assert seen == [(0, 3, ""), (3, 9, "at-3")]
     assert ladder.told == [(0, 3, 0.5), (0, 9, 0.5)]
     first, second = server.requests("Ask")[-2:]
@@ -33,7 +33,7 @@ async def test_the_plain_loop(server: ScriptedServer, client: AsyncClient, ladde
 
 
 async def test_tasks_keep_their_own_trials(server: ScriptedServer, client: AsyncClient, ladder: Ladder) -> None:
-    server.on("Ask", *(assigned(assignment(number, fence=number)) for number in range(10)), DONE)
+    server.on("Ask", *(assigned(assignment(number, fencing_token=number)) for number in range(10)), DONE)
     ran: dict[int, list[tuple[int, int]]] = {}
 
     async def work(name: int) -> None:
@@ -65,7 +65,7 @@ async def test_a_trial_runs_on_as_it_is_promoted(server: ScriptedServer, client:
 
 
 async def test_errors_map_to_outcomes(server: ScriptedServer, client: AsyncClient) -> None:
-    server.on("Ask", *(assigned(assignment(number, fence=number)) for number in range(3)), DONE)
+    server.on("Ask", *(assigned(assignment(number, fencing_token=number)) for number in range(3)), DONE)
     raised = iter([rungway.InvalidConfiguration("x"), rungway.Diverged("y"), ValueError("z")])
     async for trial in client.trials():
         async with trial:

@@ -23,7 +23,7 @@ LEASE = 0.3
 
 @contextmanager
 def held(client: Client, server: ScriptedServer, count: int = 1, **fields: Any) -> Iterator[list[rungway.TrialRun]]:
-    server.on("Ask", *(assigned(assignment(number, fence=number, **fields)) for number in range(count)))
+    server.on("Ask", *(assigned(assignment(number, fencing_token=number, **fields)) for number in range(count)))
     with ExitStack() as stack:
         yield [stack.enter_context(client.trial()) for _ in range(count)]
 
@@ -32,7 +32,7 @@ def held(client: Client, server: ScriptedServer, count: int = 1, **fields: Any) 
 async def held_by_tasks(
     config: ClientConfig, server: ScriptedServer, count: int = 1, **fields: Any
 ) -> AsyncIterator[list[rungway.AsyncTrialRun]]:
-    server.on("Ask", *(assigned(assignment(number, fence=number, **fields)) for number in range(count)))
+    server.on("Ask", *(assigned(assignment(number, fencing_token=number, **fields)) for number in range(count)))
     async with AsyncClient(config=config) as client, AsyncExitStack() as stack:
         yield [await stack.enter_async_context(client.trial()) for _ in range(count)]
 
@@ -207,8 +207,8 @@ def test_a_trial_that_the_service_has_forgotten_costs_the_others_nothing(
             trial.report(1, 0.5)
         wait_until(lambda: trials[2].should_stop and len(ladder.told) == 4)
         assert [trial.should_stop for trial in trials] == [False, False, True, False, False]
-        assert trials[2].verdict is not None
-        assert trials[2].verdict.decision is rungway.Decision.SUPERSEDED
+        assert trials[2].reply is not None
+        assert trials[2].reply.decision is rungway.Decision.SUPERSEDED
 
 
 def test_what_was_told_together_and_lost_is_known_again_alone(

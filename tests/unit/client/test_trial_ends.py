@@ -7,17 +7,17 @@ import pytest
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
 from rungway.v1 import search_service_pb2, trial_pb2
-from tests.unit.client.scripted import DONE, Ladder, ScriptedServer, assigned, assignment, verdict
+from tests.unit.client.scripted import DONE, Ladder, ScriptedServer, assigned, assignment, reply
 
 
 def finishes(request: search_service_pb2.TellRequest) -> search_service_pb2.TellResponse:
     assert all(result.finished for result in request.results)
     stop, why = trial_pb2.DECISION_STOP, trial_pb2.REASON_FINISHED
-    return search_service_pb2.TellResponse(verdicts=[verdict(each.lease, stop, why) for each in request.results])
+    return search_service_pb2.TellResponse(verdicts=[reply(each.lease, stop, why) for each in request.results])
 
 
 def two_trials(server: ScriptedServer) -> None:
-    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fence=2)), DONE)
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
 
 
 def test_a_block_left_normally_with_something_told_has_finished(server: ScriptedServer, client: Client) -> None:

@@ -23,7 +23,7 @@ from tests.unit.client.scripted import (
     assignment,
     heartbeat,
     lost,
-    verdict,
+    reply,
 )
 
 
@@ -52,8 +52,8 @@ def test_a_trial_runs_on_as_it_is_promoted(server: ScriptedServer, client: Clien
                 goes_on = trial.report(epoch, 1 / epoch, checkpoint=partial(save, epoch))
                 assert goes_on == (epoch < 9)
             assert trial.should_stop
-            assert trial.verdict is not None
-            assert trial.verdict.reason == "completed"
+            assert trial.reply is not None
+            assert trial.reply.reason == "completed"
             assert not trial.report(epoch + 1, 0.0)  # of no use any more, and harmless
     assert ladder.told == [(7, length, 1 / length) for length in range(1, 10)]
     # Two decisions, so two calls and two checkpoints; nothing was to be given back.
@@ -134,7 +134,9 @@ def test_an_outage_holds_results_back_and_loses_none(
     server: ScriptedServer, connect: Callable[..., Client], ladder: Ladder
 ) -> None:
     client = connect(report_interval=0.02, attempt_timeout=0.2)
-    server.on("Ask", *(assigned(assignment(number, fence=number, lease_seconds=0.3)) for number in range(4)), DONE)
+    server.on(
+        "Ask", *(assigned(assignment(number, fencing_token=number, lease_seconds=0.3)) for number in range(4)), DONE
+    )
     server.on("Tell", lost(ladder.tell), ladder.tell, lost(ladder.tell), ladder.tell)
     outages = 0
 
@@ -179,7 +181,7 @@ def test_results_are_sent_again_as_they_were_first_sent(
 
 
 def test_leases_are_renewed_together_at_a_third_of_their_time(server: ScriptedServer, client: Client) -> None:
-    messages = [assignment(number, fence=number, lease_seconds=0.3) for number in range(2)]
+    messages = [assignment(number, fencing_token=number, lease_seconds=0.3) for number in range(2)]
     server.on("Ask", *(assigned(each) for each in messages))
     with client.trial(), client.trial():
         begin = time.monotonic()
@@ -193,7 +195,7 @@ def test_leases_are_renewed_together_at_a_third_of_their_time(server: ScriptedSe
 def test_a_lost_lease_stops_the_loop(server: ScriptedServer, client: Client, decision: str) -> None:
     server.on("Ask", assigned(assignment(0, lease_seconds=0.1, next_decision_length=3, to_length=10**6)), DONE)
     server.on("Heartbeat", heartbeat(trial_pb2.Decision.Value(f"DECISION_{decision}")))
-    stop = verdict(assignment(0).lease, trial_pb2.DECISION_STOP, trial_pb2.REASON_EXPERIMENT_STOPPED)
+    stop = reply(assignment(0).lease, trial_pb2.DECISION_STOP, trial_pb2.REASON_EXPERIMENT_STOPPED)
     server.on("Tell", search_service_pb2.TellResponse(verdicts=[stop]))
     for trial in client.trials():
         with trial:
@@ -236,7 +238,7 @@ OUTCOMES = [
 def test_an_error_of_the_trial_ends_it_and_the_worker_goes_on(
     server: ScriptedServer, client: Client, ladder: Ladder, raised: Exception, outcome: str
 ) -> None:
-    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fence=2)), DONE)
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
     ran = []
     for trial in client.trials():
         with trial:
@@ -304,7 +306,7 @@ def test_a_preempted_worker_may_leave_a_checkpoint(server: ScriptedServer, clien
 def test_leaving_early_gives_the_trial_back_and_says_so(
     server: ScriptedServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fence=2)), DONE)
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
     for trial in client.trials():
         with trial:
             trial.report(1, 0.5)
@@ -313,7 +315,7 @@ def test_leaving_early_gives_the_trial_back_and_says_so(
 
 
 def test_a_loop_without_with_gives_back_what_it_leaves(server: ScriptedServer, client: Client) -> None:
-    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fence=2)), DONE)
+    server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
     for trial in client.trials():
         trial.report(1, 0.5)
         continue
@@ -346,7 +348,7 @@ def test_leaving_during_an_outage_takes_little_time(
     server: ScriptedServer, connect: Callable[..., Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
-    client = connect(farewell_timeout=0.3)
+    client = connect(shutdown_timeout=0.3)
 
     def work() -> None:
         with client.trial() as trial:
@@ -358,7 +360,7 @@ def test_leaving_during_an_outage_takes_little_time(
     with pytest.raises(KeyboardInterrupt):
         work()
     assert time.monotonic() - begin < 10  # not total_timeout, 20 s
-    assert "its lease will lapse" in caplog.text
+    assert "its lease will expire" in caplog.text
 
 
 def test_a_refused_report_is_raised_and_counts_as_a_failure(server: ScriptedServer, client: Client) -> None:
@@ -401,8 +403,8 @@ def test_a_heartbeat_that_crosses_the_last_report_changes_nothing(
         assert trial.report(3, 0.5)
         assert not trial.report(9, 0.5)
         trial.notice(Decision.SUPERSEDED)
-        assert trial.verdict is not None
-        assert trial.verdict.decision is Decision.STOP
+        assert trial.reply is not None
+        assert trial.reply.decision is Decision.STOP
 
 
 @pytest.fixture(autouse=True)
@@ -423,8 +425,8 @@ def test_a_service_that_was_set_back_ends_the_trial_and_the_loop_goes_on(
                     server.on("Tell", Abort(grpc.StatusCode.INVALID_ARGUMENT, reason="LENGTH_BEYOND_ASSIGNMENT"))
                 if not trial.report(epoch, 1 / epoch, checkpoint="c"):
                     break
-            assert trial.verdict is not None
-            seen.append((trial.number, trial.verdict.reason))
+            assert trial.reply is not None
+            seen.append((trial.number, trial.reply.reason))
             server.on("Tell", ladder.tell)
     assert seen == [(0, "lease_lost"), (1, "completed")]
     assert len(server.requests("Release")) == 1

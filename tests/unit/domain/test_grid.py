@@ -62,8 +62,8 @@ def test_sizes_of_the_table(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("random_grid_cases.json", expect_params_in_creation_order=...))
 def test_trials_take_the_points_from_the_last_to_the_first(case: Case) -> None:
-    plan, proposals = planned(case["hyperparameters"])
-    assert proposals == case["expect_params_in_creation_order"]
+    plan, suggestions = planned(case["hyperparameters"])
+    assert suggestions == case["expect_params_in_creation_order"]
     assert plan.brackets == (Bracket((Rung(1),), 4, 16),)
 
 
@@ -128,8 +128,8 @@ def test_plain_logs_are_spread_on_a_logarithmic_scale_with_exact_ends() -> None:
 
 def test_samples_repeat_the_whole_grid() -> None:
     space = {"x": {"type": "categorical", "vals": [1, 2, 3]}}
-    plan, proposals = planned(space, num_samples=2, max_length={"epochs": 5}, max_concurrent_trials=0)
-    assert [proposal["x"] for proposal in proposals] == [3, 2, 1, 3, 2, 1]
+    plan, suggestions = planned(space, num_samples=2, max_length={"epochs": 5}, max_concurrent_trials=0)
+    assert [suggestion["x"] for suggestion in suggestions] == [3, 2, 1, 3, 2, 1]
     assert plan.brackets == (Bracket((Rung(5),), 6, 6),)
 
 

@@ -230,7 +230,7 @@ def test_odd_values_of_a_users_own_configuration() -> None:
     }
 
 
-@settings(deadline=None)  # the first proposal of a seed may shuffle up to 100,000 points
+@settings(deadline=None)  # the first suggestion of a seed may shuffle up to 100,000 points
 @given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**20), st.floats(0, 1), st.floats(0, 1))
 def test_copies_lie_in_the_space(
     document: dict[str, Any], seed: int, child: int, resample: float, factor: float

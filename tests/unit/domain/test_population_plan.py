@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from rungway_server.domain.engine import ExperimentState, Explanation, Reason, Tally
+from rungway_server.domain.engine import ExperimentState, Explanation, Progress, Reason
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.explain import in_words
+from rungway_server.domain.search.fraction_done import fraction_done
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.planning import make_plan
 from rungway_server.domain.search.preview import BracketPreview, PreviewRow, preview
-from rungway_server.domain.search.progress import progress
 from rungway_server.domain.search.replan import with_concurrency, with_trials
 from rungway_server.domain.search.schedule import expected_seconds
 
@@ -46,11 +46,11 @@ def test_rounds_come_one_after_the_other(workers: int, seconds: int) -> None:
 
 def test_progress_counts_the_results_of_all_rounds() -> None:
     plan = plan_of(size=4, rounds=2)
-    tally = Tally(ExperimentState.RUNNING, 1, 4, 0, [4], [4], [[0, 0]], [[0, 0]], [[0, 0]])
-    assert progress(plan, tally) == 0
-    assert progress(plan, replace(tally, rung_results=[[3, 0]])) == 3 / 8
-    assert progress(plan, replace(tally, rung_results=[[4, 2]])) == 6 / 8
-    assert progress(plan, replace(tally, state=ExperimentState.DONE, rung_results=[[4, 2]])) == 1
+    progress = Progress(ExperimentState.RUNNING, 1, 4, 0, [4], [4], [[0, 0]], [[0, 0]], [[0, 0]])
+    assert fraction_done(plan, progress) == 0
+    assert fraction_done(plan, replace(progress, rung_results=[[3, 0]])) == 3 / 8
+    assert fraction_done(plan, replace(progress, rung_results=[[4, 2]])) == 6 / 8
+    assert fraction_done(plan, replace(progress, state=ExperimentState.DONE, rung_results=[[4, 2]])) == 1
 
 
 def test_a_population_keeps_its_size() -> None:

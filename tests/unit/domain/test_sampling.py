@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling.philox import leading_bits, philox, philox_column, round_keys, seed_keys
-from rungway_server.domain.sampling.sampling import number_of_points, propose, propose_many
+from rungway_server.domain.sampling.sampling import number_of_points, propose, suggest_many
 from rungway_server.domain.search.planning import make_plan
 from rungway_server.domain.space.reader import read_space
 from rungway_server.domain.space.space import Space
@@ -134,7 +134,7 @@ GOLDEN: list[tuple[int, int, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("seed", "number", "expect"), GOLDEN)
-def test_proposals_never_change(seed: int, number: int, expect: dict[str, Any]) -> None:
+def test_suggestions_never_change(seed: int, number: int, expect: dict[str, Any]) -> None:
     """A figure that moves here means that running experiments would change under their users' feet."""
     assert json.dumps(propose(space(SPACE), seed, number)) == json.dumps(expect)
 
@@ -170,11 +170,11 @@ def test_seed_number_and_path_all_matter() -> None:
 @given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 5))
 def test_many_at_once_are_the_same(document: dict[str, Any], seed: int, first: int, count: int) -> None:
     one, numbers = space(document), range(first, first + count)
-    many = propose_many(one, seed, numbers)
+    many = suggest_many(one, seed, numbers)
     assert json.dumps(many) == json.dumps([propose(one, seed, number) for number in numbers])
 
 
-@settings(deadline=None)  # the first proposal of a seed may shuffle up to 100,000 points
+@settings(deadline=None)  # the first suggestion of a seed may shuffle up to 100,000 points
 @given(spaces, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_every_value_lies_in_its_space(document: dict[str, Any], seed: int, number: int) -> None:
     whole = space(document)
@@ -383,7 +383,7 @@ LATER_GOLDEN: list[tuple[dict[str, Any], list[str], int, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("document", "constraints", "number", "expect"), LATER_GOLDEN)
-def test_other_proposals_never_change_either(
+def test_other_suggestions_never_change_either(
     document: dict[str, Any], constraints: list[str], number: int, expect: dict[str, Any]
 ) -> None:
     section = {"name": "random", "metric": "loss", "max_trials": 3}

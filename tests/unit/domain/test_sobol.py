@@ -71,7 +71,7 @@ GOLDEN = [
 
 
 @pytest.mark.parametrize(("seed", "number", "expect"), GOLDEN)
-def test_proposals_never_change(seed: int, number: int, expect: dict[str, float]) -> None:
+def test_suggestions_never_change(seed: int, number: int, expect: dict[str, float]) -> None:
     assert json.dumps(propose(space({"a": UNIT, "b": UNIT}), seed, number)) == json.dumps(expect)
 
 

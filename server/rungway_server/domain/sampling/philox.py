@@ -35,7 +35,7 @@ def philox_column(numbers: range, rest: tuple[int, int, int], seed: int) -> list
     All counters go through the rounds at once, packed in long integers: each has a lane of 128 bits, which is what
     the product of two words needs. That costs a quarter of going one by one.
     """
-    ones, ramp, keys = _lanes(len(numbers), seed)
+    ones, ramp, keys = _router(len(numbers), seed)
     b, c, d = (word * ones for word in rest)
     high, low, _, _ = _rounds((numbers.start * ones + ramp, b, c, d), keys, _WORD * ones)
     packed = (high << 64 | low).to_bytes(16 * len(numbers), "little")
@@ -43,10 +43,10 @@ def philox_column(numbers: range, rest: tuple[int, int, int], seed: int) -> list
 
 
 @lru_cache(maxsize=64)
-def _lanes(count: int, seed: int) -> tuple[int, int, RoundKeys]:
+def _router(count: int, seed: int) -> tuple[int, int, RoundKeys]:
     """For so many lanes: in each of them 1, its number, and the round keys of the seed."""
-    ones = sum(1 << 128 * lane for lane in range(count))
-    ramp = sum(lane << 128 * lane for lane in range(count))
+    ones = sum(1 << 128 * connection for connection in range(count))
+    ramp = sum(connection << 128 * connection for connection in range(count))
     return ones, ramp, tuple((low * ones, high * ones) for low, high in seed_keys(seed))
 
 

@@ -49,18 +49,18 @@ def propose(space: Space, seed: int, number: int) -> dict[str, object]:
     `seed` and `number` count from 0 and are below 2**64. Values of constants and categorical parameters are the
     space's own: not to be changed. The space has passed `config.parse`, which refuses those that have no proposals.
     """
-    return propose_many(space, seed, range(number, number + 1))[0]
+    return suggest_many(space, seed, range(number, number + 1))[0]
 
 
-def propose_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
+def suggest_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
     """The configurations of consecutive trials, each as `propose` has it: many in one call cost less."""
-    return _proposals(space).propose(seed, numbers) if numbers else []
+    return _suggestions(space).propose(seed, numbers) if numbers else []
 
 
 def example(space: Space, seed: int) -> dict[str, object]:
     """One of the configurations, found without putting a long list of them in order."""
-    proposals = _proposals(space)
-    return proposals.points[0] if isinstance(proposals, _Listed) else proposals.propose(seed, range(1))[0]
+    suggestions = _suggestions(space)
+    return suggestions.points[0] if isinstance(suggestions, _Listed) else suggestions.propose(seed, range(1))[0]
 
 
 def is_quick(space: Space) -> bool:
@@ -72,14 +72,14 @@ def is_quick(space: Space) -> bool:
 def feasible_share(space: Space) -> float:
     """The part of the configurations that meets the constraints: exact where the points can be counted, otherwise
     estimated from SHARE_SAMPLE draws, always the same ones."""
-    return _proposals(space).feasible_share
+    return _suggestions(space).feasible_share
 
 
 def number_of_points(space: Space) -> int | None:
-    """How many different configurations the proposals come from; None when there is no telling. Raises TooManyPoints
+    """How many different configurations the suggestions come from; None when there is no telling. Raises TooManyPoints
     for a grid that is too large."""
-    proposals = _proposals(space)
-    return len(proposals.points) if isinstance(proposals, _Listed) else None
+    suggestions = _suggestions(space)
+    return len(suggestions.points) if isinstance(suggestions, _Listed) else None
 
 
 class Counted(NamedTuple):
@@ -101,15 +101,15 @@ def counted(space: Space) -> Counted | None:
 def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
     """A configuration of the space as `propose` has it: where points are listed, with the values of its point. None
     when the constraints rule that point out."""
-    proposals = _proposals(space)
-    if not isinstance(proposals, _Listed):
+    suggestions = _suggestions(space)
+    if not isinstance(suggestions, _Listed):
         return hparams
-    place = proposals.points.place(hparams)
-    return None if place is None else proposals.points[place]
+    place = suggestions.points.place(hparams)
+    return None if place is None else suggestions.points[place]
 
 
 @lru_cache(maxsize=128)
-def _proposals(space: Space) -> "_Listed | _Drawn":
+def _suggestions(space: Space) -> "_Listed | _Drawn":
     points = points_of(space)
     return _Drawn(space) if points is None else _Listed(space, points)
 
@@ -149,9 +149,9 @@ def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
 def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
     """0 to size - 1 in the order in which the beginning of a Sobol sequence comes upon the points, each time shifted
     otherwise; what it does not come upon is last, shuffled."""
-    proposals = _proposals(space)
-    assert isinstance(proposals, _Listed)
-    points, paths, keys = proposals.points, _varied(space), seed_keys(seed)
+    suggestions = _suggestions(space)
+    assert isinstance(suggestions, _Listed)
+    points, paths, keys = suggestions.points, _varied(space), seed_keys(seed)
     shifts = [philox((times, _SHIFT, *space.leaves[path].stream), keys)[0] for path in paths]
     sizes = [points.axes[path].size for path in paths]
     order: dict[int, None] = {}

@@ -17,12 +17,12 @@ from rungway_server.domain.engine import (
     Explanation,
     Lease,
     Outcome,
+    Progress,
     Reason,
     Report,
-    Tally,
+    TellReply,
     TrialState,
     TrialView,
-    Verdict,
 )
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.ranking import metric_of
@@ -63,9 +63,9 @@ def _metric(key: str, smaller_is_better: bool) -> float | None:
 
 def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Assignment:
     """One assignment of ask.lua."""
-    number, fence, packed, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
+    number, fencing_token, packed, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
     return Assignment(
-        lease=Lease(int(number), fence),
+        lease=Lease(int(number), fencing_token),
         hparams=unpack(as_bytes(packed)),
         from_length=start,
         to_length=end,
@@ -90,10 +90,10 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
     return AskAnswer(AskStatus.DONE, (), Reason(answer[2]), 0, revision)
 
 
-def read_verdict(lease: Lease, fields: list[Any], smaller_is_better: bool) -> Verdict:
-    """The verdict on a lease: decision, to, next decision, deadline, explanation."""
+def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> TellReply:
+    """The reply on a lease: decision, to, next decision, deadline, explanation."""
     decision, end, following, deadline, *why = fields
-    return Verdict(lease, _DECISIONS[decision], _explanation(smaller_is_better, *why), end, following, deadline)
+    return TellReply(lease, _DECISIONS[decision], _explanation(smaller_is_better, *why), end, following, deadline)
 
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
@@ -146,11 +146,11 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
     )
 
 
-def read_tally(answer: list[Any], plan: Plan) -> Tally:
+def read_progress(answer: list[Any], plan: Plan) -> Progress:
     """The answer of tally.lua after its first word."""
-    tally, counts, ready, error = answer
-    fields: dict[str, Any] = json.loads(tally) | json.loads(counts)
-    return Tally(
+    progress, counts, ready, error = answer
+    fields: dict[str, Any] = json.loads(progress) | json.loads(counts)
+    return Progress(
         state=ExperimentState(fields["state"]),
         revision=fields["revision"],
         trials_created=fields["next_trial"],

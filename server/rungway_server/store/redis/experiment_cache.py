@@ -15,18 +15,18 @@ from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import apart
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.service.worker_thread import in_process
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.schema import check_schema
-from rungway_server.store.redis.script_runner import ScriptPipeline
-from rungway_server.store.redis.suggestions import Proposals
+from rungway_server.store.redis.script_runner import ScriptRunner
+from rungway_server.store.redis.suggestions import Suggestions
 
 _MOST_REMEMBERED = 10_000
-_PROPOSALS_LOW = 128
-_PROPOSALS_AHEAD = 32
+_SUGGESTIONS_LOW = 128
+_SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
 _SHORT = 10_000
 """Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
@@ -35,18 +35,18 @@ _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
 
 @dataclass(slots=True)
-class Known:
-    """One experiment: what never changes of it, its keys, and how far its trials and proposals are.
+class CachedExperiment:
+    """One experiment: what never changes of it, its keys, and how far its trials and suggestions are.
 
-    `next_trial`: the next proposal to be used, by the number of the trial or, where points are counted, by its place in
-    their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to use a
-    proposal.
+    `next_trial`: the next suggestion to be used, by the number of the trial or, where points are counted, by its place
+    in their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to
+    use a suggestion.
     """
 
     definition: Definition
     keys: list[str]
     configurations: Configurations
-    proposals: Proposals
+    suggestions: Suggestions
     stored: tuple[str, ...] = ()
     """What it was read from."""
     next_trial: int = 0
@@ -59,39 +59,39 @@ class Known:
         return self.definition.config.searcher.smaller_is_better
 
     def reserve(self, count: int) -> range:
-        """Numbers of the proposals that an ask for `count` shall bring: none while there are enough.
+        """Numbers of the suggestions that an ask for `count` shall bring: none while there are enough.
 
         They count as proposed from now on, so that of many asks at the same moment each brings others. Should they be
         lost on the way, a later ask finds them missing and brings them.
         """
-        enough = self.proposed - self.next_trial - self.asking >= _PROPOSALS_LOW
+        enough = self.proposed - self.next_trial - self.asking >= _SUGGESTIONS_LOW
         if enough or not self.next_trial < self.proposed < self.definition.plan.new_trials:
             return range(0)
         return self.bring(self.proposed, count)
 
     def bring(self, first: int, count: int) -> range:
         """Like `reserve`, where `count` from `first` on are known to be missing; of very many the first."""
-        numbers = range(first, first + min(count, _MOST_BROUGHT) + _PROPOSALS_AHEAD)
+        numbers = range(first, first + min(count, _MOST_BROUGHT) + _SUGGESTIONS_AHEAD)
         self.proposed = max(self.proposed, numbers.stop)
         return numbers
 
 
 Argument = str | bytes | int
-Arguments = Sequence[Argument] | Callable[[Known], Awaitable[Sequence[Argument]]]
+Arguments = Sequence[Argument] | Callable[[CachedExperiment], Awaitable[Sequence[Argument]]]
 
 
-class KnownExperiments:
+class ExperimentCache:
     """Finds experiments and runs scripts on them.
 
     Raises UnknownExperiment, NewerSchema, OlderSchema, StoreUnavailable.
     """
 
-    def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
-        self._lanes = lanes
+    def __init__(self, router: Router, scripts: ScriptRunner) -> None:
+        self._router = router
         self.scripts = scripts
-        self._known: dict[ExperimentRef, Known] = {}
+        self._known: dict[ExperimentRef, CachedExperiment] = {}
 
-    async def find(self, ref: ExperimentRef) -> Known:
+    async def find(self, ref: ExperimentRef) -> CachedExperiment:
         """The experiment, from memory where it can."""
         return self._known.get(ref) or await self.refresh(ref)
 
@@ -99,7 +99,7 @@ class KnownExperiments:
         """Drop what is remembered."""
         self._known.pop(ref, None)
 
-    async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[Known, list[Any]]:
+    async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[CachedExperiment, list[Any]]:
         """Run a script on the experiment; `args` follow the uid.
 
         Arguments that depend on the experiment are given as a function of it: what is remembered may turn out to be
@@ -116,7 +116,7 @@ class KnownExperiments:
     async def removable(self, ref: ExperimentRef) -> tuple[str, str, list[str]]:
         """Uid, time of creation and all keys of an experiment of whatever layout. Raises UnknownExperiment."""
         meta = experiment_keys(ref)[0]
-        uid, created, *layout = await self._lanes.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT))
+        uid, created, *layout = await self._router.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT))
         if uid is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
@@ -140,18 +140,18 @@ class KnownExperiments:
 
     async def _stored(self, ref: ExperimentRef, fields: Sequence[str]) -> list[Any]:
         meta = experiment_keys(ref)[0]
-        values: list[Any] = await self._lanes.call(meta, ("HMGET", meta, *fields))
+        values: list[Any] = await self._router.call(meta, ("HMGET", meta, *fields))
         if values[0] is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
         return values
 
-    async def refresh(self, ref: ExperimentRef) -> Known:
+    async def refresh(self, ref: ExperimentRef) -> CachedExperiment:
         """The experiment as it is stored now. What has not changed is not worked out again: it may be large."""
         index, values = index_key(ref.namespace), await self._stored(ref, _STORED)
         # Heals the listing: a server may have died between making the experiment and listing it.
         with suppress(StoreFull):
-            await self._lanes.call(index, ("ZADD", index, values[2], ref.experiment))
+            await self._router.call(index, ("ZADD", index, values[2], ref.experiment))
         schema, uid, created, config, plan_json, notes, more = values
         check_schema(ref.experiment, int(schema))
         if (before := self._known.get(ref)) and before.stored == tuple(values):
@@ -160,8 +160,10 @@ class KnownExperiments:
         parsed, read_notes = await _parsed(ref.namespace, config), tuple(json.loads(notes))
         definition = Definition(uid, parsed, plan, read_notes, int(created), config)
         configurations = Configurations(parsed.space)
-        proposals = Proposals(ref.namespace, parsed, configurations)
-        known = Known(definition, experiment_keys(ref, more or ""), configurations, proposals, tuple(values))
+        suggestions = Suggestions(ref.namespace, parsed, configurations)
+        known = CachedExperiment(
+            definition, experiment_keys(ref, more or ""), configurations, suggestions, tuple(values)
+        )
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known
@@ -170,8 +172,8 @@ class KnownExperiments:
     async def _mend_list(self, ref: ExperimentRef) -> None:
         """Finish a deletion that was cut short after the experiment was gone and before it was off the list."""
         meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
-        created = await self._lanes.call(index, ("ZSCORE", index, ref.experiment))
-        if created is not None and await self._lanes.call(meta, ("HGET", meta, "uid")) is None:
+        created = await self._router.call(index, ("ZSCORE", index, ref.experiment))
+        if created is not None and await self._router.call(meta, ("HGET", meta, "uid")) is None:
             await self.unlist(ref, created)
 
 
@@ -179,4 +181,4 @@ async def _parsed(namespace: str, config: str) -> ExperimentConfig:
     document = json.loads(config)
     if len(config) <= _SHORT and not document["constraints"] and '"when"' not in config:
         return parse_config(document)[0]
-    return (await apart(Turn.ASK, namespace, parse_config, document))[0]
+    return (await in_process(Turn.ASK, namespace, parse_config, document))[0]

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, Quota, Reserved, changed
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import ledger_key
-from rungway_server.store.redis.script_runner import ScriptPipeline
+from rungway_server.store.redis.script_runner import ScriptRunner
 
 _KEY = "rungway:quotas"
 _OTHERS = "*"
@@ -26,17 +26,17 @@ _AT_WORK_MS = 60_000
 class RedisQuotas:
     """What is set for namespaces, past the defaults. Raises StoreUnavailable."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
+    def __init__(self, router: Router) -> None:
+        self._router = router
 
     async def limits(self, namespace: str) -> dict[str, int]:
         """The limits set for this namespace, by name."""
-        stored = await self._lanes.call(_KEY, ("HGET", _KEY, namespace))
+        stored = await self._router.call(_KEY, ("HGET", _KEY, namespace))
         return dict(json.loads(stored)) if stored else {}
 
     async def every(self) -> dict[str, dict[str, int]]:
         """The limits of all namespaces that have some."""
-        stored = await self._lanes.call(_KEY, ("HGETALL", _KEY))
+        stored = await self._router.call(_KEY, ("HGETALL", _KEY))
         return {name: json.loads(limits) for name, limits in sorted(_pairs(stored).items()) if name != _OTHERS}
 
     async def defaults(self) -> Quota:
@@ -50,21 +50,21 @@ class RedisQuotas:
     async def set_limits(self, namespace: str, limits: dict[str, int]) -> None:
         """Set them, in place of those that were set; none = the defaults."""
         if limits:
-            await self._lanes.call(_KEY, ("HSET", _KEY, namespace, json.dumps(limits)))
+            await self._router.call(_KEY, ("HSET", _KEY, namespace, json.dumps(limits)))
         else:
-            await self._lanes.call(_KEY, ("HDEL", _KEY, namespace))
+            await self._router.call(_KEY, ("HDEL", _KEY, namespace))
 
     async def entries(self, namespace: str) -> dict[str, str]:
         """The ledger of a namespace: entries by experiment."""
         key = ledger_key(namespace)
-        return _pairs(await self._lanes.call(key, ("HGETALL", key)))
+        return _pairs(await self._router.call(key, ("HGETALL", key)))
 
 
 class RedisLedger(RedisQuotas):
     """Implements `rungway_server.service.quotas.Ledger`."""
 
-    def __init__(self, lanes: Lanes, scripts: ScriptPipeline) -> None:
-        super().__init__(lanes)
+    def __init__(self, router: Router, scripts: ScriptRunner) -> None:
+        super().__init__(router)
         self._scripts = scripts
 
     async def quota(self, namespace: str, defaults: Quota) -> Quota:
@@ -96,7 +96,7 @@ class RedisLedger(RedisQuotas):
     async def entry(self, ref: ExperimentRef) -> str:
         """See the protocol."""
         key = ledger_key(ref.namespace)
-        return str(await self._lanes.call(key, ("HGET", key, ref.experiment)) or "")
+        return str(await self._router.call(key, ("HGET", key, ref.experiment)) or "")
 
 
 def totals(entries: Mapping[str, str]) -> dict[str, int]:

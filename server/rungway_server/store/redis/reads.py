@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.engine import EventView, ExperimentState, Report, Tally, TrialView
+from rungway_server.domain.engine import EventView, ExperimentState, Progress, Report, TrialView
 from rungway_server.domain.errors import UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading
-from rungway_server.store.redis.answers import read_event, read_life, read_points, read_tally, read_trial
-from rungway_server.store.redis.connection.router import Lanes
-from rungway_server.store.redis.experiment_cache import Known, KnownExperiments
+from rungway_server.store.redis.answers import read_event, read_life, read_points, read_progress, read_trial
+from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.keys import index_key
 from rungway_server.store.redis.snapshot.cut import Cutting
 from rungway_server.store.redis.snapshot.export import Export
@@ -27,8 +27,8 @@ MOST_POINTS = 100_000
 class RedisReads:
     """The reading half of `RedisStore`."""
 
-    def __init__(self, lanes: Lanes, experiments: KnownExperiments) -> None:
-        self._lanes = lanes
+    def __init__(self, router: Router, experiments: ExperimentCache) -> None:
+        self._router = router
         self._experiments = experiments
 
     async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
@@ -36,15 +36,15 @@ class RedisReads:
         found = self._experiments.refresh if fresh else self._experiments.find
         return (await found(ref)).definition
 
-    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Tally]:
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Progress]:
         """See the port."""
         brief, answer = await self._experiments.brief(ref)
-        return brief, read_tally(answer[1:], brief.plan)
+        return brief, read_progress(answer[1:], brief.plan)
 
-    async def tally(self, ref: ExperimentRef) -> Tally:
+    async def progress(self, ref: ExperimentRef) -> Progress:
         """See the port."""
         known, answer = await self._experiments.run("tally", ref, [])
-        return read_tally(answer[1:], known.definition.plan)
+        return read_progress(answer[1:], known.definition.plan)
 
     async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:
         """See the port."""
@@ -60,7 +60,7 @@ class RedisReads:
                 views.append(read_trial(fields, known.smaller_is_better, known.configurations.unpack, points))
         return views
 
-    async def _curve(self, ref: ExperimentRef, known: Known, fields: list[Any]) -> list[Report]:
+    async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
         """The curve of a trial that was read, or the end of a long one. Its pieces never change."""
         number, (count, tail) = fields[0], fields[16:18]
         pieces = count // CHUNK
@@ -113,7 +113,7 @@ class RedisReads:
         key, past, offset = index_key(namespace), list[tuple[int, str]](), 0
         while len(past) < count:
             words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", offset, count, "WITHSCORES")
-            found: Any = await self._lanes.call(key, words)
+            found: Any = await self._router.call(key, words)
             piece = [(int(score), name) for name, score in zip(found[::2], found[1::2], strict=True)]
             past += [
                 item for item in piece if not after or item > (int(created), last)

@@ -16,7 +16,7 @@ from rungway_server.domain.engine import (
     Release,
     Result,
     TellAnswer,
-    Verdict,
+    TellReply,
 )
 from rungway_server.domain.errors import (
     ExperimentExists,
@@ -32,17 +32,17 @@ from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_place, read_verdict
-from rungway_server.store.redis.connection.router import Lanes
-from rungway_server.store.redis.experiment_cache import Argument, Known, KnownExperiments
+from rungway_server.store.redis.answers import read_ask, read_place, read_reply
+from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
-from rungway_server.store.redis.script_runner import ScriptPipeline
+from rungway_server.store.redis.script_runner import ScriptRunner
 from rungway_server.store.redis.scripts import Transform
-from rungway_server.store.redis.suggestions import Proposals
+from rungway_server.store.redis.suggestions import Suggestions
 
 _GRACE_SECONDS = 15.0
 """Longer than clients wait before they try again."""
@@ -58,17 +58,17 @@ class RedisStore(RedisReads):
 
     def __init__(
         self,
-        lanes: Lanes,
+        router: Router,
         *,
         request_window_ms: int = 600_000,
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
         transform: Transform | None = None,
     ) -> None:
-        self.scripts = ScriptPipeline(lanes, transform)
+        self.scripts = ScriptRunner(router, transform)
         self._window = (request_window_ms, request_window_count)
         self._most_events = most_events
-        super().__init__(lanes, KnownExperiments(lanes, self.scripts))
+        super().__init__(router, ExperimentCache(router, self.scripts))
 
     async def create(
         self,
@@ -85,7 +85,7 @@ class RedisStore(RedisReads):
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         configurations = Configurations(config.space)
-        first = await Proposals(ref.namespace, config, configurations).at_creation(plan.new_trials)
+        first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
         points = counted(config.space)
         args: list[Argument] = [
             uuid.uuid4().hex,
@@ -119,9 +119,9 @@ class RedisStore(RedisReads):
         missing: tuple[int, int] | None = None
         cloned: Argument = ""
 
-        async def args(known: Known) -> list[Argument]:
+        async def args(known: CachedExperiment) -> list[Argument]:
             numbers = known.reserve(count) if missing is None else known.bring(*missing)
-            brought = await known.proposals.new(numbers)
+            brought = await known.suggestions.new(numbers)
             reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
             first = numbers.start if numbers else ""
             return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, *brought]
@@ -133,15 +133,15 @@ class RedisStore(RedisReads):
                 if answer[0] == "propose":
                     missing = answer[1], answer[2]
                 elif answer[0] == "clone":
-                    cloned = await known.proposals.clones(answer[1:])
+                    cloned = await known.suggestions.clones(answer[1:])
                 else:
                     return _asked(request_id, answer, known)
         finally:
             asked.asking -= count
 
-    def _may_reclaim(self, known: Known) -> bool:
-        """After an outage a lapsed lease says nothing of its worker, who could not renew it: it gets a chance first."""
-        return self._lanes.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
+    def _may_reclaim(self, known: CachedExperiment) -> bool:
+        """After an outage an expired lease says nothing of its worker, who could not renew it."""
+        return self._router.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
 
     async def tell(
         self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None
@@ -151,7 +151,7 @@ class RedisStore(RedisReads):
         args: list[Argument] = [request_id, len(results)]
         for result in results:
             finished = "1" if result.finished else ""
-            args += [result.lease.trial, result.lease.fence, result.checkpoint, finished, len(result.reports)]
+            args += [result.lease.trial, result.lease.fencing_token, result.checkpoint, finished, len(result.reports)]
             for report in result.reports:
                 args += [report.length, metric_key(report.metric, smaller)]
         known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
@@ -172,7 +172,7 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None
     ) -> list[LeaseStatus]:
         """See the port."""
-        args = [number for lease in leases for number in (lease.trial, lease.fence)]
+        args = [number for lease in leases for number in (lease.trial, lease.fencing_token)]
         _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
         return [
             LeaseStatus(lease, Decision(decision), deadline)
@@ -185,7 +185,7 @@ class RedisStore(RedisReads):
         """See the port."""
         args: list[str | int] = [request_id]
         for item in releases:
-            args += [item.lease.trial, item.lease.fence, item.checkpoint, item.checkpoint_length]
+            args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
         known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
         if answer[0] == "checkpoint_length":
             raise InvalidInput.one(
@@ -203,12 +203,12 @@ class RedisStore(RedisReads):
         message: str,
         *,
         now_ms: int | None = None,
-    ) -> tuple[Verdict, int]:
+    ) -> tuple[TellReply, int]:
         """See the port."""
-        args: list[str | int] = [request_id, lease.trial, lease.fence, outcome.value, message]
+        args: list[str | int] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
         told = _told(ref, request_id, [lease], answer, known)
-        return told.verdicts[0], told.revision
+        return told.replies[0], told.revision
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
         """See the port."""
@@ -240,7 +240,7 @@ class RedisStore(RedisReads):
     ) -> int:
         """See the port."""
 
-        async def args(known: Known) -> list[Argument]:
+        async def args(known: CachedExperiment) -> list[Argument]:
             return [_time(now_ms), request_id, known.configurations.pack(hparams)]
 
         _, answer = await self._experiments.run("enqueue", ref, args)
@@ -278,7 +278,7 @@ def _time(now_ms: int | None) -> str | int:
     return "" if now_ms is None else now_ms
 
 
-def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
+def _asked(request_id: str, answer: list[Any], known: CachedExperiment) -> AskAnswer:
     if answer[0] == "reused":
         raise RequestIdReused(request_id)
     if answer[0] == "assigned":
@@ -287,11 +287,13 @@ def _asked(request_id: str, answer: list[Any], known: Known) -> AskAnswer:
     return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
 
 
-def _told(ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: Known) -> TellAnswer:
+def _told(
+    ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: CachedExperiment
+) -> TellAnswer:
     if answer[0] == "unknown_trial":
         raise UnknownTrial(ref.experiment, int(answer[1]))
     if answer[0] == "reused":
         raise RequestIdReused(request_id)
     smaller = known.smaller_is_better
-    verdicts = [read_verdict(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]
-    return TellAnswer(verdicts, answer[1])
+    replies = [read_reply(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]
+    return TellAnswer(replies, answer[1])

@@ -10,7 +10,7 @@ from rungway_server.store.redis.layout.records import packed
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
 
 
-class Proposals:
+class Suggestions:
     """Those of one experiment. Its methods raise Overloaded."""
 
     def __init__(self, namespace: str, config: ExperimentConfig, configurations: Configurations) -> None:

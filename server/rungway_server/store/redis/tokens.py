@@ -7,7 +7,7 @@ command on one key, so a Cluster needs nothing special.
 import json
 
 from rungway_server.service.tokens import Role, Token
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 
 _KEY = "rungway:tokens"
 
@@ -15,17 +15,17 @@ _KEY = "rungway:tokens"
 class RedisTokens:
     """The tokens of an installation. Raises StoreUnavailable."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
+    def __init__(self, router: Router) -> None:
+        self._router = router
 
     async def find(self, token_id: str) -> Token | None:
         """The token of this id."""
-        stored = await self._lanes.call(_KEY, ("HGET", _KEY, token_id))
+        stored = await self._router.call(_KEY, ("HGET", _KEY, token_id))
         return _read(token_id, stored) if stored else None
 
     async def every(self) -> list[Token]:
         """All tokens, oldest first, expired ones too."""
-        stored = await self._lanes.call(_KEY, ("HGETALL", _KEY))
+        stored = await self._router.call(_KEY, ("HGETALL", _KEY))
         items = zip(stored[::2], stored[1::2], strict=True)
         return sorted((_read(*item) for item in items), key=lambda token: (token.created_ms, token.token_id))
 
@@ -39,11 +39,11 @@ class RedisTokens:
             "created_ms": token.created_ms,
             "expires_ms": token.expires_ms,
         }
-        await self._lanes.call(_KEY, ("HSET", _KEY, token.token_id, json.dumps(fields)))
+        await self._router.call(_KEY, ("HSET", _KEY, token.token_id, json.dumps(fields)))
 
     async def revoke(self, token_id: str) -> bool:
         """Remove a token; False when there is none of this id."""
-        return bool(await self._lanes.call(_KEY, ("HDEL", _KEY, token_id)))
+        return bool(await self._router.call(_KEY, ("HDEL", _KEY, token_id)))
 
 
 def _read(token_id: str, stored: str) -> Token:

@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 
 from rungway_server.store.redis.connection.address import Tls, parse_address
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.connection.topology import open_client, topology_of
 
 _NO_FILES = Tls()
 
 
-def connect(url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES) -> Lanes:
+def connect(url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES) -> Router:
     """Lanes to a Redis of any topology; nothing is sent yet. Raises ValueError for a URL it cannot read.
 
     Each wait, for connecting and for an answer, ends after `timeout_seconds`.
     """
-    return Lanes(topology_of(parse_address(url, tls), timeout_seconds))
+    return Router(topology_of(parse_address(url, tls), timeout_seconds))
 
 
 @asynccontextmanager

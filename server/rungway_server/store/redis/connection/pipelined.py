@@ -32,7 +32,7 @@ def as_bytes(text: str) -> bytes:
     return text.encode(errors=BINARY)
 
 
-class Lane(asyncio.Protocol):
+class PipelinedConnection(asyncio.Protocol):
     """A connection of its own until `close`. After a break it stays closed: open another one."""
 
     def __init__(self, connection: AbstractConnection) -> None:

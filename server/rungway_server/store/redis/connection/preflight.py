@@ -8,7 +8,7 @@ from hiredis import ReplyError
 
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection.errors import RedisStartError
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.embedded.binary import OLDEST
 
 _ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy", "lazyfree-lazy-expire")
@@ -106,12 +106,12 @@ class RedisFacts:
         return "; ".join(text for text in said if text)
 
 
-async def inspect(lanes: Lanes) -> RedisFacts:
+async def inspect(router: Router) -> RedisFacts:
     """Ask every node, replicas too, for version, eviction policy and persistence.
 
     Raises RedisStartError when one is too old, and StoreUnavailable when none answers.
     """
-    answers = await lanes.on_each(("INFO",), *(("CONFIG", "GET", name) for name in _ASKED))
+    answers = await router.on_each(("INFO",), *(("CONFIG", "GET", name) for name in _ASKED))
     nodes, silent = [], {}
     for node, (info, *settings) in answers.items():
         if isinstance(info, Exception):

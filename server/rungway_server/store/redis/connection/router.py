@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.store.redis.connection.errors import NO_ANSWER
-from rungway_server.store.redis.connection.pipelined import Call, Lane
+from rungway_server.store.redis.connection.pipelined import Call, PipelinedConnection
 from rungway_server.store.redis.connection.topology import Topology
 
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -36,12 +36,12 @@ _CHECK_IS_LATE_SECONDS = 5.0
 """A check that is so late was not made because this process stood still, and so did its answers to workers."""
 
 
-class Lanes:
+class Router:
     """Calls to a Redis of any topology. Raises StoreUnavailable when it does not answer or refuses writes."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self._lanes: dict[str, Lane] = {}
+        self._router: dict[str, PipelinedConnection] = {}
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self._retired: set[asyncio.Task[None]] = set()
         self._answers_since: float | None = time.monotonic()
@@ -60,8 +60,8 @@ class Lanes:
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), *self._retired, return_exceptions=True)
-        for lane in self._lanes.values():
-            await lane.close()
+        for connection in self._router.values():
+            await connection.close()
         await self.topology.aclose()
 
     async def call(self, key: str, command: Call, whole: Callable[[], Awaitable[Call]] | None = None) -> Any:
@@ -75,15 +75,15 @@ class Lanes:
             if pause:
                 await asyncio.sleep(pause)
             try:
-                lane = self._lanes.get(node)
-                if lane is None or lane.closed:
-                    lane = await self._together(f"open {node}", partial(self._open, node))
+                connection = self._router.get(node)
+                if connection is None or connection.closed:
+                    connection = await self._together(f"open {node}", partial(self._open, node))
             except NO_ANSWER as error:  # nothing was sent
                 refusal = error
                 node, asking = await self._found_anew(key), False
                 continue
             try:
-                answer = await lane.call(command, asking=asking)
+                answer = await connection.call(command, asking=asking)
             except NO_ANSWER as error:  # it may have run
                 raise self._failed(error) from error
             if not isinstance(answer, ReplyError):
@@ -96,7 +96,7 @@ class Lanes:
             if whole and str(answer).startswith("NOSCRIPT"):
                 command = await whole()
             else:
-                node, asking = await self._redirected(str(answer), key, node, lane)
+                node, asking = await self._redirected(str(answer), key, node, connection)
         assert refusal
         raise self._failed(refusal) from refusal
 
@@ -117,7 +117,7 @@ class Lanes:
             self._answers_since = None
         return translated
 
-    async def _redirected(self, refusal: str, key: str, node: str, lane: Lane) -> tuple[str, bool]:
+    async def _redirected(self, refusal: str, key: str, node: str, connection: PipelinedConnection) -> tuple[str, bool]:
         """Where to send a command that a node refused, and whether to say ASKING there."""
         word, *rest = refusal.split(" ")
         if word == "TRYAGAIN":
@@ -125,7 +125,7 @@ class Lanes:
         if word == "ASK":
             return _same_host(rest[1], node), True
         if word in _FOLLOWING:
-            self._retire(node, lane)
+            self._retire(node, connection)
         found = await self._found_anew(key)
         return (_same_host(rest[1], node) if word == "MOVED" else found), False
 
@@ -151,19 +151,19 @@ class Lanes:
 
     async def _on(self, node: str, commands: tuple[Call, ...]) -> list[Any]:
         try:
-            lane = Lane(await self.topology.connect(node))
+            connection = PipelinedConnection(await self.topology.connect(node))
         except NO_ANSWER as error:
             return [error] * len(commands)
         try:
-            return list(await asyncio.gather(*map(lane.call, commands), return_exceptions=True))
+            return list(await asyncio.gather(*map(connection.call, commands), return_exceptions=True))
         finally:
-            await lane.close()
+            await connection.close()
 
-    async def _open(self, node: str) -> Lane:
-        if old := self._lanes.pop(node, None):
+    async def _open(self, node: str) -> PipelinedConnection:
+        if old := self._router.pop(node, None):
             await old.close()
-        self._lanes[node] = Lane(await self.topology.connect(node))
-        return self._lanes[node]
+        self._router[node] = PipelinedConnection(await self.topology.connect(node))
+        return self._router[node]
 
     async def _found_anew(self, key: str) -> str:
         """The node that takes writes of the key after another look; the one known while nobody tells."""
@@ -171,11 +171,11 @@ class Lanes:
             await self._together("refresh", self.topology.refresh)
         return self.topology.primary(key)
 
-    def _retire(self, node: str, lane: Lane) -> None:
+    def _retire(self, node: str, connection: PipelinedConnection) -> None:
         """Send nothing more over a lane; what is under way there still gets its answers."""
-        if self._lanes.get(node) is lane:
-            del self._lanes[node]
-            task = asyncio.ensure_future(lane.drain())
+        if self._router.get(node) is connection:
+            del self._router[node]
+            task = asyncio.ensure_future(connection.drain())
             self._retired.add(task)
             task.add_done_callback(self._retired.discard)
 

@@ -1,6 +1,6 @@
 """Brings a stored search of an older layout up to that of today: in one step, beside live workers.
 
-Trials, leases, fencing numbers and answers to request ids stay as they are; a worker notices nothing. All is read under
+Trials, leases, fencing tokens and answers to request ids stay as they are; a worker notices nothing. All is read under
 WATCH, and written under another name, piece by piece; one MULTI/EXEC then puts it in place, and does nothing when the
 search has changed meanwhile: then it begins anew.
 """

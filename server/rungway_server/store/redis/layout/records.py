@@ -93,7 +93,7 @@ class TrialRecord:
     length: int
     next_length: int
     to_length: int
-    fence: int
+    fencing_token: int
     metric: str
     best_key: str
     best_length: int
@@ -101,7 +101,7 @@ class TrialRecord:
     tail: str
     request: str
     print: str
-    verdict: Any
+    reply: Any
     checkpoint: str
     checkpoint_length: int
     from_length: int
@@ -142,9 +142,9 @@ class TrialRecord:
         return record
 
 
-def trained_of(tally: dict[str, Any]) -> int:
-    """The trained length in a tally as it is stored."""
-    return int(tally["trained"]) + MANY * int(tally.get("trained_many", 0))
+def trained_of(progress: dict[str, Any]) -> int:
+    """The trained length in a progress as it is stored."""
+    return int(progress["trained"]) + MANY * int(progress.get("trained_many", 0))
 
 
 def stored_trained(trained: int) -> dict[str, int]:
@@ -153,9 +153,9 @@ def stored_trained(trained: int) -> dict[str, int]:
     return {"trained": trained - times * MANY} | ({"trained_many": times} if times else {})
 
 
-def first_proposal(tally: dict[str, Any]) -> int:
-    """The number of the next proposal to be used (see lua/KEYS.md), of a tally with its counts."""
-    return int(tally["points"]["at"] if tally.get("points") else tally["next_trial"])
+def first_suggestion(progress: dict[str, Any]) -> int:
+    """The number of the next suggestion to be used (see lua/KEYS.md), of a progress with its counts."""
+    return int(progress["points"]["at"] if progress.get("points") else progress["next_trial"])
 
 
 def order_of(event: str) -> tuple[int, ...]:

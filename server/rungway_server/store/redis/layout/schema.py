@@ -9,7 +9,7 @@ from rungway_server.domain.errors import NewerSchema, OlderSchema
 
 LAYOUTS = {
     1: "131f4cbf85f246b4",
-    2: "12db42687a034481",  # metrics as sort keys, all rungs in one key, plan and tally in two parts
+    2: "12db42687a034481",  # metrics as sort keys, all rungs in one key, plan and progress in two parts
     3: "29be52ff44eb4991",  # retention and the bound of the event log in the plan
     4: "9399016e4148b9a4",  # configurations without names
     5: "cc37e57f3d85cd90",  # configurations in records; words as numbers, answers by digests

@@ -10,7 +10,7 @@ from itertools import count, pairwise
 from typing import Any, Protocol
 
 from rungway_server.store.redis.connection.pipelined import as_bytes
-from rungway_server.store.redis.layout.records import first_proposal, order_of
+from rungway_server.store.redis.layout.records import first_suggestion, order_of
 from rungway_server.store.redis.snapshot.moment import (
     Cut,
     Mark,
@@ -68,7 +68,7 @@ class Cutting:
         self._pending: set[str] = set()
         self._again: set[str] = set()
         self._meta: dict[str, str] = {}
-        self._proposals: dict[str, str] = {}
+        self._suggestions: dict[str, str] = {}
         self._replanned, self._everything, self._complete = True, True, 0
         self._lists: tuple[str, list[list[str]]] = ("", [])
         self._rungs: list[str] = []
@@ -94,7 +94,7 @@ class Cutting:
                     break
             if self._replanned or self._everything:
                 continue
-            await self._read_proposals()
+            await self._read_suggestions()
             answer = await self._source.run("cut", *self._arguments(attempt))
             if answer[0] != "behind":
                 return self._cut(answer)
@@ -104,25 +104,25 @@ class Cutting:
         raise AssertionError("not reached")
 
     def _arguments(self, attempt: int) -> tuple[str | int, ...]:
-        mark, known = self._mark, self._known_proposals()
+        mark, known = self._mark, self._known_suggestions()
         more = attempt if self._silent else attempt // 8  # so that a search that never rests is read nevertheless
         return (
-            *(mark.event, mark.now_ms, mark.tally["next_trial"], known, mark.tally["next_entry"]),
+            *(mark.event, mark.now_ms, mark.progress["next_trial"], known, mark.progress["next_entry"]),
             *(",".join(mark.clones), self._lists[0], MOST << more, MOST_BYTES << more),
             *("1" if self._whole else "", self._complete if self._silent else ""),
         )
 
-    def _known_proposals(self) -> int:
-        following = self._mark.proposal
-        while str(following) in self._proposals:
+    def _known_suggestions(self) -> int:
+        following = self._mark.suggestion
+        while str(following) in self._suggestions:
             following += 1
         return following
 
     async def _marked(self, since: int) -> Mark:
-        _, now, event, tally, counts, raised = await self._source.run("mark", "", since)
-        counted, stated = unpacked(counts), unpacked(tally)
+        _, now, event, progress, counts, raised = await self._source.run("mark", "", since)
+        counted, stated = unpacked(counts), unpacked(progress)
         clones = tuple(map(str, counted.get("clones") or ()))
-        return Mark(now, event, stated, clones, first_proposal(stated | counted), tuple(raised))
+        return Mark(now, event, stated, clones, first_suggestion(stated | counted), tuple(raised))
 
     async def _read_meta(self) -> None:
         self._replanned = False
@@ -136,14 +136,14 @@ class Cutting:
         self._silent = any(below == above for at, (below, above) in steps if at not in ends)
 
     async def _copy_all(self) -> None:
-        self._everything, self._complete = False, self._mark.tally["revision"]
+        self._everything, self._complete = False, self._mark.progress["revision"]
         if self._whole:
             for number, record in (await self._source.pairs(TRIALS)).items():
                 self._copy.put(number, record)
             self._rungs, self._members = await self._source.members(RUNGS), {}
             self._points = {as_bytes(name): as_bytes(uses) for name, uses in (await self._source.pairs(POINTS)).items()}
             return
-        numbers, size = range(self._mark.tally["next_trial"]), _RECORDS * _BETWEEN
+        numbers, size = range(self._mark.progress["next_trial"]), _RECORDS * _BETWEEN
         for at in range(0, len(numbers), size):
             await self._read([str(number) for number in numbers[at : at + size]])
             await self._follow()
@@ -186,13 +186,13 @@ class Cutting:
     async def _follow(self) -> None:
         """Set a new mark, and note which trials may have changed between the one before and it."""
         before = self._mark
-        mark = self._mark = await self._marked(before.tally["next_entry"])
-        if (mark.tally["revision"], mark.clones) == (before.tally["revision"], before.clones):
+        mark = self._mark = await self._marked(before.progress["next_entry"])
+        if (mark.progress["revision"], mark.clones) == (before.progress["revision"], before.clones):
             return
         self._lists = ("", [])
         self._everything |= mark.now_ms < before.now_ms
         self._pending.update(before.clones, mark.raised)
-        self._pending.update(map(str, range(before.tally["next_trial"], mark.tally["next_trial"])))
+        self._pending.update(map(str, range(before.progress["next_trial"], mark.progress["next_trial"])))
         oldest = await self._source.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
         if before.event and oldest and order_of(oldest[0][0]) > order_of(before.event):
             self._everything = True  # lines that would have told are gone
@@ -206,33 +206,35 @@ class Cutting:
 
     async def _read_lists(self) -> None:
         """Long lists, piece by piece; they count when nothing was decided meanwhile."""
-        before = await self._marked(self._mark.tally["next_entry"])
+        before = await self._marked(self._mark.progress["next_entry"])
         source = self._source
         lists = [await source.items(LINE, MEMBERS), await source.members(READY), await source.items(QUEUE, 20)]
         if self._whole:
             leases = await source.deadlines(0)
             lists += [[str(word) for pair in leases.items() for word in pair], await source.members(BEST)]
-        after = await self._marked(before.tally["next_entry"])
-        if (before.tally["revision"], before.clones) == (after.tally["revision"], after.clones):
-            self._lists = (str(after.tally["revision"]), lists)
+        after = await self._marked(before.progress["next_entry"])
+        if (before.progress["revision"], before.clones) == (after.progress["revision"], after.clones):
+            self._lists = (str(after.progress["revision"]), lists)
 
-    async def _read_proposals(self) -> None:
-        tally = self._mark.tally
-        numbers = [str(n) for n in range(self._mark.proposal, tally["proposed"]) if str(n) not in self._proposals]
+    async def _read_suggestions(self) -> None:
+        progress = self._mark.progress
+        numbers = [
+            str(n) for n in range(self._mark.suggestion, progress["proposed"]) if str(n) not in self._suggestions
+        ]
         for at in range(0, len(numbers), 20):
             piece = numbers[at : at + 20]
             found = await self._source.read("HMGET", CONFIGS, *piece)
-            self._proposals.update((number, value) for number, value in zip(piece, found, strict=True) if value)
+            self._suggestions.update((number, value) for number, value in zip(piece, found, strict=True) if value)
 
     def _cut(self, answer: list[Any]) -> Cut:
-        _, schema, tally, counts, failing, events, records, proposals, lists, members, points = answer
+        _, schema, progress, counts, failing, events, records, suggestions, lists, members, points = answer
         for number, record in paired(records):
             self._copy.put(number, record)
-        meta = self._meta | {"schema": schema, "tally": tally, "counts": counts, "failing": failing}
-        self._proposals.update(paired(proposals))
-        stated = unpacked(tally)
-        wanted = map(str, range(first_proposal(stated | unpacked(counts)), stated["proposed"]))
-        own = {number: self._proposals[number] for number in wanted if number in self._proposals}
+        meta = self._meta | {"schema": schema, "tally": progress, "counts": counts, "failing": failing}
+        self._suggestions.update(paired(suggestions))
+        stated = unpacked(progress)
+        wanted = map(str, range(first_suggestion(stated | unpacked(counts)), stated["proposed"]))
+        own = {number: self._suggestions[number] for number in wanted if number in self._suggestions}
         last = events[-1][0] if events else self._mark.event
         cut = Cut(meta, last, own, *(lists or self._lists[1]))
         cut.rungs = self._in_all_rungs(records, members)

@@ -7,7 +7,7 @@ from itertools import islice
 
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import aside
+from rungway_server.service.worker_thread import in_thread
 from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord
@@ -16,7 +16,7 @@ from rungway_server.store.redis.snapshot.export_file import (
     head_of,
     line_of,
     points_text,
-    proposal_of,
+    suggestion_of,
     trial_of,
 )
 from rungway_server.store.redis.snapshot.moment import Cut
@@ -42,7 +42,7 @@ class Export:
 
     async def pieces(self) -> AsyncIterator[str]:
         """The text of the file."""
-        stored = await aside(Turn.READ, self._ref.namespace, decode, self._ref, self._cut.answers())
+        stored = await in_thread(Turn.READ, self._ref.namespace, decode, self._ref, self._cut.answers())
         assert stored.config is not None
         self._smaller = stored.config.searcher.smaller_is_better
         self._unpack = Configurations(stored.config.space).unpack
@@ -72,7 +72,7 @@ class Export:
             chunks += trial.points // CHUNK
         async for parts in self._trials(batch):
             yield parts
-        yield await self._made(line_of(proposal_of(*each)) for each in sorted(stored.proposals.items()))
+        yield await self._made(line_of(suggestion_of(*each)) for each in sorted(stored.suggestions.items()))
         async for lines in self._source.events("", self._cut.last_event or "0-0"):
             events = (LogLine.unpacked(line_id, as_bytes(text)) for line_id, text in lines)
             yield await self._made(line_of(event_of(event, self._smaller)) for event in events)

@@ -48,7 +48,7 @@ class Export:
     experiment: str = ""
     search: dict[str, Any] = field(default_factory=dict)
     trials: list[dict[str, Any]] = field(default_factory=list)
-    proposals: list[dict[str, Any]] = field(default_factory=list)
+    suggestions: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     last: tuple[int, ...] = (0, 0)
     """Of the events, the id of the last."""
@@ -61,8 +61,8 @@ def line_of(record: dict[str, Any]) -> str:
 
 def head_of(stored: Stored) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
-    tally, meta = stored.tally, stored.meta
-    yield {"rungway_export": FORMAT, "experiment": stored.ref.experiment, "revision": tally["revision"]}
+    progress, meta = stored.progress, stored.meta
+    yield {"rungway_export": FORMAT, "experiment": stored.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
             "created_ms": stored.created_ms,
@@ -70,7 +70,7 @@ def head_of(stored: Stored) -> Iterator[dict[str, Any]]:
             "plan": json.loads(meta["plan_json"]),
             "notes": json.loads(meta["notes"]),
             "settings": {name: stored.lua_plan[name] for name in SETTINGS if name in stored.lua_plan},
-            "tally": tally,
+            "tally": progress,
             "failing": meta.get("failing", b"").decode(errors="replace"),
             "line": stored.line,
             "ready": stored.ready,
@@ -103,7 +103,7 @@ def points_text(packed: bytes, smaller_is_better: bool) -> str:
     )
 
 
-def proposal_of(number: int, hparams: Mapping[str, object]) -> dict[str, Any]:
+def suggestion_of(number: int, hparams: Mapping[str, object]) -> dict[str, Any]:
     """The line of a configuration that is drawn for a trial to come."""
     return {"proposal": number, "hparams": hparams}
 
@@ -186,8 +186,8 @@ def _take(export: Export, record: dict[str, Any], at: int, keep: bool) -> None:
         _check_order(export, record["event"])
         export.events += [record] if keep else []
     elif "proposal" in record:
-        checks.PROPOSAL("", record)
-        export.proposals.append(record)
+        checks.SUGGESTION("", record)
+        export.suggestions.append(record)
     elif "trial" in record:
         checks.TRIAL("", record)
         record["curve"] = curve("curve", record.get("curve"))

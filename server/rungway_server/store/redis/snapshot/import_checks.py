@@ -47,7 +47,7 @@ TRIAL = fields(
     },
     may_lack=("reached",),  # files of layout 5
 )
-PROPOSAL = fields({"proposal": _trial_number, "hparams": mapping})
+SUGGESTION = fields({"proposal": _trial_number, "hparams": mapping})
 EVENT_OF_SEARCH = fields(
     {"event": _EVENT_ID, "kind": text(_WORD), "message": text(2 * ranges.TEXTS["message"])}, may_lack=("message",)
 )
@@ -120,16 +120,16 @@ _OPTIONAL = {
 }
 _COUNTED = {
     "state": one_of(*ExperimentState),
-    **{name: number(*bounds) for name, bounds in ranges.TALLY.items()},
+    **{name: number(*bounds) for name, bounds in ranges.PROGRESS.items()},
     "started": listed(_count, ranges.BRACKETS, 1),
     "live": listed(_count, ranges.BRACKETS, 1),
     "states": _states,
     "sizes": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
     "passed": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
 }
-TALLY_FIELDS = frozenset(_COUNTED) | frozenset(_OPTIONAL)
+PROGRESS_FIELDS = frozenset(_COUNTED) | frozenset(_OPTIONAL)
 """What an import takes of the tally."""
-_TALLY = fields(_COUNTED | _OPTIONAL, may_lack=tuple(_OPTIONAL))
+_PROGRESS = fields(_COUNTED | _OPTIONAL, may_lack=tuple(_OPTIONAL))
 SEARCH = fields(
     {
         "created_ms": number(0, ranges.MOST),
@@ -139,7 +139,7 @@ SEARCH = fields(
         "settings": fields(
             {name: number(*bounds) for name, bounds in ranges.SETTINGS.items()}, may_lack=tuple(ranges.SETTINGS)
         ),
-        "tally": _TALLY,
+        "tally": _PROGRESS,
         "failing": text(2 * ranges.TEXTS["message"]),
         "line": listed(_trial_number, 10**9),
         "ready": listed(like(ranges.READY, "28 hexadecimal digits and the number of a trial"), 10**9),

@@ -1,7 +1,7 @@
 """Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and seen at once.
 
 The search goes on as it would have. Nobody holds a lease any more: trials that were running wait in line, at no cost,
-in the order of their leases. Answers to request ids are not carried over; fencing numbers skip those given since.
+in the order of their leases. Answers to request ids are not carried over; fencing tokens skip those given since.
 """
 
 import json
@@ -28,7 +28,7 @@ from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
 from rungway_server.store.redis.snapshot.field_checks import Curve
-from rungway_server.store.redis.snapshot.import_checks import TALLY_FIELDS
+from rungway_server.store.redis.snapshot.import_checks import PROGRESS_FIELDS
 from rungway_server.store.redis.snapshot.import_keys import write_keys
 from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, decode
 
@@ -48,7 +48,7 @@ _WRONG = (
 )
 _KEPT_BEST = 1_000
 _COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
-"""What of the tally is stored as `counts`."""
+"""What of the progress is stored as `counts`."""
 
 Room = Callable[[Claim], AbstractAsyncContextManager[object]]
 """Holds room in the quotas for what a search may claim, while it is written."""
@@ -79,8 +79,8 @@ async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, 
 
 def _end_leases(export: Export) -> None:
     """End every lease as if its worker had given the trial back."""
-    tally = export.search["tally"]
-    over = tally["state"] in ("stopped", "done")
+    progress = export.search["tally"]
+    over = progress["state"] in ("stopped", "done")
     state = "stopped" if over else "queued"
     running = sorted(
         (each for each in export.trials if each["state"] == "running"), key=lambda each: int(each["fence"])
@@ -91,15 +91,15 @@ def _end_leases(export: Export) -> None:
             trial["outcome"] = "stopped"
         else:
             export.search["line"].append(trial["trial"])
-        tally["live"][trial["bracket"]] -= 1
-        tally["states"]["running"] -= 1
-        tally["states"][state] = tally["states"].get(state, 0) + 1
+        progress["live"][trial["bracket"]] -= 1
+        progress["states"]["running"] -= 1
+        progress["states"][state] = progress["states"].get(state, 0) + 1
         ms, _, count = str(export.events[-1]["event"]).partition("-")
         event = {"event": f"{ms}-{int(count) + 1}", "kind": "release", "trial": trial["trial"], "reason": "preempted"}
         event |= {"bracket": trial["bracket"], "rung": -1, "rank": 0, "size": 0, "quota": 0, "cutoff": ""}
         export.events.append(event | {name: trial[name] for name in ("length", "metric", "worker")})
         trial["log"].append(event["event"])
-    tally["revision"] += bool(running)
+    progress["revision"] += bool(running)
 
 
 class _Contents:
@@ -119,7 +119,7 @@ class _Contents:
         return [
             self._meta(),
             {_name(each["trial"]): self._record(each) for each in export.trials},
-            {_name(each["proposal"]): pack(each["hparams"]) for each in export.proposals},
+            {_name(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
@@ -146,11 +146,11 @@ class _Contents:
 
     def _meta(self) -> dict[bytes, bytes]:
         search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
-        fence = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
-        tally = {name: value for name, value in search["tally"].items() if name in TALLY_FIELDS}
-        tally |= {"generation": 0, "since": self._now_ms, "next_fence": fence, "remembered": 0}
-        tally |= stored_trained(int(tally["trained"]))
-        counts = {name: tally.pop(name) for name in _COUNTS if name in tally}
+        fencing_token = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
+        progress = {name: value for name, value in search["tally"].items() if name in PROGRESS_FIELDS}
+        progress |= {"generation": 0, "since": self._now_ms, "next_fence": fencing_token, "remembered": 0}
+        progress |= stored_trained(int(progress["trained"]))
+        counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
         parts = json.loads(
             plan_for_lua(
                 self._plan,
@@ -172,7 +172,7 @@ class _Contents:
             "plan_json": plan_to_json(self._plan),
             "notes": json.dumps(search["notes"]),
         }
-        values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": tally, "counts": counts}
+        values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": progress, "counts": counts}
         if "points" in search["tally"]:
             texts["keys"] = POINTS
         if search["tally"].get("failing"):

@@ -16,9 +16,9 @@ class Mark:
 
     now_ms: int
     event: str
-    tally: dict[str, Any]
+    progress: dict[str, Any]
     clones: tuple[str, ...]
-    proposal: int = 0
+    suggestion: int = 0
     """The first that was not used."""
     raised: tuple[str, ...] = ()
     """Dead trials that went up since the mark before."""
@@ -33,7 +33,7 @@ class Cut:
 
     meta: dict[str, str]
     last_event: str
-    proposals: dict[str, str]
+    suggestions: dict[str, str]
     line: list[str]
     ready: list[str]
     queue: list[str]
@@ -45,7 +45,7 @@ class Cut:
     def answers(self) -> list[Any]:
         """What Redis would answer for each key, trials and what belongs to them left out."""
         return [
-            *(self.meta, {}, self.proposals, list(paired(self.leases)), self.line, self.ready, self.best),
+            *(self.meta, {}, self.suggestions, list(paired(self.leases)), self.line, self.ready, self.best),
             *({}, [], {}, {}, self.queue, self.rungs, self.points),
         ]
 

@@ -12,7 +12,7 @@ MOST = 10**14 - 1
 """Up to which Lua writes numbers exactly."""
 MOST_NUMBER = 2**32 - 1
 """Of a trial, and of a result in a rung: four bytes."""
-MOST_FENCE = 2**53
+MOST_FENCING_TOKEN = 2**53
 BRACKETS = RUNGS = 100
 
 Range = tuple[int, int]
@@ -22,7 +22,7 @@ TRIAL: dict[str, Range] = {
     "bracket": (0, BRACKETS - 1),
     "rung": _PLACE,
     **dict.fromkeys(("length", "next", "to", "from", "best_length", "checkpoint_length", "reached"), _LENGTH),
-    "fence": (0, MOST_FENCE),
+    "fence": (0, MOST_FENCING_TOKEN),
     "restarts": _COUNT,
     "created": _COUNT,
     "returns": _COUNT,
@@ -40,11 +40,11 @@ EVENT: dict[str, Range] = {
     "length": _LENGTH,
 }
 """Numbers of an event about a trial."""
-TALLY: dict[str, Range] = {
+PROGRESS: dict[str, Range] = {
     "revision": (1, MOST),
     "next_trial": (0, MOST_NUMBER),
     "proposed": (0, MOST_NUMBER),
-    "next_fence": (0, MOST_FENCE),
+    "next_fence": (0, MOST_FENCING_TOKEN),
     "next_entry": (0, MOST_NUMBER),
     "trained": (0, MAX_TRIALS * MAX_LENGTH * 1_000),
 }

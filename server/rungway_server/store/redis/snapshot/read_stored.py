@@ -9,11 +9,11 @@ from redis.exceptions import ResponseError
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.pipelined import as_bytes
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_proposal
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion
 from rungway_server.store.redis.layout.schema import check_schema
-from rungway_server.store.redis.script_runner import ScriptPipeline
+from rungway_server.store.redis.script_runner import ScriptRunner
 from rungway_server.store.redis.snapshot.cut import Cutting
 from rungway_server.store.redis.snapshot.moment import Cut, unpacked
 from rungway_server.store.redis.snapshot.source import CONFIGS, CURVES, OLD, YOUNG, Source, paired
@@ -35,26 +35,26 @@ class _Records(dict[str, str]):
         """All of it stays in memory."""
 
 
-async def read_stored(lanes: Lanes, ref: ExperimentRef) -> Stored:
+async def read_stored(router: Router, ref: ExperimentRef) -> Stored:
     """Read an experiment. What cannot be read is named in its problems.
 
     Raises UnknownExperiment, NewerSchema, OlderSchema and StoreUnavailable.
     """
     keys = experiment_keys(ref, POINTS)
-    uid, schema = await lanes.call(keys[0], ("HMGET", keys[0], "uid", "schema"))
+    uid, schema = await router.call(keys[0], ("HMGET", keys[0], "uid", "schema"))
     if uid is None:
         raise UnknownExperiment(ref.experiment)
     if schema and schema.isdigit():
         check_schema(ref.experiment, int(schema))
-    unreadable = await _unreadable(lanes, ref, keys)
+    unreadable = await _unreadable(router, ref, keys)
     if unreadable.problems:
         return unreadable
-    source = Source(ScriptPipeline(lanes), ref, uid, nullcontext)
+    source = Source(ScriptRunner(router), ref, uid, nullcontext)
     curves, configs, trials = await source.pairs(CURVES), await source.pairs(CONFIGS), _Records()
     cut = await Cutting(source, trials, whole=True).take()
     answers = cut.answers()
     answers[1] = trials
-    answers[2] = cut.proposals | _for_no_trial(configs, first_proposal(unreadable.tally), cut)
+    answers[2] = cut.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), cut)
     answers[7] = await _with_later(source, curves, trials)
     answers[8] = [
         (line_id, {b"e": as_bytes(text)})
@@ -67,26 +67,26 @@ async def read_stored(lanes: Lanes, ref: ExperimentRef) -> Stored:
     return await asyncio.to_thread(decode, ref, answers)
 
 
-async def _unreadable(lanes: Lanes, ref: ExperimentRef, keys: list[str]) -> Stored:
+async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Stored:
     """What is wrong with types of keys, and with what the scripts that read them need."""
     commands = dict.fromkeys(_HASHES, "HLEN") | dict.fromkeys(_SETS, "ZCARD") | dict.fromkeys(_LISTS, "LLEN")
     commands[_STREAM] = "XLEN"
     answers: list[Any] = [{}, {}, {}, [], [], [], [], {}, [], {}, {}, [], [], {}]
     for position, command in commands.items():
         try:
-            await lanes.call(keys[position], (command, keys[position]))
+            await router.call(keys[position], (command, keys[position]))
         except ResponseError as error:
             answers[position] = error
     if answers[0] == {}:
-        flat = await lanes.call(keys[0], ("HGETALL", keys[0]))
+        flat = await router.call(keys[0], ("HGETALL", keys[0]))
         answers[0] = dict(paired(flat))
     return await asyncio.to_thread(decode, ref, answers)
 
 
 def _for_no_trial(configs: dict[str, str], first: int, cut: Cut) -> dict[str, str]:
     """Of the configurations found, those that were for no trial to come: the others were taken meanwhile."""
-    tally = unpacked(cut.meta["tally"])
-    taken = range(first, tally["proposed"])
+    progress = unpacked(cut.meta["tally"])
+    taken = range(first, progress["proposed"])
     return {name: value for name, value in configs.items() if not name.isdecimal() or int(name) not in taken}
 
 

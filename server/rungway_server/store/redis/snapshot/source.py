@@ -8,7 +8,7 @@ from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout import keys
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.script_runner import ScriptPipeline
+from rungway_server.store.redis.script_runner import ScriptRunner
 
 META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS, YOUNG, OLD, QUEUE, RUNGS, POINTS = range(1, 15)
 """Positions of the keys, as scripts count them."""
@@ -19,7 +19,7 @@ LINES, MEMBERS = 200, 1_000
 class Source:
     """One experiment in Redis, by its uid, read a piece at a time. Raises UnknownExperiment when it is gone."""
 
-    def __init__(self, scripts: ScriptPipeline, ref: ExperimentRef, uid: str, piece: Piece) -> None:
+    def __init__(self, scripts: ScriptRunner, ref: ExperimentRef, uid: str, piece: Piece) -> None:
         self._scripts, self._ref, self._uid, self._piece = scripts, ref, uid, piece
         self._keys = experiment_keys(ref, keys.POINTS)
 

@@ -41,9 +41,9 @@ class Stored:
     plan: Plan | None = None
     lua_plan: dict[str, Any] = field(default_factory=dict)
     lua_ladder: dict[str, Any] = field(default_factory=dict)
-    tally: dict[str, Any] = field(default_factory=dict)
+    progress: dict[str, Any] = field(default_factory=dict)
     trials: dict[int, TrialRecord] = field(default_factory=dict)
-    proposals: dict[int, dict[str, object]] = field(default_factory=dict)
+    suggestions: dict[int, dict[str, object]] = field(default_factory=dict)
     configs: dict[int, dict[str, object]] = field(default_factory=dict)
     leases: dict[int, int] = field(default_factory=dict)
     line: list[int] = field(default_factory=list)
@@ -106,7 +106,7 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     if stored.config:
         configurations = Configurations(stored.config.space)
         unpack_config = configurations.unpack
-        stored.proposals = _each(stored, "proposal", configs.items(), int, unpack_config)
+        stored.suggestions = _each(stored, "proposal", configs.items(), int, unpack_config)
         packed = ((str(number).encode(), as_bytes(trial.config)) for number, trial in stored.trials.items())
         stored.configs = _each(stored, "configuration of trial", packed, int, unpack_config)
         with stored.noting("a queued configuration"):
@@ -137,9 +137,9 @@ def _decode_meta(stored: Stored) -> None:
         stored.plan = plan_from_json(meta["plan_json"])
         stored.rungs = {(b, k): [] for b, bracket in enumerate(stored.plan.brackets) for k in range(len(bracket.rungs))}
         stored.lua_plan, stored.lua_ladder = unpack(meta["plan"]), unpack(meta["ladder"])
-        stored.tally = unpack(meta["tally"]) | unpack(meta["counts"])
-        stored.tally["trained"] = trained_of(stored.tally)
-        stored.tally.pop("trained_many", None)
+        stored.progress = unpack(meta["tally"]) | unpack(meta["counts"])
+        stored.progress["trained"] = trained_of(stored.progress)
+        stored.progress.pop("trained_many", None)
         stored.config = parse_config(json.loads(meta["config"]))[0]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection.router import Lanes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.snapshot.audit import counters, curves, event_log, in_range, places, points, rungs
 from rungway_server.store.redis.snapshot.read_stored import read_stored
 from rungway_server.store.redis.snapshot.stored import Stored
@@ -66,16 +66,16 @@ class Report:
         return {finding.invariant: finding.violations for finding in self.findings if finding.violations}
 
 
-async def audit(lanes: Lanes, ref: ExperimentRef) -> Report:
+async def audit(router: Router, ref: ExperimentRef) -> Report:
     """Check an experiment, as of one moment. Raises what `read_stored` raises."""
-    return check(await read_stored(lanes, ref))
+    return check(await read_stored(router, ref))
 
 
 def check(stored: Stored) -> Report:
     """Check what was read. What cannot be read is all that is said then: the rest would only repeat it."""
     findings = [_find(everything_is_readable, stored)]
     findings += [_skip(each) if stored.problems else _find(each, stored) for each in INVARIANTS]
-    return Report(stored.ref.experiment, int(stored.tally.get("revision", 0)), tuple(findings))
+    return Report(stored.ref.experiment, int(stored.progress.get("revision", 0)), tuple(findings))
 
 
 def _find(invariant: Invariant, stored: Stored) -> Finding:

@@ -1,4 +1,4 @@
-"""What is counted and bounded: the tally, budgets, the plan in its two forms, request ids, the queue."""
+"""What is counted and bounded: the progress, budgets, the plan in its two forms, request ids, the queue."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rungway_server.domain.ranking import sort_key
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
-from rungway_server.store.redis.layout.records import first_proposal, hexadecimal
+from rungway_server.store.redis.layout.records import first_suggestion, hexadecimal
 from rungway_server.store.redis.snapshot.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.snapshot.stored import Stored
 
@@ -14,7 +14,7 @@ from rungway_server.store.redis.snapshot.stored import Stored
 def started_are_the_valid_trials(stored: Stored) -> Iterator[str]:
     """The trials counted as started are, by bracket, those that are not invalid."""
     valid = Counter(trial.bracket for trial in stored.trials.values() if trial.state != "invalid")
-    for b, counted in enumerate(stored.tally["started"]):
+    for b, counted in enumerate(stored.progress["started"]):
         if counted != valid[b]:
             yield f"bracket {b}: {counted} are counted as started, {valid[b]} trials are valid"
 
@@ -22,7 +22,7 @@ def started_are_the_valid_trials(stored: Stored) -> Iterator[str]:
 def live_are_the_running_trials(stored: Stored) -> Iterator[str]:
     """The leases counted are, by bracket, those of running trials."""
     running = Counter(trial.bracket for trial in stored.trials.values() if trial.state == "running")
-    for b, counted in enumerate(stored.tally["live"]):
+    for b, counted in enumerate(stored.progress["live"]):
         if counted != running[b]:
             yield f"bracket {b}: {counted} are counted as live, {running[b]} trials are running"
 
@@ -30,24 +30,24 @@ def live_are_the_running_trials(stored: Stored) -> Iterator[str]:
 def states_are_counted(stored: Stored) -> Iterator[str]:
     """The count of trials in each state is that of the records."""
     found = Counter(trial.state for trial in stored.trials.values())
-    counted = Counter(dict(stored.tally["states"] or {}))
+    counted = Counter(dict(stored.progress["states"] or {}))
     for state in sorted(found.keys() | counted.keys()):
         if found[state] != counted[state]:
             yield f"{counted[state]} trials are counted as {state}, {found[state]} are"
 
 
-def there_are_enough_proposals(stored: Stored) -> Iterator[str]:
+def there_are_enough_suggestions(stored: Stored) -> Iterator[str]:
     """Configurations are proposed in advance: as many at least as trials used, or passed over."""
-    if stored.tally["proposed"] < first_proposal(stored.tally):
-        yield f"{stored.tally['proposed']} are proposed, {first_proposal(stored.tally)} were used"
+    if stored.progress["proposed"] < first_suggestion(stored.progress):
+        yield f"{stored.progress['proposed']} are proposed, {first_suggestion(stored.progress)} were used"
 
 
 def no_bracket_starts_too_many(stored: Stored) -> Iterator[str]:
     """No bracket has started more valid trials than its share, and so all together no more than max_trials."""
     assert stored.plan is not None
     for b, bracket in enumerate(stored.plan.brackets):
-        if stored.tally["started"][b] > bracket.max_trials:
-            yield f"bracket {b} has started {stored.tally['started'][b]} of {bracket.max_trials} trials"
+        if stored.progress["started"][b] > bracket.max_trials:
+            yield f"bracket {b} has started {stored.progress['started'][b]} of {bracket.max_trials} trials"
 
 
 def no_more_leases_than_allowed(stored: Stored) -> Iterator[str]:
@@ -65,8 +65,8 @@ def no_more_leases_than_allowed(stored: Stored) -> Iterator[str]:
 def _to_start(stored: Stored) -> int:
     """New trials that are left; clones come after all of them."""
     assert stored.plan is not None
-    started: list[int] = stored.tally["started"]
-    points = stored.tally.get("points")
+    started: list[int] = stored.progress["started"]
+    points = stored.progress.get("points")
     if points and not points["left"]:  # all are invalid
         return 0
     return max(stored.plan.new_trials - sum(started) - (points["lost"] if points else 0), 0)
@@ -84,11 +84,11 @@ def a_search_is_done_when_nothing_is_left(stored: Stored) -> Iterator[str]:
     """A search is done when nothing runs, waits, or may start or go up, or its target was reached; else it is not."""
     assert stored.plan is not None
     left = {"leases": len(stored.leases), "in line": len(stored.line), "ready to go up": len(stored.ready)}
-    left |= {"to start": _to_start(stored), "clones to come": len(stored.tally.get("clones", ()))}
-    state, some = stored.tally["state"], {what: count for what, count in left.items() if count}
+    left |= {"to start": _to_start(stored), "clones to come": len(stored.progress.get("clones", ()))}
+    state, some = stored.progress["state"], {what: count for what, count in left.items() if count}
     if state not in ("running", "paused", "stopped", "done"):
         yield f"the search is {state!r}"
-    if state == "done" and some and not stored.tally.get("target_reached"):
+    if state == "done" and some and not stored.progress.get("target_reached"):
         yield f"the search is done, and there are {some}"
     if state == "running" and not some:
         yield "the search is running, and nothing is left to do"
@@ -125,8 +125,8 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
 def remembered_answers_are_bounded(stored: Stored) -> Iterator[str]:
     """Both generations of answers to request ids are within their bound, and each answer has its print."""
     most = stored.lua_plan["window_count"]
-    if stored.tally["generation"] not in (0, 1):
-        yield f"the generation is {stored.tally['generation']}"
+    if stored.progress["generation"] not in (0, 1):
+        yield f"the generation is {stored.progress['generation']}"
     for generation, answers in enumerate(stored.requests):
         if len(answers) > most:
             yield f"generation {generation} holds {len(answers)} answers, wanted at most {most}"
@@ -139,7 +139,7 @@ INVARIANTS = (
     started_are_the_valid_trials,
     live_are_the_running_trials,
     states_are_counted,
-    there_are_enough_proposals,
+    there_are_enough_suggestions,
     no_bracket_starts_too_many,
     no_more_leases_than_allowed,
     the_queue_fits,

@@ -81,13 +81,13 @@ def trials_stand_where_the_log_says(stored: Stored) -> Iterator[str]:
 
 
 def the_log_has_one_assignment_per_lease(stored: Stored) -> Iterator[str]:
-    """While the log is whole: every assignment took a fencing number, and those that have not ended are held."""
+    """While the log is whole: every assignment took a fencing token, and those that have not ended are held."""
     if not is_whole(stored):
         return
     kinds = Counter(line.kind for line in stored.log)
     given, ended = kinds["assign"], sum(kinds[kind] for kind in _ENDS)
-    if given > stored.tally["next_fence"] - 1000 * stored.created_ms:
-        yield f"the log has {given} assignments, the next fencing number is {stored.tally['next_fence']}"
+    if given > stored.progress["next_fence"] - 1000 * stored.created_ms:
+        yield f"the log has {given} assignments, the next fencing number is {stored.progress['next_fence']}"
     if given - ended != len(stored.leases):
         yield f"{given} leases were given and {ended} ended, {len(stored.leases)} are held"
 
@@ -107,15 +107,15 @@ def the_trained_length_is_what_leases_trained(stored: Stored) -> Iterator[str]:
             more = line.kind == "stop" and line.reason != "finished"
             trained += (trial.length if more else line.length) - begun.pop(line.trial)
     trained += sum(stored.trials[number].length - start for number, start in begun.items())
-    if trained != stored.tally["trained"]:
-        yield f"{stored.tally['trained']} units are counted as trained, the log says {trained}"
+    if trained != stored.progress["trained"]:
+        yield f"{stored.progress['trained']} units are counted as trained, the log says {trained}"
 
 
 def the_revision_grew(stored: Stored) -> Iterator[str]:
     """The revision is more than 1 once anything was decided."""
     least = 2 if stored.log else 1
-    if stored.tally["revision"] < least:
-        yield f"the revision is {stored.tally['revision']} after {len(stored.log)} events"
+    if stored.progress["revision"] < least:
+        yield f"the revision is {stored.progress['revision']} after {len(stored.log)} events"
 
 
 INVARIANTS = (

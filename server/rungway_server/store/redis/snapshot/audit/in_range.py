@@ -51,9 +51,9 @@ def events_are_in_range(stored: Stored) -> Iterator[str]:
 
 def counters_are_in_range(stored: Stored) -> Iterator[str]:
     """Every counter of the search is within the limits of the service."""
-    for name, (least, most) in ranges.TALLY.items():
-        if wanted := ranges.outside(stored.tally[name], least, most):
-            yield f"{name} is {stored.tally[name]!r}, {wanted}"
+    for name, (least, most) in ranges.PROGRESS.items():
+        if wanted := ranges.outside(stored.progress[name], least, most):
+            yield f"{name} is {stored.progress[name]!r}, {wanted}"
 
 
 INVARIANTS = (records_are_in_range, curves_are_in_range, events_are_in_range, counters_are_in_range)

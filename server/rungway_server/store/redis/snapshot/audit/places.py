@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.layout.records import first_proposal
+from rungway_server.store.redis.layout.records import first_suggestion
 from rungway_server.store.redis.snapshot.audit.ladder import rungs_of
 from rungway_server.store.redis.snapshot.stored import Stored
 
@@ -15,18 +15,22 @@ or the end of the search, has ended between rungs."""
 def trials_are_numbered_without_gaps(stored: Stored) -> Iterator[str]:
     """There is a record for each trial from 0 to the last one started, and no other."""
     yield from (
-        f"trial {number} has no record" for number in range(stored.tally["next_trial"]) if number not in stored.trials
+        f"trial {number} has no record"
+        for number in range(stored.progress["next_trial"])
+        if number not in stored.trials
     )
-    yield from (f"trial {number} was never started" for number in stored.trials if number >= stored.tally["next_trial"])
+    yield from (
+        f"trial {number} was never started" for number in stored.trials if number >= stored.progress["next_trial"]
+    )
 
 
 def running_trials_hold_leases(stored: Stored) -> Iterator[str]:
-    """Each running trial has a lease with a deadline and a fencing number, and no other trial has a lease."""
+    """Each running trial has a lease with a deadline and a fencing token, and no other trial has a lease."""
     for number, trial in stored.trials.items():
         if trial.state == "running" and number not in stored.leases:
             yield f"trial {number} is running without a lease"
-        if trial.state == "running" and trial.fence <= 0:
-            yield f"trial {number} is running under fencing number {trial.fence}"
+        if trial.state == "running" and trial.fencing_token <= 0:
+            yield f"trial {number} is running under fencing number {trial.fencing_token}"
     for number, deadline in stored.leases.items():
         state = stored.trials[number].state if number in stored.trials else "unknown"
         if state != "running":
@@ -37,7 +41,7 @@ def running_trials_hold_leases(stored: Stored) -> Iterator[str]:
 
 def queued_trials_wait_in_line(stored: Stored) -> Iterator[str]:
     """Each trial that was handed back, and each clone, waits in line once, and no other trial does."""
-    in_line = Counter([*stored.line, *map(int, stored.tally.get("clones", ()))])
+    in_line = Counter([*stored.line, *map(int, stored.progress.get("clones", ()))])
     for number, trial in stored.trials.items():
         if (trial.state == "queued") != (in_line[number] == 1):
             yield f"trial {number} is {trial.state} and stands {in_line[number]} times in line"
@@ -55,17 +59,17 @@ def no_trial_is_in_two_places(stored: Stored) -> Iterator[str]:
 
 
 def fencing_numbers_are_unique(stored: Stored) -> Iterator[str]:
-    """No two trials have the same fencing number, and each is below the next one to be given."""
-    first, following = stored.created_ms * 1000, stored.tally["next_fence"]
+    """No two trials have the same fencing token, and each is below the next one to be given."""
+    first, following = stored.created_ms * 1000, stored.progress["next_fence"]
     seen: dict[int, int] = {}
     for number, trial in stored.trials.items():
-        if trial.parent and trial.fence == 0 and trial.state == "queued":
+        if trial.parent and trial.fencing_token == 0 and trial.state == "queued":
             continue  # a clone that nobody has asked for yet
-        if not first <= trial.fence < following:
-            yield f"trial {number} has fencing number {trial.fence}, wanted {first} to {following - 1}"
-        if trial.fence in seen:
-            yield f"trials {seen[trial.fence]} and {number} both have fencing number {trial.fence}"
-        seen[trial.fence] = number
+        if not first <= trial.fencing_token < following:
+            yield f"trial {number} has fencing number {trial.fencing_token}, wanted {first} to {following - 1}"
+        if trial.fencing_token in seen:
+            yield f"trials {seen[trial.fencing_token]} and {number} both have fencing number {trial.fencing_token}"
+        seen[trial.fencing_token] = number
 
 
 def states_fit_the_results(stored: Stored) -> Iterator[str]:
@@ -95,9 +99,9 @@ def lengths_are_within_the_assignment(stored: Stored) -> Iterator[str]:
 
 def configurations_belong_to_trials(stored: Stored) -> Iterator[str]:
     """Those that are proposed are for the next trials, without gaps."""
-    wanted = range(first_proposal(stored.tally), stored.tally["proposed"])
-    yield from (f"trial {number} will have no configuration" for number in wanted if number not in stored.proposals)
-    yield from (f"configuration {number} is for no new trial" for number in stored.proposals if number not in wanted)
+    wanted = range(first_suggestion(stored.progress), stored.progress["proposed"])
+    yield from (f"trial {number} will have no configuration" for number in wanted if number not in stored.suggestions)
+    yield from (f"configuration {number} is for no new trial" for number in stored.suggestions if number not in wanted)
 
 
 INVARIANTS = (

@@ -16,7 +16,7 @@ def _uses(stored: Stored) -> tuple[Counter[str], set[str]]:
 
 def points_are_counted(stored: Stored) -> Iterator[str]:
     """Each point of a finite space is counted as often as trials and the queue have it, or as invalid."""
-    if not stored.tally.get("points"):
+    if not stored.progress.get("points"):
         yield from (f"{point} is counted" for point in stored.points)
         return
     uses, invalid = _uses(stored)
@@ -29,9 +29,9 @@ def points_are_counted(stored: Stored) -> Iterator[str]:
 
 def no_point_is_repeated_before_all_were_used(stored: Stored) -> Iterator[str]:
     """Each point of a finite space that is not invalid was used once for each pass that is over, or once more."""
-    if not stored.tally.get("points"):
+    if not stored.progress.get("points"):
         return
-    points, (uses, invalid) = stored.tally["points"], _uses(stored)
+    points, (uses, invalid) = stored.progress["points"], _uses(stored)
     passes, left = points["passes"], points["size"] - len(invalid)
     for point in uses.keys() - invalid:
         left -= uses[point] > passes
@@ -49,7 +49,7 @@ def no_point_is_repeated_before_all_were_used(stored: Stored) -> Iterator[str]:
 
 def lost_trials_are_those_of_invalid_points(stored: Stored) -> Iterator[str]:
     """A grid has as many trials less as its invalid points would have had."""
-    points = stored.tally.get("points")
+    points = stored.progress.get("points")
     if not points:
         return
     _, invalid = _uses(stored)

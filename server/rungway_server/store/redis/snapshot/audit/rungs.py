@@ -23,7 +23,7 @@ def rung_members_are_well_formed(stored: Stored) -> Iterator[str]:
                 yield f"rung {b}:{k} holds {entry!r}, which is no entry of a trial"
                 continue
             running = int(entry[16:24], 16)
-            if running >= stored.tally["next_entry"]:
+            if running >= stored.progress["next_entry"]:
                 yield f"rung {b}:{k}: {entry} has a running number that was not given yet"
             if running in seen:
                 yield f"rung {b}:{k}: {entry} has the running number of {seen[running]}"
@@ -37,7 +37,7 @@ def _results(trial: TrialRecord) -> list[tuple[int, str]]:
 
 def sizes_are_counted(stored: Stored) -> Iterator[str]:
     """The count of results in each rung is that of its members, in a rung of the plan."""
-    for (b, k), counted in zip(stored.rungs, stored.tally["sizes"], strict=True):
+    for (b, k), counted in zip(stored.rungs, stored.progress["sizes"], strict=True):
         if counted != len(stored.rungs[b, k]):
             yield f"rung {b}:{k}: {counted} results are counted, it holds {len(stored.rungs[b, k])}"
 
@@ -86,7 +86,7 @@ def passed_are_those_who_went_up(stored: Stored) -> Iterator[str]:
     """The count of those who went up from a rung is the number of trials above it, but for clones begun there."""
     trials = [(trial, trial.parent[1] + 1 if trial.parent else 0) for trial in stored.trials.values()]
     above = Counter((trial.bracket, k) for trial, first in trials for k in range(first, trial.rung))
-    for (b, k), counted in zip(stored.rungs, stored.tally["passed"], strict=True):
+    for (b, k), counted in zip(stored.rungs, stored.progress["passed"], strict=True):
         if counted != above[b, k]:
             yield f"rung {b}:{k}: {counted} are counted as passed, {above[b, k]} trials are above"
 

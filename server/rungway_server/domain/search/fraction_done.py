@@ -1,45 +1,45 @@
 """How much of a search is done, from counts alone."""
 
-from rungway_server.domain.engine import ExperimentState, Tally
+from rungway_server.domain.engine import ExperimentState, Progress
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 
 
-def progress(plan: Plan, tally: Tally) -> float:
+def fraction_done(plan: Plan, progress: Progress) -> float:
     """Part done, 0 to 1: the mean over the brackets.
 
     A population counts the results it has, of those of all rounds. Any other bracket with several rungs counts 5/6 for
     the results of its lowest rung; once these are all in, the trials that will never be trained again count instead if
     they are more. It is 1 when all are; it drops only when results are erased, or when the plan is changed.
     """
-    if tally.state is ExperimentState.DONE:
+    if progress.state is ExperimentState.DONE:
         return 1.0
     if plan.rule is PromotionRule.POPULATION:
         sizes = sum(rung.size for bracket in plan.brackets for rung in bracket.rungs)
-        return sum(map(sum, tally.rung_results)) / sizes
-    shares = [_bracket_progress(plan, tally, b) for b in range(len(plan.brackets))]
+        return sum(map(sum, progress.rung_results)) / sizes
+    shares = [_bracket_progress(plan, progress, b) for b in range(len(plan.brackets))]
     return sum(shares) / len(shares)
 
 
-def _bracket_progress(plan: Plan, tally: Tally, b: int) -> float:
-    total, results = plan.brackets[b].max_trials, tally.rung_results[b]
+def _bracket_progress(plan: Plan, progress: Progress, b: int) -> float:
+    total, results = plan.brackets[b].max_trials, progress.rung_results[b]
     if len(results) == 1:
         return min(results[0] / total, 1.0) if total else 1.0  # a grid all of whose points are invalid
     share = results[0] / (1.2 * total)
     if results[0] < total:
         return share
-    ended = _stopped(tally, b) if plan.form is DecisionForm.STOP else _left_behind(tally, b, total)
+    ended = _stopped(progress, b) if plan.form is DecisionForm.STOP else _left_behind(progress, b, total)
     return min(max(share, ended / total), 1.0)
 
 
-def _stopped(tally: Tally, b: int) -> int:
+def _stopped(progress: Progress, b: int) -> int:
     """Trials that went no further than some rung."""
-    return sum(tally.rung_results[b]) - sum(tally.rung_passed[b])
+    return sum(progress.rung_results[b]) - sum(progress.rung_passed[b])
 
 
-def _left_behind(tally: Tally, b: int, total: int) -> int:
+def _left_behind(progress: Progress, b: int, total: int) -> int:
     """Trials that cannot go up any more: those of the top, and of each rung that gets no further results all that have
     not gone up and may not. `total` is how many trials start."""
-    *lower, top = zip(tally.rung_results[b], tally.rung_passed[b], tally.rung_ready[b], strict=True)
+    *lower, top = zip(progress.rung_results[b], progress.rung_passed[b], progress.rung_ready[b], strict=True)
     ended, expected = top[0], total
     for results, passed, ready in lower:
         if results < expected:

@@ -9,8 +9,8 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    TellReply,
     TrialState,
-    Verdict,
 )
 from rungway_server.domain.engine import ExperimentState as State
 from tests.model.ladder import Standing
@@ -23,7 +23,7 @@ FREE_RETURNS = 2
 Judgement = tuple[Decision, Explanation]
 
 
-def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Verdict:
+def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> TellReply:
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
     if result.checkpoint:  # before deciding: the round may end, and clones begin with it
@@ -38,9 +38,9 @@ def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> Ver
     if result.finished and decision is Decision.CONTINUE:
         decision, why = Decision.STOP, explain(Reason.FINISHED, trial, search.finish(trial))
     if decision is not Decision.CONTINUE:
-        return Verdict(result.lease, decision, why)
+        return TellReply(result.lease, decision, why)
     next_length = search.ladder(trial).length(trial.rung)
-    return Verdict(result.lease, decision, why, trial.to_length, next_length, search.deadlines[trial.number])
+    return TellReply(result.lease, decision, why, trial.to_length, next_length, search.deadlines[trial.number])
 
 
 def _stop_with_experiment(search: Search, trial: TrialRecord, result: Result) -> Judgement:
@@ -120,7 +120,7 @@ def _end(
     return decision, explain(reason, trial, standing)
 
 
-def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
+def give_back(search: Search, trial: TrialRecord, release: Release) -> TellReply:
     """The worker leaves; the trial waits in line, or ends with a stopped experiment. Too often with nothing told is as
     bad as a failure that a retry may cure."""
     if release.checkpoint:
@@ -130,22 +130,22 @@ def give_back(search: Search, trial: TrialRecord, release: Release) -> Verdict:
         trial.outcome = Outcome.STOPPED
     elif trial.returns > FREE_RETURNS:
         in_a_row = trial.returns
-        verdict = _retry(search, trial, release.lease, "given back without progress")
+        reply = _retry(search, trial, release.lease, "given back without progress")
         trial.returns = in_a_row
-        return verdict
+        return reply
     else:
         search.end_lease(trial, TrialState.QUEUED)
-    return Verdict(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))
+    return TellReply(release.lease, Decision.PAUSE, explain(Reason.PREEMPTED, trial))
 
 
-def _retry(search: Search, trial: TrialRecord, lease: Lease, message: str) -> Verdict:
+def _retry(search: Search, trial: TrialRecord, lease: Lease, message: str) -> TellReply:
     standing = search.restart(trial, message)
     if standing is None:
-        return Verdict(lease, Decision.PAUSE, explain(Reason.RETRY, trial))
-    return Verdict(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
+        return TellReply(lease, Decision.PAUSE, explain(Reason.RETRY, trial))
+    return TellReply(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
 
 
-def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> Verdict:
+def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> TellReply:
     """What each outcome does to the trial."""
     if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and search.over):
         return give_back(search, trial, Release(lease))
@@ -155,8 +155,8 @@ def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome
         trial.outcome, trial.message = outcome, message
         if trial.parent:
             search.clone(trial.bracket, trial.rung - 1, trial.parent)
-        return Verdict(lease, Decision.STOP, explain(Reason.INVALID, trial))
+        return TellReply(lease, Decision.STOP, explain(Reason.INVALID, trial))
     if outcome is Outcome.TRANSIENT:
         return _retry(search, trial, lease, message)
     standing = search.die(trial, outcome, message)
-    return Verdict(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
+    return TellReply(lease, Decision.STOP, explain(Reason.FAILED, trial, standing))
