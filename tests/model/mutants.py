@@ -341,7 +341,7 @@ MUTANTS = (
         "a clone is not counted",
         "include/clones",
         "trial.rung, trial.parent =",
-        "search.counts.started[b + 1], trial.rung, trial.parent = 0,",
+        "search.counts.started[bracket + 1], trial.rung, trial.parent = 0,",
     ),
     _mutant(
         "a clone keeps its parent's configuration",

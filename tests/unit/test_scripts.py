@@ -1,6 +1,8 @@
 """The Lua files: what each includes and gives, and that commands get by with that."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,7 +21,7 @@ DEFINED = {name: {each for part in SOURCES.include(name)[1] for each in part.nam
 HOME = {name: include for include, names in DEFINED.items() for name in names}
 
 INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
-MADE_WHEN_CALLED = re.compile(r"^local function \w+\([^)]*\)\n--- @include.*?^end\n", re.MULTILINE | re.DOTALL)
+MADE_WHEN_CALLED = re.compile(r"^local function [^\n]*\n--- @include .*?^end\n", re.MULTILINE | re.DOTALL)
 COMMENT_OR_TEXT = re.compile(r"--.*|'(?:\\.|[^'\\])*'")
 DECLARED = re.compile(r"local (?!function)([\w, ]+)|for ([\w, ]+) (?:in|=)|function ?(\w*)\(([^)]*)\)|[{,]\s*(\w+) =")
 WORD = re.compile(r"\w+")
@@ -32,27 +34,45 @@ GIVEN = WORD.findall(
 """What Redis gives every script."""
 
 
-def used_in(text: str) -> set[str]:
-    """The includes of whose names the text uses any."""
-    return {HOME[name] for name in names_in(COMMENT_OR_TEXT.sub("", with_values(text))) if name in HOME}
+def names_of(text: str) -> frozenset[str]:
+    """The names in a text, and in nothing that its functions make when they are called."""
+    return names_in(COMMENT_OR_TEXT.sub("", with_values(MADE_WHEN_CALLED.sub("", text))))
 
 
-def scopes() -> list[tuple[str, str, set[str]]]:
-    """Each text that has includes of its own: its name, the text, and the includes that it need not name."""
-    found = [(name, text, {name}) for name, text in INCLUDES.items()]
-    for name, text in COMMANDS.items():
-        outside = MADE_WHEN_CALLED.sub("", text)
-        found.append((name, outside, set()))
-        found += [(name, inside[0], set(INCLUDE.findall(outside))) for inside in MADE_WHEN_CALLED.finditer(text)]
-    return found
+@dataclass(frozen=True)
+class Scope:
+    """A text with includes of its own: a file, or in it a function that makes them when it is called."""
+
+    file: str
+    text: str
+    around: tuple[str, ...] = ()
+    """What the text around a function includes."""
+
+    @property
+    def included(self) -> list[str]:
+        """Its includes."""
+        return INCLUDE.findall(MADE_WHEN_CALLED.sub("", self.text))
+
+    @property
+    def used(self) -> set[str]:
+        """Other includes of whose names it uses any."""
+        return {HOME[name] for name in names_of(self.text) & HOME.keys()} - {self.file.partition("include/")[2]}
 
 
-@pytest.mark.parametrize(("name", "text", "had"), scopes(), ids=[name for name, *_ in scopes()])
-def test_a_file_includes_what_it_uses_and_nothing_else(name: str, text: str, had: set[str]) -> None:
-    included = INCLUDE.findall(text)
-    assert len(included) == len(set(included))
-    assert set(included) - {name} <= used_in(text), "an include without a use"
-    assert used_in(text) - had <= set(included), "a use without its include"
+def scopes() -> Iterator[Scope]:
+    """All of them."""
+    files = {f"include/{name}": text for name, text in INCLUDES.items()} | COMMANDS
+    for file, text in files.items():
+        yield (whole := Scope(file, text))
+        for inside in MADE_WHEN_CALLED.findall(text):
+            yield Scope(file, inside.partition("\n")[2], tuple(whole.included))
+
+
+@pytest.mark.parametrize("scope", list(scopes()), ids=lambda scope: scope.file)
+def test_a_text_includes_what_it_uses_and_nothing_else(scope: Scope) -> None:
+    assert len(scope.included) == len(set(scope.included))
+    assert set(scope.included) <= scope.used, "an include without a use"
+    assert scope.used - {*scope.around} <= set(scope.included), "a use without its include"
 
 
 def test_includes_need_each_other_in_one_direction() -> None:
@@ -72,8 +92,7 @@ def test_an_include_says_what_it_gives(name: str) -> None:
     """Its first lines name what other files use of it, and nothing that none does."""
     head = "\n".join(takewhile(lambda line: line.startswith("-- "), INCLUDES[name].splitlines()))
     purpose, _, gives = head.partition("-- Gives  ")
-    others = [text for other, text, _ in scopes() if other != name]
-    used = set().union(*(names_in(COMMENT_OR_TEXT.sub("", with_values(text))) for text in others))
+    used = {each for scope in scopes() if scope.file != f"include/{name}" for each in names_of(scope.text)}
     assert purpose
     assert set(WORD.findall(gives.partition(".")[0])) == DEFINED[name] & used
 

@@ -1,7 +1,7 @@
 """The Lua scripts: commands of this package, each with what it uses of the includes, named by their SHA-1.
 
-A script makes all its functions anew in every call, so it gets no more than it uses. A command that includes a file in
-one of its functions makes what it takes from there only when that function is called.
+A script makes all its functions anew in every call, so it gets no more than it uses. A function with includes of its
+own makes what it takes from there only when it is called.
 """
 
 import hashlib
@@ -45,12 +45,10 @@ _FULL_CHECK = "redis.call('ZADD', KEYS[4], 'XX', 0, '')\n"
 nothing, for there is no member of that name. Such a Redis looks at its memory at the first write of a script alone, and
 only where that command may need some. The ledger's scripts need none: their first write may need memory."""
 
-_INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
-_COMMENT = re.compile(r"^\s*--.*\n|^\n", re.MULTILINE)
-_MADE_WHEN_CALLED = re.compile(
-    r'^(local function \w+\([^)]*\)\n)((?:--- @include "\w+"\n)+)(.*?)^end\n', re.MULTILINE | re.DOTALL
-)
-"""A function of a command with includes of its own."""
+_COMMENT = re.compile(r"^\s*--(?!- @include).*\n|^\n", re.MULTILINE)
+_INCLUDE = re.compile(r'--- @include "(\w+)"\n')
+_MADE_WHEN_CALLED = re.compile(r"^(local function [^\n]*\n)(--- @include .*?)^end\n", re.MULTILINE | re.DOTALL)
+"""A function that begins with includes of its own."""
 _PART = re.compile(r"^(?=local |\w+ = )", re.MULTILINE)
 _DEFINED = re.compile(r"(?:local )?(?:function )?([\w, ]+)")
 _USED = re.compile(r"(?<![\w.:'])[A-Za-z_]\w*")
@@ -82,13 +80,23 @@ class Part:
 
     @cached_property
     def uses(self) -> frozenset[str]:
-        """All names in it. Those of fields and of its own locals may be among them."""
+        """See `names_in`."""
         return names_in(self.text)
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The names in a text without comments that may stand for something that an include defines."""
-    return frozenset(_USED.findall(text))
+    """The names in a text without comments, but for those in functions with includes of their own. Names of the text's
+    own locals are among them."""
+    return frozenset(_USED.findall(_MADE_WHEN_CALLED.sub("", text)))
+
+
+def without_includes(text: str) -> tuple[list[str], str]:
+    """The includes that a text without comments begins with, and the rest."""
+    included, at = [], 0
+    while found := _INCLUDE.match(text, at):
+        included.append(found[1])
+        at = found.end()
+    return included, text[at:]
 
 
 class Sources:
@@ -96,20 +104,22 @@ class Sources:
 
     def __init__(self, transform: Transform | None = None) -> None:
         self._transform = transform or (lambda _, text: text)
-        self._includes: dict[str, tuple[tuple[str, ...], tuple[Part, ...]]] = {}
+        self._includes: dict[str, tuple[list[str], list[Part]]] = {}
 
     def command(self, name: str) -> str:
-        """The text of a command."""
-        return with_values(self._transform(name, _read(f"commands/{name}")))
+        """The text of a command without comments, whose includes are still to be resolved."""
+        return self._text(name, _read(f"commands/{name}"))
 
-    def include(self, name: str) -> tuple[tuple[str, ...], tuple[Part, ...]]:
+    def include(self, name: str) -> tuple[list[str], list[Part]]:
         """The files that an include needs, and its parts."""
         if name not in self._includes:
-            text = layout_include() if name == "layout" else _read(f"include/{name}")
-            text = with_values(self._transform(f"include/{name}", text))
-            parts = tuple(Part(part) for part in _PART.split(_COMMENT.sub("", text)) if part)
-            self._includes[name] = tuple(_INCLUDE.findall(text)), parts
+            text = self._text(f"include/{name}", layout_include() if name == "layout" else _read(f"include/{name}"))
+            included, rest = without_includes(text)
+            self._includes[name] = included, [Part(part) for part in _PART.split(rest) if part]
         return self._includes[name]
+
+    def _text(self, name: str, text: str) -> str:
+        return _COMMENT.sub("", with_values(self._transform(name, text)))
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """These includes and all that they need, each after what it needs itself."""
@@ -125,10 +135,10 @@ class Sources:
             add(name)
         return list(ordered)
 
-    def used(self, includes: Iterable[str], text: str, had: frozenset[str] = frozenset()) -> tuple[str, frozenset[str]]:
-        """The parts of the includes that a text uses, but for those that define what it has already; and what it has
-        with them."""
-        parts = [part for name in self.in_order(includes) for part in self.include(name)[1]]
+    def with_includes(self, text: str, had: frozenset[str] = frozenset()) -> str:
+        """The text after what it uses of its includes, but for what it has already."""
+        included, text = without_includes(text)
+        parts = [part for name in self.in_order(included) for part in self.include(name)[1]]
         found, todo = set(had), set(names_in(text))
         while todo:
             name = todo.pop()
@@ -136,8 +146,9 @@ class Sources:
                 defining = [part for part in parts if name in part.names]
                 found.update(*(part.names for part in defining))
                 todo.update(*(part.uses for part in defining))
-        wanted = found - had
-        return "".join(part.text for part in parts if part.names & wanted), frozenset(found)
+        used = "".join(part.text for part in parts if part.names & (found - had))
+        has = frozenset(found)
+        return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", used + text)
 
 
 def _read(path: str) -> str:
@@ -152,15 +163,8 @@ def load_scripts(transform: Transform | None = None, *, shebang: bool = True) ->
 
 
 def _load(sources: Sources, name: str, shebang: bool) -> Script:
-    first_line, _, body = sources.command(name).partition("\n")
-    outside = _MADE_WHEN_CALLED.sub("", body)
-    text, had = sources.used(_INCLUDE.findall(outside), _COMMENT.sub("", outside))
-
-    def made_when_called(function: re.Match[str]) -> str:
-        inside, _ = sources.used(_INCLUDE.findall(function[2]), _COMMENT.sub("", function[3]), had)
-        return f"{function[1]}{inside}{function[3]}end\n"
-
-    source = text + _COMMENT.sub("", _MADE_WHEN_CALLED.sub(made_when_called, body))
+    first_line, _, text = sources.command(name).partition("\n")
+    source = sources.with_includes(text)
     if shebang:
         source = f"{first_line}\n{source}"
     elif first_line == "#!lua" and name not in LEDGER_NAMES:
