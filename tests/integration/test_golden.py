@@ -81,9 +81,9 @@ def record_swap(one: str, other: str) -> Callable[[str, str], str]:
     """A server that reads and writes two fields of a record in each other's place, and so agrees with itself."""
 
     def swap(name: str, text: str) -> str:
-        if name != "include/record":
+        if name != "include/layout":
             return text
-        for form in ("{} = v[", "t.{},"):
+        for form in (" {} = stored[", "trial.{},"):
             a, b = form.format(one), form.format(other)
             assert text.count(a) >= 1 <= text.count(b)
             text = text.replace(a, "\0").replace(b, a).replace("\0", b)
@@ -120,25 +120,39 @@ SWAPS = {
         )
     },
     "event fields": texts_swap(
-        "include/event", ("trial.length, trial.metric, trial.worker", "trial.length, trial.worker, trial.metric")
+        "include/events", ("trial.length, trial.metric, trial.worker", "trial.length, trial.worker, trial.metric")
     ),
     "points of curves": texts_swap(
-        "include/curve",
+        "include/reports",
         ("struct.pack('>I8', report.length) .. report.metric", "report.metric .. struct.pack('>I8', report.length)"),
     ),
-    "members of ready": texts_swap("include/ready", ("string.char(b, 255 - k)", "string.char(255 - k, b)")),
-    "members of rungs": texts_swap("include/ranks", ("string.char(b, k)", "string.char(k, b)")),
+    "members of ready": texts_swap(
+        "include/rungs", ("string.char(bracket, 255 - rung)", "string.char(255 - rung, bracket)")
+    ),
+    "members of rungs": texts_swap("include/rungs", ("string.char(bracket, rung)", "string.char(rung, bracket)")),
     "order of bytes": texts_swap(
-        "include/place", ("struct.pack('>I4', x.tally.next_entry)", "struct.pack('<I4', x.tally.next_entry)")
+        "include/results",
+        ("struct.pack('>I4', search.progress.next_entry)", "struct.pack('<I4', search.progress.next_entry)"),
     ),
-    "words": texts_swap("include/words", (" assign pause ", " pause assign ")),
+    "codes of words": texts_swap(
+        "include/layout",
+        ("'assign' then return 1 end", "'assign' then return 8 end"),
+        ("'pause' then return 8 end", "'pause' then return 1 end"),
+        ("code == 1 then return 'assign'", "code == 1 then return 'pause'"),
+        ("code == 8 then return 'pause'", "code == 8 then return 'assign'"),
+    ),
     "digests of requests": texts_swap(
-        "include/remember", ("four(digits, 1), four(digits, 9)", "four(digits, 9), four(digits, 1)")
+        "include/requests",
+        ("four_bytes(digits, 1), four_bytes(digits, 9), ", "four_bytes(digits, 9), four_bytes(digits, 1), "),
     ),
-    "prints of requests": texts_swap(
-        "include/remember", ("four(print, 1), four(print, 9)", "four(print, 9), four(print, 1)")
+    "fingerprints of requests": texts_swap(
+        "include/requests",
+        ("four_bytes(digits, 1), four_bytes(digits, 9))", "four_bytes(digits, 9), four_bytes(digits, 1))"),
     ),
-    "answers": texts_swap("include/remember", ("{ short(print), answer }", "{ answer, short(print) }")),
+    "answers": texts_swap(
+        "include/requests",
+        ("{ packed_fingerprint(fingerprint), answer }", "{ answer, packed_fingerprint(fingerprint) }"),
+    ),
 }
 """Servers that would leave another layout under the same number."""
 

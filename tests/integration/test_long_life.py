@@ -95,7 +95,7 @@ async def test_a_record_that_has_grown_long_is_shortened(router: Router, redis: 
     """One that a version before left: it is read in pages as it is, and is small after its next line."""
 
     def without_bound(name: str, text: str) -> str:
-        return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/life" else text
+        return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/events" else text
 
     before, store = RedisStore(router, transform=without_bound), RedisStore(router)
     await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)

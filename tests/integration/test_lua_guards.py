@@ -1,11 +1,10 @@
-"""The Lua files by themselves: a damaged key never leaves half a decision, words and headers agree with Python."""
+"""The Lua files by themselves: a damaged key never leaves half a decision."""
 
 import asyncio
 import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from redis import Redis, ResponseError
@@ -14,7 +13,7 @@ from rungway_server.domain.engine import Assignment, Lease, Outcome, Release, Re
 from rungway_server.domain.experiment import to_document
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis import RedisStore, scripts
+from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
@@ -23,11 +22,6 @@ from tests.support.redis_server import redis_on_socket, servers_at_hand
 from tests.support.searches import config_of, stored
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
-LUA = Path(scripts.__file__).with_name("lua")
-SOURCES = {
-    path.relative_to(LUA).with_suffix("").as_posix().removeprefix("commands/"): path.read_text()
-    for path in LUA.rglob("*.lua")
-}
 REF = ExperimentRef("default", "guarded")
 PLAN = Plan(
     brackets=(
@@ -115,13 +109,13 @@ def calls_of(
         "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
         "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3, "[]"] for more in (0, 5)],
-        "tally": [[uid]],
+        "progress": [[uid]],
         "trials": [[uid, 1000, *range(20)], [uid, 1, *range(20)]],
         "best": [[uid, 10]],
         "read": [[uid, "HLEN", 2], [uid, "LRANGE", 5, 0, -1]],
         "records": [[uid, 1000, *range(20)]],
-        "mark": [[uid, now, 0]],
-        "cut": [[uid, "", 0, 0, 0, 0, "", "", 500, 1_000_000, whole, ""] for whole in ("", "1")],
+        "snapshot_mark": [[uid, now, 0]],
+        "snapshot_changes": [[uid, "", 0, 0, 0, 0, "", "", 500, 1_000_000, whole, ""] for whole in ("", "1")],
         "delete": [[uid]],
         "explain": [[uid, number, 0, 100] for number in range(20)],
         "events": [[uid, "", 100]],
@@ -206,7 +200,7 @@ def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene
 
 @pytest.mark.parametrize(
     ("script", "args"),
-    [("reserve", ["e", 2, 1, 9, 9, 9, ""]), ("settle_claim", ["e", 2, 1, "", 0, ""])],
+    [("reserve", ["e", 2, 1, 9, 9, 9, ""]), ("replace_claim", ["e", 2, 1, "", 0, ""])],
     ids=LEDGER_NAMES,
 )
 def test_a_ledger_of_a_wrong_type_stays_as_it_is(script: str, args: list[str | int], client: Redis) -> None:

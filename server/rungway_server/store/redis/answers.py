@@ -28,11 +28,12 @@ from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdRe
 from rungway_server.domain.ranking import metric_of
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.connection.pipelined import as_bytes
-from rungway_server.store.redis.layout.records import WORDS, trained_of
+from rungway_server.store.redis.layout.codes import WORDS
+from rungway_server.store.redis.layout.records import trained_of
 
 _DECISIONS = {decision.value: decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
-"""A point of a curve: length, sort key of the metric (see lua/include/curve.lua)."""
+"""A point of a curve: length, sort key of the metric (see lua/include/reports.lua)."""
 Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
 
@@ -80,7 +81,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
 
 
 def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskAnswer:
-    """An answer of ask.lua other than 'propose' and 'clone'."""
+    """An answer of ask.lua other than 'suggest' and 'clone'."""
     word, revision = answer[0], answer[1]
     if word == "assigned":
         assignments = [read_assignment(fields, smaller_is_better, unpack) for fields in answer[4:]]
@@ -97,7 +98,7 @@ def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> Tell
 
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
-    """One entry of the event log: its id, and what lua/include/event.lua packed."""
+    """One entry of the event log: its id, and what lua/include/events.lua packed."""
     event_id, kind = fields[0], WORDS.get(fields[1], fields[1])
     time_ms = int(event_id.partition("-")[0])
     if len(fields) < 4:  # not about a trial
@@ -121,7 +122,7 @@ def read_points(packed: str, smaller_is_better: bool) -> list[Report]:
 
 
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
-    """One trial view (see lua/include/view.lua), with the points of its curve."""
+    """One trial view (see lua/commands/trials.lua), with the points of its curve."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created, _, _, parent = fields[9:]
     return TrialView(
@@ -147,7 +148,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
 
 
 def read_progress(answer: list[Any], plan: Plan) -> Progress:
-    """The answer of tally.lua after its first word."""
+    """The answer of progress.lua after its first word."""
     progress, counts, ready, error = answer
     fields: dict[str, Any] = json.loads(progress) | json.loads(counts)
     return Progress(

@@ -127,12 +127,12 @@ class ExperimentCache:
         await self.scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
     async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
-        """What is small of the experiment, as it is now, and what tally.lua answers."""
+        """What is small of the experiment, as it is now, and what progress.lua answers."""
         while True:
             schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
             check_schema(ref.experiment, int(schema))
-            answer = await self.scripts.run("tally", experiment_keys(ref), [uid])
-            if answer[0] == "tally":
+            answer = await self.scripts.run("progress", experiment_keys(ref), [uid])
+            if answer[0] == "progress":
                 known = self._known.get(ref)
                 same = known and known.stored[1] == uid and known.stored[4] == plan_json
                 plan = known.definition.plan if known and same else plan_from_json(plan_json)

@@ -2,7 +2,7 @@
 
 `rungway:quotas`: namespace -> JSON of the limits set for it; `*` -> those of all others, as the server that was started
 last has them. `rungway:{namespace}:ledger`: experiment -> what it claims
-(lua/include/claim.lua). Each operation is one command or script on one key, so a Cluster needs nothing special.
+(lua/include/claims.lua). Each operation is one command or script on one key, so a Cluster needs nothing special.
 """
 
 import json
@@ -86,12 +86,12 @@ class RedisLedger(RedisQuotas):
         """See the protocol."""
         claimed: list[str | int] = [claim.trials, claim.leases] if claim else ["", ""]
         args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if at_work_too else _AT_WORK_MS, ""]
-        await self._scripts.run("settle_claim", [ledger_key(ref.namespace)], args)
+        await self._scripts.run("replace_claim", [ledger_key(ref.namespace)], args)
 
     async def put_back(self, reserved: Reserved) -> None:
         """See the protocol."""
         args: list[str | int] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
-        await self._scripts.run("settle_claim", [ledger_key(reserved.ref.namespace)], args)
+        await self._scripts.run("replace_claim", [ledger_key(reserved.ref.namespace)], args)
 
     async def entry(self, ref: ExperimentRef) -> str:
         """See the protocol."""

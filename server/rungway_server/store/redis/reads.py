@@ -43,7 +43,7 @@ class RedisReads:
 
     async def progress(self, ref: ExperimentRef) -> Progress:
         """See the port."""
-        known, answer = await self._experiments.run("tally", ref, [])
+        known, answer = await self._experiments.run("progress", ref, [])
         return read_progress(answer[1:], known.definition.plan)
 
     async def trials(self, ref: ExperimentRef, numbers: Sequence[int], *, curve: bool = False) -> list[TrialView]:

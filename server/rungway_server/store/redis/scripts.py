@@ -1,15 +1,19 @@
-"""The Lua scripts: read from this package, includes resolved, named by their SHA-1."""
+"""The Lua scripts: commands of this package, each with what it uses of the includes, named by their SHA-1.
+
+A script makes all its functions anew in every call, so it gets no more than it uses. A function with includes of its
+own makes what it takes from there only when it is called.
+"""
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 
-_INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
-_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+from rungway_server.store.redis.layout.in_lua import layout_include, with_values
 
-LEDGER_NAMES = ("reserve", "settle_claim")
+LEDGER_NAMES = ("reserve", "replace_claim")
 """Scripts on the ledger of a namespace; all others are on one experiment."""
 
 NAMES = (
@@ -22,14 +26,14 @@ NAMES = (
     "enqueue",
     "change_state",
     "change_plan",
-    "tally",
+    "progress",
     "trials",
     "best",
     "explain",
     "read",
     "records",
-    "mark",
-    "cut",
+    "snapshot_mark",
+    "snapshot_changes",
     "delete",
     "unlist",
     *LEDGER_NAMES,
@@ -41,8 +45,16 @@ _FULL_CHECK = "redis.call('ZADD', KEYS[4], 'XX', 0, '')\n"
 nothing, for there is no member of that name. Such a Redis looks at its memory at the first write of a script alone, and
 only where that command may need some. The ledger's scripts need none: their first write may need memory."""
 
+_COMMENT = re.compile(r"^\s*--(?!- @include).*\n|^\n", re.MULTILINE)
+_INCLUDE = re.compile(r'--- @include "(\w+)"\n')
+_MADE_WHEN_CALLED = re.compile(r"^(local function [^\n]*\n)(--- @include .*?)^end\n", re.MULTILINE | re.DOTALL)
+"""A function that begins with includes of its own."""
+_PART = re.compile(r"^(?=local |\w+ = )", re.MULTILINE)
+_DEFINED = re.compile(r"(?:local )?(?:function )?([\w, ]+)")
+_USED = re.compile(r"(?<![\w.:'])[A-Za-z_]\w*")
+
 Transform = Callable[[str, str], str]
-"""Given a file's name ("ask", "include/rung") and its text, returns the text to load: the door for seeded mutants."""
+"""Given a file's name ("ask", "include/rungs") and its text, returns the text to load: the door for seeded mutants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +66,105 @@ class Script:
     sha: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """A statement of an include that defines one name or several."""
+
+    text: str
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What it defines."""
+        found = _DEFINED.match(self.text)
+        return frozenset(name.strip() for name in found[1].split(",")) if found else frozenset()
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """See `names_in`."""
+        return names_in(self.text)
+
+
+def names_in(text: str) -> frozenset[str]:
+    """The names in a text without comments, but for those in functions with includes of their own. Names of the text's
+    own locals are among them."""
+    return frozenset(_USED.findall(_MADE_WHEN_CALLED.sub("", text)))
+
+
+def without_includes(text: str) -> tuple[list[str], str]:
+    """The includes that a text without comments begins with, and the rest."""
+    included, at = [], 0
+    while found := _INCLUDE.match(text, at):
+        included.append(found[1])
+        at = found.end()
+    return included, text[at:]
+
+
+class Sources:
+    """The files, and what each defines and includes."""
+
+    def __init__(self, transform: Transform | None = None) -> None:
+        self._transform = transform or (lambda _, text: text)
+        self._includes: dict[str, tuple[list[str], list[Part]]] = {}
+
+    def command(self, name: str) -> str:
+        """The text of a command without comments, whose includes are still to be resolved."""
+        return self._text(name, _read(f"commands/{name}"))
+
+    def include(self, name: str) -> tuple[list[str], list[Part]]:
+        """The files that an include needs, and its parts."""
+        if name not in self._includes:
+            text = self._text(f"include/{name}", layout_include() if name == "layout" else _read(f"include/{name}"))
+            included, rest = without_includes(text)
+            self._includes[name] = included, [Part(part) for part in _PART.split(rest) if part]
+        return self._includes[name]
+
+    def _text(self, name: str, text: str) -> str:
+        return _COMMENT.sub("", with_values(self._transform(name, text)))
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """These includes and all that they need, each after what it needs itself."""
+        ordered: dict[str, None] = {}
+
+        def add(name: str) -> None:
+            for needed in self.include(name)[0]:
+                if needed not in ordered:
+                    add(needed)
+            ordered[name] = None
+
+        for name in names:
+            add(name)
+        return list(ordered)
+
+    def with_includes(self, text: str, had: frozenset[str] = frozenset()) -> str:
+        """The text after what it uses of its includes, but for what it has already."""
+        included, text = without_includes(text)
+        parts = [part for name in self.in_order(included) for part in self.include(name)[1]]
+        found, todo = set(had), set(names_in(text))
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                defining = [part for part in parts if name in part.names]
+                found.update(*(part.names for part in defining))
+                todo.update(*(part.uses for part in defining))
+        used = "".join(part.text for part in parts if part.names & (found - had))
+        has = frozenset(found)
+        return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", used + text)
+
+
+def _read(path: str) -> str:
+    return resources.files(__package__).joinpath("lua", f"{path}.lua").read_text(encoding="utf-8")
+
+
 def load_scripts(transform: Transform | None = None, *, shebang: bool = True) -> dict[str, Script]:
     """Every script by name. Redis before 7 does not know the first line `#!lua`: without it, they do themselves what
     it says of a Redis that is full."""
-    return {name: _load(name, transform or (lambda _, text: text), shebang) for name in NAMES}
+    sources = Sources(transform)
+    return {name: _load(sources, name, shebang) for name in NAMES}
 
 
-def _load(name: str, transform: Transform, shebang: bool) -> Script:
-    seen: set[str] = set()
-
-    def text_of(file: str) -> str:
-        path = file if file.startswith("include/") else f"commands/{file}"
-        text = resources.files(__package__).joinpath("lua", f"{path}.lua").read_text(encoding="utf-8")
-        return _INCLUDE.sub(include, transform(file, text))
-
-    def include(match: re.Match[str]) -> str:
-        file = f"include/{match[1]}"
-        if file in seen:
-            return ""
-        seen.add(file)
-        return text_of(file)
-
-    first_line, _, body = text_of(name).partition("\n")
-    source = _COMMENT.sub("", body)
+def _load(sources: Sources, name: str, shebang: bool) -> Script:
+    first_line, _, text = sources.command(name).partition("\n")
+    source = sources.with_includes(text)
     if shebang:
         source = f"{first_line}\n{source}"
     elif first_line == "#!lua" and name not in LEDGER_NAMES:

@@ -130,7 +130,7 @@ class RedisStore(RedisReads):
         try:
             while True:
                 known, answer = await self._experiments.run("ask", ref, args)
-                if answer[0] == "propose":
+                if answer[0] == "suggest":
                     missing = answer[1], answer[2]
                 elif answer[0] == "clone":
                     cloned = await known.suggestions.clones(answer[1:])
@@ -231,7 +231,7 @@ class RedisStore(RedisReads):
         self._experiments.forget(ref)
         if answer[0] == "refused":
             raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
-        if answer[0] == "queued":
+        if answer[0] == "enqueued":
             raise too_few_for_queue(plan.max_trials, *answer[1:])
         return answer[0] not in {"outdated", "started"}
 

@@ -1,54 +1,49 @@
 """What the scripts write, as Python values: trial records, entries of rungs and of the event log.
 
 Sort keys, and what begins with one, are shown as hexadecimal digits.
-
-The order of a trial's fields is read from `lua/include/record.lua`, the one place where it is kept.
 """
 
-import re
 from dataclasses import dataclass, fields
-from importlib import resources
 from typing import Any, Self
 
 import msgpack
 
 from rungway_server.domain.engine import TrialState
 from rungway_server.store.redis.connection.pipelined import BINARY, as_bytes
+from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.migrations import record_of_today
 
 _ENTRY_BYTES = 16
 
 MANY = 10**14
-"""What is counted apart of the trained length (`lua/include/trained.lua`)."""
+"""What is counted apart of the trained length (`lua/include/reports.lua`)."""
 
 NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
-"""Fields of Lua that are no names in Python."""
+"""Fields of a record that Python calls otherwise."""
 
 
-def _include(name: str) -> str:
-    folder = resources.files("rungway_server.store.redis").joinpath("lua", "include")
-    return folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
-
-
-def _fields_of_lua() -> tuple[str, ...]:
-    text = _include("record")
-    return tuple(re.findall(r"(\w+) = v\[\d+\]", text))
-
-
-def _codes_of_lua() -> dict[int, str]:
-    text = _include("words")
-    words = "".join(re.findall(r"'( \w[\w ]*)'", text))
-    return {found.start(): found[0] for found in re.finditer(r"\w+", words)}
-
-
-WORDS = _codes_of_lua()
-"""Words by the numbers that are stored for them. What is no number is its own word."""
-CODES = {word: code for code, word in WORDS.items()}
 NO_RUNG = (-1, 0, 0, 0, "")
 """Rung, rank, size, quota and cutoff key of a stored explanation that ends before them."""
 _STATES = {state[0]: state.value for state in TrialState}
-TRIAL_FIELDS = _fields_of_lua()
-"""The fields of a trial record in the order in which they are packed."""
+TRIAL_FIELDS = (
+    *(
+        "state",
+        "bracket",
+        "rung",
+        "length",
+        "next",
+        "to",
+        "fence",
+        "metric",
+        "best_key",
+        "best_length",
+        "points",
+        "tail",
+    ),
+    *("request", "print", "verdict", "checkpoint", "checkpoint_length", "from", "restarts", "created", "worker"),
+    *("entries", "log", "outcome", "message", "parent", "returns", "config", "reached"),
+)
+"""The fields of a trial record in the order in which they are packed. Scripts take them from here."""
 
 
 def unpack(packed: bytes) -> Any:
@@ -167,7 +162,7 @@ def life_of(log: list[str]) -> tuple[dict[int, str], int]:
     """The lines that a record names, each by how many came before it, and how many there are in all.
 
     Of a long life it names the first and the last: "0-7866" between them stands for 7,866 others
-    (lua/include/life.lua).
+    (lua/include/events.lua).
     """
     lines: dict[int, str] = {}
     at = 0
@@ -183,7 +178,7 @@ def life_of(log: list[str]) -> tuple[dict[int, str], int]:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the event log (`lua/include/event.lua`); trial -1 and reason "" where no trial took part, and then
+    """One line of the event log (`lua/include/events.lua`); trial -1 and reason "" where no trial took part, and then
     perhaps a message."""
 
     id: str

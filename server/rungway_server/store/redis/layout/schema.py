@@ -13,7 +13,7 @@ LAYOUTS = {
     3: "29be52ff44eb4991",  # retention and the bound of the event log in the plan
     4: "9399016e4148b9a4",  # configurations without names
     5: "cc37e57f3d85cd90",  # configurations in records; words as numbers, answers by digests
-    6: "9edfc17d46bbca47",  # trials that ended by themselves; how far each has come; points of finite spaces
+    6: "cdb717cc660e2a09",  # trials that ended by themselves; how far each has come; points of finite spaces
 }
 OLDEST = 5
 """The oldest version that is read and worked on as it is."""

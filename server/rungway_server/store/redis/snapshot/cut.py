@@ -1,8 +1,8 @@
 """Copies an experiment while it is worked on: piece by piece, and then what has changed meanwhile, until little has.
 
 docs/adr/0009-reading-in-pieces.md says why it is done like this, and why the copy is the experiment as of one moment.
-The last of the scripts, cut.lua, reads at once all that may have changed since a mark, and everything else was copied
-after the mark of the round in which it last changed.
+The last of the scripts, snapshot_changes.lua, reads at once all that may have changed since a mark. Everything else was
+copied after the mark of the round in which it last changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,7 +95,7 @@ class Cutting:
             if self._replanned or self._everything:
                 continue
             await self._read_suggestions()
-            answer = await self._source.run("cut", *self._arguments(attempt))
+            answer = await self._source.run("snapshot_changes", *self._arguments(attempt))
             if answer[0] != "behind":
                 return self._cut(answer)
             why = answer[1]
@@ -119,7 +119,7 @@ class Cutting:
         return following
 
     async def _marked(self, since: int) -> Mark:
-        _, now, event, progress, counts, raised = await self._source.run("mark", "", since)
+        _, now, event, progress, counts, raised = await self._source.run("snapshot_mark", "", since)
         counted, stated = unpacked(counts), unpacked(progress)
         clones = tuple(map(str, counted.get("clones") or ()))
         return Mark(now, event, stated, clones, first_suggestion(stated | counted), tuple(raised))

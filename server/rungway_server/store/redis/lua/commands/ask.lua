@@ -3,101 +3,104 @@
 -- Promise: never more than max_trials valid trials, never more leases than the cap, no trial twice; nothing waits that
 -- could be handed out.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = lapsed leases may be taken back
---        7 number of the first proposal below  8 configurations of clones by number (packed) or ''  9… proposals
--- Returns {'assigned', revision, next proposal to be used, proposed, {assignment}…}, {'wait', revision, reason, retry_ms, last error or ''},
---         {'done', revision, reason}, {'propose', first, how many}, {'clone', {number, config of its parent}…} (both ask to
---         be called again with what they name), {'missing'}, {'stale'} or {'reused'}
---         assignment: trial, fence, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = expired leases may be reclaimed
+--        7 number of the first suggestion below  8 configurations of clones by number (packed) or ''  9… suggestions
+-- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
+--         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
+--         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with what
+--         they name), {'missing'}, {'stale'} or {'reused'}
+--         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
 --         code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key, parent (of a clone)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
+--- @include "call"
 --- @include "experiment"
---- @include "trial"
---- @include "no_rung"
---- @include "event"
---- @include "rung"
---- @include "ready"
---- @include "lease"
---- @include "add_trial"
--- What places results in rungs, and ends lapsed leases: made when there are any, which in most asks there are not.
-local function placing()
---- @include "place"
---- @include "place_stop"
---- @include "die"
-  return place, restart
+--- @include "requests"
+--- @include "clones"
+--- @include "suggestions"
+--- @include "endings"
+--- @include "next_work"
+-- A trial whose lease has expired is requeued or dies. Made when called: in most asks no lease has expired.
+local function restart_expired(search, numbers)
+--- @include "trials"
+--- @include "endings"
+  for _, number in ipairs(numbers) do restart(search, number, load_trial(search, number), 'lease expired') end
 end
---- @include "request"
---- @include "remember"
---- @include "settle"
---- @include "candidates"
---- @include "promote"
---- @include "new_trial"
---- @include "clone_configs"
---- @include "pick"
---- @include "assigned"
---- @include "save"
-local x, refusal = open_experiment(ARGV[1], ARGV[2])
+
+-- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the explanation when
+-- there is training to do, nil when not. Made when called: most rungs have lengths of their own.
+local function pass_equal_rungs(search, number, trial)
+--- @include "trials"
+--- @include "events"
+--- @include "rungs"
+--- @include "results"
+  local bracket, key, why = trial.bracket, trial.entries[trial.rung]:sub(1, 8), nil
+  repeat
+    local numbers, in_top = add_result(search, bracket, trial.rung, number, trial, key)
+    if not in_top then
+      set_state(search, trial, is_top(search, bracket, trial.rung) and TrialState.completed or TrialState.paused)
+      return nil
+    end
+    why = with_reason(Reason.promoted, numbers)
+    promote(search, trial)
+  until trial.next > trial.length
+  return why
+end
+
+-- A paused experiment hands out nothing; one that paused itself says after which error.
+local function paused(progress)
+  if progress.failing then
+    return { 'wait', progress.revision, Reason.failing, 5000, redis.call('HGET', META, 'failing') }
+  end
+  return { 'wait', progress.revision, Reason.experiment_paused, 5000, '' }
+end
+
+local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
-local request, count, worker = ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local print = fingerprint('ask', 4, 5)
-local known, reused = recall(request, print)
+local request, count, worker, may_reclaim = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1'
+local fingerprint = fingerprint_of('ask', 4, 5)
+local known, reused = recall(request, fingerprint)
 if reused then return { 'reused' } end
-if known then return with_configs(x, known) end
+if known then return with_configs(search, known) end
 
-local tally = x.tally
-if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
-if tally.state == 'stopped' then return { 'done', tally.revision, 'experiment_stopped' } end
-if tally.state == 'paused' then return paused(x) end
+local progress = search.progress
+if progress.state == ExperimentState.done then return { 'done', progress.revision, Reason.search_done } end
+if progress.state == ExperimentState.stopped then return { 'done', progress.revision, Reason.experiment_stopped } end
+if progress.state == ExperimentState.paused then return paused(progress) end
 
-open_ladder(x)
-take_proposals(x, tonumber(ARGV[7]), 9)
-local lacking = missing(x, math.min(count, startable(x)))
+open_ladder(search)
+store_suggestions(search, tonumber(ARGV[7]), 9)
+local lacking = lacking_suggestions(search, math.min(count, startable(search)))
 if lacking > 0 then
-  save(x)
-  return { 'propose', tally.proposed, lacking }
+  save(search)
+  return { 'suggest', progress.proposed, lacking }
 end
-take_clones(x, ARGV[8])
-if ARGV[6] == '1' then reclaim(x, 16) end
-if tally.state == 'paused' then
-  save(x)
-  return paused(x)
+store_clone_configs(search, ARGV[8])
+if may_reclaim then
+  local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', search.now_ms, 'LIMIT', 0, 16)
+  if #expired > 0 then restart_expired(search, expired) end
 end
-
-local wanted = clones_wanted(x, count)
-if wanted then
-  save(x)
-  return { 'clone', unpack(wanted) }
+if progress.state == ExperimentState.paused then
+  save(search)
+  return paused(progress)
 end
-local answer, why_not = { 'assigned', 0, 0, 0 }, nil
-while #answer < 4 + count do
-  if x.plan.cap > 0 and x.live >= x.plan.cap then
-    why_not = 'concurrency_limit'
-    break
-  end
-  local number, trial, why = pick(x)
-  if not number then
-    why_not = 'waiting_for_results'
-    break
-  end
-  local deadline = grant(x, number, trial, worker)
-  log_decision(x, 'assign', number, why)
-  answer[#answer + 1] = {
-    number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts, deadline,
-    stored_why(why, 1),
-  }
+local clones = clones_without_config(search, count)
+if clones then
+  save(search)
+  return { 'clone', unpack(clones) }
 end
 
-local retry_ms = 1000
-if #answer == 4 then
-  settle(x)
-  local first = redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
-  if first[2] and ARGV[6] == '1' then retry_ms = math.max(100, math.min(retry_ms, first[2] - x.now)) end
-else
-  local points = x.counts.points
-  answer[2], answer[3], answer[4] = tally.revision + 1, points and points.at or tally.next_trial, tally.proposed
-  remember(x, request, print, answer)
+local answer = { 'assigned', 0, 0, 0 }
+local why_not = hand_out(search, answer, 4 + count, worker, pass_equal_rungs)
+if #answer > 4 then
+  local points = search.counts.points
+  answer[2], answer[3], answer[4] = progress.revision + 1, points and points.at or progress.next_trial, progress.proposed
+  remember(search, request, fingerprint, answer)
+  save(search)
+  return with_configs(search, answer)
 end
-save(x)
-if #answer > 4 then return with_configs(x, answer) end
-if tally.state == 'done' then return { 'done', tally.revision, 'search_done' } end
-return { 'wait', tally.revision, why_not, retry_ms, '' }
+end_search_if_done(search)
+save(search)
+if progress.state == ExperimentState.done then return { 'done', progress.revision, Reason.search_done } end
+local retry_ms, first = 1000, redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
+if first[2] and may_reclaim then retry_ms = math.max(100, math.min(retry_ms, first[2] - search.now_ms)) end
+return { 'wait', progress.revision, why_not, retry_ms, '' }

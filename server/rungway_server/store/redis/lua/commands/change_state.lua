@@ -6,22 +6,19 @@
 -- Returns {'state', state now}, {'refused', state}, {'missing'} or {'stale'}
 -- Replay changes nothing more
 --- @include "experiment"
---- @include "event"
---- @include "settle"
---- @include "trial"
---- @include "brake"
---- @include "save"
-local x, refusal = open_experiment(ARGV[1], ARGV[2])
+--- @include "events"
+--- @include "endings"
+local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
-open_ladder(x)
-local tally, wanted = x.tally, ARGV[3]
+open_ladder(search)
+local progress, wanted = search.progress, ARGV[3]
 
-if tally.state ~= wanted then
-  if tally.state == 'done' or tally.state == 'stopped' then return { 'refused', tally.state } end
-  tally.state = wanted
-  release_brake(x)
-  log_event(x, wanted)
-  settle(x)
-  save(x)
+if progress.state ~= wanted then
+  if is_over(search) then return { 'refused', progress.state } end
+  progress.state = wanted
+  release_brake(search)
+  log_event(search, wanted)
+  end_search_if_done(search)
+  save(search)
 end
-return { 'state', tally.state }
+return { 'state', progress.state }

@@ -5,7 +5,8 @@
 -- ARGV   1 uid
 -- Returns {'done'}, {'missing'} or {'stale'}
 -- Replay finds nothing more
-local uid = redis.call('HGET', KEYS[1], 'uid')
+--- @include "call"
+local uid = redis.call('HGET', META, 'uid')
 if not uid then return { 'missing' } end
 if uid ~= ARGV[1] then return { 'stale' } end
 for i = 1, #KEYS, 1000 do redis.call('UNLINK', unpack(KEYS, i, math.min(i + 999, #KEYS))) end

@@ -1,36 +1,34 @@
 #!lua
--- Puts a user's own configuration in the queue: the next new trial takes it.
--- Promise: never more queued than there are new trials left; no point of a finite space before all others were used.
+-- Enqueues a user's own configuration: the next new trial uses it.
+-- Promise: never more enqueued than there are new trials left; no point of a finite space before all others were used.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 configuration
 -- Returns {'queued', how many wait in front of it}, {'full'}, {'used', how often or that it is invalid, points left},
 --         {'refused', state}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same answer
+--- @include "call"
 --- @include "experiment"
---- @include "trial"
---- @include "no_rung"
---- @include "request"
---- @include "remember"
---- @include "new_trial"
---- @include "save"
-local x, refusal = open_experiment(ARGV[1], ARGV[2])
+--- @include "requests"
+--- @include "points"
+--- @include "suggestions"
+local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
-local print = fingerprint('enqueue', 4, 4)
-local known, reused = recall(ARGV[3], print)
+local request, config, fingerprint = ARGV[3], ARGV[4], fingerprint_of('enqueue', 4, 4)
+local known, reused = recall(request, fingerprint)
 if reused then return { 'reused' } end
 if known then return known end
-open_ladder(x)
-if is_over(x) then return { 'refused', x.tally.state } end
-if startable(x) <= x.wanted then return { 'full' } end
+open_ladder(search)
+if is_over(search) then return { 'refused', search.progress.state } end
+if startable(search) <= search.enqueued then return { 'full' } end
 
-if x.counts.points then
-  local free, uses = use_point(x, ARGV[4])
-  if not free then return { 'used', uses, x.counts.points.left } end
+if search.counts.points then
+  local free, uses = use_point(search, config)
+  if not free then return { 'used', uses, search.counts.points.left } end
 end
 
-local answer = { 'queued', x.wanted }
-redis.call('RPUSH', QUEUE, ARGV[4])
-remember(x, ARGV[3], print, answer)
-x.changed = true
-save(x)
+local answer = { 'queued', search.enqueued }
+redis.call('RPUSH', ENQUEUED, config)
+remember(search, request, fingerprint, answer)
+search.changed = true
+save(search)
 return answer

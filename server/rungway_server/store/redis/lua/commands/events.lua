@@ -2,9 +2,9 @@
 -- Reads a piece of the event log, oldest first, and where the search stands.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 after this event id ('' = from the beginning)  3 how many at most
--- Returns {'events', state, {id, event (see include/event.lua)}…}, {'missing'} or {'stale'}
---- @include "experiment"
---- @include "event_lines"
+-- Returns {'events', state, {id, event (see include/events.lua)}…}, {'missing'} or {'stale'}
+--- @include "call"
+--- @include "events"
 local meta = redis.call('HMGET', META, 'uid', 'tally')
 if not meta[1] then return { 'missing' } end
 if meta[1] ~= ARGV[1] then return { 'stale' } end

@@ -1,42 +1,69 @@
 #!lua
--- Ends a trial, or puts it back in line, as its outcome says.
+-- Ends a trial, or requeues it, as its outcome says.
 -- Promise: a dead trial ranks after every real result and blocks nothing; an invalid one leaves no trace in any rung.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 trial  5 fence  6 outcome  7 message
--- Returns {'told', revision, verdict}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
--- Replay the same request id gets the same verdict
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 trial  5 fencing token  6 outcome  7 message
+-- Returns {'told', revision, decision}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
+-- Replay the same request id gets the same decision
+--- @include "call"
 --- @include "experiment"
---- @include "trial"
---- @include "no_rung"
---- @include "event"
---- @include "rung"
---- @include "ready"
---- @include "place"
---- @include "place_stop"
---- @include "displace"
---- @include "lease"
---- @include "die"
---- @include "request"
---- @include "settle"
---- @include "verdict"
---- @include "give_back"
---- @include "curve"
---- @include "outcome"
---- @include "save"
-local x, refusal = open_experiment(ARGV[1], ARGV[2])
-if refusal then return refusal end
-local request, number, fence, outcome, message = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-
-local trial = load_trial(x, number)
-if not trial then return { 'unknown_trial', number } end
-local print, held = fingerprint('fail', 4, 7), holds(trial, fence)
-local given, reused = answered(trial, held, request, number, print)
-if reused then return { 'reused' } end
-if not given and held then
-  open_ladder(x)
-  given = end_trial(x, number, trial, outcome, message)
-  keep_verdict(x, trial, request, number, print, given)
-  settle(x)
-  save(x)
+--- @include "trials"
+--- @include "leases"
+--- @include "events"
+--- @include "requests"
+--- @include "decisions"
+--- @include "clones"
+--- @include "results"
+--- @include "points"
+--- @include "reports"
+--- @include "endings"
+local function invalidate(search, number, trial, message)
+  if trial.parent then trial.entries = {} end -- those of its parent's rungs; it has none of its own yet
+  remove_results(search, number, trial)
+  if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial.best_key)) end
+  end_lease(search, number, trial, TrialState.invalid)
+  local progress, started, b = search.progress, search.counts.started, trial.bracket + 1
+  started[b] = started[b] - 1
+  trial.outcome, trial.message = Outcome.invalid, message
+  if search.counts.points and not trial.parent then invalidate_point(search, trial) end
+  local why = no_rung(Reason.invalid, trial)
+  log_decision(search, 'invalid', number, why)
+  if progress.state == ExperimentState.running and search.counts.states.invalid >= search.plan.most_invalid then
+    progress.state = ExperimentState.stopped
+    log_event(search, 'too_many_invalid')
+  end
+  if trial.parent and not is_over(search) then add_clone(search, trial.bracket, trial.parent) end
+  return make_decision(Decision.stop, why)
 end
-return { 'told', x.tally.revision, given or verdict('superseded', no_rung('lease_lost', trial)) }
+
+local function end_trial(search, number, trial, outcome, message)
+  if outcome == Outcome.preempted or (outcome == Outcome.transient and is_over(search)) then
+    return release_trial(search, number, trial)
+  end
+  -- What has been compared in a round that is over stays there, so a trial of a population can only be replaced before.
+  local compared = search.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''
+  if outcome == Outcome.invalid and not compared then return invalidate(search, number, trial, message) end
+  if outcome == Outcome.transient then
+    local lives, why = restart(search, number, trial, message)
+    return make_decision(lives and Decision.pause or Decision.stop, why)
+  end
+  return make_decision(Decision.stop, die(search, number, trial, outcome, message))
+end
+
+local search, refusal = open_experiment(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local request, number, fencing_token, outcome, message = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+
+local trial = load_trial(search, number)
+if not trial then return { 'unknown_trial', number } end
+local fingerprint, held = fingerprint_of('fail', 4, 7), holds(trial, fencing_token)
+local decision, reused = answered(trial, held, request, number, fingerprint)
+if reused then return { 'reused' } end
+if not decision and held then
+  open_ladder(search)
+  decision = end_trial(search, number, trial, outcome, message)
+  keep_decision(search, trial, request, number, fingerprint, decision)
+  end_search_if_done(search)
+  save(search)
+end
+return { 'told', search.progress.revision, decision or superseded(trial) }

@@ -1,16 +1,16 @@
 #!lua
 -- Notes in the ledger of a namespace what an experiment may come to claim, beside what it claims already.
--- Promise: the sums of the ledger never grow beyond the limits, whoever asks at the same moment.
--- KEYS   1 the ledger, a hash: experiment -> entry (include/claim.lua)
+-- Promise: the sums of the ledger never grow beyond the limits, even when several ask at the same moment.
+-- KEYS   1 the ledger, a hash: experiment -> entry (include/claims.lua)
 -- ARGV   1 experiment  2 trials  3 leases  4 most experiments  5 most trials  6 most leases (0 = no limit)  7 now_ms or ''
 -- Returns {'reserved', entry, entry before or ''} or {'full', what, most, used by others}
 -- Replay changes nothing more
---- @include "clock"
---- @include "claim"
+--- @include "call"
+--- @include "claims"
 local name, wanted = ARGV[1], { tonumber(ARGV[2]), tonumber(ARGV[3]) }
 local most = { tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]) }
 
-local ledger, mine, before, busy = redis.call('HGETALL', KEYS[1]), nil, '', false
+local ledger, mine, before, busy = redis.call('HGETALL', LEDGER), nil, '', false
 local used = { 0, 0, 0 }
 for i = 1, #ledger, 2 do
   local claim, _, at_work = read_claim(ledger[i + 1])

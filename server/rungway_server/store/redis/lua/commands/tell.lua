@@ -1,80 +1,81 @@
 #!lua
--- Takes results and decides what each worker does next.
--- Promise: a result counts once in each rung it has reached; a report under an old fencing number changes nothing; every result is
--- checked before any is taken.
+-- Adds results and decides what each worker does next.
+-- Promise: a result counts once in each rung it has reached; a report under an old fencing token changes nothing; every result
+-- is checked before any is added.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fence  checkpoint  '1' = finished  number of reports
---        and for each report: length  sort key of the metric (8 bytes)
--- Returns {'told', revision, verdict (see include/verdict.lua) of each result…}, {'unknown_trial', number},
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fencing token  checkpoint
+--        '1' = finished  number of reports, and for each report: length  sort key of the metric (8 bytes)
+-- Returns {'told', revision, decision (see include/decisions.lua) on each result…}, {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed}, {'missing'}, {'stale'} or {'reused'}
--- Replay the same request id gets the same verdicts
+-- Replay the same request id gets the same decisions
+--- @include "call"
 --- @include "experiment"
---- @include "trial"
---- @include "no_rung"
---- @include "lease"
---- @include "request"
---- @include "verdict"
---- @include "curve"
---- @include "results"
---- @include "between"
---- @include "save"
--- What decides at rungs: made when a result is there that needs it, for most tells do not.
-local function decisions()
---- @include "event"
---- @include "rung"
---- @include "ready"
---- @include "place"
---- @include "place_stop"
---- @include "settle"
---- @include "finish"
---- @include "decide_promote"
---- @include "decide_stop"
---- @include "decide"
-  return take, settle
+--- @include "trials"
+--- @include "leases"
+--- @include "events"
+--- @include "decisions"
+--- @include "reports"
+-- What decides at rungs. Made when called: most tells have no result that needs it.
+local function rung_decisions()
+--- @include "rung_decisions"
+--- @include "endings"
+  return decide_result, end_search_if_done
 end
-local x, refusal = open_experiment(ARGV[1], ARGV[2])
+
+-- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the search is
+-- over, or much was trained.
+local function may_decide(search, trial, result)
+  local reports, trained = result.reports, search.progress.trained
+  if result.finished or reports[#reports].length >= trial.next or search.plan.target ~= '' then return true end
+  return is_over(search) or trained > MANY
+end
+
+-- A result that reaches no rung changes its own trial and nothing else.
+local function add_between_rungs(search, result, trial, deadline_ms)
+  for _, report in ipairs(result.reports) do add_report(search, result.number, trial, report) end
+  keep_best(result.number, trial)
+  keep_checkpoint(trial, result)
+  return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
+end
+
+local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request = ARGV[3]
 
 local results, numbers = read_results(5, tonumber(ARGV[4]))
-load_trials(x, numbers)
+load_trials(search, numbers)
 -- what a result between rungs writes
 redis.call('ZCARD', LEASES)
 redis.call('ZCARD', BEST)
 redis.call('HLEN', CURVES)
 for i, result in ipairs(results) do
-  local trial = load_trial(x, result.number)
+  local trial = load_trial(search, result.number)
   if not trial then return { 'unknown_trial', result.number } end
-  result.held = holds(trial, result.fence)
-  local known, reused = answered(trial, result.held, request, result.number, result.print)
+  result.held = holds(trial, result.fencing_token)
+  local known, reused = answered(trial, result.held, request, result.number, result.fingerprint)
   if reused then return { 'reused' } end
   result.known = known
   if result.held and not known then
     if #result.reports == 0 and trial.points == 0 then return { 'untold', i - 1 } end
     local wrong, before = first_wrong_length(trial, result.reports)
     if wrong then return { 'length', i - 1, wrong - 1, before, trial.to } end
-    if may_decide(x, trial, result) then open_ladder(x) end
+    if may_decide(search, trial, result) then open_ladder(search) end
   end
 end
 
-local take, settle = take_between, nil
-if x.ladder then take, settle = decisions() end
+local decide, end_search = add_between_rungs, nil
+if search.ladder then decide, end_search = rung_decisions() end
 local answer = { 'told', 0 }
 for _, result in ipairs(results) do
-  local trial = load_trial(x, result.number)
-  local given = result.known
-  if not given then
-    if result.held then
-      given = take(x, result, trial, renew(x, result.number))
-      keep_verdict(x, trial, request, result.number, result.print, given)
-    else
-      given = verdict('superseded', no_rung('lease_lost', trial))
-    end
+  local trial, decision = load_trial(search, result.number), result.known
+  if not decision and result.held then
+    decision = decide(search, result, trial, renew(search, result.number))
+    keep_decision(search, trial, request, result.number, result.fingerprint, decision)
   end
-  answer[#answer + 1] = given
+  answer[#answer + 1] = decision or superseded(trial)
 end
-if settle then settle(x) end
-save(x)
-answer[2] = x.tally.revision
+if end_search then end_search(search) end
+save(search)
+answer[2] = search.progress.revision
 return answer

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes a deleted experiment off the list of its namespace.
+-- Removes a deleted experiment from the list of its namespace.
 -- Promise: an experiment made later under the same name stays.
 -- KEYS   1 list of the namespace's experiments (zset: id → time of creation)
 -- ARGV   1 experiment id  2 its time of creation (ms), as the list has it

@@ -1,26 +1,26 @@
--- Opens the experiment. Includes call the result x.
---- @include "clock"
-local META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS = unpack(KEYS, 1, 9)
-local QUEUE, RUNGS = KEYS[12], KEYS[13]
-
--- What every call needs: the plan and the tally, without what is told apart by bracket or rung.
-local function open_experiment(uid, now)
+-- The experiment: opened at the beginning of a call, saved at its end. In between it is `search`, a table: plan, progress,
+-- trials that were read, and once a decision needs them ladder and counts.
+-- Gives  open_experiment, open_ladder, is_over, packed_plan, keep_all, save
+--- @include "call"
+--- @include "trials"
+-- What every call needs: the plan and the progress, without what is counted by bracket or rung.
+local function open_experiment(uid, given_ms)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
   if not meta[1] then return nil, { 'missing' } end
   if meta[1] ~= uid then return nil, { 'stale' } end
-  local x = { plan = cmsgpack.unpack(meta[2]), tally = cmsgpack.unpack(meta[3]), trials = {}, renewed = {} }
-  x.now, x.micros = clock(now)
-  return x
+  local search = { plan = cmsgpack.unpack(meta[2]), progress = cmsgpack.unpack(meta[3]), trials = {}, renewed = {} }
+  search.now_ms, search.now_us = clock(given_ms)
+  return search
 end
 
 -- What decisions need as well: brackets and rungs, and one read of every key that scripts write, so that a key of a wrong
 -- type ends the script before its first write.
-local function open_ladder(x)
-  if x.ladder then return end
+local function open_ladder(search)
+  if search.ladder then return end
   local meta = redis.call('HMGET', META, 'ladder', 'counts')
-  x.ladder, x.counts = cmsgpack.unpack(meta[1]), cmsgpack.unpack(meta[2])
-  x.live, x.queued, x.ready = redis.call('ZCARD', LEASES), redis.call('LLEN', LINE), redis.call('ZCARD', READY)
-  x.wanted = redis.call('LLEN', QUEUE)
+  search.ladder, search.counts = cmsgpack.unpack(meta[1]), cmsgpack.unpack(meta[2])
+  search.live, search.requeued = redis.call('ZCARD', LEASES), redis.call('LLEN', REQUEUED)
+  search.promotable, search.enqueued = redis.call('ZCARD', PROMOTABLE), redis.call('LLEN', ENQUEUED)
   redis.call('ZCARD', BEST)
   redis.call('ZCARD', RUNGS)
   redis.call('HLEN', TRIALS)
@@ -29,8 +29,54 @@ local function open_ladder(x)
   redis.call('XLEN', EVENTS)
   redis.call('HLEN', KEYS[10])
   redis.call('HLEN', KEYS[11])
-  if x.counts.points then redis.call('HLEN', KEYS[14]) end
+  if search.counts.points then redis.call('HLEN', POINTS) end
 end
 
 -- Whether the search is over: nothing is handed out and nothing ranks any more.
-local function is_over(x) return x.tally.state == 'stopped' or x.tally.state == 'done' end
+local function is_over(search)
+  local state = search.progress.state
+  return state == ExperimentState.stopped or state == ExperimentState.done
+end
+
+-- The plan that Python wrote as JSON: its parts, and the fields of META that scripts read them from.
+local function packed_plan(json)
+  local parts = cjson.decode(json)
+  -- a sort key, which JSON can hold in hexadecimal digits only
+  parts.plan.target = parts.plan.target:gsub('..', function(digits) return string.char(tonumber(digits, 16)) end)
+  return parts, cmsgpack.pack(parts.plan), cmsgpack.pack(parts.ladder)
+end
+
+-- Redis removes all keys of an ended experiment, together, `keep_ms` after its last change.
+local function expire_all(search)
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, string.format('%.0f', search.plan.keep_ms)) end
+end
+
+local function keep_all()
+  for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
+end
+
+-- Writes everything that was changed in memory: each key once.
+local function save(search)
+  local leases, records = {}, {}
+  for number, deadline_ms in pairs(search.renewed) do
+    leases[#leases + 1], leases[#leases + 2] = deadline_ms, number
+  end
+  for number, trial in pairs(search.trials) do
+    if trial.changed then
+      records[#records + 1], records[#records + 2] = number, pack_trial(trial)
+    end
+  end
+  -- Servers of an older layout would misread what is written now: they refuse the experiment from here on.
+  local layout = search.needs_layout
+  if layout and tonumber(redis.call('HGET', META, 'schema')) < layout then redis.call('HSET', META, 'schema', layout) end
+  if #leases > 0 then redis.call('ZADD', LEASES, unpack(leases)) end
+  if #records > 0 then redis.call('HSET', TRIALS, unpack(records)) end
+  if search.changed then search.progress.revision = search.progress.revision + 1 end
+  if not search.changed and not search.stock_changed then return end
+  if search.counts then
+    redis.call('HSET', META, 'tally', cmsgpack.pack(search.progress), 'counts', cmsgpack.pack(search.counts))
+  else
+    redis.call('HSET', META, 'tally', cmsgpack.pack(search.progress))
+  end
+  if is_over(search) and (search.plan.keep_ms or 0) > 0 then expire_all(search) end
+end

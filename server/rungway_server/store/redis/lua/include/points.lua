@@ -1,22 +1,62 @@
--- Finite spaces (`counts.points`): every point is used once before any is used again, by a trial or in the queue. POINTS has the uses
--- of each, or that it is invalid: never to be used again.
-local POINTS = KEYS[14]
-
+-- Finite spaces (`counts.points`): a trial or an enqueued configuration uses a point, and every point is used once before any
+-- is used again. POINTS has the uses of each, or that it is invalid: never to be used again. Suggestions are in the order of
+-- the points, and `points.at` is the next place in that order.
+-- Gives  use_point, next_point, lacking_points, invalidate_point
+--- @include "call"
 -- All points were used: from the first place of the next pass on all are free again.
-local function next_pass(x)
-  local points, tally = x.counts.points, x.tally
+local function next_pass(search)
+  local points, progress = search.counts.points, search.progress
   points.passes, points.left = points.passes + 1, points.size - points.invalid
   local first = points.passes * points.size
-  for at = points.at, math.min(first, tally.proposed) - 1 do redis.call('HDEL', CONFIGS, tostring(at)) end
-  points.at, tally.proposed = first, math.max(first, tally.proposed)
+  for at = points.at, math.min(first, progress.proposed) - 1 do redis.call('HDEL', CONFIGS, tostring(at)) end
+  points.at, progress.proposed = first, math.max(first, progress.proposed)
 end
 
 -- Uses a point. Returns whether it was free, and what was known of it.
-local function use_point(x, config)
-  local points, uses = x.counts.points, redis.call('HGET', POINTS, config) or '0'
+local function use_point(search, config)
+  local points, uses = search.counts.points, redis.call('HGET', POINTS, config) or '0'
   if uses == 'invalid' or tonumber(uses) > points.passes then return false, uses end
   redis.call('HSET', POINTS, config, points.passes + 1)
   points.left = points.left - 1
-  if points.left == 0 then next_pass(x) end
+  if points.left == 0 then next_pass(search) end
   return true, uses
+end
+
+-- Uses the next point that is free. Returns its configuration.
+local function next_point(search)
+  local points, config = search.counts.points, nil
+  repeat
+    local at = tostring(points.at)
+    config = redis.call('HGET', CONFIGS, at)
+    redis.call('HDEL', CONFIGS, at)
+    points.at = points.at + 1
+  until use_point(search, config)
+  return config
+end
+
+-- How many suggestions are lacking for so many new trials, however many points must be passed over.
+local function lacking_points(search, count)
+  if count <= search.enqueued then return 0 end
+  local points = search.counts.points
+  local free = points.size - points.invalid
+  local used = count - search.enqueued + free - points.left -- since this pass began
+  local rest = used % free
+  local places = math.floor(used / free) * points.size + (rest > 0 and points.invalid + rest or 0)
+  return points.passes * points.size + places - search.progress.proposed
+end
+
+-- The point of an invalid trial is never used again. A grid does not run what it would have run there: `samples` says how often.
+local function invalidate_point(search, trial)
+  local points, uses = search.counts.points, redis.call('HGET', POINTS, trial.config)
+  if uses == 'invalid' then -- by another trial of the same point
+    points.lost = points.lost + (points.samples > 0 and 1 or 0)
+    return
+  end
+  local enqueued = redis.call('LREM', ENQUEUED, 0, trial.config)
+  redis.call('HSET', POINTS, trial.config, 'invalid')
+  search.enqueued, points.invalid = search.enqueued - enqueued, points.invalid + 1
+  if points.samples > 0 then points.lost = points.lost + points.samples - (uses - enqueued) + 1 end
+  if tonumber(uses) > points.passes then return end
+  points.left = points.left - 1
+  if points.left == 0 then next_pass(search) end
 end

@@ -1,32 +1,108 @@
--- Reads the results of a tell, and the numbers of their trials, from ARGV, and checks their lengths.
-local function read_results(at, count)
-  local results, numbers = {}, {}
-  for i = 1, count do
-    local first, result = at, { number = ARGV[at], fence = ARGV[at + 1], checkpoint = ARGV[at + 2], finished = ARGV[at + 3] == '1', reports = {} }
-    at = at + 5
-    for r = 1, tonumber(ARGV[first + 4]) do
-      result.reports[r] = { length = tonumber(ARGV[at]), metric = ARGV[at + 1], key = ranked(ARGV[at + 1]) }
-      at = at + 2
+-- Results in rungs: each that is added or removed moves its rung's top-k.
+-- Gives  add_result, add_result_stopping, promote_ended, remove_results
+--- @include "call"
+--- @include "trials"
+--- @include "experiment"
+--- @include "events"
+--- @include "rungs"
+--- @include "clones"
+-- It and `promote_ended` need each other: a trial that has ended and is promoted has a result in the next rung.
+local add_result
+
+-- Whether the trial will never train again: it is dead, or its training ended by itself.
+local function has_ended(trial)
+  return trial.state == TrialState.failed or trial.state == TrialState.stopped or trial.state == TrialState.completed
+end
+
+-- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns the
+-- numbers of the last rung.
+local function promote_ended(search, number, trial)
+  local key, why, in_top = trial.entries[trial.rung + 1]:sub(1, 8), nil, nil
+  repeat
+    promote(search, trial)
+    why, in_top = add_result(search, trial.bracket, trial.rung, number, trial, key)
+    if trial.outcome == Outcome.finished then log_decision(search, 'finished', number, with_reason(Reason.finished, why)) end
+  until not in_top
+  return why
+end
+
+-- An entry is in the top-k now: its trial is promotable unless it was promoted before.
+local function enter_top(search, bracket, rung, entry)
+  if not entry then return end
+  local number = number_of(entry)
+  local trial = load_trial(search, number)
+  if trial.rung > rung then return end
+  if has_ended(trial) then return promote_ended(search, number, trial) end
+  add_promotable(search, bracket, rung, entry)
+end
+
+-- A rung of a population has all its results: its top-k, so far empty, takes in the best, and clones make up for those that
+-- fall out.
+local function end_round(search, bracket, rung, newcomer, top)
+  local at, entries, first = rung_index(search, bracket, rung), {}, before_rung(search, bracket, rung)
+  local members = redis.call('ZRANGE', RUNGS, first, first + search.counts.sizes[at] - 1)
+  for i, member in ipairs(members) do entries[i] = member:sub(3) end
+  for i = 1, top do
+    if i - 1 ~= newcomer then enter_top(search, bracket, rung, entries[i]) end
+  end
+  local clones = search.ladder.clones[at]
+  local parents = parents_of(search, rung, entries, clones)
+  for i = 1, #parents > 0 and not is_over(search) and clones or 0 do
+    add_clone(search, bracket, parents[(i - 1) % #parents + 1])
+  end
+end
+
+-- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the top-k,
+-- and its entry.
+add_result = function(search, bracket, rung, number, trial, key)
+  local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
+  local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
+  local entry = stamp .. struct.pack('>I4', number)
+  local member = rung_prefix(bracket, rung) .. entry
+  local rank = rank_of(search, bracket, rung, member)
+  local before, after = slots(search, bracket, rung, size), slots(search, bracket, rung, size + 1)
+  redis.call('ZADD', RUNGS, 0, member)
+  sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
+  trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
+  local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
+  if search.plan.rule == 'population' then
+    if after > 0 then end_round(search, bracket, rung, rank, after) end
+  elseif rank < after and after == before then
+    remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
+  elseif rank >= after and after > before then
+    enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
+  end
+  return numbers, rank < after, entry
+end
+
+-- Adds a result in the stopping form. Returns the numbers, and whether the trial goes on: fewer results than the cut are
+-- strictly better.
+-- Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", with the stopping rule of section 3.
+local function add_result_stopping(search, bracket, rung, number, trial, key)
+  local better = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. key)
+  local numbers = add_result(search, bracket, rung, number, trial, key)
+  local size = search.counts.sizes[rung_index(search, bracket, rung)]
+  local cut = math.max(math.floor(size / search.plan.divisor), 1)
+  numbers[3], numbers[5], numbers[6] = better, cut, cutoff_key(search, bracket, rung, cut)
+  return numbers, better < cut
+end
+
+-- Removes every result of an invalid trial.
+local function remove_results(search, number, trial)
+  local bracket, sizes = trial.bracket, search.counts.sizes
+  for i, stamp in ipairs(trial.entries) do
+    local rung, entry, at = i - 1, stamp .. struct.pack('>I4', number), rung_index(search, bracket, i - 1)
+    local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
+    local rank = rank_of(search, bracket, rung, member)
+    local before, after = slots(search, bracket, rung, size), slots(search, bracket, rung, size - 1)
+    redis.call('ZREM', RUNGS, member)
+    remove_promotable(search, bracket, rung, entry)
+    sizes[at] = size - 1
+    if rank < before and after == before then
+      enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
+    elseif rank >= before and after < before then
+      remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
     end
-    result.print = fingerprint('tell', first, at - 1)
-    results[i], numbers[i] = result, result.number
   end
-  return results, numbers
-end
-
--- Index of the first report whose length does not grow or lies beyond the assignment, and the length it should have exceeded.
-local function first_wrong_length(trial, reports)
-  local before = trial.length
-  for r, report in ipairs(reports) do
-    local length = report.length
-    if length <= before or length > trial.to then return r, before end
-    before = length
-  end
-end
-
--- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the search is over, or
--- much was trained (see trained.lua).
-local function may_decide(x, trial, result)
-  local reports = result.reports
-  return result.finished or reports[#reports].length >= trial.next or x.plan.target ~= '' or is_over(x) or x.tally.trained > 1e14
+  trial.entries, trial.changed, search.changed = {}, true, true
 end

@@ -1,0 +1,53 @@
+"""The stored layout in Lua: what scripts know of the tables of Python, so that each table stands in one place.
+
+Scripts write `Reason.promoted` or `Field.entries`, and `--- @include "layout"` for functions that are made here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.store.redis.layout.codes import CODES
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS
+
+_ENUMS = (Decision, ExperimentState, Outcome, Reason, TrialState)
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
+    "Field": {name: str(at) for at, name in enumerate(TRIAL_FIELDS, 1)},
+}
+"""What scripts name, as Lua text: words, and places in a record."""
+_NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
+_SHORTENED = ("state", "metric", "best_key", "best_length")
+"""Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""
+
+
+def with_values(text: str) -> str:
+    """The text of a script with the value of each name. Raises KeyError for a name that its table does not have."""
+    return _NAME.sub(lambda name: _VALUES[name[1]][name[2]], text)
+
+
+def layout_include() -> str:
+    """The functions of `--- @include "layout"`.
+
+    They make no tables of words: a script would make these in every call.
+    """
+    read = ", ".join(f"{name} = stored[{at}]" for at, name in enumerate(TRIAL_FIELDS, 1))
+    written = ", ".join(name if name in _SHORTENED else f"trial.{name}" for name in TRIAL_FIELDS)
+    return "\n".join(
+        (
+            *_chain("code_of", "word", ((f"'{word}'", str(code)) for word, code in CODES.items())),
+            *_chain("word_of", "code", ((str(code), f"'{word}'") for word, code in CODES.items())),
+            *_chain("state_of", "letter", ((f"'{state[0]}'", f"'{state}'") for state in TrialState)),
+            f"local function trial_of(stored) return {{ {read} }} end",
+            f"local function fields_of(trial, {', '.join(_SHORTENED)}) return {{ {written} }} end",
+            "",
+        )
+    )
+
+
+def _chain(function: str, given: str, pairs: Iterable[tuple[str, str]]) -> Iterable[str]:
+    """A function that returns the other of a pair, and what it is given where there is none."""
+    yield f"local function {function}({given})"
+    yield from (f"  if {given} == {one} then return {other} end" for one, other in pairs)
+    yield f"  return {given}"
+    yield "end"

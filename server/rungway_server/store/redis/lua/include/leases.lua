@@ -1,0 +1,46 @@
+-- Leases: the right to report on a trial until a deadline, with a fencing token that only grows. It keeps up with the clock:
+-- a Redis that lost the last moments of another must not give a token again that somebody still holds.
+-- Gives  holds, renew, grant, end_lease, requeue
+--- @include "call"
+--- @include "trials"
+--- @include "rungs"
+local function holds(trial, fencing_token)
+  return trial.state == TrialState.running and trial.fence == tonumber(fencing_token)
+end
+
+-- Returns the new deadline (ms).
+local function renew(search, number)
+  local deadline_ms = search.now_ms + search.plan.lease_ms
+  search.renewed[number] = deadline_ms
+  return deadline_ms
+end
+
+-- Returns the deadline (ms).
+local function grant(search, number, trial, worker)
+  local progress, live, bracket = search.progress, search.counts.live, trial.bracket
+  set_state(search, trial, TrialState.running)
+  trial.fence = math.max(progress.next_fence, search.now_us)
+  progress.next_fence = trial.fence + 1
+  trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
+  trial.returns = trial.returns + 1
+  trial.next = rung_length(search, bracket, trial.rung)
+  trial.to = search.plan.form == 'stop' and rung_length(search, bracket, search.ladder.rungs[bracket + 1] - 1) or trial.next
+  live[bracket + 1], search.live = live[bracket + 1] + 1, search.live + 1
+  return renew(search, number)
+end
+
+-- Ends the lease; the trial goes to the given state.
+local function end_lease(search, number, trial, state)
+  redis.call('ZREM', LEASES, number)
+  local live, b = search.counts.live, trial.bracket + 1
+  live[b], search.live, search.renewed[number] = live[b] - 1, search.live - 1, nil
+  trial.request, trial.print, trial.verdict, trial.next, trial.to = '', '', '', 0, 0
+  set_state(search, trial, state)
+end
+
+-- Ends the lease; the trial waits to be handed out again.
+local function requeue(search, number, trial)
+  end_lease(search, number, trial, TrialState.queued)
+  redis.call('RPUSH', REQUEUED, number)
+  search.requeued = search.requeued + 1
+end

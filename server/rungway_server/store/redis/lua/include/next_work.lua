@@ -1,0 +1,64 @@
+-- What an ask hands out next: a trial that waits to go on, else a promotion, else a new trial.
+-- Gives  hand_out, with_configs
+--- @include "call"
+--- @include "trials"
+--- @include "events"
+--- @include "leases"
+--- @include "rungs"
+--- @include "clones"
+--- @include "suggestions"
+-- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that stops
+-- most trials. nil when all were tried.
+local function next_bracket(search, tried)
+  local live, share, least = search.counts.live, search.ladder.share, nil
+  for b = 1, #share do
+    if not tried[b - 1] and (not least or live[b] * share[least] < live[least] * share[b]) then least = b end
+  end
+  return least and least - 1
+end
+
+-- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for a
+-- promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
+local function pick(search, pass_equal_rungs)
+  if search.requeued > 0 then
+    local number = redis.call('LPOP', REQUEUED)
+    search.requeued, search.changed = search.requeued - 1, true
+    local trial = load_trial(search, number)
+    return number, trial, trial.fence == 0 and why_cloned(search, trial) or no_rung(Reason.requeued, trial)
+  end
+  local tried, bracket = {}, next_bracket(search, {})
+  while bracket do
+    local number, trial, why = pop_promotable(search, bracket)
+    while number do
+      promote(search, trial)
+      if trial.next <= trial.length then why = pass_equal_rungs(search, number, trial) end
+      if why then return number, trial, why end
+      number, trial, why = pop_promotable(search, bracket)
+    end
+    if trials_left(search, bracket + 1) > 0 then return new_trial(search, bracket) end
+    tried[bracket] = true
+    bracket = next_bracket(search, tried)
+  end
+  return nil
+end
+
+-- Adds assignments to an answer until it has `most` items. Returns the reason when there are fewer.
+local function hand_out(search, answer, most, worker, pass_equal_rungs)
+  while #answer < most do
+    if search.plan.cap > 0 and search.live >= search.plan.cap then return Reason.concurrency_limit end
+    local number, trial, why = pick(search, pass_equal_rungs)
+    if not number then return Reason.waiting_for_results end
+    local deadline_ms = grant(search, number, trial, worker)
+    log_decision(search, 'assign', number, why)
+    answer[#answer + 1] = {
+      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts,
+      deadline_ms, stored_why(why, 1),
+    }
+  end
+end
+
+-- The answer with configurations, which never change and so are not remembered with it.
+local function with_configs(search, answer)
+  for i = 5, #answer do answer[i][3] = load_trial(search, answer[i][1]).config end
+  return answer
+end

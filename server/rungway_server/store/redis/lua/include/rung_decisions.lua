@@ -1,0 +1,113 @@
+-- What a tell decides at rungs: each result that reaches one, or ends its training.
+-- Gives  decide_result
+--- @include "call"
+--- @include "sort_keys"
+--- @include "experiment"
+--- @include "leases"
+--- @include "events"
+--- @include "rungs"
+--- @include "results"
+--- @include "decisions"
+--- @include "reports"
+-- A result as good as the target ends the search.
+local function target_reached(search, number, trial, report)
+  if search.plan.target == '' or report.key > search.plan.target then return nil end
+  search.progress.state, search.progress.target_reached = ExperimentState.done, true
+  local why = no_rung(Reason.target_reached, trial)
+  local decision = finish(search, number, trial, TrialState.completed, Decision.stop, why)
+  log_event(search, 'done')
+  return decision
+end
+
+-- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over stays
+-- there until it is promoted without a worker.
+local function decide_promotion(search, number, trial, report, deadline_ms, _, over)
+  if trial.length < trial.next then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
+  local bracket, numbers = trial.bracket, nil
+  repeat
+    local in_top, entry
+    numbers, in_top, entry = add_result(search, bracket, trial.rung, number, trial, report.key)
+    if is_top(search, bracket, trial.rung) then
+      local why = with_reason(Reason.completed, numbers)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+    elseif not in_top and over then
+      trial.outcome, search.needs_layout = Outcome.finished, 6
+      local why = with_reason(Reason.finished, numbers)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+    elseif not in_top then
+      return finish(search, number, trial, TrialState.paused, Decision.pause, with_reason(Reason.not_promoted, numbers))
+    elseif search.progress.state == ExperimentState.paused and not over then
+      add_promotable(search, bracket, trial.rung, entry)
+      local why = with_reason(Reason.experiment_paused, numbers)
+      return finish(search, number, trial, TrialState.paused, Decision.pause, why)
+    end
+    promote(search, trial)
+  until trial.length < trial.next
+  trial.to = trial.next
+  local why = with_reason(Reason.promoted, numbers)
+  log_decision(search, 'continue', number, why)
+  return go_on(trial, why, deadline_ms)
+end
+
+-- Stopping form: at each rung it has reached a trial goes on unless too many results there are strictly better.
+local function decide_stopping(search, number, trial, report, deadline_ms, decision)
+  local bracket, numbers = trial.bracket, nil
+  while trial.next <= trial.length do
+    local goes_on
+    numbers, goes_on = add_result_stopping(search, bracket, trial.rung, number, trial, report.key)
+    if is_top(search, bracket, trial.rung) then
+      local why = with_reason(Reason.completed, numbers)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+    elseif not goes_on then
+      return finish(search, number, trial, TrialState.stopped, Decision.stop, with_reason(Reason.stopped_at_rung, numbers))
+    end
+    promote(search, trial)
+    log_decision(search, 'continue', number, with_reason(Reason.promoted, numbers))
+  end
+  if numbers then return go_on(trial, with_reason(Reason.promoted, numbers), deadline_ms) end
+  return decision or go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
+end
+
+-- The length of the last result, which may have been told under an earlier lease.
+local function last_length(number, trial)
+  local points = trial.tail
+  if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
+  return struct.unpack('>I8', points, #points - 15)
+end
+
+-- A training that is over before its assignment: its last result stands in the rung it trained towards and, where it is
+-- promoted, without training in those above. It is never handed out again.
+local function finish_training(search, number, trial)
+  end_lease(search, number, trial, TrialState.completed)
+  trial.outcome, trial.returns, search.needs_layout = Outcome.finished, 0, 6
+  local add = search.plan.form == 'stop' and add_result_stopping or add_result
+  local numbers, in_top = add(search, trial.bracket, trial.rung, number, trial, ranked(trial.metric))
+  local why = with_reason(Reason.finished, numbers)
+  log_decision(search, 'stop', number, why)
+  trial.length = last_length(number, trial) -- the line above says how far this lease came
+  if in_top and search.plan.form == 'promote' then promote_ended(search, number, trial) end
+  return make_decision(Decision.stop, why)
+end
+
+-- Applies one result to a trial whose lease holds. Returns the decision.
+local function decide_result(search, result, trial, deadline_ms)
+  local number, over, decision = result.number, is_over(search), nil
+  local decide = search.plan.form == 'promote' and decide_promotion or decide_stopping
+  local function is_open() return not over and (not decision or decision[1] == Decision.continue) end
+  if search.progress.trained > MANY then carry_trained(search) end
+  for i, report in ipairs(result.reports) do
+    add_report(search, number, trial, report)
+    if i == #result.reports then keep_checkpoint(trial, result) end
+    if is_open() then
+      decision = target_reached(search, number, trial, report)
+        or decide(search, number, trial, report, deadline_ms, decision, result.finished)
+    end
+  end
+  keep_best(number, trial)
+  if #result.reports == 0 then keep_checkpoint(trial, result) end
+  if result.finished and is_open() then return finish_training(search, number, trial) end
+  if not over then return decision end
+  trial.outcome = Outcome.stopped
+  local reason = search.progress.state == ExperimentState.done and Reason.search_done or Reason.experiment_stopped
+  return finish(search, number, trial, TrialState.stopped, Decision.stop, no_rung(reason, trial))
+end

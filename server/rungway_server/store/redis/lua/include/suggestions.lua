@@ -1,0 +1,50 @@
+-- New trials: the configuration is the first that a user enqueued, else the suggestion for its number; where points are
+-- counted, the next in their order that is free.
+-- Gives  trials_left, startable, store_suggestions, lacking_suggestions, new_trial
+--- @include "call"
+--- @include "trials"
+--- @include "events"
+--- @include "points"
+-- New trials that a bracket, from 1, may still start.
+local function trials_left(search, b)
+  local points, left = search.counts.points, search.ladder.trials[b] - search.counts.started[b]
+  if not points then return left end
+  return points.left == 0 and 0 or left - points.lost -- without a point left all are invalid
+end
+
+-- New trials that all brackets may still start.
+local function startable(search)
+  local count = 0
+  for b in ipairs(search.ladder.trials) do count = count + trials_left(search, b) end
+  return count
+end
+
+-- Stores suggestions for numbers that have none yet. They begin at ARGV[from], with the one for the number `first`; a gap
+-- before that means that another server knows better.
+local function store_suggestions(search, first, from)
+  local progress = search.progress
+  if not first or first > progress.proposed then return end
+  for i = from + progress.proposed - first, #ARGV do
+    redis.call('HSET', CONFIGS, tostring(progress.proposed), ARGV[i])
+    progress.proposed, search.stock_changed = progress.proposed + 1, true
+  end
+end
+
+-- How many suggestions are lacking for so many new trials: an ask calls for them before it decides anything.
+local function lacking_suggestions(search, count)
+  if search.counts.points then return lacking_points(search, count) end
+  return search.progress.next_trial + count - search.progress.proposed
+end
+
+-- Returns trial number, record and explanation.
+local function new_trial(search, bracket)
+  local reason, config = Reason.new_trial, nil
+  if search.enqueued > 0 then
+    config = redis.call('LPOP', ENQUEUED)
+    search.enqueued, reason = search.enqueued - 1, Reason.enqueued
+  elseif search.counts.points then
+    config = next_point(search)
+  end
+  local number, trial = add_trial(search, bracket, config)
+  return number, trial, no_rung(reason, trial)
+end

@@ -1,0 +1,152 @@
+"""The Lua files: what each includes and gives, and that commands get by with that."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from rungway_server.store.redis import scripts
+from rungway_server.store.redis.layout.in_lua import with_values
+from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Sources, load_scripts, names_in
+
+LUA = Path(scripts.__file__).with_name("lua")
+COMMANDS = {path.stem: path.read_text() for path in sorted((LUA / "commands").glob("*.lua"))}
+INCLUDES = {path.stem: path.read_text() for path in sorted((LUA / "include").glob("*.lua"))}
+SOURCES = Sources()
+DEFINED = {name: {each for part in SOURCES.include(name)[1] for each in part.names} for name in (*INCLUDES, "layout")}
+"""The names that each include defines; `layout` is made from Python's tables."""
+HOME = {name: include for include, names in DEFINED.items() for name in names}
+
+INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
+MADE_WHEN_CALLED = re.compile(r"^local function [^\n]*\n--- @include .*?^end\n", re.MULTILINE | re.DOTALL)
+COMMENT_OR_TEXT = re.compile(r"--.*|'(?:\\.|[^'\\])*'")
+DECLARED = re.compile(r"local (?!function)([\w, ]+)|for ([\w, ]+) (?:in|=)|function ?(\w*)\(([^)]*)\)|[{,]\s*(\w+) =")
+WORD = re.compile(r"\w+")
+LUA_WORDS = WORD.findall(
+    "and break do else elseif end false for function if in local nil not or repeat return then true until while"
+)
+GIVEN = WORD.findall(
+    "ARGV KEYS cjson cmsgpack ipairs math pairs pcall redis string struct table tonumber tostring type unpack"
+)
+"""What Redis gives every script."""
+
+
+def names_of(text: str) -> frozenset[str]:
+    """The names in a text, and in nothing that its functions make when they are called."""
+    return names_in(COMMENT_OR_TEXT.sub("", with_values(MADE_WHEN_CALLED.sub("", text))))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A text with includes of its own: a file, or in it a function that makes them when it is called."""
+
+    file: str
+    text: str
+    around: tuple[str, ...] = ()
+    """What the text around a function includes."""
+
+    @property
+    def included(self) -> list[str]:
+        """Its includes."""
+        return INCLUDE.findall(MADE_WHEN_CALLED.sub("", self.text))
+
+    @property
+    def used(self) -> set[str]:
+        """Other includes of whose names it uses any."""
+        return {HOME[name] for name in names_of(self.text) & HOME.keys()} - {self.file.partition("include/")[2]}
+
+
+def scopes() -> Iterator[Scope]:
+    """All of them."""
+    files = {f"include/{name}": text for name, text in INCLUDES.items()} | COMMANDS
+    for file, text in files.items():
+        yield (whole := Scope(file, text))
+        for inside in MADE_WHEN_CALLED.findall(text):
+            yield Scope(file, inside.partition("\n")[2], tuple(whole.included))
+
+
+@pytest.mark.parametrize("scope", list(scopes()), ids=lambda scope: scope.file)
+def test_a_text_includes_what_it_uses_and_nothing_else(scope: Scope) -> None:
+    assert len(scope.included) == len(set(scope.included))
+    assert set(scope.included) <= scope.used, "an include without a use"
+    assert scope.used - {*scope.around} <= set(scope.included), "a use without its include"
+
+
+def test_includes_need_each_other_in_one_direction() -> None:
+    for name in INCLUDES:
+        needed = {other for each in SOURCES.include(name)[0] for other in SOURCES.in_order([each])}
+        assert name not in needed
+
+
+def test_a_name_has_one_home() -> None:
+    assert sum(map(len, DEFINED.values())) == len(HOME)
+    for text in COMMANDS.values():
+        assert not set(re.findall(r"^local function (\w+)", text, re.MULTILINE)) & HOME.keys()
+
+
+@pytest.mark.parametrize("name", INCLUDES)
+def test_an_include_says_what_it_gives(name: str) -> None:
+    """Its first lines name what other files use of it, and nothing that none does."""
+    head = "\n".join(takewhile(lambda line: line.startswith("-- "), INCLUDES[name].splitlines()))
+    purpose, _, gives = head.partition("-- Gives  ")
+    used = {each for scope in scopes() if scope.file != f"include/{name}" for each in names_of(scope.text)}
+    assert purpose
+    assert set(WORD.findall(gives.partition(".")[0])) == DEFINED[name] & used
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_says_what_it_takes_and_answers(name: str) -> None:
+    head = "\n".join(takewhile(lambda line: line.startswith("-- "), COMMANDS[name].splitlines()[1:]))
+    assert [part for part in ("-- KEYS ", "-- ARGV ", "-- Returns ") if part not in head] == []
+
+
+def test_every_command_has_a_file() -> None:
+    assert set(NAMES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_uses_no_name_that_it_does_not_define(name: str) -> None:
+    code = COMMENT_OR_TEXT.sub("", load_scripts()[name].source.partition("\n")[2])
+    declared = {each.strip() for found in DECLARED.findall(code) for names in found for each in names.split(",")}
+    assert names_in(code) - declared - {*LUA_WORDS, *GIVEN} == set()
+
+
+def test_every_part_of_an_include_is_used_by_some_command() -> None:
+    together = "\n".join(script.source for script in load_scripts().values())
+    unused = [name for name, include in HOME.items() if not re.search(rf"(?:local|function) .*\b{name}\b", together)]
+    assert unused == []
+
+
+def test_a_command_has_no_more_than_it_uses() -> None:
+    """And what it includes in a function is made in there."""
+    loaded = load_scripts()
+    assert "local function grant(" not in loaded["heartbeat"].source
+    assert "local function add_result" not in loaded["tell"].source.partition("local function rung_decisions()")[0]
+
+
+def test_an_unknown_name_of_a_table_is_refused() -> None:
+    with pytest.raises(KeyError, match="promted"):
+        load_scripts(lambda _, text: text.replace("Reason.promoted", "Reason.promted"))
+
+
+READERS = (
+    *("progress", "trials", "best", "explain", "events", "read", "records", "snapshot_mark", "snapshot_changes"),
+)
+DELETION = ("delete", "unlist", "replace_claim")
+"""What a deletion needs."""
+
+
+def test_every_first_line_is_a_shebang_with_the_flags_of_its_kind() -> None:
+    """Readers write nothing, what a deletion needs runs on a Redis that is full, and all else is refused there."""
+    flags = dict.fromkeys(READERS, " flags=no-writes") | dict.fromkeys(DELETION, " flags=allow-oom")
+    for name, script in load_scripts().items():
+        assert script.source.partition("\n")[0] == f"#!lua{flags.get(name, '')}"
+
+
+def test_a_redis_without_shebangs_refuses_decisions_when_it_is_full() -> None:
+    for name, script in load_scripts(shebang=False).items():
+        checked = name not in (*READERS, *DELETION, *LEDGER_NAMES)
+        assert script.source.startswith("redis.call('ZADD', KEYS[4], 'XX', 0, '')\n") is checked
