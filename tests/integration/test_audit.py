@@ -179,10 +179,10 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.rpush(s.key("line"), 999),
     ],
     "no_trial_is_in_two_places": [in_line_and_leased],
-    "fencing_numbers_are_unique": [
-        lambda s: s.set_trial(0, fencing_token=s.trial(1)["fence"]),
-        lambda s: s.set_progress(next_fencing_token=s.progress()["next_fence"] - 1),
-        lambda s: s.set_trial(0, fencing_token=7),
+    "fencing_tokens_are_unique": [
+        lambda s: s.set_trial(0, fence=s.trial(1)["fence"]),
+        lambda s: s.set_progress(next_fence=s.progress()["next_fence"] - 1),
+        lambda s: s.set_trial(0, fence=7),
     ],
     "states_fit_the_results": [
         lambda s: s.set_trial(s.first("paused"), entries=[]),
@@ -227,7 +227,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "started_are_the_valid_trials": [lambda s: s.set_counts(started=[1, 1])],
     "live_are_the_running_trials": [lambda s: s.set_counts(live=[0, 0])],
     "states_are_counted": [lambda s: s.set_counts(states={"running": 1})],
-    "there_are_enough_proposals": [lambda s: s.set_progress(proposed=2)],
+    "there_are_enough_suggestions": [lambda s: s.set_progress(proposed=2)],
     "no_bracket_starts_too_many": [fewer_trials],
     "no_more_leases_than_allowed": [lower_cap],
     "the_queue_fits": [
@@ -306,7 +306,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "counters_are_in_range": [
         lambda s: s.set_progress(next_entry=2**32),
-        lambda s: s.set_progress(next_fencing_token=-1),
+        lambda s: s.set_progress(next_fence=-1),
         lambda s: s.set_progress(revision=0),
     ],
     "the_revision_grew": [lambda s: s.set_progress(revision=1)],

@@ -108,7 +108,8 @@ def test_a_worker_waits_until_a_service_is_there(
         found.append(tls_problem(config))
         return found[-1]
 
-    monkeypatch.setattr("rungway._core.channel.tls_problem", looked)
+    for half in ("_sync", "_async"):
+        monkeypatch.setattr(f"rungway.{half}.driver.tls_problem", looked)
     with Client(config=settings(encrypted, tls_ca=files.ca)) as direct:
         direct.create_experiment(name, config())
     with (

@@ -159,7 +159,7 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> 
 
 async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Router) -> None:
     store, index = RedisStore(to_one), index_key("mend")
-    for name, look in (("listed", "tally"), ("deleted", "delete")):
+    for name, look in (("listed", "progress"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)
         await stored(store, ref, plan((1,)))
         other = RedisStore(to_one)

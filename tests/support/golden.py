@@ -97,6 +97,10 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
     }
 
 
+_AS_STORED = {"fencing_token": "fence"}
+"""Fields that the golden files call by another name."""
+
+
 def plain(value: Any) -> Any:
     """As JSON has it; floats as their shortest text."""
     return json.loads(json.dumps(_texts(value), default=str))
@@ -108,7 +112,7 @@ def _texts(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(getattr(name, "value", name)): _texts(item) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _texts(value._asdict())
+        return _texts({_AS_STORED.get(name, name): item for name, item in value._asdict().items()})
     return [_texts(item) for item in value] if isinstance(value, list | tuple) else value
 
 

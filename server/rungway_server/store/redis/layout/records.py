@@ -18,7 +18,10 @@ _ENTRY_BYTES = 16
 MANY = 10**14
 """What is counted apart of the trained length (`lua/include/reports.lua`)."""
 
-NOT_NAMES = {"from": "from_length", "to": "to_length", "next": "next_length"}
+NOT_NAMES = {
+    **{"from": "from_length", "to": "to_length", "next": "next_length"},
+    **{"fence": "fencing_token", "verdict": "reply", "print": "fingerprint"},
+}
 """Fields of a record that Python calls otherwise."""
 
 
@@ -95,7 +98,7 @@ class TrialRecord:
     points: int
     tail: str
     request: str
-    print: str
+    fingerprint: str
     reply: Any
     checkpoint: str
     checkpoint_length: int

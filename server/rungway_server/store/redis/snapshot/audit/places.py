@@ -58,7 +58,7 @@ def no_trial_is_in_two_places(stored: Stored) -> Iterator[str]:
         yield f"trial {number} is {' and '.join(name for name, place in places.items() if number in place)}"
 
 
-def fencing_numbers_are_unique(stored: Stored) -> Iterator[str]:
+def fencing_tokens_are_unique(stored: Stored) -> Iterator[str]:
     """No two trials have the same fencing token, and each is below the next one to be given."""
     first, following = stored.created_ms * 1000, stored.progress["next_fence"]
     seen: dict[int, int] = {}
@@ -109,7 +109,7 @@ INVARIANTS = (
     running_trials_hold_leases,
     queued_trials_wait_in_line,
     no_trial_is_in_two_places,
-    fencing_numbers_are_unique,
+    fencing_tokens_are_unique,
     states_fit_the_results,
     lengths_are_within_the_assignment,
     configurations_belong_to_trials,
