@@ -131,7 +131,7 @@ MUTANTS = (
     ),
     # Budget and order of service.
     _mutant("cap off by one", "include/next_work", "search.live >= search.plan.cap", "search.live > search.plan.cap"),
-    _mutant("started not given back", "fail", "started[b] = started[b] - 1", ""),
+    _mutant("started not given back", "fail", "started[index] = started[index] - 1", ""),
     _mutant(
         "one trial too many",
         "ask",
@@ -141,8 +141,8 @@ MUTANTS = (
     _mutant(
         "share is the number of leases",
         "include/next_work",
-        "live[b] * share[least] < live[least] * share[b]",
-        "live[b] < live[least]",
+        "live[index] * share[least] < live[least] * share[index]",
+        "live[index] < live[least]",
     ),
     _mutant(
         "lowest rung promoted first",
@@ -154,7 +154,7 @@ MUTANTS = (
         "new trials before promotions",
         "include/next_work",
         "while bracket do\n",
-        "while bracket do if trials_left(search, bracket + 1) > 0 then return new_trial(search, bracket) end\n",
+        "while bracket do if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end\n",
     ),
     _mutant("done while some are requeued", "include/endings", " or search.requeued > 0", ""),
     _mutant("done while some are promotable", "include/endings", " or search.promotable > 0", ""),
@@ -407,7 +407,7 @@ MUTANTS = (
     _mutant(
         "a search without a point left never ends",
         "include/endings",
-        "trials_left(search, b) > 0",
-        "search.counts.started[b] < search.ladder.trials[b]",
+        "trials_left(search, index - 1) > 0",
+        "search.counts.started[index] < search.ladder.trials[index]",
     ),
 )

@@ -23,9 +23,10 @@ if known[1] ~= ARGV[6] then return { 'outdated' } end
 if known[2] ~= ARGV[4] then
   if progress.state == ExperimentState.stopped or progress.target_reached then return { 'refused', progress.state } end
   local started, left = 0, 0
-  for b, trials in ipairs(parts.ladder.trials) do
-    if search.counts.started[b] > parts.ladder.most[b] then return { 'started' } end
-    started, left = started + search.counts.started[b], left + trials - search.counts.started[b]
+  for index, trials in ipairs(parts.ladder.trials) do
+    local started_there = search.counts.started[index]
+    if started_there > parts.ladder.most[index] then return { 'started' } end
+    started, left = started + started_there, left + trials - started_there
   end
   if search.enqueued > math.max(left, 0) then return { 'enqueued', started, search.enqueued } end
   if progress.state == ExperimentState.done then progress.state = ExperimentState.running end

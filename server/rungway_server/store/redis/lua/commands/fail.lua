@@ -22,8 +22,8 @@ local function invalidate(search, number, trial, message)
   remove_results(search, number, trial)
   if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial.best_key)) end
   end_lease(search, number, trial, TrialState.invalid)
-  local progress, started, b = search.progress, search.counts.started, trial.bracket + 1
-  started[b] = started[b] - 1
+  local progress, started, index = search.progress, search.counts.started, trial.bracket + 1
+  started[index] = started[index] - 1
   trial.outcome, trial.message = Outcome.invalid, message
   if search.counts.points and not trial.parent then invalidate_point(search, trial) end
   local why = no_rung(Reason.invalid, trial)

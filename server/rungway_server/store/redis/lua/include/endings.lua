@@ -87,8 +87,8 @@ local function end_search_if_done(search)
   local progress, clones = search.progress, search.counts.clones
   if progress.state ~= ExperimentState.running or search.live > 0 or search.requeued > 0 or search.promotable > 0 then return end
   if clones and #clones > 0 then return end
-  for b in ipairs(search.ladder.trials) do
-    if trials_left(search, b) > 0 then return end
+  for index in ipairs(search.ladder.trials) do
+    if trials_left(search, index - 1) > 0 then return end
   end
   progress.state = ExperimentState.done
   log_event(search, 'done')

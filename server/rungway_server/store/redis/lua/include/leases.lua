@@ -32,8 +32,8 @@ end
 -- Ends the lease; the trial goes to the given state.
 local function end_lease(search, number, trial, state)
   redis.call('ZREM', LEASES, number)
-  local live, b = search.counts.live, trial.bracket + 1
-  live[b], search.live, search.renewed[number] = live[b] - 1, search.live - 1, nil
+  local live, index = search.counts.live, trial.bracket + 1
+  live[index], search.live, search.renewed[number] = live[index] - 1, search.live - 1, nil
   trial.request, trial.print, trial.verdict, trial.next, trial.to = '', '', '', 0, 0
   set_state(search, trial, state)
 end

@@ -11,8 +11,9 @@
 -- most trials. nil when all were tried.
 local function next_bracket(search, tried)
   local live, share, least = search.counts.live, search.ladder.share, nil
-  for b = 1, #share do
-    if not tried[b - 1] and (not least or live[b] * share[least] < live[least] * share[b]) then least = b end
+  for index = 1, #share do
+    local smaller = not least or live[index] * share[least] < live[least] * share[index]
+    if smaller and not tried[index - 1] then least = index end
   end
   return least and least - 1
 end
@@ -35,7 +36,7 @@ local function pick(search, pass_equal_rungs)
       if why then return number, trial, why end
       number, trial, why = pop_promotable(search, bracket)
     end
-    if trials_left(search, bracket + 1) > 0 then return new_trial(search, bracket) end
+    if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end
     tried[bracket] = true
     bracket = next_bracket(search, tried)
   end

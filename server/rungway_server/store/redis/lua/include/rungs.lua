@@ -91,10 +91,10 @@ end
 -- their rungs, and among themselves in the order of their running numbers.
 local function promoted_dead(counts, ladder, since, most)
   local numbers = {}
-  for b, rungs in ipairs(ladder.rungs) do
+  for index, rungs in ipairs(ladder.rungs) do
     for rung = 1, rungs - 1 do
-      if counts.sizes[ladder.first[b] + rung] > 0 then
-        local dead = '[' .. string.char(b - 1, rung) .. DEAD
+      if counts.sizes[ladder.first[index] + rung] > 0 then
+        local dead = '[' .. string.char(index - 1, rung) .. DEAD
         local first, last = dead .. struct.pack('>I4', since), dead .. string.rep('\255', 9)
         for _, member in ipairs(redis.call('ZRANGEBYLEX', RUNGS, first, last, 'LIMIT', 0, most)) do
           numbers[#numbers + 1] = tostring(struct.unpack('>I4', member, 15))

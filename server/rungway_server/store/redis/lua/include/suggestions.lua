@@ -5,9 +5,9 @@
 --- @include "trials"
 --- @include "events"
 --- @include "points"
--- New trials that a bracket, from 1, may still start.
-local function trials_left(search, b)
-  local points, left = search.counts.points, search.ladder.trials[b] - search.counts.started[b]
+-- New trials that a bracket may still start.
+local function trials_left(search, bracket)
+  local points, left = search.counts.points, search.ladder.trials[bracket + 1] - search.counts.started[bracket + 1]
   if not points then return left end
   return points.left == 0 and 0 or left - points.lost -- without a point left all are invalid
 end
@@ -15,7 +15,7 @@ end
 -- New trials that all brackets may still start.
 local function startable(search)
   local count = 0
-  for b in ipairs(search.ladder.trials) do count = count + trials_left(search, b) end
+  for index in ipairs(search.ladder.trials) do count = count + trials_left(search, index - 1) end
   return count
 end
 
