@@ -80,7 +80,10 @@ MUTANTS = (
     _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
     _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
     _mutant(
-        "finished is judged where rungs stop", "include/rung_decisions", "search.plan.form == 'stop' and", "false and"
+        "finished is judged where rungs stop",
+        "include/rung_decisions",
+        "search.plan.form == DecisionForm.stop and",
+        "false and",
     ),
     _mutant(
         "an earlier result does not stand",
@@ -156,7 +159,7 @@ MUTANTS = (
         "while bracket do\n",
         "while bracket do if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end\n",
     ),
-    _mutant("done while some are requeued", "include/endings", " or search.requeued > 0", ""),
+    _mutant("done while some are requeued", "include/endings", "search.requeued > 0 or ", ""),
     _mutant("done while some are promotable", "include/endings", " or search.promotable > 0", ""),
     # Rungs.
     _mutant(
@@ -241,7 +244,12 @@ MUTANTS = (
         "math.max(math.floor(size / search.plan.divisor), 1)",
         "math.floor(size / search.plan.divisor)",
     ),
-    _mutant("a stopped search still ranks", "include/rung_decisions", "return not over and", "return"),
+    _mutant(
+        "a stopped search still ranks",
+        "include/rung_decisions",
+        "undecided, decide = not over,",
+        "undecided, decide = true,",
+    ),
     # Requests and metrics.
     _mutant(
         "no request is remembered",
@@ -363,7 +371,7 @@ MUTANTS = (
     _mutant(
         "a past round is forgotten",
         "fail",
-        "search.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''",
+        "search.plan.rule == PromotionRule.population and (trial.entries[trial.rung] or '') ~= ''",
         "false",
     ),
     # Finite spaces.

@@ -42,8 +42,8 @@ for i = 13, 12 + enqueued do
 end
 local created_ms = string.format('%.0f', now_ms)
 redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', created_ms, 'request', request, 'print', fingerprint,
-  'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8], 'tally', cmsgpack.pack(progress),
-  'counts', cmsgpack.pack(counts))
+  'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8],
+  'tally', cmsgpack.pack(progress), 'counts', cmsgpack.pack(counts))
 if size > 0 then redis.call('HSET', META, 'keys', 'points') end
 for i = 13 + enqueued, #ARGV do
   local number = i - 13 - enqueued

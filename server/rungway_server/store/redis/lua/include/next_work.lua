@@ -7,8 +7,8 @@
 --- @include "rungs"
 --- @include "clones"
 --- @include "suggestions"
--- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that stops
--- most trials. nil when all were tried.
+-- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that
+-- stops most trials. nil when all were tried.
 local function next_bracket(search, tried)
   local live, share, least = search.counts.live, search.ladder.share, nil
   for index = 1, #share do
@@ -18,8 +18,8 @@ local function next_bracket(search, tried)
   return least and least - 1
 end
 
--- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for a
--- promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
+-- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for
+-- a promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
 local function pick(search, pass_equal_rungs)
   if search.requeued > 0 then
     local number = redis.call('LPOP', REQUEUED)
@@ -52,8 +52,8 @@ local function hand_out(search, answer, most, worker, pass_equal_rungs)
     local deadline_ms = grant(search, number, trial, worker)
     log_decision(search, 'assign', number, why)
     answer[#answer + 1] = {
-      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts,
-      deadline_ms, stored_why(why, 1),
+      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung,
+      trial.restarts, deadline_ms, stored_why(why, 1),
     }
   end
 end

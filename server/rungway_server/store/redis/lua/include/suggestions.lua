@@ -19,8 +19,8 @@ local function startable(search)
   return count
 end
 
--- Stores suggestions for numbers that have none yet. They begin at ARGV[from], with the one for the number `first`; a gap
--- before that means that another server knows better.
+-- Stores suggestions for numbers that have none yet. They begin at ARGV[from], with the one for the number `first`.
+-- A gap before `first` means that the caller's view is old: nothing is stored.
 local function store_suggestions(search, first, from)
   local progress = search.progress
   if not first or first > progress.proposed then return end
