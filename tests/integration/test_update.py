@@ -74,7 +74,7 @@ async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
 BELOW_STARTED = Mutant(
     "a bracket falls below what it has started",
     "change_plan",
-    (("search.counts.started[b] > parts.ladder.most[b]", "false"),),
+    (("started_there > parts.ladder.most[index]", "false"),),
 )
 
 

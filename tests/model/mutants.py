@@ -80,7 +80,10 @@ MUTANTS = (
     _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
     _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
     _mutant(
-        "finished is judged where rungs stop", "include/rung_decisions", "search.plan.form == 'stop' and", "false and"
+        "finished is judged where rungs stop",
+        "include/rung_decisions",
+        "search.plan.form == DecisionForm.stop and",
+        "false and",
     ),
     _mutant(
         "an earlier result does not stand",
@@ -131,7 +134,7 @@ MUTANTS = (
     ),
     # Budget and order of service.
     _mutant("cap off by one", "include/next_work", "search.live >= search.plan.cap", "search.live > search.plan.cap"),
-    _mutant("started not given back", "fail", "started[b] = started[b] - 1", ""),
+    _mutant("started not given back", "fail", "started[index] = started[index] - 1", ""),
     _mutant(
         "one trial too many",
         "ask",
@@ -141,8 +144,8 @@ MUTANTS = (
     _mutant(
         "share is the number of leases",
         "include/next_work",
-        "live[b] * share[least] < live[least] * share[b]",
-        "live[b] < live[least]",
+        "live[index] * share[least] < live[least] * share[index]",
+        "live[index] < live[least]",
     ),
     _mutant(
         "lowest rung promoted first",
@@ -154,9 +157,9 @@ MUTANTS = (
         "new trials before promotions",
         "include/next_work",
         "while bracket do\n",
-        "while bracket do if trials_left(search, bracket + 1) > 0 then return new_trial(search, bracket) end\n",
+        "while bracket do if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end\n",
     ),
-    _mutant("done while some are requeued", "include/endings", " or search.requeued > 0", ""),
+    _mutant("done while some are requeued", "include/endings", "search.requeued > 0 or ", ""),
     _mutant("done while some are promotable", "include/endings", " or search.promotable > 0", ""),
     # Rungs.
     _mutant(
@@ -241,7 +244,12 @@ MUTANTS = (
         "math.max(math.floor(size / search.plan.divisor), 1)",
         "math.floor(size / search.plan.divisor)",
     ),
-    _mutant("a stopped search still ranks", "include/rung_decisions", "return not over and", "return"),
+    _mutant(
+        "a stopped search still ranks",
+        "include/rung_decisions",
+        "undecided, decide = not over,",
+        "undecided, decide = true,",
+    ),
     # Requests and metrics.
     _mutant(
         "no request is remembered",
@@ -363,7 +371,7 @@ MUTANTS = (
     _mutant(
         "a past round is forgotten",
         "fail",
-        "search.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''",
+        "search.plan.rule == PromotionRule.population and (trial.entries[trial.rung] or '') ~= ''",
         "false",
     ),
     # Finite spaces.
@@ -407,7 +415,7 @@ MUTANTS = (
     _mutant(
         "a search without a point left never ends",
         "include/endings",
-        "trials_left(search, b) > 0",
-        "search.counts.started[b] < search.ladder.trials[b]",
+        "trials_left(search, index - 1) > 0",
+        "search.counts.started[index] < search.ladder.trials[index]",
     ),
 )

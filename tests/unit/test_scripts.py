@@ -114,6 +114,15 @@ def test_a_script_uses_no_name_that_it_does_not_define(name: str) -> None:
     assert names_in(code) - declared - {*LUA_WORDS, *GIVEN} == set()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_defines_before_it_uses(name: str) -> None:
+    code = COMMENT_OR_TEXT.sub("", load_scripts()[name].source)
+    used = names_in(code) & HOME.keys()
+    defined = {each: re.search(rf"local (function |[\w, ]+, )?{each}\b", code) for each in used}
+    first = {each: re.search(rf"(?<![\w.:]){each}\b", code) for each in used}
+    assert [each for each in used if first[each].end() != defined[each].end()] == []  # type: ignore[union-attr]  # found
+
+
 def test_every_part_of_an_include_is_used_by_some_command() -> None:
     together = "\n".join(script.source for script in load_scripts().values())
     unused = [name for name, include in HOME.items() if not re.search(rf"(?:local|function) .*\b{name}\b", together)]

@@ -139,16 +139,25 @@ class Sources:
         """The text after what it uses of its includes, but for what it has already."""
         included, text = without_includes(text)
         parts = [part for name in self.in_order(included) for part in self.include(name)[1]]
-        found, todo = set(had), set(names_in(text))
+        defining: dict[str, list[Part]] = {}
+        for part in parts:
+            for name in part.names:
+                defining.setdefault(name, []).append(part)
+        found, todo = set[str](), set(names_in(text))
         while todo:
             name = todo.pop()
-            if name not in found:
-                defining = [part for part in parts if name in part.names]
-                found.update(*(part.names for part in defining))
-                todo.update(*(part.uses for part in defining))
-        used = "".join(part.text for part in parts if part.names & (found - had))
-        has = frozenset(found)
-        return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", used + text)
+            if name in defining and name not in found and name not in had:
+                found.add(name)
+                todo.update(*(part.uses for part in defining[name]))
+        used, has = "", had
+        for part in parts:
+            if part.names & found:
+                used, has = used + self._made_when_called(part.text, has), has | part.names
+        return used + self._made_when_called(text, has)
+
+    def _made_when_called(self, text: str, has: frozenset[str]) -> str:
+        """The text with the includes of its functions, but for what stands before it."""
+        return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", text)
 
 
 def _read(path: str) -> str:

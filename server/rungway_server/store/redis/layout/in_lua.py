@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS
 
-_ENUMS = (Decision, ExperimentState, Outcome, Reason, TrialState)
+_ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
     "Field": {name: str(at) for at, name in enumerate(TRIAL_FIELDS, 1)},

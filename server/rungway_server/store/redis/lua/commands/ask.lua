@@ -7,10 +7,11 @@
 --        7 number of the first suggestion below  8 configurations of clones by number (packed) or ''  9… suggestions
 -- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
 --         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
---         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with what
---         they name), {'missing'}, {'stale'} or {'reused'}
---         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts, deadline_ms,
---         code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key, parent (of a clone)
+--         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with
+--         what they name), {'missing'}, {'stale'} or {'reused'}
+--         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts,
+--         deadline_ms, code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key,
+--         parent (of a clone)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "call"
 --- @include "experiment"
@@ -26,8 +27,8 @@ local function restart_expired(search, numbers)
   for _, number in ipairs(numbers) do restart(search, number, load_trial(search, number), 'lease expired') end
 end
 
--- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the explanation when
--- there is training to do, nil when not. Made when called: most rungs have lengths of their own.
+-- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the
+-- explanation when there is training to do, nil when not. Made when called: most rungs have lengths of their own.
 local function pass_equal_rungs(search, number, trial)
 --- @include "trials"
 --- @include "events"
@@ -93,7 +94,8 @@ local answer = { 'assigned', 0, 0, 0 }
 local why_not = hand_out(search, answer, 4 + count, worker, pass_equal_rungs)
 if #answer > 4 then
   local points = search.counts.points
-  answer[2], answer[3], answer[4] = progress.revision + 1, points and points.at or progress.next_trial, progress.proposed
+  local following = points and points.at or progress.next_trial
+  answer[2], answer[3], answer[4] = progress.revision + 1, following, progress.proposed
   remember(search, request, fingerprint, answer)
   save(search)
   return with_configs(search, answer)

@@ -27,7 +27,7 @@ local progress = {
 }
 local parts, plan, ladder = packed_plan(ARGV[5])
 local counts = { started = {}, live = {}, states = {}, sizes = {}, passed = {} }
-for b = 1, #parts.ladder.trials do counts.started[b], counts.live[b] = 0, 0 end
+for index = 1, #parts.ladder.trials do counts.started[index], counts.live[index] = 0, 0 end
 for at = 1, #parts.ladder.lengths do counts.sizes[at], counts.passed[at] = 0, 0 end
 if size > 0 then
   counts.points = { size = size, samples = tonumber(ARGV[11]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
@@ -40,13 +40,13 @@ for i = 13, 12 + enqueued do
   redis.call('RPUSH', ENQUEUED, ARGV[i])
   if size > 0 then use_point({ progress = progress, counts = counts }, ARGV[i]) end
 end
-local created = string.format('%.0f', now_ms)
-redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', created, 'request', request, 'print', fingerprint,
-  'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8], 'tally', cmsgpack.pack(progress),
-  'counts', cmsgpack.pack(counts))
+local created_ms = string.format('%.0f', now_ms)
+redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', created_ms, 'request', request, 'print', fingerprint,
+  'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8],
+  'tally', cmsgpack.pack(progress), 'counts', cmsgpack.pack(counts))
 if size > 0 then redis.call('HSET', META, 'keys', 'points') end
 for i = 13 + enqueued, #ARGV do
   local number = i - 13 - enqueued
   if size == 0 or number >= counts.points.at then redis.call('HSET', CONFIGS, tostring(number), ARGV[i]) end
 end
-return { 'created', uid, created }
+return { 'created', uid, created_ms }

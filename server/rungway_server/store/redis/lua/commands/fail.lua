@@ -22,12 +22,12 @@ local function invalidate(search, number, trial, message)
   remove_results(search, number, trial)
   if trial.best_key ~= '' then redis.call('ZREM', BEST, best_member(number, trial.best_key)) end
   end_lease(search, number, trial, TrialState.invalid)
-  local progress, started, b = search.progress, search.counts.started, trial.bracket + 1
-  started[b] = started[b] - 1
+  local progress, started, index = search.progress, search.counts.started, trial.bracket + 1
+  started[index] = started[index] - 1
   trial.outcome, trial.message = Outcome.invalid, message
   if search.counts.points and not trial.parent then invalidate_point(search, trial) end
   local why = no_rung(Reason.invalid, trial)
-  log_decision(search, 'invalid', number, why)
+  log_decision(search, Reason.invalid, number, why)
   if progress.state == ExperimentState.running and search.counts.states.invalid >= search.plan.most_invalid then
     progress.state = ExperimentState.stopped
     log_event(search, 'too_many_invalid')
@@ -41,7 +41,7 @@ local function end_trial(search, number, trial, outcome, message)
     return release_trial(search, number, trial)
   end
   -- What has been compared in a round that is over stays there, so a trial of a population can only be replaced before.
-  local compared = search.plan.rule == 'population' and (trial.entries[trial.rung] or '') ~= ''
+  local compared = search.plan.rule == PromotionRule.population and (trial.entries[trial.rung] or '') ~= ''
   if outcome == Outcome.invalid and not compared then return invalidate(search, number, trial, message) end
   if outcome == Outcome.transient then
     local lives, why = restart(search, number, trial, message)

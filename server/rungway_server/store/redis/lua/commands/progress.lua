@@ -11,9 +11,9 @@ if meta[1] ~= ARGV[1] then return { 'stale' } end
 local progress, promotable = cmsgpack.unpack(meta[2]), {}
 progress.trained = string.format('%.0f', progress.trained) -- more than cjson writes exactly, where layout 5 left it
 local any = redis.call('ZCARD', PROMOTABLE) > 0
-for b, rungs in ipairs(cmsgpack.unpack(meta[4]).rungs) do
-  for k = 1, rungs do
-    local prefix = '[' .. string.char(b - 1, 256 - k)
+for index, rungs in ipairs(cmsgpack.unpack(meta[4]).rungs) do
+  for rung = 0, rungs - 1 do
+    local prefix = '[' .. string.char(index - 1, 255 - rung)
     local last = prefix .. string.rep('\255', 17)
     promotable[#promotable + 1] = any and redis.call('ZLEXCOUNT', PROMOTABLE, prefix, last) or 0
   end

@@ -2,7 +2,8 @@
 -- Notes in the ledger of a namespace what an experiment may come to claim, beside what it claims already.
 -- Promise: the sums of the ledger never grow beyond the limits, even when several ask at the same moment.
 -- KEYS   1 the ledger, a hash: experiment -> entry (include/claims.lua)
--- ARGV   1 experiment  2 trials  3 leases  4 most experiments  5 most trials  6 most leases (0 = no limit)  7 now_ms or ''
+-- ARGV   1 experiment  2 trials  3 leases  4 most experiments  5 most trials  6 most leases (0 = no limit)
+--        7 now_ms or ''
 -- Returns {'reserved', entry, entry before or ''} or {'full', what, most, used by others}
 -- Replay changes nothing more
 --- @include "call"

@@ -1,13 +1,16 @@
 #!lua flags=no-writes
--- Reads what has changed since a mark, with all that is short: with what was copied until then it is the search of one moment.
+-- Reads what has changed since a mark, with all that is short: with what was copied until then it is the search of one
+-- moment.
 -- KEYS   see KEYS.md
--- ARGV   1 uid; of the mark: 2 last event  3 time (ms)  4 next trial  5 first suggestion not known  6 next running number
---        7 clones that waited, with commas between them;  8 revision at which the lists are known, or ''
---        9 most trials, events and suggestions  10 most bytes of records and suggestions  11 '1' = also what only an audit reads
+-- ARGV   1 uid; of the mark: 2 last event  3 time (ms)  4 next trial  5 first suggestion not known
+--        6 next running number  7 clones that waited, with commas between them
+--        8 revision at which the lists are known, or ''
+--        9 most trials, events and suggestions  10 most bytes of records and suggestions
+--        11 '1' = also what only an audit reads
 --        12 revision at which trials are known though some change in silence, or '' where none does
 -- Returns {'changes', schema, progress, counts, failing or '', {event}, {number, record…}, {number, suggestion…},
---          {requeued, promotable, enqueued, leases, best} or {} (as they are known), {members of these trials in rungs},
---          {point, uses or ''…}},
+--          {requeued, promotable, enqueued, leases, best} or {} (as they are known), 
+--          {members of these trials in rungs}, {point, uses or ''…}},
 --         {'behind', why: trials, plan, lists, suggestions or everything}, {'missing'} or {'stale'}
 --- @include "call"
 --- @include "rungs"
@@ -25,8 +28,11 @@ if ARGV[8] ~= tostring(progress.revision) then
   local items = redis.call('LLEN', REQUEUED) + redis.call('ZCARD', PROMOTABLE) + 20 * redis.call('LLEN', ENQUEUED)
   if whole then items = items + redis.call('ZCARD', LEASES) end
   if items > 3 * most then return { 'behind', 'lists' } end
-  lists = { redis.call('LRANGE', REQUEUED, 0, -1), redis.call('ZRANGE', PROMOTABLE, 0, -1), redis.call('LRANGE', ENQUEUED, 0, -1) }
-  if whole then lists[4], lists[5] = redis.call('ZRANGE', LEASES, 0, -1, 'WITHSCORES'), redis.call('ZRANGE', BEST, 0, -1) end
+  lists[1], lists[2] = redis.call('LRANGE', REQUEUED, 0, -1), redis.call('ZRANGE', PROMOTABLE, 0, -1)
+  lists[3] = redis.call('LRANGE', ENQUEUED, 0, -1)
+  if whole then
+    lists[4], lists[5] = redis.call('ZRANGE', LEASES, 0, -1, 'WITHSCORES'), redis.call('ZRANGE', BEST, 0, -1)
+  end
 end
 
 local events = redis.call('XRANGE', EVENTS, ARGV[2] == '' and '-' or '(' .. ARGV[2], '+', 'COUNT', most + 1)
@@ -42,7 +48,8 @@ for _, event in ipairs(events) do
   end
 end
 local renewed_ms = since_ms + plan.lease_ms - 2 -- the clock may have been set back a little
-for _, number in ipairs(redis.call('ZRANGEBYSCORE', LEASES, renewed_ms, '+inf', 'LIMIT', 0, most + 1)) do note(number) end
+local renewed = redis.call('ZRANGEBYSCORE', LEASES, renewed_ms, '+inf', 'LIMIT', 0, most + 1)
+for _, number in ipairs(renewed) do note(number) end
 local known = (ARGV[12] == '' or ARGV[12] == tostring(progress.revision)) and tonumber(ARGV[4]) or 0
 for number = known, math.min(progress.next_trial, known + most + 1) - 1 do note(string.format('%.0f', number)) end
 if progress.next_entry > next_entry then

@@ -2,8 +2,8 @@
 -- Reads where the search stands. A copy made from here on finds what changes in the meantime by this mark.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 next running number at the mark before
--- Returns {'mark', time (ms), id of the last event or '', progress, counts, {dead trials promoted since the mark before}},
---         {'missing'} or {'stale'}
+-- Returns {'mark', time (ms), id of the last event or '', progress, counts,
+--          {dead trials promoted since the mark before}}, {'missing'} or {'stale'}
 --- @include "call"
 --- @include "rungs"
 local meta = redis.call('HMGET', META, 'uid', 'tally', 'counts', 'ladder')

@@ -1,13 +1,14 @@
 #!lua
 -- Adds results and decides what each worker does next.
--- Promise: a result counts once in each rung it has reached; a report under an old fencing token changes nothing; every result
--- is checked before any is added.
+-- Promise: a result counts once in each rung it has reached; a report under an old fencing token changes nothing; every
+-- result is checked before any is added.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fencing token  checkpoint
 --        '1' = finished  number of reports, and for each report: length  sort key of the metric (8 bytes)
 -- Returns {'told', revision, decision (see include/decisions.lua) on each result…}, {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
---         {'length', result index, report index, length before, last length allowed}, {'missing'}, {'stale'} or {'reused'}
+--         {'length', result index, report index, length before, last length allowed},
+--         {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same decisions
 --- @include "call"
 --- @include "experiment"
@@ -23,8 +24,8 @@ local function rung_decisions()
   return decide_result, end_search_if_done
 end
 
--- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the search is
--- over, or much was trained.
+-- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the
+-- search is over, or much was trained.
 local function may_decide(search, trial, result)
   local reports, trained = result.reports, search.progress.trained
   if result.finished or reports[#reports].length >= trial.next or search.plan.target ~= '' then return true end

@@ -2,16 +2,16 @@
 -- Reads trials, as many as make up a piece.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 most bytes of records, but for one trial at least  3… trial numbers
--- Returns {'trials', how many numbers were looked at, {trial}…} (none for a number without a trial), {'missing'} or {'stale'}
---         trial: see `view` below
+-- Returns {'trials', how many numbers were looked at, {trial}…} (none for a number without a trial),
+--         {'missing'} or {'stale'}; trial: see `view` below
 --- @include "call"
 --- @include "trials"
 -- Its last points and how many there are stand for its curve (`add_point` in include/reports.lua).
 local function view(number, trial)
   return {
-    number, trial.state, trial.config, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_key, trial.best_length,
-    trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome, trial.message, trial.created,
-    trial.points, trial.tail, trial.parent and trial.parent[1] or '',
+    number, trial.state, trial.config, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_key,
+    trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome,
+    trial.message, trial.created, trial.points, trial.tail, trial.parent and trial.parent[1] or '',
   }
 end
 

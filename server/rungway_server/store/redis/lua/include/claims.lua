@@ -1,4 +1,5 @@
--- The ledger of a namespace: what each experiment claims, when that was noted, and whether somebody is still at work on it.
+-- The ledger of a namespace: what each experiment claims, when that was noted, and whether somebody is still at work on
+-- it.
 -- Gives  LEDGER, read_claim, write_claim
 
 local LEDGER = KEYS[1]

@@ -1,6 +1,6 @@
--- Decisions on leases: { decision, to, next, deadline_ms, reason, bracket, rung, rank, size, quota, cutoff key }, without the
--- last five where no rung took part. A repeated request gets the decision of the first: a trial keeps it while the lease
--- lives; once the lease has ended, it is among the answers by request id.
+-- Decisions on leases: { decision, to, next, deadline_ms, reason, bracket, rung, rank, size, quota, cutoff key },
+-- without the last five where no rung took part. A repeated request gets the decision of the first: a trial keeps it
+-- while the lease lives; once the lease has ended, it is among the answers by request id.
 -- Gives  make_decision, answered, keep_decision, superseded, go_on, finish
 --- @include "events"
 --- @include "leases"
@@ -29,7 +29,8 @@ local function remember_decision(search, id, number, fingerprint, decision)
   remember(search, id .. '/' .. number, fingerprint, { code_of(decision[1]), stored_why(decision, 5) })
 end
 
--- What this request was answered before for this lease: the decision, or nil; and whether the id was used for another one.
+-- What this request was answered before for this lease: the decision, or nil; and whether the id was used for another
+-- one.
 local function answered(trial, held, id, number, fingerprint)
   if id == '' then return nil end
   if not held then return recall_decision(id, number, fingerprint) end

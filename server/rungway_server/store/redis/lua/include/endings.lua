@@ -8,7 +8,7 @@
 --- @include "decisions"
 --- @include "results"
 --- @include "suggestions"
--- The brake: a search whose first trials all fail, with nothing ever told, pauses itself instead of failing all of them.
+-- The brake: while nothing has been told, a search whose first trials all fail pauses instead of failing all of them.
 local function count_failure(search, message)
   local progress, most = search.progress, search.plan.pause_after or 0
   if most == 0 or progress.trained > 0 or progress.state ~= ExperimentState.running then return end
@@ -16,7 +16,7 @@ local function count_failure(search, message)
   if progress.failures < most then return end
   progress.state, progress.failing = ExperimentState.paused, true
   redis.call('HSET', META, 'failing', message)
-  log_event(search, 'failing', message)
+  log_event(search, Reason.failing, message)
 end
 
 -- After any change of state, counting begins anew.
@@ -32,20 +32,20 @@ local function die(search, number, trial, outcome, message)
   end_lease(search, number, trial, outcome == Outcome.stopped and TrialState.stopped or TrialState.failed)
   trial.outcome, trial.message = outcome, message
   local why, in_top
-  if search.plan.form == 'stop' then
+  if search.plan.form == DecisionForm.stop then
     why = add_result_stopping(search, bracket, rung, number, trial, DEAD)
   else
     why, in_top = add_result(search, bracket, rung, number, trial, DEAD)
     if in_top then why = promote_ended(search, number, trial) end
   end
   table.insert(why, 1, Reason.failed)
-  log_decision(search, 'failed', number, why)
+  log_decision(search, Reason.failed, number, why)
   if outcome ~= Outcome.stopped then count_failure(search, message) end
   return why
 end
 
--- A failure that a retry may cure: the trial is requeued until its restarts are spent. Returns whether it lives, and the
--- explanation.
+-- A failure that a retry may cure: the trial is requeued until its restarts are spent. Returns whether it lives, and
+-- the explanation.
 local function restart(search, number, trial, message)
   trial.restarts, trial.returns = trial.restarts + 1, 0
   if trial.restarts > search.plan.max_restarts then
@@ -53,13 +53,13 @@ local function restart(search, number, trial, message)
   end
   requeue(search, number, trial)
   local why = no_rung(Reason.retry, trial)
-  log_decision(search, 'retry', number, why)
+  log_decision(search, Reason.retry, number, why)
   count_failure(search, message)
   return true, why
 end
 
--- Leases in a row without progress that may be released at no cost. Each further one costs a restart, or the trial would be
--- handed out without end.
+-- Leases in a row without progress that may be released at no cost. Each further one costs a restart, or the trial
+-- would be handed out without end.
 local FREE_RETURNS = 2
 
 -- A worker leaves: its trial is requeued, or ends with a stopped experiment. Returns the decision.
@@ -81,15 +81,16 @@ local function release_trial(search, number, trial)
   return make_decision(Decision.pause, why)
 end
 
--- The search is done when nothing runs, is requeued or promotable, no clone is yet to come, and every bracket has started its
--- trials.
+-- The search is done when nothing runs, is requeued or promotable, no clone is yet to come, and every bracket has
+-- started its trials.
 local function end_search_if_done(search)
   local progress, clones = search.progress, search.counts.clones
-  if progress.state ~= ExperimentState.running or search.live > 0 or search.requeued > 0 or search.promotable > 0 then return end
+  if progress.state ~= ExperimentState.running or search.live > 0 then return end
+  if search.requeued > 0 or search.promotable > 0 then return end
   if clones and #clones > 0 then return end
-  for b in ipairs(search.ladder.trials) do
-    if trials_left(search, b) > 0 then return end
+  for index in ipairs(search.ladder.trials) do
+    if trials_left(search, index - 1) > 0 then return end
   end
   progress.state = ExperimentState.done
-  log_event(search, 'done')
+  log_event(search, ExperimentState.done)
 end

@@ -1,6 +1,6 @@
--- Explanations, and the event log: one line per decision, so that "why?" has an answer afterwards. Its oldest lines go when
--- there are too many. An explanation is { reason, bracket, rung, rank, size, quota, cutoff key }, without the last five where
--- no rung took part.
+-- Explanations, and the event log: one line per decision, so that "why?" has an answer afterwards. Its oldest lines go
+-- when there are too many. An explanation is { reason, bracket, rung, rank, size, quota, cutoff key }, without the last
+-- five where no rung took part.
 -- Gives  no_rung, with_reason, stored_why, lines_at, log_decision, log_event, event_lines
 --- @include "call"
 --- @include "layout"
@@ -8,18 +8,18 @@ local function no_rung(reason, trial) return { reason, trial.bracket } end
 
 local function with_reason(reason, numbers) return { reason, unpack(numbers) } end
 
--- An explanation as it is stored, given by a list and where it begins in it.
+-- The explanation that begins at list[at], as it is stored.
 local function stored_why(list, at) return code_of(list[at]), unpack(list, at + 1) end
 
--- How many lines of its trial's life a pair of a record stands for, and whether it is the one for those left out.
+-- How many lines a pair of a record's log stands for, and whether it is the pair for those left out.
 local function lines_at(trial, i)
   if trial.log[i] == -trial.created then return trial.log[i + 1], true end
   return 1, false
 end
 
--- A record names the lines of its trial's life: pairs of the milliseconds since the trial was created, and the count within
--- that millisecond. Of a long life it names the first and the last ones; between them stands a pair that is no line, for its
--- time is 0: how many are left out.
+-- A record names the lines of its trial's life: pairs of the milliseconds since the trial was created, and the count
+-- within that millisecond. Of a long life it names the first and the last ones; between them is a pair with the
+-- time 0, which says how many are left out.
 local FIRST, LAST = 2 * 32, 2 * 32
 
 local function note_line(trial, time_ms, count)

@@ -1,5 +1,5 @@
--- The experiment: opened at the beginning of a call, saved at its end. In between it is `search`, a table: plan, progress,
--- trials that were read, and once a decision needs them ladder and counts.
+-- The experiment: opened at the beginning of a call, saved at its end. In between it is `search`, a table: plan,
+-- progress, trials that were read, and once a decision needs them ladder and counts.
 -- Gives  open_experiment, open_ladder, is_over, packed_plan, keep_all, save
 --- @include "call"
 --- @include "trials"
@@ -13,8 +13,8 @@ local function open_experiment(uid, given_ms)
   return search
 end
 
--- What decisions need as well: brackets and rungs, and one read of every key that scripts write, so that a key of a wrong
--- type ends the script before its first write.
+-- What decisions need as well: brackets and rungs, and one read of every key that scripts write, so that a key of a
+-- wrong type ends the script before its first write.
 local function open_ladder(search)
   if search.ladder then return end
   local meta = redis.call('HMGET', META, 'ladder', 'counts')
@@ -68,7 +68,9 @@ local function save(search)
   end
   -- Servers of an older layout would misread what is written now: they refuse the experiment from here on.
   local layout = search.needs_layout
-  if layout and tonumber(redis.call('HGET', META, 'schema')) < layout then redis.call('HSET', META, 'schema', layout) end
+  if layout and tonumber(redis.call('HGET', META, 'schema')) < layout then
+    redis.call('HSET', META, 'schema', layout)
+  end
   if #leases > 0 then redis.call('ZADD', LEASES, unpack(leases)) end
   if #records > 0 then redis.call('HSET', TRIALS, unpack(records)) end
   if search.changed then search.progress.revision = search.progress.revision + 1 end

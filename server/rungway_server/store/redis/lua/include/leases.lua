@@ -1,5 +1,5 @@
--- Leases: the right to report on a trial until a deadline, with a fencing token that only grows. It keeps up with the clock:
--- a Redis that lost the last moments of another must not give a token again that somebody still holds.
+-- Leases: the right to report on a trial until a deadline, with a fencing token that only grows. It keeps up with the
+-- clock: after a failover, a Redis that has lost the last moments must not give out a token that somebody still holds.
 -- Gives  holds, renew, grant, end_lease, requeue
 --- @include "call"
 --- @include "trials"
@@ -24,7 +24,8 @@ local function grant(search, number, trial, worker)
   trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
   trial.returns = trial.returns + 1
   trial.next = rung_length(search, bracket, trial.rung)
-  trial.to = search.plan.form == 'stop' and rung_length(search, bracket, search.ladder.rungs[bracket + 1] - 1) or trial.next
+  local top = search.ladder.rungs[bracket + 1] - 1
+  trial.to = search.plan.form == DecisionForm.stop and rung_length(search, bracket, top) or trial.next
   live[bracket + 1], search.live = live[bracket + 1] + 1, search.live + 1
   return renew(search, number)
 end
@@ -32,8 +33,8 @@ end
 -- Ends the lease; the trial goes to the given state.
 local function end_lease(search, number, trial, state)
   redis.call('ZREM', LEASES, number)
-  local live, b = search.counts.live, trial.bracket + 1
-  live[b], search.live, search.renewed[number] = live[b] - 1, search.live - 1, nil
+  local live, index = search.counts.live, trial.bracket + 1
+  live[index], search.live, search.renewed[number] = live[index] - 1, search.live - 1, nil
   trial.request, trial.print, trial.verdict, trial.next, trial.to = '', '', '', 0, 0
   set_state(search, trial, state)
 end

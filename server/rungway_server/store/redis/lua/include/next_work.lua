@@ -7,18 +7,19 @@
 --- @include "rungs"
 --- @include "clones"
 --- @include "suggestions"
--- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that stops
--- most trials. nil when all were tried.
+-- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that
+-- stops most trials. nil when all were tried.
 local function next_bracket(search, tried)
   local live, share, least = search.counts.live, search.ladder.share, nil
-  for b = 1, #share do
-    if not tried[b - 1] and (not least or live[b] * share[least] < live[least] * share[b]) then least = b end
+  for index = 1, #share do
+    local smaller = not least or live[index] * share[least] < live[least] * share[index]
+    if smaller and not tried[index - 1] then least = index end
   end
   return least and least - 1
 end
 
--- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for a
--- promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
+-- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for
+-- a promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
 local function pick(search, pass_equal_rungs)
   if search.requeued > 0 then
     local number = redis.call('LPOP', REQUEUED)
@@ -35,7 +36,7 @@ local function pick(search, pass_equal_rungs)
       if why then return number, trial, why end
       number, trial, why = pop_promotable(search, bracket)
     end
-    if trials_left(search, bracket + 1) > 0 then return new_trial(search, bracket) end
+    if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end
     tried[bracket] = true
     bracket = next_bracket(search, tried)
   end
@@ -51,8 +52,8 @@ local function hand_out(search, answer, most, worker, pass_equal_rungs)
     local deadline_ms = grant(search, number, trial, worker)
     log_decision(search, 'assign', number, why)
     answer[#answer + 1] = {
-      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung, trial.restarts,
-      deadline_ms, stored_why(why, 1),
+      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung,
+      trial.restarts, deadline_ms, stored_why(why, 1),
     }
   end
 end

@@ -1,6 +1,6 @@
--- Finite spaces (`counts.points`): a trial or an enqueued configuration uses a point, and every point is used once before any
--- is used again. POINTS has the uses of each, or that it is invalid: never to be used again. Suggestions are in the order of
--- the points, and `points.at` is the next place in that order.
+-- Finite spaces (`counts.points`): a trial or an enqueued configuration uses a point, and every point is used once
+-- before any is used again. POINTS has the uses of each, or that it is invalid: never to be used again. Suggestions are
+-- in the order of the points, and `points.at` is the next place in that order.
 -- Gives  use_point, next_point, lacking_points, invalidate_point
 --- @include "call"
 -- All points were used: from the first place of the next pass on all are free again.
@@ -34,7 +34,7 @@ local function next_point(search)
   return config
 end
 
--- How many suggestions are lacking for so many new trials, however many points must be passed over.
+-- How many suggestions are lacking for so many new trials, however many points must be skipped.
 local function lacking_points(search, count)
   if count <= search.enqueued then return 0 end
   local points = search.counts.points
@@ -45,7 +45,8 @@ local function lacking_points(search, count)
   return points.passes * points.size + places - search.progress.proposed
 end
 
--- The point of an invalid trial is never used again. A grid does not run what it would have run there: `samples` says how often.
+-- The point of an invalid trial is never used again. A grid loses the trials that it would have had there: `samples`
+-- says how many.
 local function invalidate_point(search, trial)
   local points, uses = search.counts.points, redis.call('HGET', POINTS, trial.config)
   if uses == 'invalid' then -- by another trial of the same point

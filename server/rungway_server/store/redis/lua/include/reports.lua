@@ -1,4 +1,5 @@
--- Reports of a tell: read from ARGV, checked, and added to the learning curve, the best metrics and the length trained in all.
+-- Reports of a tell: read from ARGV, checked, and added to the learning curve, the best metrics and the length trained
+-- in all.
 -- Gives  MANY, read_results, first_wrong_length, best_member, keep_best, keep_checkpoint, add_report, carry_trained
 --- @include "call"
 --- @include "sort_keys"
@@ -11,8 +12,8 @@ local KEPT_BEST = 1000
 local function read_results(at, count)
   local results, numbers = {}, {}
   for i = 1, count do
-    local first, result = at, { number = ARGV[at], fencing_token = ARGV[at + 1], checkpoint = ARGV[at + 2], reports = {} }
-    result.finished = ARGV[at + 3] == '1'
+    local first, result = at, { number = ARGV[at], fencing_token = ARGV[at + 1], checkpoint = ARGV[at + 2] }
+    result.finished, result.reports = ARGV[at + 3] == '1', {}
     at = at + 5
     for j = 1, tonumber(ARGV[first + 4]) do
       result.reports[j] = { length = tonumber(ARGV[at]), metric = ARGV[at + 1], key = ranked(ARGV[at + 1]) }
@@ -24,7 +25,8 @@ local function read_results(at, count)
   return results, numbers
 end
 
--- Index of the first report whose length does not grow or lies beyond the assignment, and the length it should have exceeded.
+-- Index of the first report whose length does not grow or lies beyond the assignment, and the length it should have
+-- exceeded.
 local function first_wrong_length(trial, reports)
   local before = trial.length
   for i, report in ipairs(reports) do
@@ -47,7 +49,8 @@ local function best_member(number, key) return ranked(key) .. struct.pack('>I4',
 -- A strictly better metric replaces the trial's best; NaN never does.
 local function note_best(trial, report)
   if report.key == DEAD or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
-  trial.best_before, trial.best_key, trial.best_length = trial.best_before or trial.best_key, report.metric, report.length
+  trial.best_before = trial.best_before or trial.best_key
+  trial.best_key, trial.best_length = report.metric, report.length
 end
 
 -- Writes the trial's best metric where it has changed: once for all reports of a result.
@@ -73,8 +76,8 @@ local function add_report(search, number, trial, report)
   trial.length, trial.metric, trial.changed, search.changed = report.length, report.metric, true, true
 end
 
--- The length trained in all is `trained` and so many times MANY. Doubles are exact to 2^53, which no single tell gets near from
--- here: what one adds beyond MANY is carried by the next.
+-- The length trained in all is `trained` and so many times MANY. Doubles are exact to 2^53, which no single tell gets
+-- near from here: what one adds beyond MANY is carried by the next.
 local MANY = 1e14
 
 local function carry_trained(search)

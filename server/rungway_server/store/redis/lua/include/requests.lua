@@ -1,5 +1,5 @@
--- Answers by request id, so that a repeated request gets the answer of the first. They are kept in two generations: bounded in
--- time, in number and in bytes.
+-- Answers by request id, so that a repeated request gets the answer of the first. They are kept in two generations:
+-- bounded in time, in number and in bytes.
 -- Gives  fingerprint_of, remember, recall
 
 local MOST_BYTES = 16 * 1024 * 1024
@@ -25,12 +25,13 @@ local function packed_fingerprint(digits) return struct.pack('>I4I4', four_bytes
 
 local function remember(search, id, fingerprint, answer)
   if id == '' then return end
-  local progress, field, kept = search.progress, field_of(id), cmsgpack.pack({ packed_fingerprint(fingerprint), answer })
-  local younger, size = KEYS[10 + progress.generation], #field + #kept
-  local bytes, plan = (progress.remembered or 0) + size, search.plan
+  local progress, field = search.progress, field_of(id)
+  local kept = cmsgpack.pack({ packed_fingerprint(fingerprint), answer })
+  local younger, added_bytes = KEYS[10 + progress.generation], #field + #kept
+  local bytes, plan = (progress.remembered or 0) + added_bytes, search.plan
   local too_old = search.now_ms - progress.since > plan.window_ms
   if too_old or bytes > MOST_BYTES or redis.call('HLEN', younger) >= plan.window_count then
-    progress.generation, progress.since, bytes = 1 - progress.generation, search.now_ms, size
+    progress.generation, progress.since, bytes = 1 - progress.generation, search.now_ms, added_bytes
     younger = KEYS[10 + progress.generation]
     redis.call('UNLINK', younger)
   end

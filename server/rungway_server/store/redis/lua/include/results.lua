@@ -1,4 +1,4 @@
--- Results in rungs: each that is added or removed moves its rung's top-k.
+-- Results in rungs. Adding or removing one moves the top-k of its rung.
 -- Gives  add_result, add_result_stopping, promote_ended, remove_results
 --- @include "call"
 --- @include "trials"
@@ -6,7 +6,8 @@
 --- @include "events"
 --- @include "rungs"
 --- @include "clones"
--- It and `promote_ended` need each other: a trial that has ended and is promoted has a result in the next rung.
+-- Defined below: it and `promote_ended` call each other, as a trial that has ended and is promoted has a result in the
+-- next rung.
 local add_result
 
 -- Whether the trial will never train again: it is dead, or its training ended by itself.
@@ -14,14 +15,16 @@ local function has_ended(trial)
   return trial.state == TrialState.failed or trial.state == TrialState.stopped or trial.state == TrialState.completed
 end
 
--- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns the
--- numbers of the last rung.
+-- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns
+-- the numbers of the last rung.
 local function promote_ended(search, number, trial)
   local key, why, in_top = trial.entries[trial.rung + 1]:sub(1, 8), nil, nil
   repeat
     promote(search, trial)
     why, in_top = add_result(search, trial.bracket, trial.rung, number, trial, key)
-    if trial.outcome == Outcome.finished then log_decision(search, 'finished', number, with_reason(Reason.finished, why)) end
+    if trial.outcome == Outcome.finished then
+      log_decision(search, Reason.finished, number, with_reason(Reason.finished, why))
+    end
   until not in_top
   return why
 end
@@ -36,8 +39,8 @@ local function enter_top(search, bracket, rung, entry)
   add_promotable(search, bracket, rung, entry)
 end
 
--- A rung of a population has all its results: its top-k, so far empty, takes in the best, and clones make up for those that
--- fall out.
+-- A rung of a population has all its results: its top-k, so far empty, takes in the best, and clones make up for those
+-- that fall out.
 local function end_round(search, bracket, rung, newcomer, top)
   local at, entries, first = rung_index(search, bracket, rung), {}, before_rung(search, bracket, rung)
   local members = redis.call('ZRANGE', RUNGS, first, first + search.counts.sizes[at] - 1)
@@ -52,8 +55,8 @@ local function end_round(search, bracket, rung, newcomer, top)
   end
 end
 
--- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the top-k,
--- and its entry.
+-- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
+-- top-k, and its entry.
 add_result = function(search, bracket, rung, number, trial, key)
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
@@ -65,7 +68,7 @@ add_result = function(search, bracket, rung, number, trial, key)
   sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
   local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
-  if search.plan.rule == 'population' then
+  if search.plan.rule == PromotionRule.population then
     if after > 0 then end_round(search, bracket, rung, rank, after) end
   elseif rank < after and after == before then
     remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
@@ -75,8 +78,8 @@ add_result = function(search, bracket, rung, number, trial, key)
   return numbers, rank < after, entry
 end
 
--- Adds a result in the stopping form. Returns the numbers, and whether the trial goes on: fewer results than the cut are
--- strictly better.
+-- Adds a result in the stopping form. Returns the numbers, and whether the trial goes on: fewer results than the cut
+-- are strictly better.
 -- Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", with the stopping rule of section 3.
 local function add_result_stopping(search, bracket, rung, number, trial, key)
   local better = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. key)

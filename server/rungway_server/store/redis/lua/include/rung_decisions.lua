@@ -15,12 +15,12 @@ local function target_reached(search, number, trial, report)
   search.progress.state, search.progress.target_reached = ExperimentState.done, true
   local why = no_rung(Reason.target_reached, trial)
   local decision = finish(search, number, trial, TrialState.completed, Decision.stop, why)
-  log_event(search, 'done')
+  log_event(search, ExperimentState.done)
   return decision
 end
 
--- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over stays
--- there until it is promoted without a worker.
+-- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
+-- stays there until it is promoted without a worker.
 local function decide_promotion(search, number, trial, report, deadline_ms, _, over)
   if trial.length < trial.next then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
   local bracket, numbers = trial.bracket, nil
@@ -45,7 +45,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, o
   until trial.length < trial.next
   trial.to = trial.next
   local why = with_reason(Reason.promoted, numbers)
-  log_decision(search, 'continue', number, why)
+  log_decision(search, Decision.continue, number, why)
   return go_on(trial, why, deadline_ms)
 end
 
@@ -59,20 +59,14 @@ local function decide_stopping(search, number, trial, report, deadline_ms, decis
       local why = with_reason(Reason.completed, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
     elseif not goes_on then
-      return finish(search, number, trial, TrialState.stopped, Decision.stop, with_reason(Reason.stopped_at_rung, numbers))
+      local why = with_reason(Reason.stopped_at_rung, numbers)
+      return finish(search, number, trial, TrialState.stopped, Decision.stop, why)
     end
     promote(search, trial)
-    log_decision(search, 'continue', number, with_reason(Reason.promoted, numbers))
+    log_decision(search, Decision.continue, number, with_reason(Reason.promoted, numbers))
   end
   if numbers then return go_on(trial, with_reason(Reason.promoted, numbers), deadline_ms) end
   return decision or go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
-end
-
--- The length of the last result, which may have been told under an earlier lease.
-local function last_length(number, trial)
-  local points = trial.tail
-  if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
-  return struct.unpack('>I8', points, #points - 15)
 end
 
 -- A training that is over before its assignment: its last result stands in the rung it trained towards and, where it is
@@ -80,32 +74,35 @@ end
 local function finish_training(search, number, trial)
   end_lease(search, number, trial, TrialState.completed)
   trial.outcome, trial.returns, search.needs_layout = Outcome.finished, 0, 6
-  local add = search.plan.form == 'stop' and add_result_stopping or add_result
+  local add = search.plan.form == DecisionForm.stop and add_result_stopping or add_result
   local numbers, in_top = add(search, trial.bracket, trial.rung, number, trial, ranked(trial.metric))
   local why = with_reason(Reason.finished, numbers)
-  log_decision(search, 'stop', number, why)
-  trial.length = last_length(number, trial) -- the line above says how far this lease came
-  if in_top and search.plan.form == 'promote' then promote_ended(search, number, trial) end
+  log_decision(search, Decision.stop, number, why)
+  -- The line above says how far this lease came; the last result may have been told under an earlier one.
+  local points = trial.tail
+  if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
+  trial.length = struct.unpack('>I8', points, #points - 15)
+  if in_top and search.plan.form == DecisionForm.promote then promote_ended(search, number, trial) end
   return make_decision(Decision.stop, why)
 end
 
 -- Applies one result to a trial whose lease holds. Returns the decision.
 local function decide_result(search, result, trial, deadline_ms)
   local number, over, decision = result.number, is_over(search), nil
-  local decide = search.plan.form == 'promote' and decide_promotion or decide_stopping
-  local function is_open() return not over and (not decision or decision[1] == Decision.continue) end
+  local undecided, decide = not over, search.plan.form == DecisionForm.promote and decide_promotion or decide_stopping
   if search.progress.trained > MANY then carry_trained(search) end
   for i, report in ipairs(result.reports) do
     add_report(search, number, trial, report)
     if i == #result.reports then keep_checkpoint(trial, result) end
-    if is_open() then
+    if undecided then
       decision = target_reached(search, number, trial, report)
         or decide(search, number, trial, report, deadline_ms, decision, result.finished)
+      undecided = decision[1] == Decision.continue
     end
   end
   keep_best(number, trial)
   if #result.reports == 0 then keep_checkpoint(trial, result) end
-  if result.finished and is_open() then return finish_training(search, number, trial) end
+  if result.finished and undecided then return finish_training(search, number, trial) end
   if not over then return decision end
   trial.outcome = Outcome.stopped
   local reason = search.progress.state == ExperimentState.done and Reason.search_done or Reason.experiment_stopped

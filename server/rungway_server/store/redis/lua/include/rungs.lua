@@ -1,12 +1,13 @@
 -- Rungs: how results rank, and who may be promoted. The top-k of a rung are its best entries, as many as it has slots;
--- PROMOTABLE holds those of them whose trial waits. Each change of a rung moves its top-k by one entry at most, so each step
--- is O(log n). RUNGS holds all rungs one after the other: a rank within a rung begins after the sizes of those before it.
+-- PROMOTABLE holds those of them whose trial waits. Each change of a rung moves its top-k by one entry at most, so each
+-- step is O(log n). RUNGS holds all rungs one after the other: a rank within a rung begins after the sizes of those
+-- before it.
 -- Gives  rung_index, rung_length, is_top, slots, rung_prefix, before_rung, rank_of, entry_at, cutoff_key, number_of,
 --        add_promotable, remove_promotable, pop_promotable, promote, promoted_dead
 --- @include "call"
 --- @include "sort_keys"
 --- @include "trials"
--- Where lists that have an item for each rung of each bracket keep the one of this rung.
+-- The index of a rung in lists that have one item for each rung of each bracket.
 local function rung_index(search, bracket, rung) return search.ladder.first[bracket + 1] + rung end
 
 local function rung_length(search, bracket, rung) return search.ladder.lengths[rung_index(search, bracket, rung)] end
@@ -16,10 +17,10 @@ local function is_top(search, bracket, rung) return rung + 1 == search.ladder.ru
 -- How many may be promoted from a rung that has this many results.
 local function slots(search, bracket, rung, size)
   local plan, ladder = search.plan, search.ladder
-  if plan.form == 'stop' or is_top(search, bracket, rung) then return 0 end
-  if plan.rule == 'async' then return math.floor(size / plan.divisor) end
+  if plan.form == DecisionForm.stop or is_top(search, bracket, rung) then return 0 end
+  if plan.rule == PromotionRule.async then return math.floor(size / plan.divisor) end
   local at = rung_index(search, bracket, rung)
-  if plan.rule == 'population' then return size == ladder.planned[at] and ladder.passes[at] or 0 end
+  if plan.rule == PromotionRule.population then return size == ladder.planned[at] and ladder.passes[at] or 0 end
   return math.max(0, size + ladder.passes[at] - ladder.planned[at])
 end
 
@@ -63,8 +64,8 @@ local function remove_promotable(search, bracket, rung, entry)
   search.promotable = search.promotable - redis.call('ZREM', PROMOTABLE, promotable_member(bracket, rung, entry))
 end
 
--- Removes the best promotable result of the highest rung of a bracket. Returns trial number, record and explanation; nil when
--- there is none.
+-- Removes the best promotable result of the highest rung of a bracket. Returns trial number, record and explanation;
+-- nil when there is none.
 local function pop_promotable(search, bracket)
   if search.promotable == 0 then return nil end
   local first, last = '[' .. string.char(bracket), '(' .. string.char(bracket + 1)
@@ -87,14 +88,14 @@ local function promote(search, trial)
   trial.changed, search.changed = true, true
 end
 
--- Dead trials that were promoted since this running number was given, which no line of the log says: they are the last of
--- their rungs, and among themselves in the order of their running numbers.
+-- Dead trials promoted since this running number was given: the log does not show these promotions. Their entries are
+-- the last ones of their rungs, in the order of their running numbers.
 local function promoted_dead(counts, ladder, since, most)
   local numbers = {}
-  for b, rungs in ipairs(ladder.rungs) do
+  for index, rungs in ipairs(ladder.rungs) do
     for rung = 1, rungs - 1 do
-      if counts.sizes[ladder.first[b] + rung] > 0 then
-        local dead = '[' .. string.char(b - 1, rung) .. DEAD
+      if counts.sizes[ladder.first[index] + rung] > 0 then
+        local dead = '[' .. string.char(index - 1, rung) .. DEAD
         local first, last = dead .. struct.pack('>I4', since), dead .. string.rep('\255', 9)
         for _, member in ipairs(redis.call('ZRANGEBYLEX', RUNGS, first, last, 'LIMIT', 0, most)) do
           numbers[#numbers + 1] = tostring(struct.unpack('>I4', member, 15))

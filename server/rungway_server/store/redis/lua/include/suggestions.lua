@@ -5,9 +5,9 @@
 --- @include "trials"
 --- @include "events"
 --- @include "points"
--- New trials that a bracket, from 1, may still start.
-local function trials_left(search, b)
-  local points, left = search.counts.points, search.ladder.trials[b] - search.counts.started[b]
+-- New trials that a bracket may still start.
+local function trials_left(search, bracket)
+  local points, left = search.counts.points, search.ladder.trials[bracket + 1] - search.counts.started[bracket + 1]
   if not points then return left end
   return points.left == 0 and 0 or left - points.lost -- without a point left all are invalid
 end
@@ -15,12 +15,12 @@ end
 -- New trials that all brackets may still start.
 local function startable(search)
   local count = 0
-  for b in ipairs(search.ladder.trials) do count = count + trials_left(search, b) end
+  for index in ipairs(search.ladder.trials) do count = count + trials_left(search, index - 1) end
   return count
 end
 
--- Stores suggestions for numbers that have none yet. They begin at ARGV[from], with the one for the number `first`; a gap
--- before that means that another server knows better.
+-- Stores suggestions for numbers that have none yet. They begin at ARGV[from], with the one for the number `first`.
+-- A gap before `first` means that the caller's view is old: nothing is stored.
 local function store_suggestions(search, first, from)
   local progress = search.progress
   if not first or first > progress.proposed then return end

@@ -2,8 +2,8 @@
 -- Gives  unpack_trial, pack_trial, load_trials, load_trial, set_state, add_trial, note_progress
 --- @include "call"
 --- @include "layout"
--- A stored record has the last metric only where its point is no longer in the tail, and the best metric and its length only
--- where they are not the last ones.
+-- A stored record has the last metric only where its point is no longer in the tail, and the best metric and its length
+-- only where they are not the last ones.
 local function unpack_trial(packed)
   local trial = trial_of(cmsgpack.unpack(packed))
   trial.state = state_of(trial.state)
@@ -39,24 +39,25 @@ local function set_state(search, trial, state)
   trial.state, trial.changed, search.changed = state, true, true
 end
 
--- Adds a trial that has done nothing yet, under the next number. It uses up the suggestion for that number, and so does a trial
--- that brings its own configuration; where points are counted, suggestions are not by number.
+-- Adds a trial that has done nothing yet, under the next number. It uses up the suggestion for that number, and so does
+-- a trial that brings its own configuration; where points are counted, suggestions are not by number.
 local function add_trial(search, bracket, config)
   local progress, started = search.progress, search.counts.started
   local number = tostring(progress.next_trial)
   search.trials[number] = {
-    state = '', bracket = bracket, rung = 0, length = 0, next = 0, to = 0, fence = 0, metric = '', best_key = '', best_length = 0,
-    points = 0, tail = '', request = '', print = '', verdict = '', checkpoint = '', checkpoint_length = 0, from = 0, restarts = 0,
-    created = search.now_ms, worker = '', entries = {}, log = {}, outcome = '', message = '', returns = 0, parent = false,
-    reached = 0, config = config or redis.call('HGET', CONFIGS, number),
+    state = '', bracket = bracket, rung = 0, length = 0, next = 0, to = 0, fence = 0, metric = '', best_key = '',
+    best_length = 0, points = 0, tail = '', request = '', print = '', verdict = '', checkpoint = '',
+    checkpoint_length = 0, from = 0, restarts = 0, created = search.now_ms, worker = '', entries = {}, log = {},
+    outcome = '', message = '', returns = 0, parent = false, reached = 0,
+    config = config or redis.call('HGET', CONFIGS, number),
   }
   if not search.counts.points then redis.call('HDEL', CONFIGS, number) end
   progress.next_trial, started[bracket + 1] = progress.next_trial + 1, started[bracket + 1] + 1
   return number, search.trials[number]
 end
 
--- A trial makes progress with a checkpoint longer than any before or, while it has none, with a report longer than any before.
--- Restarts and leases without progress are counted from there. `checkpoint` is nil for a report.
+-- A trial makes progress with a checkpoint longer than any before or, while it has none, with a report longer than any
+-- before. Restarts and leases without progress are counted from there. `checkpoint` is nil for a report.
 local function note_progress(trial, length, checkpoint)
   local first, further = trial.checkpoint == '', length > trial.reached
   if (first and checkpoint) or (further and (first or checkpoint)) then
