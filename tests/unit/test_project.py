@@ -73,6 +73,32 @@ def test_scripts_are_short(pattern: str, most: int) -> None:
     assert too_long(((name_of(path), lines_of(path)) for path in scripts), most) == []
 
 
+def test_markdown_is_wrapped_at_100_columns() -> None:
+    """Code, tables and links may be longer: they cannot be broken."""
+    pages = [path for path in own_files() if path.suffix == ".md"]
+    assert len(pages) > 20
+    wide = [
+        f"{name_of(page)}:{number}"
+        for page in pages
+        for number, line in prose_lines(page.read_text(encoding="utf-8"))
+        if len(_LINK.sub("", line)) > 100
+    ]
+    assert wide == []
+
+
+_LINK = re.compile(r"\]\([^)]*\)|https?://\S+")
+
+
+def prose_lines(page: str) -> Iterator[tuple[int, str]]:
+    """Lines of a page, numbered from 1, without code blocks and tables."""
+    in_code = False
+    for number, line in enumerate(page.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        elif not in_code and not line.startswith(("    ", "|")):
+            yield number, line
+
+
 def test_exceptions_are_still_needed() -> None:
     known = {name_of(path) for path in own_files()} | {name for name, _ in functions()}
     assert known >= _LONGER_THAN_ALLOWED
