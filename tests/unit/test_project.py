@@ -99,6 +99,24 @@ def prose_lines(page: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_named_exists(page: str) -> None:
+    """A path in backquotes is one of the project or of the server's package; `*` and `N*` stand for any."""
+    named = set(re.findall(r"`([\w.*-]*/[\w./*-]*)`", (_ROOT / page).read_text(encoding="utf-8")))
+    bases = [_ROOT, _ROOT / "server" / "rungway_server"]
+    missing = [
+        path
+        for path in named
+        if not path.startswith(_MADE) and not any(any(base.glob(path.replace("N*", "*"))) for base in bases)
+    ]
+    assert len(named) > 5
+    assert missing == []
+
+
+_MADE = (".venv", "docs/_site")
+"""What `make` writes."""
+
+
 def test_exceptions_are_still_needed() -> None:
     known = {name_of(path) for path in own_files()} | {name for name, _ in functions()}
     assert known >= _LONGER_THAN_ALLOWED
