@@ -15,6 +15,20 @@ from scripts import proto_pages
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "docs" / "_site"
 
+FIRST = (
+    "concepts",
+    "sdk",
+    "choosing",
+    "searchers",
+    "simulation",
+    "operations",
+    "security",
+    "redis",
+    "errors",
+    "limits",
+)
+"""Pages of docs/ in the order in which a newcomer needs them; all others follow by name."""
+
 _CONFIGURATION = """
 project = "Rungway"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
@@ -93,7 +107,13 @@ def copy_pages(source: Path) -> list[str]:
     readme = source / "README.md"  # its text is the first page too
     readme.write_text(f"---\norphan: true\n---\n{readme.read_text(encoding='utf-8')}", encoding="utf-8")
     pages = (name.removesuffix(".md") for name in names if name.endswith(".md") and name != "README.md")
-    return sorted(pages, key=lambda page: ("/" in page.removeprefix("docs/"), not page.startswith("docs/"), page))
+    return sorted(pages, key=_place)
+
+
+def _place(page: str) -> tuple[bool, bool, int, str]:
+    """Where a page stands: those of docs/ first, those in folders last."""
+    name = page.removeprefix("docs/")
+    return "/" in name, page == name, FIRST.index(name) if name in FIRST else len(FIRST), page
 
 
 def _readme() -> str:

@@ -74,6 +74,58 @@ def test_scripts_have_at_most_120_lines_of_120_letters() -> None:
     assert too_long(widths, 120) == []
 
 
+def test_markdown_is_wrapped_at_100_columns() -> None:
+    """Code, tables and links may be longer: they cannot be broken."""
+    pages = [path for path in own_files() if path.suffix == ".md"]
+    assert len(pages) > 20
+    wide = [
+        f"{name_of(page)}:{number}"
+        for page in pages
+        for number, line in prose_lines(page.read_text(encoding="utf-8"))
+        if len(_LINK.sub("", line)) > 100
+    ]
+    assert wide == []
+
+
+_LINK = re.compile(r"\]\([^)]*\)|https?://\S+")
+
+
+def prose_lines(page: str) -> Iterator[tuple[int, str]]:
+    """Lines of a page, numbered from 1, without code blocks and tables."""
+    in_code = False
+    for number, line in enumerate(page.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        elif not in_code and not line.startswith(("    ", "|")):
+            yield number, line
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_named_exists(page: str) -> None:
+    """A path in backquotes is one of the project or of the server's package; `*` and `N*` stand for any."""
+    named = set(re.findall(r"`([\w.*-]*/[\w./*-]*)`", (_ROOT / page).read_text(encoding="utf-8")))
+    bases = [_ROOT, _ROOT / "server" / "rungway_server"]
+    missing = [
+        path
+        for path in named
+        if not path.startswith(_MADE) and not any(any(base.glob(path.replace("N*", "*"))) for base in bases)
+    ]
+    assert len(named) > 5
+    assert missing == []
+
+
+def test_every_class_named_exists() -> None:
+    page = (_ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?:\.\w+)?`", page))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in python_files())
+    assert named >= {"PipelinedConnection", "ScriptRunner"}
+    assert [name for name in named if f"\nclass {name}" not in code] == []
+
+
+_MADE = (".venv", "docs/_site")
+"""What `make` writes."""
+
+
 def test_exceptions_are_still_needed() -> None:
     known = {name_of(path) for path in own_files()} | {name for name, _ in functions()}
     assert known >= _LONGER_THAN_ALLOWED
