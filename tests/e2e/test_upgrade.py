@@ -27,7 +27,8 @@ from tests.support.service import Service, service_by, services
 ROOT = Path(__file__).resolve().parents[2]
 LUA = "server/rungway_server/store/redis/lua"
 NEWER = """
-from rungway_server.store.redis import schema, store
+from rungway_server.store.redis import store
+from rungway_server.store.redis.layout import schema
 schema.SCHEMA = store.SCHEMA = schema.SCHEMA + 1
 from rungway_server.cli import main
 main()
@@ -69,11 +70,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def schema_of(checkout: Path) -> int:
     """The schema that a checkout writes."""
-    folder = checkout / "server/rungway_server/store/redis"
-    found = re.search(r"^SCHEMA = (\d+)$", (folder / "known.py").read_text(), re.MULTILINE)
-    if found:
-        return int(found[1])
-    return max(map(int, re.findall(r"^    (\d+): \"", (folder / "schema.py").read_text(), re.MULTILINE)))
+    (schema,) = (checkout / "server/rungway_server/store/redis").rglob("schema.py")
+    return max(map(int, re.findall(r"^    (\d+): \"", schema.read_text(), re.MULTILINE)))
 
 
 def every_call(calls: Calls, experiment: str) -> Iterator[tuple[str, Callable[[], Any]]]:
