@@ -37,7 +37,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         rows, everything = runner.run(TESTS[arguments.test].run(arguments))
     print_rows(rows)
-    if hasattr(TESTS[arguments.test], "verdicts"):
+    if hasattr(TESTS[arguments.test], "judgements"):
         print()
         print_rows(TESTS[arguments.test].judgements(everything))
     print(f"\nwritten: {write_json(arguments.json, arguments.test, everything)}")

@@ -115,14 +115,14 @@ class Crowd:
             until = time.time()
             request = tell_request(self.experiment, lease, (length, self.random.random()), request_id=new_id())
             reply, call = await self.send("Tell", request)
-            (reply,) = reply.replies
-            self.record(call, changed=reply.decision != trial_pb2.DECISION_SUPERSEDED)
-            if reply.decision == trial_pb2.DECISION_CONTINUE:
-                length = reply.next_decision_length
-                held.assignment.lease_deadline.CopyFrom(reply.lease_deadline)
+            (told,) = reply.verdicts
+            self.record(call, changed=told.decision != trial_pb2.DECISION_SUPERSEDED)
+            if told.decision == trial_pb2.DECISION_CONTINUE:
+                length = told.next_decision_length
+                held.assignment.lease_deadline.CopyFrom(told.lease_deadline)
                 continue
             # Superseded: the machine was so slow that the lease expired, and it ended at its deadline.
-            held.until = until if reply.decision != trial_pb2.DECISION_SUPERSEDED else None
+            held.until = until if told.decision != trial_pb2.DECISION_SUPERSEDED else None
             return
 
     async def mishap(self, held: Held, which: float) -> None:
@@ -133,15 +133,15 @@ class Crowd:
         if which < 0.65:
             release = pb.ReleaseRequest(experiment=self.experiment, releases=[pb.Release(lease=lease)])
             reply, call = await self.send("Release", release)
-            reply = reply.replies[0]
+            told = reply.verdicts[0]
         else:
             outcome = self.random.choice(FAILURES)
             fail = pb.FailRequest(experiment=self.experiment, lease=lease, outcome=outcome)
             reply, call = await self.send("Fail", fail)
-            reply = reply.reply
-            if reply.explanation.reason == trial_pb2.REASON_INVALID:
+            told = reply.verdict
+            if told.explanation.reason == trial_pb2.REASON_INVALID:
                 self.history.invalid.add(lease.trial)
-        superseded = reply.decision == trial_pb2.DECISION_SUPERSEDED
+        superseded = told.decision == trial_pb2.DECISION_SUPERSEDED
         self.record(call, changed=not superseded)
         held.until = None if superseded else until
 
