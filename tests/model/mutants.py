@@ -27,11 +27,11 @@ def _mutant(name: str, file: str, *texts: str) -> Mutant:
 
 MUTANTS = (
     # Leases and fencing tokens.
-    _mutant("no fencing check", "include/leases", " and trial.fence == tonumber(fencing_token)", ""),
+    _mutant("no fencing check", "include/leases", " and trial.fencing_token == tonumber(fencing_token)", ""),
     _mutant(
         "fencing token not bumped",
         "include/leases",
-        "progress.next_fence = trial.fence + 1",
+        "progress.next_fence = trial.fencing_token + 1",
         "progress.next_fence = progress.next_fence",
     ),
     _mutant(
@@ -72,7 +72,7 @@ MUTANTS = (
     ),
     _mutant("a counted return begins a new row", "include/endings", "trial.returns = in_a_row", "local _ = in_a_row"),
     _mutant("three returns are free", "include/endings", "FREE_RETURNS = 2", "FREE_RETURNS = 3"),
-    _mutant("a decision counts as a return", "include/decisions", "trial.returns = 0", "local _ = 0"),
+    _mutant("a decision counts as a return", "include/replies", "trial.returns = 0", "local _ = 0"),
     # Trainings that end themselves, and the brake.
     _mutant("finished at its rung waits for a worker", "include/rung_decisions", "not in_top and over", "false"),
     _mutant("finished waits in a pause", "include/rung_decisions", " and not over then", " then"),
@@ -223,8 +223,8 @@ MUTANTS = (
     _mutant(
         "equal rungs are trained for",
         "include/next_work",
-        "trial.next <= trial.length then",
-        "trial.next < trial.length then",
+        "trial.next_length <= trial.length then",
+        "trial.next_length < trial.length then",
     ),
     _mutant(
         "a pause takes nobody out",
@@ -259,11 +259,11 @@ MUTANTS = (
     ),
     _mutant(
         "no CONTINUE is remembered",
-        "include/decisions",
+        "include/replies",
         "if trial.request ~= id then return nil end",
         "if true then return nil end",
     ),
-    _mutant("a remembered decision is of another kind", "include/decisions", "word_of(kept[1])", "'stop'"),
+    _mutant("a remembered decision is of another kind", "include/replies", "word_of(kept[1])", "'stop'"),
     _mutant(
         "a remembered decision has no numbers",
         "include/events",
@@ -277,7 +277,7 @@ MUTANTS = (
     _mutant("best takes NaN", "include/reports", "report.key == DEAD or ", ""),
     _mutant("best is the last of equals", "include/reports", "report.key >= ranked(", "report.key > ranked("),
     _mutant("lengths may repeat", "include/reports", "length <= before", "length < before"),
-    _mutant("lengths beyond the assignment", "include/reports", " or length > trial.to", ""),
+    _mutant("lengths beyond the assignment", "include/reports", " or length > trial.to_length", ""),
     # Targets and queues.
     _mutant(
         "NaN reaches any target",
@@ -359,7 +359,7 @@ MUTANTS = (
     ),
     _mutant("requeued trials hide clones", "include/clones", "search.requeued >= count", "search.requeued > 0"),
     _mutant("clones served last come first", "include/clones", "'RPUSH'", "'LPUSH'"),
-    _mutant("a clone is handed out as any other", "include/next_work", "trial.fence == 0 and", "false and"),
+    _mutant("a clone is handed out as any other", "include/next_work", "trial.fencing_token == 0 and", "false and"),
     _mutant("done while clones are to come", "include/endings", "#clones > 0", "false"),
     _mutant("an invalid clone is not replaced", "fail", "if trial.parent and not is_over(search)", "if false"),
     _mutant(

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS
+from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS
 
+_FIELDS = tuple(NOT_NAMES.get(name, name) for name in TRIAL_FIELDS)
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
-    "Field": {name: str(at) for at, name in enumerate(TRIAL_FIELDS, 1)},
+    "Field": {name: str(at) for at, name in enumerate(_FIELDS, 1)},
 }
 """What scripts name, as Lua text: words, and places in a record."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
@@ -32,8 +33,8 @@ def layout_include() -> str:
 
     They make no tables of words: a script would make these in every call.
     """
-    read = ", ".join(f"{name} = stored[{at}]" for at, name in enumerate(TRIAL_FIELDS, 1))
-    written = ", ".join(name if name in _SHORTENED else f"trial.{name}" for name in TRIAL_FIELDS)
+    read = ", ".join(f"{name} = stored[{at}]" for at, name in enumerate(_FIELDS, 1))
+    written = ", ".join(name if name in _SHORTENED else f"trial.{name}" for name in _FIELDS)
     return "\n".join(
         (
             *_chain("code_of", "word", ((f"'{word}'", str(code)) for word, code in CODES.items())),

@@ -22,9 +22,7 @@ NOT_NAMES = {
     **{"from": "from_length", "to": "to_length", "next": "next_length"},
     **{"fence": "fencing_token", "verdict": "reply", "print": "fingerprint"},
 }
-"""Fields of a record that Python calls otherwise."""
-
-
+"""Fields of a record that Python and the scripts call otherwise."""
 NO_RUNG = (-1, 0, 0, 0, "")
 """Rung, rank, size, quota and cutoff key of a stored explanation that ends before them."""
 _STATES = {state[0]: state.value for state in TrialState}

@@ -43,7 +43,7 @@ local function pass_equal_rungs(search, number, trial)
     end
     why = with_reason(Reason.promoted, numbers)
     promote(search, trial)
-  until trial.next > trial.length
+  until trial.next_length > trial.length
   return why
 end
 

@@ -3,15 +3,15 @@
 -- Promise: a dead trial ranks after every real result and blocks nothing; an invalid one leaves no trace in any rung.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 trial  5 fencing token  6 outcome  7 message
--- Returns {'told', revision, decision}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
--- Replay the same request id gets the same decision
+-- Returns {'told', revision, reply}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
+-- Replay the same request id gets the same reply
 --- @include "call"
 --- @include "experiment"
 --- @include "trials"
 --- @include "leases"
 --- @include "events"
 --- @include "requests"
---- @include "decisions"
+--- @include "replies"
 --- @include "clones"
 --- @include "results"
 --- @include "points"
@@ -33,7 +33,7 @@ local function invalidate(search, number, trial, message)
     log_event(search, 'too_many_invalid')
   end
   if trial.parent and not is_over(search) then add_clone(search, trial.bracket, trial.parent) end
-  return make_decision(Decision.stop, why)
+  return make_reply(Decision.stop, why)
 end
 
 local function end_trial(search, number, trial, outcome, message)
@@ -45,9 +45,9 @@ local function end_trial(search, number, trial, outcome, message)
   if outcome == Outcome.invalid and not compared then return invalidate(search, number, trial, message) end
   if outcome == Outcome.transient then
     local lives, why = restart(search, number, trial, message)
-    return make_decision(lives and Decision.pause or Decision.stop, why)
+    return make_reply(lives and Decision.pause or Decision.stop, why)
   end
-  return make_decision(Decision.stop, die(search, number, trial, outcome, message))
+  return make_reply(Decision.stop, die(search, number, trial, outcome, message))
 end
 
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
@@ -57,13 +57,13 @@ local request, number, fencing_token, outcome, message = ARGV[3], ARGV[4], ARGV[
 local trial = load_trial(search, number)
 if not trial then return { 'unknown_trial', number } end
 local fingerprint, held = fingerprint_of('fail', 4, 7), holds(trial, fencing_token)
-local decision, reused = answered(trial, held, request, number, fingerprint)
+local reply, reused = answered(trial, held, request, number, fingerprint)
 if reused then return { 'reused' } end
-if not decision and held then
+if not reply and held then
   open_ladder(search)
-  decision = end_trial(search, number, trial, outcome, message)
-  keep_decision(search, trial, request, number, fingerprint, decision)
+  reply = end_trial(search, number, trial, outcome, message)
+  keep_reply(search, trial, request, number, fingerprint, reply)
   end_search_if_done(search)
   save(search)
 end
-return { 'told', search.progress.revision, decision or superseded(trial) }
+return { 'told', search.progress.revision, reply or superseded(trial) }

@@ -3,14 +3,14 @@
 -- Promise: the next ask hands them out again, with their last checkpoint; every item is checked before any is released.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id, then for each: trial  fencing token  checkpoint  checkpoint length
--- Returns {'told', revision, decision on each…}, {'unknown_trial', number},
+-- Returns {'told', revision, reply to each…}, {'unknown_trial', number},
 --         {'checkpoint_length', index, most}, {'missing'}, {'stale'} or {'reused'}
--- Replay the same request id gets the same decisions
+-- Replay the same request id gets the same replies
 --- @include "experiment"
 --- @include "trials"
 --- @include "leases"
 --- @include "requests"
---- @include "decisions"
+--- @include "replies"
 --- @include "endings"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
@@ -33,13 +33,13 @@ end
 open_ladder(search)
 local answer = { 'told', 0 }
 for _, item in ipairs(items) do
-  local trial, decision = load_trial(search, item.number), item.known
-  if not decision and item.held then
+  local trial, reply = load_trial(search, item.number), item.known
+  if not reply and item.held then
     if item.checkpoint ~= '' then note_progress(trial, item.length, item.checkpoint) end
-    decision = release_trial(search, item.number, trial)
-    keep_decision(search, trial, request, item.number, item.fingerprint, decision)
+    reply = release_trial(search, item.number, trial)
+    keep_reply(search, trial, request, item.number, item.fingerprint, reply)
   end
-  answer[#answer + 1] = decision or superseded(trial)
+  answer[#answer + 1] = reply or superseded(trial)
 end
 end_search_if_done(search)
 save(search)

@@ -5,17 +5,17 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fencing token  checkpoint
 --        '1' = finished  number of reports, and for each report: length  sort key of the metric (8 bytes)
--- Returns {'told', revision, decision (see include/decisions.lua) on each result…}, {'unknown_trial', number},
+-- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
 --         {'missing'}, {'stale'} or {'reused'}
--- Replay the same request id gets the same decisions
+-- Replay the same request id gets the same replies
 --- @include "call"
 --- @include "experiment"
 --- @include "trials"
 --- @include "leases"
 --- @include "events"
---- @include "decisions"
+--- @include "replies"
 --- @include "reports"
 -- What decides at rungs. Made when called: most tells have no result that needs it.
 local function rung_decisions()
@@ -28,7 +28,7 @@ end
 -- search is over, or much was trained.
 local function may_decide(search, trial, result)
   local reports, trained = result.reports, search.progress.trained
-  if result.finished or reports[#reports].length >= trial.next or search.plan.target ~= '' then return true end
+  if result.finished or reports[#reports].length >= trial.next_length or search.plan.target ~= '' then return true end
   return is_over(search) or trained > MANY
 end
 
@@ -60,7 +60,7 @@ for i, result in ipairs(results) do
   if result.held and not known then
     if #result.reports == 0 and trial.points == 0 then return { 'untold', i - 1 } end
     local wrong, before = first_wrong_length(trial, result.reports)
-    if wrong then return { 'length', i - 1, wrong - 1, before, trial.to } end
+    if wrong then return { 'length', i - 1, wrong - 1, before, trial.to_length } end
     if may_decide(search, trial, result) then open_ladder(search) end
   end
 end
@@ -69,12 +69,12 @@ local decide, end_search = add_between_rungs, nil
 if search.ladder then decide, end_search = rung_decisions() end
 local answer = { 'told', 0 }
 for _, result in ipairs(results) do
-  local trial, decision = load_trial(search, result.number), result.known
-  if not decision and result.held then
-    decision = decide(search, result, trial, renew(search, result.number))
-    keep_decision(search, trial, request, result.number, result.fingerprint, decision)
+  local trial, reply = load_trial(search, result.number), result.known
+  if not reply and result.held then
+    reply = decide(search, result, trial, renew(search, result.number))
+    keep_reply(search, trial, request, result.number, result.fingerprint, reply)
   end
-  answer[#answer + 1] = decision or superseded(trial)
+  answer[#answer + 1] = reply or superseded(trial)
 end
 if end_search then end_search(search) end
 save(search)

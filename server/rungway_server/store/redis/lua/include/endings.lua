@@ -5,7 +5,7 @@
 --- @include "experiment"
 --- @include "leases"
 --- @include "events"
---- @include "decisions"
+--- @include "replies"
 --- @include "results"
 --- @include "suggestions"
 -- The brake: while nothing has been told, a search whose first trials all fail pauses instead of failing all of them.
@@ -62,13 +62,13 @@ end
 -- would be handed out without end.
 local FREE_RETURNS = 2
 
--- A worker leaves: its trial is requeued, or ends with a stopped experiment. Returns the decision.
+-- A worker leaves: its trial is requeued, or ends with a stopped experiment. Returns the reply.
 local function release_trial(search, number, trial)
   if trial.returns > FREE_RETURNS and not is_over(search) then
     local in_a_row = trial.returns
     local lives, why = restart(search, number, trial, 'given back without progress')
     trial.returns = in_a_row
-    return make_decision(lives and Decision.pause or Decision.stop, why)
+    return make_reply(lives and Decision.pause or Decision.stop, why)
   end
   local why = no_rung(Reason.preempted, trial)
   if is_over(search) then
@@ -78,7 +78,7 @@ local function release_trial(search, number, trial)
     requeue(search, number, trial)
   end
   log_decision(search, 'release', number, why)
-  return make_decision(Decision.pause, why)
+  return make_reply(Decision.pause, why)
 end
 
 -- The search is done when nothing runs, is requeued or promotable, no clone is yet to come, and every bracket has

@@ -5,7 +5,7 @@
 --- @include "trials"
 --- @include "rungs"
 local function holds(trial, fencing_token)
-  return trial.state == TrialState.running and trial.fence == tonumber(fencing_token)
+  return trial.state == TrialState.running and trial.fencing_token == tonumber(fencing_token)
 end
 
 -- Returns the new deadline (ms).
@@ -19,13 +19,13 @@ end
 local function grant(search, number, trial, worker)
   local progress, live, bracket = search.progress, search.counts.live, trial.bracket
   set_state(search, trial, TrialState.running)
-  trial.fence = math.max(progress.next_fence, search.now_us)
-  progress.next_fence = trial.fence + 1
-  trial.from, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
+  trial.fencing_token = math.max(progress.next_fence, search.now_us)
+  progress.next_fence = trial.fencing_token + 1
+  trial.from_length, trial.length, trial.worker = trial.checkpoint_length, trial.checkpoint_length, worker
   trial.returns = trial.returns + 1
-  trial.next = rung_length(search, bracket, trial.rung)
+  trial.next_length = rung_length(search, bracket, trial.rung)
   local top = search.ladder.rungs[bracket + 1] - 1
-  trial.to = search.plan.form == DecisionForm.stop and rung_length(search, bracket, top) or trial.next
+  trial.to_length = search.plan.form == DecisionForm.stop and rung_length(search, bracket, top) or trial.next_length
   live[bracket + 1], search.live = live[bracket + 1] + 1, search.live + 1
   return renew(search, number)
 end
@@ -35,7 +35,7 @@ local function end_lease(search, number, trial, state)
   redis.call('ZREM', LEASES, number)
   local live, index = search.counts.live, trial.bracket + 1
   live[index], search.live, search.renewed[number] = live[index] - 1, search.live - 1, nil
-  trial.request, trial.print, trial.verdict, trial.next, trial.to = '', '', '', 0, 0
+  trial.request, trial.fingerprint, trial.reply, trial.next_length, trial.to_length = '', '', '', 0, 0
   set_state(search, trial, state)
 end
 

@@ -25,14 +25,14 @@ local function pick(search, pass_equal_rungs)
     local number = redis.call('LPOP', REQUEUED)
     search.requeued, search.changed = search.requeued - 1, true
     local trial = load_trial(search, number)
-    return number, trial, trial.fence == 0 and why_cloned(search, trial) or no_rung(Reason.requeued, trial)
+    return number, trial, trial.fencing_token == 0 and why_cloned(search, trial) or no_rung(Reason.requeued, trial)
   end
   local tried, bracket = {}, next_bracket(search, {})
   while bracket do
     local number, trial, why = pop_promotable(search, bracket)
     while number do
       promote(search, trial)
-      if trial.next <= trial.length then why = pass_equal_rungs(search, number, trial) end
+      if trial.next_length <= trial.length then why = pass_equal_rungs(search, number, trial) end
       if why then return number, trial, why end
       number, trial, why = pop_promotable(search, bracket)
     end
@@ -52,8 +52,8 @@ local function hand_out(search, answer, most, worker, pass_equal_rungs)
     local deadline_ms = grant(search, number, trial, worker)
     log_decision(search, 'assign', number, why)
     answer[#answer + 1] = {
-      number, trial.fence, '', trial.from, trial.to, trial.next, trial.checkpoint, trial.bracket, trial.rung,
-      trial.restarts, deadline_ms, stored_why(why, 1),
+      number, trial.fencing_token, '', trial.from_length, trial.to_length, trial.next_length, trial.checkpoint,
+      trial.bracket, trial.rung, trial.restarts, deadline_ms, stored_why(why, 1),
     }
   end
 end

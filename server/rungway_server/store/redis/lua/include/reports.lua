@@ -31,7 +31,7 @@ local function first_wrong_length(trial, reports)
   local before = trial.length
   for i, report in ipairs(reports) do
     local length = report.length
-    if length <= before or length > trial.to then return i, before end
+    if length <= before or length > trial.to_length then return i, before end
     before = length
   end
 end

@@ -7,22 +7,22 @@
 --- @include "events"
 --- @include "rungs"
 --- @include "results"
---- @include "decisions"
+--- @include "replies"
 --- @include "reports"
 -- A result as good as the target ends the search.
 local function target_reached(search, number, trial, report)
   if search.plan.target == '' or report.key > search.plan.target then return nil end
   search.progress.state, search.progress.target_reached = ExperimentState.done, true
   local why = no_rung(Reason.target_reached, trial)
-  local decision = finish(search, number, trial, TrialState.completed, Decision.stop, why)
+  local reply = finish(search, number, trial, TrialState.completed, Decision.stop, why)
   log_event(search, ExperimentState.done)
-  return decision
+  return reply
 end
 
 -- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
 -- stays there until it is promoted without a worker.
 local function decide_promotion(search, number, trial, report, deadline_ms, _, over)
-  if trial.length < trial.next then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
+  if trial.length < trial.next_length then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
   local bracket, numbers = trial.bracket, nil
   repeat
     local in_top, entry
@@ -42,17 +42,17 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, o
       return finish(search, number, trial, TrialState.paused, Decision.pause, why)
     end
     promote(search, trial)
-  until trial.length < trial.next
-  trial.to = trial.next
+  until trial.length < trial.next_length
+  trial.to_length = trial.next_length
   local why = with_reason(Reason.promoted, numbers)
   log_decision(search, Decision.continue, number, why)
   return go_on(trial, why, deadline_ms)
 end
 
 -- Stopping form: at each rung it has reached a trial goes on unless too many results there are strictly better.
-local function decide_stopping(search, number, trial, report, deadline_ms, decision)
+local function decide_stopping(search, number, trial, report, deadline_ms, reply)
   local bracket, numbers = trial.bracket, nil
-  while trial.next <= trial.length do
+  while trial.next_length <= trial.length do
     local goes_on
     numbers, goes_on = add_result_stopping(search, bracket, trial.rung, number, trial, report.key)
     if is_top(search, bracket, trial.rung) then
@@ -66,7 +66,7 @@ local function decide_stopping(search, number, trial, report, deadline_ms, decis
     log_decision(search, Decision.continue, number, with_reason(Reason.promoted, numbers))
   end
   if numbers then return go_on(trial, with_reason(Reason.promoted, numbers), deadline_ms) end
-  return decision or go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
+  return reply or go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
 end
 
 -- A training that is over before its assignment: its last result stands in the rung it trained towards and, where it is
@@ -83,27 +83,27 @@ local function finish_training(search, number, trial)
   if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
   trial.length = struct.unpack('>I8', points, #points - 15)
   if in_top and search.plan.form == DecisionForm.promote then promote_ended(search, number, trial) end
-  return make_decision(Decision.stop, why)
+  return make_reply(Decision.stop, why)
 end
 
--- Applies one result to a trial whose lease holds. Returns the decision.
+-- Applies one result to a trial whose lease holds. Returns the reply.
 local function decide_result(search, result, trial, deadline_ms)
-  local number, over, decision = result.number, is_over(search), nil
+  local number, over, reply = result.number, is_over(search), nil
   local undecided, decide = not over, search.plan.form == DecisionForm.promote and decide_promotion or decide_stopping
   if search.progress.trained > MANY then carry_trained(search) end
   for i, report in ipairs(result.reports) do
     add_report(search, number, trial, report)
     if i == #result.reports then keep_checkpoint(trial, result) end
     if undecided then
-      decision = target_reached(search, number, trial, report)
-        or decide(search, number, trial, report, deadline_ms, decision, result.finished)
-      undecided = decision[1] == Decision.continue
+      reply = target_reached(search, number, trial, report)
+        or decide(search, number, trial, report, deadline_ms, reply, result.finished)
+      undecided = reply[1] == Decision.continue
     end
   end
   keep_best(number, trial)
   if #result.reports == 0 then keep_checkpoint(trial, result) end
   if result.finished and undecided then return finish_training(search, number, trial) end
-  if not over then return decision end
+  if not over then return reply end
   trial.outcome = Outcome.stopped
   local reason = search.progress.state == ExperimentState.done and Reason.search_done or Reason.experiment_stopped
   return finish(search, number, trial, TrialState.stopped, Decision.stop, no_rung(reason, trial))

@@ -84,7 +84,7 @@ end
 local function promote(search, trial)
   local passed, at = search.counts.passed, rung_index(search, trial.bracket, trial.rung)
   passed[at] = passed[at] + 1
-  trial.rung, trial.next = trial.rung + 1, search.ladder.lengths[at + 1]
+  trial.rung, trial.next_length = trial.rung + 1, search.ladder.lengths[at + 1]
   trial.changed, search.changed = true, true
 end
 

@@ -45,9 +45,9 @@ local function add_trial(search, bracket, config)
   local progress, started = search.progress, search.counts.started
   local number = tostring(progress.next_trial)
   search.trials[number] = {
-    state = '', bracket = bracket, rung = 0, length = 0, next = 0, to = 0, fence = 0, metric = '', best_key = '',
-    best_length = 0, points = 0, tail = '', request = '', print = '', verdict = '', checkpoint = '',
-    checkpoint_length = 0, from = 0, restarts = 0, created = search.now_ms, worker = '', entries = {}, log = {},
+    state = '', bracket = bracket, rung = 0, length = 0, next_length = 0, to_length = 0, fencing_token = 0, metric = '',
+    best_key = '', best_length = 0, points = 0, tail = '', request = '', fingerprint = '', reply = '', checkpoint = '',
+    checkpoint_length = 0, from_length = 0, restarts = 0, created = search.now_ms, worker = '', entries = {}, log = {},
     outcome = '', message = '', returns = 0, parent = false, reached = 0,
     config = config or redis.call('HGET', CONFIGS, number),
   }
