@@ -26,7 +26,7 @@ from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_serv
 from rungway_server import logs
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
-from rungway_server.service.admission import Places
+from rungway_server.service.admission import Admission
 from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
 from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.settings import Settings, split_address
@@ -40,10 +40,10 @@ from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
 from rungway_server.transport.access import AccessInterceptor
+from rungway_server.transport.anonymous_calls import AnonymousCalls
 from rungway_server.transport.health import Health
 from rungway_server.transport.messages import ReadingServer
 from rungway_server.transport.server import Server, most_connections
-from rungway_server.transport.strangers import Strangers
 from rungway_server.transport.tls import TlsError, TlsFiles
 
 _SERVICES = (
@@ -138,7 +138,7 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
     quotas = Quotas(ledger, store, _quota(settings))
     guard = Guard(RedisTokens(router) if settings.tokens else None, quotas)
     streams = max(1, settings.max_concurrent_rpcs // 4)
-    places = Places(max(1, settings.max_concurrent_rpcs - streams))
+    admission = Admission(max(1, settings.max_concurrent_rpcs - streams))
     server = Server(
         [AccessInterceptor(guard, streams)],
         [
@@ -156,14 +156,14 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
     )
     frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
     reading: Any = ReadingServer(server)
-    health_checks: Any = ReadingServer(server, Strangers("health"))
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, places), reading)
+    health_checks: Any = ReadingServer(server, AnonymousCalls("health"))
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, admission), reading)
     reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
     experiments = grpc_server.build_experiment_servicer(frugal, health.drained, reads)
     add_ExperimentServiceServicer_to_server(experiments, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)
     if settings.reflection:
-        curious: Any = ReadingServer(server, Strangers("reflection", most=100, most_of_a_peer=10))
+        curious: Any = ReadingServer(server, AnonymousCalls("reflection", most=100, most_of_a_peer=10))
         names = (*_SERVICES, reflection.SERVICE_NAME)
         add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), curious)
     return server

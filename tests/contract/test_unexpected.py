@@ -15,7 +15,7 @@ from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.values import to_map
 from rungway_server.service import experiments
-from rungway_server.service.admission import Places
+from rungway_server.service.admission import Admission
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server, requests
@@ -55,7 +55,7 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server in this process whose store is broken."""
     server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5)
     store = BrokenStore(client)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Places(100)), server)
+    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Admission(100)), server)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
     port = server.add_insecure_port("127.0.0.1:0")
     requests.NAMESPACE.set("default")  # what the access check does, which is not here

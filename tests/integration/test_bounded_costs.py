@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from rungway_server.domain.engine import Assignment, Decision, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.ladder import MAX_RUNGS
-from rungway_server.domain.search.methods.common import MAX_ALL_RUNGS
-from rungway_server.service.admission import Places
+from rungway_server.domain.search.planning import MAX_ALL_RUNGS
+from rungway_server.service.admission import Admission
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_REPORTS, MOST_STEPS, SearchUseCases
@@ -60,7 +60,7 @@ async def handed_out(calls: SearchUseCases, ref: ExperimentRef, count: int) -> l
 @pytest.fixture
 def calls(store: RedisStore) -> SearchUseCases:
     port: Any = store
-    return SearchUseCases(port, Places(100))
+    return SearchUseCases(port, Admission(100))
 
 
 def curve(given: Assignment, count: int, *, after: int = 0) -> Result:
@@ -93,7 +93,7 @@ async def test_a_best_metric_is_written_once_for_all_reports_of_a_result(
     with redis_on_socket() as url:
         async with connect(url, timeout_seconds=20) as router, Redis.from_url(url, decode_responses=True) as redis:
             store: Any = RedisStore(router)
-            calls = SearchUseCases(store, Places(100))
+            calls = SearchUseCases(store, Admission(100))
             long: dict[str, Any] = {"max_trials": 300, "max_length": {"epochs": 10**6}, "max_concurrent_trials": 0}
             await create(store, ref, config(**(long if goal is None else long | {"target_metric": goal})))
             held = await handed_out(calls, ref, results)

@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from rungway import Client, Report, Result
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway_server.transport.anonymous_calls import MOST_IN_ALL, MOST_OF_A_PEER
 from rungway_server.transport.messages import MESSAGE_SECONDS
-from rungway_server.transport.strangers import MOST_IN_ALL, MOST_OF_A_PEER
 from tests.support.calls import config, unique_name
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until

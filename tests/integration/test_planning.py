@@ -22,8 +22,8 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling import sampling
 from rungway_server.domain.sampling.sampling import is_quick, suggest_many
-from rungway_server.service.child import Child
 from rungway_server.service.experiments import plan_search
+from rungway_server.service.worker_process import WorkerProcess
 from tests.support.calls import SECONDS, calls_to, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
@@ -51,76 +51,82 @@ DRAWN: dict[str, Any] = {
 
 
 @pytest.fixture
-def child() -> Iterator[Child]:
-    child = Child()
-    yield child
-    if child.pid:
-        os.kill(child.pid, signal.SIGKILL)
+def process() -> Iterator[WorkerProcess]:
+    process = WorkerProcess()
+    yield process
+    if process.pid:
+        os.kill(process.pid, signal.SIGKILL)
 
 
-def test_it_answers_and_keeps_one_process(child: Child) -> None:
-    assert child.pid is None
-    assert child.call(operator.add, 1, 2) == 3
-    first = child.pid
-    assert child.call(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
-    assert child.pid == first
+def test_it_answers_and_keeps_one_process(process: WorkerProcess) -> None:
+    assert process.pid is None
+    assert process.call(operator.add, 1, 2) == 3
+    first = process.pid
+    assert process.call(sorted, [3, 1, 2], reverse=True) == [3, 2, 1]
+    assert process.pid == first
 
 
-def test_what_is_wrong_comes_back_whole(child: Child) -> None:
+def test_what_is_wrong_comes_back_whole(process: WorkerProcess) -> None:
     with pytest.raises(InvalidInput) as here:
         plan_search({"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
     with pytest.raises(InvalidInput) as there:
-        child.call(plan_search, {"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
+        process.call(
+            plan_search, {"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}}
+        )
     assert there.value.violations == here.value.violations
     assert (str(there.value), there.value.reason) == (str(here.value), here.value.reason)
     with pytest.raises(ZeroDivisionError) as unexpected:
-        child.call(operator.floordiv, 1, 0)
-    assert "child.py" in "".join(unexpected.value.__notes__)
+        process.call(operator.floordiv, 1, 0)
+    assert "worker_process.py" in "".join(unexpected.value.__notes__)
     with pytest.raises(RuntimeError, match="an answer that cannot be pickled"):
-        child.call(threading.Lock)
-    assert child.call(operator.add, 1, 2) == 3
+        process.call(threading.Lock)
+    assert process.call(operator.add, 1, 2) == 3
 
 
-def test_a_plan_is_the_same_there(child: Child) -> None:
+def test_a_plan_is_the_same_there(process: WorkerProcess) -> None:
     for document in (GRID, LISTED, DRAWN):
-        planned = child.call(plan_search, document)
+        planned = process.call(plan_search, document)
         assert planned == plan_search(document)
         assert suggest_many(planned.config.space, 1, range(5)) == suggest_many(parse(document)[0].space, 1, range(5))
 
 
 @pytest.mark.parametrize(
     "work",
-    [lambda child: child.call(timeit.timeit, number=10**12), lambda child: child.call(sum, itertools.repeat(1))],
+    [
+        lambda process: process.call(timeit.timeit, number=10**12),
+        lambda process: process.call(sum, itertools.repeat(1)),
+    ],
     ids=["in Python", "where no signal is looked at"],
 )
 def test_what_takes_too_long_is_given_up(work: Any) -> None:
-    child = Child(most_seconds=0.5, most_wall_seconds=5)
+    process = WorkerProcess(most_seconds=0.5, most_wall_seconds=5)
     with pytest.raises(InvalidInput, match=r"config: takes more than 0.5 s of processor time"):
-        work(child)
-    assert child.call(operator.add, 1, 2) == 3
-    assert child.pid
-    os.kill(child.pid, signal.SIGKILL)
+        work(process)
+    assert process.call(operator.add, 1, 2) == 3
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
 
 
-def test_a_process_that_dies_is_replaced(child: Child) -> None:
-    assert child.call(operator.add, 1, 2) == 3
-    first = child.pid
+def test_a_process_that_dies_is_replaced(process: WorkerProcess) -> None:
+    assert process.call(operator.add, 1, 2) == 3
+    first = process.pid
     assert first
     with ThreadPoolExecutor(1) as pool:
-        calling = pool.submit(child.call, timeit.timeit, number=10**12)
+        calling = pool.submit(process.call, timeit.timeit, number=10**12)
         os.kill(first, signal.SIGKILL)
         with pytest.raises(InvalidInput):
             calling.result(SECONDS)
-    assert child.call(operator.add, 1, 2) == 3
-    assert child.pid != first
+    assert process.call(operator.add, 1, 2) == 3
+    assert process.pid != first
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_it_does_not_outlive_a_killed_service(busy: bool) -> None:
-    work = "child.call(timeit.timeit, number=10**12)" if busy else "time.sleep(1000)"
+    work = "process.call(timeit.timeit, number=10**12)" if busy else "time.sleep(1000)"
     code = (
-        "import operator, time, timeit; from rungway_server.service.child import Child; "
-        f"child = Child(most_seconds=3); child.call(operator.add, 1, 2); print(child.pid, flush=True); {work}"
+        "import operator, time, timeit; from rungway_server.service.worker_process import WorkerProcess; "
+        f"process = WorkerProcess(most_seconds=3); process.call(operator.add, 1, 2); "
+        f"print(process.pid, flush=True); {work}"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout

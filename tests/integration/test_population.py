@@ -18,9 +18,9 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.explain import in_words
-from rungway_server.domain.sampling.perturb import clone
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
+from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, report, state_of
 from tests.support.calls import SPACE, unique_name
@@ -71,7 +71,7 @@ async def test_a_clones_configuration_is_that_of_its_parent_changed_by_its_numbe
     for trial in trials[4:]:
         assert trial.parent is not None
         (parent,) = await store.trials(ref, [trial.parent])
-        assert trial.hparams == clone(view.definition.config, trial.trial, parent.hparams)
+        assert [trial.hparams] == draw_clones(view.definition.config, [(trial.trial, parent.hparams)])
         assert trial.curve[0].length in (4, 6)
 
 

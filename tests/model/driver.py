@@ -21,10 +21,10 @@ from rungway_server.domain.engine import (
     TrialView,
 )
 from rungway_server.domain.experiment import ExperimentConfig, parse
-from rungway_server.domain.sampling.perturb import clone
 from rungway_server.domain.sampling.sampling import counted, propose
 from rungway_server.domain.search.plan import Plan, PromotionRule
 from rungway_server.service.port import ExperimentRef
+from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.scripts import Transform
@@ -84,7 +84,7 @@ class StoreEngine:
 
     def clone_hparams(self, number: int, parent: Mapping[str, object]) -> Mapping[str, object]:
         """The configuration of a clone."""
-        return clone(self.config, number, parent)
+        return draw_clones(self.config, [(number, parent)])[0]
 
     def ask(self, request_id: str, count: int, worker: str, now_ms: int) -> AskAnswer:
         return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))

@@ -7,8 +7,7 @@ import pytest
 
 from rungway_server.cli import files
 from rungway_server.domain.search import config as searcher_config
-from rungway_server.domain.search import ladder
-from rungway_server.domain.search.methods import common as planning
+from rungway_server.domain.search import ladder, planning
 from rungway_server.service import experiments, search, trials
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()

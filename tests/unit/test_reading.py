@@ -78,10 +78,10 @@ async def test_one_piece_at_a_time_whatever_ends_it() -> None:
 
 async def test_a_namespace_leaves_places_to_others() -> None:
     reading = Reading(most=8)
-    with reading.place("a"), reading.place("a"), reading.place("a"), reading.place("a"):
-        with pytest.raises(Overloaded), reading.place("a"):
+    with reading.admit("a"), reading.admit("a"), reading.admit("a"), reading.admit("a"):
+        with pytest.raises(Overloaded), reading.admit("a"):
             pass
-        with reading.place("b"):
+        with reading.admit("b"):
             pass
 
 

@@ -11,27 +11,22 @@ from typing import TypeVar
 from rungway_server.domain.engine import ExperimentState, Progress
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
-from rungway_server.domain.sampling.sampling import counted, example, is_quick
+from rungway_server.domain.sampling.sampling import counted, example, is_quick, own_configuration
 from rungway_server.domain.search.config import MAX_TRIALS, SearcherName
-from rungway_server.domain.search.methods.common import check_rungs
 from rungway_server.domain.search.plan import Plan
-from rungway_server.domain.search.planning import check_totals, make_plan, plan_notes
+from rungway_server.domain.search.planning import check_rungs, check_totals, make_plan, plan_notes
 from rungway_server.domain.search.replan import with_concurrency, with_trials
-from rungway_server.domain.space.membership import own_configuration
 from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, check_token, page_size
+from rungway_server.service.offload import in_process, in_thread, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
-from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import warnings
-from rungway_server.service.worker_thread import in_process, in_thread
+from rungway_server.service.worker_thread import Priority
 
 MOST_WARM = 1_000
 _AT_ONCE = 10
 """Experiments of a list that are read together."""
-_SHORT = 1_000
-"""Values in a document that is planned in milliseconds, if it has none of these words."""
-_HARD_WORDS = frozenset({"constraints", "when", "sampler"})
 LARGEST_CONFIGURATION = 32_768
 """Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
 
@@ -108,26 +103,9 @@ def plan_search(document: Mapping[str, object]) -> Planned:
     return Planned(config, plan, (*notes, *more))
 
 
-async def _planned(turn: Turn, namespace: str, document: Mapping[str, object]) -> Planned:
-    """`plan_search`, where it holds nobody up."""
-    return await (in_process if _looks_hard(document) else in_thread)(turn, namespace, plan_search, document)
-
-
-def _looks_hard(document: object) -> bool:
-    """Whether a document may take more than milliseconds to plan: a long one, or one with words that make it so."""
-    left, seen = [document], 0
-    while left:
-        value = left.pop()
-        seen += 1
-        if seen > _SHORT:
-            return True
-        if isinstance(value, Mapping):
-            if not _HARD_WORDS.isdisjoint(value):
-                return True
-            left += value.values()
-        elif isinstance(value, list | tuple):
-            left += value
-    return False
+async def _planned(priority: Priority, namespace: str, document: Mapping[str, object]) -> Planned:
+    """`plan_search` beside the event loop."""
+    return await (in_process if is_slow_to_plan(document) else in_thread)(priority, namespace, plan_search, document)
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
@@ -207,7 +185,7 @@ class ExperimentUseCases:
         """Plan and store a new search, whose first trials may be the best of another one."""
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        planned = await _planned(Turn.CREATE, ref.namespace, document)
+        planned = await _planned(Priority.CREATE, ref.namespace, document)
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(
@@ -217,7 +195,7 @@ class ExperimentUseCases:
 
     async def preview(self, namespace: str, document: Mapping[str, object]) -> Planned:
         """What a configuration means; nothing is stored."""
-        return await _planned(Turn.PREVIEW, namespace, document)
+        return await _planned(Priority.PREVIEW, namespace, document)
 
     async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
         """The configurations to begin with, and the notes with what became of the others."""
@@ -225,7 +203,7 @@ class ExperimentUseCases:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
-        fitting = await in_thread(Turn.CREATE, start.source.namespace, _fitting, planned.config.space, found)
+        fitting = await in_thread(Priority.CREATE, start.source.namespace, _fitting, planned.config.space, found)
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -256,7 +234,7 @@ class ExperimentUseCases:
         check_token(not token or (slash != "" and created.isascii() and created.isdigit() and len(created) < 16))
         shown: list[Shown] = []
         room, following = LARGEST_PAGE, ""
-        with self._reading.place(namespace):
+        with self._reading.admit(namespace):
             await self._reading.pay(namespace, size)
             names = await self._store.experiments(namespace, token, size + 1)  # one more tells of another page
             together = 1 if with_config else _AT_ONCE
@@ -294,7 +272,7 @@ class ExperimentUseCases:
         while True:
             view = await self._view(ref)
             where = in_thread if is_quick(view.definition.config.space) else in_process
-            changed = await where(Turn.CREATE, ref.namespace, _changed, view, change)
+            changed = await where(Priority.CREATE, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
 from rungway_server.domain.errors import Overloaded, QuotaExceeded
-from rungway_server.service.admission import Places
+from rungway_server.service.admission import Admission
 
 PIECE = 100
 """Trials or events in a piece: each counts as a call of the namespace."""
@@ -49,18 +49,18 @@ class Payer(Protocol):
 
 
 class Reading:
-    """Places, turns and prices of reads, in this process."""
+    """Admits reads, lets them take turns, and charges them to their namespaces; one per process."""
 
     def __init__(self, payer: Payer | None = None, most: int = MOST_READS) -> None:
         """`most`: how many reads may be in work at once. Without a payer reads are free."""
         self._payer = payer
-        self._places = Places(most, "many_reads_in_work")
+        self._admission = Admission(most, "many_reads_in_work")
         self._turns, self._exporting = Turns(), set[str]()
 
     @contextmanager
-    def place(self, namespace: str) -> Iterator[None]:
-        """Hold a place. Raises Overloaded."""
-        with self._places.place(namespace):
+    def admit(self, namespace: str) -> Iterator[None]:
+        """Around one read. Raises Overloaded when this namespace, or this process, has too many running."""
+        with self._admission.admit(namespace):
             yield
 
     async def pay(self, namespace: str, items: int) -> None:

@@ -18,7 +18,7 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.domain.search.ladder import MAX_RUNGS
-from rungway_server.service.admission import Places
+from rungway_server.service.admission import Admission
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.warnings import is_fruitless, warnings
@@ -37,9 +37,9 @@ LONGEST_WORKER = 256
 class SearchUseCases:
     """The hot path. Errors are those of the store, InvalidInput for what is wrong in a request, and Overloaded."""
 
-    def __init__(self, store: Store, places: Places) -> None:
+    def __init__(self, store: Store, admission: Admission) -> None:
         self._store = store
-        self._places = places
+        self._admission = admission
 
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str
@@ -49,7 +49,7 @@ class SearchUseCases:
         if not 0 <= count <= MOST_PER_ASK:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
-        with self._places.place(ref):
+        with self._admission.admit(ref):
             count = min(count or 1, await self._most_trials(ref, count or 1))
             answer = await self._store.ask(ref, request_id, count, worker)
         if answer.status is not AskStatus.DONE:
@@ -70,7 +70,7 @@ class SearchUseCases:
             if result.checkpoint:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))
-        with self._places.place(ref):
+        with self._admission.admit(ref):
             if len(results) > (most := await self._most_trials(ref, len(results))):
                 text = f"got {len(results)}, wanted at most {most} of a search with so many rungs in a bracket"
                 raise InvalidInput.one("results", text)
@@ -86,7 +86,7 @@ class SearchUseCases:
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""
         _refuse(check_leases("leases", leases, MOST_PER_CALL, inside=""))
-        with self._places.place(ref):
+        with self._admission.admit(ref):
             return await self._store.heartbeat(ref, list(leases))
 
     async def release(self, ref: ExperimentRef, request_id: str, releases: Sequence[Release]) -> TellAnswer:
@@ -100,7 +100,7 @@ class SearchUseCases:
                     Violation(f"releases[{i}].checkpoint_length", f"got {item.checkpoint_length}, wanted {wanted}")
                 )
         _refuse(wrong + check_text("request_id", request_id, 64))
-        with self._places.place(ref):
+        with self._admission.admit(ref):
             return await self._store.release(ref, request_id, list(releases))
 
     async def fail(
@@ -109,7 +109,7 @@ class SearchUseCases:
         """End a trial, or put it back in line."""
         wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
         _refuse(wrong + check_lease("lease", lease))
-        with self._places.place(ref):
+        with self._admission.admit(ref):
             return await self._store.fail(ref, request_id, lease, outcome, message)
 
 

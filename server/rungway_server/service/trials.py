@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from rungway_server.domain.engine import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
-from rungway_server.domain.space.membership import own_configuration
+from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.drawn import with_space
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
-from rungway_server.service.turns import Turn
+from rungway_server.service.suggester import with_space
+from rungway_server.service.worker_thread import Priority
 
 MOST_BEST = 1_000
 
@@ -40,7 +40,7 @@ class TrialUseCases:
         """What is shown of these trials, as far as it fits into an answer, and whether it is all of it."""
         shown: list[Shown] = []
         room = LARGEST_PAGE
-        with self._reading.place(ref.namespace):
+        with self._reading.admit(ref.namespace):
             await self._reading.pay(ref.namespace, len(numbers) - 1)
             for at in range(0, len(numbers), PIECE):
                 piece = numbers[at : at + PIECE]
@@ -59,7 +59,7 @@ class TrialUseCases:
 
     async def get(self, ref: ExperimentRef, number: int) -> TrialView:
         """One trial with its curve."""
-        with self._reading.place(ref.namespace):
+        with self._reading.admit(ref.namespace):
             async with self._reading.turn(ref.namespace):
                 found = await self._store.trials(ref, [number], curve=True) if number >= 0 else []
         if not found:
@@ -83,7 +83,7 @@ class TrialUseCases:
         if number < 0:
             await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
-        with self._reading.place(ref.namespace):
+        with self._reading.admit(ref.namespace):
             async with self._reading.turn(ref.namespace):
                 events, before = await self._store.explain(ref, number, first, size)
         return events, str(before or "")
@@ -93,5 +93,5 @@ class TrialUseCases:
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        own = await with_space(Turn.CREATE, ref.namespace, partial(own_configuration, hparams=hparams), space)
+        own = await with_space(Priority.CREATE, ref.namespace, partial(own_configuration, hparams=hparams), space)
         return await self._store.enqueue(ref, request_id, own)

@@ -10,16 +10,16 @@ from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
 from rungway_server.domain.engine import AskStatus, ExperimentState
-from rungway_server.service.admission import Places
+from rungway_server.service.admission import Admission
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
+from rungway_server.service.offload import in_thread
 from rungway_server.service.port import Store
 from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
-from rungway_server.service.turns import Turn
 from rungway_server.service.warnings import Said
-from rungway_server.service.worker_thread import in_thread
+from rungway_server.service.worker_thread import Priority
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
 from rungway_server.transport.wire import event_message, experiment_message, listed_message, preview_message
@@ -30,9 +30,9 @@ _TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_wit
 # what each rpc does stands in the proto
 
 
-def build_search_servicer(store: Store, places: Places) -> SearchServiceServicer:
-    """SearchService on this store, with so many places for calls in work."""
-    return _SearchServicer(store, places)
+def build_search_servicer(store: Store, admission: Admission) -> SearchServiceServicer:
+    """SearchService on this store; `admission` limits how many of its calls run at once."""
+    return _SearchServicer(store, admission)
 
 
 def build_experiment_servicer(
@@ -43,9 +43,9 @@ def build_experiment_servicer(
 
 
 class _SearchServicer(SearchServiceServicer):
-    def __init__(self, store: Store, places: Places) -> None:
+    def __init__(self, store: Store, admission: Admission) -> None:
         self._store = store
-        self._search = SearchUseCases(store, places)
+        self._search = SearchUseCases(store, admission)
         self._said = Said()
 
     @typed_errors
@@ -93,7 +93,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        document = await in_thread(Turn.CREATE, ref.namespace, requests.read_map, request.config, "config")
+        document = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.config, "config")
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
@@ -166,7 +166,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
         namespace = requests.NAMESPACE.get()
-        document = await in_thread(Turn.PREVIEW, namespace, requests.read_map, request.config, "config")
+        document = await in_thread(Priority.PREVIEW, namespace, requests.read_map, request.config, "config")
         planned = await self._experiments.preview(namespace, document)
         return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
 
@@ -201,7 +201,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.EnqueueTrialRequest, context: Context
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
-        hparams = await in_thread(Turn.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
+        hparams = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
         position = await self._trials.enqueue(ref, request.request_id, hparams)
         return experiments_pb2.EnqueueTrialResponse(position=position)
 

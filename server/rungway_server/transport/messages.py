@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from rungway_server.transport.anonymous_calls import AnonymousCalls
 from rungway_server.transport.server import Server
-from rungway_server.transport.strangers import Strangers
 
 MESSAGE_SECONDS = 10.0
 """How long a call may be open before its message is there, or its next one."""
@@ -34,9 +34,9 @@ class ReadingServer:
     instead, which `typed_errors` refuses.
     """
 
-    def __init__(self, server: Server, strangers: Strangers | None = None) -> None:
-        """`strangers`: the limits for services whose callers show no token."""
-        self._server, self._strangers = server, strangers
+    def __init__(self, server: Server, anonymous: AnonymousCalls | None = None) -> None:
+        """`anonymous`: limits for services that need no token."""
+        self._server, self._anonymous = server, anonymous
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
         """Nothing: generated code registers the same handlers by name, too."""
@@ -50,8 +50,8 @@ class ReadingServer:
     def _reading(self, handler: Any) -> Any:
         """The same method, as one that gRPC calls at the headers."""
         serve = _conversation(handler.stream_stream) if handler.request_streaming else _served(_one(handler))
-        if self._strangers:
-            serve = self._strangers.limited(serve)
+        if self._anonymous:
+            serve = self._anonymous.limited(serve)
         kind = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming

@@ -15,7 +15,7 @@ import grpc
 from grpc._cython import cygrpc
 from grpc.aio import _server as grpc_aio
 
-from rungway_server.service.nearly_full import Brim
+from rungway_server.service.high_water import HighWaterWarning
 
 _MOST_CONNECTIONS = 10_000
 _OTHER_FILES = 200
@@ -70,7 +70,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._handlers: dict[str, object] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._takers: set[asyncio.Task[None]] = set()
-        self._brim = Brim("many_calls", most)
+        self._high_water = HighWaterWarning("many_calls", most)
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
@@ -108,4 +108,4 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         call = loop.create_task(cygrpc._schedule_rpc_coro(work, state, loop, name))
         calls.add(call)
         call.add_done_callback(calls.discard)
-        self._brim.note(len(calls))
+        self._high_water.note(len(calls))

@@ -35,9 +35,9 @@ from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, Promo
 from rungway_server.domain.search.preview import PreviewRow, preview
 from rungway_server.domain.search.replan import without_lost
 from rungway_server.service.experiments import ExperimentView, Found, Listed, Planned, Unreadable
+from rungway_server.service.offload import in_thread
 from rungway_server.service.port import Definition
-from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import in_thread
+from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.requests import NAMESPACE
 
 _REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
@@ -177,8 +177,8 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
 _EXPERIMENT_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
 _FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
-_SHORT, _MOST_CONVERTED = 10_000, 32
-"""Characters of a configuration that is converted quickly, and how many longer ones are remembered."""
+_LONGEST_ON_LOOP, _MOST_CONVERTED = 10_000, 32
+"""Longest configuration (characters) that is converted on the event loop, and how many longer ones are remembered."""
 _converted: dict[str, bytes] = {}
 
 
@@ -224,12 +224,12 @@ def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experi
 async def _write_config(definition: Definition, message: experiment_pb2.Experiment) -> None:
     """The configuration and its summary; those of a large one are made once, beside the event loop."""
     text = definition.config_text
-    if len(text) <= _SHORT:
+    if len(text) <= _LONGEST_ON_LOOP:
         message.MergeFrom(_configured(definition.config))
         return
     if text not in _converted:
         converted = await in_thread(
-            Turn.READ, NAMESPACE.get(), lambda: _configured(definition.config).SerializeToString()
+            Priority.READ, NAMESPACE.get(), lambda: _configured(definition.config).SerializeToString()
         )
         if len(_converted) >= _MOST_CONVERTED:
             _converted.pop(next(iter(_converted)))
@@ -242,7 +242,7 @@ def _configured(config: ExperimentConfig) -> experiment_pb2.Experiment:
 
 
 def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2.Plan:
-    """A plan, with how far each bracket is where there is a tally."""
+    """A plan, with how far each bracket is where there is progress."""
     return experiment_pb2.Plan(
         brackets=[_bracket(bracket, b, progress) for b, bracket in enumerate(plan.brackets)],
         rule=_RULES[plan.rule],

@@ -9,7 +9,7 @@ from rungway_server.domain.search.ladder import (
     Mode,
     bracket_concurrency,
     bracket_trials,
-    climbing_lengths,
+    geometric_lengths,
     log_floor,
     mode_rungs,
     rung_lengths,
@@ -74,8 +74,8 @@ def test_rung_lengths_grow_to_the_full_length(count: int, max_length: int, divis
         (7, 10, 4.0, (7, 10)),
     ],
 )
-def test_climbing_lengths(min_length: int, max_length: int, divisor: float, expect: tuple[int, ...]) -> None:
-    assert climbing_lengths(min_length, max_length, divisor) == expect
+def test_geometric_lengths(min_length: int, max_length: int, divisor: float, expect: tuple[int, ...]) -> None:
+    assert geometric_lengths(min_length, max_length, divisor) == expect
 
 
 @given(st.integers(0, 1000), st.integers(1, 8), st.floats(1.01, 50))

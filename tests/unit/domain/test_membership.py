@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling.sampling import propose
-from rungway_server.domain.space.membership import check_configuration, settled
+from rungway_server.domain.space.membership import as_drawn, check_configuration
 from rungway_server.domain.space.space import Space
 
 PARAMETERS: dict[str, Any] = {
@@ -206,12 +206,12 @@ def test_whole_numbers_are_integers_and_equal_values_are_those_of_the_space() ->
     )
     given = GOOD | {"const": 3.0, "int": -2.0, "net": {"width": 8e0}, "batch": 16.0, "deep": {"er": 1e3}, "log": 0.1}
     assert wrong(given, space) == {}
-    found: Any = settled(space, given)
+    found: Any = as_drawn(space, given)
     assert found == given
     assert [repr(found[name]) for name in ("const", "int", "net", "batch", "deep")] == [
         *("3", "-2", "{'width': 8}", "16", "{'er': 1000}")
     ]
-    assert [repr(settled(space, given | {"batch": each})["batch"]) for each in (32, [1.0], True)] == [
+    assert [repr(as_drawn(space, given | {"batch": each})["batch"]) for each in (32, [1.0], True)] == [
         "32.0",
         "[1]",
         "True",

@@ -11,7 +11,6 @@ from typing import cast
 
 from rungway_server.domain.documents.fields import finite
 from rungway_server.domain.documents.paths import Path
-from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.sampling.drawing import drawer
 from rungway_server.domain.sampling.philox import Words, philox, seed_keys
 from rungway_server.domain.space.axes import Axis, support
@@ -22,15 +21,6 @@ from rungway_server.domain.space.space import Categorical, Const, Double, Entry,
 
 MAX_ATTEMPTS = 1000
 """Most tries to meet the constraints; after them a copy keeps the hyperparameters of its parent."""
-
-
-def clone(config: ExperimentConfig, number: int, parent: Mapping[str, object]) -> dict[str, object]:
-    """The configuration of the clone with this trial number, of a trial with the configuration `parent`."""
-    population = config.searcher.population
-    if population is None:
-        raise ValueError(f"{config.searcher.name} has no population")
-    resample, factor = population.resample_probability, population.perturb_factor
-    return perturb(config.space, parent, config.seed, number, resample, factor)
 
 
 def perturb(

@@ -20,12 +20,14 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from rungway_server.domain.documents.paths import Path
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.drawing import Drawer, drawer
 from rungway_server.domain.sampling.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
 from rungway_server.domain.sampling.points import Points, many_to_list, points_of
 from rungway_server.domain.sampling.sobol import BITS, sobol
 from rungway_server.domain.space.configuration import Configuration
 from rungway_server.domain.space.constraints.constraints import checker
+from rungway_server.domain.space.membership import as_drawn, check_configuration, not_met
 from rungway_server.domain.space.space import Const, Entry, Group, Source, Space
 
 SHARE_SAMPLE = 4096
@@ -106,6 +108,15 @@ def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, obj
         return hparams
     place = suggestions.points.place(hparams)
     return None if place is None else suggestions.points[place]
+
+
+def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
+    """A user's own configuration as `propose` would have made it. Raises InvalidInput if it does not belong."""
+    wrong = check_configuration(space, hparams, field)
+    own = None if wrong else as_proposed(space, as_drawn(space, hparams))
+    if own is None:
+        raise InvalidInput(wrong or [not_met(space, field)])
+    return own
 
 
 @lru_cache(maxsize=128)

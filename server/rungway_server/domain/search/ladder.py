@@ -39,7 +39,7 @@ def rung_lengths(count: int, max_length: int, divisor: float) -> tuple[int, ...]
     return tuple(max(int(max_length / _power(divisor, count - 1 - k)), 1) for k in range(count))
 
 
-def climbing_lengths(min_length: int, max_length: int, divisor: float) -> tuple[int, ...]:
+def geometric_lengths(min_length: int, max_length: int, divisor: float) -> tuple[int, ...]:
     """min_length, min_length * divisor, … rounded down, below max_length, then max_length itself; without repeats.
 
     Stops after MAX_RUNGS steps.

@@ -14,6 +14,8 @@ from rungway_server.domain.search.preview import preview, reached, trials_for_to
 from rungway_server.domain.space.space import Space
 
 _NO_SPACE = Space()
+MAX_ALL_RUNGS = 256
+"""Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
 
 
 def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan, tuple[str, ...]]:
@@ -24,6 +26,20 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
     """
     plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
     return plan, plan_notes(searcher, space, plan)
+
+
+def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
+    """Raises InvalidInput when the brackets have too many rungs together, all of which each decision reads.
+
+    For what is made, not for what is stored: that is older than the limit, perhaps.
+    """
+    rungs = sum(len(bracket.rungs) for bracket in plan.brackets)
+    if rungs > MAX_ALL_RUNGS:
+        raise InvalidInput.one(
+            "searcher.bracket_rungs" if searcher.bracket_rungs else "searcher",
+            f"{len(plan.brackets)} brackets have {rungs} rungs together, wanted at most {MAX_ALL_RUNGS}: use fewer "
+            "brackets, or a larger divisor",
+        )
 
 
 def check_totals(searcher: SearcherConfig, plan: Plan) -> None:

@@ -7,8 +7,7 @@ from itertools import chain, islice
 from rungway_server.domain.documents.fields import shown, whole
 from rungway_server.domain.documents.json_values import same
 from rungway_server.domain.documents.paths import Path, below, spelled
-from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.sampling.sampling import as_proposed
+from rungway_server.domain.errors import Violation
 from rungway_server.domain.space.axes import grid
 from rungway_server.domain.space.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.space.constraints.constraints import checker
@@ -43,25 +42,25 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
     found = chain(_unknown(hparams, space.entries, field), chain.from_iterable(known))
     wrong = list(islice(found, MAX_VIOLATIONS))
     if not wrong and not checker(space)(values):
-        wrong.append(_not_met(space, field))
+        wrong.append(not_met(space, field))
     return wrong
 
 
-def settled(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
+def as_drawn(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
     """A configuration that belongs to the space, with its values as the space draws them: 3 for 3.0 where an integer
     is wanted, and of equal constants and categories the one that the space names."""
-    return _settled(space.entries, hparams)
+    return _group_as_drawn(space.entries, hparams)
 
 
-def _settled(entries: tuple[Entry, ...], hparams: Mapping[str, object]) -> dict[str, object]:
+def _group_as_drawn(entries: tuple[Entry, ...], hparams: Mapping[str, object]) -> dict[str, object]:
     nodes = {entry.name: entry.node for entry in entries}
-    return {name: _as_drawn(nodes[name], value) for name, value in hparams.items()}
+    return {name: _value_as_drawn(nodes[name], value) for name, value in hparams.items()}
 
 
-def _as_drawn(node: Parameter | Group, value: object) -> object:
+def _value_as_drawn(node: Parameter | Group, value: object) -> object:
     match node:
         case Group(entries) if isinstance(value, Mapping):
-            return _settled(entries, value)
+            return _group_as_drawn(entries, value)
         case Const(val):
             return val
         case Categorical(vals):
@@ -73,16 +72,8 @@ def _as_drawn(node: Parameter | Group, value: object) -> object:
             return value
 
 
-def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
-    """A user's own configuration as the space would propose it. Raises InvalidInput when it does not belong there."""
-    wrong = check_configuration(space, hparams, field)
-    own = None if wrong else as_proposed(space, settled(space, hparams))
-    if own is None:
-        raise InvalidInput(wrong or [_not_met(space, field)])
-    return own
-
-
-def _not_met(space: Space, field: str) -> Violation:
+def not_met(space: Space, field: str) -> Violation:
+    """That a configuration does not meet the constraints."""
     return Violation(field, f"does not meet the constraints: {'; '.join(space.constraints)}")
 
 

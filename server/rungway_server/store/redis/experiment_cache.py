@@ -13,9 +13,9 @@ from typing import Any
 from rungway_server.domain.errors import StoreFull, UnknownExperiment
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
+from rungway_server.service.offload import in_process, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef
-from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import in_process
+from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
@@ -28,8 +28,6 @@ _MOST_REMEMBERED = 10_000
 _SUGGESTIONS_LOW = 128
 _SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
-_SHORT = 10_000
-"""Longest configuration (characters) that is understood in no time, when it has no constraints and no conditions."""
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
 _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
@@ -179,6 +177,6 @@ class ExperimentCache:
 
 async def _parsed(namespace: str, config: str) -> ExperimentConfig:
     document = json.loads(config)
-    if len(config) <= _SHORT and not document["constraints"] and '"when"' not in config:
-        return parse_config(document)[0]
-    return (await in_process(Turn.ASK, namespace, parse_config, document))[0]
+    if is_slow_to_plan(document):
+        return (await in_process(Priority.ASK, namespace, parse_config, document))[0]
+    return parse_config(document)[0]

@@ -2,16 +2,8 @@
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.config import SearcherConfig
-from rungway_server.domain.search.ladder import (
-    MAX_RUNGS,
-    climbing_lengths,
-    log_floor,
-    rung_lengths,
-)
+from rungway_server.domain.search.ladder import MAX_RUNGS, geometric_lengths, log_floor, rung_lengths
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-
-MAX_ALL_RUNGS = 256
-"""Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
 
 
 def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: PromotionRule) -> Plan:
@@ -27,20 +19,6 @@ def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: Promo
     )
 
 
-def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
-    """Raises InvalidInput when the brackets have too many rungs together, all of which each decision reads.
-
-    For what is made, not for what is stored: that is older than the limit, perhaps.
-    """
-    rungs = sum(len(bracket.rungs) for bracket in plan.brackets)
-    if rungs > MAX_ALL_RUNGS:
-        raise InvalidInput.one(
-            "searcher.bracket_rungs" if searcher.bracket_rungs else "searcher",
-            f"{len(plan.brackets)} brackets have {rungs} rungs together, wanted at most {MAX_ALL_RUNGS}: use fewer "
-            "brackets, or a larger divisor",
-        )
-
-
 def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:
     """The lengths of a search with one ladder: `num_rungs` down from the top, or up from `min_length`.
 
@@ -54,7 +32,7 @@ def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:
             "searcher.min_length",
             f"from {low} to {high} by {searcher.divisor} are more than {MAX_RUNGS} rungs: use a larger divisor",
         )
-    return climbing_lengths(low, high, searcher.divisor)
+    return geometric_lengths(low, high, searcher.divisor)
 
 
 def adaptive_ladder(searcher: SearcherConfig) -> tuple[int, ...] | None:

@@ -3,9 +3,7 @@
 from fractions import Fraction
 
 from rungway_server.domain.search.config import SearcherConfig
-from rungway_server.domain.search.methods.common import (
-    plan_of,
-)
+from rungway_server.domain.search.methods.common import plan_of
 from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule, Rung
 
 

@@ -4,10 +4,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.points import TooManyPoints
 from rungway_server.domain.sampling.sampling import number_of_points
 from rungway_server.domain.search.config import MAX_TRIALS, SearcherConfig
-from rungway_server.domain.search.methods.common import (
-    bracket_of,
-    plan_of,
-)
+from rungway_server.domain.search.methods.common import bracket_of, plan_of
 from rungway_server.domain.search.plan import Plan, PromotionRule
 from rungway_server.domain.space.space import Space
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 
+from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
-from rungway_server.service.turns import Turn
-from rungway_server.service.worker_thread import in_thread
+from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord
@@ -42,7 +42,7 @@ class Export:
 
     async def pieces(self) -> AsyncIterator[str]:
         """The text of the file."""
-        stored = await in_thread(Turn.READ, self._ref.namespace, decode, self._ref, self._cut.answers())
+        stored = await in_thread(Priority.READ, self._ref.namespace, decode, self._ref, self._cut.answers())
         assert stored.config is not None
         self._smaller = stored.config.searcher.smaller_is_better
         self._unpack = Configurations(stored.config.space).unpack

@@ -22,10 +22,10 @@ MOST_SECONDS = 10.0
 _MOST_WALL_SECONDS = 120.0
 """After so long the process is killed: it computes nothing that looks at its signals, or gets no processor."""
 _NICE = 5
-_COMMAND = "from rungway_server.service.child import answer_calls; answer_calls()"
+_COMMAND = "from rungway_server.service.worker_process import answer_calls; answer_calls()"
 
 
-class Child:
+class WorkerProcess:
     """One process, begun with the first call and again after it ended. Calls come from one thread, one at a time."""
 
     def __init__(self, most_seconds: float = MOST_SECONDS, most_wall_seconds: float = _MOST_WALL_SECONDS) -> None:
