@@ -74,8 +74,10 @@ MUTANTS = (
     _mutant("three returns are free", "include/endings", "FREE_RETURNS = 2", "FREE_RETURNS = 3"),
     _mutant("a decision counts as a return", "include/replies", "trial.returns = 0", "local _ = 0"),
     # Trainings that end themselves, and the brake.
-    _mutant("finished at its rung waits for a worker", "include/rung_decisions", "not in_top and over", "false"),
-    _mutant("finished waits in a pause", "include/rung_decisions", " and not over then", " then"),
+    _mutant(
+        "finished at its rung waits for a worker", "include/rung_decisions", "not in_top and training_over", "false"
+    ),
+    _mutant("finished waits in a pause", "include/rung_decisions", " and not training_over then", " then"),
     _mutant("finished stays in its rung", "include/rung_decisions", "if in_top and", "if false and"),
     _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
     _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
@@ -247,8 +249,8 @@ MUTANTS = (
     _mutant(
         "a stopped search still ranks",
         "include/rung_decisions",
-        "undecided, decide = not over,",
-        "undecided, decide = true,",
+        "undecided = not search_over",
+        "undecided = true",
     ),
     # Requests and metrics.
     _mutant(

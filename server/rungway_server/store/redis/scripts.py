@@ -54,7 +54,7 @@ _DEFINED = re.compile(r"(?:local )?(?:function )?([\w, ]+)")
 _USED = re.compile(r"(?<![\w.:'])[A-Za-z_]\w*")
 
 Transform = Callable[[str, str], str]
-"""Given a file's name ("ask", "include/rungs") and its text, returns the text to load: the door for seeded mutants."""
+"""Given a file's name ("ask", "include/rungs") and its text, returns the text to load. Tests plant mistakes by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Part:
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The names in a text without comments, but for those in functions with includes of their own. Names of the text's
+    """The names in a text without comments, except those in functions with includes of their own. Names of the text's
     own locals are among them."""
     return frozenset(_USED.findall(_MADE_WHEN_CALLED.sub("", text)))
 
@@ -136,7 +136,7 @@ class Sources:
         return list(ordered)
 
     def with_includes(self, text: str, had: frozenset[str] = frozenset()) -> str:
-        """The text after what it uses of its includes, but for what it has already."""
+        """The text, with what it uses of its includes before it; without what is there already (`had`)."""
         included, text = without_includes(text)
         parts = [part for name in self.in_order(included) for part in self.include(name)[1]]
         defining: dict[str, list[Part]] = {}
@@ -156,7 +156,7 @@ class Sources:
         return used + self._made_when_called(text, has)
 
     def _made_when_called(self, text: str, has: frozenset[str]) -> str:
-        """The text with the includes of its functions, but for what stands before it."""
+        """The text with the includes of its functions, without what stands before them."""
         return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", text)
 
 

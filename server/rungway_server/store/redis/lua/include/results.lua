@@ -56,7 +56,7 @@ local function end_round(search, bracket, rung, newcomer, top)
 end
 
 -- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
--- top-k, and its entry.
+-- top-k, and its entry. The numbers: bracket, rung, rank, results of the rung, quota, sort key of the cut-off.
 add_result = function(search, bracket, rung, number, trial, key)
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)

@@ -20,8 +20,8 @@ local function target_reached(search, number, trial, report)
 end
 
 -- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
--- stays there until it is promoted without a worker.
-local function decide_promotion(search, number, trial, report, deadline_ms, _, over)
+-- stays there until it is promoted without a worker. The argument before the last is what only stopping needs.
+local function decide_promotion(search, number, trial, report, deadline_ms, _, training_over)
   if trial.length < trial.next_length then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
   local bracket, numbers = trial.bracket, nil
   repeat
@@ -30,13 +30,13 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, o
     if is_top(search, bracket, trial.rung) then
       local why = with_reason(Reason.completed, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
-    elseif not in_top and over then
+    elseif not in_top and training_over then
       trial.outcome, search.needs_layout = Outcome.finished, 6
       local why = with_reason(Reason.finished, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
     elseif not in_top then
       return finish(search, number, trial, TrialState.paused, Decision.pause, with_reason(Reason.not_promoted, numbers))
-    elseif search.progress.state == ExperimentState.paused and not over then
+    elseif search.progress.state == ExperimentState.paused and not training_over then
       add_promotable(search, bracket, trial.rung, entry)
       local why = with_reason(Reason.experiment_paused, numbers)
       return finish(search, number, trial, TrialState.paused, Decision.pause, why)
@@ -88,8 +88,9 @@ end
 
 -- Applies one result to a trial whose lease holds. Returns the reply.
 local function decide_result(search, result, trial, deadline_ms)
-  local number, over, reply = result.number, is_over(search), nil
-  local undecided, decide = not over, search.plan.form == DecisionForm.promote and decide_promotion or decide_stopping
+  local number, search_over, reply = result.number, is_over(search), nil
+  local decide = search.plan.form == DecisionForm.promote and decide_promotion or decide_stopping
+  local undecided = not search_over
   if search.progress.trained > MANY then carry_trained(search) end
   for i, report in ipairs(result.reports) do
     add_report(search, number, trial, report)
@@ -103,7 +104,7 @@ local function decide_result(search, result, trial, deadline_ms)
   keep_best(number, trial)
   if #result.reports == 0 then keep_checkpoint(trial, result) end
   if result.finished and undecided then return finish_training(search, number, trial) end
-  if not over then return reply end
+  if not search_over then return reply end
   trial.outcome = Outcome.stopped
   local reason = search.progress.state == ExperimentState.done and Reason.search_done or Reason.experiment_stopped
   return finish(search, number, trial, TrialState.stopped, Decision.stop, no_rung(reason, trial))
