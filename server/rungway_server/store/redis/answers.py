@@ -97,7 +97,7 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
         assignments = [read_assignment(fields, smaller_is_better, unpack) for fields in answer[4:]]
         return AskAnswer(AskStatus.ASSIGNED, assignments, None, 0, revision)
     if word == b"wait":
-        return AskAnswer(AskStatus.WAIT, (), Reason(_word(answer[2])), int(answer[3]), revision, answer[4])
+        return AskAnswer(AskStatus.WAIT, (), Reason(_word(answer[2])), int(answer[3]), revision, _text(answer[4]))
     return AskAnswer(AskStatus.DONE, (), Reason(_word(answer[2])), 0, revision)
 
 
