@@ -134,7 +134,7 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
     store = RedisStore(
         router, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
     )
-    ledger = RedisLedger(router, store.scripts)
+    ledger = RedisLedger(router)
     quotas = Quotas(ledger, store, _quota(settings))
     guard = Guard(RedisTokens(router) if settings.tokens else None, quotas)
     streams = max(1, settings.max_concurrent_rpcs // 4)

@@ -18,9 +18,8 @@ from rungway_server.domain.engine import TrialState
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from rungway_server.store.redis.connection.pipelined import BINARY
 from rungway_server.store.redis.embedded.server import EmbeddedRedis
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS, unpack
+from rungway_server.store.redis.layout.records import BINARY, TRIAL_FIELDS, unpack
 from rungway_server.store.redis.snapshot.audit import INVARIANTS, Report
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
 from tests.support.audited import report_of

@@ -33,8 +33,8 @@ async def differs(
     says before and after."""
     await write_keys(client, golden["keys"])
     wrong = [*(await report_of(url, REF)).violated]
-    async with connect(url, timeout_seconds=5) as router:
-        store = RedisStore(router, transform=transform)
+    async with connect(url, timeout_seconds=5, transform=transform) as router:
+        store = RedisStore(router)
         wrong += await shown_otherwise(store, golden) + await decided_otherwise(store, client, golden)
     return [*wrong, *(await report_of(url, REF)).violated]
 

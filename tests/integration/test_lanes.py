@@ -179,7 +179,7 @@ async def test_a_late_deletion_leaves_a_new_experiment_on_the_list(to_one: Route
     new = await stored(store, ref, plan((1,)))
     assert new.created_ms > old.created_ms
     await store._experiments.unlist(ref, old.created_ms)
-    assert await to_one.call(index, ("ZSCORE", index, "again")) == str(new.created_ms)
+    assert await to_one.call(index, ("ZSCORE", index, "again")) == b"%d" % new.created_ms
 
 
 # Passwords and certificates on the way to every node.

@@ -10,7 +10,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.connection.connect import connect
 from tests.integration.lives import life_of
 from tests.support.audited import assert_sound
 from tests.support.moving import Place, move
@@ -91,15 +91,18 @@ async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref:
     assert [event.dropped for event in rest] == [160 - 40 - KEPT // 2] + [0] * (KEPT // 2)
 
 
-async def test_a_record_that_has_grown_long_is_shortened(router: Router, redis: Redis, ref: ExperimentRef) -> None:
+async def test_a_record_that_has_grown_long_is_shortened(
+    admin_url: str, store: RedisStore, redis: Redis, ref: ExperimentRef
+) -> None:
     """One that a version before left: it is read in pages as it is, and is small after its next line."""
 
     def without_bound(name: str, text: str) -> str:
         return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/events" else text
 
-    before, store = RedisStore(router, transform=without_bound), RedisStore(router)
-    await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
-    await live(before, ref, failed, range(150))
+    async with connect(admin_url, timeout_seconds=10, transform=without_bound) as router:
+        before = RedisStore(router)
+        await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
+        await live(before, ref, failed, range(150))
     long = await size_of(redis, ref)
     life = await life_of(store, ref, size=7)
     assert [event.dropped for event in life] == [0] * 300

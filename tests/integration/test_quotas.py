@@ -42,7 +42,7 @@ class Server:
 
     def __init__(self, store: RedisStore, router: Router, **limits: int) -> None:
         self.plain = store
-        self.ledger = RedisLedger(router, store.scripts)
+        self.ledger = RedisLedger(router)
         quotas = Quotas(self.ledger, store, Quota(**limits))
         self.store = cast("Store", StoreWithinQuotas(store, quotas, self.ledger))
 

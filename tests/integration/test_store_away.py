@@ -162,7 +162,7 @@ async def test_a_mistake_of_ours_is_no_outage(
 
     with monkeypatch.context() as patch:
         patch.setattr(router.topology, "connect", connect)
-        for connection in list(router._router.values()):
+        for connection in list(router._connections.values()):
             await connection.close()
         with pytest.raises(type(mistake)):
             await take(store, ref)

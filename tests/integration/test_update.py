@@ -9,7 +9,7 @@ from rungway_server.domain.errors import InvalidInput, WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.connection.connect import connect
 from tests.integration.lives import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
@@ -78,15 +78,16 @@ BELOW_STARTED = Mutant(
 )
 
 
-async def test_without_that_check_a_search_would_have_more_than_it_may(router: Router, admin_url: str) -> None:
+async def test_without_that_check_a_search_would_have_more_than_it_may(admin_url: str) -> None:
     """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
     ref = ExperimentRef("default", unique_name("mistaken"))
-    mistaken = RedisStore(router, transform=BELOW_STARTED.transform)
-    view = await create(mistaken, ref, halving(9))
-    await take(mistaken, ref, 5)
-    small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
-    assert await mistaken.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
-    assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
+    async with connect(admin_url, timeout_seconds=10, transform=BELOW_STARTED.transform) as router:
+        mistaken = RedisStore(router)
+        view = await create(mistaken, ref, halving(9))
+        await take(mistaken, ref, 5)
+        small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
+        assert await mistaken.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
+        assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
     assert "no_bracket_starts_too_many" in (await report_of(admin_url, ref)).violated
 
 

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rungway_server.domain.engine import (
     AskAnswer,
@@ -34,6 +34,9 @@ from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
 from tests.model.search import TOKENS_PER_MS
 from tests.support.audited import assert_sound
+
+if TYPE_CHECKING:
+    from rungway_server.store.redis.connection.router import Router
 
 Answer = TypeVar("Answer")
 
@@ -138,13 +141,14 @@ class Workbench:
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._url = url
-        self._router = connect(url, timeout_seconds=30)
+        self._routers: list[Router] = []
         self._numbers = itertools.count()
         self.store = self.new_store()
 
     def new_store(self, transform: Transform | None = None) -> RedisStore:
         """A store, with changed scripts when asked for."""
-        return RedisStore(self._router, request_window_ms=WINDOW_MS, transform=transform)
+        self._routers.append(connect(self._url, timeout_seconds=30, transform=transform))
+        return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS)
 
     def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         """Wait for a call of the store."""
@@ -261,7 +265,8 @@ class Workbench:
 
     def close(self) -> None:
         """Close connections and loop."""
-        self.run(self._router.aclose())
+        for router in self._routers:
+            self.run(router.aclose())
         self._loop.close()
 
 

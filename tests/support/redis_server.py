@@ -16,7 +16,8 @@ from pathlib import Path
 
 import redis
 
-from rungway_server.store.redis.embedded.binary import OLDEST, redis_servers, server_at
+from rungway_server.store.redis.connection.preflight import OLDEST
+from rungway_server.store.redis.embedded.binary import redis_servers, server_at
 from tests.support.waiting import SECONDS, wait_while_it_runs
 
 STORES = Path(sys.prefix) / "stores"

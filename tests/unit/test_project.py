@@ -118,7 +118,7 @@ def test_every_class_named_exists() -> None:
     page = (_ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?:\.\w+)?`", page))
     code = "\n".join(path.read_text(encoding="utf-8") for path in python_files())
-    assert named >= {"PipelinedConnection", "ScriptRunner"}
+    assert named >= {"PipelinedConnection", "ExperimentCache"}
     assert [name for name in named if f"\nclass {name}" not in code] == []
 
 

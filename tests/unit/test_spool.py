@@ -5,7 +5,6 @@ import tempfile
 
 import pytest
 
-from rungway_server.store.redis.connection.pipelined import BINARY
 from rungway_server.store.redis.snapshot import spool as module
 from rungway_server.store.redis.snapshot.spool import Spool
 
@@ -21,7 +20,7 @@ async def filled(spool: Spool) -> dict[int, bytes]:
     rng, wanted = random.Random(1), {}
     for _ in range(300):
         number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))
-        spool.put(str(number), record.decode(errors=BINARY))
+        spool.put(str(number).encode(), record)
         wanted[number] = record
         await spool.settle()
     return wanted

@@ -46,7 +46,7 @@ class Place:
 async def quotas_on(router: Router) -> Quotas:
     """The quotas of a Redis, by the defaults of the servers on it."""
     plain = RedisStore(router)
-    ledger = RedisLedger(router, plain.scripts)
+    ledger = RedisLedger(router)
     store: Any = plain
     return Quotas(ledger, store, await ledger.defaults())
 

@@ -1,4 +1,4 @@
-"""Reads what the scripts answer into the values of the domain."""
+"""Reads what the scripts answer into the values of the domain. Texts in answers are bytes."""
 
 import json
 import struct
@@ -27,11 +27,10 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.ranking import metric_of
 from rungway_server.domain.search.plan import Plan
-from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.records import trained_of
 
-_DECISIONS = {decision.value: decision for decision in Decision}
+_DECISIONS = {decision.value.encode(): decision for decision in Decision}
 _POINT = struct.Struct(">Q8s")
 """A point of a curve: length, sort key of the metric (see lua/include/reports.lua)."""
 Unpack = Callable[[bytes], dict[str, object]]
@@ -47,19 +46,30 @@ def _explanation(
     rank: int = 0,
     size: int = 0,
     quota: int = 0,
-    cutoff: str = "",
+    cutoff: bytes = b"",
     *parent: int,
 ) -> Explanation:
     """What a script says of why. `reason`: the word, or the number that is stored for it; what follows the bracket is
     left out where no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
-    least = metric_of(as_bytes(cutoff), smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
-    word = Reason(WORDS.get(reason, reason))
-    return Explanation(word, bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None)
+    least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
+    return Explanation(
+        Reason(_word(reason)), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None
+    )
 
 
-def _metric(key: str, smaller_is_better: bool) -> float | None:
-    """The metric behind a sort key; None where there is none ("")."""
-    return metric_of(as_bytes(key), smaller_is_better) if key else None
+def _word(stored: bytes | int) -> str:
+    """A word that may be stored as its number."""
+    return WORDS[stored] if isinstance(stored, int) else stored.decode()
+
+
+def _text(stored: bytes) -> str:
+    """A text of a user."""
+    return stored.decode(errors="replace")
+
+
+def _metric(key: bytes, smaller_is_better: bool) -> float | None:
+    """The metric behind a sort key; None where there is none (b"")."""
+    return metric_of(key, smaller_is_better) if key else None
 
 
 def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) -> Assignment:
@@ -67,11 +77,11 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
     number, fencing_token, packed, start, end, decision, checkpoint, bracket, rung, restarts, deadline = fields[:11]
     return Assignment(
         lease=Lease(int(number), fencing_token),
-        hparams=unpack(as_bytes(packed)),
+        hparams=unpack(packed),
         from_length=start,
         to_length=end,
         next_decision_length=decision,
-        checkpoint=checkpoint,
+        checkpoint=_text(checkpoint),
         bracket=bracket,
         rung=rung,
         restarts=restarts,
@@ -83,12 +93,12 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
 def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskAnswer:
     """An answer of ask.lua other than 'suggest' and 'clone'."""
     word, revision = answer[0], answer[1]
-    if word == "assigned":
+    if word == b"assigned":
         assignments = [read_assignment(fields, smaller_is_better, unpack) for fields in answer[4:]]
         return AskAnswer(AskStatus.ASSIGNED, assignments, None, 0, revision)
-    if word == "wait":
-        return AskAnswer(AskStatus.WAIT, (), Reason(answer[2]), int(answer[3]), revision, answer[4])
-    return AskAnswer(AskStatus.DONE, (), Reason(answer[2]), 0, revision)
+    if word == b"wait":
+        return AskAnswer(AskStatus.WAIT, (), Reason(_word(answer[2])), int(answer[3]), revision, _text(answer[4]))
+    return AskAnswer(AskStatus.DONE, (), Reason(_word(answer[2])), 0, revision)
 
 
 def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> TellReply:
@@ -99,26 +109,28 @@ def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> Tell
 
 def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     """One entry of the event log: its id, and what lua/include/events.lua packed."""
-    event_id, kind = fields[0], WORDS.get(fields[1], fields[1])
+    event_id, kind = fields[0].decode(), _word(fields[1])
     time_ms = int(event_id.partition("-")[0])
     if len(fields) < 4:  # not about a trial
-        return EventView(event_id, time_ms, kind, message="".join(fields[2:]))
+        return EventView(event_id, time_ms, kind, message=_text(b"".join(fields[2:])))
     trial, length, metric, worker = fields[2:6]
     explanation = _explanation(smaller_is_better, *fields[6:])
-    return EventView(event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), worker)
+    return EventView(
+        event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), _text(worker)
+    )
 
 
 def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventView:
     """One item of explain.lua: a line of the log, or how many are no longer kept."""
-    if fields[1] == "dropped":
-        time_ms = int(fields[0].partition("-")[0])
+    if fields[1] == b"dropped":
+        time_ms = int(fields[0].partition(b"-")[0])
         return EventView("", time_ms, "dropped", trial, dropped=fields[2])
     return read_event(fields, smaller_is_better)
 
 
-def read_points(packed: str, smaller_is_better: bool) -> list[Report]:
+def read_points(packed: bytes, smaller_is_better: bool) -> list[Report]:
     """Points of a curve."""
-    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(as_bytes(packed))]
+    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(packed)]
 
 
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
@@ -127,8 +139,8 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created, _, _, parent = fields[9:]
     return TrialView(
         trial=int(number),
-        state=TrialState(state),
-        hparams=unpack(as_bytes(packed)),
+        state=TrialState(state.decode()),
+        hparams=unpack(packed),
         bracket=bracket,
         rung=rung,
         length=length,
@@ -136,11 +148,11 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
         best_metric=_metric(best, smaller_is_better),
         best_length=best_length,
         restarts=restarts,
-        checkpoint=checkpoint,
+        checkpoint=_text(checkpoint),
         checkpoint_length=checkpoint_length,
-        worker=worker,
-        outcome=Outcome(outcome) if outcome else None,
-        message=message,
+        worker=_text(worker),
+        outcome=Outcome(outcome.decode()) if outcome else None,
+        message=_text(message),
         created_ms=created,
         curve=tuple(curve),
         parent=int(parent) if parent else None,
@@ -162,7 +174,7 @@ def read_progress(answer: list[Any], plan: Plan) -> Progress:
         rung_passed=_by_bracket(fields["passed"], plan),
         rung_ready=_by_bracket(ready, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
-        failing=error if fields.get("failing") else None,
+        failing=_text(error) if fields.get("failing") else None,
         lost=fields.get("points", {}).get("lost", 0),
     )
 
@@ -175,18 +187,18 @@ def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...
 def read_place(answer: list[Any], experiment: str, request_id: str) -> int:
     """How many wait in front of a queued configuration, from the answer of enqueue.lua; raises what that refuses."""
     match answer:
-        case ["reused"]:
+        case [b"reused"]:
             raise RequestIdReused(request_id)
-        case ["refused", state]:
-            raise WrongState(experiment, state, "an ended experiment starts no more trials")
-        case ["full"]:
+        case [b"refused", state]:
+            raise WrongState(experiment, state.decode(), "an ended experiment starts no more trials")
+        case [b"full"]:
             raise NoTrialsLeft(experiment)
-        case ["used", uses, left]:
+        case [b"used", uses, left]:
             raise _used(uses, left)
     return int(answer[1])
 
 
-def _used(uses: str, left: int) -> InvalidInput:
-    found = "was found invalid" if uses == "invalid" else "has a trial, or is queued, already"
+def _used(uses: bytes, left: int) -> InvalidInput:
+    found = "was found invalid" if uses == b"invalid" else "has a trial, or is queued, already"
     wanted = f"one of the {left} that are left: each is run once before any is repeated"
     return InvalidInput.one("hparams", f"got a point that {found}, wanted {wanted}", reason="POINT_USED")

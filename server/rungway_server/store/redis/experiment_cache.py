@@ -21,7 +21,6 @@ from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.schema import check_schema
-from rungway_server.store.redis.script_runner import ScriptRunner
 from rungway_server.store.redis.suggestions import Suggestions
 
 _MOST_REMEMBERED = 10_000
@@ -29,6 +28,8 @@ _SUGGESTIONS_LOW = 128
 _SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
+_GONE = frozenset({b"missing", b"stale"})
+"""First words of answers of scripts that did not find the experiment of this uid."""
 _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
 
@@ -84,9 +85,8 @@ class ExperimentCache:
     Raises UnknownExperiment, NewerSchema, OlderSchema, StoreUnavailable.
     """
 
-    def __init__(self, router: Router, scripts: ScriptRunner) -> None:
+    def __init__(self, router: Router) -> None:
         self._router = router
-        self.scripts = scripts
         self._known: dict[ExperimentRef, CachedExperiment] = {}
 
     async def find(self, ref: ExperimentRef) -> CachedExperiment:
@@ -106,31 +106,31 @@ class ExperimentCache:
         while True:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
-            answer = await self.scripts.run(script, known.keys, (known.definition.uid, *given))
-            if answer[0] not in {"missing", "stale"}:
+            answer = await self._router.run(script, known.keys, (known.definition.uid, *given))
+            if answer[0] not in _GONE:
                 return known, answer
             self.forget(ref)
 
     async def removable(self, ref: ExperimentRef) -> tuple[str, str, list[str]]:
         """Uid, time of creation and all keys of an experiment of whatever layout. Raises UnknownExperiment."""
         meta = experiment_keys(ref)[0]
-        uid, created, *layout = await self._router.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT))
+        uid, created, *layout = _texts(await self._router.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT)))
         if uid is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
         return uid, created or "", every_key(ref, *layout)
 
-    async def unlist(self, ref: ExperimentRef, created: str | int) -> None:
+    async def unlist(self, ref: ExperimentRef, created: str | bytes | int) -> None:
         """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
-        await self.scripts.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
+        await self._router.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
     async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
         """What is small of the experiment, as it is now, and what progress.lua answers."""
         while True:
             schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
             check_schema(ref.experiment, int(schema))
-            answer = await self.scripts.run("progress", experiment_keys(ref), [uid])
-            if answer[0] == "progress":
+            answer = await self._router.run("progress", experiment_keys(ref), [uid])
+            if answer[0] == b"progress":
                 known = self._known.get(ref)
                 same = known and known.stored[1] == uid and known.stored[4] == plan_json
                 plan = known.definition.plan if known and same else plan_from_json(plan_json)
@@ -138,7 +138,7 @@ class ExperimentCache:
 
     async def _stored(self, ref: ExperimentRef, fields: Sequence[str]) -> list[Any]:
         meta = experiment_keys(ref)[0]
-        values: list[Any] = await self._router.call(meta, ("HMGET", meta, *fields))
+        values = _texts(await self._router.call(meta, ("HMGET", meta, *fields)))
         if values[0] is None:
             await self._mend_list(ref)
             raise UnknownExperiment(ref.experiment)
@@ -173,6 +173,11 @@ class ExperimentCache:
         created = await self._router.call(index, ("ZSCORE", index, ref.experiment))
         if created is not None and await self._router.call(meta, ("HGET", meta, "uid")) is None:
             await self.unlist(ref, created)
+
+
+def _texts(values: list[bytes | None]) -> list[Any]:
+    """Fields of `meta` that are texts; None for those that are not there."""
+    return [value if value is None else value.decode() for value in values]
 
 
 async def _parsed(namespace: str, config: str) -> ExperimentConfig:

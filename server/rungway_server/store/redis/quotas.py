@@ -14,7 +14,6 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, Quota, Reserved, changed
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import ledger_key
-from rungway_server.store.redis.script_runner import ScriptRunner
 
 _KEY = "rungway:quotas"
 _OTHERS = "*"
@@ -63,10 +62,6 @@ class RedisQuotas:
 class RedisLedger(RedisQuotas):
     """Implements `rungway_server.service.quotas.Ledger`."""
 
-    def __init__(self, router: Router, scripts: ScriptRunner) -> None:
-        super().__init__(router)
-        self._scripts = scripts
-
     async def quota(self, namespace: str, defaults: Quota) -> Quota:
         """See the protocol."""
         return changed(defaults, dict(await self.limits(namespace)))
@@ -75,10 +70,10 @@ class RedisLedger(RedisQuotas):
         """See the protocol."""
         most = (quota.experiments, quota.trials, quota.leases)
         args: list[str | int] = [ref.experiment, claim.trials, claim.leases, *most, ""]
-        answer = await self._scripts.run("reserve", [ledger_key(ref.namespace)], args)
-        if answer[0] == "full":
-            raise QuotaExceeded(str(answer[1]), most=int(answer[2]), used=int(answer[3]))
-        return Reserved(ref, str(answer[1]), str(answer[2]))
+        answer = await self._router.run("reserve", [ledger_key(ref.namespace)], args)
+        if answer[0] == b"full":
+            raise QuotaExceeded(answer[1].decode(), most=int(answer[2]), used=int(answer[3]))
+        return Reserved(ref, answer[1].decode(), answer[2].decode())
 
     async def settle(
         self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, at_work_too: bool = True
@@ -86,17 +81,18 @@ class RedisLedger(RedisQuotas):
         """See the protocol."""
         claimed: list[str | int] = [claim.trials, claim.leases] if claim else ["", ""]
         args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if at_work_too else _AT_WORK_MS, ""]
-        await self._scripts.run("replace_claim", [ledger_key(ref.namespace)], args)
+        await self._router.run("replace_claim", [ledger_key(ref.namespace)], args)
 
     async def put_back(self, reserved: Reserved) -> None:
         """See the protocol."""
         args: list[str | int] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
-        await self._scripts.run("replace_claim", [ledger_key(reserved.ref.namespace)], args)
+        await self._router.run("replace_claim", [ledger_key(reserved.ref.namespace)], args)
 
     async def entry(self, ref: ExperimentRef) -> str:
         """See the protocol."""
         key = ledger_key(ref.namespace)
-        return str(await self._router.call(key, ("HGET", key, ref.experiment)) or "")
+        entry: bytes | None = await self._router.call(key, ("HGET", key, ref.experiment))
+        return entry.decode() if entry else ""
 
 
 def totals(entries: Mapping[str, str]) -> dict[str, int]:
@@ -106,6 +102,7 @@ def totals(entries: Mapping[str, str]) -> dict[str, int]:
     return dict(zip(("experiments", "trials", "leases"), (len(claims), *sums), strict=True))
 
 
-def _pairs(answer: list[str]) -> dict[str, str]:
-    """What HGETALL answers."""
-    return dict(zip(answer[::2], answer[1::2], strict=True))
+def _pairs(answer: list[bytes]) -> dict[str, str]:
+    """What HGETALL answers, as texts."""
+    texts = [text.decode() for text in answer]
+    return dict(zip(texts[::2], texts[1::2], strict=True))

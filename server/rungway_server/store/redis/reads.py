@@ -66,11 +66,11 @@ class RedisReads:
         pieces = count // CHUNK
         points: list[Report] = []
         for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
-            names = [f"{number}.{piece}" for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
+            names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
             found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
             if found.definition.uid != known.definition.uid:  # another experiment has its name by now
                 raise UnknownTrial(ref.experiment, int(number))
-            points += read_points("".join(answer[1]), known.smaller_is_better)
+            points += read_points(b"".join(answer[1]), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
@@ -87,21 +87,21 @@ class RedisReads:
     ) -> tuple[list[EventView], int]:
         """See the port."""
         known, answer = await self._experiments.run("explain", ref, [trial, before, count])
-        if answer[0] == "unknown_trial":
+        if answer[0] == b"unknown_trial":
             raise UnknownTrial(ref.experiment, trial)
         return [read_life(fields, trial, known.smaller_is_better) for fields in answer[2:]], answer[1]
 
     async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
         """See the port."""
         known, answer = await self._experiments.run("events", ref, [after, count])
-        over = ExperimentState(answer[1]).is_over
+        over = ExperimentState(answer[1].decode()).is_over
         return [read_event(fields, known.smaller_is_better) for fields in answer[2:]], over
 
     async def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
         """See the port."""
         known = await self._experiments.refresh(ref)  # so that the schema is looked at
         piece = piece or partial(Reading().turn, ref.namespace)
-        source = Source(self._experiments.scripts, ref, known.definition.uid, piece)
+        source = Source(self._router, ref, known.definition.uid, piece)
         with Spool() as spool:
             cut = await Cutting(source, spool, whole=False).take()
             async for text in Export(source, ref, cut, spool, piece).pieces():
@@ -114,7 +114,7 @@ class RedisReads:
         while len(past) < count:
             words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", offset, count, "WITHSCORES")
             found: Any = await self._router.call(key, words)
-            piece = [(int(score), name) for name, score in zip(found[::2], found[1::2], strict=True)]
+            piece = [(int(score), name.decode()) for name, score in zip(found[::2], found[1::2], strict=True)]
             past += [
                 item for item in piece if not after or item > (int(created), last)
             ]  # others are as old as the last

@@ -40,8 +40,6 @@ from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
-from rungway_server.store.redis.script_runner import ScriptRunner
-from rungway_server.store.redis.scripts import Transform
 from rungway_server.store.redis.suggestions import Suggestions
 
 _GRACE_SECONDS = 15.0
@@ -63,12 +61,10 @@ class RedisStore(RedisReads):
         request_window_ms: int = 600_000,
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
-        transform: Transform | None = None,
     ) -> None:
-        self.scripts = ScriptRunner(router, transform)
         self._window = (request_window_ms, request_window_count)
         self._most_events = most_events
-        super().__init__(router, ExperimentCache(router, self.scripts))
+        super().__init__(router, ExperimentCache(router))
 
     async def create(
         self,
@@ -102,10 +98,10 @@ class RedisStore(RedisReads):
             *map(configurations.pack, queue),
         ]
         keys = experiment_keys(ref, POINTS if points else "")
-        answer = await self.scripts.run("create", keys, [*args, *first])
-        if answer[0] == "exists":
+        answer = await self._router.run("create", keys, [*args, *first])
+        if answer[0] == b"exists":
             raise ExperimentExists(ref.experiment)
-        if answer[0] == "reused":
+        if answer[0] == b"reused":
             raise RequestIdReused(request_id)
         self._experiments.forget(ref)
         return await self.definition(ref)
@@ -130,9 +126,9 @@ class RedisStore(RedisReads):
         try:
             while True:
                 known, answer = await self._experiments.run("ask", ref, args)
-                if answer[0] == "suggest":
+                if answer[0] == b"suggest":
                     missing = answer[1], answer[2]
-                elif answer[0] == "clone":
+                elif answer[0] == b"clone":
                     cloned = await known.suggestions.clones(answer[1:])
                 else:
                     return _asked(request_id, answer, known)
@@ -155,10 +151,10 @@ class RedisStore(RedisReads):
             for report in result.reports:
                 args += [report.length, metric_key(report.metric, smaller)]
         known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
-        if answer[0] == "untold":
+        if answer[0] == b"untold":
             wanted = "a report, for this trial has never told a result"
             raise InvalidInput.one(f"results[{answer[1]}].finished", f"got true without reports, wanted {wanted}")
-        if answer[0] == "length":
+        if answer[0] == b"length":
             _, item, report_index, before, most = answer
             found = results[item].reports[report_index].length
             raise InvalidInput.one(
@@ -175,7 +171,7 @@ class RedisStore(RedisReads):
         args = [number for lease in leases for number in (lease.trial, lease.fencing_token)]
         _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
         return [
-            LeaseStatus(lease, Decision(decision), deadline)
+            LeaseStatus(lease, Decision(decision.decode()), deadline)
             for lease, (decision, deadline) in zip(leases, answer[1:], strict=True)
         ]
 
@@ -187,7 +183,7 @@ class RedisStore(RedisReads):
         for item in releases:
             args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
         known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
-        if answer[0] == "checkpoint_length":
+        if answer[0] == b"checkpoint_length":
             raise InvalidInput.one(
                 f"releases[{answer[1]}].checkpoint_length",
                 f"got {releases[answer[1]].checkpoint_length}, wanted at most {answer[2]} (the length told)",
@@ -213,8 +209,10 @@ class RedisStore(RedisReads):
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
         """See the port."""
         _, answer = await self._experiments.run("change_state", ref, ["", state.value])
-        if answer[0] == "refused":
-            raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be paused, resumed or stopped")
+        if answer[0] == b"refused":
+            raise WrongState(
+                ref.experiment, answer[1].decode(), "an ended experiment cannot be paused, resumed or stopped"
+            )
 
     async def change_plan(
         self,
@@ -229,11 +227,11 @@ class RedisStore(RedisReads):
         args += [seen.config_text, SCHEMA, json.dumps(seen.notes if notes is None else notes)]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
-        if answer[0] == "refused":
-            raise WrongState(ref.experiment, answer[1], "an ended experiment cannot be changed")
-        if answer[0] == "enqueued":
+        if answer[0] == b"refused":
+            raise WrongState(ref.experiment, answer[1].decode(), "an ended experiment cannot be changed")
+        if answer[0] == b"enqueued":
             raise too_few_for_queue(plan.max_trials, *answer[1:])
-        return answer[0] not in {"outdated", "started"}
+        return answer[0] not in {b"outdated", b"started"}
 
     async def enqueue(
         self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
@@ -267,10 +265,10 @@ class RedisStore(RedisReads):
             found, created, keys = await self._experiments.removable(ref)
             if uid and found != uid:
                 raise UnknownExperiment(ref.experiment)
-            answer = await self.scripts.run("delete", keys, [found])
-            if answer[0] == "done":
+            answer = await self._router.run("delete", keys, [found])
+            if answer[0] == b"done":
                 break
-        await self._experiments.unlist(ref, created)  # what is lost in between is mended by readers
+        await self._experiments.unlist(ref, created)  # if we crash before this, the next read repairs the list
         self._experiments.forget(ref)
 
 
@@ -279,9 +277,9 @@ def _time(now_ms: int | None) -> str | int:
 
 
 def _asked(request_id: str, answer: list[Any], known: CachedExperiment) -> AskAnswer:
-    if answer[0] == "reused":
+    if answer[0] == b"reused":
         raise RequestIdReused(request_id)
-    if answer[0] == "assigned":
+    if answer[0] == b"assigned":
         known.next_trial = max(known.next_trial, answer[2])
         known.proposed = max(known.proposed, answer[3])
     return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
@@ -290,9 +288,9 @@ def _asked(request_id: str, answer: list[Any], known: CachedExperiment) -> AskAn
 def _told(
     ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: CachedExperiment
 ) -> TellAnswer:
-    if answer[0] == "unknown_trial":
+    if answer[0] == b"unknown_trial":
         raise UnknownTrial(ref.experiment, int(answer[1]))
-    if answer[0] == "reused":
+    if answer[0] == b"reused":
         raise RequestIdReused(request_id)
     smaller = known.smaller_is_better
     replies = [read_reply(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]

@@ -3,9 +3,8 @@
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.service.suggester import Suggester
 from rungway_server.service.worker_thread import Priority
-from rungway_server.store.redis.connection.pipelined import BINARY, as_bytes
 from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.layout.records import packed
+from rungway_server.store.redis.layout.records import BINARY, packed
 
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
 
@@ -26,9 +25,10 @@ class Suggestions:
         """Those of the trials with these numbers."""
         return [*map(self._configurations.pack, await self._suggester.new(numbers))] if numbers else []
 
-    async def clones(self, wanted: list[tuple[str, str]]) -> bytes:
+    async def clones(self, wanted: list[tuple[bytes, bytes]]) -> bytes:
         """Those of clones by number, for Lua; `wanted`: numbers with the parents' configurations."""
         unpack, pack = self._configurations.unpack, self._configurations.pack
-        parents = [(int(number), unpack(as_bytes(parent))) for number, parent in wanted]
+        parents = [(int(number), unpack(parent)) for number, parent in wanted]
         made = [pack(hparams).decode(errors=BINARY) for hparams in await self._suggester.clones(parents)]
-        return packed({number: text for (number, _), text in zip(wanted, made, strict=True)})  # Lua reads text alone
+        numbers = [number.decode() for number, _ in wanted]
+        return packed(dict(zip(numbers, made, strict=True)))  # Lua reads text alone

@@ -27,7 +27,10 @@ class RedisTokens:
         """All tokens, oldest first, expired ones too."""
         stored = await self._router.call(_KEY, ("HGETALL", _KEY))
         items = zip(stored[::2], stored[1::2], strict=True)
-        return sorted((_read(*item) for item in items), key=lambda token: (token.created_ms, token.token_id))
+        return sorted(
+            (_read(token_id.decode(), found) for token_id, found in items),
+            key=lambda token: (token.created_ms, token.token_id),
+        )
 
     async def add(self, token: Token) -> None:
         """Store a new token."""
@@ -46,7 +49,7 @@ class RedisTokens:
         return bool(await self._router.call(_KEY, ("HDEL", _KEY, token_id)))
 
 
-def _read(token_id: str, stored: str) -> Token:
+def _read(token_id: str, stored: bytes) -> Token:
     found = json.loads(stored)
     return Token(
         token_id,

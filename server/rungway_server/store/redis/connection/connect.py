@@ -1,4 +1,4 @@
-"""Connections to Redis by its URL: lanes for the service, plain clients for what works on Redis past the service."""
+"""Connections to Redis by its URL: routers for the service, plain clients for commands that work without a service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,16 +8,18 @@ from redis.asyncio import Redis
 from rungway_server.store.redis.connection.address import Tls, parse_address
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.connection.topology import open_client, topology_of
+from rungway_server.store.redis.scripts import Transform
 
 _NO_FILES = Tls()
 
 
-def connect(url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES) -> Router:
-    """Lanes to a Redis of any topology; nothing is sent yet. Raises ValueError for a URL it cannot read.
+def connect(url: str, *, timeout_seconds: float, tls: Tls = _NO_FILES, transform: Transform | None = None) -> Router:
+    """The router to a Redis of any topology; nothing is sent yet. Raises ValueError for a URL it cannot read.
 
-    Each wait, for connecting and for an answer, ends after `timeout_seconds`.
+    Each wait, for connecting and for an answer, ends after `timeout_seconds`. `transform` changes the texts of scripts,
+    for tests.
     """
-    return Router(topology_of(parse_address(url, tls), timeout_seconds))
+    return Router(topology_of(parse_address(url, tls), timeout_seconds), transform)
 
 
 @asynccontextmanager

@@ -1,22 +1,18 @@
 """One connection to Redis with many calls under way at once.
 
-redis-py opens the connection (address, TLS, password, database); then the lane takes over its bytes, because redis-py
-waits for each answer before it sends the next call (docs/adr/0003-concurrency.md has the figures). A call leaves at
-once while calls are few or come one at a time; when there are many, those of three milliseconds leave together, so that
-a busy service reads, writes and is woken rarely (docs/adr/0006-under-load.md). Answers come in order.
+redis-py waits for each answer before it sends the next call; this connection does not (docs/adr/0003-concurrency.md
+has the figures). A call leaves at once while calls are few or come one at a time. When there are many, those of three
+milliseconds leave together, so that a busy service reads, writes and wakes up rarely (docs/adr/0006-under-load.md).
+Answers come in order.
 """
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection
 
 Call = tuple[str | bytes | int | float, ...]
-
-BINARY = "surrogateescape"
-"""How bytes that are no UTF-8 stand in texts of an answer: `as_bytes` gives the bytes back."""
 
 _PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
@@ -27,39 +23,31 @@ _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""
 
 
-def as_bytes(text: str) -> bytes:
-    """What Redis holds, from a text of an answer."""
-    return text.encode(errors=BINARY)
-
-
 class PipelinedConnection(asyncio.Protocol):
-    """A connection of its own until `close`. After a break it stays closed: open another one."""
+    """Use `open_connection` to get one. After a break it stays closed: open another one.
 
-    def __init__(self, connection: AbstractConnection) -> None:
-        """Take over a connected connection, for good."""
-        assert connection._writer  # connected
+    An answer is bytes, an integer, None, a list of these, or a `hiredis.ReplyError`.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        """Each call must be answered within `timeout_seconds`."""
         self.closed = False
         self._broken = False
-        self._connection = connection
-        self._timeout: float = connection.socket_timeout or 60.0
+        self._timeout = timeout_seconds
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(encoding="utf-8", errors=BINARY, notEnoughData=_INCOMPLETE)
+        self._reader = hiredis.Reader(notEnoughData=_INCOMPLETE)
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unsent: list[bytes] = []
         self._paused_until, self._several = 0.0, False
         self._recent = deque([0.0] * _MANY, _MANY)  # when the last calls came
         self._calls: deque[tuple[float, asyncio.Future[Any]]] = deque()  # with the time by which each must be answered
         self._watch: asyncio.TimerHandle | None = None
-        self._transport = connection._writer.transport
-        self._streams = self._transport.get_protocol()
-        self._transport.set_protocol(self)
 
     async def close(self) -> None:
         """Close the connection; calls under way fail."""
         self.closed = self._broken = True
         self._transport.abort()  # with TLS, a polite end would take another exchange
         await asyncio.wait([self._lost], timeout=1.0)
-        await self._connection.disconnect(nowait=True)
 
     async def drain(self) -> None:
         """Take no more calls, and close when those under way are answered, or time is up."""
@@ -68,25 +56,22 @@ class PipelinedConnection(asyncio.Protocol):
             await asyncio.wait([answer for _, answer in self._calls])
         await self.close()
 
-    def call(self, command: Call, *, asking: bool = False) -> "asyncio.Future[Any]":
-        """The answer, to be awaited; an error that Redis answers is a `hiredis.ReplyError` as a value.
+    def send(self, command: Call, *, asking: bool = False) -> "asyncio.Future[Any]":
+        """Send a command; the answer, to be awaited. An error that Redis answers is a value: `hiredis.ReplyError`.
 
         `asking`: the node is about to take the key over (Cluster), and serves it to those who say so. Raises
-        ConnectionError when the lane is closed; the future raises it, or TimeoutError, when no answer comes: whether
-        the command ran is then unknown.
+        ConnectionError when the connection is closed. The future raises it, or TimeoutError, when no answer comes:
+        whether the command ran is then unknown.
         """
         if self.closed:
             raise ConnectionError("the connection to Redis is closed")
         if asking:
-            self._put(("ASKING",)).add_done_callback(lambda done: done.cancelled() or done.exception())
-        return self._put(command)
-
-    def _put(self, command: Call) -> "asyncio.Future[Any]":
+            self.send(("ASKING",)).add_done_callback(lambda done: done.cancelled() or done.exception())
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub means a tuple of one
         now = self._loop.time()
         if not self._unsent:
             busy = (self._calls or self._several) and now - self._recent[0] < _PAUSE_SECONDS
-            self._loop.call_later(max(0, self._paused_until - now) if busy else 0, self._send)
+            self._loop.call_later(max(0, self._paused_until - now) if busy else 0, self._write)
         self._recent.append(now)
         self._unsent.append(packed)
         answer: asyncio.Future[Any] = self._loop.create_future()
@@ -95,7 +80,7 @@ class PipelinedConnection(asyncio.Protocol):
             self._watch = self._loop.call_later(self._timeout, self._check)
         return answer
 
-    def _send(self) -> None:
+    def _write(self) -> None:
         self._paused_until, self._several = self._loop.time() + _PAUSE_SECONDS, len(self._unsent) > 1
         packed, self._unsent = b"".join(self._unsent), []
         if not self._broken:
@@ -122,6 +107,10 @@ class PipelinedConnection(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(error)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are not of its class
+
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
         self._reader.feed(data)
@@ -135,4 +124,3 @@ class PipelinedConnection(asyncio.Protocol):
         self._fail(ConnectionError(f"lost the connection to Redis: {exc or 'closed by the other side'}"))
         if not self._lost.done():
             self._lost.set_result(None)
-        self._streams.connection_lost(exc)  # redis-py may wait for it

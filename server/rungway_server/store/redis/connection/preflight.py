@@ -8,9 +8,10 @@ from hiredis import ReplyError
 
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection.errors import RedisStartError
-from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.embedded.binary import OLDEST
+from rungway_server.store.redis.connection.router import Router, read_info, version_numbers
 
+OLDEST = (6, 2)
+"""The oldest Redis whose commands the scripts can use. Every Valkey is newer."""
 _ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy", "lazyfree-lazy-expire")
 
 
@@ -96,7 +97,9 @@ class RedisFacts:
     @property
     def version(self) -> str:
         """Product and version of the oldest one."""
-        return min((each.version for each in self.nodes), key=lambda version: _numbers(version.partition(" ")[2]))
+        return min(
+            (each.version for each in self.nodes), key=lambda version: version_numbers(version.partition(" ")[2])
+        )
 
     @property
     def survival(self) -> str:
@@ -121,23 +124,9 @@ async def inspect(router: Router) -> RedisFacts:
     if not nodes:
         raise StoreUnavailable(f"no Redis or Valkey answers: {'; '.join(silent.values())}")
     for each in nodes:
-        if _numbers(each.info.get("redis_version", "")) < OLDEST:
+        if version_numbers(each.info.get("redis_version", "")) < OLDEST:
             raise RedisStartError(f"{each.version} is too old: {OLDEST[0]}.{OLDEST[1]} or newer is needed")
     return RedisFacts(tuple(nodes), silent)
-
-
-def read_info(text: str) -> dict[str, str]:
-    """The fields of an INFO answer."""
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-
-
-def version_of(info: str) -> tuple[int, ...]:
-    """Major and minor number of the Redis that gave this INFO answer."""
-    return _numbers(read_info(info)["redis_version"])
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in version.split(".")[:2] if word.isdigit())
 
 
 def _settings(answers: list[Any]) -> dict[str, str] | None:
@@ -145,5 +134,6 @@ def _settings(answers: list[Any]) -> dict[str, str] | None:
     for answer in answers:
         if isinstance(answer, ReplyError | Exception):
             return None
-        found |= dict(zip(answer[::2], answer[1::2], strict=True))
+        words = [word.decode(errors="replace") for word in answer]
+        found |= dict(zip(words[::2], words[1::2], strict=True))
     return found

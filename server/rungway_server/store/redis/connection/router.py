@@ -1,13 +1,13 @@
-"""Commands to whichever node of a Redis takes their key: one lane per node, opened when it is needed.
+"""Sends commands and scripts to the node of a Redis that takes their key: one connection per node, opened on demand.
 
-A refusal that proves that nothing was executed (the node has handed the key on, follows another one now, still loads)
-is answered by finding out anew who takes writes, and asking there. What may have run is never sent twice: a lost reply
-is reported, and the caller's own request id makes a repeat safe.
+Some refusals prove that nothing was executed: the node has handed the key on, follows another one now, or still loads.
+Then the router looks again for the node that takes writes, and asks there. A command that may have run is never sent
+twice: a lost reply is reported, and the caller's own request id makes a repeat safe.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -20,6 +20,7 @@ from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.store.redis.connection.errors import NO_ANSWER
 from rungway_server.store.redis.connection.pipelined import Call, PipelinedConnection
 from rungway_server.store.redis.connection.topology import Topology
+from rungway_server.store.redis.scripts import Script, Transform, load_scripts
 
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Before each try of a command that was certainly not executed (seconds). Clients try on for longer."""
@@ -35,13 +36,24 @@ _READY_KEY = "rungway:{ready}"
 _CHECK_IS_LATE_SECONDS = 5.0
 """A check that is so late was not made because this process stood still, and so did its answers to workers."""
 
+Argument = str | bytes | int | float
+"""Of a script."""
+
 
 class Router:
-    """Calls to a Redis of any topology. Raises StoreUnavailable when it does not answer or refuses writes."""
+    """Calls to a Redis of any topology. Raises StoreUnavailable when it does not answer or refuses writes.
 
-    def __init__(self, topology: Topology) -> None:
+    The text of a script depends on the version of Redis. A Redis that does not know a script is asked for its version
+    again: it may be another one by now, behind the same address.
+    """
+
+    def __init__(self, topology: Topology, transform: Transform | None = None) -> None:
+        """`transform` changes the texts of scripts, for tests."""
         self.topology = topology
-        self._router: dict[str, PipelinedConnection] = {}
+        self._transform = transform
+        self._scripts: dict[str, Script] = {}
+        self._loaded: dict[bool, dict[str, Script]] = {}
+        self._connections: dict[str, PipelinedConnection] = {}
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self._retired: set[asyncio.Task[None]] = set()
         self._answers_since: float | None = time.monotonic()
@@ -60,14 +72,36 @@ class Router:
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), *self._retired, return_exceptions=True)
-        for connection in self._router.values():
+        for connection in self._connections.values():
             await connection.close()
         await self.topology.aclose()
 
-    async def call(self, key: str, command: Call, whole: Callable[[], Awaitable[Call]] | None = None) -> Any:
-        """The answer to a command on a key; `whole` gives it with the text of its script, for a node without that.
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Awaitable[list[Any]]:
+        """The answer of a script, to be awaited: a list whose first item is a word (bytes). All keys are on one node.
 
-        Raises StoreUnavailable, and redis-py's ResponseError for a refusal that only a bug can cause.
+        Raises what `call` raises.
+        """
+        if not self._scripts:
+            return self._load_and_run(script, keys, args)
+        return self.call(keys[0], ("EVALSHA", self._scripts[script].sha, len(keys), *keys, *args), script)
+
+    async def _load_and_run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
+        await self._load_scripts(keys[0])
+        return await self.run(script, keys, args)
+
+    async def _load_scripts(self, key: str) -> None:
+        """Take the texts for the node of the key."""
+        shebang = version_of(await self.call(key, ("INFO", "server"))) >= (7,)
+        if shebang not in self._loaded:
+            self._loaded[shebang] = load_scripts(self._transform, shebang=shebang)
+        self._scripts = self._loaded[shebang]
+
+    async def call(self, key: str, command: Call, script: str = "") -> Any:
+        """The answer to a command on a key: bytes, an integer, None, or a list of these.
+
+        `script`: the name of the script that an EVALSHA names. A node without it is sent the text, which it keeps;
+        SCRIPT LOAD would do as well, but not on a full one. Raises StoreUnavailable, StoreFull, and redis-py's
+        ResponseError for a refusal that only a bug can cause.
         """
         node, asking = self.topology.primary(key) or await self._found_anew(key), False
         refusal: Exception | None = None
@@ -75,7 +109,7 @@ class Router:
             if pause:
                 await asyncio.sleep(pause)
             try:
-                connection = self._router.get(node)
+                connection = self._connections.get(node)
                 if connection is None or connection.closed:
                     connection = await self._together(f"open {node}", partial(self._open, node))
             except NO_ANSWER as error:  # nothing was sent
@@ -83,7 +117,7 @@ class Router:
                 node, asking = await self._found_anew(key), False
                 continue
             try:
-                answer = await connection.call(command, asking=asking)
+                answer = await connection.send(command, asking=asking)
             except NO_ANSWER as error:  # it may have run
                 raise self._failed(error) from error
             if not isinstance(answer, ReplyError):
@@ -93,16 +127,17 @@ class Router:
             refusal = ResponseError(str(answer))
             if not str(answer).startswith(_PASSING):
                 break
-            if whole and str(answer).startswith("NOSCRIPT"):
-                command = await whole()
+            if script and str(answer).startswith("NOSCRIPT"):
+                await self._load_scripts(key)
+                command = ("EVAL", self._scripts[script].source, *command[2:])
             else:
                 node, asking = await self._redirected(str(answer), key, node, connection)
         assert refusal
         raise self._failed(refusal) from refusal
 
     def answers_for(self) -> float:
-        """Seconds since Redis could first be used from here, or could again: 0 while it cannot. What `check` finds
-        counts as well: a server that nobody calls learns of an outage by it alone."""
+        """For how many seconds Redis has answered without an outage: 0 while it does not. What `check` finds counts as
+        well: a server without calls learns of an outage by it alone."""
         now = time.monotonic()
         if self._answers_since is None:
             return 0.0
@@ -118,7 +153,7 @@ class Router:
         return translated
 
     async def _redirected(self, refusal: str, key: str, node: str, connection: PipelinedConnection) -> tuple[str, bool]:
-        """Where to send a command that a node refused, and whether to say ASKING there."""
+        """The node to send a refused command to, and whether to say ASKING there."""
         word, *rest = refusal.split(" ")
         if word == "TRYAGAIN":
             return node, False
@@ -130,7 +165,7 @@ class Router:
         return (_same_host(rest[1], node) if word == "MOVED" else found), False
 
     async def on_each(self, *commands: Call) -> dict[str, list[Any]]:
-        """The answers of every node, replicas too, by its name; an error is the answer of one that gives none."""
+        """The answers of every node, replicas too, by the node's name. For one that gives none they are the error."""
         try:
             nodes = await self.topology.nodes()
         except NO_ANSWER as error:
@@ -138,7 +173,7 @@ class Router:
         return {node: await self._on(node, commands) for node in nodes}
 
     async def check(self) -> None:
-        """Raise ConnectionError, with what is wrong, when a write would be refused: it removes a key never there."""
+        """Try a write: it removes a key that never exists. Raises ConnectionError, with what is wrong, if it fails."""
         self.answers_for()  # was the last one long ago?
         self._checked = time.monotonic()
         try:
@@ -151,36 +186,36 @@ class Router:
 
     async def _on(self, node: str, commands: tuple[Call, ...]) -> list[Any]:
         try:
-            connection = PipelinedConnection(await self.topology.connect(node))
+            connection = await self.topology.connect(node)
         except NO_ANSWER as error:
             return [error] * len(commands)
         try:
-            return list(await asyncio.gather(*map(connection.call, commands), return_exceptions=True))
+            return list(await asyncio.gather(*map(connection.send, commands), return_exceptions=True))
         finally:
             await connection.close()
 
     async def _open(self, node: str) -> PipelinedConnection:
-        if old := self._router.pop(node, None):
+        if old := self._connections.pop(node, None):
             await old.close()
-        self._router[node] = PipelinedConnection(await self.topology.connect(node))
-        return self._router[node]
+        self._connections[node] = await self.topology.connect(node)
+        return self._connections[node]
 
     async def _found_anew(self, key: str) -> str:
-        """The node that takes writes of the key after another look; the one known while nobody tells."""
+        """The node that takes writes of the key, after another look; the last one known if no node answers."""
         with suppress(*NO_ANSWER):
             await self._together("refresh", self.topology.refresh)
         return self.topology.primary(key)
 
     def _retire(self, node: str, connection: PipelinedConnection) -> None:
-        """Send nothing more over a lane; what is under way there still gets its answers."""
-        if self._router.get(node) is connection:
-            del self._router[node]
+        """Send nothing more over this connection; what is under way there still gets its answers."""
+        if self._connections.get(node) is connection:
+            del self._connections[node]
             task = asyncio.ensure_future(connection.drain())
             self._retired.add(task)
             task.add_done_callback(self._retired.discard)
 
     async def _together(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Do something once for all who want it at the same time."""
+        """Do something once for all callers that need it at the same time."""
         task = self._under_way.get(what)
         if task is None:
             task = self._under_way[what] = asyncio.ensure_future(work())
@@ -190,7 +225,22 @@ class Router:
     def _done(self, what: str, task: "asyncio.Task[Any]") -> None:
         del self._under_way[what]
         if not task.cancelled():
-            task.exception()  # seen, also when everybody who wanted it has left
+            task.exception()  # mark it as seen, also when every caller has left
+
+
+def version_of(info: bytes) -> tuple[int, ...]:
+    """Major and minor number of the Redis that gave this INFO answer."""
+    return version_numbers(read_info(info)["redis_version"])
+
+
+def read_info(info: bytes) -> dict[str, str]:
+    """The fields of an INFO answer."""
+    return dict(line.split(":", 1) for line in info.decode(errors="replace").splitlines() if ":" in line)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Major and minor number of a version."""
+    return tuple(int(word) for word in version.split(".")[:2] if word.isdigit())
 
 
 def _same_host(found: str, node: str) -> str:

@@ -1,35 +1,39 @@
 """Which node of a Redis takes the commands of a key, and how to connect to it: alone, under Sentinel, as a Cluster.
 
-redis-py finds the nodes and opens connections (address, TLS, credentials, database); it never sends a command of ours,
-and never twice: a script whose reply was lost may have run.
+redis-py asks sentinels and clusters for their nodes. It never sends a command of ours, because a script whose reply was
+lost may have run.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Any, Protocol
 
-from redis.asyncio import ConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
 
 from rungway_server.store.redis.connection.address import RedisAddress
 from rungway_server.store.redis.connection.errors import broken_connections
+from rungway_server.store.redis.connection.opening import open_connection, split_node
+from rungway_server.store.redis.connection.pipelined import PipelinedConnection
 
 _REPLICA = "replica "
 """Before the address in the name of a node that takes no writes."""
 
 
 class Topology(Protocol):
-    """The nodes of one Redis. A node's name is `host:port`, or a word for the only one. Errors are redis-py's."""
+    """The nodes of one Redis. A node's name is `host:port`, or a word for the only one.
+
+    Methods raise OSError and redis-py's errors.
+    """
 
     def primary(self, key: str) -> str:
         """The node that takes writes of a key, as far as is known; "" when nothing is."""
 
-    async def connect(self, node: str) -> AbstractConnection:
-        """A new connection to a node."""
+    async def connect(self, node: str) -> PipelinedConnection:
+        """A new connection to a node, logged in."""
 
     async def refresh(self) -> None:
         """Find out anew who takes writes."""
@@ -46,10 +50,13 @@ class Topology(Protocol):
 
 def topology_of(address: RedisAddress, timeout_seconds: float) -> Topology:
     """The topology of an address; nothing is sent yet. Each wait ends after `timeout_seconds`."""
-    kinds = {"single": Single, "sentinel": UnderSentinel, "cluster": Sharded}
-    kind: Any = kinds[address.kind]
-    found: Topology = kind(address, _waits(timeout_seconds))
-    return found
+    match address.kind:
+        case "single":
+            return Single(address, timeout_seconds)
+        case "sentinel":
+            return UnderSentinel(address, timeout_seconds)
+        case "cluster":
+            return Sharded(address, timeout_seconds)
 
 
 async def open_client(address: RedisAddress, timeout_seconds: float, key: str) -> Redis:
@@ -62,42 +69,37 @@ async def open_client(address: RedisAddress, timeout_seconds: float, key: str) -
         topology = topology_of(address, timeout_seconds)
         try:
             await topology.refresh()
-            host, port = _split(topology.primary(key))
+            host, port = split_node(topology.primary(key))
         finally:
             await topology.aclose()
     return Redis(host=host, port=port, **arguments)
 
 
 def _waits(timeout_seconds: float) -> dict[str, Any]:
-    """What every connection is told besides where to go: limits, and no retries."""
+    """What every client of redis-py is told besides where to go: limits, and no retries."""
     return {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": True,
-        "protocol": 2,  # what a lane reads
+        "protocol": 2,
     }
 
 
 class Single:
     """One Redis, or a name that always leads to the primary."""
 
-    def __init__(self, address: RedisAddress, waits: dict[str, Any]) -> None:
-        arguments = {**address.arguments, **waits}
-        kind: type[AbstractConnection] = SSLConnection if arguments.pop("ssl", False) else Connection
-        if address.path:
-            kind, arguments["path"] = UnixDomainSocketConnection, address.path
-        else:
-            arguments["host"], arguments["port"] = address.hosts[0]
-        self._pool = ConnectionPool(kind, **arguments)
+    def __init__(self, address: RedisAddress, timeout_seconds: float) -> None:
+        self._address = address.path or _name(*address.hosts[0])
+        self._arguments, self._timeout = address.arguments, timeout_seconds
 
     def primary(self, key: str) -> str:
         """See Topology."""
         return "redis"
 
-    async def connect(self, node: str) -> AbstractConnection:
+    async def connect(self, node: str) -> PipelinedConnection:
         """See Topology."""
-        return await _connected(self._pool.make_connection())  # type: ignore[no-untyped-call]
+        return await open_connection(self._address, self._arguments, self._timeout)
 
     async def refresh(self) -> None:
         """See Topology."""
@@ -117,29 +119,30 @@ class UnderSentinel:
     """A primary that sentinels watch. They are asked before each connection, and by `follow`: in a failover that an
     operator orders, the old primary goes on taking writes for some seconds, which are lost."""
 
-    def __init__(self, address: RedisAddress, waits: dict[str, Any]) -> None:
+    def __init__(self, address: RedisAddress, timeout_seconds: float) -> None:
         self._service = address.service
-        self._arguments = {**address.arguments, **waits}
-        self._sentinel = Sentinel(list(address.hosts), sentinel_kwargs={**address.sentinel_arguments, **waits})  # type: ignore[no-untyped-call]
+        self._arguments, self._timeout = address.arguments, timeout_seconds
+        sentinel_arguments = {**address.sentinel_arguments, **_waits(timeout_seconds)}
+        self._sentinel = Sentinel(list(address.hosts), sentinel_kwargs=sentinel_arguments)  # type: ignore[no-untyped-call]
         self._primary = ""
 
     def primary(self, key: str) -> str:
         """See Topology."""
         return self._primary
 
-    async def connect(self, node: str) -> AbstractConnection:
+    async def connect(self, node: str) -> PipelinedConnection:
         """See Topology."""
         if not node.startswith(_REPLICA):
             await self.refresh()
             if node not in ("", self._primary):
                 raise ConnectionError(f"{node} is no longer the primary, {self._primary} is")
-        return await _connected(_to((node or self._primary).removeprefix(_REPLICA), self._arguments))
+        return await open_connection((node or self._primary).removeprefix(_REPLICA), self._arguments, self._timeout)
 
     async def refresh(self) -> None:
         """See Topology."""
         with broken_connections():
             host, port = await self._sentinel.discover_master(self._service)
-        self._primary = f"{host}:{port}"
+        self._primary = _name(host, port)
 
     async def follow(self) -> None:
         """See Topology."""
@@ -150,7 +153,7 @@ class UnderSentinel:
         await self.refresh()
         with broken_connections():
             replicas: Any = await self._sentinel.discover_slaves(self._service)
-        return [self._primary, *(f"{_REPLICA}{host}:{port}" for host, port in replicas)]
+        return [self._primary, *(f"{_REPLICA}{_name(host, port)}" for host, port in replicas)]
 
     async def aclose(self) -> None:
         """See Topology."""
@@ -160,10 +163,9 @@ class UnderSentinel:
 class Sharded:
     """A Cluster: sixteen thousand slots, shared among the primaries. All keys of an experiment are in one of them."""
 
-    def __init__(self, address: RedisAddress, waits: dict[str, Any]) -> None:
+    def __init__(self, address: RedisAddress, timeout_seconds: float) -> None:
         self._seeds = address.hosts
-        self._waits = waits
-        self._arguments = {**address.arguments, **waits}
+        self._arguments, self._timeout = address.arguments, timeout_seconds
         self._cluster = self._new()
 
     def primary(self, key: str) -> str:
@@ -171,11 +173,11 @@ class Sharded:
         holders = self._cluster.nodes_manager.slots_cache.get(key_slot(key.encode()))
         return str(holders[0].name) if holders else ""
 
-    async def connect(self, node: str) -> AbstractConnection:
+    async def connect(self, node: str) -> PipelinedConnection:
         """See Topology."""
         if not node:
             raise ConnectionError("no node of the Redis Cluster tells who has which slots")
-        return await _connected(_to(node, self._arguments))
+        return await open_connection(node, self._arguments, self._timeout)
 
     async def refresh(self) -> None:
         """See Topology. When none of the nodes known is there any more, the seeds are asked again."""
@@ -203,10 +205,11 @@ class Sharded:
 
     def _new(self) -> RedisCluster:
         nodes = [ClusterNode(host, port) for host, port in self._seeds]
-        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **self._arguments)
+        arguments = {**self._arguments, **_waits(self._timeout)}
+        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **arguments)
 
     async def _find(self) -> None:
-        async with asyncio.timeout(self._waits["socket_timeout"]):
+        async with asyncio.timeout(self._timeout):
             await self._cluster.nodes_manager.initialize()
 
     @staticmethod
@@ -216,19 +219,5 @@ class Sharded:
                 await cluster.nodes_manager.aclose(kept)
 
 
-def _to(node: str, arguments: dict[str, Any]) -> AbstractConnection:
-    host, port = _split(node)
-    rest = {name: value for name, value in arguments.items() if name != "ssl"}
-    kind = SSLConnection if arguments.get("ssl") else Connection
-    return kind(host=host, port=port, **rest)
-
-
-def _split(node: str) -> tuple[str, int]:
-    host, _, port = node.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-async def _connected(connection: AbstractConnection) -> AbstractConnection:
-    with broken_connections():
-        await connection.connect()  # type: ignore[no-untyped-call]
-    return connection
+def _name(host: str, port: int) -> str:
+    return f"{host}:{port}"

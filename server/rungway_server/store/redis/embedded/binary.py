@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.connection.preflight import OLDEST
 from rungway_server.store.redis.embedded.data_format import EMPTY, DataFormat
-
-OLDEST = (6, 2)
-"""The oldest Redis whose commands the scripts can use. Every Valkey is newer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Any, Self
 import msgpack
 
 from rungway_server.domain.engine import TrialState
-from rungway_server.store.redis.connection.pipelined import BINARY, as_bytes
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.migrations import record_of_today
 
+BINARY = "surrogateescape"
+"""How bytes that are not UTF-8 stand in the texts of unpacked records: `as_bytes` gives the bytes back."""
 _ENTRY_BYTES = 16
 
 MANY = 10**14
@@ -45,6 +46,11 @@ TRIAL_FIELDS = (
     *("entries", "log", "outcome", "message", "parent", "returns", "config", "reached"),
 )
 """The fields of a trial record in the order in which they are packed. Scripts take them from here."""
+
+
+def as_bytes(text: str) -> bytes:
+    """The bytes that Lua packed, from a text of an unpacked record."""
+    return text.encode(errors=BINARY)
 
 
 def unpack(packed: bytes) -> Any:

@@ -9,16 +9,15 @@ from collections.abc import Iterable, Sequence
 from itertools import count, pairwise
 from typing import Any, Protocol
 
-from rungway_server.store.redis.connection.pipelined import as_bytes
-from rungway_server.store.redis.layout.records import first_suggestion, order_of
+from rungway_server.store.redis.layout.records import first_suggestion, order_of, unpack
 from rungway_server.store.redis.snapshot.moment import (
     Cut,
     Mark,
     configuration_of,
     line_of,
     members_of,
+    name_of,
     trial_in,
-    unpacked,
 )
 from rungway_server.store.redis.snapshot.source import (
     BEST,
@@ -48,7 +47,7 @@ _MARGIN_MS = 2
 class Copy(Protocol):
     """Takes the records of trials: those read later replace those read earlier."""
 
-    def put(self, number: str, record: str) -> None:
+    def put(self, number: bytes, record: bytes) -> None:
         """Keep a record."""
         ...
 
@@ -65,14 +64,13 @@ class Cutting:
         self._source, self._copy, self._whole = source, copy, whole
         self._mark = Mark(0, "", {}, ())
         self._points: dict[bytes, bytes] = {}
-        self._pending: set[str] = set()
-        self._again: set[str] = set()
-        self._meta: dict[str, str] = {}
-        self._suggestions: dict[str, str] = {}
+        self._pending: set[bytes] = set()
+        self._meta: dict[bytes, bytes] = {}
+        self._suggestions: dict[bytes, bytes] = {}
         self._replanned, self._everything, self._complete = True, True, 0
-        self._lists: tuple[str, list[list[str]]] = ("", [])
-        self._rungs: list[str] = []
-        self._members: dict[str, list[bytes]] = {}
+        self._lists: tuple[str, list[list[bytes]]] = ("", [])
+        self._rungs: list[bytes] = []
+        self._members: dict[bytes, list[bytes]] = {}
         """Of trials that were read again, in rungs."""
 
     async def take(self) -> Cut:
@@ -96,40 +94,40 @@ class Cutting:
                 continue
             await self._read_suggestions()
             answer = await self._source.run("snapshot_changes", *self._arguments(attempt))
-            if answer[0] != "behind":
+            if answer[0] != b"behind":
                 return self._cut(answer)
-            why = answer[1]
+            why = answer[1].decode()
             self._replanned |= why == "plan"
             self._everything |= why == "everything" or (why == "trials" and self._silent)
         raise AssertionError("not reached")
 
-    def _arguments(self, attempt: int) -> tuple[str | int, ...]:
+    def _arguments(self, attempt: int) -> tuple[str | bytes | int, ...]:
         mark, known = self._mark, self._known_suggestions()
         more = attempt if self._silent else attempt // 8  # so that a search that never rests is read nevertheless
         return (
             *(mark.event, mark.now_ms, mark.progress["next_trial"], known, mark.progress["next_entry"]),
-            *(",".join(mark.clones), self._lists[0], MOST << more, MOST_BYTES << more),
+            *(b",".join(mark.clones), self._lists[0], MOST << more, MOST_BYTES << more),
             *("1" if self._whole else "", self._complete if self._silent else ""),
         )
 
     def _known_suggestions(self) -> int:
         following = self._mark.suggestion
-        while str(following) in self._suggestions:
+        while name_of(following) in self._suggestions:
             following += 1
         return following
 
     async def _marked(self, since: int) -> Mark:
         _, now, event, progress, counts, raised = await self._source.run("snapshot_mark", "", since)
-        counted, stated = unpacked(counts), unpacked(progress)
-        clones = tuple(map(str, counted.get("clones") or ()))
-        return Mark(now, event, stated, clones, first_suggestion(stated | counted), tuple(raised))
+        counted, stated = unpack(counts), unpack(progress)
+        clones = tuple(map(name_of, counted.get("clones") or ()))
+        return Mark(now, event.decode(), stated, clones, first_suggestion(stated | counted), tuple(raised))
 
     async def _read_meta(self) -> None:
         self._replanned = False
         flat = await self._source.read("HGETALL", META)
         self._meta = dict(paired(flat))
-        self._lease_ms = unpacked(self._meta["plan"])["lease_ms"]
-        ladder = unpacked(self._meta["ladder"])
+        self._lease_ms = unpack(self._meta[b"plan"])["lease_ms"]
+        ladder = unpack(self._meta[b"ladder"])
         ends = [first + rungs for first, rungs in zip(ladder["first"], ladder["rungs"], strict=True)]
         # Where rungs are equally long a trial may go up, and stay there, without training: nothing tells of that.
         steps = enumerate(pairwise(ladder["lengths"]), 2)
@@ -141,14 +139,14 @@ class Cutting:
             for number, record in (await self._source.pairs(TRIALS)).items():
                 self._copy.put(number, record)
             self._rungs, self._members = await self._source.members(RUNGS), {}
-            self._points = {as_bytes(name): as_bytes(uses) for name, uses in (await self._source.pairs(POINTS)).items()}
+            self._points = await self._source.pairs(POINTS)
             return
         numbers, size = range(self._mark.progress["next_trial"]), _RECORDS * _BETWEEN
         for at in range(0, len(numbers), size):
-            await self._read([str(number) for number in numbers[at : at + size]])
+            await self._read([*map(name_of, numbers[at : at + size])])
             await self._follow()
 
-    async def _read(self, numbers: Sequence[str]) -> None:
+    async def _read(self, numbers: Sequence[bytes]) -> None:
         at = 0
         while at < len(numbers):
             piece = numbers[at : at + _RECORDS]
@@ -163,7 +161,7 @@ class Cutting:
             await self._copy.settle()
             at += len(records)
 
-    async def _in_rungs(self, read: dict[str, str]) -> dict[str, list[bytes]]:
+    async def _in_rungs(self, read: dict[bytes, bytes]) -> dict[bytes, list[bytes]]:
         """Which of the results that these records name are in rungs."""
         named = {number: members_of(number, record) for number, record in read.items()}
         flat = [member for members in named.values() for member in members]
@@ -171,17 +169,17 @@ class Cutting:
         there = {member for member, score in zip(flat, scores, strict=True) if score is not None}
         return {number: [member for member in members if member in there] for number, members in named.items()}
 
-    async def _read_points(self, read: dict[str, str]) -> None:
+    async def _read_points(self, read: dict[bytes, bytes]) -> None:
         """How often the configurations of these records were used."""
-        points = [as_bytes(config) for config in map(configuration_of, read.values()) if config]
+        points = [config for config in map(configuration_of, read.values()) if config]
         found = await self._source.read("HMGET", POINTS, *points) if points else []
-        self._use((point, uses or "") for point, uses in zip(points, found, strict=True))
+        self._use((point, uses or b"") for point, uses in zip(points, found, strict=True))
 
-    def _use(self, found: Iterable[tuple[bytes, str]]) -> None:
+    def _use(self, found: Iterable[tuple[bytes, bytes]]) -> None:
         for point, uses in found:
             self._points.pop(point, None)
             if uses:
-                self._points[point] = as_bytes(uses)
+                self._points[point] = uses
 
     async def _follow(self) -> None:
         """Set a new mark, and note which trials may have changed between the one before and it."""
@@ -192,16 +190,16 @@ class Cutting:
         self._lists = ("", [])
         self._everything |= mark.now_ms < before.now_ms
         self._pending.update(before.clones, mark.raised)
-        self._pending.update(map(str, range(before.progress["next_trial"], mark.progress["next_trial"])))
+        self._pending.update(map(name_of, range(before.progress["next_trial"], mark.progress["next_trial"])))
         oldest = await self._source.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
-        if before.event and oldest and order_of(oldest[0][0]) > order_of(before.event):
+        if before.event and oldest and order_of(oldest[0][0].decode()) > order_of(before.event):
             self._everything = True  # lines that would have told are gone
         async for lines in self._source.events(before.event, mark.event or "+"):
             for _, line in lines:
                 kind, *rest = line_of(line)
                 self._replanned |= kind == "changed"
-                self._pending.update(map(str, rest[:1]))
-        # Whoever told anything has renewed a lease.
+                self._pending.update(map(name_of, rest[:1]))
+        # Every tell renews a lease.
         self._pending.update(await self._source.deadlines(before.now_ms + self._lease_ms - _MARGIN_MS))
 
     async def _read_lists(self) -> None:
@@ -211,16 +209,18 @@ class Cutting:
         lists = [await source.items(LINE, MEMBERS), await source.members(READY), await source.items(QUEUE, 20)]
         if self._whole:
             leases = await source.deadlines(0)
-            lists += [[str(word) for pair in leases.items() for word in pair], await source.members(BEST)]
+            lists += [
+                [word for name, end in leases.items() for word in (name, str(end).encode())],
+                await source.members(BEST),
+            ]
         after = await self._marked(before.progress["next_entry"])
         if (before.progress["revision"], before.clones) == (after.progress["revision"], after.clones):
             self._lists = (str(after.progress["revision"]), lists)
 
     async def _read_suggestions(self) -> None:
         progress = self._mark.progress
-        numbers = [
-            str(n) for n in range(self._mark.suggestion, progress["proposed"]) if str(n) not in self._suggestions
-        ]
+        names = map(name_of, range(self._mark.suggestion, progress["proposed"]))
+        numbers = [name for name in names if name not in self._suggestions]
         for at in range(0, len(numbers), 20):
             piece = numbers[at : at + 20]
             found = await self._source.read("HMGET", CONFIGS, *piece)
@@ -230,22 +230,22 @@ class Cutting:
         _, schema, progress, counts, failing, events, records, suggestions, lists, members, points = answer
         for number, record in paired(records):
             self._copy.put(number, record)
-        meta = self._meta | {"schema": schema, "tally": progress, "counts": counts, "failing": failing}
+        meta = self._meta | {b"schema": schema, b"tally": progress, b"counts": counts, b"failing": failing}
         self._suggestions.update(paired(suggestions))
-        stated = unpacked(progress)
-        wanted = map(str, range(first_suggestion(stated | unpacked(counts)), stated["proposed"]))
+        stated = unpack(progress)
+        wanted = map(name_of, range(first_suggestion(stated | unpack(counts)), stated["proposed"]))
         own = {number: self._suggestions[number] for number in wanted if number in self._suggestions}
-        last = events[-1][0] if events else self._mark.event
+        last = events[-1][0].decode() if events else self._mark.event
         cut = Cut(meta, last, own, *(lists or self._lists[1]))
         cut.rungs = self._in_all_rungs(records, members)
-        self._use((as_bytes(point), uses) for point, uses in paired(points))
+        self._use(paired(points))
         cut.points = self._points
         return cut
 
-    def _in_all_rungs(self, records: list[str], members: list[str]) -> list[bytes]:
+    def _in_all_rungs(self, records: list[bytes], members: list[bytes]) -> list[bytes]:
         """What was read of the rungs, with the results of trials that were read again as they were found then."""
         found = self._members | {number: [] for number in records[::2]}
-        for member in map(as_bytes, members):
+        for member in members:
             found[trial_in(member)].append(member)
-        kept = [member for member in map(as_bytes, self._rungs) if trial_in(member) not in found]
+        kept = [member for member in self._rungs if trial_in(member) not in found]
         return sorted([*kept, *(member for members in found.values() for member in members)])

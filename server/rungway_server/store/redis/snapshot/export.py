@@ -8,9 +8,8 @@ from itertools import islice
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
-from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.layout.records import LogLine, TrialRecord
+from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes
 from rungway_server.store.redis.snapshot.export_file import (
     event_of,
     head_of,
@@ -74,7 +73,7 @@ class Export:
             yield parts
         yield await self._made(line_of(suggestion_of(*each)) for each in sorted(stored.suggestions.items()))
         async for lines in self._source.events("", self._cut.last_event or "0-0"):
-            events = (LogLine.unpacked(line_id, as_bytes(text)) for line_id, text in lines)
+            events = (LogLine.unpacked(line_id, packed) for line_id, packed in lines)
             yield await self._made(line_of(event_of(event, self._smaller)) for event in events)
 
     async def _made(self, parts: Iterable[str]) -> list[str]:
@@ -98,12 +97,12 @@ class Export:
         for at in range(0, len(names), _CHUNKS):
             found = await self._source.read("HMGET", CURVES, *names[at : at + _CHUNKS])
             yield await self._made(self._points(found, follows=at > 0))
-        yield [*self._points([trial.tail], follows=True), _END]
+        yield [*self._points([as_bytes(trial.tail)], follows=True), _END]
 
-    def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[str | None]) -> Iterator[str]:
+    def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[bytes | None]) -> Iterator[str]:
         for number, trial in batch:
             yield self._head(number, trial)
-            yield from self._points([*islice(found, trial.points // CHUNK), trial.tail], follows=False)
+            yield from self._points([*islice(found, trial.points // CHUNK), as_bytes(trial.tail)], follows=False)
             yield _END
 
     def _head(self, number: int, trial: TrialRecord) -> str:
@@ -111,9 +110,9 @@ class Export:
         hparams = self._unpack(as_bytes(trial.config))
         return json.dumps(trial_of(number, trial, hparams, self._smaller), allow_nan=False)[:-1] + ', "curve": ['
 
-    def _points(self, chunks: list[str | None], *, follows: bool) -> Iterator[str]:
+    def _points(self, chunks: list[bytes | None], *, follows: bool) -> Iterator[str]:
         """Points as JSON, in parts; `follows`: others stand before them."""
-        packed = as_bytes("".join(chunk or "" for chunk in chunks))
+        packed = b"".join(chunk or b"" for chunk in chunks)
         for at in range(0, len(packed), _POINTS):
             text = points_text(packed[at : at + _POINTS], self._smaller)
             yield f", {text}" if at or follows else text

@@ -19,12 +19,11 @@ from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
-from rungway_server.store.redis.connection.pipelined import BINARY
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
-from rungway_server.store.redis.layout.records import NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
+from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rungway_server.store.redis.connection.pipelined import as_bytes
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS, unpack
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS, as_bytes, unpack
 from rungway_server.store.redis.snapshot.source import paired
 
 _BRACKET, _ENTRIES, _CONFIG = (TRIAL_FIELDS.index(name) for name in ("bracket", "entries", "config"))
@@ -17,28 +16,28 @@ class Mark:
     now_ms: int
     event: str
     progress: dict[str, Any]
-    clones: tuple[str, ...]
+    clones: tuple[bytes, ...]
     suggestion: int = 0
     """The first that was not used."""
-    raised: tuple[str, ...] = ()
+    raised: tuple[bytes, ...] = ()
     """Dead trials that went up since the mark before."""
 
 
 @dataclass(slots=True)
 class Cut:
-    """The search as of one moment, but for the records of its trials, and what never changes. Texts are bytes of Redis.
+    """The search as of one moment, but for the records of its trials, and what never changes.
 
     `leases` (flat, with their deadlines), `best`, `rungs` and `points` are for an audit alone.
     """
 
-    meta: dict[str, str]
+    meta: dict[bytes, bytes]
     last_event: str
-    suggestions: dict[str, str]
-    line: list[str]
-    ready: list[str]
-    queue: list[str]
-    leases: list[str] = field(default_factory=list)
-    best: list[str] = field(default_factory=list)
+    suggestions: dict[bytes, bytes]
+    line: list[bytes]
+    ready: list[bytes]
+    queue: list[bytes]
+    leases: list[bytes] = field(default_factory=list)
+    best: list[bytes] = field(default_factory=list)
     rungs: list[bytes] = field(default_factory=list)
     points: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -50,15 +49,20 @@ class Cut:
         ]
 
 
-def trial_in(member: bytes) -> str:
-    """Whose result a member of the rungs is."""
-    return str(int.from_bytes(member[-4:], "big"))
+def name_of(number: int) -> bytes:
+    """The field of a trial, or of a suggestion, in its hash."""
+    return str(number).encode()
 
 
-def members_of(number: str, record: str) -> list[bytes]:
+def trial_in(member: bytes) -> bytes:
+    """The trial of a result in the rungs, as in `name_of`."""
+    return name_of(int.from_bytes(member[-4:], "big"))
+
+
+def members_of(number: bytes, record: bytes) -> list[bytes]:
     """The results of a trial as rungs hold them; none of a record that cannot be read."""
     try:
-        fields = unpacked(record)
+        fields = unpack(record)
         bracket, entries = fields[_BRACKET], fields[_ENTRIES]
         return [
             bytes([bracket, k]) + as_bytes(stamp) + int(number).to_bytes(4, "big")
@@ -69,23 +73,18 @@ def members_of(number: str, record: str) -> list[bytes]:
         return []
 
 
-def unpacked(text: str) -> Any:
-    """What was packed, from a text of an answer. Raises ValueError."""
-    return unpack(as_bytes(text))
-
-
-def line_of(text: str) -> list[Any]:
+def line_of(packed: bytes) -> list[Any]:
     """Kind and trial of a line of the event log; nothing of one that cannot be read."""
     try:
-        fields = unpacked(text)
+        fields = unpack(packed)
     except ValueError:
         fields = None
     return fields[:2] if isinstance(fields, list) and fields else [""]
 
 
-def configuration_of(record: str) -> str:
-    """The configuration in a record, packed; "" where it cannot be read, which is said elsewhere."""
+def configuration_of(record: bytes) -> bytes:
+    """The configuration in a record, packed; b"" where it cannot be read, which is said elsewhere."""
     try:
-        return str(unpacked(record)[_CONFIG]) if record else ""
-    except (ValueError, TypeError, IndexError):
-        return ""
+        return as_bytes(unpack(record)[_CONFIG]) if record else b""
+    except (ValueError, TypeError, IndexError, AttributeError):
+        return b""

@@ -8,14 +8,12 @@ from redis.exceptions import ResponseError
 
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
-from rungway_server.store.redis.script_runner import ScriptRunner
 from rungway_server.store.redis.snapshot.cut import Cutting
-from rungway_server.store.redis.snapshot.moment import Cut, unpacked
+from rungway_server.store.redis.snapshot.moment import Cut
 from rungway_server.store.redis.snapshot.source import CONFIGS, CURVES, OLD, YOUNG, Source, paired
 from rungway_server.store.redis.snapshot.stored import CHUNK, Stored, decode
 
@@ -25,10 +23,10 @@ _AT_ONCE = 200
 _POINTS = TRIAL_FIELDS.index("points")
 
 
-class _Records(dict[str, str]):
+class _Records(dict[bytes, bytes]):
     """A copy of the records by the trials' numbers."""
 
-    def put(self, number: str, record: str) -> None:
+    def put(self, number: bytes, record: bytes) -> None:
         self[number] = record
 
     async def settle(self) -> None:
@@ -49,7 +47,7 @@ async def read_stored(router: Router, ref: ExperimentRef) -> Stored:
     unreadable = await _unreadable(router, ref, keys)
     if unreadable.problems:
         return unreadable
-    source = Source(ScriptRunner(router), ref, uid, nullcontext)
+    source = Source(router, ref, uid.decode(), nullcontext)
     curves, configs, trials = await source.pairs(CURVES), await source.pairs(CONFIGS), _Records()
     cut = await Cutting(source, trials, whole=True).take()
     answers = cut.answers()
@@ -57,7 +55,7 @@ async def read_stored(router: Router, ref: ExperimentRef) -> Stored:
     answers[2] = cut.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), cut)
     answers[7] = await _with_later(source, curves, trials)
     answers[8] = [
-        (line_id, {b"e": as_bytes(text)})
+        (line_id.encode(), {b"e": text})
         async for lines in source.events("", cut.last_event or "0-0")
         for line_id, text in lines
     ]
@@ -83,20 +81,20 @@ async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> St
     return await asyncio.to_thread(decode, ref, answers)
 
 
-def _for_no_trial(configs: dict[str, str], first: int, cut: Cut) -> dict[str, str]:
+def _for_no_trial(configs: dict[bytes, bytes], first: int, cut: Cut) -> dict[bytes, bytes]:
     """Of the configurations found, those that were for no trial to come: the others were taken meanwhile."""
-    progress = unpacked(cut.meta["tally"])
+    progress = unpack(cut.meta[b"tally"])
     taken = range(first, progress["proposed"])
-    return {name: value for name, value in configs.items() if not name.isdecimal() or int(name) not in taken}
+    return {name: value for name, value in configs.items() if not name.isdigit() or int(name) not in taken}
 
 
-async def _with_later(source: Source, curves: dict[str, str], trials: dict[str, str]) -> dict[str, str]:
+async def _with_later(source: Source, curves: dict[bytes, bytes], trials: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Pieces of curves, with those that were written since they were looked for."""
     lacking = []
     for number, record in trials.items():
         try:
-            count = unpacked(record)[_POINTS]
-            names = [f"{number}.{piece}" for piece in range(count // CHUNK)]
+            count = unpack(record)[_POINTS]
+            names = [b"%b.%d" % (number, piece) for piece in range(count // CHUNK)]
         except (ValueError, TypeError, IndexError):  # it cannot be read, which is said elsewhere
             continue
         lacking += [name for name in names if name not in curves]

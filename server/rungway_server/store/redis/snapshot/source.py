@@ -5,10 +5,9 @@ from typing import Any
 
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef, Piece
-from rungway_server.store.redis.connection.pipelined import as_bytes
+from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout import keys
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.script_runner import ScriptRunner
 
 META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS, YOUNG, OLD, QUEUE, RUNGS, POINTS = range(1, 15)
 """Positions of the keys, as scripts count them."""
@@ -19,15 +18,15 @@ LINES, MEMBERS = 200, 1_000
 class Source:
     """One experiment in Redis, by its uid, read a piece at a time. Raises UnknownExperiment when it is gone."""
 
-    def __init__(self, scripts: ScriptRunner, ref: ExperimentRef, uid: str, piece: Piece) -> None:
-        self._scripts, self._ref, self._uid, self._piece = scripts, ref, uid, piece
+    def __init__(self, router: Router, ref: ExperimentRef, uid: str, piece: Piece) -> None:
+        self._router, self._ref, self._uid, self._piece = router, ref, uid, piece
         self._keys = experiment_keys(ref, keys.POINTS)
 
     async def run(self, script: str, *args: str | bytes | int) -> list[Any]:
         """What a script answers, its first word included."""
         async with self._piece():
-            answer = await self._scripts.run(script, self._keys, [self._uid, *args])
-        if answer[0] in ("missing", "stale"):
+            answer = await self._router.run(script, self._keys, [self._uid, *args])
+        if answer[0] in (b"missing", b"stale"):
             raise UnknownExperiment(self._ref.experiment)
         return answer
 
@@ -35,28 +34,28 @@ class Source:
         """What a command of reading answers."""
         return (await self.run("read", command, key, *args))[1]
 
-    async def pairs(self, key: int) -> dict[str, str]:
+    async def pairs(self, key: int) -> dict[bytes, bytes]:
         """A hash; fields that come or go meanwhile may be there or not."""
-        found: dict[str, str] = {}
-        cursor = "0"
+        found: dict[bytes, bytes] = {}
+        cursor = b"0"
         while True:
             cursor, piece = await self.read("HSCAN", key, cursor, "COUNT", 50)
             found.update(paired(piece))
-            if cursor == "0":
+            if cursor == b"0":
                 return found
 
-    async def members(self, key: int) -> list[str]:
+    async def members(self, key: int) -> list[bytes]:
         """A sorted set whose scores are all 0."""
-        found: list[str] = []
-        first: str | bytes = "-"
+        found: list[bytes] = []
+        first = b"-"
         while piece := await self.read("ZRANGEBYLEX", key, first, "+", "LIMIT", 0, MEMBERS):
             found += piece
-            first = b"(" + as_bytes(piece[-1])
+            first = b"(" + piece[-1]
         return found
 
-    async def deadlines(self, first: int) -> dict[str, int]:
+    async def deadlines(self, first: int) -> dict[bytes, int]:
         """Leases that end at this time or later; those that are renewed meanwhile may be there or not."""
-        found: dict[str, int] = {}
+        found: dict[bytes, int] = {}
         at_once = MEMBERS
         while True:
             flat = await self.read("ZRANGEBYSCORE", LEASES, first, "+inf", "WITHSCORES", "LIMIT", 0, at_once)
@@ -66,18 +65,18 @@ class Source:
             last = int(float(flat[-1]))
             at_once, first = (2 * at_once if last == first else at_once), last
 
-    async def items(self, key: int, at_once: int) -> list[str]:
+    async def items(self, key: int, at_once: int) -> list[bytes]:
         """A list."""
-        found: list[str] = []
+        found: list[bytes] = []
         while piece := await self.read("LRANGE", key, len(found), len(found) + at_once - 1):
             found += piece
         return found
 
-    async def events(self, after: str, last: str = "+") -> AsyncIterator[list[tuple[str, str]]]:
+    async def events(self, after: str, last: str = "+") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Lines of the event log with their ids, in pieces, oldest first."""
         while True:
             piece = await self.read("XRANGE", EVENTS, f"({after}" if after else "-", last, "COUNT", LINES)
-            lines = [(line_id, values[1]) for line_id, values in piece]
+            lines = [(line_id.decode(), values[1]) for line_id, values in piece]
             if lines:
                 yield lines
                 after = lines[-1][0]
@@ -85,6 +84,6 @@ class Source:
                 return
 
 
-def paired(flat: list[str]) -> list[tuple[str, str]]:
+def paired(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
     """A flat answer as pairs."""
     return list(zip(flat[::2], flat[1::2], strict=True))

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Self
 
-from rungway_server.store.redis.connection.pipelined import as_bytes
-
 IN_MEMORY, _AT_ONCE = 16 << 20, 1 << 20
 """Bytes that are kept in memory; beyond these so many at least go into the file at once."""
 _SIZE = 4
@@ -32,13 +30,13 @@ class Spool:
         if self._file:
             self._file.close()
 
-    def put(self, number: str, record: str) -> None:
+    def put(self, number: bytes, record: bytes) -> None:
         """Keep a record in place of one of the same trial."""
-        at, packed = int(number), as_bytes(record)
+        at = int(number)
         if at >= len(self._places):
             self._places.extend([-1] * (at + 1 - len(self._places)))
         self._places[at] = self._filed + len(self._held)
-        self._held += len(packed).to_bytes(_SIZE, "big") + packed
+        self._held += len(record).to_bytes(_SIZE, "big") + record
 
     async def settle(self) -> None:
         """Between two pieces: what is too much for the memory goes into the file. A disk may be slow, so the event loop

@@ -14,10 +14,9 @@ from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection.pipelined import as_bytes
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
-from rungway_server.store.redis.layout.records import LogLine, TrialRecord, entry_of, trained_of, unpack
+from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
 CHUNK, POINT = 16, struct.Struct(">Q8s")
@@ -75,17 +74,6 @@ def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
     return [(length, key.hex()) for length, key in points]
 
 
-def _undecoded(answer: Any) -> Any:
-    """The answer in bytes, also of a client that decodes."""
-    if isinstance(answer, str):
-        return as_bytes(answer)
-    if isinstance(answer, dict):
-        return {_undecoded(name): _undecoded(value) for name, value in answer.items()}
-    if isinstance(answer, list | tuple):
-        return [_undecoded(item) for item in answer]
-    return answer
-
-
 def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
     """What the answers for all keys say, whatever is wrong with it; takes a second for 10,000 trials."""
     stored = Stored(ref)
@@ -97,7 +85,6 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Stored:
             raise answer
     if stored.problems:
         return stored
-    answers = [_undecoded(answer) for answer in answers]
     meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs, points = answers
     stored.meta = {name.decode(): value for name, value in meta.items()}
     if stored.meta:
