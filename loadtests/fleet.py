@@ -143,7 +143,7 @@ class _Loops:
                     self._record(self.reports, due)
                     if decides:
                         self._record(self.decisions, due)
-            told = trial.reply
+            told = trial.last_reply
             if told is None or told.decision in (Decision.CONTINUE, Decision.SUPERSEDED):
                 self.lost += self.recording  # it was not the reply that ended it, or the lease had expired
             asked = time.perf_counter()

@@ -44,29 +44,27 @@ from rungway._core.errors import (
     Unavailable,
     Unimplemented,
 )
-from rungway._core.requests import Result
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
-from rungway.models.experiments import (
+from rungway.models import (
+    AskReply,
+    Assignment,
     Bracket,
     BracketPreview,
     Event,
     Experiment,
-    Plan,
-    Preview,
-    PreviewRow,
-    Rung,
-    TrialCounts,
-)
-from rungway.models.work import (
-    AskReply,
-    Assignment,
     Explanation,
     Lease,
     LeaseStatus,
+    Plan,
+    Preview,
+    PreviewRow,
     Report,
+    Result,
+    Rung,
     TellReply,
     Trial,
+    TrialCounts,
 )
 from rungway.space import (
     choice,

@@ -1,4 +1,4 @@
-"""Search spaces in Python: functions that return what a configuration file would hold.
+"""Search spaces in Python: each function returns what a configuration file would contain.
 
 from rungway import choice, log_uniform, randint, uniform
 
@@ -10,28 +10,29 @@ hyperparameters = {
 }
 
 Groups are nested dictionaries; plain values are constants, but a list has to be a `choice` or a `const`. `count` is the
-number of points in a grid search. `when` makes a parameter conditional: it exists only when each parameter named there
-has the value, or one of the list of values (nested ones are named from the top with dots: "model.optimizer"; a
-name with other characters than letters, digits and "_" stands in backquotes). The service checks everything.
+number of points in a grid search. `when` makes a parameter conditional: it exists only if each parameter in `when` has
+the value given there, or one of the list of values. Nested parameters are named with dots ("model.optimizer"); a name
+with characters other than letters, digits and "_" is put in backquotes. Nothing is checked here: the service does that.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 Parameter: TypeAlias = dict[str, object]
-"""One parameter in the form of a configuration file."""
+"""One parameter as in a configuration file."""
 When: TypeAlias = Mapping[str, object]
+"""Values, or lists of values, by parameter name."""
 
 
 def uniform(low: float, high: float, *, count: int | None = None, when: When | None = None) -> Parameter:
-    """A number from `low` to below `high`, each as likely."""
+    """A number from `low` to below `high`, uniformly."""
     return _parameter("double", minval=low, maxval=high, count=count, when=when)
 
 
 def quantized_uniform(
     low: float, high: float, step: float, *, count: int | None = None, when: When | None = None
 ) -> Parameter:
-    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), each as likely."""
+    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), uniformly."""
     return _parameter("double", minval=low, maxval=high, step=step, count=count, when=when)
 
 
@@ -41,7 +42,7 @@ def log_uniform(low: float, high: float, *, count: int | None = None, when: When
 
 
 def randint(low: int, high: int, *, count: int | None = None, when: When | None = None) -> Parameter:
-    """An integer from `low` to `high`, each as likely. `high` IS INCLUDED, unlike in numpy and Ray Tune: randint(1, 3)
+    """An integer from `low` to `high`, uniformly. `high` IS INCLUDED, unlike in numpy and Ray Tune: randint(1, 3)
     is 1, 2 or 3."""
     return _parameter("int", minval=low, maxval=high, count=count, when=when)
 
@@ -49,12 +50,12 @@ def randint(low: int, high: int, *, count: int | None = None, when: When | None 
 def quantized_randint(
     low: int, high: int, step: int, *, count: int | None = None, when: When | None = None
 ) -> Parameter:
-    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), each as likely."""
+    """One of low, low + step, low + 2 * step … up to `high` (INCLUDED if a step falls on it), uniformly."""
     return _parameter("int", minval=low, maxval=high, step=step, count=count, when=when)
 
 
 def choice(values: Sequence[object], *, when: When | None = None) -> Parameter:
-    """One of the values, each as likely."""
+    """One of the values, each with the same probability."""
     return _parameter("categorical", vals=list(values), when=when)
 
 

@@ -1,7 +1,7 @@
-"""Python values to and from `rungway.v1.Value`: exact for 64-bit integers, floats, texts, booleans and None.
+"""Python values to and from `rungway.v1.Value`: exact for 64-bit integers, floats, strings, booleans and None.
 
-Tuples become lists. Scalars of numpy, torch and the like (anything of no dimension with `.item()`) become the Python
-number they stand for. Everything else is refused with an `InvalidValue` that names the place.
+Tuples become lists. Scalars of numpy, torch and the like (anything with `.item()` and no dimensions) become Python
+numbers. Everything else is refused with an `InvalidValue` that says where it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from rungway.v1 import value_pb2
 
 MAX_DEPTH = 20
-"""Deepest nesting of maps and lists, well inside what protobuf parsers accept."""
+"""Deepest nesting of maps and lists; protobuf parsers accept more."""
 _KINDS: dict[type, str] = {
     bool: "bool_value",
     int: "int_value",
@@ -21,7 +21,7 @@ _SCALARS = frozenset(_KINDS.values())
 
 
 class InvalidValue(ValueError):
-    """A value that cannot be sent: `path` says where ("space.lr[2]", "" = the whole), `problem` what was wanted."""
+    """A value that cannot be sent: `path` says where it is ("space.lr[2]", "" = at the top), `problem` why."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path or 'the value'}: {problem}")
@@ -30,21 +30,21 @@ class InvalidValue(ValueError):
 
 
 def to_map(mapping: Mapping[str, object], path: str = "") -> value_pb2.MapValue:
-    """A mapping with text keys as a message. Raises InvalidValue; `path` is where the mapping itself stands."""
+    """A mapping with string keys as a message. Raises InvalidValue; `path` is the path of the mapping itself."""
     message = value_pb2.MapValue()
     fill_map(message, mapping, path)
     return message
 
 
 def fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: str = "") -> None:
-    """Like `to_map`, into an empty message that is part of another: what is put there afterwards is copied."""
+    """Like `to_map`, into an empty message that is part of another one. This saves a copy."""
     if not isinstance(mapping, Mapping):
         raise InvalidValue(path, f"a mapping with text keys is wanted, got {type(mapping).__name__}")
     _fill_map(message, mapping, path, 1)
 
 
 def from_map(message: value_pb2.MapValue, path: str = "") -> dict[str, Any]:
-    """The mapping that a message stands for. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
+    """The mapping in a message. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
     return _dict(message, path, 1)
 
 
@@ -56,12 +56,12 @@ def to_value(value: object, path: str = "") -> value_pb2.Value:
 
 
 def from_value(message: value_pb2.Value, path: str = "") -> Any:
-    """The value that a message stands for. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
+    """The value in a message. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
     return _python(message, path, 0)
 
 
 def plain(value: object) -> object:
-    """The Python number behind a scalar of numpy, torch and the like; any other value unchanged."""
+    """A scalar of numpy, torch and the like as a Python number; any other value unchanged."""
     if isinstance(value, bool | int | float | str) or value is None:
         return value
     item = getattr(value, "item", None)
@@ -76,7 +76,9 @@ def _fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: 
         if not isinstance(key, str):
             raise InvalidValue(path, f"keys must be texts, got {key!r}")
         try:
-            setattr(entries[key], _KINDS[type(value)], value)  # nearly all, and configurations are on the hot path
+            setattr(
+                entries[key], _KINDS[type(value)], value
+            )  # the fast way for most values: configurations are on the hot path
         except (KeyError, ValueError):
             _fill(entries[_check_text(key, path)], value, _member(path, key), depth)
 
@@ -114,7 +116,7 @@ def _dict(message: value_pb2.MapValue, path: str, depth: int) -> dict[str, Any]:
     _check_depth(path, depth)
     return {
         key: getattr(value, kind)
-        if (kind := value.WhichOneof("kind")) in _SCALARS  # nearly all: no path is made for them
+        if (kind := value.WhichOneof("kind")) in _SCALARS  # the fast way for most values: no path is built
         else _python(value, _member(path, key), depth)
         for key, value in message.entries.items()
     }

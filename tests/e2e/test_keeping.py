@@ -88,7 +88,7 @@ def test_renewals_keep_to_their_time(address: str) -> None:
             told += 1
             for run in runs:
                 run.report(told, 0.5)
-            wait_until(lambda: not any(run._outbox.overdue(0) for run in runs))
+            wait_until(lambda: not any(run._outbox.is_overdue(0) for run in runs))
         stack.pop_all().close()
         with Client(config=settings(address, "threads")) as reader:
             check([reader.get_trial(number) for number in range(TRIALS)], driver.renewals, told)
@@ -108,5 +108,5 @@ async def test_renewals_of_tasks_keep_to_their_time(address: str) -> None:
                 told += 1
                 for run in runs:
                     await run.report(told, 0.5)
-                await happens(lambda: not any(run._outbox.overdue(0) for run in runs))
+                await happens(lambda: not any(run._outbox.is_overdue(0) for run in runs))
         check([await client.get_trial(number) for number in range(TRIALS)], driver.renewals, told)

@@ -1,4 +1,4 @@
-"""The twin of `Client` for asyncio."""
+"""The client for asyncio, with the methods of `Client`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -13,20 +13,29 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import Checkpoint, Result, report
+from rungway._core.requests import report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, TellReply, Trial
+from rungway.models.work import (
+    AskReply,
+    Assignment,
+    Checkpoint,
+    Lease,
+    LeaseStatus,
+    Result,
+    TellReply,
+    Trial,
+)
 
 _Self = TypeVar("_Self", bound="AsyncClient")
 
 
 class AsyncClient:
-    """The twin of `Client` for asyncio: the same methods, awaited.
+    """The same methods as `Client`, awaited.
 
-    It belongs to the event loop of its first call. A trial that a task was told to CONTINUE goes on with the next `ask`
-    of that task. Close it, or use it in `async with`, before the loop ends.
+    It belongs to the event loop of its first call. After CONTINUE the next `ask` of the same task returns the same
+    trial. Close it, or use it in `async with`, before the event loop ends.
     """
 
     def __init__(
@@ -53,8 +62,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """See Client.close."""
-        for run in self._work.leases.holders():  # a loop that was left hears of it later than this
-            if isinstance(run, AsyncTrialRun) and run._left_alone():
+        for run in self._work.leases.holders():  # the generator of a loop that was left is closed later than this
+            if isinstance(run, AsyncTrialRun) and run._is_orphaned():
                 await run.abandon()
         self._work.closed = True
         await self._keeper.close()
@@ -115,7 +124,7 @@ class AsyncClient:
     def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
         """See Client.trials."""
         loop = Loop()
-        return loop.belongs_to(self._trials(loop))
+        return loop.track(self._trials(loop))
 
     async def _trials(self, loop: Loop) -> AsyncGenerator[AsyncTrialRun, None]:
         while (assignment := await self.ask()) is not None:
@@ -140,7 +149,7 @@ class AsyncClient:
         self._keeper.ensure()
         return run
 
-    # Experiments and results. `experiment` is the client's own where it is not given.
+    # Experiments and results. Without `experiment` they mean the client's own.
 
     async def create_experiment(
         self,

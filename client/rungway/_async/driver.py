@@ -1,4 +1,4 @@
-"""Drives flows on the event loop: the asyncio half of gRPC."""
+"""Runs flows on the event loop, with the asyncio interface of gRPC."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -9,19 +9,19 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from rungway._core.channel import _T, _Reply, channel_options, closed_error, serialized
+from rungway._core.channel import channel_options, closed_error, serialized
 from rungway._core.compat import is_cancelling
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError, from_rpc_error
 from rungway._core.experiment_calls import LogReader
-from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, drive_async
-from rungway._core.rpcs import WATCH_EVENTS, Rpc
+from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, T, drive_async
+from rungway._core.rpcs import WATCH_EVENTS, Reply, Rpc
 from rungway._core.tls import call_metadata, channel_credentials, may_be_tls, tls_problem
 from rungway.models.experiments import Event
 
 
 class AsyncDriver:
-    """Runs flows in the event loop of the first call."""
+    """Runs flows on the event loop of the first call."""
 
     def __init__(self, config: ClientConfig) -> None:
         self._config, self._metadata = config, call_metadata(config)
@@ -31,12 +31,12 @@ class AsyncDriver:
         self._methods: dict[str, Any] = {}
         self._closed = False
 
-    async def run(self, flow: Flow[_T]) -> _T:
-        """Run a flow to its end."""
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end; returns its result, raises its errors."""
         return await drive_async(flow, self._perform)
 
     async def follow(self, reader: LogReader) -> AsyncGenerator[Event, None]:
-        """The events of a log until the service ends it, across lost connections."""
+        """The events of a log until the service ends the stream; lost connections are opened again."""
         while True:
             try:
                 async with aclosing(self._events(reader)) as events:
@@ -48,7 +48,7 @@ class AsyncDriver:
             await self.run(reader.reconnect(failure))
 
     async def close(self) -> None:
-        """Break off what is under way and close the channel."""
+        """Cancel the calls under way and close the channel."""
         self._closed = True
         if self._open_channel is not None:
             await self._open_channel.close()
@@ -81,8 +81,8 @@ class AsyncDriver:
         self._answered = True
         return reply
 
-    async def stream(self, rpc: Rpc[_Reply], request: Message) -> AsyncGenerator[_Reply, None]:
-        """The replies of a streaming rpc, as long as the connection holds."""
+    async def stream(self, rpc: Rpc[Reply], request: Message) -> AsyncGenerator[Reply, None]:
+        """The replies of a streaming rpc. Raises Unavailable when the connection is lost."""
         if self._closed:
             raise closed_error()
         method = self._channel().unary_stream(rpc.path, serialized, rpc.reply.FromString)
@@ -118,7 +118,7 @@ class AsyncDriver:
         return method
 
     def _channel(self) -> grpc.aio.Channel:
-        if self._open_channel is None:  # here and not earlier, for a channel belongs to a running loop
+        if self._open_channel is None:  # not earlier: a channel belongs to a running event loop
             target, options = self._config.target, channel_options(self._config)
             self._open_channel = (
                 grpc.aio.secure_channel(target, self._credentials, options=options)

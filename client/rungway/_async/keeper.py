@@ -8,7 +8,7 @@ from rungway._core.keeping import duties, keep
 
 
 class AsyncLeaseKeeper:
-    """See LeaseKeeper; tasks in place of threads."""
+    """The same as LeaseKeeper, with tasks in place of threads."""
 
     def __init__(self, driver: AsyncDriver, calls: WorkerCalls) -> None:
         self._driver = driver
@@ -16,14 +16,14 @@ class AsyncLeaseKeeper:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def ensure(self) -> None:
-        """Start the tasks that do not run and have something to keep."""
+        """Start each task that has something to keep and is not running."""
         for duty in self._duties:
             running = self._tasks.get(duty.name)
             if (running is None or running.done()) and duty.pause() is not None:
                 self._tasks[duty.name] = asyncio.create_task(self._driver.run(keep(duty)), name=duty.name)
 
     async def close(self) -> None:
-        """End the tasks and wait for them."""
+        """Cancel the tasks and wait for their end."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

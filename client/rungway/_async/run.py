@@ -1,4 +1,4 @@
-"""The twin of `_worker` for asyncio."""
+"""One trial in a training loop, for tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -8,36 +8,33 @@ from typing import TypeVar
 from rungway._async.driver import AsyncDriver
 from rungway._core import requests
 from rungway._core.calls import WorkerCalls
-from rungway._core.ending import EndingRun
-from rungway._core.exit import AT_ITS_END, LEFT_BEHIND, RELEASED, Exit, exit_of, is_swallowed, log_swallowed
-from rungway._core.requests import Checkpoint
-from rungway._core.run import LOOP_OVER, Loop
-from rungway.models.work import Assignment
+from rungway._core.exit import ABANDONED, NORMAL, RELEASED, Exit, exit_of, is_swallowed, log_swallowed
+from rungway._core.run import LOOP_OVER, Loop, Run
+from rungway.models.work import Assignment, Checkpoint
 
 _Self = TypeVar("_Self", bound="AsyncTrialRun")
 
 
-class AsyncTrialRun(EndingRun):
-    """See TrialRun; use it in an `async with` block."""
+class AsyncTrialRun(Run):
+    """The same as TrialRun, awaited; use it in an `async with` block."""
 
     def __init__(
         self, driver: AsyncDriver, calls: WorkerCalls, assignment: Assignment, loop: Loop | None = None
     ) -> None:
-        """In a loop, errors that are the trial's own are swallowed, so that the worker goes on with the next one."""
         super().__init__(calls, assignment, asyncio.Lock(), loop)
         self._driver = driver
         self._saver: Callable[[], Checkpoint | Awaitable[Checkpoint]] | None = None
 
     def lengths(self) -> "AsyncLengths":
-        """See TrialRun.lengths; for `async for`. A plain `for` ends at a decision where no report came."""
+        """See TrialRun.lengths; use `async for`. A plain `for` ends at a decision where nothing was reported."""
         self._use()
         return AsyncLengths(self)
 
-    async def settle(self) -> bool:
-        """Tell the last report as the result of the decision that has none; False = there is none."""
+    async def _report_missing(self) -> bool:
+        """Tell the last report as the result of the decision that has none; False when there is none."""
         saved = self._saver() if self._saver is not None else None
         checkpoint = await saved if isinstance(saved, Awaitable) else saved
-        return await self._driver.run(self._alone(self._settle(requests.checkpoint_text(checkpoint))))
+        return await self._driver.run(self._locked(self._tell_missing(requests.checkpoint_text(checkpoint))))
 
     async def report(
         self,
@@ -53,24 +50,24 @@ class AsyncTrialRun(EndingRun):
         self._check(report)
         self._saver = checkpoint if callable(checkpoint) else None
         if callable(checkpoint):
-            saved = checkpoint() if self._decides(report.length) else None
+            saved = checkpoint() if self._is_decision(report.length) else None
             checkpoint = await saved if isinstance(saved, Awaitable) else saved
         if self._add(report, requests.checkpoint_text(checkpoint)):
-            await self._driver.run(self._alone(self._tell()))
+            await self._driver.run(self._locked(self._tell()))
         return not self.should_stop
 
     async def finish(self, checkpoint: Checkpoint = None) -> None:
         """See TrialRun.finish."""
         self._use()
         text = requests.checkpoint_text(checkpoint)
-        await self._driver.run(self._alone(self._finish(text)))
+        await self._driver.run(self._locked(self._finish(text)))
 
     async def release(self, checkpoint: Checkpoint = None) -> None:
         """See TrialRun.release."""
         self._use()
-        await self.leave(Exit(None, checkpoint=requests.checkpoint_text(checkpoint), stays=True))
+        await self.leave(Exit(None, checkpoint=requests.checkpoint_text(checkpoint), worker_goes_on=True))
 
-    async def leave(self, how: Exit = AT_ITS_END) -> None:
+    async def leave(self, how: Exit = NORMAL) -> None:
         """See TrialRun.leave."""
         await self._driver.run(self._leave(how))
 
@@ -81,25 +78,25 @@ class AsyncTrialRun(EndingRun):
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        swallowed = self._loop is not None and is_swallowed(raised)
+        swallowed = self._swallow_errors and is_swallowed(raised)
         if swallowed:
             log_swallowed(self.number, raised)
         try:
-            await self.leave(AT_ITS_END if raised is None else exit_of(raised, stays=swallowed))
+            await self.leave(NORMAL if raised is None else exit_of(raised, worker_goes_on=swallowed))
         finally:
             self._close("its block is over")
         return swallowed
 
     async def abandon(self) -> None:
-        """The loop that handed it out is over; a block under way ends it by itself."""
+        """See TrialRun.abandon."""
         if not self._entered:
-            await self.leave(LEFT_BEHIND if self._used else RELEASED)
+            await self.leave(ABANDONED if self._used else RELEASED)
             self._close(LOOP_OVER)
 
     async def next(self) -> None:
-        """The loop goes on with another one. Raises FailedPrecondition when nothing was done with this one."""
+        """See TrialRun.next."""
         if not self._entered:
-            await self.leave(AT_ITS_END if self._used else RELEASED)
+            await self.leave(NORMAL if self._used else RELEASED)
             self._close("the loop has gone on to another trial")
             self._check_used()
 
@@ -117,5 +114,5 @@ class AsyncLengths:
         while True:
             for length in self._run._steps():
                 yield length
-            if not (self._run._due() and await self._run.settle()):
+            if not (self._run._is_report_missing() and await self._run._report_missing()):
                 return

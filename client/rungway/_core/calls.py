@@ -5,7 +5,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -16,11 +15,21 @@ from rungway._core.errors import DeadlineExceeded, FailedPrecondition, InvalidAr
 from rungway._core.flow import Attempt, Flow, Sleep
 from rungway._core.leases import Continuations, LiveLeases
 from rungway._core.outbox import Parcel
-from rungway._core.repeats import repeated, untold_part
-from rungway._core.requests import Checkpoint, Result, new_request_id
-from rungway._core.retry import Outage, Retry, passes
-from rungway._core.rpcs import Rpc
-from rungway.models.work import AskReply, Assignment, Explanation, Lease, LeaseStatus, Report, TellReply, continued
+from rungway._core.requests import new_request_id
+from rungway._core.retry import Outage, Retry, is_transient
+from rungway._core.rpcs import Reply, Rpc
+from rungway.models.work import (
+    AskReply,
+    Assignment,
+    Checkpoint,
+    Explanation,
+    Lease,
+    LeaseStatus,
+    Report,
+    Result,
+    TellReply,
+    continued,
+)
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 
 _log = logging.getLogger("rungway")
@@ -28,25 +37,28 @@ _log = logging.getLogger("rungway")
 MAX_REQUEST_BYTES = 1 << 20
 """Largest request that a service accepts."""
 REFUSALS = (InvalidArgument, NotFound)
-"""What the service says of a result that it does not take."""
+"""How the service refuses a result."""
 
 _LEASES_PER_HEARTBEAT = 256
 _SHORTEST_WAIT = 0.05
-_SET_BACK = Explanation(Reason.LEASE_LOST, text="the store has lost the latest results of this trial")
-_Reply = TypeVar("_Reply", bound=Message)
+_ROLLED_BACK = Explanation(Reason.LEASE_LOST, text="the store has lost the latest results of this trial")
 
 
 def call(
-    config: ClientConfig, rpc: Rpc[_Reply], request: Message, *, limit: float | None, outage: Outage | None = None
-) -> Flow[_Reply]:
-    """One logical call: attempts of the same request until it is answered or `limit` seconds are over."""
+    config: ClientConfig, rpc: Rpc[Reply], request: Message, *, limit: float | None, outage: Outage | None = None
+) -> Flow[Reply]:
+    """One logical call: attempts of the same request until it is answered or `limit` seconds are over.
+
+    Raises InvalidArgument for a request that is too large, what the service refuses, and Unavailable or OutcomeUnknown
+    when the time is over.
+    """
     if request.ByteSize() > MAX_REQUEST_BYTES:
         raise InvalidArgument.one("request", f"at most {MAX_REQUEST_BYTES} bytes are wanted, got {request.ByteSize()}")
     request_id = getattr(request, "request_id", "") if rpc.changes else None
     retry = Retry(config, rpc.name, limit=limit, request_id=request_id, outage=outage)
     while True:
         try:
-            reply: _Reply = yield Attempt(rpc, request, retry.timeout())
+            reply: Reply = yield Attempt(rpc, request, retry.timeout())
         except RungwayError as error:
             delay = retry.delay_after(error)
         else:
@@ -56,10 +68,10 @@ def call(
 
 
 class WorkerCalls:
-    """Ask, tell, heartbeat, release and fail, and what must be remembered between them."""
+    """The calls of workers, and what must be remembered between them: live leases and continuations."""
 
     def __init__(self, config: ClientConfig, caller: Callable[[], object]) -> None:
-        """`caller` names the running thread or task: continuations belong to it."""
+        """`caller` returns the running thread or task: continuations belong to it."""
         self.config = config
         self.leases = LiveLeases()
         self.closed = False
@@ -69,10 +81,10 @@ class WorkerCalls:
 
     @property
     def experiment(self) -> str:
-        """The experiment worked on. Raises InvalidArgument when the client names none."""
+        """The experiment of all these calls. Raises InvalidArgument when the client names none."""
         return requests.experiment_of(self.config, None)
 
-    def call(self, rpc: Rpc[_Reply], request: Message, limit: float | None = None) -> Flow[_Reply]:
+    def call(self, rpc: Rpc[Reply], request: Message, limit: float | None = None) -> Flow[Reply]:
         """One logical call within `limit` seconds, or within `worker_timeout`."""
         limit = self.config.worker_timeout if limit is None else limit
         return call(self.config, rpc, request, limit=limit, outage=self._outage)
@@ -89,7 +101,7 @@ class WorkerCalls:
 
     def ask(self, timeout: float | None) -> Flow[Assignment | None]:
         """See Client.ask."""
-        if (assignment := self._continuations.take()) is None:
+        if (assignment := self._continuations.pop()) is None:
             assignment = yield from self._ask_until(timeout)
         if assignment is not None:
             self.leases.watch(assignment)
@@ -120,7 +132,7 @@ class WorkerCalls:
 
     def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[TellReply]]:
         """See Client.tell_many."""
-        fresh = [(result, untold_part(result)) for result in results]
+        fresh = [(result, _untold_part(result)) for result in results]
         request = requests.tell(
             self.experiment, request_id or new_request_id(), [untold for _, untold in fresh if untold]
         )
@@ -130,15 +142,16 @@ class WorkerCalls:
                 reply = yield from self.call(rpcs.TELL, request)
             except REFUSALS as error:
                 [result, *others] = [result for result, untold in fresh if untold]
-                if others or not is_forgotten(error, result.assignment.to_length, result.reports):
+                if others or not is_rollback(error, result.assignment.to_length, result.reports):
                     raise
-                answers = [(yield from self.forgotten(result.assignment.lease))]
+                answers = [(yield from self.release_after_rollback(result.assignment.lease))]
             else:
                 answers = [TellReply.from_proto(each) for each in reply.verdicts]
         told = iter(answers)
-        return [self._settle(result, next(told)) if untold else repeated(result) for result, untold in fresh]
+        return [self._continue(result, next(told)) if untold else _repeated(result) for result, untold in fresh]
 
-    def _settle(self, result: Result, reply: TellReply) -> TellReply:
+    def _continue(self, result: Result, reply: TellReply) -> TellReply:
+        """The reply with the assignment that goes on, which is kept for the caller's next ask."""
         if not reply:
             self._forget(reply.lease)
             return reply
@@ -159,11 +172,11 @@ class WorkerCalls:
             )
             reply = yield from self.call(rpcs.HEARTBEAT, request, limit)
             statuses += [LeaseStatus.from_proto(status) for status in reply.leases]
-        self.leases.settle(statuses)
+        self.leases.apply(statuses)
         return statuses
 
     def send(self, parcels: Sequence[Parcel], limit: float | None = None) -> Flow[list[TellReply]]:
-        """Tell parcels that were first sent together, or never; the answer to each."""
+        """Tell parcels that were first sent together, or not sent before; one reply for each, in the same order."""
         request_id = parcels[0].request_id or new_request_id()
         for parcel in parcels:
             parcel.request_id = request_id
@@ -172,7 +185,7 @@ class WorkerCalls:
         return [TellReply.from_proto(each) for each in reply.verdicts]
 
     def last_report(self, lease: Lease) -> Flow[Report | None]:
-        """The last result of a trial, under whatever lease; None when it has none."""
+        """The last result of a trial, under this lease or an earlier one; None when it has none."""
         request = experiment_service_pb2.GetTrialRequest(experiment=self.experiment, trial=lease.trial)
         try:
             trial = (yield from self.call(rpcs.GET_TRIAL, request)).trial
@@ -183,7 +196,7 @@ class WorkerCalls:
         return Report(trial.length, trial.metric) if trial.HasField("metric") else None
 
     def renew(self) -> Flow[None]:
-        """Renew all live leases, trying until they would be due again."""
+        """Renew all live leases; tries until the next renewal is due. Raises nothing."""
         interval = self.leases.interval()
         if interval is None:
             return
@@ -192,12 +205,12 @@ class WorkerCalls:
             yield from self.heartbeat(self.leases.live(), interval)
             self._complaint = ""
         except RungwayError as error:
-            self._complain(error)
+            self._log_failed_renewal(error)
         self.leases.renewed(begin + interval)
 
-    def _complain(self, error: RungwayError) -> None:
-        """Say why leases are not renewed, once; an outage has been logged as such."""
-        if not passes(error) and error.reason not in (self._complaint, "CLIENT_CLOSED"):
+    def _log_failed_renewal(self, error: RungwayError) -> None:
+        """Log each reason once. Outages are left out: `Outage` logs them."""
+        if not is_transient(error) and error.reason not in (self._complaint, "CLIENT_CLOSED"):
             self._complaint = error.reason
             _log.warning("leases could not be renewed: %s", error)
 
@@ -233,8 +246,8 @@ class WorkerCalls:
             return _lost_with_its_trial(lease, error)
         return TellReply.from_proto(reply.verdict)
 
-    def _ending(self, lease: Lease, call: Flow[_Reply]) -> Flow[_Reply]:
-        """A call that ends a lease. One refused for what it says ends nothing: the lease is held as before."""
+    def _ending(self, lease: Lease, call: Flow[Reply]) -> Flow[Reply]:
+        """A call that ends a lease. One that is refused with InvalidArgument does not: the lease is held as before."""
         is_held = False
         try:
             return (yield from call)
@@ -245,28 +258,28 @@ class WorkerCalls:
             if not is_held:
                 self._forget(lease)
 
-    def forgotten(self, lease: Lease) -> Flow[TellReply]:
-        """What a report comes to that the service was set back behind: the lease is lost, and there is other work.
+    def release_after_rollback(self, lease: Lease) -> Flow[TellReply]:
+        """The reply to a report that the service cannot take because its store lost the latest results: SUPERSEDED.
 
-        If the service still knows the lease, the trial is given back, so that its loss does not cost it a restart.
+        If the service still knows the lease, the trial is released, so that the loss does not cost it a restart.
         """
-        _log.warning("the service has lost the latest results of trial %d: its store was set back", lease.trial)
+        _log.warning("the store of the service has lost the latest results of trial %d", lease.trial)
         try:
             yield from self.release(lease, limit=self.config.shutdown_timeout)
         except RungwayError as error:
-            _log.info("trial %d could not be given back: %s", lease.trial, error)
-        return TellReply(lease, Decision.SUPERSEDED, _SET_BACK)
+            _log.info("trial %d could not be released: %s", lease.trial, error)
+        return TellReply(lease, Decision.SUPERSEDED, _ROLLED_BACK)
 
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
 
 
-def is_forgotten(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:
-    """Whether a tell was refused because the service was set back: its store lost its last moments in a crash.
+def is_rollback(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:
+    """Whether a tell was refused because the store of the service lost its latest changes in a crash.
 
-    It then has no such trial though it handed it out, or an earlier end of the assignment than `to_length`, to which
-    it had said that the trial may go on.
+    Then either it does not know a trial that it handed out, or the assignment ends at an earlier length again than
+    `to_length`, to which it had let the trial go on.
     """
     if error.reason == "LENGTH_BEYOND_ASSIGNMENT":
         return bool(reports) and reports[-1].length <= to_length
@@ -274,6 +287,36 @@ def is_forgotten(error: RungwayError, to_length: int, reports: Sequence[Report])
 
 
 def _lost_with_its_trial(lease: Lease, error: NotFound) -> TellReply:
+    """The reply when the service does not know the trial of a lease. Raises any other NotFound."""
     if error.reason != "TRIAL_NOT_FOUND":
         raise error
-    return TellReply(lease, Decision.SUPERSEDED, _SET_BACK)
+    return TellReply(lease, Decision.SUPERSEDED, _ROLLED_BACK)
+
+
+def _untold_part(result: Result) -> Result | None:
+    """The result without the reports that were told before under the same lease; None when nothing is left.
+
+    A continuation without a new checkpoint trains again from the old one, and so reports some lengths a second time.
+    Raises InvalidArgument for a result without reports that does not finish the trial.
+    """
+    if not result.reports and not result.finished:
+        raise InvalidArgument.one("reports", "at least one report is wanted")
+    begin, told = result.assignment.from_length, result.assignment.told_length
+    reports = [each for each in result.reports if not begin < each.length <= told]
+    if len(reports) == len(result.reports):
+        return result
+    return dataclasses.replace(result, reports=reports) if reports or result.finished else None
+
+
+def _repeated(result: Result) -> TellReply:
+    """The reply to a result that was told before."""
+    assignment = result.assignment
+    return TellReply(
+        assignment.lease,
+        Decision.CONTINUE,
+        Explanation(Reason.BETWEEN_RUNGS, text="this length was told before under the same lease"),
+        assignment.next_decision,
+        assignment.to_length,
+        assignment.deadline,
+        assignment,
+    )

@@ -1,7 +1,5 @@
 """Channels to the service, for both clients."""
 
-from typing import TypeVar
-
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
@@ -11,20 +9,13 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.tls import channel_credentials, stays_on_this_host
 
-_T = TypeVar("_T")
-
-
-_Reply = TypeVar("_Reply", bound=Message)
-
-
 _MAX_REPLY_BYTES = 4 << 20
-
-
 KEEPALIVE_TIMEOUT = 20.0
+"""Seconds without an answer to a keepalive ping after which a connection counts as lost."""
 
 
 def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
-    """Options of a channel: bounded messages, no retries below our own, quick reconnects, gentle keepalive."""
+    """Options of a channel: bounded messages, no retries of gRPC's own (ours are in `retry`), quick reconnects."""
     options: list[tuple[str, str | int]] = [
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_receive_message_length", _MAX_REPLY_BYTES),
@@ -37,7 +28,7 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
     ]
     if config.tls_server_name:
         options.append(("grpc.ssl_target_name_override", config.tls_server_name))
-    if stays_on_this_host(config.target):  # a proxy for the way out has no part in this
+    if stays_on_this_host(config.target):  # a proxy is meant for connections to other hosts
         options.append(("grpc.enable_http_proxy", 0))
     if config.target.startswith("dns:"):
         options.append(("grpc.lb_policy_name", "round_robin"))
@@ -45,7 +36,7 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
 
 
 def open_channel(config: ClientConfig) -> grpc.Channel:
-    """A channel, encrypted where the settings say so. Raises InvalidArgument for a file that cannot be read."""
+    """A channel, encrypted if the settings say so. Raises InvalidArgument for a file that cannot be read."""
     credentials, options = channel_credentials(config), channel_options(config)
     if credentials:
         return grpc.secure_channel(config.target, credentials, options=options)
@@ -53,12 +44,15 @@ def open_channel(config: ClientConfig) -> grpc.Channel:
 
 
 def serialized(message: Message) -> bytes:
+    """A message as bytes, for gRPC."""
     return message.SerializeToString()
 
 
 def closed_error() -> RungwayError:
+    """The error of a call on a client that was closed."""
     return FailedPrecondition("the client was closed", reason="CLIENT_CLOSED")
 
 
 def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, at least 1."""
     return max(int(seconds * 1000), 1)

@@ -1,4 +1,4 @@
-"""What Python 3.11 brought, for Python 3.10."""
+"""What Python 3.11 added, for Python 3.10. Remove this module with the support of 3.10."""
 
 import asyncio
 import sys
@@ -8,24 +8,24 @@ if sys.version_info >= (3, 11):
     from enum import StrEnum
 
     def is_cancelling(task: asyncio.Task[Any]) -> bool:
-        """Whether somebody asked for the end of this task."""
+        """Whether the task was asked to end."""
         return bool(task.cancelling())
 
 else:
     from enum import Enum
 
     class StrEnum(str, Enum):
-        """An enum whose members are texts."""
+        """An enum whose members are strings."""
 
         __str__ = str.__str__
 
     def is_cancelling(task: asyncio.Task[Any]) -> bool:
-        """Whether somebody asked for the end of this task. Python 3.10 does not tell."""
+        """Whether the task was asked to end: Python 3.10 does not tell."""
         return False
 
 
 class WeaklyHeld:
-    """What a weak reference can point to, for dataclasses with slots."""
+    """Base of dataclasses with slots that weak references point to (`weakref_slot` in Python 3.11)."""
 
     __slots__ = ("__weakref__",)
 

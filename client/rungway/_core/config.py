@@ -9,7 +9,7 @@ from rungway._core.environment import misspelt
 from rungway._core.errors import InvalidArgument
 
 _OTHER_ADDRESSES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
-"""How the names begin that gRPC resolves without a host and a port of ours."""
+"""Prefixes of addresses that gRPC resolves by itself; they are not checked for a host and a port."""
 _HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+):(\d{1,5})", re.ASCII)
 
 
@@ -47,7 +47,7 @@ class ClientConfig:
     """Encrypt the connection and check the service's certificate; also on when tls_ca or tls_cert is given.
     Default: the environment variable RUNGWAY_TLS."""
     tls_ca: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CA"))
-    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that gRPC brings."""
+    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that come with gRPC."""
     tls_cert: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_CERT"))
     """File with the certificate of this client (PEM), where the service wants one. Default: RUNGWAY_TLS_CLIENT_CERT."""
     tls_key: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_KEY"))
@@ -59,25 +59,25 @@ class ClientConfig:
     worker: str = field(default_factory=_identity)
     """Who this is, for people to read; up to 256 bytes. Default: "pid@host"."""
     attempt_timeout: float = 10.0
-    """Most time for one attempt of a call, so that a lost reply is noticed soon."""
+    """Seconds for one attempt of a call; a lost reply is noticed after this."""
     total_timeout: float = 60.0
-    """Most time for a call about experiments, all its attempts together."""
+    """Seconds for a call about experiments, all its attempts together."""
     worker_timeout: float | None = None
-    """Most time for an ask, tell, release or fail, all its attempts together. Default: no limit, so that workers
-    survive an outage of any length; a warning is logged every so often."""
+    """Seconds for an ask, tell, release or fail, all its attempts together. Default: no limit, so that workers
+    survive an outage of any length; a warning is logged once it has lasted 5 seconds."""
     shutdown_timeout: float = 5.0
-    """Most time to give a trial back when the worker is leaving; after it the lease just expires."""
+    """Seconds to release a trial when the worker is leaving; after that its lease expires."""
     backoff_initial: float = 0.1
-    """Longest wait before the second attempt. The wait is a random part of the ceiling ("full jitter"), so that many
-    workers do not come back at the same moment."""
+    """Ceiling of the wait before the second attempt, in seconds. The wait is a random part of it ("full jitter"), so
+    that many workers do not come back at the same moment."""
     backoff_multiplier: float = 2.0
-    """By how much that ceiling grows with each further attempt."""
+    """Factor by which the ceiling grows with each further attempt."""
     backoff_max: float = 5.0
-    """Where the ceiling stops growing; also the longest wait before a lost connection is opened again."""
+    """Largest ceiling, in seconds; also the longest wait before a lost connection is opened again."""
     report_interval: float = 10.0
-    """Reports that decide nothing are sent together, those of all trials, at latest this long after they were made."""
+    """Seconds that a report between two decisions may be held back, to be sent together with those of all trials."""
     keepalive: float = 60.0
-    """While a call is under way, check the connection this often; services refuse less than a minute."""
+    """Seconds between checks of the connection while a call is under way; services refuse less than 60."""
 
     def __post_init__(self) -> None:
         for variable, wrong in misspelt():
@@ -110,7 +110,7 @@ class ClientConfig:
         return self.tls or bool(self.tls_ca or self.tls_cert)
 
     def _check_port(self) -> None:
-        """gRPC would dial port 443 where there is none, and take a port that is too large modulo 65536."""
+        """Refuse what gRPC would misread: it takes 443 for a missing port, and a port modulo 65536."""
         if self.target.startswith(_OTHER_ADDRESSES):
             return
         dns = self.target.startswith("dns:")
@@ -133,7 +133,7 @@ def configured(
     token: str | None = None,
     tls: bool | None = None,
 ) -> ClientConfig:
-    """The settings with those that are given in place of theirs. Raises InvalidArgument."""
+    """The settings, overridden by the arguments that are not None. Raises InvalidArgument."""
     every = {"target": target, "experiment": experiment, "token": token, "tls": tls}
     given = {name: value for name, value in every.items() if value is not None}
     return ClientConfig(**given) if config is None else replace(config, **given)  # type: ignore[arg-type]

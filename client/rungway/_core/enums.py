@@ -1,6 +1,6 @@
-"""The words of the protocol as enums, and its times as Python's.
+"""The enums of the protocol as Python enums, and its times as Python's.
 
-Words that this version of the client does not know are read as `UNKNOWN`, so that a newer service can be used.
+A value that this version of the client does not know is read as `UNKNOWN`, so that it works with a newer service.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,21 @@ from rungway._core.compat import StrEnum
 
 
 class Decision(StrEnum):
-    """What a worker does next."""
+    """What a tell is answered: what the worker does next."""
 
     CONTINUE = "continue"
+    """Train on, up to `to_length`, under the same lease."""
     PAUSE = "pause"
+    """The trial waits at its rung and may be promoted; the lease has ended."""
     STOP = "stop"
+    """The trial has ended, and the lease with it."""
     SUPERSEDED = "superseded"
-    """The lease was no longer this worker's and nothing was changed: drop the work and ask again. A decision that
-    this client does not know is read as this one, for it asks for the same."""
+    """The lease was lost before, and nothing was changed: drop the work and ask again. A decision that this client
+    does not know is read as SUPERSEDED, because the worker can always ask again."""
 
 
 class Reason(StrEnum):
-    """Why something was decided."""
+    """Why something was decided, or why nothing was handed out."""
 
     UNKNOWN = "unknown"
     NEW_TRIAL = "new_trial"
@@ -53,34 +56,47 @@ class Reason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a trial ended that did not end by itself; see the comments in trial.proto for what each one does."""
+    """How a worker or a user ended a trial. `Client.fail` takes all but UNKNOWN and FINISHED."""
 
     UNKNOWN = "unknown"
     PREEMPTED = "preempted"
+    """The worker had to leave: the trial is requeued, at no cost."""
     TRANSIENT = "transient"
+    """A failure that may pass: the trial is requeued up to `max_restarts` times, then it has failed."""
     INVALID = "invalid"
+    """The configuration makes no sense: the results are removed and a new trial replaces it; it does not count."""
     DIVERGED = "diverged"
+    """Training diverged: the trial ranks after every result and is never run again."""
     ERROR = "error"
+    """Failed for good: ranks and ends as DIVERGED."""
     STOPPED = "stopped"
+    """Ended by its user: ranks as DIVERGED."""
     FINISHED = "finished"
-    """The training ended by itself with a result; said with a Result, not in a failure."""
+    """The training ended by itself with a result; told with `finished`."""
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
     UNKNOWN = "unknown"
     RUNNING = "running"
+    """A worker holds its lease."""
     PAUSED = "paused"
+    """It waits at a rung and may be promoted."""
     QUEUED = "queued"
+    """Requeued: released, expired or failed, and waiting for a worker."""
     COMPLETED = "completed"
+    """It reached the top rung, or its training ended by itself."""
     STOPPED = "stopped"
+    """A rung or its user stopped it."""
     FAILED = "failed"
+    """It diverged, failed for good, or used up its restarts."""
     INVALID = "invalid"
+    """Its configuration was invalid, and a new trial replaced it."""
 
 
 class ExperimentState(StrEnum):
-    """Where an experiment stands."""
+    """The state of an experiment."""
 
     UNKNOWN = "unknown"
     RUNNING = "running"
@@ -88,19 +104,19 @@ class ExperimentState(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
     UNREADABLE = "unreadable"
-    """In lists only: written by another version of the service; the notes say more."""
+    """In lists only: another version of the service wrote it; its notes say more."""
 
 
 class PromotionRule(StrEnum):
-    """Which of a rung's results go up."""
+    """Which results of a rung are promoted."""
 
     UNKNOWN = "unknown"
     ASYNC = "async"
     """The best floor(results / divisor), at any time."""
     SYNC = "sync"
-    """Those that can no longer be displaced from the rung's best."""
+    """Those that no later result can displace from the top-k."""
     POPULATION = "population"
-    """The best, once all results are there; some of them are cloned as well."""
+    """The best, once the rung holds all its results; some of them are cloned, too."""
 
 
 class DecisionForm(StrEnum):
@@ -114,12 +130,15 @@ class DecisionForm(StrEnum):
 
 
 class AskStatus(StrEnum):
-    """What an ask came to."""
+    """What an ask is answered."""
 
     UNKNOWN = "unknown"
     ASSIGNED = "assigned"
+    """There is work."""
     WAIT = "wait"
+    """Nothing to hand out now: ask again after `retry_after` seconds."""
     DONE = "done"
+    """The search is over: nothing is handed out any more."""
 
 
 class _EnumNames(Protocol):
@@ -131,7 +150,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 def word(names: _EnumNames, number: int, prefix: str, default: _Word) -> _Word:
-    """The word for an enum number of the protocol; `default` for one that this client does not know."""
+    """The member for an enum number of the protocol; `default` for a number that this client does not know."""
     try:
         return type(default)(names.Name(number).removeprefix(prefix).lower())
     except ValueError:

@@ -1,4 +1,4 @@
-"""The variables RUNGWAY_…: a misspelt one is refused, because without it another service or store would be used."""
+"""The variables RUNGWAY_…: a misspelt one is refused, because another service or store would be used without it."""
 
 import difflib
 import os
@@ -13,7 +13,7 @@ CLIENT_VARIABLES = frozenset(
         *("TLS", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY", "TLS_SERVER_NAME"),
     )
 )
-"""What a client reads."""
+"""The variables that a client reads."""
 SERVER_VARIABLES = frozenset(
     PREFIX + name
     for name in (
@@ -25,18 +25,19 @@ SERVER_VARIABLES = frozenset(
         *("LOG_LEVEL", "LOG_FORMAT"),
     )
 )
-"""What `rungway serve` reads, in capitals or not. One shell may set both kinds, so each side knows both."""
+"""The variables that `rungway serve` reads, in upper or lower case. One shell may set those of both sides, so each side
+knows them all."""
 _KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES)
 _OF_TESTS = ("RUNGWAY_MODEL_", "RUNGWAY_FUZZ_")
 _OF_KUBERNETES = re.compile(
     r"RUNGWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-"""What Kubernetes sets in every container beside a Service whose name is "rungway" or begins with "rungway-"."""
+"""What Kubernetes sets in every container of a namespace with a Service named "rungway" or "rungway-…"."""
 _OF_KUBERNETES_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
-    """The variables RUNGWAY_… that nothing reads, each with what is wrong; of this process unless given."""
+    """The variables RUNGWAY_… that nothing reads, as (name, advice); those of this process unless given."""
     found = os.environ if environment is None else environment
     return [(name, _advice(name)) for name in sorted(found) if not _is_known(name, found[name])]
 
@@ -50,7 +51,7 @@ def _is_known(name: str, value: str) -> bool:
 
 
 def _advice(name: str) -> str:
-    # Without the prefix, which all of them share: it would make every name near.
+    # Compared without the prefix: all names share it, so it would make them all similar.
     rest = name.upper().removeprefix(PREFIX)
     near = difflib.get_close_matches(rest, [known.removeprefix(PREFIX) for known in _KNOWN], n=1, cutoff=0.0)
     return f"there is no such variable, the nearest is {PREFIX}{near[0]}: correct or unset it"

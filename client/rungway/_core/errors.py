@@ -6,18 +6,18 @@ RungwayError
 ├── AlreadyExists        the id is taken, or a request_id was used for another request
 ├── FailedPrecondition   the state of the experiment (or of the client) does not allow the call
 ├── PermissionDenied     the caller may not do this
-├── Unauthenticated      the caller is not known
-├── ResourceExhausted    a limit is reached; `retry_after` says when to try again, where that helps
+├── Unauthenticated      the token is missing or wrong
+├── ResourceExhausted    a limit is reached; `retry_after` (seconds) says when to try again, if that helps
 ├── Unavailable          the service did not answer in time; nothing was changed
 ├── DeadlineExceeded     the time given by the caller is over; nothing was changed
 ├── OutcomeUnknown       no answer in time, and the call may or may not have been executed
 ├── Unimplemented        the service does not offer this (yet)
-└── InternalError        a fault of the service
+└── InternalError        a bug or damage in the service
 
 Raised by a training loop inside `with trial:`:
-InvalidConfiguration     the configuration makes no sense: the trial is replaced by a fresh one
+InvalidConfiguration     the configuration makes no sense: a new trial replaces it
 Diverged                 training diverged: the trial ranks worst
-Preempted                the worker must leave: the trial goes back in line at no cost
+Preempted                the worker must leave: the trial is requeued at no cost
 """
 
 import os
@@ -48,13 +48,13 @@ class RungwayError(Exception):
         self.code = code or self.default_code
         """The gRPC status code."""
         self.reason = reason
-        """Why, as one word in UPPER_SNAKE_CASE; empty when the failure did not come from the service itself."""
+        """Why, as one word in UPPER_SNAKE_CASE (docs/errors.md); empty when the service did not say."""
         self.details = dict(details or {})
         """The values that the message mentions, by name."""
         self.retry_after = retry_after
-        """Seconds after which the service wants to be asked again; None when it did not say."""
+        """Seconds to wait before the next attempt; None when the service did not say."""
         self.attempts = 1
-        """How often the call was tried."""
+        """How many attempts the call took."""
 
 
 class InvalidArgument(RungwayError):
@@ -62,6 +62,7 @@ class InvalidArgument(RungwayError):
 
     default_code = grpc.StatusCode.INVALID_ARGUMENT
     violations: Sequence[tuple[str, str]] = ()
+    """Path of each wrong field, and what is wrong."""
 
     @classmethod
     def one(cls, field: str, description: str) -> "InvalidArgument":
@@ -96,13 +97,13 @@ class PermissionDenied(RungwayError):
 
 
 class Unauthenticated(RungwayError):
-    """The caller is not known."""
+    """The token is missing or wrong."""
 
     default_code = grpc.StatusCode.UNAUTHENTICATED
 
 
 class ResourceExhausted(RungwayError):
-    """A limit is reached."""
+    """A limit is reached; `retry_after` says when to try again, if that helps."""
 
     default_code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -122,11 +123,12 @@ class DeadlineExceeded(RungwayError):
 class OutcomeUnknown(RungwayError):
     """No answer in time: the call may or may not have been executed.
 
-    Repeat it with `request_id` to learn its outcome: the same id has one effect and one answer.
+    Repeat it with `request_id` to learn its outcome: calls with the same id have one effect and get the same answer.
     """
 
     default_code = grpc.StatusCode.UNAVAILABLE
     request_id: str = ""
+    """The request id of the call."""
 
 
 class Unimplemented(RungwayError):
@@ -136,24 +138,24 @@ class Unimplemented(RungwayError):
 
 
 class InternalError(RungwayError):
-    """A fault of the service."""
+    """A bug or damage in the service."""
 
     default_code = grpc.StatusCode.INTERNAL
 
 
 class InvalidConfiguration(Exception):
-    """Raise it when the configuration makes no sense: its results are removed and a fresh trial replaces it."""
+    """Raise it when the configuration makes no sense: its results are removed and a new trial replaces it."""
 
 
 class Diverged(Exception):
-    """Raise it when training diverged: the trial ranks worst and is never run again."""
+    """Raise it when training diverged: the trial ranks after every result and is never run again."""
 
 
 class Preempted(Exception):
-    """Raise it when the worker must leave: the trial goes back in line at no cost.
+    """Raise it when the worker must leave: the trial is requeued at no cost.
 
-    `checkpoint` is where the state at the last reported length was saved; None = no new checkpoint. One that is refused
-    counts as a failure of the trial.
+    `checkpoint` is where the state at the last reported length was saved; None = no new checkpoint. A checkpoint that
+    is refused counts as a failure of the trial.
     """
 
     def __init__(self, message: str = "", *, checkpoint: str | os.PathLike[str] | None = None) -> None:
@@ -162,7 +164,7 @@ class Preempted(Exception):
 
 
 ERROR_BY_STATUS: Final[Mapping[grpc.StatusCode, type[RungwayError]]] = {
-    grpc.StatusCode.CANCELLED: Unavailable,  # by the other side: a server that goes away does this
+    grpc.StatusCode.CANCELLED: Unavailable,  # by the other side: a server that shuts down does this
     grpc.StatusCode.UNKNOWN: InternalError,
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
@@ -179,7 +181,7 @@ ERROR_BY_STATUS: Final[Mapping[grpc.StatusCode, type[RungwayError]]] = {
     grpc.StatusCode.DATA_LOSS: InternalError,
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
 }
-"""The one table from status to exception."""
+"""The exception for each status."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -193,7 +195,7 @@ def from_rpc_error(failure: grpc.RpcError) -> RungwayError:
 
 
 def from_status(code: grpc.StatusCode, message: str, binary: bytes = b"") -> RungwayError:
-    """The typed error for a status; `binary` is a google.rpc.Status on the wire, unreadable parts are left out."""
+    """The typed error for a status; `binary` is an encoded google.rpc.Status. Parts it cannot read are left out."""
     error = ERROR_BY_STATUS.get(code, InternalError)(message, code=code)
     try:
         for detail in errors_pb2.RpcStatus.FromString(binary).details:

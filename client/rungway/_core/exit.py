@@ -1,4 +1,4 @@
-"""What the way out of a training loop means for its trial."""
+"""How a worker leaves a trial, and what an exception out of a training loop means for it."""
 
 import logging
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ _log = logging.getLogger("rungway")
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a worker leaves a trial: with a failure, at the end of its block, or giving it back (neither)."""
+    """How a worker leaves a trial. With an outcome the trial failed in that way, without one it is released."""
 
     outcome: Outcome | None
     message: str = ""
     checkpoint: str = ""
-    stays: bool = False
-    """Whether the worker goes on afterwards, so that it can wait for the service to hear of it."""
-    ends: bool = False
-    """Whether the block was left normally: what was told stands, and the training is over."""
+    worker_goes_on: bool = False
+    """Whether the worker goes on afterwards, so that it can wait until the service has heard of this."""
+    is_normal: bool = False
+    """Whether the block was left without an exception: what was told stands, and the training is over."""
 
 
 RELEASED = Exit(None)
-AT_ITS_END = Exit(None, stays=True, ends=True)
-LEFT_BEHIND = Exit(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
+NORMAL = Exit(None, worker_goes_on=True, is_normal=True)
+ABANDONED = Exit(Outcome.TRANSIENT, "the loop over the trials was left while this one was under way")
 
 
-def exit_of(raised: BaseException, *, stays: bool) -> Exit:
+def exit_of(raised: BaseException, *, worker_goes_on: bool) -> Exit:
     """What an exception out of a training loop means for its trial.
 
-    A report that is refused for what it holds is the training code's own fault. Any other error of the service, and
-    everything that ends the process or task, costs the trial nothing.
+    A report that is refused for its content is an error of the training code. Any other error of the service, and
+    everything that ends the process or task, releases the trial, which costs it nothing.
     """
     message = f"{type(raised).__name__}: {raised}"
     match raised:
         case InvalidConfiguration():
-            return Exit(Outcome.INVALID, message, stays=True)
+            return Exit(Outcome.INVALID, message, worker_goes_on=True)
         case Diverged() | FloatingPointError() | OverflowError():
-            return Exit(Outcome.DIVERGED, message, stays=True)
+            return Exit(Outcome.DIVERGED, message, worker_goes_on=True)
         case Preempted():
             return _preempted(raised, message)
-        case Exception() if _is_own(raised):
-            return Exit(Outcome.TRANSIENT, message, stays=stays)
+        case Exception() if _is_of_trial(raised):
+            return Exit(Outcome.TRANSIENT, message, worker_goes_on=worker_goes_on)
     return Exit(None, message)
 
 
@@ -55,16 +55,16 @@ def _preempted(raised: Preempted, message: str) -> Exit:
 
 
 def is_swallowed(raised: BaseException | None) -> bool:
-    """Whether a worker may go on with the next trial after this: the trial was at fault, and the service is told."""
-    return isinstance(raised, Exception) and not isinstance(raised, Preempted) and _is_own(raised)
+    """Whether a loop that swallows errors swallows this one: it is an error of the trial, not of the worker."""
+    return isinstance(raised, Exception) and not isinstance(raised, Preempted) and _is_of_trial(raised)
 
 
-def _is_own(raised: Exception) -> bool:
+def _is_of_trial(raised: Exception) -> bool:
     return isinstance(raised, InvalidArgument) or not isinstance(raised, RungwayError)
 
 
 def log_swallowed(trial: int, raised: BaseException | None) -> None:
-    """Say why a trial is over; where it was not on purpose, with the place."""
+    """Log the error that ended a trial, with its traceback unless the training code raised it on purpose."""
     on_purpose = isinstance(raised, InvalidConfiguration | Diverged)
     level = logging.INFO if on_purpose else logging.WARNING
     name = type(raised).__name__

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -13,29 +12,27 @@ from rungway._core.enums import ExperimentState
 from rungway._core.errors import FailedPrecondition, NotFound, RungwayError
 from rungway._core.flow import Flow, Sleep
 from rungway._core.requests import new_request_id
-from rungway._core.retry import passes
-from rungway._core.rpcs import Rpc
+from rungway._core.retry import is_transient
+from rungway._core.rpcs import Reply, Rpc
 from rungway.models.experiments import Event, Experiment, Preview
 from rungway.models.work import Trial
 from rungway.v1 import experiment_service_pb2 as messages
 
-_PAGE = 200  # with 20 KiB for each item a page stays below what gRPC receives
-_Reply = TypeVar("_Reply", bound=Message)
+_PAGE = 200  # at 20 KiB per item a page fits into a message of 4 MiB
 
 
 class ExperimentCalls:
-    """What people, the command line and dashboards call."""
+    """The calls about experiments and trials, each of them within `config.total_timeout` seconds."""
 
     def __init__(self, config: ClientConfig) -> None:
-        """All calls are made within `config.total_timeout`."""
         self.config = config
 
-    def call(self, rpc: Rpc[_Reply], request: Message) -> Flow[_Reply]:
+    def call(self, rpc: Rpc[Reply], request: Message) -> Flow[Reply]:
         """One logical call."""
         return call(self.config, rpc, request, limit=self.config.total_timeout)
 
     def name(self, experiment: str | None) -> str:
-        """The experiment meant. Raises InvalidArgument when none is named anywhere."""
+        """This experiment, or that of the client. Raises InvalidArgument without either."""
         return requests.experiment_of(self.config, experiment)
 
     def create(
@@ -92,7 +89,7 @@ class ExperimentCalls:
         except FailedPrecondition as error:
             if error.attempts == 1 or error.details.get("state") != ExperimentState.STOPPED:
                 raise
-        # An earlier attempt, whose reply was lost, stopped it.
+        # An earlier attempt stopped it, and its reply was lost.
         return (yield from self.get(experiment))
 
     def delete(self, experiment: str | None) -> Flow[None]:
@@ -104,17 +101,17 @@ class ExperimentCalls:
         except NotFound as error:
             if error.attempts == 1:
                 raise
-            # An earlier attempt, whose reply was lost, removed it.
+            # An earlier attempt removed it, and its reply was lost.
 
     def _uid(self, name: str) -> Flow[str]:
-        """Which experiment has the name now, so that a repeat does not take one made meanwhile; "" if none can say."""
+        """The uid of an experiment, "" if unknown: a repeat must not delete one created later under the same id."""
         request = messages.GetExperimentRequest(experiment=name)
         try:
             return (yield from self.call(rpcs.GET_EXPERIMENT, request)).experiment.uid
         except RungwayError as error:
-            if isinstance(error, NotFound) or passes(error):
+            if isinstance(error, NotFound) or is_transient(error):
                 raise
-            return ""  # one of another version, or a damaged one, can be deleted nevertheless
+            return ""  # one of another version, or a damaged one, can still be deleted
 
     def update(
         self,
@@ -141,7 +138,7 @@ class ExperimentCalls:
     def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.list_trials."""
         found: list[Trial] = []
-        token = str(requests.whole("after", after) or "")  # pages of trials are named by the number of their first
+        token = str(requests.whole("after", after) or "")  # the token of a page is the number of its first trial
         while (size := _page_size(limit, len(found))) > 0:
             request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
             reply = yield from self.call(rpcs.LIST_TRIALS, request)
@@ -192,32 +189,33 @@ class ExperimentCalls:
 
 
 class LogReader:
-    """Where somebody who follows an event log stands: what to ask for now, and what to do when the stream breaks."""
+    """A position in an event log: what to request now, and what to do when the stream breaks."""
 
     def __init__(self, calls: ExperimentCalls, experiment: str, after: str) -> None:
-        """`after` is the id of the last event that is known; empty = none."""
+        """`after` is the id of the last event that was read; empty = none."""
         self._calls = calls
         self._experiment = experiment
         self._after = after
 
     def request(self) -> messages.WatchEventsRequest:
-        """The request for the events from here on."""
+        """The request for the events after this position."""
         return messages.WatchEventsRequest(experiment=self._experiment, after_event_id=self._after)
 
     def read(self, reply: messages.WatchEventsResponse) -> Event:
-        """The event of a reply; from now on it is known."""
+        """The event of a reply; moves the position behind it."""
         self._after = reply.event.event_id
         return Event.from_proto(reply.event)
 
     def reconnect(self, error: RungwayError) -> Flow[None]:
-        """Wait until the service answers again. Raises the error when it will not pass, or does not in time.
+        """Wait until the service answers again. Raises an error that is not transient, and Unavailable when the service
+        does not answer within `total_timeout`.
 
-        A stream says nothing while nothing happens, so another call must tell whether the service is there.
+        A stream is silent while nothing happens, so another call finds out whether the service answers.
         """
-        if not passes(error):
+        if not is_transient(error):
             raise error
         yield from self._calls.get(self._experiment)
-        # Those who follow do not come back all at the same moment.
+        # A random pause, so that not all followers come back at the same moment.
         yield Sleep((error.retry_after or 0.0) + self._calls.config.backoff_max * random.random())  # noqa: S311
 
 

@@ -1,8 +1,8 @@
 """Calls written once for both clients: a flow is a generator that yields what must be waited for.
 
-A flow yields an `Attempt` and is sent its reply, a `Sleep` and is sent None, or an `Acquire` and is sent whether it has
-the lock; what goes wrong meanwhile is thrown into it. It touches no network and no clock of its own, so `Client` and
-`AsyncClient` differ only in how they drive it, and tests drive it by hand.
+A flow yields an `Attempt` and is sent the reply, yields a `Sleep` and is sent None, or yields an `Acquire` and is sent
+whether it got the lock. Errors are thrown into it. It does not touch the network, so `Client` and `AsyncClient` differ
+only in the driver that performs these effects, and tests perform them by hand.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -26,28 +26,28 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait."""
+    """Wait for some seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """Take a lock, which the flow then releases."""
+    """Take a lock; the flow releases it."""
 
     lock: Any
-    """A threading.Lock or an asyncio.Lock, as the driver wants."""
+    """A threading.Lock or an asyncio.Lock, as the driver needs."""
     seconds: float | None = None
-    """Longest to wait for it: None = as long as it takes, 0 = not at all."""
+    """Longest wait: None = no limit, 0 = do not wait."""
 
 
 Effect = Attempt | Sleep | Acquire
-_T = TypeVar("_T")
-Flow = Generator[Effect, Any, _T]
+T = TypeVar("T")
+Flow = Generator[Effect, Any, T]
 
 
-def drive(flow: Flow[_T], perform: Callable[[Effect], Any]) -> _T:
-    """Run a flow to its end; `perform` waits for one effect."""
+def drive(flow: Flow[T], perform: Callable[[Effect], Any]) -> T:
+    """Run a flow to its end; `perform` carries out one effect. Returns the flow's result, raises its errors."""
     try:
         effect = next(flow)
         while True:
@@ -58,14 +58,14 @@ def drive(flow: Flow[_T], perform: Callable[[Effect], Any]) -> _T:
             else:
                 effect = flow.send(answer)
     except StopIteration as done:
-        result: _T = done.value
+        result: T = done.value
         return result
     finally:
         flow.close()
 
 
-async def drive_async(flow: Flow[_T], perform: Callable[[Effect], Awaitable[Any]]) -> _T:
-    """Run a flow to its end; `perform` awaits one effect."""
+async def drive_async(flow: Flow[T], perform: Callable[[Effect], Awaitable[Any]]) -> T:
+    """As `drive`, with a `perform` that is awaited."""
     try:
         effect = next(flow)
         while True:
@@ -76,7 +76,7 @@ async def drive_async(flow: Flow[_T], perform: Callable[[Effect], Awaitable[Any]
             else:
                 effect = flow.send(answer)
     except StopIteration as done:
-        result: _T = done.value
+        result: T = done.value
         return result
     finally:
         flow.close()

@@ -1,4 +1,4 @@
-"""What goes on beside the training, the same for both clients: leases are renewed, and reports held back are told."""
+"""What runs beside the training, the same for both clients: leases are renewed, and reports held back are told."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,16 +12,11 @@ from rungway._core.outbox import MOST_REPORTS, Parcel
 from rungway._core.run import Run
 
 _log = logging.getLogger("rungway")
-
-
 _MOST_RESULTS = 64
-"""Of one call, which has no more reports than one parcel may have."""
-
-
-_AFTER_A_FAULT = 0.1
-
-
-_AFTER_MANY = 2.0
+"""Most results of one call. Together they hold at most MOST_REPORTS reports."""
+_FIRST_REST = 0.1
+_LONGEST_REST = 2.0
+"""Seconds of rest after an unexpected error; doubled while the same error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Duty:
 
 
 def duties(calls: WorkerCalls) -> list[Duty]:
-    """Those of a client, each with a thread or task of its own: telling reports is never in the way of a renewal."""
+    """The duties of a client. Each gets a thread or task of its own, so that telling reports never delays a renewal."""
     half = calls.config.report_interval / 2
 
     def pause() -> float | None:
@@ -49,7 +44,8 @@ def duties(calls: WorkerCalls) -> list[Duty]:
 
 
 def keep(duty: Duty) -> Flow[None]:
-    """Do it until there is nothing to keep, or the client is closed. No exception ends it."""
+    """Do a duty until there is nothing to keep or the client is closed. An unexpected error is logged and does not end
+    it."""
     fault, rest = "", 0.0
     while True:
         try:
@@ -65,30 +61,30 @@ def keep(duty: Duty) -> Flow[None]:
                 return
             if fault != type(error).__name__:
                 _log.exception("a fault in %s, which goes on", duty.name)
-            rest = min(2 * rest, _AFTER_MANY) if fault else _AFTER_A_FAULT
+            rest = min(2 * rest, _LONGEST_REST) if fault else _FIRST_REST
             fault = type(error).__name__
 
 
 def _tell_overdue(calls: WorkerCalls, age: float) -> Flow[None]:
-    """Tell what has been held back for so long, of all trials together."""
-    waiting = [run for run in calls.leases.holders() if isinstance(run, Run) and run._overdue(age)]
+    """Tell the reports of all trials that have been held back for `age` seconds."""
+    waiting = [run for run in calls.leases.holders() if isinstance(run, Run) and run._is_overdue(age)]
     for start in range(0, len(waiting), _MOST_RESULTS):
         runs: Sequence[Run] = waiting[start : start + _MOST_RESULTS]
         try:
             while runs:
-                runs = [run for run in (yield from _tell_heads(calls, runs)) if run._overdue(0)]
+                runs = [run for run in (yield from _tell_heads(calls, runs)) if run._is_overdue(0)]
         except RungwayError as error:
             _log.info("reports of %d trials are held back: %s", len(waiting) - start, error)
             return
 
 
 def _tell_heads(calls: WorkerCalls, runs: Sequence[Run]) -> Flow[list[Run]]:
-    """Tell what is at the head of their outboxes; of those that are not telling something by themselves just now."""
+    """Tell the heads of their outboxes; skips runs that are telling something by themselves. Returns the others."""
     held: list[Run] = []
     heads: list[tuple[Run, Parcel]] = []
     try:
         for run in runs:
-            if (yield Acquire(run._sending, 0)):
+            if (yield Acquire(run._send_lock, 0)):
                 held.append(run)
                 if (parcel := run._outbox.head()) is not None:
                     heads.append((run, parcel))
@@ -96,12 +92,12 @@ def _tell_heads(calls: WorkerCalls, runs: Sequence[Run]) -> Flow[list[Run]]:
             yield from _tell_together(calls, together)
     finally:
         for run in held:
-            run._sending.release()
+            run._send_lock.release()
     return held
 
 
 def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]]]:
-    """What to tell in one call: what went together before, and the others as far as they fit."""
+    """The calls to make: parcels that were sent together before go together again, new ones as far as they fit."""
     again: dict[str, list[tuple[Run, Parcel]]] = {}
     fresh: list[list[tuple[Run, Parcel]]] = []
     room = 0
@@ -119,7 +115,8 @@ def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]
 
 
 def _tell_together(calls: WorkerCalls, told: Sequence[tuple[Run, Parcel]]) -> Flow[None]:
-    """One call for all. If it is refused, which changes nothing, each half by itself: only who is at fault pays."""
+    """One call for all. A refused call changes nothing, so each half is then told by itself: in the end only the trial
+    at fault is refused."""
     try:
         replies = yield from calls.send([parcel for _, parcel in told], calls.config.attempt_timeout)
     except REFUSALS as error:

@@ -1,4 +1,4 @@
-"""What a client remembers of its leases: which to renew, and which trials go on with the next ask.
+"""What a client remembers of its leases: which ones to renew, and which trials go on with the next ask.
 
 Both are bookkeeping under a short lock, shared by `Client` and `AsyncClient`.
 """
@@ -15,7 +15,7 @@ from rungway.models.work import Assignment, Lease, LeaseStatus
 
 
 class Holder(Protocol):
-    """Whoever wants to hear that its lease is no longer renewed."""
+    """What works under a lease and must hear when it is no longer renewed."""
 
     @property
     def lease(self) -> Lease:
@@ -28,9 +28,9 @@ class Holder(Protocol):
 
 
 class LiveLeases:
-    """The leases to renew: those of assignments that somebody still holds and that have not ended.
+    """The leases to renew: those of assignments that are still referred to and have not ended.
 
-    Assignments and holders are only referred to weakly: whoever drops its work lets the lease expire.
+    Assignments and holders are only referred to weakly: a lease whose assignment is dropped expires.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,25 +50,25 @@ class LiveLeases:
                 self._holders[assignment.lease] = holder
 
     def follow(self, assignment: Assignment, continuation: Assignment) -> None:
-        """Renew for the continuation too when the assignment it came from is renewed."""
+        """Renew for the continuation too, if the assignment that it continues is renewed."""
         with self._lock:
             held = self._assignments.get(assignment.lease)
             if held is not None and assignment in held:
                 held.add(continuation)
 
     def end(self, lease: Lease) -> None:
-        """Renew this lease no more."""
+        """Stop renewing this lease."""
         with self._lock:
             self._assignments.pop(lease, None)
             self._holders.pop(lease, None)
 
     def holders(self) -> list[Holder]:
-        """Who holds a live lease and wants to hear of it."""
+        """The holders of live leases."""
         with self._lock:
             return list(self._holders.values())
 
     def interval(self) -> float | None:
-        """Seconds between renewals, a third of the lease's duration; None when there is nothing to renew."""
+        """Seconds between renewals, a third of the shortest lease; None when there is nothing to renew."""
         with self._lock:
             for lease in [lease for lease, held in self._assignments.items() if not held]:
                 del self._assignments[lease]
@@ -86,11 +86,11 @@ class LiveLeases:
             return list(self._assignments)
 
     def renewed(self, next_renewal: float) -> None:
-        """A renewal was tried; when the next one is due."""
+        """A renewal was tried; `next_renewal` is when the next one is due, on this clock."""
         self._next_renewal = next_renewal
 
-    def settle(self, statuses: list[LeaseStatus]) -> None:
-        """Take the answers to a heartbeat: what was not renewed is told to its holder and renewed no more."""
+    def apply(self, statuses: list[LeaseStatus]) -> None:
+        """The answers to a heartbeat: stop renewing each lease that was not renewed, and notify its holder."""
         for status in statuses:
             if status.decision is not Decision.CONTINUE:
                 with self._lock:
@@ -104,7 +104,7 @@ class Continuations:
     """Assignments that go on under the same lease, kept for the next ask of the thread or task that told them."""
 
     def __init__(self, caller: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> None:
-        """`caller` names the running thread or task; its continuations vanish with it."""
+        """`caller` returns the running thread or task; its continuations vanish with it."""
         self._caller = caller
         self._clock = clock
         self._lock = threading.Lock()
@@ -112,17 +112,17 @@ class Continuations:
         self._keepers: WeakValueDictionary[Lease, object] = WeakValueDictionary()
 
     def keep(self, assignment: Assignment) -> None:
-        """Keep one, in place of an earlier one of the same lease."""
+        """Keep one for the caller; it replaces an earlier one of the same lease."""
         self.drop(assignment.lease)
-        # A copy: only an assignment that a user holds keeps its lease alive, and this one nobody has asked for yet.
+        # A copy: an assignment that a user holds keeps its lease alive, and nothing has asked for this one yet.
         entry = (self._clock(), dataclasses.replace(assignment))
         with self._lock:
             caller = self._caller()
             self._kept.setdefault(caller, {})[assignment.lease] = entry
             self._keepers[assignment.lease] = caller
 
-    def take(self) -> Assignment | None:
-        """The caller's oldest continuation whose lease cannot have expired, if any."""
+    def pop(self) -> Assignment | None:
+        """Remove and return the caller's oldest continuation whose lease cannot have expired; None without one."""
         with self._lock:
             waiting = self._kept.get(self._caller(), {})
             while waiting:
@@ -132,7 +132,7 @@ class Continuations:
         return None
 
     def drop(self, lease: Lease) -> None:
-        """Forget the continuation of a lease, whoever kept it."""
+        """Forget the continuation of a lease, of any caller."""
         with self._lock:
             if (keeper := self._keepers.pop(lease, None)) is not None:
                 self._kept[keeper].pop(lease, None)

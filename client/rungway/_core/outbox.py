@@ -5,30 +5,30 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rungway._core.requests import Result
-from rungway.models.work import Assignment, Report
+from rungway.models.work import Assignment, Report, Result
 
 MOST_REPORTS = 1024
-"""Of one parcel. A service takes more, and its store has time for others in between when it gets less."""
+"""Most reports of one parcel. A service takes more, but smaller requests leave its store time for other calls."""
 
 
 @dataclass(slots=True)
 class Parcel:
-    """What is told of a trial in one call, alone or with those of others: it stays exactly that until it is answered.
+    """The reports of one trial that go in one call. They do not change until they are answered.
 
-    The service knows it again by its request id and its lease, whatever else came in the same call.
+    The service recognises a repeat by the request id and the lease, so the same parcel may be sent again alone or with
+    those of other trials.
     """
 
     result: Result
     request_id: str = ""
-    """That of the call in which it was first sent; empty = it never was."""
+    """Request id of the call in which it was first sent; empty before that."""
 
 
 class Outbox:
     """The reports of one assignment that the service has not answered yet.
 
-    The oldest ones become a parcel with an id of its own when they are first sent: so nothing is told twice, whatever
-    is lost on the way. `add` never waits for a call under way.
+    When the oldest reports are first sent, they become a parcel with a request id of its own. A repeat sends the same
+    parcel, so nothing is told twice even when a reply is lost. `add` never waits for a call under way.
     """
 
     def __init__(self, assignment: Assignment, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,37 +37,38 @@ class Outbox:
         self._lock = threading.Lock()
         self._held: list[Report] = []
         self._checkpoint = ""
-        self._saved = 0
+        self._checkpoint_end = 0  # how many of the held reports the checkpoint covers
         self._finished = False
         self._parcel: Parcel | None = None
         self._since = 0.0
 
     def add(self, report: Report, checkpoint: str) -> None:
-        """Hold a report back. A checkpoint is one of its state and replaces an earlier one not yet sent."""
+        """Hold a report back. A checkpoint is that of its state; it replaces an earlier one that was not sent yet."""
         with self._lock:
             if not self._held:
                 self._since = self._clock()
             self._held.append(report)
             if checkpoint:
                 self._checkpoint = checkpoint
-                self._saved = len(self._held)
+                self._checkpoint_end = len(self._held)
 
     def finish(self, checkpoint: str = "") -> None:
-        """The training is over: say so with the last report, or alone where all are told. A checkpoint is of that."""
+        """The training is over: say so with the last report, or alone when all are told. A checkpoint is that of the
+        last report."""
         with self._lock:
             self._finished = True
             if checkpoint:
-                self._checkpoint, self._saved = checkpoint, len(self._held)
+                self._checkpoint, self._checkpoint_end = checkpoint, len(self._held)
 
     def head(self) -> Parcel | None:
-        """What to send next, the same until `answered`; None when there is nothing to send."""
+        """The parcel to send next, the same one until `answered`; None when there is nothing to send."""
         with self._lock:
             if self._parcel is None and (self._held or self._finished):
                 self._parcel = Parcel(self._next_result())
             return self._parcel
 
     def answered(self) -> None:
-        """The service has answered what was at the head."""
+        """The service has answered the head."""
         with self._lock:
             self._parcel = None
 
@@ -77,19 +78,19 @@ class Outbox:
             self._parcel = None
             self._held, self._finished = [], False
 
-    def overdue(self, seconds: float) -> bool:
-        """Whether the oldest report has been waiting that long, or is in doubt."""
+    def is_overdue(self, seconds: float) -> bool:
+        """Whether the oldest report has waited that long, or was sent and not answered."""
         with self._lock:
             return self._parcel is not None or bool(self._held and self._clock() - self._since >= seconds)
 
     def _next_result(self) -> Result:
-        # A result's checkpoint is that of its last report, so a checkpoint ends a result.
-        end = min(self._saved or len(self._held), MOST_REPORTS)
+        # The checkpoint of a result is that of its last report, so a checkpoint ends a result.
+        end = min(self._checkpoint_end or len(self._held), MOST_REPORTS)
         checkpoint = ""
-        if end == self._saved or not self._held:
+        if end == self._checkpoint_end or not self._held:
             checkpoint, self._checkpoint = self._checkpoint, ""
-        last = self._finished and end == len(self._held)
-        result = Result(self._assignment, self._held[:end], checkpoint, finished=last)
-        self._finished = self._finished and not last
-        self._held, self._saved = self._held[end:], max(self._saved - end, 0)
+        is_last = self._finished and end == len(self._held)
+        result = Result(self._assignment, self._held[:end], checkpoint, finished=is_last)
+        self._finished = self._finished and not is_last
+        self._held, self._checkpoint_end = self._held[end:], max(self._checkpoint_end - end, 0)
         return result

@@ -1,40 +1,24 @@
-"""Requests from plain values, checked as far as Python can confuse them; every limit is the service's own business."""
+"""Requests from plain values. Types are checked here; every limit is checked by the service."""
 
 import math
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from rungway import values
 from rungway._core.config import ClientConfig
 from rungway._core.enums import Outcome
 from rungway._core.errors import InvalidArgument
-from rungway.models.work import Assignment, Lease, Report
+from rungway.models.work import Checkpoint, Lease, Report, Result
 from rungway.v1 import search_service_pb2, trial_pb2, value_pb2
-
-Checkpoint = str | os.PathLike[str] | None
-"""Where a state was saved: any text up to 4,096 bytes; None = no new checkpoint."""
 
 _MESSAGE_BYTES = 4096
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is told about one assignment: reports by growing length, and a checkpoint of the last one's state."""
-
-    assignment: Assignment
-    reports: Sequence[Report]
-    checkpoint: Checkpoint = None
-    finished: bool = False
-    """The training is over before its assignment: the last result counts, and the trial is never handed out again.
-    There may be no report here, where one was told before."""
-
-
 def new_request_id() -> str:
-    """A new id for a logical call."""
+    """A new id for a logical call: a random UUID."""
     return str(uuid.uuid4())
 
 
@@ -47,7 +31,7 @@ def experiment_of(config: ClientConfig, experiment: str | None) -> str:
 
 
 def metric_value(metric: object) -> float:
-    """A metric as a float; NaN and infinities are allowed. Raises InvalidArgument for what is no real number."""
+    """A metric as a float; NaN and infinities are allowed. Raises InvalidArgument for anything but a real number."""
     number = values.plain(metric)
     if not isinstance(number, bool) and getattr(number, "ndim", 0) == 0 and hasattr(number, "__float__"):
         try:
@@ -68,7 +52,7 @@ def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
 
 
 def days(field: str, value: object) -> float:
-    """A finite number that is not negative."""
+    """A finite number of at least 0. Raises InvalidArgument."""
     number = values.plain(value)
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
         return float(number)
@@ -76,7 +60,7 @@ def days(field: str, value: object) -> float:
 
 
 def small(field: str, value: object) -> int:
-    """A positive integer that fits into 32 bits."""
+    """An integer of at least 1 that fits into 32 bits. Raises InvalidArgument."""
     return whole(field, value, 1, _INT32)
 
 
@@ -95,12 +79,12 @@ def checkpoint_text(checkpoint: Checkpoint) -> str:
 
 
 def report(length: object, metric: object) -> Report:
-    """A checked report. Raises InvalidArgument."""
+    """A report with a length of at least 1 and a metric. Raises InvalidArgument."""
     return Report(whole("length", length, 1), metric_value(metric))
 
 
 def configuration(config: Mapping[str, object], field: str = "config") -> value_pb2.MapValue:
-    """A configuration as a message. Raises InvalidArgument naming the place."""
+    """A configuration as a message. Raises InvalidArgument that names the wrong entry."""
     try:
         return values.to_map(config)
     except values.InvalidValue as error:
@@ -132,7 +116,7 @@ def tell(experiment: str, request_id: str, results: Iterable[Result]) -> search_
 def release(
     experiment: str, request_id: str, lease: Lease, checkpoint: Checkpoint, length: int | None
 ) -> search_service_pb2.ReleaseRequest:
-    """The request that gives a trial back. Raises InvalidArgument for a checkpoint without its length."""
+    """The request that releases a trial. Raises InvalidArgument for a checkpoint without its length."""
     text = checkpoint_text(checkpoint)
     if text and length is None:
         raise InvalidArgument.one("length", "the length of the checkpoint is wanted with it")
@@ -145,7 +129,7 @@ def release(
 def fail(
     experiment: str, request_id: str, lease: Lease, outcome: Outcome, message: str
 ) -> search_service_pb2.FailRequest:
-    """The request that ends a trial. Raises InvalidArgument for an outcome that is none."""
+    """The request that says how a trial failed. Raises InvalidArgument for anything but an Outcome."""
     try:
         number = trial_pb2.Outcome.Value(f"OUTCOME_{Outcome(outcome).name}")
     except ValueError:
@@ -161,5 +145,5 @@ def fail(
 
 
 def shortened(message: str) -> str:
-    """As much of a message as may be sent."""
+    """The first 4,096 bytes of a message: as much as may be sent."""
     return message.encode(errors="replace")[:_MESSAGE_BYTES].decode(errors="ignore")

@@ -1,7 +1,7 @@
 """When a call is tried again: the only layer that retries (gRPC's own retries are off).
 
-Every attempt of a logical call carries the same request, and so the same request_id: whatever was lost on the way,
-the service executes it once and gives the same answer.
+Every attempt of a logical call carries the same request, and so the same request_id: even when a request or a reply
+is lost, the service executes it once and gives the same answer.
 """
 
 import logging
@@ -17,26 +17,26 @@ from rungway._core.errors import OutcomeUnknown, RungwayError, Unavailable
 
 _log = logging.getLogger("rungway")
 
-_PASSING = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
-_WORTH_A_WORD = 5.0
+_TRANSIENT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+_LOG_AFTER = 5.0
 """Seconds without an answer after which an outage is logged."""
 
 
-def passes(error: RungwayError) -> bool:
-    """Whether the failure may pass by itself, so that trying again makes sense.
+def is_transient(error: RungwayError) -> bool:
+    """Whether the same call may succeed later, so that trying again makes sense.
 
-    RESOURCE_EXHAUSTED does when it says so, or when it says nothing: then a server refused it for want of capacity
-    before looking at it. With a reason but no delay it is a limit that waiting does not lift.
+    RESOURCE_EXHAUSTED is transient with a `retry_after`, and without a reason: then a server without capacity refused
+    the call before it read it. With a reason but no `retry_after` it is a limit that waiting does not lift.
     """
     if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return error.retry_after is not None or not error.reason
-    return error.code in _PASSING
+    return error.code in _TRANSIENT
 
 
 class Outage:
-    """What a client says of a service that gives no answer: one line when it has lasted, one when it is over.
+    """Logs an outage of the service: one line when it has lasted for a while, one when it is over.
 
-    One for all calls of a client, so that many at once say it once.
+    All calls of a client share one, so that many calls at once log it once.
     """
 
     def __init__(self, target: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,25 +44,25 @@ class Outage:
         self._clock = clock
         self._lock = threading.Lock()
         self._since: float | None = None
-        self._said = False
+        self._logged = False
 
     def failed(self, what: str, error: RungwayError) -> None:
-        """An attempt of a call got no answer."""
+        """An attempt of the call `what` got no answer."""
         with self._lock:
             if self._since is None:
                 self._since = self._clock()
             seconds = self._clock() - self._since
-            if self._said or seconds < _WORTH_A_WORD:
+            if self._logged or seconds < _LOG_AFTER:
                 return
-            self._said = True
-        _log.warning("%s gives no answer to %s since %.0f s, trying on: %s", self._target, what, seconds, error)
+            self._logged = True
+        _log.warning("%s has not answered %s for %.0f s, still trying: %s", self._target, what, seconds, error)
 
     def answered(self) -> None:
-        """An attempt got one."""
+        """An attempt got an answer."""
         with self._lock:
-            since, said = self._since, self._said
-            self._since, self._said = None, False
-        if said and since is not None:
+            since, logged = self._since, self._logged
+            self._since, self._logged = None, False
+        if logged and since is not None:
             _log.warning("%s answers again after %.0f s", self._target, self._clock() - since)
 
 
@@ -80,10 +80,10 @@ class Retry:
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """`what` names the call, `limit` are the seconds for all attempts (None = no limit).
+        """`what` names the call; `limit` bounds all attempts together, in seconds (None = no limit).
 
-        A call that changes something has a `request_id` (maybe empty), one that only reads has None. `outage` is told
-        of every attempt.
+        A call that changes something has a `request_id` (maybe empty), one that only reads has None. `outage` hears of
+        every attempt.
         """
         self._config = config
         self._what = what
@@ -109,10 +109,10 @@ class Retry:
         return max(min(self._config.attempt_timeout, self._limit - self.elapsed), 0.001)
 
     def delay_after(self, error: RungwayError) -> float:
-        """Seconds to wait before the next attempt. Raises the error to hand out when there must be none."""
+        """Seconds to wait before the next attempt. Raises the error for the caller when there is no next attempt."""
         self._attempts += 1
         error.attempts = self._attempts
-        if not passes(error):
+        if not is_transient(error):
             self._outage.answered()
             raise error
         self._outage.failed(self._what, error)

@@ -1,4 +1,4 @@
-"""Every rpc that this client calls, with what retrying must know about it."""
+"""Every rpc that this client calls, and what a retry must know about it."""
 
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -19,7 +19,7 @@ class Rpc(Generic[Reply]):
     name: str
     reply: type[Reply]
     changes: bool = False
-    """Whether a repeat could have an effect of its own, so that "no answer" leaves the outcome unknown."""
+    """Whether the call changes something, so that without an answer its outcome is unknown."""
 
     path: str = field(init=False)
     """Its name on the wire."""
@@ -29,7 +29,7 @@ class Rpc(Generic[Reply]):
 
     @property
     def by_worker(self) -> bool:
-        """Whether workers call it: they wait for the service to come up, people want to know that it is down."""
+        """Whether workers call it. They wait until the service is up; people want to hear that it is down."""
         return self.service == _SEARCH
 
 

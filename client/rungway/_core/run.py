@@ -1,4 +1,4 @@
-"""One trial in the hands of a worker: what `TrialRun` and `AsyncTrialRun` share, free of waiting."""
+"""One trial under one lease: what `TrialRun` and `AsyncTrialRun` share. Nothing here waits; see `flow`."""
 
 import logging
 import weakref
@@ -6,64 +6,70 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from rungway._core.calls import REFUSALS, WorkerCalls, is_forgotten
-from rungway._core.enums import Decision, Reason
+from rungway._core.calls import REFUSALS, WorkerCalls, is_rollback
+from rungway._core.enums import Decision, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError, Unavailable
+from rungway._core.exit import RELEASED, Exit
 from rungway._core.flow import Acquire, Flow
 from rungway._core.outbox import Outbox, Parcel
 from rungway.models.work import Assignment, Lease, Report, TellReply
 
 _log = logging.getLogger("rungway")
 _T = TypeVar("_T")
-_STARTS = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
-"""Why a trial is handed out that has told nothing yet."""
+_FRESH = (Reason.NEW_TRIAL, Reason.ENQUEUED, Reason.CLONED)
+"""Reasons of an assignment whose trial has told nothing yet."""
 LOOP_OVER = "the loop over the trials that handed it out is over"
 
 
 class Loop:
-    """The generator that a loop runs over: known to be gone as soon as nobody holds it, before it hears of that."""
+    """A weak reference to the generator of a loop over trials: it tells that the loop was left before the generator
+    itself is closed."""
 
     def __init__(self) -> None:
         self._generator: Callable[[], object] = lambda: self
 
-    def belongs_to(self, generator: _T) -> _T:
-        """Which generator it is."""
+    def track(self, generator: _T) -> _T:
+        """Refer to this generator, and return it."""
         self._generator = weakref.ref(generator)
         return generator
 
     @property
     def is_gone(self) -> bool:
-        """Whether nobody holds it any more."""
+        """Whether nothing refers to the generator any more."""
         return self._generator() is None
 
 
 class Run:
-    """The state of one trial under one lease, and the flows that report on it."""
+    """The state of one trial under one lease, and the flows that report on it and end it."""
 
-    def __init__(self, calls: WorkerCalls, assignment: Assignment, sending: Any, loop: Loop | None) -> None:
-        """`sending` is the lock held while something is told of it, `loop` the loop that hands it out."""
+    def __init__(self, calls: WorkerCalls, assignment: Assignment, send_lock: Any, loop: Loop | None) -> None:
+        """`send_lock` is held by whatever tells something of this trial. `loop` is the loop that hands it out; in a
+        loop, errors of the trial itself are swallowed, so that the worker goes on with the next trial."""
         self.assignment = assignment
-        """What was handed out; it does not change, the run's own lengths do."""
+        """What was handed out. It does not change; the run's own lengths do."""
         self._calls = calls
-        self._sending = sending
+        self._send_lock = send_lock
         self._loop = loop
+        self._swallow_errors = loop is not None
         self._outbox = Outbox(assignment)
         self._to_length = assignment.to_length
         self._next_decision = assignment.next_decision
-        self._reported = assignment.from_length
-        self._notice: Decision | None = None
-        self._reply: TellReply | None = None
-        self._refusal: RungwayError | None = None
+        self._reported = assignment.from_length  # furthest length reported, told or held back
+        self._decided_at = -1  # length of the last report that was decided
+        self._last_report: Report | None = None
+        self._last_reply: TellReply | None = None
+        self._notice: Decision | None = None  # why the lease is no longer renewed
+        self._refusal: RungwayError | None = None  # met in the background; the next report raises it
         self._ended = False
         self._used = False
         self._entered = False
-        self._gone = ""
-        self._last: Report | None = None
-        self._settled = False
-        self._ran_out = False
-        self._counts = False
-        self._decided_at = -1
+        self._gone = ""  # why this run cannot be used any more
+        self._uses_lengths = False
+        self._ran_out = False  # `lengths` came to its end
+        self._missing_logged = False
         calls.leases.watch(assignment, self)
+
+    # What it is.
 
     @property
     def number(self) -> int:
@@ -72,47 +78,50 @@ class Run:
 
     @property
     def lease(self) -> Lease:
-        """The lease it is held under."""
+        """The lease of this run."""
         return self.assignment.lease
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """The configuration."""
+        """The configuration: values by hyperparameter name, groups as nested dictionaries."""
         return self.assignment.hparams
 
     @property
     def checkpoint(self) -> str:
-        """Where to resume from; empty when there is none."""
+        """The checkpoint to resume from; empty when there is none."""
         return self.assignment.checkpoint
 
     @property
     def from_length(self) -> int:
-        """Length of that checkpoint; 0 = start afresh."""
+        """Length of that checkpoint (the experiment's unit); 0 = start afresh."""
         return self.assignment.from_length
 
     @property
     def to_length(self) -> int:
-        """Furthest length to train to as things stand; grows when the trial goes up."""
+        """Furthest length that may be reported for now; it grows when the trial is promoted."""
         return self._to_length
 
     @property
     def next_decision(self) -> int:
-        """The next length at which something is decided: a report is wanted there."""
+        """The next length at which the service decides: report a result there."""
         return self._next_decision
 
     @property
-    def reply(self) -> TellReply | None:
-        """The service's last answer, None before the first."""
-        return self._reply
+    def last_reply(self) -> TellReply | None:
+        """The service's last reply about this trial, with its decision and the reason; None before the first."""
+        return self._last_reply
 
     @property
     def should_stop(self) -> bool:
-        """Whether training on is of no use: the trial is over, or its lease is lost. May become true at any moment."""
+        """Whether further training is useless: the trial has ended, its lease is lost, or the client was closed. It may
+        become true at any moment, and may be read from any thread."""
         return self._ended or self._notice is not None or self._calls.closed
 
+    # Who uses it.
+
     def _use(self) -> None:
-        """Raises FailedPrecondition when the loop, block or client that this run belongs to is gone."""
-        if self._left_alone():
+        """Raises FailedPrecondition when the loop, block or client of this run is gone."""
+        if self._is_orphaned():
             self._gone = self._gone or LOOP_OVER
         if self._gone:
             raise FailedPrecondition(f"trial {self.number}: {self._gone}", reason="TRIAL_RUN_OVER")
@@ -120,8 +129,8 @@ class Run:
             raise FailedPrecondition(f"trial {self.number}: the client was closed", reason="CLIENT_CLOSED")
         self._used = True
 
-    def _left_alone(self) -> bool:
-        """Whether the loop that handed it out is gone, and no block holds it."""
+    def _is_orphaned(self) -> bool:
+        """Whether the loop that handed it out is gone, and no `with` block uses it."""
         return not self._entered and self._loop is not None and self._loop.is_gone
 
     def _enter(self) -> None:
@@ -129,40 +138,82 @@ class Run:
         self._entered = True
 
     def _check_used(self) -> None:
+        """Raises FailedPrecondition when the loop went on without using this run."""
         if not self._used:
-            problem = f"trial {self.number} was left unused and is given back; write `with trial:` inside the loop"
+            problem = f"trial {self.number} was not used and is released; write `with trial:` inside the loop"
             raise FailedPrecondition(problem, reason="TRIAL_UNUSED")
 
     def _close(self, why: str) -> None:
-        """Nothing can be done with this run any more."""
+        """From now on every use raises FailedPrecondition with this text."""
         self._ended, self._gone = True, why
 
+    def notice(self, decision: Decision) -> None:
+        """The lease was not renewed: STOP or SUPERSEDED. Called from the background."""
+        if not self._ended:
+            self._notice = decision
+
+    # Lengths.
+
     def _steps(self) -> Iterator[int]:
-        """The lengths up to the end of what is handed out so far, which may grow meanwhile."""
-        self._ran_out, self._counts = False, True
+        """The lengths up to `to_length`, which may grow meanwhile."""
+        self._ran_out, self._uses_lengths = False, True
         length = max(self.from_length, self._reported)
         while length < self._to_length and not self.should_stop:
             length += 1
             yield length
         self._ran_out = length >= self._to_length
 
-    def _due(self) -> bool:
-        """Whether the training came to its decision with no report there, but with one before, as it seems."""
+    def _is_report_missing(self) -> bool:
+        """Whether `lengths` came to a decision where nothing was reported, although something was told before."""
         missing = self._ran_out and self._reported < self._to_length and not self.should_stop
         return missing and self._has_told()
 
     def _has_told(self) -> bool:
-        """Whether it has a result, of this lease or, as it seems, of an earlier one."""
-        return self._last is not None or self.assignment.explanation.reason not in _STARTS
+        """Whether it has a result: of this lease or, as the reason of its assignment suggests, of an earlier one."""
+        return self._last_report is not None or self.assignment.explanation.reason not in _FRESH
 
-    def _settle(self, checkpoint: str) -> Flow[bool]:
-        """Tell the last report, maybe of an earlier lease, as the result of the decision's length; False = there is
-        none."""
-        last = self._last or (yield from self._calls.last_report(self.lease))
+    def _is_decision(self, length: int) -> bool:
+        """Whether a report of this length is told at once, with a checkpoint."""
+        return length >= self._next_decision or self._notice is Decision.STOP
+
+    # Reports.
+
+    def _check(self, report: Report) -> None:
+        """Raises InvalidArgument when the length does not grow or is too large."""
+        if not self._reported < report.length <= self._to_length:
+            wanted = f"more than {self._reported} and at most {self._to_length}"
+            raise InvalidArgument.one("length", f"{wanted} is wanted, got {report.length}")
+
+    def _add(self, report: Report, checkpoint: str) -> bool:
+        """Hold a report back; True when all that is held back must be told now."""
+        self._reported, self._last_report = report.length, report
+        self._outbox.add(report, checkpoint)
+        if self._notice is Decision.SUPERSEDED:
+            self._end()
+            return False
+        return self._is_decision(report.length) or self._refusal is not None
+
+    def _tell(self, limit: float | None = None) -> Flow[None]:
+        """Tell what is held back, in order, until the trial ends or nothing is left; `limit` in seconds for each call.
+
+        Raises what the service refused, here or in the background."""
+        self._raise_refusal()
+        while not self._ended and (parcel := self._outbox.head()) is not None:
+            try:
+                [reply] = yield from self._calls.send([parcel], limit)
+            except REFUSALS as error:
+                if (yield from self._refused(error, parcel)):
+                    raise
+            else:
+                self._answered(reply)
+
+    def _tell_missing(self, checkpoint: str) -> Flow[bool]:
+        """Tell the last report, maybe of an earlier lease, as the result at `to_length`; False when there is none."""
+        last = self._last_report or (yield from self._calls.last_report(self.lease))
         if last is None:
             return False
-        if not self._settled:
-            self._settled = True
+        if not self._missing_logged:
+            self._missing_logged = True
             _log.warning(
                 "trial %d was trained to its decision at %d with nothing reported there: its result of length %d "
                 "counts; report at trial.next_decision",
@@ -174,61 +225,33 @@ class Run:
         yield from self._tell()
         return True
 
-    def notice(self, decision: Decision) -> None:
-        """Hear from the background that the lease was not renewed."""
-        if not self._ended:
-            self._notice = decision
-
-    def _decides(self, length: int) -> bool:
-        """Whether a report of this length is worth a call now, and so a checkpoint."""
-        return length >= self._next_decision or self._notice is Decision.STOP
-
-    def _check(self, report: Report) -> None:
-        if not self._reported < report.length <= self._to_length:
-            wanted = f"more than {self._reported} and at most {self._to_length}"
-            raise InvalidArgument.one("length", f"{wanted} is wanted, got {report.length}")
-
-    def _add(self, report: Report, checkpoint: str) -> bool:
-        """Hold a report back; whether everything held must be told now."""
-        self._reported, self._last = report.length, report
-        self._outbox.add(report, checkpoint)
-        if self._notice is Decision.SUPERSEDED:
-            self._end()
-            return False
-        return self._decides(report.length) or self._refusal is not None
-
-    def _tell(self, limit: float | None = None) -> Flow[None]:
-        """Tell what is held back, in order, until the trial ends or nothing is left."""
-        self._raise_refusal()
-        while not self._ended and (parcel := self._outbox.head()) is not None:
-            try:
-                [reply] = yield from self._calls.send([parcel], limit)
-            except REFUSALS as error:
-                if (yield from self._refused(error, parcel)):
-                    raise
-            else:
-                self._answered(reply)
+    def _answered(self, reply: TellReply) -> None:
+        """The service answered the parcel at the head of the outbox."""
+        self._outbox.answered()
+        self._apply(reply)
 
     def _refused(self, error: RungwayError, parcel: Parcel) -> Flow[bool]:
-        """Whether the head was refused for what it says, and not because the service was set back."""
+        """The service refused the parcel at the head. True when the parcel is wrong; False when the service lost what
+        it had said before, and then the lease is lost."""
         self._outbox.answered()
-        if not is_forgotten(error, self._to_length, parcel.result.reports):
+        if not is_rollback(error, self._to_length, parcel.result.reports):
             return True
-        self._take((yield from self._calls.forgotten(self.lease)))
+        self._apply((yield from self._calls.release_after_rollback(self.lease)))
         return False
 
     def _refused_in_background(self, error: RungwayError, parcel: Parcel) -> Flow[None]:
-        """The head was refused; the next report raises it."""
+        """As `_refused`; the next report raises the error."""
         if (yield from self._refused(error, parcel)):
             self._refusal = error
 
-    def _answered(self, reply: TellReply) -> None:
-        """The head was told, and this is the answer."""
-        self._outbox.answered()
-        self._take(reply)
+    def _raise_refusal(self) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise refusal
 
-    def _take(self, reply: TellReply) -> None:
-        self._reply = reply
+    def _apply(self, reply: TellReply) -> None:
+        """Go on to the lengths of the reply, or end with it."""
+        self._last_reply = reply
         if reply:
             if self._reported >= self._next_decision:
                 self._decided_at = self._reported
@@ -236,24 +259,104 @@ class Run:
         else:
             self._end()
 
-    def _raise_refusal(self) -> None:
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None:
-            raise refusal
+    def _is_overdue(self, seconds: float) -> bool:
+        """Whether a report has been held back for so long."""
+        return not self._ended and self._refusal is None and self._outbox.is_overdue(seconds)
 
-    def _overdue(self, seconds: float) -> bool:
-        return not self._ended and self._refusal is None and self._outbox.overdue(seconds)
-
-    def _alone(self, flow: Flow[_T], limit: float | None = None) -> Flow[_T]:
-        """Run a flow while nobody else tells anything of this trial; waits `limit` seconds for that."""
-        if not (yield Acquire(self._sending, limit)):
+    def _locked(self, flow: Flow[_T], limit: float | None = None) -> Flow[_T]:
+        """Run a flow while nothing else tells anything of this trial. Raises Unavailable when another call about it
+        takes longer than `limit` seconds."""
+        if not (yield Acquire(self._send_lock, limit)):
             raise Unavailable("another call about this trial is under way")
         try:
             return (yield from flow)
         finally:
-            self._sending.release()
+            self._send_lock.release()
+
+    # The end.
 
     def _end(self) -> None:
         self._ended = True
         self._outbox.clear()
         self._calls.leases.end(self.lease)
+
+    def _finish(self, checkpoint: str = "") -> Flow[None]:
+        """Tell what is held back, and that the training is over."""
+        self._raise_refusal()
+        if not self._ended:
+            self._outbox.finish(checkpoint)
+            yield from self._tell()
+
+    def _leave(self, how: Exit) -> Flow[None]:
+        """Tell what is held back, then release the trial or say how it failed. Raises nothing: where the service does
+        not answer, the lease expires."""
+        if self._ended:
+            return
+        limit = None if how.worker_goes_on else self._calls.config.shutdown_timeout
+        try:
+            yield from self._locked(self._leave_now(how, limit), limit)
+        except RungwayError as error:
+            _log.warning("trial %d could not be released, its lease will expire: %s", self.number, error)
+        finally:
+            self._end()
+
+    def _leave_now(self, how: Exit, limit: float | None) -> Flow[None]:
+        if self._ended:
+            return
+        if how.is_normal:
+            how = yield from self._end_normally(how)
+        elif how.outcome is not Outcome.INVALID:
+            yield from self._tell_rest(limit)
+        if not self._ended:
+            yield from self._release_or_fail(how, limit)
+
+    def _end_normally(self, how: Exit) -> Flow[Exit]:
+        """Say that the training is over with what was told; returns how to leave a trial that has not ended by that."""
+        try:
+            if self._is_report_missing():
+                yield from self._tell_missing("")
+            if self._last_report is None and self._ran_out:
+                problem = f"the training came to its decision at length {self._next_decision} with nothing reported"
+                return replace(how, outcome=Outcome.TRANSIENT, message=problem)
+            # A block that trained all it was given has not finished early: if promoted, it is handed out again.
+            is_decided = self._decided_at == self._reported or self._reported >= self._next_decision
+            if self._ran_out or (is_decided and not self._uses_lengths):
+                yield from self._tell()
+            elif self._has_told():
+                yield from self._finish()
+        except InvalidArgument as error:
+            if any(field == "results[0].finished" for field, _ in error.violations):
+                return RELEASED
+            _log.warning("reports of trial %d were refused: %s", self.number, error)
+            return replace(how, outcome=Outcome.TRANSIENT, message=f"{type(error).__name__}: {error}")
+        return RELEASED
+
+    def _tell_rest(self, limit: float | None) -> Flow[None]:
+        try:
+            yield from self._tell(limit)
+        except REFUSALS as error:
+            _log.warning("reports of trial %d were refused: %s", self.number, error)
+
+    def _release_or_fail(self, how: Exit, limit: float | None) -> Flow[None]:
+        if how.outcome is None:
+            try:
+                yield from self._release(how, limit)
+                return
+            except InvalidArgument as error:
+                _log.warning("trial %d could not be released with its checkpoint, and fails: %s", self.number, error)
+                message = f"{type(error).__name__}: {error}"
+                how = replace(how, outcome=Outcome.TRANSIENT, message=message)
+        assert how.outcome is not None
+        self._last_reply = yield from self._calls.fail(self.lease, how.outcome, how.message, limit=limit)
+
+    def _release(self, how: Exit, limit: float | None) -> Flow[None]:
+        checkpoint = how.checkpoint if self._reported else ""  # before the first report there is no length to resume at
+        length = self._reported if checkpoint else None
+        self._last_reply = yield from self._calls.release(self.lease, checkpoint, length, limit=limit)
+        _log.log(
+            logging.WARNING if how is RELEASED else logging.INFO,
+            "trial %d was left at length %d before its next decision at %d and is released",
+            self.number,
+            self._reported,
+            self._next_decision,
+        )

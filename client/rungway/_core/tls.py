@@ -1,8 +1,9 @@
-"""How a channel is encrypted, whether a token may go over it, and why TLS fails where it does."""
+"""How a channel is encrypted, whether a token may be sent over it, and why TLS fails."""
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +15,14 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError
 
 _PROBE_SECONDS = 3.0
+_HANDSHAKE_RECORD = 22
+_CERTIFICATE_REQUEST = 13
+_SERVER_HELLO_DONE = 14
 _T = TypeVar("_T")
 
 
 def channel_credentials(config: ClientConfig) -> grpc.ChannelCredentials | None:
-    """What to connect with; None = plain text. Raises InvalidArgument for a file that cannot be read."""
+    """The credentials to connect with; None = plain text. Raises InvalidArgument for a file that cannot be read."""
     if not config.encrypted:
         return None
     return grpc.ssl_channel_credentials(
@@ -27,7 +31,7 @@ def channel_credentials(config: ClientConfig) -> grpc.ChannelCredentials | None:
 
 
 def call_metadata(config: ClientConfig) -> tuple[tuple[str, str], ...]:
-    """What goes with each call: the token, and the namespace where one is named. Raises InvalidArgument where the token
+    """The metadata of each call: the token and the namespace, if they are set. Raises InvalidArgument when the token
     would cross a network in plain text."""
     found = []
     if config.token:
@@ -44,8 +48,8 @@ def call_metadata(config: ClientConfig) -> tuple[tuple[str, str], ...]:
 
 
 def stays_on_this_host(target: str) -> bool:
-    """Whether what is sent there stays on this host: to loopback addresses, "localhost" and unix sockets. A name that
-    another host resolves (`dns://authority/name`) may lead anywhere, whatever the name."""
+    """Whether a target is on this host: a loopback address, "localhost" or a unix socket. A name that another host
+    resolves (`dns://authority/name`) may be anywhere, even "localhost"."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
     host, _ = _host_and_port(target)
@@ -56,15 +60,15 @@ def stays_on_this_host(target: str) -> bool:
 
 
 def may_be_tls(error: RungwayError) -> bool:
-    """Whether a call failed in a way that `tls_problem` may explain: nobody answered."""
+    """Whether `tls_problem` may explain why a call failed: it got no answer."""
     return not error.reason and error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def tls_problem(config: ClientConfig) -> RungwayError | None:
-    """Why no connection comes about, when the reason is that one side speaks TLS and the other does not, or that one
-    does not trust the other; None for all else. Asks the service once more, and waits 3 s at most.
+    """Why no connection can be opened, when only one side speaks TLS or one does not trust the other; None for any
+    other reason. Connects to the service once or twice more, and waits up to 3 s for each of its answers.
 
-    gRPC says "Socket closed" for most of these, and nothing at all to calls that wait for the service.
+    gRPC says "Socket closed" for most of these, and says nothing to calls that wait for the service.
     """
     host, port = _host_and_port(config.target)
     text = _found_at(host, port, config) if host and port else ""
@@ -72,12 +76,12 @@ def tls_problem(config: ClientConfig) -> RungwayError | None:
 
 
 def _found_at(host: str, port: int, config: ClientConfig) -> str:
-    name = config.tls_server_name or host
-    asked: list[object] = []  # for a certificate of ours
     try:
         with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            encrypted = _probing_context(config, asked).wrap_bio(incoming, outgoing, server_hostname=name)
+            encrypted = _probing_context(config).wrap_bio(
+                incoming, outgoing, server_hostname=config.tls_server_name or host
+            )
             _exchange(plain, incoming, outgoing, encrypted.do_handshake)
             if not config.encrypted:
                 return "the service speaks TLS: set tls=True (RUNGWAY_TLS=true)"
@@ -88,17 +92,47 @@ def _found_at(host: str, port: int, config: ClientConfig) -> str:
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         pass
     except ssl.SSLError as error:
-        return _meaning(config, error, bool(asked)) if config.encrypted else ""
+        return _meaning(host, port, config, error) if config.encrypted else ""
     except (OSError, ValueError):
         return ""
-    # An end without a word. A service that does not like our certificate hangs up like this, and so does a balancer
-    # that finds no service behind it: only the first has asked for one.
-    return _unwanted(config) if config.encrypted and asked else ""
+    # The other side hung up. A service that refuses our certificate does that, and so does a balancer without a service
+    # behind it: only the first asks for a certificate.
+    return _refusal(config) if config.encrypted and _asks_for_certificate(host, port, config) else ""
+
+
+def _asks_for_certificate(host: str, port: int, config: ClientConfig) -> bool:
+    """Whether the service asks for a client certificate. In TLS 1.2 it does so in plain text; in 1.3 only a private
+    hook of `ssl` could tell."""
+    context = _probing_context(config)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
+            outgoing = ssl.MemoryBIO()
+            encrypted = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=config.tls_server_name or host)
+            with suppress(ssl.SSLWantReadError):
+                encrypted.do_handshake()
+            plain.sendall(outgoing.read())
+            return _CERTIFICATE_REQUEST in _handshake_types(plain)
+    except (OSError, ValueError):
+        return False
+
+
+def _handshake_types(plain: socket.socket) -> Iterator[int]:
+    """The types of the handshake messages that a server sends first (RFC 5246, section 7.4)."""
+    with plain.makefile("rb") as stream:
+        received = b""
+        while len(header := stream.read(5)) == 5 and header[0] == _HANDSHAKE_RECORD:
+            received += stream.read(int.from_bytes(header[3:], "big"))
+            while len(received) >= 4 and len(received) >= (end := 4 + int.from_bytes(received[1:4], "big")):
+                yield received[0]
+                if received[0] == _SERVER_HELLO_DONE:
+                    return
+                received = received[end:]
 
 
 def _exchange(plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, step: Callable[[], _T]) -> _T:
-    """The result of a step of TLS, with what it needs from the other side. (An SSLSocket that is reset in its
-    constructor stays open.)"""
+    """The result of a step of TLS; sends and receives what the step needs. (An SSLSocket would do this, but one that is
+    reset in its constructor stays open.)"""
     while True:
         try:
             return step()
@@ -110,17 +144,10 @@ def _exchange(plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.Memor
                 incoming.write_eof()
 
 
-def _probing_context(config: ClientConfig, asked: list[object]) -> ssl.SSLContext:
-    """`asked` gets an item when the other side asks for a certificate."""
+def _probing_context(config: ClientConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    def hear(_: object, direction: str, _version: object, _kind: object, message: object, _data: bytes) -> None:
-        if direction == "read" and getattr(message, "name", "") == "CERTIFICATE_REQUEST":
-            asked.append(message)
-
-    context._msg_callback = hear  # type: ignore[attr-defined]  # nothing public tells what was asked
     context.set_alpn_protocols(["h2"])
-    if not config.encrypted:  # nothing is sent: it is only asked whether TLS is spoken
+    if not config.encrypted:  # nothing is sent: the question is only whether the other side speaks TLS
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif config.tls_ca:
@@ -132,16 +159,19 @@ def _probing_context(config: ClientConfig, asked: list[object]) -> ssl.SSLContex
     return context
 
 
-def _meaning(config: ClientConfig, error: ssl.SSLError, asked: bool) -> str:
+def _meaning(host: str, port: int, config: ClientConfig, error: ssl.SSLError) -> str:
+    """What an error of TLS means for the user; empty when it may pass."""
     reason = error.reason or ""
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return "the service does not speak TLS: leave tls out (RUNGWAY_TLS)"
-    if "ALERT_INTERNAL_ERROR" in reason:  # a balancer may say so of itself
+    if "ALERT_INTERNAL_ERROR" in reason:  # a balancer may send this about itself
         return ""
-    return _unwanted(config) if asked and "ALERT" in reason else f"TLS failed: {reason or error}"
+    if "ALERT" in reason and _asks_for_certificate(host, port, config):
+        return _refusal(config)
+    return f"TLS failed: {reason or error}"
 
 
-def _unwanted(config: ClientConfig) -> str:
+def _refusal(config: ClientConfig) -> str:
     if config.tls_cert:
         return f"the service does not accept the client certificate {config.tls_cert!r}"
     return "the service wants a client certificate: set tls_cert and tls_key (RUNGWAY_TLS_CLIENT_CERT, …_KEY)"
@@ -157,7 +187,7 @@ def _content(field: str, path: str) -> bytes | None:
 
 
 def _host_and_port(target: str) -> tuple[str, int]:
-    """The two parts of an address; ("", 0) where it has others, or is asked of an authority."""
+    """Host and port of a target; ("", 0) for any other form, and for a name that another host resolves."""
     for scheme in ("dns:", "ipv4:", "ipv6:"):
         if target.startswith(scheme):
             path = target.removeprefix(scheme)

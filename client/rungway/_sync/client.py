@@ -1,4 +1,4 @@
-"""The client for threads; `AsyncClient` is its twin."""
+"""The client for threads; `AsyncClient` has the same methods, awaited."""
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -10,26 +10,37 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import Checkpoint, Result, report
+from rungway._core.requests import report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import AskReply, Assignment, Lease, LeaseStatus, TellReply, Trial
+from rungway.models.work import (
+    AskReply,
+    Assignment,
+    Checkpoint,
+    Lease,
+    LeaseStatus,
+    Result,
+    TellReply,
+    Trial,
+)
 
 _Self = TypeVar("_Self", bound="Client")
 
 
 class Client:
-    """Asks a Rungway service for work and tells it results; any number of threads may share one.
+    """Asks a Rungway service for work and tells it results. Any number of threads may share one.
 
-    Every call is tried again until it is answered, always with the same request_id, so whatever is lost on the way it
-    has one effect. A worker's calls wait for a service that is away, for ever unless `config.worker_timeout` says
-    otherwise; the others give up after `config.total_timeout`. Errors are the classes of `rungway.RungwayError`.
+    A call is repeated until it is answered, always with the same request_id, so that it has one effect even when a
+    request or a reply is lost. The calls of workers wait until the service answers, or for `config.worker_timeout`
+    seconds where that is set; the others give up after `config.total_timeout` seconds. Every method that calls the
+    service may raise a subclass of `rungway.RungwayError`; the docstrings name those to expect.
 
-    A gRPC channel does not survive `os.fork`: make the client in the process that uses it.
+    Lengths are absolute, in the experiment's unit. A gRPC channel does not survive `os.fork`: create the client in the
+    process that uses it.
     """
 
     def __init__(
@@ -41,9 +52,9 @@ class Client:
         tls: bool | None = None,
         config: ClientConfig | None = None,
     ) -> None:
-        """Nothing is sent yet. `target` ("host:port"), `experiment`, `token` and `tls` come before those of `config`,
-        and those before RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises InvalidArgument,
-        also when there is no target at all, or when the token would cross a network in plain text."""
+        """Sends nothing yet. `target` ("host:port"), `experiment`, `token` and `tls` override those of `config`, which
+        override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises InvalidArgument for a wrong
+        setting, without any target, and when the token would cross a network in plain text."""
         self.config = configured(config, target, experiment, token, tls)
         self._driver = SyncDriver(self.config)
         self._work = WorkerCalls(self.config, threading.current_thread)
@@ -69,9 +80,10 @@ class Client:
         """The next assignment, or None when the search is over. Sleeps as long as the service says to wait.
 
         A trial that this thread was told to CONTINUE comes first, under the same lease and without a call; to drop it
-        instead, release or fail it. Its lease is renewed in the background for as long as the assignment is held.
-        With `timeout` (seconds) it raises DeadlineExceeded when there is nothing to hand out within it; 0 = do not
-        wait. A call that is under way may take `attempt_timeout` longer.
+        instead, release or fail it. The lease is renewed in the background as long as the assignment is referred to.
+        With `timeout` (seconds, 0 = do not wait) it raises DeadlineExceeded when nothing was handed out by then; a call
+        under way may take `attempt_timeout` longer. Raises FailedPrecondition (FAILING) when the search has paused
+        itself because its first trials all failed, and NotFound when there is no such experiment.
         """
         assignment = self._driver.run(self._work.ask(timeout))
         if assignment is not None:
@@ -79,7 +91,7 @@ class Client:
         return assignment
 
     def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
-        """Ask for up to `count` assignments and return whatever the answer is: work, WAIT or DONE.
+        """Ask for up to `count` assignments (1 to 64) and return the reply: work, WAIT or DONE.
 
         The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `reply.next`.
         """
@@ -95,25 +107,26 @@ class Client:
         finished: bool = False,
         request_id: str | None = None,
     ) -> TellReply:
-        """Tell one validation result, by default that at `assignment.next_decision`; what to do next.
+        """Tell one validation result, by default that at `assignment.next_decision`; returns the decision.
 
-        `metric` is a real number, NaN and infinities included; InvalidArgument is raised for anything else. After
-        CONTINUE (a truthy reply) the next `ask` of this thread returns the same trial with its new `next_decision`; use
-        `reply.next` to go on without asking. Without a checkpoint that assignment starts where the last
-        checkpoint was, so that a model built from it is what it claims to be. Give `request_id` to repeat a tell that
-        raised OutcomeUnknown. With `finished` the training is over before its assignment, at `length`: the result
-        stands, and the trial is never handed out again.
+        `metric` is a real number, NaN and infinities included. After CONTINUE (a truthy reply) the next `ask` of this
+        thread returns the same trial with its new `next_decision`; use `reply.next` to go on without asking. Without a
+        checkpoint that assignment starts at the last checkpoint again, with its `from_length`. With `finished` the
+        training is over at `length`, before its assignment: the result stands, and the trial is never handed out again.
+
+        Raises InvalidArgument for a wrong metric, length or checkpoint, and OutcomeUnknown after
+        `config.worker_timeout`: repeat the tell with the `request_id` of the error.
         """
         reports = [report(assignment.next_decision if length is None else length, metric)]
         return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
     def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:
-        """Tell results of several assignments in one call; one reply for each, in the same order. Up to 256 of them,
-        with at most 4,096 reports in all."""
+        """Tell results of several assignments in one call: up to 256, with at most 4,096 reports in all. One reply for
+        each, in the same order. A result that is refused refuses the whole call (InvalidArgument)."""
         return self._driver.run(self._work.tell(results, request_id))
 
     def heartbeat(self, leases: Iterable[Assignment | Lease]) -> list[LeaseStatus]:
-        """Renew leases now; how each stands, in the same order."""
+        """Renew leases now. One status for each, in the same order."""
         return self._driver.run(self._work.heartbeat(leases))
 
     def release(
@@ -124,34 +137,34 @@ class Client:
         *,
         request_id: str | None = None,
     ) -> TellReply:
-        """Give a trial back at no cost. A checkpoint needs its `length`, which must have been told before."""
+        """Release a trial at no cost: another worker resumes it. A checkpoint needs its `length`, told before."""
         return self._driver.run(self._work.release(assignment.lease, checkpoint, length, request_id))
 
     def fail(
         self, assignment: Assignment, outcome: Outcome, message: str = "", *, request_id: str | None = None
     ) -> TellReply:
-        """Say how a trial failed; the message is cut at 4,096 bytes."""
+        """Say how a trial failed. The message is cut at 4,096 bytes. Raises InvalidArgument for UNKNOWN or FINISHED."""
         return self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 
     def trials(self) -> Generator[TrialRun, None, None]:
         """Trials to run, one after the other, until the search is over.
 
-        Write `for trial in client.trials():` and `with trial:` inside it. In the `with` block, InvalidConfiguration
-        has the trial replaced; Diverged, FloatingPointError and OverflowError rank it worst; any other Exception, and a
-        report that is refused for what it holds, is logged and the trial tried again, up to its restarts; then the loop
-        goes on with the next trial. Preempted, KeyboardInterrupt, SystemExit and errors of connection, token or
-        namespace give the trial back at no cost and leave the loop.
+        Write `for trial in client.trials():` and `with trial:` inside it. The loop swallows the errors of a trial and
+        goes on with the next one: InvalidConfiguration replaces the trial; Diverged, FloatingPointError and
+        OverflowError rank it worst; any other Exception, and a report that is refused for its content, is logged and
+        the trial is tried again, up to `max_restarts` times. Preempted, KeyboardInterrupt, SystemExit and errors of
+        connection, token or namespace release the trial at no cost and leave the loop.
 
-        A block left normally with something told has finished its trial: the last result stands, and it is never run
-        again. Give it back with `trial.release()` or by raising Preempted. A block left with nothing told gives it
-        back, too, or has failed when `trial.lengths()` had come to its end and no earlier lease told anything. Raises
+        A block that is left normally after a report has finished its trial: the last result stands, and the trial is
+        never handed out again. To release it instead, call `trial.release()` or raise Preempted. A block that is left
+        without any report releases the trial; if `trial.lengths()` came to its end, the trial has failed. Raises
         FailedPrecondition (FAILING) when the search has paused itself because its first trials all failed.
 
-        Without the `with`, a loop cannot see what its body raises: a trial under way when the loop is left then
-        counts as one failure that a retry may cure.
+        Without `with`, a loop cannot see what its body raises: a trial under way when the loop is left then counts as
+        one transient failure.
         """
         loop = Loop()
-        return loop.belongs_to(self._trials(loop))
+        return loop.track(self._trials(loop))
 
     def _trials(self, loop: Loop) -> Generator[TrialRun, None, None]:
         while (assignment := self.ask()) is not None:
@@ -165,9 +178,9 @@ class Client:
 
     @contextmanager
     def trial(self) -> Iterator[TrialRun]:
-        """One trial to run in a `with` block; what the block raises ends the trial as in `trials` and goes on up.
+        """One trial to run in a `with` block. An exception ends the trial as in `trials`, and is then raised.
 
-        Raises FailedPrecondition with reason SEARCH_DONE when there is none left.
+        Raises FailedPrecondition with the reason SEARCH_DONE when no trial is left.
         """
         if (assignment := self.ask()) is None:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
@@ -179,7 +192,7 @@ class Client:
         self._keeper.ensure()
         return run
 
-    # Experiments and results. `experiment` is the client's own where it is not given.
+    # Experiments and results. Without `experiment` they mean the client's own.
 
     def create_experiment(
         self,
@@ -190,30 +203,32 @@ class Client:
         warm_start_count: int = 1,
         request_id: str | None = None,
     ) -> Experiment:
-        """Plan and store a new search. Raises AlreadyExists, and InvalidArgument with every wrong field.
+        """Plan and store a new search. Raises AlreadyExists when the id is taken, and InvalidArgument that lists every
+        wrong field.
 
         The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
-        as its space allows them; a note says how many. Raises NotFound when there is no such experiment.
+        as its space allows them; a note says how many. Raises NotFound when that experiment does not exist.
         """
         return self._driver.run(
             self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
         )
 
     def get_experiment(self, experiment: str | None = None) -> Experiment:
-        """One search with its progress. Raises NotFound."""
+        """One search with its plan and progress. Raises NotFound."""
         return self._driver.run(self._experiments.get(experiment))
 
     def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
-        """The searches, oldest first, without their plans; all of them unless limited. Their configurations, which may
-        be large, are there when asked for."""
+        """The searches, oldest first, without their plans; all of them unless limited. Their configurations may be
+        large and are left out unless `with_config`."""
         return self._driver.run(self._experiments.list_experiments(limit, with_config))
 
     def pause_experiment(self, experiment: str | None = None) -> Experiment:
-        """Hand nothing out until resumed; running trials pause at their next decision."""
+        """Hand nothing out until resumed; running trials pause at their next decision. Raises FailedPrecondition when
+        the search is over."""
         return self._driver.run(self._experiments.pause(experiment))
 
     def resume_experiment(self, experiment: str | None = None) -> Experiment:
-        """Undo a pause."""
+        """End a pause. Raises FailedPrecondition when the search is over."""
         return self._driver.run(self._experiments.resume(experiment))
 
     def stop_experiment(self, experiment: str | None = None) -> Experiment:
@@ -228,17 +243,17 @@ class Client:
         retention_days: float | None = None,
         experiment: str | None = None,
     ) -> Experiment:
-        """Change how many trials a live search may start, or run at once (0 = no limit), or how many days one is kept
-        after its end (0 = for ever); None = leave it as it is.
+        """Change a search: how many trials it may start, how many may run at once (0 = no limit), for how many days it
+        is kept after its end (0 = until it is deleted). None leaves a setting as it is.
 
-        Leases held are not taken away; a search that is done goes on with what it may start now. Raises
+        Leases that are held stay; a search that is done goes on with the trials that it may start now. Raises
         InvalidArgument for fewer trials than have been started, or for another number of a grid or a single search, and
         FailedPrecondition when it was stopped or has reached its target.
         """
         return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment))
 
     def delete_experiment(self, experiment: str | None = None) -> None:
-        """Remove a search and everything stored of it."""
+        """Remove a search and everything stored of it. Raises NotFound."""
         self._driver.run(self._experiments.delete(experiment))
 
     def preview(self, config: Mapping[str, Any]) -> Preview:
@@ -258,7 +273,8 @@ class Client:
     @overload
     def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
     def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
-        """The trial with the best metric, None when no trial has a real one; with `count` that many, best first."""
+        """The trial with the best metric, None when no trial has a real one. With `count`: a list of up to so many,
+        best first."""
         trials = self._driver.run(self._experiments.best(1 if count is None else count, experiment))
         if count is None:
             return trials[0] if trials else None
@@ -267,28 +283,28 @@ class Client:
     def enqueue_trial(
         self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
     ) -> int:
-        """Queue a configuration of your own: the next new trial takes it. How many wait in front of it.
+        """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it.
 
-        It has a value for every parameter of the space, and one that the space allows; InvalidArgument names those that
-        are wrong. In a grid, and in any other space of at most 100,000 points, it is a point that has had no trial yet
-        and is not queued (else POINT_USED), unless all have. Raises FailedPrecondition when no new trials are left
-        (NO_TRIALS_LEFT) or the search is over.
+        It needs a value for every parameter of the space, and one that the space allows; InvalidArgument names those
+        that are wrong. In a grid, and in any other space of at most 100,000 points, a point that has had a trial or is
+        enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new trials are
+        left (NO_TRIALS_LEFT) or the search is over.
         """
         return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 
     def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
-        """The life of a trial: its decisions with the numbers they rested on, oldest first. Raises NotFound.
+        """The decisions about a trial with their numbers, oldest first. Raises NotFound.
 
-        Of a long life these are the first and the last few dozen, and an event of the kind "dropped" says how many came
-        between.
+        Of a long list only the first and the last few dozen are kept; an event of the kind "dropped" says how many came
+        in between.
         """
         return self._driver.run(self._experiments.explain(trial, experiment))
 
     def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
-        """Everything stored of a search, as of one moment: the text of an export file in pieces, one after the
-        other. `rungway import` rebuilds the search from it.
+        """Everything stored of a search at one moment: the text of an export file, piece by piece. `rungway import`
+        rebuilds the search from it.
 
-        Raises NotFound, and Unavailable when the connection is lost on the way: begin again.
+        Raises NotFound, and Unavailable when the connection is lost: start again.
         """
         for reply in self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment)):
             yield reply.text
@@ -296,7 +312,7 @@ class Client:
     def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
         """Follow the event log, from the beginning or after the event_id `after`, until the search is over.
 
-        A lost connection is opened again and the log read on from the last event, none missing and none twice; an
-        outage longer than `config.total_timeout` raises Unavailable.
+        After a lost connection it goes on after the last event, so that none is missing and none comes twice. An outage
+        longer than `config.total_timeout` raises Unavailable.
         """
         return self._driver.follow(self._experiments.follow(after, experiment))

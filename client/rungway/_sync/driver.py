@@ -1,25 +1,24 @@
-"""Drives flows in the calling thread: the synchronous half of gRPC."""
+"""Runs flows in the calling thread, with the synchronous interface of gRPC."""
 
 import threading
 from collections.abc import Generator
 from typing import Any
 
 import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
-from rungway._core.channel import _T, _Reply, closed_error, open_channel, serialized
+from rungway._core.channel import closed_error, open_channel, serialized
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError, from_rpc_error
 from rungway._core.experiment_calls import LogReader
-from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, drive
-from rungway._core.rpcs import WATCH_EVENTS, Rpc
+from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, T, drive
+from rungway._core.rpcs import WATCH_EVENTS, Reply, Rpc
 from rungway._core.tls import call_metadata, may_be_tls, tls_problem
 from rungway.models.experiments import Event
 
 
 class SyncDriver:
-    """Runs flows in the calling thread; any number of threads may use it at once."""
+    """Runs flows in the calling thread. Any number of threads may use it at once."""
 
     def __init__(self, config: ClientConfig) -> None:
         self._config, self._metadata = config, call_metadata(config)
@@ -28,12 +27,12 @@ class SyncDriver:
         self._methods: dict[str, Any] = {}
         self._closed = threading.Event()
 
-    def run(self, flow: Flow[_T]) -> _T:
-        """Run a flow to its end."""
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end; returns its result, raises its errors."""
         return drive(flow, self._perform)
 
     def follow(self, reader: LogReader) -> Generator[Event, None, None]:
-        """The events of a log until the service ends it, across lost connections."""
+        """The events of a log until the service ends the stream; lost connections are opened again."""
         while True:
             try:
                 yield from self._events(reader)
@@ -43,7 +42,7 @@ class SyncDriver:
             self.run(reader.reconnect(failure))
 
     def close(self) -> None:
-        """Break off what is under way and close the channel."""
+        """Cancel the calls under way and close the channel."""
         self._closed.set()
         self._channel.close()
 
@@ -76,8 +75,8 @@ class SyncDriver:
         self._answered = True
         return reply
 
-    def stream(self, rpc: Rpc[_Reply], request: Message) -> Generator[_Reply, None, None]:
-        """The replies of a streaming rpc, as long as the connection holds."""
+    def stream(self, rpc: Rpc[Reply], request: Message) -> Generator[Reply, None, None]:
+        """The replies of a streaming rpc. Raises Unavailable when the connection is lost."""
         try:
             method = self._channel.unary_stream(rpc.path, serialized, rpc.reply.FromString)
             stream = method(request, metadata=self._metadata)
@@ -93,7 +92,7 @@ class SyncDriver:
             yield reader.read(reply)
 
     def _typed(self, failure: grpc.RpcError | ValueError) -> RungwayError:
-        """The error to hand out; grpc raises a ValueError when the channel was closed meanwhile."""
+        """The error for the caller; grpc raises a ValueError when the channel was closed meanwhile."""
         if self._closed.is_set() or isinstance(failure, ValueError):
             return closed_error()
         return from_rpc_error(failure)

@@ -10,7 +10,7 @@ from rungway._sync.driver import SyncDriver
 
 
 class LeaseKeeper:
-    """Daemon threads, one for each duty. Each runs while there is something to keep and starts again when there is."""
+    """Daemon threads, one for each duty. A thread ends when there is nothing to keep; `ensure` starts it again."""
 
     def __init__(self, driver: SyncDriver, calls: WorkerCalls) -> None:
         self._driver = driver
@@ -20,7 +20,7 @@ class LeaseKeeper:
         self._closed = False
 
     def ensure(self) -> None:
-        """Start the threads that do not run and have something to keep."""
+        """Start each thread that has something to keep and is not running."""
         for duty in self._duties:
             with self._lock:
                 running = self._threads.get(duty.name)
@@ -31,12 +31,12 @@ class LeaseKeeper:
                 self._threads[duty.name] = thread
 
     def stop(self) -> None:
-        """Start no more."""
+        """Start no more threads."""
         with self._lock:
             self._closed = True
 
     def join(self) -> None:
-        """Wait for the end of the threads, once this was stopped and the driver was closed."""
+        """Wait for the end of the threads. Call `stop`, and close the driver, before."""
         with self._lock:
             threads = list(self._threads.values())
         for thread in threads:
@@ -47,7 +47,7 @@ class LeaseKeeper:
         self._driver.run(keep(replace(duty, pause=partial(self._pause_or_end, duty))))
 
     def _pause_or_end(self, duty: Duty) -> float | None:
-        with self._lock:  # so that `ensure` sees a thread that goes on, or none
+        with self._lock:  # so that `ensure` sees either a thread that goes on or none at all
             if (pause := duty.pause()) is None:
                 self._threads.pop(duty.name, None)
             return pause

@@ -1,1 +1,45 @@
-"""What the service says, as Python values."""
+"""What the client sends and what the service replies, as plain values. `rungway` offers the same names."""
+
+from rungway.models.experiments import (
+    Bracket,
+    BracketPreview,
+    Event,
+    Experiment,
+    Plan,
+    Preview,
+    PreviewRow,
+    Rung,
+    TrialCounts,
+)
+from rungway.models.work import (
+    AskReply,
+    Assignment,
+    Explanation,
+    Lease,
+    LeaseStatus,
+    Report,
+    Result,
+    TellReply,
+    Trial,
+)
+
+__all__ = [
+    "AskReply",
+    "Assignment",
+    "Bracket",
+    "BracketPreview",
+    "Event",
+    "Experiment",
+    "Explanation",
+    "Lease",
+    "LeaseStatus",
+    "Plan",
+    "Preview",
+    "PreviewRow",
+    "Report",
+    "Result",
+    "Rung",
+    "TellReply",
+    "Trial",
+    "TrialCounts",
+]

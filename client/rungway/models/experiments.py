@@ -1,4 +1,4 @@
-"""What the service says about experiments, as plain values. All lengths are absolute, in the experiment's unit."""
+"""Experiments as plain values. All lengths are absolute, in the experiment's unit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,34 +12,36 @@ from rungway.v1 import experiment_pb2
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A length at which trials are compared."""
+    """A length of a bracket at which trials are compared."""
 
     length: int
     results: int
-    """Results it holds now."""
+    """How many results it holds now."""
     passed: int
-    """Results whose trial went on."""
+    """How many of them were promoted."""
     size: int
-    """Sync and population rules only: results it will hold."""
+    """Sync and population rules only: how many results it will hold."""
     passes: int
-    """Sync and population rules only: results it passes on."""
+    """Sync and population rules only: its slots, how many of those results will be promoted."""
     clones: int = 0
     """Population rule only: how many of its best are cloned."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Rung) -> "Rung":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(message.length, message.results, message.passed, message.size, message.passes, message.clones)
 
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """A ladder of rungs, lowest first, with a number of trials to start."""
+    """A ladder of rungs with a number of trials to start."""
 
     rungs: tuple[Rung, ...]
+    """Lowest first."""
     max_trials: int
+    """Valid trials to start in this bracket."""
     max_concurrent_trials: int
-    """Its share of the concurrent trials."""
+    """Its share of the concurrent trials: most leases at once."""
     started: int
     """Trials started so far and valid."""
     running: int
@@ -47,27 +49,29 @@ class Bracket:
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Bracket) -> "Bracket":
-        """Read it from its message."""
+        """From its message on the wire."""
         rungs = tuple(Rung.from_proto(rung) for rung in message.rungs)
         return cls(rungs, message.max_trials, message.max_concurrent_trials, message.started, message.running)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The brackets of a search, the one that stops most first."""
+    """How a search compares its trials, worked out once when it is created."""
 
     brackets: tuple[Bracket, ...]
+    """The one that stops most trials first."""
     rule: PromotionRule
     form: DecisionForm
     divisor: float
+    """Async rule only: one of so many results of a rung is promoted."""
     max_concurrent_trials: int
     """Most leases at once over all brackets; 0 = no limit."""
     unit: str
-    """Unit of all lengths, for people to read."""
+    """Unit of all lengths, for people to read ("epochs", "batches", …)."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Plan) -> "Plan":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             tuple(Bracket.from_proto(bracket) for bracket in message.brackets),
             word(experiment_pb2.PromotionRule, message.rule, "PROMOTION_RULE_", PromotionRule.UNKNOWN),
@@ -80,20 +84,23 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """Counts of trials by state; `started` counts the valid ones, `invalid` those that were replaced."""
+    """Counts of trials by state."""
 
     started: int = 0
+    """Valid trials started so far, in any state."""
     running: int = 0
     paused: int = 0
     queued: int = 0
+    """Requeued trials: released, expired or failed, and waiting for a worker."""
     completed: int = 0
     stopped: int = 0
     failed: int = 0
     invalid: int = 0
+    """Trials that were replaced; not counted in `started`."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.TrialCounts) -> "TrialCounts":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             message.started,
             message.running,
@@ -118,29 +125,30 @@ class Experiment:
     """The brackets and how far each is; None in lists."""
     state: ExperimentState
     create_time: datetime
+    """When it was created (UTC, the service's clock)."""
     trials: TrialCounts
     progress: float
-    """Part of the search that is done, 0 to 1."""
+    """Share of the search that is done, 0 to 1."""
     trained_length: int
     """Total length trained and reported so far over all trials."""
     revision: int
     """Grows with every change."""
     notes: tuple[str, ...]
-    """What the service changed in the configuration or ignores of it, in words."""
+    """What the service changed or ignores in the configuration, in words."""
     summary: tuple[str, ...] = ()
-    """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched,
-    and a line for each (at most 200) with its kind and real range. Left out of lists."""
+    """How the service reads the configuration, in words: the metric and its direction, how many hyperparameters are
+    searched, and a line for each (at most 200) with its kind and range. Left out of lists."""
     reason: Reason | None = None
-    """Why it stands there, where that is not plain from the state: FAILING when it has paused itself."""
+    """Why it is in this state, where the state does not say it: FAILING when it has paused itself; else None."""
     message: str = ""
     """With the reason FAILING: the error of the last trial that failed."""
     warnings: tuple[str, ...] = ()
-    """What did not go well, in words: that it has paused itself, and why; once it is over, how many trials failed or
-    were invalid, with the last error, and that no trial has a real result. Left out of lists."""
+    """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
+    invalid, with the last error, and whether no trial has a real result. Left out of lists."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             experiment=message.experiment,
             config=values.from_map(message.config),
@@ -168,20 +176,22 @@ class PreviewRow:
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.PreviewRow) -> "PreviewRow":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(message.trials, message.length)
 
 
 @dataclass(frozen=True, slots=True)
 class BracketPreview:
-    """What one bracket would do: its rows by growing length."""
+    """What one bracket would do."""
 
     max_trials: int
+    """Trials it starts, clones included."""
     rows: tuple[PreviewRow, ...]
+    """By growing length."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.BracketPreview) -> "BracketPreview":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(message.max_trials, tuple(PreviewRow.from_proto(row) for row in message.rows))
 
 
@@ -194,19 +204,19 @@ class Preview:
     total: tuple[PreviewRow, ...]
     """Over all brackets, by growing length."""
     total_length: int
-    """Total length trained."""
+    """Total length that all trials train together."""
     random_search_length: int
-    """What the same number of trials costs by random search."""
+    """Total length of a random search with as many trials, each trained to `max_length`."""
     config: dict[str, Any]
     """The configuration with all defaults filled in."""
     notes: tuple[str, ...]
-    """What the service changed in the configuration or ignores of it, in words."""
+    """What the service changed or ignores in the configuration, in words."""
     summary: tuple[str, ...] = ()
-    """The search as it was understood, in words, as in an Experiment."""
+    """How the service reads the configuration, in words, as in an Experiment."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Preview) -> "Preview":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             Plan.from_proto(message.plan),
             tuple(BracketPreview.from_proto(bracket) for bracket in message.brackets),
@@ -221,34 +231,34 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the event log of an experiment."""
+    """One event in the log of an experiment."""
 
     event_id: str
-    """Position in the log; grows."""
+    """Position in the log; each event has a larger one than those before."""
     time: datetime
-    """When, by the service's clock."""
+    """When it happened (UTC, the service's clock)."""
     kind: str
     """What happened: "assign", "continue", "pause", "stop", "finished", "release", "retry", "failed" or "invalid" of a
     trial; "paused", "running", "stopped", "changed", "done", "failing" or "too_many_invalid" of the experiment;
-    "dropped" in the life of a trial."""
+    "dropped" among the events of one trial."""
     trial: int | None
-    """The trial; None when none took part."""
+    """Trial number; None for an event of the experiment."""
     explanation: Explanation | None
-    """Why; None when no trial took part."""
+    """Why; None for an event of the experiment."""
     length: int
     """Length the trial had reported by then under its lease."""
     metric: float | None
-    """Last metric of the trial by then; None before its first."""
+    """Last metric of the trial by then; None before its first report."""
     worker: str
-    """Who held the trial's lease then."""
+    """Who held the lease of the trial then."""
     dropped: int = 0
-    """Of "dropped": how many events came here that are no longer kept. It has no id, and its time is about theirs."""
+    """Only of "dropped", which has no id and whose time is approximate: how many events are no longer kept here."""
     message: str = ""
-    """Of "failing", with which the search paused itself: the error of the last trial that failed."""
+    """Only of "failing", when the search paused itself: the error of the last trial that failed."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Event) -> "Event":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             message.event_id,
             moment(message.time),

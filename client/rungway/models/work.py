@@ -1,6 +1,8 @@
-"""What the service says about work, as plain values. All lengths are absolute, in the experiment's unit."""
+"""Work as plain values: what is handed out, told and answered. All lengths are absolute, in the experiment's unit."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +13,9 @@ from rungway._core.compat import WeaklyHeld
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason, TrialState, moment, seconds, word
 from rungway.v1 import search_service_pb2, trial_pb2
 
+Checkpoint = str | os.PathLike[str] | None
+"""Where a state was saved: any text of up to 4,096 bytes, or a path; None = no new checkpoint."""
+
 
 @lru_cache(maxsize=64)  # a few words, one or two of them in each reply
 def _decision(number: int) -> Decision:
@@ -19,20 +24,22 @@ def _decision(number: int) -> Decision:
 
 @lru_cache(maxsize=64)
 def reason_of(number: int) -> Reason:
-    """The word for a number of the protocol."""
+    """The reason for its number on the wire; UNKNOWN for one that this client does not know."""
     return word(trial_pb2.Reason, number, "REASON_", Reason.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to report on a trial; `fence` grows with every lease of the experiment."""
+    """The right to report on a trial until a deadline."""
 
     trial: int
+    """Trial number, counted from 0 in its experiment."""
     fencing_token: int
+    """Grows with every lease of the experiment; a report under an older one is refused (`fence` on the wire)."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Lease) -> "Lease":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(message.trial, message.fence)
 
 
@@ -45,28 +52,35 @@ class Report:
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Report) -> "Report":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(message.length, message.metric)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0."""
+    """Why something was decided, with the numbers at that moment."""
 
     reason: Reason
     bracket: int = 0
+    """Index of the bracket, counted from 0."""
     rung: int = -1
+    """Index of the rung that decided, counted from 0 in its bracket; -1 when no rung took part."""
     rank: int = 0
+    """Rank of the result in that rung, 0 = best."""
     rung_size: int = 0
+    """Number of results in that rung, this one included."""
     quota: int = 0
+    """How many of the rung's results may be promoted; of a CLONED trial, how many were cloned."""
     cutoff: float | None = None
+    """Metric of the last result in the top-k; None when the quota is 0."""
     text: str = ""
+    """The same in words."""
     parent: int | None = None
     """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             reason_of(message.reason),
             message.bracket,
@@ -86,6 +100,7 @@ class Assignment(WeaklyHeld):
 
     lease: Lease
     hparams: dict[str, Any]
+    """The configuration: values by hyperparameter name, groups as nested dictionaries."""
     from_length: int
     """Length of the checkpoint; 0 = start afresh."""
     next_decision: int
@@ -93,16 +108,19 @@ class Assignment(WeaklyHeld):
     to_length: int
     """Furthest length that may be told under this lease: beyond `next_decision` where rungs stop trials."""
     checkpoint: str
-    """Where to resume from, in a new clone that of the trial it was cloned from; empty when there is none."""
+    """The checkpoint to resume from (for a new clone, that of its parent); empty when there is none."""
     bracket: int
+    """Index of the bracket, counted from 0."""
     rung: int
     """Index of the rung the trial trains towards, counted from 0."""
     restarts: int
+    """How often the trial was restarted after a failure or an expired lease since it last made progress."""
     deadline: datetime
     """When the lease expires unless renewed (the service's clock)."""
     lease_duration: float
     """Seconds a lease lasts from each renewal."""
     explanation: Explanation
+    """Why this trial was handed out."""
     told_length: int = 0
     """Furthest length told under this lease."""
 
@@ -113,7 +131,7 @@ class Assignment(WeaklyHeld):
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Assignment) -> "Assignment":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             Lease.from_proto(message.lease),
             values.from_map(message.hparams),
@@ -132,20 +150,35 @@ class Assignment(WeaklyHeld):
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What is told about one assignment."""
+
+    assignment: Assignment
+    reports: Sequence[Report]
+    """By growing length; may be empty only with `finished`, when something was told before."""
+    checkpoint: Checkpoint = None
+    """Where the state after the last report was saved."""
+    finished: bool = False
+    """The training is over before its assignment: the last result stands, and the trial is never handed out again."""
+
+
+@dataclass(frozen=True, slots=True)
 class TellReply:
-    """The service's answer to results. Truthy when it says CONTINUE, so `if not client.tell(...)` reads well."""
+    """The service's reply to one result: its decision, and why. Truthy when the decision is CONTINUE, so that
+    `if not client.tell(...)` reads well."""
 
     lease: Lease
     decision: Decision
     explanation: Explanation
     next_decision: int = 0
-    """CONTINUE only: train up to this length and tell: the next at which something is decided."""
+    """CONTINUE only: train up to this length and tell: the next one at which something is decided."""
     to_length: int = 0
     """CONTINUE only: furthest length that may be told under this lease."""
     deadline: datetime | None = None
     """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
     next: Assignment | None = field(default=None, compare=False)
-    """CONTINUE only: the same trial under the same lease as a new assignment, for those who go on by themselves."""
+    """CONTINUE only: the assignment to go on with, the same trial under the same lease; the next `ask` of this thread
+    returns it, too."""
 
     def __bool__(self) -> bool:
         return self.decision is Decision.CONTINUE
@@ -162,7 +195,7 @@ class TellReply:
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Verdict) -> "TellReply":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             Lease.from_proto(message.lease),
             _decision(message.decision),
@@ -174,19 +207,19 @@ class TellReply:
 
 
 def continued(assignment: Assignment, reply: TellReply, length: int, checkpoint: str) -> Assignment:
-    """The assignment that a CONTINUE makes of one told up to `length`, with the checkpoint told there, if any.
+    """The assignment after a CONTINUE, told up to `length`, with the checkpoint told there (empty = none).
 
-    Without a new checkpoint the old one stays the place to resume from, and so does its length: whoever rebuilds the
-    model from `checkpoint` must train on from there, not from the length last told.
+    Without a new checkpoint, `checkpoint` and `from_length` stay those of the old one: a model that is rebuilt from
+    `checkpoint` must train on from its length, not from the length last told.
     """
-    climbed = reply.reason is Reason.PROMOTED
+    is_promoted = reply.reason is Reason.PROMOTED
     return dataclasses.replace(
         assignment,
         from_length=length if checkpoint else assignment.from_length,
         next_decision=reply.next_decision,
         to_length=reply.to_length,
         checkpoint=checkpoint or assignment.checkpoint,
-        rung=reply.explanation.rung + 1 if climbed else assignment.rung,
+        rung=reply.explanation.rung + 1 if is_promoted else assignment.rung,
         deadline=reply.deadline or assignment.deadline,
         explanation=reply.explanation,
         told_length=length,
@@ -195,16 +228,17 @@ def continued(assignment: Assignment, reply: TellReply, length: int, checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """How a lease stands after a heartbeat: CONTINUE (renewed), STOP (the experiment was stopped) or SUPERSEDED."""
+    """A lease after a heartbeat."""
 
     lease: Lease
     decision: Decision
+    """CONTINUE (renewed), STOP (the experiment was stopped) or SUPERSEDED (the lease is lost)."""
     deadline: datetime | None = None
     """CONTINUE only: when the lease expires unless renewed (the service's clock)."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.LeaseStatus) -> "LeaseStatus":
-        """Read it from its message."""
+        """From its message on the wire."""
         deadline = moment(message.lease_deadline) if message.HasField("lease_deadline") else None
         return cls(Lease.from_proto(message.lease), _decision(message.decision), deadline)
 
@@ -217,8 +251,11 @@ class Trial:
     """Trial number, counted from 0 in its experiment."""
     state: TrialState
     hparams: dict[str, Any]
+    """The configuration."""
     bracket: int
+    """Index of the bracket, counted from 0."""
     rung: int
+    """Index of the rung it trains towards, waits at or ended at, counted from 0."""
     length: int
     """Furthest length it reported."""
     metric: float | None
@@ -226,22 +263,29 @@ class Trial:
     best_metric: float | None
     """Best metric it reported, never NaN; None before the first real one."""
     best_length: int
+    """Length at which the best metric was reported."""
     restarts: int
+    """How often it was restarted after a failure or an expired lease since it last made progress."""
     checkpoint: str
+    """Its last checkpoint; empty when there is none."""
     checkpoint_length: int
+    """Length of that checkpoint."""
     worker: str
+    """Who holds or last held its lease."""
     outcome: Outcome | None
-    """How it ended, when it did not end by itself."""
+    """How its worker or its user ended it; None while it may go on, and when a rung ended it."""
     message: str
+    """What its worker said of the failure; empty when there is none."""
     create_time: datetime
+    """When it was first handed out (UTC, the service's clock)."""
     curve: tuple[Report, ...] | None = None
-    """Every report by time of telling; read by `get_trial` only, None elsewhere."""
+    """Every report in the order of telling; only `get_trial` reads it, None elsewhere."""
     parent: int | None = None
     """The trial it is a clone of; None for any other trial."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Trial, *, curve: bool = False) -> "Trial":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             trial=message.trial,
             state=word(trial_pb2.TrialState, message.state, "TRIAL_STATE_", TrialState.UNKNOWN),
@@ -266,22 +310,24 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class AskReply:
-    """What one ask came to: work, or why there is none."""
+    """The service's reply to an ask: work, or why there is none."""
 
     status: AskStatus
     assignments: tuple[Assignment, ...]
+    """The work, when ASSIGNED."""
     reason: Reason
+    """Why there is none, when WAIT or DONE."""
     retry_after: float
     """When WAIT: seconds to wait before asking again."""
     best: Trial | None
     """When DONE: the best trial, None when no trial has a real result."""
     message: str = ""
-    """With the reason FAILING: the error of the last trial that failed. When DONE: that no trial has a real result
-    or that all have failed, with the last error; else empty."""
+    """With the reason FAILING: the error of the last trial that failed. When DONE: a warning that no trial has a real
+    result or that all have failed, with the last error. Else empty."""
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":
-        """Read it from its message."""
+        """From its message on the wire."""
         return cls(
             word(search_service_pb2.AskStatus, message.status, "ASK_STATUS_", AskStatus.UNKNOWN),
             tuple(Assignment.from_proto(assignment) for assignment in message.assignments),

@@ -126,7 +126,7 @@ class BadRequest(_message.Message):
         field: _builtins.str
         """The path of the field, for example "searcher.max_trials"."""
         description: _builtins.str
-        """What was found there and what was wanted."""
+        """What was found and what is expected."""
         def __init__(
             self,
             *,

@@ -39,10 +39,10 @@ class _ExperimentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exper
     EXPERIMENT_STATE_DONE: _ExperimentState.ValueType  # 4
     """The search has finished by itself."""
     EXPERIMENT_STATE_UNREADABLE: _ExperimentState.ValueType  # 5
-    """In lists only: another version of the service wrote it, and this server cannot read it; its notes say more."""
+    """In lists only: another version of the service wrote it, and this server cannot read it. Its notes say more."""
 
 class ExperimentState(_ExperimentState, metaclass=_ExperimentStateEnumTypeWrapper):
-    """Where an experiment stands."""
+    """The state of an experiment."""
 
 EXPERIMENT_STATE_UNSPECIFIED: ExperimentState.ValueType  # 0
 """Never sent."""
@@ -55,7 +55,7 @@ EXPERIMENT_STATE_STOPPED: ExperimentState.ValueType  # 3
 EXPERIMENT_STATE_DONE: ExperimentState.ValueType  # 4
 """The search has finished by itself."""
 EXPERIMENT_STATE_UNREADABLE: ExperimentState.ValueType  # 5
-"""In lists only: another version of the service wrote it, and this server cannot read it; its notes say more."""
+"""In lists only: another version of the service wrote it, and this server cannot read it. Its notes say more."""
 Global___ExperimentState: _TypeAlias = ExperimentState  # noqa: Y015
 
 class _PromotionRule:
@@ -67,11 +67,11 @@ class _PromotionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Promoti
     PROMOTION_RULE_UNSPECIFIED: _PromotionRule.ValueType  # 0
     """Never sent."""
     PROMOTION_RULE_ASYNC: _PromotionRule.ValueType  # 1
-    """The best floor(results / divisor) of a rung go up, at any time."""
+    """The best floor(results / divisor) results of a rung are promoted, at any time."""
     PROMOTION_RULE_SYNC: _PromotionRule.ValueType  # 2
-    """Of a rung that will hold N results and passes K on, those go up that can no longer be displaced."""
+    """Of a rung with N results and K slots in the end, those are promoted that no later result can displace."""
     PROMOTION_RULE_POPULATION: _PromotionRule.ValueType  # 3
-    """None until a rung holds all its results; then its best go up, and some of them go on as clones, too."""
+    """Once a rung holds all its results, its best are promoted, and some of them are cloned, too."""
 
 class PromotionRule(_PromotionRule, metaclass=_PromotionRuleEnumTypeWrapper):
     """Which promotion rule a plan uses."""
@@ -79,11 +79,11 @@ class PromotionRule(_PromotionRule, metaclass=_PromotionRuleEnumTypeWrapper):
 PROMOTION_RULE_UNSPECIFIED: PromotionRule.ValueType  # 0
 """Never sent."""
 PROMOTION_RULE_ASYNC: PromotionRule.ValueType  # 1
-"""The best floor(results / divisor) of a rung go up, at any time."""
+"""The best floor(results / divisor) results of a rung are promoted, at any time."""
 PROMOTION_RULE_SYNC: PromotionRule.ValueType  # 2
-"""Of a rung that will hold N results and passes K on, those go up that can no longer be displaced."""
+"""Of a rung with N results and K slots in the end, those are promoted that no later result can displace."""
 PROMOTION_RULE_POPULATION: PromotionRule.ValueType  # 3
-"""None until a rung holds all its results; then its best go up, and some of them go on as clones, too."""
+"""Once a rung holds all its results, its best are promoted, and some of them are cloned, too."""
 Global___PromotionRule: _TypeAlias = PromotionRule  # noqa: Y015
 
 class _DecisionForm:
@@ -134,19 +134,19 @@ class Experiment(_message.Message):
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     state: Global___ExperimentState.ValueType
-    """Where it stands."""
+    """Its state."""
     progress: _builtins.float
-    """Part of the search that is done, 0 to 1."""
+    """Share of the search that is done, 0 to 1."""
     trained_length: _builtins.int
     """Total length trained and reported so far over all trials (experiment's unit)."""
     revision: _builtins.int
     """Grows with every change."""
     reason: _trial_pb2.Reason.ValueType
-    """Why it stands there, where that is not plain from the state: FAILING when it has paused itself."""
+    """Why it is in this state, where the state does not say it: FAILING when it has paused itself."""
     message: _builtins.str
     """With reason FAILING: the error of the last trial that failed."""
     uid: _builtins.str
-    """Which of all experiments that ever had this id it is."""
+    """Identifies it among all experiments that ever had this id."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration with all defaults filled in: "hyperparameters", "searcher", "seed", "max_restarts", …"""
@@ -165,18 +165,18 @@ class Experiment(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the service changed in the configuration or ignores of it, in words."""
+        """What the service changed or ignores in the configuration, in words."""
 
     @_builtins.property
     def summary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The search as it was understood, in words: the metric and its direction, how many hyperparameters are searched, and
-        a line for each (at most 200) with its kind and real range. Left out of lists.
+        """How the service reads the configuration, in words: the metric and its direction, how many hyperparameters are
+        searched, and a line for each (at most 200) with its kind and range. Left out of lists.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What did not go well, in words: that it has paused itself, and why; once it is over, how many trials failed or were
-        invalid, with the last error, and that no trial has a real result. Left out of lists.
+        """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
+        invalid, with the last error, and whether no trial has a real result. Left out of lists.
         """
 
     def __init__(
@@ -223,13 +223,13 @@ class TrialCounts(_message.Message):
     started: _builtins.int
     """Started and valid; never more than max_trials."""
     running: _builtins.int
-    """Held by a worker."""
+    """A worker holds their leases."""
     paused: _builtins.int
-    """Waiting at a rung."""
+    """Waiting at a rung, maybe to be promoted."""
     queued: _builtins.int
-    """Released or expired, waiting for a worker."""
+    """Requeued: released, expired or failed, and waiting for a worker."""
     completed: _builtins.int
-    """At the top rung."""
+    """Trained to the top rung, or ended by themselves."""
     stopped: _builtins.int
     """Stopped by a rung or by their user."""
     failed: _builtins.int
@@ -258,7 +258,7 @@ Global___TrialCounts: _TypeAlias = TrialCounts  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
-    """The brackets of a search, computed once."""
+    """How a search compares its trials, computed once when it is created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,14 +273,14 @@ class Plan(_message.Message):
     form: Global___DecisionForm.ValueType
     """The decision form."""
     divisor: _builtins.float
-    """Divisor of the async rule."""
+    """Divisor of the async rule: one of so many results of a rung is promoted."""
     max_concurrent_trials: _builtins.int
     """Most leases at once over all brackets; 0 = no limit."""
     unit: _builtins.str
     """Unit of all lengths, for people to read ("epochs", "batches", …)."""
     @_builtins.property
     def brackets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bracket]:
-        """The brackets, the one that stops most first."""
+        """The brackets, the one that stops most trials first."""
 
     def __init__(
         self,
@@ -312,7 +312,7 @@ class Bracket(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     RUNNING_FIELD_NUMBER: _builtins.int
     max_trials: _builtins.int
-    """Valid trials to start in this bracket, clones included; of a grid, without those of points found invalid."""
+    """Valid trials to start in this bracket, clones included; in a grid, without the points that were found invalid."""
     max_concurrent_trials: _builtins.int
     """Its share of the concurrent trials."""
     started: _builtins.int
@@ -357,11 +357,11 @@ class Rung(_message.Message):
     results: _builtins.int
     """Results it holds now."""
     passed: _builtins.int
-    """Results whose trial went on."""
+    """Results whose trial was promoted."""
     size: _builtins.int
-    """Sync and population rules only: results it will hold."""
+    """Sync and population rules only: how many results it will hold."""
     passes: _builtins.int
-    """Sync and population rules only: results it passes on."""
+    """Sync and population rules only: its slots, how many of those results will be promoted."""
     clones: _builtins.int
     """Population rule only: how many of its best are cloned."""
     def __init__(
@@ -399,7 +399,7 @@ class Preview(_message.Message):
     total_length: _builtins.int
     """Total length trained (experiment's unit)."""
     random_search_length: _builtins.int
-    """What the same number of trials costs by random search: max_trials × max_length."""
+    """Total length of a random search with as many trials: max_trials × max_length."""
     @_builtins.property
     def plan(self) -> Global___Plan:
         """The plan."""
@@ -418,11 +418,11 @@ class Preview(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the service changed in the configuration or ignores of it, in words."""
+        """What the service changed or ignores in the configuration, in words."""
 
     @_builtins.property
     def summary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The search as it was understood, in words, as in an Experiment."""
+        """How the service reads the configuration, in words, as in an Experiment."""
 
     def __init__(
         self,
@@ -500,7 +500,7 @@ Global___PreviewRow: _TypeAlias = PreviewRow  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
-    """One line of the event log of an experiment."""
+    """One event in the log of an experiment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -515,23 +515,23 @@ class Event(_message.Message):
     DROPPED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """Position in the log; grows."""
+    """Position in the log; each event has a larger one than those before."""
     kind: _builtins.str
-    """What happened, one word: "assign", "continue", "pause", "stop", "finished" (one whose training has ended counts in a
-    further rung), "release", "retry", "failed" or "invalid" of a trial; "paused", "running", "stopped", "changed", "done",
-    "failing" (it has paused itself) or "too_many_invalid" (which stops it) of the experiment. In ExplainTrial also
-    "dropped": lines that are no longer kept, without event_id and explanation.
+    """What happened, as one word. To a trial: "assign", "continue", "pause", "stop", "finished" (a trial whose training
+    has ended counts in a further rung), "release", "retry", "failed" or "invalid". To the experiment: "paused",
+    "running", "stopped", "changed", "done", "failing" (it has paused itself) or "too_many_invalid" (which stops it).
+    In ExplainTrial also "dropped": events that are no longer kept, without event_id and explanation.
     """
     trial: _builtins.int
-    """The trial, -1 when none took part."""
+    """The trial; -1 for an event of the experiment."""
     length: _builtins.int
     """Length the trial had reported by then under its lease (experiment's unit, absolute)."""
     metric: _builtins.float
-    """Last metric of the trial by then; unset before its first."""
+    """Last metric of the trial by then; unset before its first report."""
     worker: _builtins.str
-    """Who held the trial's lease then."""
+    """Who held the lease of the trial then."""
     dropped: _builtins.int
-    """"dropped" only: how many lines of the trial's life came here; time is about when."""
+    """"dropped" only: how many events were here; the time is approximate."""
     message: _builtins.str
     """"failing" only: the error of the last trial that failed."""
     @_builtins.property
@@ -540,7 +540,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def explanation(self) -> _trial_pb2.Explanation:
-        """Why, unset when no trial took part."""
+        """Why; unset for an event of the experiment."""
 
     def __init__(
         self,

@@ -39,10 +39,10 @@ class CreateExperimentRequest(_message.Message):
     warm_start_from: _builtins.str
     """An experiment whose best configurations become the first trials of this one; empty = none."""
     warm_start_count: _builtins.int
-    """How many of them: 1 (also when 0) to 1,000; those that this space does not allow are left out, with a note."""
+    """How many of them: 1 (also when 0) to 1,000. Those that this space does not allow are left out, with a note."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
-        """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds" …"""
+        """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds", …"""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class ListExperimentsRequest(_message.Message):
     page_token: _builtins.str
     """next_page_token of the page before; empty = the first page."""
     with_config: _builtins.bool
-    """Give the configurations, too; a page then holds fewer searches where these are large."""
+    """Include the configurations; where they are large, a page holds fewer searches."""
     def __init__(
         self,
         *,
@@ -173,8 +173,8 @@ class ListExperimentsResponse(_message.Message):
     """Token of the next page; empty = this was the last."""
     @_builtins.property
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
-        """The searches, oldest first, without their plans, and without their configurations unless these were asked for. As
-        many as were asked for, or as fit into 2 MiB.
+        """The searches, oldest first, without their plans, and without their configurations unless with_config. At most
+        page_size, and as many as fit into 2 MiB.
         """
 
     def __init__(
@@ -340,7 +340,7 @@ class DeleteExperimentRequest(_message.Message):
     experiment: _builtins.str
     """The experiment's id."""
     uid: _builtins.str
-    """Its uid: another experiment made under the same id meanwhile stays. Empty = whichever has the id."""
+    """Its uid: an experiment with the same id and another uid stays. Empty = the experiment with this id."""
     def __init__(
         self,
         *,
@@ -357,7 +357,7 @@ Global___DeleteExperimentRequest: _TypeAlias = DeleteExperimentRequest  # noqa: 
 
 @_typing.final
 class DeleteExperimentResponse(_message.Message):
-    """Nothing is left to say."""
+    """Empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -422,7 +422,7 @@ Global___PreviewSearchResponse: _TypeAlias = PreviewSearchResponse  # noqa: Y015
 
 @_typing.final
 class UpdateExperimentRequest(_message.Message):
-    """Changes a live search. What is unset stays."""
+    """Changes a search. Unset fields stay as they are."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,11 +433,11 @@ class UpdateExperimentRequest(_message.Message):
     experiment: _builtins.str
     """The experiment's id."""
     max_trials: _builtins.int
-    """Valid trials to start over all brackets; not fewer than have been started."""
+    """Valid trials to start over all brackets; not fewer than were started."""
     max_concurrent_trials: _builtins.int
-    """Most leases at once; 0 = no limit. Leases held are not taken away."""
+    """Most leases at once; 0 = no limit. Leases that are held stay."""
     retention_days: _builtins.float
-    """Days that it is kept after its end and then removed; 0 = until somebody deletes it. Also of one that has ended."""
+    """Days after its end until it is removed; 0 = it is kept until it is deleted. May be changed after its end, too."""
     def __init__(
         self,
         *,
@@ -491,7 +491,7 @@ Global___UpdateExperimentResponse: _TypeAlias = UpdateExperimentResponse  # noqa
 
 @_typing.final
 class EnqueueTrialRequest(_message.Message):
-    """A user's own configuration."""
+    """A configuration of a user."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -504,8 +504,8 @@ class EnqueueTrialRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
-        """The configuration: every parameter of the space, with a value that the space allows. A point of a grid, or of another
-        space of at most 100,000 points, that was used already is refused (POINT_USED) until all others were.
+        """The configuration: every parameter of the space, with a value that the space allows. In a grid, and in any other
+        space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
         """
 
     def __init__(
@@ -525,13 +525,13 @@ Global___EnqueueTrialRequest: _TypeAlias = EnqueueTrialRequest  # noqa: Y015
 
 @_typing.final
 class EnqueueTrialResponse(_message.Message):
-    """The queued configuration."""
+    """The enqueued configuration."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """How many configurations wait in front of it."""
+    """How many configurations wait before it."""
     def __init__(
         self,
         *,
@@ -638,7 +638,7 @@ class GetTrialResponse(_message.Message):
     TRIAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trial(self) -> _trial_pb2.Trial:
-        """The trial with its curve: of a longer one the last 100,000 points."""
+        """The trial with its curve; of a longer one the last 100,000 points."""
 
     def __init__(
         self,
@@ -705,7 +705,7 @@ Global___BestTrialsResponse: _TypeAlias = BestTrialsResponse  # noqa: Y015
 
 @_typing.final
 class ExplainTrialRequest(_message.Message):
-    """Asks for the life of a trial."""
+    """Asks for the decisions about a trial."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -739,17 +739,17 @@ Global___ExplainTrialRequest: _TypeAlias = ExplainTrialRequest  # noqa: Y015
 
 @_typing.final
 class ExplainTrialResponse(_message.Message):
-    """The life of a trial."""
+    """The decisions about a trial."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Where the next page begins; empty = this was the last."""
+    """Token of the next page; empty = this was the last."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Event]:
-        """The decisions about it, oldest first: of a long life the first and the last, with one event "dropped" for those between."""
+        """Oldest first. Of a long list only the first and the last are kept, with one event "dropped" for those in between."""
 
     def __init__(
         self,

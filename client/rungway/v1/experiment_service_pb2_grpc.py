@@ -7,7 +7,7 @@ from rungway.v1 import experiment_service_pb2 as rungway_dot_v1_dot_experiment__
 
 
 class ExperimentServiceStub(object):
-    """What people, the command line and dashboards call.
+    """The calls of people, the command line and dashboards.
     """
 
     def __init__(self, channel):
@@ -99,7 +99,7 @@ class ExperimentServiceStub(object):
 
 
 class ExperimentServiceServicer(object):
-    """What people, the command line and dashboards call.
+    """The calls of people, the command line and dashboards.
     """
 
     def CreateExperiment(self, request, context):
@@ -124,14 +124,14 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PauseExperiment(self, request, context):
-        """Hands nothing out until resumed; running trials pause at their next decision.
+        """Hands nothing out until the search is resumed; running trials pause at their next decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeExperiment(self, request, context):
-        """Undoes a pause.
+        """Ends a pause.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,15 +159,15 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
-        is kept after its end.
+        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
+        long it is kept after its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnqueueTrial(self, request, context):
-        """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id.
+        """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,7 +195,7 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExplainTrial(self, request, context):
-        """The life of a trial: every decision with its numbers.
+        """The decisions about a trial with their numbers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,7 +209,7 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExportExperiment(self, request, context):
-        """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md).
+        """Everything stored of a search at one moment, as the text of an export file (docs/export.md).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,7 +307,7 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExperimentService(object):
-    """What people, the command line and dashboards call.
+    """The calls of people, the command line and dashboards.
     """
 
     @staticmethod

@@ -25,7 +25,7 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 
 
 class ExperimentServiceStub:
-    """What people, the command line and dashboards call."""
+    """The calls of people, the command line and dashboards."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,9 +38,9 @@ class ExperimentServiceStub:
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]
     """Lists the searches, oldest first."""
     PauseExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.PauseExperimentRequest, _experiment_service_pb2.PauseExperimentResponse]
-    """Hands nothing out until resumed; running trials pause at their next decision."""
+    """Hands nothing out until the search is resumed; running trials pause at their next decision."""
     ResumeExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ResumeExperimentRequest, _experiment_service_pb2.ResumeExperimentResponse]
-    """Undoes a pause."""
+    """Ends a pause."""
     StopExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]
     """Ends a search; running trials are told to stop at their next report or heartbeat."""
     DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.DeleteExperimentRequest, _experiment_service_pb2.DeleteExperimentResponse]
@@ -48,11 +48,11 @@ class ExperimentServiceStub:
     PreviewSearch: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]
     """Plans a search without storing anything."""
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]
-    """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
-    is kept after its end.
+    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
+    long it is kept after its end.
     """
     EnqueueTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]
-    """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
+    """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
     """Lists trials by number."""
     GetTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]
@@ -60,15 +60,15 @@ class ExperimentServiceStub:
     BestTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]
     """The trials with the best metric, best first."""
     ExplainTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]
-    """The life of a trial: every decision with its numbers."""
+    """The decisions about a trial with their numbers."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]
     """Follows the event log until the search is over."""
     ExportExperiment: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.ExportExperimentRequest, _experiment_service_pb2.ExportExperimentResponse]
-    """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
+    """Everything stored of a search at one moment, as the text of an export file (docs/export.md)."""
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
-    """What people, the command line and dashboards call."""
+    """The calls of people, the command line and dashboards."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.CreateExperimentRequest, _experiment_service_pb2.CreateExperimentResponse]  # type: ignore[assignment]
@@ -78,9 +78,9 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     ListExperiments: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]  # type: ignore[assignment]
     """Lists the searches, oldest first."""
     PauseExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.PauseExperimentRequest, _experiment_service_pb2.PauseExperimentResponse]  # type: ignore[assignment]
-    """Hands nothing out until resumed; running trials pause at their next decision."""
+    """Hands nothing out until the search is resumed; running trials pause at their next decision."""
     ResumeExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ResumeExperimentRequest, _experiment_service_pb2.ResumeExperimentResponse]  # type: ignore[assignment]
-    """Undoes a pause."""
+    """Ends a pause."""
     StopExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.StopExperimentRequest, _experiment_service_pb2.StopExperimentResponse]  # type: ignore[assignment]
     """Ends a search; running trials are told to stop at their next report or heartbeat."""
     DeleteExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.DeleteExperimentRequest, _experiment_service_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
@@ -88,11 +88,11 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     PreviewSearch: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]  # type: ignore[assignment]
     """Plans a search without storing anything."""
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
-    """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
-    is kept after its end.
+    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
+    long it is kept after its end.
     """
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
-    """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
+    """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
     """Lists trials by number."""
     GetTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]  # type: ignore[assignment]
@@ -100,14 +100,14 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     BestTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]  # type: ignore[assignment]
     """The trials with the best metric, best first."""
     ExplainTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]  # type: ignore[assignment]
-    """The life of a trial: every decision with its numbers."""
+    """The decisions about a trial with their numbers."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Follows the event log until the search is over."""
     ExportExperiment: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.ExportExperimentRequest, _experiment_service_pb2.ExportExperimentResponse]  # type: ignore[assignment]
-    """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
+    """Everything stored of a search at one moment, as the text of an export file (docs/export.md)."""
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What people, the command line and dashboards call."""
+    """The calls of people, the command line and dashboards."""
 
     @_abc_1.abstractmethod
     def CreateExperiment(
@@ -139,7 +139,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.PauseExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.PauseExperimentResponse, _abc.Awaitable[_experiment_service_pb2.PauseExperimentResponse]]:
-        """Hands nothing out until resumed; running trials pause at their next decision."""
+        """Hands nothing out until the search is resumed; running trials pause at their next decision."""
 
     @_abc_1.abstractmethod
     def ResumeExperiment(
@@ -147,7 +147,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ResumeExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ResumeExperimentResponse, _abc.Awaitable[_experiment_service_pb2.ResumeExperimentResponse]]:
-        """Undoes a pause."""
+        """Ends a pause."""
 
     @_abc_1.abstractmethod
     def StopExperiment(
@@ -179,8 +179,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.UpdateExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.UpdateExperimentResponse, _abc.Awaitable[_experiment_service_pb2.UpdateExperimentResponse]]:
-        """Changes how many trials a live search may start (but of a grid and a single search), or run at once, or how long one
-        is kept after its end.
+        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
+        long it is kept after its end.
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +189,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.EnqueueTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.EnqueueTrialResponse, _abc.Awaitable[_experiment_service_pb2.EnqueueTrialResponse]]:
-        """Queues a user's own configuration: the next new trial takes it. Safe to repeat with the same request_id."""
+        """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
 
     @_abc_1.abstractmethod
     def ListTrials(
@@ -221,7 +221,7 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ExplainTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ExplainTrialResponse, _abc.Awaitable[_experiment_service_pb2.ExplainTrialResponse]]:
-        """The life of a trial: every decision with its numbers."""
+        """The decisions about a trial with their numbers."""
 
     @_abc_1.abstractmethod
     def WatchEvents(
@@ -237,6 +237,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ExportExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_experiment_service_pb2.ExportExperimentResponse], _abc.AsyncIterator[_experiment_service_pb2.ExportExperimentResponse]]:
-        """Everything stored of a search, as of one moment, as the text of an export file (docs/export.md)."""
+        """Everything stored of a search at one moment, as the text of an export file (docs/export.md)."""
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,10 +35,10 @@ class _AskStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AskStatus.V
     ASK_STATUS_WAIT: _AskStatus.ValueType  # 2
     """Nothing to hand out now: ask again after retry_after."""
     ASK_STATUS_DONE: _AskStatus.ValueType  # 3
-    """The search is over: nothing will be handed out any more."""
+    """The search is over: nothing is handed out any more."""
 
 class AskStatus(_AskStatus, metaclass=_AskStatusEnumTypeWrapper):
-    """What an ask came to."""
+    """What an ask is answered."""
 
 ASK_STATUS_UNSPECIFIED: AskStatus.ValueType  # 0
 """Never sent."""
@@ -47,7 +47,7 @@ ASK_STATUS_ASSIGNED: AskStatus.ValueType  # 1
 ASK_STATUS_WAIT: AskStatus.ValueType  # 2
 """Nothing to hand out now: ask again after retry_after."""
 ASK_STATUS_DONE: AskStatus.ValueType  # 3
-"""The search is over: nothing will be handed out any more."""
+"""The search is over: nothing is handed out any more."""
 Global___AskStatus: _TypeAlias = AskStatus  # noqa: Y015
 
 @_typing.final
@@ -98,14 +98,14 @@ class AskResponse(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     status: Global___AskStatus.ValueType
-    """What the ask came to."""
+    """What the ask is answered."""
     reason: _trial_pb2.Reason.ValueType
     """Why there is none, when WAIT or DONE."""
     revision: _builtins.int
     """Revision of the experiment after this call; grows with every change."""
     message: _builtins.str
-    """With reason FAILING: the error of the last trial that failed. When DONE, and no trial has a real result or all have
-    failed: just that, in words, with the last error.
+    """With reason FAILING: the error of the last trial that failed. When DONE: a warning that no trial has a real result
+    or that all have failed, with the last error. Else empty.
     """
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Assignment]:
@@ -184,7 +184,7 @@ class TellResponse(_message.Message):
     """Revision of the experiment after this call; grows with every change."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Verdict]:
-        """One verdict per result, in the same order."""
+        """One decision per result, in the same order."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ Global___HeartbeatRequest: _TypeAlias = HeartbeatRequest  # noqa: Y015
 
 @_typing.final
 class HeartbeatResponse(_message.Message):
-    """How the leases stand."""
+    """The leases after a heartbeat."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,7 +254,7 @@ Global___HeartbeatResponse: _TypeAlias = HeartbeatResponse  # noqa: Y015
 
 @_typing.final
 class LeaseStatus(_message.Message):
-    """How one lease stands."""
+    """One lease after a heartbeat."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,7 +288,7 @@ Global___LeaseStatus: _TypeAlias = LeaseStatus  # noqa: Y015
 
 @_typing.final
 class ReleaseRequest(_message.Message):
-    """Gives trials back."""
+    """Releases trials."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -320,7 +320,7 @@ Global___ReleaseRequest: _TypeAlias = ReleaseRequest  # noqa: Y015
 
 @_typing.final
 class Release(_message.Message):
-    """One trial given back."""
+    """One trial to release."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -333,7 +333,7 @@ class Release(_message.Message):
     """Length of that checkpoint (experiment's unit, absolute); needed when checkpoint is given."""
     @_builtins.property
     def lease(self) -> _trial_pb2.Lease:
-        """The lease given back."""
+        """The lease to release."""
 
     def __init__(
         self,
@@ -352,7 +352,7 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class ReleaseResponse(_message.Message):
-    """What became of the trials."""
+    """The decisions about the trials."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -362,7 +362,7 @@ class ReleaseResponse(_message.Message):
     """Revision of the experiment after this call; grows with every change."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Verdict]:
-        """One verdict per release, in the same order: PAUSE or SUPERSEDED."""
+        """One decision per release, in the same order: PAUSE (requeued) or SUPERSEDED."""
 
     def __init__(
         self,
@@ -420,7 +420,7 @@ Global___FailRequest: _TypeAlias = FailRequest  # noqa: Y015
 
 @_typing.final
 class FailResponse(_message.Message):
-    """What became of the trial."""
+    """The decision about the trial."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -430,7 +430,7 @@ class FailResponse(_message.Message):
     """Revision of the experiment after this call; grows with every change."""
     @_builtins.property
     def verdict(self) -> _trial_pb2.Verdict:
-        """PAUSE (back in line), STOP (ended) or SUPERSEDED."""
+        """PAUSE (requeued), STOP (ended) or SUPERSEDED."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from rungway.v1 import search_service_pb2 as rungway_dot_v1_dot_search__service_
 
 
 class SearchServiceStub(object):
-    """What workers call: the hot path.
+    """The calls of workers: the hot path.
     """
 
     def __init__(self, channel):
@@ -44,7 +44,7 @@ class SearchServiceStub(object):
 
 
 class SearchServiceServicer(object):
-    """What workers call: the hot path.
+    """The calls of workers: the hot path.
     """
 
     def Ask(self, request, context):
@@ -69,7 +69,7 @@ class SearchServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Gives trials back at no cost, as a preempted worker does. Safe to repeat with the same request_id.
+        """Releases trials at no cost, as a preempted worker does. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService(object):
-    """What workers call: the hot path.
+    """The calls of workers: the hot path.
     """
 
     @staticmethod

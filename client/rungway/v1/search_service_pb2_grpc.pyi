@@ -25,7 +25,7 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 
 
 class SearchServiceStub:
-    """What workers call: the hot path."""
+    """The calls of workers: the hot path."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,13 +38,13 @@ class SearchServiceStub:
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.HeartbeatRequest, _search_service_pb2.HeartbeatResponse]
     """Renews leases between reports."""
     Release: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.ReleaseRequest, _search_service_pb2.ReleaseResponse]
-    """Gives trials back at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
+    """Releases trials at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
     Fail: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.FailRequest, _search_service_pb2.FailResponse]
     """Says that a trial failed, and how. Safe to repeat with the same request_id."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
-    """What workers call: the hot path."""
+    """The calls of workers: the hot path."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Ask: _aio.UnaryUnaryMultiCallable[_search_service_pb2.AskRequest, _search_service_pb2.AskResponse]  # type: ignore[assignment]
@@ -54,12 +54,12 @@ class SearchServiceAsyncStub(SearchServiceStub):
     Heartbeat: _aio.UnaryUnaryMultiCallable[_search_service_pb2.HeartbeatRequest, _search_service_pb2.HeartbeatResponse]  # type: ignore[assignment]
     """Renews leases between reports."""
     Release: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ReleaseRequest, _search_service_pb2.ReleaseResponse]  # type: ignore[assignment]
-    """Gives trials back at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
+    """Releases trials at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
     Fail: _aio.UnaryUnaryMultiCallable[_search_service_pb2.FailRequest, _search_service_pb2.FailResponse]  # type: ignore[assignment]
     """Says that a trial failed, and how. Safe to repeat with the same request_id."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What workers call: the hot path."""
+    """The calls of workers: the hot path."""
 
     @_abc_1.abstractmethod
     def Ask(
@@ -91,7 +91,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_service_pb2.ReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_service_pb2.ReleaseResponse, _abc.Awaitable[_search_service_pb2.ReleaseResponse]]:
-        """Gives trials back at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
+        """Releases trials at no cost, as a preempted worker does. Safe to repeat with the same request_id."""
 
     @_abc_1.abstractmethod
     def Fail(

@@ -33,25 +33,25 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_CONTINUE: _Decision.ValueType  # 1
     """Train on, up to to_length, under the same lease."""
     DECISION_PAUSE: _Decision.ValueType  # 2
-    """The trial waits at its rung and may be resumed by anyone; the lease has ended."""
+    """The trial waits at its rung and may be promoted, for any worker; the lease has ended."""
     DECISION_STOP: _Decision.ValueType  # 3
-    """The trial has ended; the lease has ended."""
+    """The trial has ended, and the lease with it."""
     DECISION_SUPERSEDED: _Decision.ValueType  # 4
-    """The lease was no longer this worker's: nothing was changed. Drop the work and ask again."""
+    """The lease was lost before, and nothing was changed: drop the work and ask again."""
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
-    """What the worker does next."""
+    """What a tell is answered: what the worker does next."""
 
 DECISION_UNSPECIFIED: Decision.ValueType  # 0
 """Never sent."""
 DECISION_CONTINUE: Decision.ValueType  # 1
 """Train on, up to to_length, under the same lease."""
 DECISION_PAUSE: Decision.ValueType  # 2
-"""The trial waits at its rung and may be resumed by anyone; the lease has ended."""
+"""The trial waits at its rung and may be promoted, for any worker; the lease has ended."""
 DECISION_STOP: Decision.ValueType  # 3
-"""The trial has ended; the lease has ended."""
+"""The trial has ended, and the lease with it."""
 DECISION_SUPERSEDED: Decision.ValueType  # 4
-"""The lease was no longer this worker's: nothing was changed. Drop the work and ask again."""
+"""The lease was lost before, and nothing was changed: drop the work and ask again."""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 class _Reason:
@@ -67,11 +67,11 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_REQUEUED: _Reason.ValueType  # 2
     """A trial that was released or whose lease expired goes on."""
     REASON_PROMOTED: _Reason.ValueType  # 3
-    """The result is among the rung's best that may go up."""
+    """The result is in the top-k of its rung: the trial is promoted."""
     REASON_BETWEEN_RUNGS: _Reason.ValueType  # 4
     """The result lies between rungs: nothing to decide yet."""
     REASON_NOT_PROMOTED: _Reason.ValueType  # 5
-    """The result is not among the rung's best that may go up for now."""
+    """The result is not in the top-k of its rung for now."""
     REASON_STOPPED_AT_RUNG: _Reason.ValueType  # 6
     """Stopping form: too many results of the rung are better."""
     REASON_COMPLETED: _Reason.ValueType  # 7
@@ -81,7 +81,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_EXPERIMENT_STOPPED: _Reason.ValueType  # 9
     """The experiment was stopped."""
     REASON_LEASE_LOST: _Reason.ValueType  # 10
-    """The lease ended before this report: it expired, was given back, or is held by another worker."""
+    """The lease ended before this report: it expired, was released, or is held by another worker."""
     REASON_CONCURRENCY_LIMIT: _Reason.ValueType  # 11
     """Every allowed lease is in use."""
     REASON_WAITING_FOR_RESULTS: _Reason.ValueType  # 12
@@ -89,17 +89,17 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SEARCH_DONE: _Reason.ValueType  # 13
     """The search has finished."""
     REASON_PREEMPTED: _Reason.ValueType  # 14
-    """Given back by its worker at no cost."""
+    """Released by its worker at no cost."""
     REASON_RETRY: _Reason.ValueType  # 15
-    """Failed in a way that a retry may cure; it goes back in line."""
+    """Failed in a way that may pass; the trial is requeued."""
     REASON_FAILED: _Reason.ValueType  # 16
-    """Failed for good, or its restarts are spent."""
+    """Failed for good, or used up its restarts."""
     REASON_INVALID: _Reason.ValueType  # 17
-    """The configuration was declared invalid; a fresh trial, or a fresh clone, replaces it."""
+    """The configuration was declared invalid; a new trial, or a new clone, replaces it."""
     REASON_TARGET_REACHED: _Reason.ValueType  # 18
     """The result is as good as the target metric: the search has finished."""
     REASON_ENQUEUED: _Reason.ValueType  # 19
-    """A new trial was started with a configuration that a user queued."""
+    """A new trial was started with a configuration that a user enqueued."""
     REASON_CLONED: _Reason.ValueType  # 20
     """A clone of one of its round's best was started, with hyperparameters of its own."""
     REASON_FINISHED: _Reason.ValueType  # 21
@@ -117,11 +117,11 @@ REASON_NEW_TRIAL: Reason.ValueType  # 1
 REASON_REQUEUED: Reason.ValueType  # 2
 """A trial that was released or whose lease expired goes on."""
 REASON_PROMOTED: Reason.ValueType  # 3
-"""The result is among the rung's best that may go up."""
+"""The result is in the top-k of its rung: the trial is promoted."""
 REASON_BETWEEN_RUNGS: Reason.ValueType  # 4
 """The result lies between rungs: nothing to decide yet."""
 REASON_NOT_PROMOTED: Reason.ValueType  # 5
-"""The result is not among the rung's best that may go up for now."""
+"""The result is not in the top-k of its rung for now."""
 REASON_STOPPED_AT_RUNG: Reason.ValueType  # 6
 """Stopping form: too many results of the rung are better."""
 REASON_COMPLETED: Reason.ValueType  # 7
@@ -131,7 +131,7 @@ REASON_EXPERIMENT_PAUSED: Reason.ValueType  # 8
 REASON_EXPERIMENT_STOPPED: Reason.ValueType  # 9
 """The experiment was stopped."""
 REASON_LEASE_LOST: Reason.ValueType  # 10
-"""The lease ended before this report: it expired, was given back, or is held by another worker."""
+"""The lease ended before this report: it expired, was released, or is held by another worker."""
 REASON_CONCURRENCY_LIMIT: Reason.ValueType  # 11
 """Every allowed lease is in use."""
 REASON_WAITING_FOR_RESULTS: Reason.ValueType  # 12
@@ -139,17 +139,17 @@ REASON_WAITING_FOR_RESULTS: Reason.ValueType  # 12
 REASON_SEARCH_DONE: Reason.ValueType  # 13
 """The search has finished."""
 REASON_PREEMPTED: Reason.ValueType  # 14
-"""Given back by its worker at no cost."""
+"""Released by its worker at no cost."""
 REASON_RETRY: Reason.ValueType  # 15
-"""Failed in a way that a retry may cure; it goes back in line."""
+"""Failed in a way that may pass; the trial is requeued."""
 REASON_FAILED: Reason.ValueType  # 16
-"""Failed for good, or its restarts are spent."""
+"""Failed for good, or used up its restarts."""
 REASON_INVALID: Reason.ValueType  # 17
-"""The configuration was declared invalid; a fresh trial, or a fresh clone, replaces it."""
+"""The configuration was declared invalid; a new trial, or a new clone, replaces it."""
 REASON_TARGET_REACHED: Reason.ValueType  # 18
 """The result is as good as the target metric: the search has finished."""
 REASON_ENQUEUED: Reason.ValueType  # 19
-"""A new trial was started with a configuration that a user queued."""
+"""A new trial was started with a configuration that a user enqueued."""
 REASON_CLONED: Reason.ValueType  # 20
 """A clone of one of its round's best was started, with hyperparameters of its own."""
 REASON_FINISHED: Reason.ValueType  # 21
@@ -167,37 +167,37 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_UNSPECIFIED: _Outcome.ValueType  # 0
     """Not allowed in a request."""
     OUTCOME_PREEMPTED: _Outcome.ValueType  # 1
-    """The worker had to leave: back in line, costs nothing."""
+    """The worker had to leave: requeued, costs nothing."""
     OUTCOME_TRANSIENT: _Outcome.ValueType  # 2
-    """A failure that a retry may cure: back in line until max_restarts, then dead."""
+    """A failure that may pass: requeued up to max_restarts times, then failed."""
     OUTCOME_INVALID: _Outcome.ValueType  # 3
-    """The configuration makes no sense: its results are removed, a fresh trial replaces it, it does not count."""
+    """The configuration makes no sense: its results are removed, a new trial replaces it, it does not count."""
     OUTCOME_DIVERGED: _Outcome.ValueType  # 4
-    """Training diverged: ranked worst, never run again."""
+    """Training diverged: ranks after every result, never run again."""
     OUTCOME_ERROR: _Outcome.ValueType  # 5
-    """Failed for good: ranked worst, never run again."""
+    """Failed for good: ranks after every result, never run again."""
     OUTCOME_STOPPED: _Outcome.ValueType  # 6
-    """Ended by its user: ranked worst, never run again."""
+    """Ended by its user: ranks after every result, never run again."""
     OUTCOME_FINISHED: _Outcome.ValueType  # 7
     """The training ended by itself before its assignment, with a result; not allowed in a FailRequest."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-    """How a trial that did not end by itself ended."""
+    """How a worker or a user ended a trial."""
 
 OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 """Not allowed in a request."""
 OUTCOME_PREEMPTED: Outcome.ValueType  # 1
-"""The worker had to leave: back in line, costs nothing."""
+"""The worker had to leave: requeued, costs nothing."""
 OUTCOME_TRANSIENT: Outcome.ValueType  # 2
-"""A failure that a retry may cure: back in line until max_restarts, then dead."""
+"""A failure that may pass: requeued up to max_restarts times, then failed."""
 OUTCOME_INVALID: Outcome.ValueType  # 3
-"""The configuration makes no sense: its results are removed, a fresh trial replaces it, it does not count."""
+"""The configuration makes no sense: its results are removed, a new trial replaces it, it does not count."""
 OUTCOME_DIVERGED: Outcome.ValueType  # 4
-"""Training diverged: ranked worst, never run again."""
+"""Training diverged: ranks after every result, never run again."""
 OUTCOME_ERROR: Outcome.ValueType  # 5
-"""Failed for good: ranked worst, never run again."""
+"""Failed for good: ranks after every result, never run again."""
 OUTCOME_STOPPED: Outcome.ValueType  # 6
-"""Ended by its user: ranked worst, never run again."""
+"""Ended by its user: ranks after every result, never run again."""
 OUTCOME_FINISHED: Outcome.ValueType  # 7
 """The training ended by itself before its assignment, with a result; not allowed in a FailRequest."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
@@ -215,7 +215,7 @@ class _TrialStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialState
     TRIAL_STATE_PAUSED: _TrialState.ValueType  # 2
     """It waits at a rung and may be promoted."""
     TRIAL_STATE_QUEUED: _TrialState.ValueType  # 3
-    """It was released, or its lease expired, and it waits for a worker."""
+    """Requeued: it was released, expired or failed, and waits for a worker."""
     TRIAL_STATE_COMPLETED: _TrialState.ValueType  # 4
     """It reached the top rung, or its training ended by itself."""
     TRIAL_STATE_STOPPED: _TrialState.ValueType  # 5
@@ -226,7 +226,7 @@ class _TrialStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialState
     """Its configuration was invalid; it does not count."""
 
 class TrialState(_TrialState, metaclass=_TrialStateEnumTypeWrapper):
-    """Where a trial stands."""
+    """The state of a trial."""
 
 TRIAL_STATE_UNSPECIFIED: TrialState.ValueType  # 0
 """Never sent."""
@@ -235,7 +235,7 @@ TRIAL_STATE_RUNNING: TrialState.ValueType  # 1
 TRIAL_STATE_PAUSED: TrialState.ValueType  # 2
 """It waits at a rung and may be promoted."""
 TRIAL_STATE_QUEUED: TrialState.ValueType  # 3
-"""It was released, or its lease expired, and it waits for a worker."""
+"""Requeued: it was released, expired or failed, and waits for a worker."""
 TRIAL_STATE_COMPLETED: TrialState.ValueType  # 4
 """It reached the top rung, or its training ended by itself."""
 TRIAL_STATE_STOPPED: TrialState.ValueType  # 5
@@ -257,7 +257,7 @@ class Lease(_message.Message):
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     fence: _builtins.int
-    """Fencing number: grows with every lease of the experiment; a report under an older one changes nothing."""
+    """Fencing token: grows with every lease of the experiment; a report under an older one changes nothing."""
     def __init__(
         self,
         *,
@@ -297,11 +297,11 @@ class Assignment(_message.Message):
     next_decision_length: _builtins.int
     """Next length at which a decision is made (experiment's unit, absolute); earlier reports may be sent together."""
     checkpoint: _builtins.str
-    """Where to resume from: the text last given as checkpoint of this trial, or, for a new clone, of the trial it was
-    cloned from; empty when there is none.
+    """Where to resume from: the last checkpoint of this trial, or, for a new clone, of the trial it was cloned from;
+    empty when there is none.
     """
     bracket: _builtins.int
-    """Bracket index, counted from 0 (the one that stops most)."""
+    """Bracket index, counted from 0 (the bracket that stops most trials)."""
     rung: _builtins.int
     """Index of the rung the trial trains towards, counted from 0 in its bracket."""
     restarts: _builtins.int
@@ -380,7 +380,7 @@ Global___Report: _TypeAlias = Report  # noqa: Y015
 
 @_typing.final
 class Result(_message.Message):
-    """What one worker has to tell about one lease."""
+    """What a worker tells about one lease."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -391,9 +391,9 @@ class Result(_message.Message):
     checkpoint: _builtins.str
     """Where the state after the last report was saved; empty = no new checkpoint. Any text up to 4,096 bytes."""
     finished: _builtins.bool
-    """The training is over before its assignment (its own early stopping, its data or its time used up): the last result,
-    of this message or told before, counts for the rung it trains towards, and it is never handed out again. Then there
-    may be no report here, if one was told before.
+    """The training is over before its assignment (early stopping of its own, or no data or time left). The last result,
+    of this message or told before, counts in the rung that the trial trains towards, and the trial is never handed
+    out again. Reports may then be empty, if something was told before.
     """
     @_builtins.property
     def lease(self) -> Global___Lease:
@@ -421,7 +421,7 @@ Global___Result: _TypeAlias = Result  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
-    """Why a decision was made, with the numbers it rested on."""
+    """Why a decision was made, with the numbers behind it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -445,9 +445,9 @@ class Explanation(_message.Message):
     rung_size: _builtins.int
     """Number of results in that rung, this one included."""
     quota: _builtins.int
-    """How many of the rung's best may go up."""
+    """How many results of the rung may be promoted."""
     cutoff: _builtins.float
-    """The metric of the last result inside the quota; unset when the quota is 0."""
+    """The metric of the last result in the top-k; unset when the quota is 0."""
     text: _builtins.str
     """The same in words."""
     parent: _builtins.int
@@ -484,7 +484,7 @@ Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):
-    """The service's answer to one Result."""
+    """The decision about one result, release or failure."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -502,7 +502,7 @@ class Verdict(_message.Message):
     """CONTINUE only: the next length at which a decision is made; earlier reports may be sent together."""
     @_builtins.property
     def lease(self) -> Global___Lease:
-        """The lease it speaks of."""
+        """The lease it is about."""
 
     @_builtins.property
     def lease_deadline(self) -> _timestamp_pb2.Timestamp:
@@ -557,7 +557,7 @@ class Trial(_message.Message):
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     state: Global___TrialState.ValueType
-    """Where it stands."""
+    """Its state."""
     bracket: _builtins.int
     """Bracket index, counted from 0."""
     rung: _builtins.int
@@ -579,7 +579,7 @@ class Trial(_message.Message):
     worker: _builtins.str
     """Who holds or last held its lease."""
     outcome: Global___Outcome.ValueType
-    """How it ended, when it did not end by itself."""
+    """How its worker or its user ended it; unset while it may go on, and when a rung ended it."""
     message: _builtins.str
     """What its worker said of the failure; empty when there is none."""
     parent: _builtins.int
@@ -594,7 +594,7 @@ class Trial(_message.Message):
 
     @_builtins.property
     def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
-        """Every report, by time of telling. Filled by GetTrial only: elsewhere it is left out, not empty."""
+        """Every report, in the order of telling. Only GetTrial fills it: elsewhere it is left out, not empty."""
 
     def __init__(
         self,

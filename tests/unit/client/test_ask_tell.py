@@ -33,6 +33,20 @@ from tests.unit.client.scripted import (
 )
 
 
+def test_lengths_carry_what_the_wire_says(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0, next_decision_length=3, to_length=27)))
+    went_on = reply(assignment(0).lease, trial_pb2.DECISION_CONTINUE, trial_pb2.REASON_BETWEEN_RUNGS)
+    went_on.next_decision_length, went_on.to_length = 9, 81
+    server.on("Tell", search_service_pb2.TellResponse(verdicts=[went_on]))
+    given = client.ask()
+    assert given is not None
+    assert (given.next_decision, given.to_length) == (3, 27)
+    told = client.tell(given, 0.5)
+    assert (told.next_decision, told.to_length) == (9, 81)
+    assert told.next is not None
+    assert (told.next.next_decision, told.next.to_length) == (9, 81)
+
+
 def test_an_assignment_is_all_a_worker_needs(server: ScriptedServer, client: Client) -> None:
     message = assignment(
         17, fencing_token=5, hparams=to_map({"lr": 0.1, "net": {"width": 2**40}}), from_length=1, bracket=2

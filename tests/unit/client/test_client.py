@@ -1,5 +1,6 @@
-"""The face of both clients, and calls about experiments."""
+"""The public names of both clients, and calls about experiments."""
 
+import dataclasses
 import inspect
 import re
 import threading
@@ -10,7 +11,7 @@ import grpc
 import pytest
 
 import rungway
-from rungway import AsyncClient, Client, ClientConfig
+from rungway import AsyncClient, Client, ClientConfig, models
 from rungway._core import rpcs
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2, value_pb2
 from rungway.values import to_map
@@ -42,10 +43,27 @@ def test_both_clients_have_the_same_methods() -> None:
     assert face(Client) == face(AsyncClient)
 
 
-def test_the_public_face_is_complete() -> None:
+def test_runs_of_both_clients_have_the_same_names() -> None:
+    def face(run: type) -> set[str]:
+        return {name for name in dir(run) if name[0] != "_"}
+
+    assert face(rungway.TrialRun) == face(rungway.AsyncTrialRun)
+
+
+def test_the_public_names() -> None:
     assert [name for name in rungway.__all__ if not hasattr(rungway, name)] == []
-    kinds = {kind.__name__ for kind in rungway.RungwayError.__subclasses__()}
-    assert set(rungway.__all__) >= kinds
+    names = set(rungway.__all__)
+    assert names >= {kind.__name__ for kind in rungway.RungwayError.__subclasses__()}
+    assert names >= set(models.__all__)
+    assert all(getattr(models, name) is getattr(rungway, name) for name in models.__all__)
+    assert names >= {"TellReply", "Lease", "Assignment", "Result", "Outcome"}
+    assert not names & {"Verdict", "Tally", "Departure"}
+    fields = {each: {field.name for field in dataclasses.fields(each)} for each in (rungway.Lease, rungway.Assignment)}
+    assert fields[rungway.Lease] == {"trial", "fencing_token"}
+    assert fields[rungway.Assignment] >= {"from_length", "next_decision", "to_length"}
+    assert "last_length" not in fields[rungway.Assignment]
+    assert {"last_reply", "next_decision", "to_length"} <= set(dir(rungway.TrialRun))
+    assert "verdict" not in dir(rungway.TrialRun)
 
 
 def experiment(name: str = "digits", uid: str = "") -> experiment_pb2.Experiment:

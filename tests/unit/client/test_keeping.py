@@ -207,8 +207,8 @@ def test_a_trial_that_the_service_has_forgotten_costs_the_others_nothing(
             trial.report(1, 0.5)
         wait_until(lambda: trials[2].should_stop and len(ladder.told) == 4)
         assert [trial.should_stop for trial in trials] == [False, False, True, False, False]
-        assert trials[2].reply is not None
-        assert trials[2].reply.decision is rungway.Decision.SUPERSEDED
+        assert trials[2].last_reply is not None
+        assert trials[2].last_reply.decision is rungway.Decision.SUPERSEDED
 
 
 def test_what_was_told_together_and_lost_is_known_again_alone(
@@ -246,7 +246,7 @@ def test_a_call_for_many_is_bounded(
 ) -> None:
     """So that a decision of another experiment never waits for long: after an outage there is much to tell."""
     ladder.rungs = (10_000,)
-    monkeypatch.setattr("rungway._core.run.Run._overdue", lambda run, seconds: False)
+    monkeypatch.setattr("rungway._core.run.Run._is_overdue", lambda run, seconds: False)
     reach = {"to_length": 10_000, "next_decision_length": 10_000}
     with held(connect(report_interval=0.05), server, 6, **reach) as trials:
         for trial in trials:

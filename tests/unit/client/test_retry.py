@@ -9,7 +9,7 @@ from rungway import ClientConfig, InvalidArgument, OutcomeUnknown, ResourceExhau
 from rungway._core import errors
 from rungway._core.calls import call
 from rungway._core.flow import Attempt, Effect, Flow, Sleep, drive
-from rungway._core.retry import Retry, passes
+from rungway._core.retry import Retry, is_transient
 from rungway._core.rpcs import GET_EXPERIMENT, TELL
 from rungway.v1 import experiment_service_pb2, search_service_pb2
 
@@ -46,12 +46,12 @@ def test_the_service_says_how_long_at_least() -> None:
 def test_which_codes_pass(code: grpc.StatusCode) -> None:
     codes = grpc.StatusCode
     passing = {codes.UNAVAILABLE, codes.DEADLINE_EXCEEDED, codes.CANCELLED, codes.RESOURCE_EXHAUSTED}
-    assert passes(errors.from_status(code, "x")) == (code in passing)
+    assert is_transient(errors.from_status(code, "x")) == (code in passing)
 
 
 def test_a_limit_passes_only_when_waiting_helps() -> None:
-    assert passes(ResourceExhausted("shed", reason="OVERLOADED", retry_after=0.1))
-    assert not passes(ResourceExhausted("too many trials", reason="TRIAL_LIMIT"))
+    assert is_transient(ResourceExhausted("shed", reason="OVERLOADED", retry_after=0.1))
+    assert not is_transient(ResourceExhausted("too many trials", reason="TRIAL_LIMIT"))
 
 
 def test_an_attempt_never_outlasts_the_call() -> None:
@@ -94,7 +94,7 @@ def test_an_outage_is_one_line_and_so_is_its_end(caplog: pytest.LogCaptureFixtur
         tries.answered()
         tries.answered()
     assert len(caplog.records) == 2
-    assert "x:1 gives no answer to Tell since 5 s" in caplog.messages[0]
+    assert "x:1 has not answered Tell for 5 s" in caplog.messages[0]
     assert "answers again after 99 s" in caplog.messages[-1]
 
 

@@ -118,8 +118,8 @@ def test_a_decision_of_a_trial_that_is_lost_ends_it(server: ScriptedServer, clie
     for trial in client.trials():
         with trial:
             assert list(trial.lengths()) == [3]
-    assert trial.reply is not None
-    assert trial.reply.decision is rungway.Decision.SUPERSEDED
+    assert trial.last_reply is not None
+    assert trial.last_reply.decision is rungway.Decision.SUPERSEDED
 
 
 # A bad checkpoint on the way out.

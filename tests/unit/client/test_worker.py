@@ -52,11 +52,11 @@ def test_a_trial_runs_on_as_it_is_promoted(server: ScriptedServer, client: Clien
                 goes_on = trial.report(epoch, 1 / epoch, checkpoint=partial(save, epoch))
                 assert goes_on == (epoch < 9)
             assert trial.should_stop
-            assert trial.reply is not None
-            assert trial.reply.reason == "completed"
-            assert not trial.report(epoch + 1, 0.0)  # of no use any more, and harmless
+            assert trial.last_reply is not None
+            assert trial.last_reply.reason == "completed"
+            assert not trial.report(epoch + 1, 0.0)  # useless now, and harmless
     assert ladder.told == [(7, length, 1 / length) for length in range(1, 10)]
-    # Two decisions, so two calls and two checkpoints; nothing was to be given back.
+    # Two decisions, so two calls and two checkpoints; there was nothing to release.
     assert [len(request.results[0].reports) for request in server.requests("Tell")] == [3, 6]
     assert saved == [3, 9]
     assert ladder.checkpoints == ["c3", "c9"]
@@ -271,7 +271,7 @@ def test_a_single_trial_tells_its_outcome_and_raises(
 @pytest.mark.parametrize(
     "raised", [KeyboardInterrupt(), SystemExit(1), GeneratorExit(), rungway.Preempted("spot"), rungway.Unavailable("x")]
 )
-def test_what_ends_the_worker_gives_the_trial_back(
+def test_what_ends_the_worker_releases_the_trial(
     server: ScriptedServer, client: Client, ladder: Ladder, raised: BaseException
 ) -> None:
     server.on("Ask", assigned(assignment(0)), DONE)
@@ -303,7 +303,7 @@ def test_a_preempted_worker_may_leave_a_checkpoint(server: ScriptedServer, clien
     assert (release.checkpoint, release.checkpoint_length) == ("saved", 2)
 
 
-def test_leaving_early_gives_the_trial_back_and_says_so(
+def test_leaving_early_releases_the_trial_and_says_so(
     server: ScriptedServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
@@ -314,7 +314,7 @@ def test_leaving_early_gives_the_trial_back_and_says_so(
     assert "trial 0 was left at length 1 before its next decision at 3" in caplog.text
 
 
-def test_a_loop_without_with_gives_back_what_it_leaves(server: ScriptedServer, client: Client) -> None:
+def test_a_loop_without_with_releases_what_it_leaves(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)), assigned(assignment(1, fencing_token=2)), DONE)
     for trial in client.trials():
         trial.report(1, 0.5)
@@ -403,8 +403,8 @@ def test_a_heartbeat_that_crosses_the_last_report_changes_nothing(
         assert trial.report(3, 0.5)
         assert not trial.report(9, 0.5)
         trial.notice(Decision.SUPERSEDED)
-        assert trial.reply is not None
-        assert trial.reply.decision is Decision.STOP
+        assert trial.last_reply is not None
+        assert trial.last_reply.decision is Decision.STOP
 
 
 @pytest.fixture(autouse=True)
@@ -413,7 +413,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
-def test_a_service_that_was_set_back_ends_the_trial_and_the_loop_goes_on(
+def test_a_service_that_lost_its_latest_changes_ends_the_trial_and_the_loop_goes_on(
     server: ScriptedServer, client: Client, ladder: Ladder
 ) -> None:
     server.on("Ask", assigned(assignment(0)), assigned(assignment(1)), DONE)
@@ -421,12 +421,12 @@ def test_a_service_that_was_set_back_ends_the_trial_and_the_loop_goes_on(
     for trial in client.trials():
         with trial:
             for epoch in trial.lengths():
-                if trial.number == 0 and epoch == 4:  # it was promoted, and the service knows nothing of that any more
+                if trial.number == 0 and epoch == 4:  # it was promoted, and the service has lost that
                     server.on("Tell", Abort(grpc.StatusCode.INVALID_ARGUMENT, reason="LENGTH_BEYOND_ASSIGNMENT"))
                 if not trial.report(epoch, 1 / epoch, checkpoint="c"):
                     break
-            assert trial.reply is not None
-            seen.append((trial.number, trial.reply.reason))
+            assert trial.last_reply is not None
+            seen.append((trial.number, trial.last_reply.reason))
             server.on("Tell", ladder.tell)
     assert seen == [(0, "lease_lost"), (1, "completed")]
     assert len(server.requests("Release")) == 1
@@ -439,7 +439,7 @@ def test_many_calls_in_one_outage_say_so_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rungway._core.retry._WORTH_A_WORD", 0.1)
+    monkeypatch.setattr("rungway._core.retry._LOG_AFTER", 0.1)
     client = connect()
     server.on("Ask", assigned(assignment(0, lease_seconds=0.3)))
     with client.trial() as trial:
@@ -447,8 +447,7 @@ def test_many_calls_in_one_outage_say_so_once(
         server.on("Tell", *[Abort(grpc.StatusCode.UNAVAILABLE)] * 20, ladder.tell)
         trial.report(3, 0.5)
         wait_until(lambda: len(server.requests("Heartbeat")) > 20)
-    outage = [record.message.partition(" ")[2] for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [text.split(" to ")[0].split(" after ")[0] for text in outage[:2]] == ["gives no answer", "answers again"]
-    assert (
-        sum("gives no answer" in text for text in outage) <= 2
-    )  # heartbeats and reports fail side by side, not in turn
+    logged = [record.message.partition(" ")[2] for record in caplog.records if record.levelno >= logging.WARNING]
+    assert logged[0].startswith("has not answered ")
+    assert logged[1].startswith("answers again ")
+    assert sum("has not answered" in text for text in logged) <= 2  # heartbeats and reports fail at once, not in turn
