@@ -27,7 +27,7 @@ from rungway_server import logs
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.admission import Admission
-from rungway_server.service.quotas import Quota, Quotas, StoreWithinQuotas
+from rungway_server.service.quotas import ExperimentsWithinQuotas, Quota, Quotas
 from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.settings import Settings, split_address
 from rungway_server.store.redis.connection.connect import connect
@@ -154,12 +154,13 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
         ],
         most_calls=4 * settings.max_concurrent_rpcs + 1_000,
     )
-    frugal: Any = StoreWithinQuotas(store, quotas, ledger)  # passes on what it does not have itself
     reading: Any = ReadingServer(server)
     health_checks: Any = ReadingServer(server, AnonymousCalls("health"))
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, admission), reading)
     reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
-    experiments = grpc_server.build_experiment_servicer(frugal, health.drained, reads)
+    experiments = grpc_server.build_experiment_servicer(
+        ExperimentsWithinQuotas(store, quotas, ledger), health.drained, reads
+    )
     add_ExperimentServiceServicer_to_server(experiments, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)
     if settings.reflection:

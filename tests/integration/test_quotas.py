@@ -19,8 +19,8 @@ from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.engine import ExperimentState
 from rungway_server.domain.errors import ExperimentExists, QuotaExceeded, WrongState
 from rungway_server.domain.search.plan import Plan
-from rungway_server.service.port import ExperimentRef, Store
-from rungway_server.service.quotas import CallRate, Claim, Quota, Quotas, StoreWithinQuotas
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.quotas import CallRate, Claim, ExperimentsWithinQuotas, Quota, Quotas
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import index_key, ledger_key
@@ -44,7 +44,7 @@ class Server:
         self.plain = store
         self.ledger = RedisLedger(router)
         quotas = Quotas(self.ledger, store, Quota(**limits))
-        self.store = cast("Store", StoreWithinQuotas(store, quotas, self.ledger))
+        self.store = ExperimentsWithinQuotas(store, quotas, self.ledger)
 
     async def taken(self, namespace: str) -> tuple[int, int, int]:
         """Experiments, trials and leases in the ledger."""
@@ -159,7 +159,7 @@ async def test_what_a_dead_server_reserved_does_not_stay_reserved(
     store: RedisStore, router: Router, redis: Redis, namespace: str
 ) -> None:
     await Server(store, router).ledger.reserve(ExperimentRef(namespace, "ghost"), Claim(5, 5), Quota())
-    with pytest.raises(QuotaExceeded):  # whoever reserved it may still be at work
+    with pytest.raises(QuotaExceeded):  # another call may still need its reservation
         await stored(Server(store, router, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
     entry = await Server(store, router).ledger.entry(ExperimentRef(namespace, "ghost"))
     trials, leases, noted, at_work = entry.split(" ")
@@ -177,8 +177,8 @@ async def test_an_entry_that_changed_meanwhile_stays(store: RedisStore, router: 
     await asyncio.sleep(0.005)
     await ledger.reserve(ref, Claim(7, 2), Quota())
     for claim in (None, Claim(1, 1)):
-        await ledger.settle(ref, claim, reserved.entry)
-        await ledger.put_back(reserved)
+        await ledger.set_claim(ref, claim, reserved.entry)
+        await ledger.cancel(reserved)
         assert totals(await ledger.entries(namespace)) == {"experiments": 1, "trials": 7, "leases": 3}
 
 

@@ -3,7 +3,7 @@
 from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Reason, Report, Result
 from rungway_server.domain.experiment import ExperimentConfig, parse
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
-from rungway_server.service.port import Definition, ExperimentRef, Store
+from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore, Store
 
 Said = tuple[Decision, Reason]
 
@@ -48,7 +48,7 @@ def config_of(
 
 
 async def stored(
-    store: Store,
+    store: ExperimentStore,
     ref: ExperimentRef,
     plan: Plan,
     *,

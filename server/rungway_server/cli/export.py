@@ -122,7 +122,7 @@ async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
     async with place.router() as router, place.client(experiment_keys(ref)[0]) as client:
         quotas = await quotas_on(router)
         try:
-            created_ms = await import_experiment(client, ref, export, lambda claim: quotas.settled(ref, claim))
+            created_ms = await import_experiment(client, ref, export, lambda claim: quotas.claimed(ref, claim))
         except ExperimentExists as error:
             hint = "give what is imported another id with `--as OTHER`"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -45,10 +45,8 @@ class Place:
 
 async def quotas_on(router: Router) -> Quotas:
     """The quotas of a Redis, by the defaults of the servers on it."""
-    plain = RedisStore(router)
     ledger = RedisLedger(router)
-    store: Any = plain
-    return Quotas(ledger, store, await ledger.defaults())
+    return Quotas(ledger, RedisStore(router), await ledger.defaults())
 
 
 def with_redis(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from rungway_server.domain.engine import EventView
 from rungway_server.domain.errors import InvalidInput, ServiceStopping
-from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.port import ExperimentRef, ExperimentStore
 from rungway_server.service.reading import PIECE, Pace, Reading
 
 _POLL_SECONDS = 0.5
@@ -20,7 +20,7 @@ Read = tuple[list[EventView], bool]
 class EventUseCases:
     """Follows the event log. Errors: the store's, InvalidInput, and ServiceStopping once `stopping` is set."""
 
-    def __init__(self, store: Store, stopping: asyncio.Event, reading: Reading | None = None) -> None:
+    def __init__(self, store: ExperimentStore, stopping: asyncio.Event, reading: Reading | None = None) -> None:
         self._store, self._stopping, self._reading = store, stopping, reading or Reading()
         self._pace = Pace(_APART_SECONDS)
         self._under_way: dict[tuple[ExperimentRef, str], asyncio.Task[Read]] = {}

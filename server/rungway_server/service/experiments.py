@@ -19,7 +19,7 @@ from rungway_server.domain.search.replan import with_concurrency, with_trials
 from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, check_token, page_size
 from rungway_server.service.offload import in_process, in_thread, is_slow_to_plan
-from rungway_server.service.port import Brief, Definition, ExperimentRef, Store
+from rungway_server.service.port import Brief, Definition, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.warnings import warnings
 from rungway_server.service.worker_thread import Priority
@@ -172,7 +172,7 @@ class ExperimentUseCases:
     """Reads and changes experiments. Errors are those of the store, InvalidInput, and for reads Overloaded and
     QuotaExceeded."""
 
-    def __init__(self, store: Store, reading: Reading | None = None) -> None:
+    def __init__(self, store: ExperimentStore, reading: Reading | None = None) -> None:
         self._store, self._reading = store, reading or Reading()
 
     async def create(

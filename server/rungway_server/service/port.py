@@ -1,4 +1,4 @@
-"""The store as the service sees it: one method per decision. `store/redis` is its one implementation."""
+"""The store as the service sees it. `store/redis` is its one implementation."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -56,33 +56,13 @@ class Brief:
     created_ms: int
 
 
-class Store(Protocol):
-    """Atomic decisions on experiments. Every method raises StoreUnavailable when the store does not answer.
+class DecisionStore(Protocol):
+    """What workers need: atomic decisions about trials.
 
-    Methods that name an experiment raise UnknownExperiment when it does not exist. `request_id` may be empty; a
-    repeat with the same non-empty id answers the same and changes nothing. `now_ms` is for tests: production leaves
-    it None and the store's own clock decides.
+    Every method raises StoreUnavailable when the store does not answer, and those that name an experiment raise
+    UnknownExperiment when it does not exist. `request_id` may be empty; a repeat with the same non-empty id answers the
+    same and changes nothing. `now_ms` is for tests: production leaves it None and the store's own clock decides.
     """
-
-    async def create(
-        self,
-        ref: ExperimentRef,
-        config: ExperimentConfig,
-        plan: Plan,
-        notes: tuple[str, ...],
-        request_id: str,
-        *,
-        queue: Sequence[Mapping[str, object]] = (),
-        origin: str = "",
-    ) -> Definition:
-        """Store a new experiment; `queue` are configurations for its first trials, and `origin` says where
-        they were asked from: a repeat must name the same, though it may find others there. Raises
-        ExperimentExists unless it was created by the same request_id."""
-        ...
-
-    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
-        """What the experiment was defined as, from the cache unless it must be `fresh`: the plan may have changed."""
-        ...
 
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
@@ -106,7 +86,7 @@ class Store(Protocol):
     async def release(
         self, ref: ExperimentRef, request_id: str, releases: list[Release], *, now_ms: int | None = None
     ) -> TellAnswer:
-        """Put trials back in line at no cost."""
+        """Requeue trials, at no cost to their restarts."""
         ...
 
     async def fail(
@@ -119,11 +99,28 @@ class Store(Protocol):
         *,
         now_ms: int | None = None,
     ) -> tuple[TellReply, int]:
-        """End a trial, or put it back in line, as `outcome` says. Returns the reply and the revision."""
+        """End a trial, or requeue it, as `outcome` says. Returns the reply and the revision."""
         ...
 
-    async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
-        """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
+
+class ExperimentStore(Protocol):
+    """What people need: experiments are made, changed, read and deleted. Errors, `request_id` and `now_ms` are as in
+    `DecisionStore`."""
+
+    async def create(
+        self,
+        ref: ExperimentRef,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...],
+        request_id: str,
+        *,
+        queue: Sequence[Mapping[str, object]] = (),
+        origin: str = "",
+    ) -> Definition:
+        """Store a new experiment; `queue` are configurations for its first trials. `origin` says where these come from:
+        a repeat must name the same, though it may find others there. Raises ExperimentExists unless it was created by
+        the same request_id."""
         ...
 
     async def change_plan(
@@ -138,19 +135,27 @@ class Store(Protocol):
         it has): with other numbers of trials or leases, or another retention; brackets and rungs must be the same.
         False when the configuration is not the one seen any more, or a bracket has started more trials by now. Raises
         WrongState from an ended experiment unless it is the retention alone that changes, and InvalidInput when
-        queued configurations would find no new trial."""
+        enqueued configurations would find no new trial."""
+        ...
+
+    async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
+        """Pause (PAUSED), resume (RUNNING) or stop (STOPPED). Raises WrongState from an ended experiment."""
         ...
 
     async def enqueue(
         self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
     ) -> int:
-        """Queue a configuration for the next new trial; how many wait in front of it. Raises WrongState
-        from an ended experiment, NoTrialsLeft."""
+        """Enqueue a configuration for the next new trial; returns how many wait in front of it. Raises WrongState from
+        an ended experiment, NoTrialsLeft, and InvalidInput for a point of a finite space that is used already."""
         ...
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
-        """Remove everything stored of the experiment, whatever version wrote it; with a uid, of that one alone. Raises
-        UnknownExperiment also when another one has the name."""
+        """Remove everything stored of the experiment, also of a version that cannot be read. With a `uid`, raises
+        UnknownExperiment when another experiment has the name by now."""
+        ...
+
+    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
+        """What the experiment was defined as, from the cache unless it must be `fresh`: the plan may have changed."""
         ...
 
     async def progress(self, ref: ExperimentRef) -> Progress:
@@ -166,11 +171,12 @@ class Store(Protocol):
         ...
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
-        """The trials with the best metric, best first, ties by trial number; those without a real metric never."""
+        """The trials with the best metric, best first, ties by trial number; at most 1,000. Trials without a real
+        metric are left out."""
         ...
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """The same as they are: `ranked` and `trials`, one after the other."""
+        """The same trials, read one after the other: not as of one moment."""
         ...
 
     async def explain(self, ref: ExperimentRef, trial: int, before: int, count: int) -> tuple[list[EventView], int]:
@@ -190,3 +196,7 @@ class Store(Protocol):
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
         """Up to so many ids, oldest first, each with the token of those after it."""
         ...
+
+
+class Store(DecisionStore, ExperimentStore, Protocol):
+    """The whole store."""

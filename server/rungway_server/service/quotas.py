@@ -1,20 +1,20 @@
 """How much a namespace may have: experiments, trials, leases, calls per second.
 
-The first three are kept exactly, in a ledger of the namespace: before an experiment is made, or gets a larger plan,
-room for the most it can come to is reserved in one atomic step; afterwards the entry is settled. An experiment and the
-ledger live in different places (on a Cluster: on different shards), so a server that dies in between leaves a
-reservation behind. It does not leak: who finds no room first compares the ledger with the experiments that there are.
+The first three are kept exactly, in a ledger of the namespace. Before an experiment is made, or gets a larger plan,
+room for the most that it can use is reserved in one atomic step. Afterwards the entry is replaced by what it uses. An
+experiment and the ledger may be on different shards of a Cluster, so a server that dies in between leaves a reservation
+behind. The next call that finds no room repairs that: it compares the ledger with the experiments that exist.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from async_lru import alru_cache
 
-from rungway_server.domain.engine import ExperimentState
+from rungway_server.domain.engine import EventView, ExperimentState, Progress, TrialView
 from rungway_server.domain.errors import (
     NewerSchema,
     OlderSchema,
@@ -24,10 +24,10 @@ from rungway_server.domain.errors import (
 )
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
-from rungway_server.service.port import Definition, ExperimentRef, Store
+from rungway_server.service.port import Brief, Definition, ExperimentRef, ExperimentStore, Piece
 
 KNOWN_FOR_SECONDS = 3.0
-"""How long a server goes by the quota it knows: a changed one is in force within so many seconds."""
+"""How long a server caches a quota: a changed one is in force after so many seconds."""
 _COMPARED_EVERY_SECONDS = 5.0
 _MOST_REMEMBERED = 10_000
 _LISTED_AT_ONCE = 1_000
@@ -49,15 +49,15 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The most that an experiment can come to."""
+    """The most that an experiment can use."""
 
     trials: int = 0
     leases: int = 0
 
 
 def claim_of(plan: Plan, state: ExperimentState = ExperimentState.RUNNING) -> Claim:
-    """What must be reserved for a search in this state. It never holds more leases than this, so leases are not counted
-    one by one: the limit costs an ask nothing."""
+    """What must be reserved for a search in this state. It can never hold more leases than this, so an ask need not
+    count them."""
     if state.is_over:
         return Claim()
     return Claim(plan.max_trials, min(plan.max_concurrent_trials or plan.max_trials, plan.max_trials))
@@ -80,19 +80,20 @@ class Ledger(Protocol):
         ...
 
     async def reserve(self, ref: ExperimentRef, claim: Claim, quota: Quota) -> Reserved:
-        """Note that an experiment may come to claim this, beside what it claims already. Raises QuotaExceeded when that
-        is more than before and too much."""
+        """Note that an experiment may claim this, beside what it claims already. Raises QuotaExceeded when that is more
+        than before and too much."""
         ...
 
-    async def put_back(self, reserved: Reserved) -> None:
+    async def cancel(self, reserved: Reserved) -> None:
         """Undo a reservation; where the entry has changed since, it stays."""
         ...
 
-    async def settle(
-        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, at_work_too: bool = True
+    async def set_claim(
+        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, reserved_too: bool = True
     ) -> None:
-        """Note what an experiment claims (None = it does not exist) in place of an entry that was read; one that has
-        changed since stays, and so does, unless `at_work_too`, one that somebody may still be at work on."""
+        """Note what an experiment claims (None = it does not exist) in place of an entry that was read. An entry that
+        has changed since stays; so does a reservation of the last minute, unless `reserved_too`: a call may still be
+        between reserving and setting."""
         ...
 
     async def entries(self, namespace: str) -> dict[str, str]:
@@ -105,15 +106,15 @@ class Ledger(Protocol):
 
 
 class CallRate:
-    """Calls per second and namespace, on this server alone, by the generic cell rate algorithm (ITU-T I.371): for each
-    namespace it holds one time, at which all calls so far would be over if each took its share of a second."""
+    """Calls per second and namespace, on this server alone, by the generic cell rate algorithm (ITU-T I.371). It holds
+    one time for each namespace: when all calls so far would be over if each took its share of a second."""
 
     def __init__(self) -> None:
         self._over: dict[str, float] = {}
 
     def charge(self, namespace: str, per_second: int, calls: int = 1) -> None:
-        """Take a call, or so many; more than a second has are taken as these. Raises QuotaExceeded, with the time until
-        there is room again."""
+        """Count a call, or several; more than `per_second` count as that many. Raises QuotaExceeded, with the time
+        until there is room again."""
         now, share = time.monotonic(), min(calls, per_second) / per_second
         over = max(self._over.get(namespace, now), now)
         wait = over + share - now - 1
@@ -127,24 +128,24 @@ class CallRate:
 class Quotas:
     """Keeps namespaces within their limits: `defaults`, or what is set for one of them."""
 
-    def __init__(self, ledger: Ledger, store: Store, defaults: Quota) -> None:
+    def __init__(self, ledger: Ledger, store: ExperimentStore, defaults: Quota) -> None:
         self._ledger, self._store, self._defaults = ledger, store, defaults
         self._rate = CallRate()
         self._quota = alru_cache(maxsize=_MOST_REMEMBERED, ttl=KNOWN_FOR_SECONDS)(self._find_quota)
-        # A namespace at its limit that tries again and again does not make us compare again and again.
+        # So that a namespace at its limit that keeps trying does not make us compare each time.
         self._compared = alru_cache(maxsize=_MOST_REMEMBERED, ttl=_COMPARED_EVERY_SECONDS)(self.compare)
 
     async def _find_quota(self, namespace: str) -> Quota:
         return await self._ledger.quota(namespace, self._defaults)
 
     async def charge_call(self, namespace: str, calls: int = 1) -> None:
-        """Take a call of this namespace, or what counts as so many. Raises QuotaExceeded, with the time until there is
+        """Count a call of this namespace, or what counts as several. Raises QuotaExceeded, with the time until there is
         room again."""
         if most := (await self._quota(namespace)).calls_per_second:
             self._rate.charge(namespace, most, calls)
 
     async def reserve(self, ref: ExperimentRef, claim: Claim) -> Reserved:
-        """Before an experiment is made or changed that may come to so much. Raises QuotaExceeded."""
+        """Reserve this much before an experiment is made or changed. Raises QuotaExceeded."""
         quota = await self._quota(ref.namespace)
         try:
             return await self._ledger.reserve(ref, claim, quota)
@@ -154,25 +155,25 @@ class Quotas:
 
     @asynccontextmanager
     async def room(self, ref: ExperimentRef, claim: Claim) -> AsyncIterator[Reserved]:
-        """Reserves room around a call that may need so much; what is refused has changed nothing."""
+        """Reserves room around a call that may need this much; a refused call leaves no reservation."""
         reserved = await self.reserve(ref, claim)
         try:
             yield reserved
-        except StoreUnavailable:  # perhaps it was executed nevertheless: who needs the room finds out
+        except StoreUnavailable:  # it may have been executed: `compare` finds out when the room is needed
             raise
         except Exception:
-            await self._ledger.put_back(reserved)
+            await self._ledger.cancel(reserved)
             raise
 
     @asynccontextmanager
-    async def settled(self, ref: ExperimentRef, claim: Claim) -> AsyncIterator[None]:
+    async def claimed(self, ref: ExperimentRef, claim: Claim) -> AsyncIterator[None]:
         """The same around a call that makes an experiment which claims exactly this."""
         async with self.room(ref, claim) as reserved:
             yield
-        await self._ledger.settle(ref, claim, reserved.entry)
+        await self._ledger.set_claim(ref, claim, reserved.entry)
 
     async def compare(self, namespace: str) -> None:
-        """Make the ledger agree with the experiments that there are, also with those made past it."""
+        """Make the ledger agree with the experiments that exist, also with those made without it."""
         entries = await self._ledger.entries(namespace)
         listed: dict[str, str] = {}
         token = ""
@@ -183,9 +184,9 @@ class Quotas:
             ref = ExperimentRef(namespace, name)
             try:
                 claim = await self._claim(ref)
-            except (NewerSchema, OlderSchema):  # of another server: as it was claimed
+            except (NewerSchema, OlderSchema):  # another version's: leave its claim
                 continue
-            await self._ledger.settle(ref, claim, entry, at_work_too=False)
+            await self._ledger.set_claim(ref, claim, entry, reserved_too=False)
 
     async def _claim(self, ref: ExperimentRef) -> Claim | None:
         """What an experiment claims; None = there is none."""
@@ -196,51 +197,107 @@ class Quotas:
             return None
 
 
-class StoreWithinQuotas:
-    """A store whose experiments stay within the quotas of their namespaces; all else is that store's.
+class ExperimentsWithinQuotas:
+    """An `ExperimentStore` whose experiments stay within the quotas of their namespaces.
 
-    A call whose outcome is not known leaves its reservation. Who needs the room finds out.
+    A call whose outcome is not known leaves its reservation; see `Quotas.compare`.
     """
 
-    def __init__(self, store: Store, quotas: Quotas, ledger: Ledger) -> None:
+    def __init__(self, store: ExperimentStore, quotas: Quotas, ledger: Ledger) -> None:
         self._store, self._quotas, self._ledger = store, quotas, ledger
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
     async def create(
-        self, ref: ExperimentRef, config: ExperimentConfig, plan: Plan, *rest: Any, **more: Any
+        self,
+        ref: ExperimentRef,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...],
+        request_id: str,
+        *,
+        queue: Sequence[Mapping[str, object]] = (),
+        origin: str = "",
     ) -> Definition:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            definition = await self._store.create(ref, config, plan, *rest, **more)
-        await self._ledger.settle(ref, claim_of(definition.plan), reserved.entry)
-        return definition
+            made = await self._store.create(ref, config, plan, notes, request_id, queue=queue, origin=origin)
+        await self._ledger.set_claim(ref, claim_of(made.plan), reserved.entry)
+        return made
 
     async def change_plan(
-        self, ref: ExperimentRef, seen: Definition, config: ExperimentConfig, plan: Plan, *rest: Any
+        self,
+        ref: ExperimentRef,
+        seen: Definition,
+        config: ExperimentConfig,
+        plan: Plan,
+        notes: tuple[str, ...] | None = None,
     ) -> bool:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            changed = await self._store.change_plan(ref, seen, config, plan, *rest)
+            changed = await self._store.change_plan(ref, seen, config, plan, notes)
         if changed:
             now = (await self._store.definition(ref, fresh=True)).plan
-            await self._ledger.settle(ref, claim_of(now), reserved.entry)
+            await self._ledger.set_claim(ref, claim_of(now), reserved.entry)
         else:
-            await self._ledger.put_back(reserved)
+            await self._ledger.cancel(reserved)
         return changed
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
         """See the port."""
         await self._store.set_state(ref, state)
         if state is ExperimentState.STOPPED:
-            await self._ledger.settle(ref, Claim(), await self._ledger.entry(ref))
+            await self._ledger.set_claim(ref, Claim(), await self._ledger.entry(ref))
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """See the port."""
         entry = await self._ledger.entry(ref)
         await self._store.delete(ref, uid)
-        await self._ledger.settle(ref, None, entry)
+        await self._ledger.set_claim(ref, None, entry)
+
+    async def enqueue(
+        self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
+    ) -> int:
+        """See the port."""
+        return await self._store.enqueue(ref, request_id, hparams, now_ms=now_ms)
+
+    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
+        """See the port."""
+        return await self._store.definition(ref, fresh=fresh)
+
+    async def progress(self, ref: ExperimentRef) -> Progress:
+        """See the port."""
+        return await self._store.progress(ref)
+
+    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Progress]:
+        """See the port."""
+        return await self._store.brief(ref)
+
+    async def trials(self, ref: ExperimentRef, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
+        """See the port."""
+        return await self._store.trials(ref, numbers, curve=curve)
+
+    async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
+        """See the port."""
+        return await self._store.ranked(ref, count)
+
+    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
+        """See the port."""
+        return await self._store.best(ref, count)
+
+    async def explain(self, ref: ExperimentRef, trial: int, before: int, count: int) -> tuple[list[EventView], int]:
+        """See the port."""
+        return await self._store.explain(ref, trial, before, count)
+
+    async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
+        """See the port."""
+        return await self._store.events(ref, after, count)
+
+    def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
+        """See the port."""
+        return self._store.export(ref, piece)
+
+    async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
+        """See the port."""
+        return await self._store.experiments(namespace, after, count)
 
 
 def changed(quota: Quota, values: dict[str, int | None]) -> Quota:

@@ -8,7 +8,7 @@ from rungway_server.domain.engine import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.port import ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 from rungway_server.service.suggester import with_space
 from rungway_server.service.worker_thread import Priority
@@ -23,7 +23,7 @@ class TrialUseCases:
     """Reads trials. Errors are those of the store, UnknownTrial, InvalidInput, and for reads Overloaded and
     QuotaExceeded. What `show` makes of a trial is what is answered, so that a page can be bounded in bytes."""
 
-    def __init__(self, store: Store, reading: Reading | None = None) -> None:
+    def __init__(self, store: ExperimentStore, reading: Reading | None = None) -> None:
         self._store, self._reading = store, reading or Reading()
 
     async def page(self, ref: ExperimentRef, asked: int, token: str, show: Show[Shown]) -> tuple[list[Shown], str]:

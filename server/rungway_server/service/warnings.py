@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from rungway_server.domain.engine import Explanation, Progress, Reason, TrialState, TrialView
 from rungway_server.domain.explain import in_words
-from rungway_server.service.port import ExperimentRef, Store
+from rungway_server.service.port import ExperimentRef, ExperimentStore
 
 NO_RESULT = "no trial has a real result"
 _LATEST = 16
 """Trials that are looked through for a message, from the last one back."""
 
 
-async def warnings(store: Store, ref: ExperimentRef, progress: Progress) -> tuple[str, ...]:
+async def warnings(store: ExperimentStore, ref: ExperimentRef, progress: Progress) -> tuple[str, ...]:
     """In words: that a search has paused itself, and why; once it is over, how many trials failed or were invalid, with
     the last error, and that no trial has a real result. Nothing of a search that goes on."""
     if progress.failing is not None:

@@ -14,7 +14,7 @@ from rungway_server.service.admission import Admission
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.offload import in_thread
-from rungway_server.service.port import Store
+from rungway_server.service.port import ExperimentStore, Store
 from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
@@ -36,7 +36,7 @@ def build_search_servicer(store: Store, admission: Admission) -> SearchServiceSe
 
 
 def build_experiment_servicer(
-    store: Store, stopping: asyncio.Event, reading: Reading | None = None
+    store: ExperimentStore, stopping: asyncio.Event, reading: Reading | None = None
 ) -> ExperimentServiceServicer:
     """ExperimentService on this store, with these bounds for reads; streams end soon after `stopping` is set."""
     return _ExperimentServicer(store, stopping, reading or Reading())
@@ -83,7 +83,7 @@ class _SearchServicer(SearchServiceServicer):
 
 
 class _ExperimentServicer(ExperimentServiceServicer):
-    def __init__(self, store: Store, stopping: asyncio.Event, reading: Reading) -> None:
+    def __init__(self, store: ExperimentStore, stopping: asyncio.Event, reading: Reading) -> None:
         self._experiments = ExperimentUseCases(store, reading)
         self._trials = TrialUseCases(store, reading)
         self._events = EventUseCases(store, stopping, reading)

@@ -1,8 +1,8 @@
 """Quotas and reservations in Redis.
 
-`rungway:quotas`: namespace -> JSON of the limits set for it; `*` -> those of all others, as the server that was started
-last has them. `rungway:{namespace}:ledger`: experiment -> what it claims
-(lua/include/claims.lua). Each operation is one command or script on one key, so a Cluster needs nothing special.
+`rungway:quotas`: namespace -> JSON of the limits set for it; `*` -> the limits of all other namespaces, as the server
+that started last has them. `rungway:{namespace}:ledger`: experiment -> what it claims (lua/include/claims.lua). Each
+operation is one command or script on one key, so it works on a Cluster as well.
 """
 
 import json
@@ -18,12 +18,12 @@ from rungway_server.store.redis.layout.keys import ledger_key
 _KEY = "rungway:quotas"
 _OTHERS = "*"
 """Stands for every namespace without limits of its own; no namespace has this name."""
-_AT_WORK_MS = 60_000
-"""After so long nobody is at work any more between reserving and settling: every wait for Redis is shorter."""
+_RESERVED_MS = 60_000
+"""A reservation that is older was left by a server that died: every wait for Redis is shorter."""
 
 
 class RedisQuotas:
-    """What is set for namespaces, past the defaults. Raises StoreUnavailable."""
+    """The limits that are set for namespaces, in place of the defaults. Raises StoreUnavailable."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -39,15 +39,16 @@ class RedisQuotas:
         return {name: json.loads(limits) for name, limits in sorted(_pairs(stored).items()) if name != _OTHERS}
 
     async def defaults(self) -> Quota:
-        """The limits of all others, on the server that was started last; none, where no server ever was."""
+        """The limits of all other namespaces, as the server that started last has them; no limits before the first
+        start."""
         return changed(Quota(), dict(await self.limits(_OTHERS)))
 
     async def publish(self, defaults: Quota) -> None:
-        """Let those who ask for the limits, and commands that work on Redis itself, know a server's defaults."""
+        """Store a server's defaults, for the commands that work on Redis without a service."""
         await self.set_limits(_OTHERS, asdict(defaults))
 
     async def set_limits(self, namespace: str, limits: dict[str, int]) -> None:
-        """Set them, in place of those that were set; none = the defaults."""
+        """Replace the limits of a namespace; an empty dict = the defaults."""
         if limits:
             await self._router.call(_KEY, ("HSET", _KEY, namespace, json.dumps(limits)))
         else:
@@ -75,15 +76,15 @@ class RedisLedger(RedisQuotas):
             raise QuotaExceeded(answer[1].decode(), most=int(answer[2]), used=int(answer[3]))
         return Reserved(ref, answer[1].decode(), answer[2].decode())
 
-    async def settle(
-        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, at_work_too: bool = True
+    async def set_claim(
+        self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, reserved_too: bool = True
     ) -> None:
         """See the protocol."""
         claimed: list[str | int] = [claim.trials, claim.leases] if claim else ["", ""]
-        args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if at_work_too else _AT_WORK_MS, ""]
+        args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if reserved_too else _RESERVED_MS, ""]
         await self._router.run("replace_claim", [ledger_key(ref.namespace)], args)
 
-    async def put_back(self, reserved: Reserved) -> None:
+    async def cancel(self, reserved: Reserved) -> None:
         """See the protocol."""
         args: list[str | int] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
         await self._router.run("replace_claim", [ledger_key(reserved.ref.namespace)], args)
