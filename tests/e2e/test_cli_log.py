@@ -56,7 +56,7 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     assert "bracket 0, rung 0 at 3, 1 at 9" in out
     words = " ".join(out.split())
     assert "assign a new trial" in words
-    assert "goes up: rank 0 of 9 at rung 0, the best 3 go" in words
+    assert "promoted: rank 0 of 9 at rung 0, the best 3 go" in words
     assert "cut-off" in words
     assert "completed at the top" in words
     events = json.loads(run(target, "explain", searched, "8", "--output", "json")[1])["events"]
