@@ -210,16 +210,17 @@ class Game:
         trial, ladder = given.lease.trial, self.ladders[given.bracket]
         self.held[trial] = given
         if given.explanation.reason is Reason.PROMOTED:
-            self.goes_up(ladder, trial)
+            self.promoted(ladder, trial)
         elif trial not in ladder.rung_of:
             if ladder.waiting():
                 raise Broken(f"trial {trial} is new though {ladder.waiting()} are promotable")
             ladder.rung_of[trial] = 0
 
-    def goes_up(self, ladder: Ladder, trial: int) -> None:
-        """The engine has let a trial up: it must have been entitled to."""
-            if trial not in ladder.waiting(): raise Broken(f"trial {trial} was promoted from rung
-            {ladder.rung_of[trial]}, {ladder.waiting()} are promotable") ladder.rung_of[trial] += 1
+    def promoted(self, ladder: Ladder, trial: int) -> None:
+        """The engine has promoted a trial: it must have been promotable."""
+        if trial not in ladder.waiting():
+            raise Broken(f"trial {trial} was promoted from rung {ladder.rung_of[trial]}, not one of {ladder.waiting()}")
+        ladder.rung_of[trial] += 1
 
     def end(self, trial: int, result: object) -> None:
         """A trial tells its next result, or ends otherwise."""
@@ -242,7 +243,7 @@ class Game:
         [reply] = self.engine.tell("", [Result(lease, [Report(length, metric)], "saved")], self.now).replies
         ladder.tell(lease.trial, None if math.isnan(score) else score)
         if reply.decision is Decision.CONTINUE:
-            self.goes_up(ladder, lease.trial)
+            self.promoted(ladder, lease.trial)
             return
         del self.held[lease.trial]
         if lease.trial in ladder.waiting():

@@ -111,9 +111,10 @@ def _texts(value: Any) -> Any:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, dict):
-        return {str(getattr(name, "value", name)): _texts(item) for name, item in value.items()}
+        texts = {str(getattr(name, "value", name)): _texts(item) for name, item in value.items()}
+        return {_AS_STORED.get(name, name): item for name, item in texts.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _texts({_AS_STORED.get(name, name): item for name, item in value._asdict().items()})
+        return _texts(value._asdict())
     return [_texts(item) for item in value] if isinstance(value, list | tuple) else value
 
 

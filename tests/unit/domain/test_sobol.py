@@ -80,10 +80,11 @@ def test_seeds_matter() -> None:
     assert len({json.dumps(propose(one, seed, 0)) for seed in range(50)}) == 50
 
 
-    def test_it_needs_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rungway_server.domain.experiment.sobol_available", lambda: False) with
-    pytest.raises(InvalidInput, match=r"searcher\.sampler: got 'sobol', which needs scipy: install 'rungway\[sobol\]'"):
-    space({"a": UNIT}) assert space({"a": UNIT}, "random").source is Source.RANDOM
+def test_it_needs_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rungway_server.domain.experiment.sobol_available", lambda: False)
+    with pytest.raises(InvalidInput, match=r"searcher\.sampler: got 'sobol', .* install 'rungway\[sobol\]'"):
+        space({"a": UNIT})
+    assert space({"a": UNIT}, "random").source is Source.RANDOM
 
 
 def test_a_space_of_constants_needs_no_point() -> None:
