@@ -12,7 +12,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY client/rungway/__about__.py client/rungway/__about__.py
 COPY server/rungway_server/__init__.py server/rungway_server/__init__.py
-RUN pip install --constraint constraints.txt '.[server,embedded]'
+RUN pip install --constraint constraints.txt '.[server,embedded,sobol]'
 COPY client client
 COPY server server
 RUN pip wheel --no-deps --wheel-dir /dist . && pip install --no-deps --force-reinstall /dist/*.whl

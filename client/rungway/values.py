@@ -48,18 +48,6 @@ def from_map(message: value_pb2.MapValue, path: str = "") -> dict[str, Any]:
     return _dict(message, path, 1)
 
 
-def to_value(value: object, path: str = "") -> value_pb2.Value:
-    """One value as a message. Raises InvalidValue."""
-    message = value_pb2.Value()
-    _fill(message, value, path, 0)
-    return message
-
-
-def from_value(message: value_pb2.Value, path: str = "") -> Any:
-    """The value in a message. Raises InvalidValue when it is nested deeper than MAX_DEPTH."""
-    return _python(message, path, 0)
-
-
 def plain(value: object) -> object:
     """A scalar of numpy, torch and the like as a Python number; any other value unchanged."""
     if isinstance(value, bool | int | float | str) or value is None:

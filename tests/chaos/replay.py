@@ -213,7 +213,7 @@ class Replay:
         rungs = [[(rung.results, rung.passed) for rung in bracket.rungs] for bracket in experiment.plan.brackets]
         counted = [
             list(zip(results, passed, strict=True))
-            for results, passed in zip(progress.rung_results, progress.rung_passed, strict=True)
+            for results, passed in zip(progress.rung_results, progress.rung_promoted, strict=True)
         ]
         _same("the search", "trials", len(self._remains.trials), progress.trials_created)
         _same("the search", "rungs", rungs, counted)

@@ -56,7 +56,7 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     assert "bracket 0, rung 0 at 3, 1 at 9" in out
     words = " ".join(out.split())
     assert "assign a new trial" in words
-    assert "goes up: rank 0 of 9 at rung 0, the best 3 go" in words
+    assert "promoted: rank 0 of 9 at rung 0, the best 3 go" in words
     assert "cut-off" in words
     assert "completed at the top" in words
     events = json.loads(run(target, "explain", searched, "8", "--output", "json")[1])["events"]
@@ -79,7 +79,7 @@ def test_a_long_life_says_what_it_leaves_out(target: str, file: str) -> None:
             client.fail(work, Outcome.TRANSIENT, "no memory left")
         assert len(client.explain_trial(0)) == 65
     rows = run(target, "explain", "tried", "0")[1].splitlines()
-    assert sum("a new trial" in row or "goes on after" in row for row in rows) == 32
+    assert sum("a new trial" in row or "resumed after" in row for row in rows) == 32
     assert [" ".join(row.split()) for row in rows if "no longer" in row] == ["… … 136 lines no longer kept"]
     events = json.loads(run(target, "explain", "tried", "0", "--output", "json")[1])["events"]
     assert [(event["kind"], event["dropped"]) for event in events if event["dropped"]] == [("dropped", 136)]

@@ -193,9 +193,7 @@ class Trained:
 
     def work(self, turn: int) -> None:
         try:
-            while (
-                answer := self.both[turn % 2].ask(self.experiment, request_id=new_id())
-            ).status != pb.ASK_STATUS_DONE:
+            while (answer := self.ask(turn)).status != pb.ASK_STATUS_DONE:
                 turn += 1
                 for given in answer.assignments:
                     turn = self.train(turn, given.lease, given.next_decision_length)

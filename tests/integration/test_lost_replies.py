@@ -118,7 +118,7 @@ async def test_tell_that_continues(bench: Bench) -> None:
     after = await bench.sure.progress(bench.ref)
     assert (after.revision, after.trained_length) == (before.revision + 1, before.trained_length + 1)
     assert after.rung_results == ((3, 0, 0),)
-    assert after.rung_passed == ((1, 0, 0),)
+    assert after.rung_promoted == ((1, 0, 0),)
     (trial,) = await bench.sure.trials(bench.ref, [leases[2].trial], curve=True)
     assert trial.curve == (Report(1, 0.25),)
 

@@ -121,7 +121,7 @@ async def test_what_is_told_of_a_clone(store: RedisStore, ref: ExperimentRef) ->
     reply = await report(store, ref, second, 0.4)
     assert (reply.decision, in_words(reply.explanation)) == (
         Decision.CONTINUE,
-        "goes up: rank 0 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
+        "promoted: rank 0 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
     )
     (given,) = await take(store, ref)
     assert in_words(given.explanation) == "cloned from trial 1, ranked 0 of 2 at rung 0"

@@ -77,7 +77,7 @@ def check_rungs(plan: Plan, progress: Progress) -> None:
     promoted before better ones came (Li et al. 2020, section 3.3)."""
     for b, bracket in enumerate(plan.brackets):
         for k in range(len(bracket.rungs) - 1):
-            results, passed = progress.rung_results[b][k], progress.rung_passed[b][k]
+            results, passed = progress.rung_results[b][k], progress.rung_promoted[b][k]
             quota = math.floor(results / plan.divisor)
             assert quota <= passed <= quota + 3 * math.sqrt(results) + 1, (b, k)
             assert progress.rung_results[b][k + 1] == passed

@@ -99,7 +99,7 @@ async def test_queued_configurations_keep_their_trials(
     await take(store, ref, 4)
     for index in range(3):
         await store.enqueue(ref, "", own(0.01 + index / 100))
-    with pytest.raises(InvalidInput, match="got 6, wanted at least 7: 4 are started and 3 configurations are queued"):
+    with pytest.raises(InvalidInput, match="got 6, wanted at least 7: 4 are started and 3 configurations are enqueued"):
         await update(store, ref, 6)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 20
     await update(store, ref, 7)

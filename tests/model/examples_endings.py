@@ -18,7 +18,8 @@ def finish(hand: Hand, trial: int, *reports: tuple[int, float], request: str = "
 
 @example
 def a_finished_trial_goes_up_without_training(start: Start) -> None:
-    """Its result stands in its rung under its true length, and above as soon as it may go up; nobody gets it again."""
+    """Its result stands in its rung under its true length, and in those above as soon as it is promoted; it is not
+    handed out again."""
     hand = start(async_plan(4, 8, 16, trials=4, divisor=2))
     assert hand.ask(4) == [0, 1, 2, 3]
     assert finish(hand, 0, (2, 0.1)) == "stop finished"
@@ -40,7 +41,7 @@ def a_finished_trial_goes_up_without_training(start: Start) -> None:
 
 @example
 def a_finished_trial_reaches_the_top_at_once(start: Start) -> None:
-    """The best of all rungs that are there already goes up through each of them in the same call."""
+    """The best of all rungs that exist already is promoted through each of them in the same call."""
     hand = start(async_plan(4, 8, 16, trials=4, divisor=2))
     hand.ask(4)
     hand.told(1, 0.3)

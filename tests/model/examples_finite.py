@@ -38,7 +38,7 @@ def a_queued_point_takes_its_place(start: Start) -> None:
 
 @example
 def a_used_point_is_refused_until_all_were_used(start: Start) -> None:
-    """Whether it has a trial or waits in the queue."""
+    """Whether it has a trial or is enqueued."""
     hand = start(async_plan(1, trials=6), finite=Finite(3, 2))
     assert asked(hand) == [2]
     hand.enqueue({"x": 0}, "a")
@@ -72,7 +72,7 @@ def an_invalid_point_of_a_grid_is_used_up(start: Start) -> None:
 
 @example
 def a_point_is_found_invalid_late(start: Start) -> None:
-    """By the trial of a later pass, then by the one before; its place in the queue is lost, too."""
+    """By the trial of a later pass, then by the one before; its enqueued configuration is lost, too."""
     hand = start(async_plan(1, trials=9), finite=Finite(3, 3))
     assert asked(hand, 4) == [2, 1, 0, 2]
     hand.enqueue({"x": 0})

@@ -33,13 +33,13 @@ def served_in_order(start: Start) -> None:
     assert [hand.told(0, 0.2), hand.told(1, 0.1)] == ["pause not_promoted", "continue promoted"]
     assert hand.told(1, 0.1) == "stop completed"
     hand.told(4, 0.35)
-    hand.told(5, 0.36)  # best three of 6 in rung 0: trial 2 may go up
+    hand.told(5, 0.36)  # best three of 6 in rung 0: trial 2 is promotable
     assert hand.ask() == [2]
     hand.told(2, 0.9)
     assert hand.ask(2) == [6, 7]
-    hand.told(6, 0.05)  # goes up: the best of 7
-    hand.told(7, 0.06)  # best four of 8: goes up as well
-    hand.told(7, 0.8)  # 4 results in rung 1, two may go up: trial 0 is second
+    hand.told(6, 0.05)  # promoted: the best of 7
+    hand.told(7, 0.06)  # best four of 8: promoted as well
+    hand.told(7, 0.8)  # 4 results in rung 1, two are promotable: trial 0 is second
     hand.release(6)
     assert [given.explanation.reason for given in hand.answer(3).assignments] == [Reason.REQUEUED, Reason.PROMOTED]
     assert hand.view(0).rung == 2
@@ -211,7 +211,7 @@ def restarts_are_spent(start: Start) -> None:
 
 @example
 def a_preempted_trial_costs_nothing(start: Start) -> None:
-    """Back in line, first come first served, without a restart; a checkpoint given with it is where it goes on."""
+    """Requeued, first come first served, without a restart; a checkpoint given with it is where it goes on."""
     hand = start(async_plan(4, 8, trials=4))
     hand.ask(3)
     hand.tell(1, 0.5, at=3, checkpoint="three")
@@ -250,7 +250,7 @@ def an_invalid_trial_leaves_no_trace(start: Start) -> None:
 
 @example
 def a_zone_shrinks_when_results_leave(start: Start) -> None:
-    """A waiting result that a removal puts outside the quota may go up no more."""
+    """A waiting result that a removal puts outside the top-k is not promotable any more."""
     hand = start(async_plan(1, 2, trials=6, divisor=2))
     hand.ask(6)
     hand.told(0, 0.1)
@@ -258,8 +258,8 @@ def a_zone_shrinks_when_results_leave(start: Start) -> None:
     assert hand.ask() == [0]
     hand.told(2, 0.4)
     hand.told(3, 0.5)  # best two of 4: trials 0 and 1
-    hand.told(4, 0.2)  # best two of 5: trials 0 and 4, which goes up at once
-    hand.told(5, 0.6)  # best three of 6: trial 1 may go up
+    hand.told(4, 0.2)  # best two of 5: trials 0 and 4; 4 is promoted at once
+    hand.told(5, 0.6)  # best three of 6: trial 1 is promotable
     hand.fail(0, Outcome.INVALID)  # best two of 5: trials 4 and 1
     assert hand.ask() == [1]
     hand.fail(4, Outcome.INVALID)  # best two of 4: trials 1 and 2
@@ -268,7 +268,7 @@ def a_zone_shrinks_when_results_leave(start: Start) -> None:
 
 @example
 def a_removal_outside_the_zone(start: Start) -> None:
-    """It may narrow the zone too: the last result inside it may go up no more."""
+    """It may narrow the top-k too: its last result is not promotable any more."""
     hand = start(async_plan(1, 2, trials=8, divisor=2))
     hand.ask(6)
     hand.told(0, 0.5)
@@ -278,7 +278,7 @@ def a_removal_outside_the_zone(start: Start) -> None:
     hand.told(3, 0.9)
     assert hand.told(4, 0.2) == "continue promoted"  # best two of 5: trials 2 and 4; trial 0 is third
     hand.pause()
-    assert hand.told(5, 0.3) == "pause experiment_paused"  # third of 6, and three may go up
+    assert hand.told(5, 0.3) == "pause experiment_paused"  # third of 6, and three are promotable
     hand.fail(0, Outcome.INVALID)  # third of 5, and two may
     hand.resume()
     assert hand.ask() == [6]

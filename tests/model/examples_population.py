@@ -231,7 +231,7 @@ def the_last_result_is_told_again(start: Start) -> None:
 
 @example
 def line_and_clones(start: Start) -> None:
-    """Who waits in line comes first, and an ask for more gets clones, too."""
+    """A requeued trial comes first, and an ask for more gets clones, too."""
     hand = start(population_plan(1, 3, size=4, cut=2))
     hand.ask(4)
     assert play_round(hand, {0: 0.5, 1: 0.6, 2: 0.7, 3: 0.4}) == [WAITS, WAITS, WAITS, UP]

@@ -1,4 +1,4 @@
-"""Games worked by hand: who goes up, who stops, what counts where (one promise of the rules each)."""
+"""Games worked by hand: who is promoted, who stops, what counts where (one promise of the rules each)."""
 
 import math
 
@@ -12,7 +12,7 @@ STOPPED = "stop stopped_at_rung"
 
 @example
 def best_third_goes_up(start: Start) -> None:
-    """Nine trials, divisor 3: of n results of a rung the best floor(n / 3) go up."""
+    """Nine trials, divisor 3: of n results of a rung the best floor(n / 3) are promoted."""
     hand = start(async_plan(1, 3, 9, trials=9))
     assert hand.ask(9) == list(range(9))
     assert [hand.told(0, 0.5), hand.told(1, 0.6)] == [WAITS, WAITS]  # floor(2 / 3) = 0
@@ -35,7 +35,7 @@ def best_third_goes_up(start: Start) -> None:
 
 @example
 def a_result_lets_another_up(start: Start) -> None:
-    """A result may widen the zone for an older one: whoever asks next resumes that trial from its checkpoint."""
+    """A result may widen the top-k for an older one: the next ask resumes that trial from its checkpoint."""
     hand = start(async_plan(1, 3, 9, trials=9))
     hand.ask(3)
     assert [hand.told(0, 0.1), hand.told(1, 0.2), hand.told(2, 0.3)] == [WAITS] * 3
@@ -71,11 +71,11 @@ def larger_may_be_better(start: Start) -> None:
 
 @example
 def displaced_result_waits_again(start: Start) -> None:
-    """A result that waits inside the zone leaves it when a better one comes before anyone asks."""
+    """A result that waits in the top-k leaves it when a better one comes before anyone asks."""
     hand = start(async_plan(1, 2, trials=5, divisor=2))
     hand.ask(5)
-    assert [hand.told(0, 0.2), hand.told(1, 0.4)] == [WAITS, WAITS]  # trial 0 may go up now
-    assert hand.told(2, 0.1) == UP  # best of 3: only one may go up, so trial 0 may no more
+    assert [hand.told(0, 0.2), hand.told(1, 0.4)] == [WAITS, WAITS]  # trial 0 is promotable now
+    assert hand.told(2, 0.1) == UP  # best of 3: only one is promotable, so trial 0 is not any more
     assert hand.waits() == "wait waiting_for_results"
     assert hand.told(3, 0.9) == WAITS  # best two of 4: trial 0 may again
     assert hand.ask() == [0]
@@ -133,11 +133,11 @@ def reports_after_the_stop_enter_the_curve_alone(start: Start) -> None:
 
 @example
 def equal_rungs_cost_no_training(start: Start) -> None:
-    """A result that goes up to a rung whose length it has reached counts there at once, by tell and by ask."""
+    """A result that is promoted to a rung whose length it has reached counts there at once, by tell and by ask."""
     hand = start(async_plan(1, 1, 1, 4, trials=4, divisor=2))
     hand.ask(4)
     assert hand.told(0, 0.5) == WAITS
-    reply = hand.tell(1, 0.4)  # best of 2 goes up to rung 1, where it is alone
+    reply = hand.tell(1, 0.4)  # best of 2 is promoted to rung 1, where it is alone
     assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 1, 0, 1, 0, None)
     assert hand.sizes() == [2, 1, 0, 0]
     reply = hand.tell(2, 0.3)  # best of 3; then best of 2 in rung 1; then alone in rung 2
@@ -153,9 +153,9 @@ def an_ask_climbs_equal_rungs(start: Start) -> None:
     hand = start(async_plan(1, 1, 4, trials=6, divisor=2))
     hand.ask(4)
     assert [hand.told(0, 0.1), hand.told(1, 0.2)] == [WAITS, WAITS]
-    assert hand.ask(2) == [4, 5]  # trial 0 goes up, but stays in rung 1, alone: two new trials instead
+    assert hand.ask(2) == [4, 5]  # trial 0 is promoted, but stays in rung 1, alone: two new trials instead
     assert (hand.sizes(), hand.view(0).rung) == ([2, 1, 0], 1)
-    assert [hand.told(2, 0.3), hand.told(3, 0.4)] == [WAITS, WAITS]  # best two of 4: trial 1 may go up
+    assert [hand.told(2, 0.3), hand.told(3, 0.4)] == [WAITS, WAITS]  # best two of 4: trial 1 is promotable
     given = hand.assigned()  # it stays in rung 1, second of 2, and lets trial 0 go on from there
     assert (given.lease.trial, given.from_length, given.to_length, given.rung) == (0, 1, 4, 2)
     assert given.explanation == Explanation(Reason.PROMOTED, 0, 1, 0, 2, 1, 0.1)
@@ -194,12 +194,12 @@ def equal_rungs_to_the_top(start: Start) -> None:
 
 @example
 def sync_rule_is_definitive(start: Start) -> None:
-    """Synchronous: with results + passes - size > 0 that many of the best go up at once, and no sooner."""
+    """Synchronous: with results + slots - size > 0 that many of the best are promoted at once, and no sooner."""
     hand = start(sync_plan((1, 4, 2), (3, 2, 1), (9, 1, 0)))
     hand.ask(4)
     assert [hand.told(0, 0.1), hand.told(1, 0.2)] == [WAITS, WAITS]  # 2 + 2 - 4 = 0
     assert hand.waits() == "wait waiting_for_results"
-    reply = hand.tell(2, 0.3)  # 3 + 2 - 4 = 1: trial 0 goes up
+    reply = hand.tell(2, 0.3)  # 3 + 2 - 4 = 1: trial 0 is promoted
     assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 2, 3, 1, 0.1)
     assert hand.ask() == [0]
     assert hand.told(3, 0.15) == UP  # second of 4, and two may
@@ -222,7 +222,7 @@ def nan_and_infinity(start: Start) -> None:
     reply = hand.tell(3, math.nan)
     assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 0, 3, 4, 2, math.inf)
     assert hand.told(4, math.nan) == WAITS
-    assert hand.told(5, math.nan) == WAITS  # best three of 6: the oldest NaN may go up
+    assert hand.told(5, math.nan) == WAITS  # best three of 6: the oldest NaN is promotable
     assert hand.assigned().lease.trial == 0
     assert in_short(hand.tell(0, 0.5, at=3)) == "continue between_rungs"
     assert hand.told(0, 0.1) == DONE
@@ -262,7 +262,7 @@ def a_dead_trial_that_wins_a_slot(start: Start) -> None:
     hand = start(async_plan(1, 2, 4, 8, trials=4, divisor=2))
     hand.ask(4)
     hand.fail(0, Outcome.ERROR)
-    hand.fail(1, Outcome.ERROR)  # 2 results, one may go up: trial 0, dead
+    hand.fail(1, Outcome.ERROR)  # 2 results, one is promotable: trial 0, dead
     assert (hand.sizes(), hand.passed()) == ([2, 1, 0, 0], [1, 0, 0, 0])
     hand.fail(2, Outcome.ERROR)
     hand.fail(3, Outcome.ERROR)  # trial 1 follows, and of two dead in rung 1 the older goes on
@@ -273,7 +273,7 @@ def a_dead_trial_that_wins_a_slot(start: Start) -> None:
 
 @example
 def a_newcomer_that_dies_inside_the_zone(start: Start) -> None:
-    """A dead newcomer inside the quota goes up at once, to the top if need be; the explanation is of the last rung."""
+    """A dead newcomer in the top-k is promoted at once, to the top if need be; the explanation is of the last rung."""
     hand = start(sync_plan((1, 1, 1), (2, 1, 1), (4, 1, 0)))
     hand.ask()
     reply = hand.fail(0, Outcome.ERROR)

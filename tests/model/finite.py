@@ -41,25 +41,25 @@ class Points:
         return self._invalid(trials) == self.every
 
     def following(self, trials: Sequence[TrialRecord]) -> Hparams:
-        """The next point in the order of this pass that is free, when the queue is empty."""
+        """The next point in the order of this pass that is free, when none is enqueued."""
         free, passes = self._free(trials, ())
         places = range(passes * self.space.size, (passes + 1) * self.space.size)
         return next(point for point in map(self.order, places) if _text(point) in free)
 
-    def check_free(self, hparams: Hparams, trials: Sequence[TrialRecord], queue: Sequence[Hparams]) -> None:
+    def check_free(self, hparams: Hparams, trials: Sequence[TrialRecord], enqueued: Sequence[Hparams]) -> None:
         """Raises InvalidInput for a point that was used, or is invalid."""
-        if _text(hparams) not in self._free(trials, queue)[0]:
+        if _text(hparams) not in self._free(trials, enqueued)[0]:
             raise InvalidInput.one("hparams", "was used", reason="POINT_USED")
 
-    def without_invalid(self, trials: Sequence[TrialRecord], queue: Iterable[Hparams]) -> list[Hparams]:
-        """What stays of the queue."""
+    def without_invalid(self, trials: Sequence[TrialRecord], enqueued: Iterable[Hparams]) -> list[Hparams]:
+        """The enqueued configurations that stay."""
         invalid = self._invalid(trials)
-        return [hparams for hparams in queue if _text(hparams) not in invalid]
+        return [hparams for hparams in enqueued if _text(hparams) not in invalid]
 
-    def _free(self, trials: Sequence[TrialRecord], queue: Sequence[Hparams]) -> tuple[set[str], int]:
+    def _free(self, trials: Sequence[TrialRecord], enqueued: Sequence[Hparams]) -> tuple[set[str], int]:
         """The points that were used least of those that are not invalid, and how often that is."""
         used = [trial.hparams for trial in trials if not trial.parent]
-        uses, left = Counter(map(_text, [*used, *queue])), self.every - self._invalid(trials)
+        uses, left = Counter(map(_text, [*used, *enqueued])), self.every - self._invalid(trials)
         passes = min((uses[point] for point in left), default=0)
         return {point for point in left if uses[point] == passes}, passes
 

@@ -88,7 +88,7 @@ class Hand:
         return reply
 
     def enqueue(self, hparams: Mapping[str, object], request: str = "") -> int:
-        """Queue a configuration."""
+        """Enqueue a configuration."""
         return self.engine.enqueue(request, hparams, self.now)
 
     def beat(self, *trials: int) -> list[Decision]:
@@ -117,8 +117,8 @@ class Hand:
         return list(self.engine.progress().rung_results[bracket])
 
     def passed(self, bracket: int = 0) -> list[int]:
-        """Trials that went up from each rung of a bracket."""
-        return list(self.engine.progress().rung_passed[bracket])
+        """Trials that were promoted from each rung of a bracket."""
+        return list(self.engine.progress().rung_promoted[bracket])
 
     def best(self, count: int = 10) -> list[int]:
         """The best trials."""

@@ -34,18 +34,18 @@ class Standing:
     size: int
     quota: int
     cutoff: float | None
-    passes: bool
+    in_top_k: bool
 
 
 class Ladder:
-    """The rungs of one bracket with their entries, and how many trials went up from each."""
+    """The rungs of one bracket with their entries, and how many trials were promoted from each."""
 
     def __init__(self, plan: Plan, bracket: Bracket) -> None:
         self.plan = plan
         self.rungs = bracket.rungs
         self.top = len(bracket.rungs) - 1
         self.entries: list[list[Entry]] = [[] for _ in bracket.rungs]
-        self.passed = [0] * len(bracket.rungs)
+        self.promoted = [0] * len(bracket.rungs)
 
     def length(self, k: int) -> int:
         """The length at which rung k compares."""
@@ -56,22 +56,22 @@ class Ladder:
         return sorted(self.entries[k], key=lambda entry: entry.rank_key)
 
     def quota(self, k: int) -> int:
-        """How many of rung k's entries may go up (promote form); nothing goes up from the top."""
+        """How many of rung k's entries may be promoted (promote form); none from the top."""
         results = len(self.entries[k])
         if k == self.top:
             return 0
         if self.plan.rule is PromotionRule.POPULATION:
-            return self.rungs[k].passes if self.full(k) else 0
+            return self.rungs[k].slots if self.full(k) else 0
         if self.plan.rule is PromotionRule.SYNC:
-            return max(0, results + self.rungs[k].passes - self.rungs[k].size)
+            return max(0, results + self.rungs[k].slots - self.rungs[k].size)
         return math.floor(results / self.plan.divisor)
 
     def full(self, k: int) -> bool:
         """Whether rung k holds all results it ever will (sync and population rules)."""
         return len(self.entries[k]) == self.rungs[k].size
 
-    def zone(self, k: int) -> list[Entry]:
-        """The entries of rung k that may go up."""
+    def top_k(self, k: int) -> list[Entry]:
+        """The best entries of rung k, those within its quota."""
         return self.ranked(k)[: self.quota(k)]
 
     def cut(self, k: int) -> int:
@@ -88,18 +88,18 @@ class Ladder:
         ranked, quota = self.ranked(k), self.quota(k)
         rank = ranked.index(entry)
         cutoff = ranked[quota - 1].metric if quota > 0 else None
-        return Standing(k, rank, len(ranked), quota, cutoff, passes=rank < quota)
+        return Standing(k, rank, len(ranked), quota, cutoff, in_top_k=rank < quota)
 
     def clone_standing(self, k: int, rank: int) -> Standing:
         """Where the parent of a clone stands; the quota is that of the clones."""
         ranked, clones = self.ranked(k), self.rungs[k].clones
-        return Standing(k, rank, len(ranked), clones, ranked[clones - 1].metric, passes=rank < clones)
+        return Standing(k, rank, len(ranked), clones, ranked[clones - 1].metric, in_top_k=rank < clones)
 
     def stop_standing(self, k: int, entry: Entry) -> Standing:
         """Where the entry stands under the stop form: its rank is the number of strictly better results."""
         ranked, cut = self.ranked(k), self.cut(k)
         better = sum(other.beats(entry) for other in ranked)
-        return Standing(k, better, len(ranked), cut, ranked[cut - 1].metric, passes=better < cut)
+        return Standing(k, better, len(ranked), cut, ranked[cut - 1].metric, in_top_k=better < cut)
 
     def compared(self, k: int, trial: int) -> bool:
         """Whether the trial has a result in rung k; there is no rung below 0."""

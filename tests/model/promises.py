@@ -1,8 +1,9 @@
-"""Random games that hold the engine to what it promises about going up, by the told results alone.
+"""Random games that hold the engine to what it promises about promotions, by the told results alone.
 
-Who may go up is worked out here from its meaning and not by the engine's formula: under the async rule the best
-floor(n / divisor) of the n results of a rung; under the sync rule those who are among the best K of the finished rung
-however the missing results turn out, which is tried for every way they can. Nothing of the reference model is used.
+Which results are promotable is worked out here from its meaning and not by the engine's formula: under the async rule
+the best floor(n / divisor) of the n results of a rung; under the sync rule those who are among the best K of the
+finished rung however the missing results turn out, which is tried for every way they can. Nothing of the reference
+model is used.
 """
 
 import itertools
@@ -115,7 +116,7 @@ class Ladder:
         self.raise_dead()
 
     def raise_dead(self) -> None:
-        """A dead trial that may go up counts at once as dead in the next rung."""
+        """A dead trial that is promotable counts at once as dead in the next rung."""
         for k in range(len(self.results) - 1):
             for trial in self.best(k):
                 if trial in self.dead and self.rung_of[trial] == k:
@@ -141,7 +142,7 @@ class Ladder:
         return [self.best(k) for k in range(len(self.results))]
 
     def waiting(self) -> set[int]:
-        """The living trials that may go up and have not done so."""
+        """The living trials that are promotable."""
         rungs = range(len(self.results))
         return {trial for k in rungs for trial in self.best(k) if self.rung_of[trial] == k and trial not in self.dead}
 
@@ -154,7 +155,7 @@ def certain(found: list[Told], rung: Rung) -> set[int]:
     tops = []
     for ending in endings:
         late = [Told(score, UNLIMITED + i, -1 - i) for i, score in enumerate(ending)]
-        tops.append({told.trial for told in ranked([*found, *late])[: rung.passes]})
+        tops.append({told.trial for told in ranked([*found, *late])[: rung.slots]})
     return {trial for trial in set.intersection(*tops) if trial >= 0}
 
 
@@ -182,9 +183,9 @@ class Game:
             self.step(len(self.held), next(left))
         for ladder in self.ladders:
             if ladder.waiting():
-                raise Broken(f"the search has ended though {ladder.waiting()} may go up")
+                raise Broken(f"the search has ended though {ladder.waiting()} are promotable")
             if self.plan.rule is SYNC and ladder.gone() != ladder.entitled():
-                raise Broken(f"{ladder.gone()} went up, {ladder.entitled()} were the best at the end")
+                raise Broken(f"{ladder.gone()} were promoted, {ladder.entitled()} were the best at the end")
 
     def step(self, turn: int, result: object) -> None:
         """A worker asks, or something becomes of a trial that is held."""
@@ -198,26 +199,27 @@ class Game:
         self.watch_progress(may_drop=result == Outcome.INVALID)
 
     def ask(self) -> None:
-        """One ask. A new trial must not be started while its bracket has one that may go up, nor may a worker wait."""
+        """One ask. A new trial must not be started while its bracket has one that is promotable, nor may a worker
+        wait."""
         answer = self.engine.ask("", 1, "worker", self.now)
         if answer.status is not AskStatus.ASSIGNED:
             if answer.reason is not Reason.CONCURRENCY_LIMIT and any(ladder.waiting() for ladder in self.ladders):
-                raise Broken(f"{answer.status} though {[ladder.waiting() for ladder in self.ladders]} may go up")
+                raise Broken(f"{answer.status} though {[ladder.waiting() for ladder in self.ladders]} are promotable")
             return
         [given] = answer.assignments
         trial, ladder = given.lease.trial, self.ladders[given.bracket]
         self.held[trial] = given
         if given.explanation.reason is Reason.PROMOTED:
-            self.goes_up(ladder, trial)
+            self.promoted(ladder, trial)
         elif trial not in ladder.rung_of:
             if ladder.waiting():
-                raise Broken(f"trial {trial} is new though {ladder.waiting()} may go up")
+                raise Broken(f"trial {trial} is new though {ladder.waiting()} are promotable")
             ladder.rung_of[trial] = 0
 
-    def goes_up(self, ladder: Ladder, trial: int) -> None:
-        """The engine has let a trial up: it must have been entitled to."""
+    def promoted(self, ladder: Ladder, trial: int) -> None:
+        """The engine has promoted a trial: it must have been promotable."""
         if trial not in ladder.waiting():
-            raise Broken(f"trial {trial} went up from rung {ladder.rung_of[trial]}, {ladder.waiting()} may")
+            raise Broken(f"trial {trial} was promoted from rung {ladder.rung_of[trial]}, not one of {ladder.waiting()}")
         ladder.rung_of[trial] += 1
 
     def end(self, trial: int, result: object) -> None:
@@ -241,11 +243,11 @@ class Game:
         [reply] = self.engine.tell("", [Result(lease, [Report(length, metric)], "saved")], self.now).replies
         ladder.tell(lease.trial, None if math.isnan(score) else score)
         if reply.decision is Decision.CONTINUE:
-            self.goes_up(ladder, lease.trial)
+            self.promoted(ladder, lease.trial)
             return
         del self.held[lease.trial]
         if lease.trial in ladder.waiting():
-            raise Broken(f"trial {lease.trial} has to wait though it may go up")
+            raise Broken(f"trial {lease.trial} has to wait though it is promotable")
 
     def watch_progress(self, *, may_drop: bool) -> None:
         """The part done never drops but for erased results, and is the whole only at the end."""

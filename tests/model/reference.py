@@ -30,8 +30,8 @@ from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.search.plan import Plan
 from tests.model.finite import Finite
 from tests.model.records import Remembered, ReplyMemory, TrialRecord
-from tests.model.replies import end_trial, give_back, take
-from tests.model.search import Search, explain, explain_work_in_line
+from tests.model.replies import end_trial, release_lease, take_result
+from tests.model.search import Search, explain, explain_requeued
 
 RECLAIMED_PER_ASK = 16
 PAUSED_RETRY_MS = 5000
@@ -100,7 +100,7 @@ class ReferenceModel:
     def _serve(self, count: int, worker: str, now_ms: int) -> AskAnswer:
         before = self._fingerprint()
         self._reclaim(now_ms)
-        while self.search.clones and len(self.search.line) < count:  # the store is called again with configurations
+        while self.search.clones and len(self.search.requeued) < count:  # the store is called again with configurations
             self._bump_if_changed(before)
             self.search.configure_clones()
             before = self._fingerprint()
@@ -151,17 +151,17 @@ class ReferenceModel:
 
     def _next_trial(self, now_ms: int) -> tuple[TrialRecord, Explanation] | None:
         search = self.search
-        if search.line:
-            trial = search.trials[search.line.pop(0)]
-            return trial, explain_work_in_line(search, trial)
+        if search.requeued:
+            trial = search.trials[search.requeued.pop(0)]
+            return trial, explain_requeued(search, trial)
         for b in search.brackets_by_share():
-            while ready := search.ready(b):
-                _, entry = ready[0]
+            while promotable := search.promotable(b):
+                _, entry = promotable[0]
                 trial = search.trials[entry.trial]
-                if standing := search.climb(trial, entry):
+                if standing := search.promote(trial, entry):
                     return trial, explain(Reason.PROMOTED, trial, standing)
             if search.room(b) > 0:
-                reason = Reason.ENQUEUED if search.queue else Reason.NEW_TRIAL
+                reason = Reason.ENQUEUED if search.enqueued else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
                 return trial, explain(reason, trial)
         return None
@@ -176,7 +176,7 @@ class ReferenceModel:
         for result, answer in zip(results, known, strict=True):
             trial = self.search.trials[result.lease.trial]
             if answer is None and trial.held_by(result.lease):
-                answer = take(self.search, trial, result, now_ms)
+                answer = take_result(self.search, trial, result, now_ms)
                 self._remember(request_id, trial, repr(result), answer)
             replies.append(answer or self._superseded(trial, result.lease))
         self._end_when_finished()
@@ -213,14 +213,14 @@ class ReferenceModel:
         return answers
 
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
-        """Put trials back in line at no cost."""
+        """Requeue trials at no cost."""
         known = [self._check_release(request_id, i, release) for i, release in enumerate(releases)]
         before = self._fingerprint()
         replies = []
         for release, answer in zip(releases, known, strict=True):
             trial = self.search.trials[release.lease.trial]
             if answer is None and trial.held_by(release.lease):
-                answer = give_back(self.search, trial, release)
+                answer = release_lease(self.search, trial, release)
                 self._remember(request_id, trial, repr(release), answer)
             replies.append(answer or self._superseded(trial, release.lease))
         self._end_when_finished()
@@ -236,7 +236,7 @@ class ReferenceModel:
         return None
 
     def fail(self, request_id: str, lease: Lease, outcome: Outcome, message: str, now_ms: int) -> tuple[TellReply, int]:
-        """End a trial, or put it back in line, as `outcome` says."""
+        """End a trial, or requeue it, as `outcome` says."""
         trial, request = self._trial(lease), f"{lease} {outcome} {message}"
         reply = self.replies.recall(request_id, trial, lease, request)
         if reply is None and trial.held_by(lease):
@@ -250,7 +250,7 @@ class ReferenceModel:
     # The experiment.
 
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
-        """Queue a configuration; how many wait in front of it."""
+        """Enqueue a configuration; how many wait in front of it."""
         known: int | None = self.asks.recall(request_id, request=hparams)
         if known is None:
             known = self.search.enqueue(self.experiment, hparams)
@@ -279,8 +279,8 @@ class ReferenceModel:
             started=[search.started(b) for b in brackets],
             running=[search.running(b) for b in brackets],
             rung_results=[[len(entries) for entries in ladder.entries] for ladder in search.ladders],
-            rung_passed=[list(ladder.passed) for ladder in search.ladders],
-            rung_ready=[search.ready_by_rung(b) for b in brackets],
+            rung_promoted=[list(ladder.promoted) for ladder in search.ladders],
+            rung_promotable=[search.promotable_by_rung(b) for b in brackets],
             trial_states=dict(Counter(trial.state for trial in search.trials)),
             failing=search.failing,
             lost=search.lost,
@@ -322,8 +322,8 @@ class ReferenceModel:
 
     def _fingerprint(self) -> str:
         search = self.search
-        entries = [(ladder.entries, ladder.passed) for ladder in search.ladders]
-        return repr((search.state, search.trials, search.line, search.deadlines, entries))
+        entries = [(ladder.entries, ladder.promoted) for ladder in search.ladders]
+        return repr((search.state, search.trials, search.requeued, search.deadlines, entries))
 
     def _bump_if_changed(self, before: str) -> None:
         self.revision += before != self._fingerprint()

@@ -23,7 +23,7 @@ FREE_RETURNS = 2
 Judgement = tuple[Decision, Explanation]
 
 
-def take(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> TellReply:
+def take_result(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> TellReply:
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
     if result.checkpoint:  # before deciding: the round may end, and clones begin with it
@@ -70,17 +70,17 @@ def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judge
     last, ladder = result.reports[-1], search.ladder(trial)
     standing: Standing | None = None
     while ladder.length(trial.rung) <= last.length:
-        standing = search.place(trial, last.metric)
+        standing = search.add_result(trial, last.metric)
         if trial.rung == ladder.top:
             return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.COMPLETED, standing)
-        if not standing.passes and result.finished:
+        if not standing.in_top_k and result.finished:
             trial.outcome = Outcome.FINISHED
             return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.FINISHED, standing)
-        if not standing.passes:
+        if not standing.in_top_k:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.NOT_PROMOTED, standing)
         if search.state is State.PAUSED and not result.finished:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.EXPERIMENT_PAUSED, standing)
-        search.go_up(trial)
+        search.enter_next_rung(trial)
     trial.to_length = ladder.length(trial.rung)
     return _go_on(trial, standing)
 
@@ -99,12 +99,12 @@ def _decide_stop(search: Search, trial: TrialRecord, result: Result) -> Judgemen
 
 
 def _judge_stop(search: Search, trial: TrialRecord, report: Report) -> tuple[Standing, Judgement | None]:
-    standing = search.place(trial, report.metric)
+    standing = search.add_result(trial, report.metric)
     if trial.rung == search.ladder(trial).top:
         return standing, _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.COMPLETED, standing)
-    if not standing.passes:
+    if not standing.in_top_k:
         return standing, _end(search, trial, TrialState.STOPPED, Decision.STOP, Reason.STOPPED_AT_RUNG, standing)
-    search.go_up(trial)
+    search.enter_next_rung(trial)
     return standing, None
 
 
@@ -120,8 +120,8 @@ def _end(
     return decision, explain(reason, trial, standing)
 
 
-def give_back(search: Search, trial: TrialRecord, release: Release) -> TellReply:
-    """The worker leaves; the trial waits in line, or ends with a stopped experiment. Too often with nothing told is as
+def release_lease(search: Search, trial: TrialRecord, release: Release) -> TellReply:
+    """The worker leaves; the trial is requeued, or ends with a stopped experiment. Too often with nothing told is as
     bad as a failure that a retry may cure."""
     if release.checkpoint:
         trial.save(release.checkpoint, release.checkpoint_length)
@@ -148,7 +148,7 @@ def _retry(search: Search, trial: TrialRecord, lease: Lease, message: str) -> Te
 def end_trial(search: Search, trial: TrialRecord, lease: Lease, outcome: Outcome, message: str) -> TellReply:
     """What each outcome does to the trial."""
     if outcome is Outcome.PREEMPTED or (outcome is Outcome.TRANSIENT and search.over):
-        return give_back(search, trial, Release(lease))
+        return release_lease(search, trial, Release(lease))
     if outcome is Outcome.INVALID and not search.in_a_past_round(trial):
         search.end_lease(trial, TrialState.INVALID)
         search.forget(trial)

@@ -1,7 +1,7 @@
-"""What the reference model knows of one search, and the rules by which trials climb, die and end.
+"""What the reference model knows of one search, and the rules by which trials are promoted, die and end.
 
 Everything that can be counted is counted each time from the trials and the rungs' lists: how many run, how many were
-started, which results may go up. Nothing is kept in step by hand.
+started, which results are promotable. Nothing is cached.
 """
 
 import math
@@ -21,7 +21,7 @@ TOKENS_PER_MS = 1000
 
 
 class Search:
-    """One search: its trials in order of their numbers, a ladder per bracket, the line, the deadlines."""
+    """One search: its trials in order of their numbers, a ladder per bracket, the requeued ones, the deadlines."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Search:
         self.hparams = hparams
         self.clone_hparams = clone_hparams
         self.target = target
-        self.queue: list[Mapping[str, object]] = []
+        self.enqueued: list[Mapping[str, object]] = []
         self.state = State.RUNNING
         self.trials: list[TrialRecord] = []
         self.ladders = [Ladder(plan, bracket) for bracket in plan.brackets]
-        self.line: list[int] = []
+        self.requeued: list[int] = []
         self.clones: list[int] = []
         self.deadlines: dict[int, int] = {}
         self.next_fencing_token = first_fencing_token
@@ -79,18 +79,18 @@ class Search:
         return metric <= self.target if self.smaller_is_better else metric >= self.target
 
     def enqueue(self, experiment: str, hparams: Mapping[str, object]) -> int:
-        """Queue a configuration for the next new trial; how many wait in front of it."""
+        """Enqueue a configuration for the next new trial; how many wait in front of it."""
         if self.over:
             raise WrongState(experiment, self.state, "it has ended")
-        if len(self.queue) >= sum(map(self.room, range(len(self.ladders)))):
+        if len(self.enqueued) >= sum(map(self.room, range(len(self.ladders)))):
             raise NoTrialsLeft(experiment)
         if self.points:
-            self.points.check_free(hparams, self.trials, self.queue)
-        self.queue.append(hparams)
-        return len(self.queue) - 1
+            self.points.check_free(hparams, self.trials, self.enqueued)
+        self.enqueued.append(hparams)
+        return len(self.enqueued) - 1
 
     def ladder(self, trial: TrialRecord) -> Ladder:
-        """The ladder the trial climbs."""
+        """The trial's ladder."""
         return self.ladders[trial.bracket]
 
     def running(self, b: int) -> int:
@@ -119,33 +119,33 @@ class Search:
             range(len(brackets)), key=lambda b: (Fraction(self.running(b), brackets[b].max_concurrent_trials), b)
         )
 
-    def ready(self, b: int) -> list[tuple[int, Entry]]:
-        """What may go up in bracket b: highest rung first, then best first."""
+    def promotable(self, b: int) -> list[tuple[int, Entry]]:
+        """The promotable results of bracket b: highest rung first, then best first."""
         if self.stops:
             return []
         ladder = self.ladders[b]
         return [
             (k, entry)
             for k in reversed(range(ladder.top))
-            for entry in ladder.zone(k)
+            for entry in ladder.top_k(k)
             if self.trials[entry.trial].rung == k and not self.trials[entry.trial].ended
         ]
 
-    def ready_by_rung(self, b: int) -> list[int]:
-        """How many may go up from each rung of bracket b."""
-        rungs = [k for k, _ in self.ready(b)]
+    def promotable_by_rung(self, b: int) -> list[int]:
+        """How many are promotable in each rung of bracket b."""
+        rungs = [k for k, _ in self.promotable(b)]
         return [rungs.count(k) for k in range(self.ladders[b].top + 1)]
 
     def finished(self) -> bool:
-        """Nothing runs, waits in line or may go up, no clone is to come, and every bracket has started its trials."""
+        """Nothing runs, is requeued or promotable, no clone is to come, and every bracket has started its trials."""
         brackets = range(len(self.ladders))
         full = all(self.room(b) <= 0 for b in brackets)
-        idle = not self.deadlines and not self.line and not self.clones
-        return full and idle and not any(self.ready(b) for b in brackets)
+        idle = not self.deadlines and not self.requeued and not self.clones
+        return full and idle and not any(self.promotable(b) for b in brackets)
 
     # Rungs.
 
-    def place(self, trial: TrialRecord, metric: float | None) -> Standing:
+    def add_result(self, trial: TrialRecord, metric: float | None) -> Standing:
         """Put a result (None: that of a dead trial) into the rung the trial trains towards, and see where it stands."""
         ladder, k = self.ladder(trial), trial.rung
         real = metric is not None and not math.isnan(metric)
@@ -156,54 +156,54 @@ class Search:
         if self.stops:
             return ladder.stop_standing(k, entry)
         standing = ladder.promote_standing(k, entry)
-        self._raise_ended(ladder)
+        self._promote_ended(ladder)
         if self.plan.rule is PromotionRule.POPULATION and k < ladder.top and ladder.full(k):
             self._clone_best(trial.bracket, k)
         return standing
 
-    def go_up(self, trial: TrialRecord) -> None:
+    def enter_next_rung(self, trial: TrialRecord) -> None:
         """The trial leaves its rung for the next."""
-        self.ladder(trial).passed[trial.rung] += 1
+        self.ladder(trial).promoted[trial.rung] += 1
         trial.rung += 1
 
-    def _raise_ended(self, ladder: Ladder) -> None:
+    def _promote_ended(self, ladder: Ladder) -> None:
         """A trial that has ended and wins a slot counts at once in the next rung with its result, and so on up."""
         for k in range(ladder.top):
-            for entry in ladder.zone(k):
+            for entry in ladder.top_k(k):
                 trial = self.trials[entry.trial]
                 if trial.ended and trial.rung == k:
-                    self.go_up(trial)
-                    self.place(trial, entry.metric)
+                    self.enter_next_rung(trial)
+                    self.add_result(trial, entry.metric)
                     return
 
     def forget(self, trial: TrialRecord) -> None:
-        """Erase an invalid trial's results; whoever moves into a zone by that may go up."""
+        """Erase an invalid trial's results; a result that this moves into the top-k is promotable."""
         if self.points:
-            self.queue = self.points.without_invalid(self.trials, self.queue)
+            self.enqueued = self.points.without_invalid(self.trials, self.enqueued)
         ladder = self.ladder(trial)
         ladder.remove(trial.number)
         if not self.stops:
             for _ in ladder.rungs:
-                self._raise_ended(ladder)
+                self._promote_ended(ladder)
 
     def in_a_past_round(self, trial: TrialRecord) -> bool:
         """Whether a round of a population was decided with a result of this trial."""
         return self.plan.rule is PromotionRule.POPULATION and self.ladder(trial).compared(trial.rung - 1, trial.number)
 
-    def climb(self, trial: TrialRecord, entry: Entry) -> Standing | None:
-        """A waiting trial goes up. None when it ended on rungs whose lengths it had reached: no training to do."""
+    def promote(self, trial: TrialRecord, entry: Entry) -> Standing | None:
+        """A waiting trial is promoted. None when it ended on rungs whose lengths it had reached: no training to do."""
         ladder = self.ladder(trial)
         standing = ladder.promote_standing(trial.rung, entry)
-        self.go_up(trial)
+        self.enter_next_rung(trial)
         while ladder.length(trial.rung) <= trial.length:
-            standing = self.place(trial, entry.metric)
+            standing = self.add_result(trial, entry.metric)
             if trial.rung == ladder.top:
                 trial.state = TrialState.COMPLETED
                 return None
-            if not standing.passes:
+            if not standing.in_top_k:
                 trial.state = TrialState.PAUSED
                 return None
-            self.go_up(trial)
+            self.enter_next_rung(trial)
         return standing
 
     # Clones.
@@ -229,11 +229,11 @@ class Search:
         self.clones.append(trial.number)
 
     def configure_clones(self) -> None:
-        """Clones get their configurations, as many as the store does in one go, and wait in line."""
+        """Clones get their configurations, as many as the store does in one go, and are requeued."""
         for number in self.clones[:64]:
             trial = self.trials[number]
             trial.hparams = self.clone_hparams(number, trial.hparams)
-        self.line += self.clones[:64]
+        self.requeued += self.clones[:64]
         del self.clones[:64]
 
     # Trials.
@@ -241,8 +241,8 @@ class Search:
     def new_trial(self, b: int, now_ms: int) -> TrialRecord:
         """A fresh trial in bracket b."""
         number = len(self.trials)
-        if self.queue:
-            hparams = self.queue.pop(0)
+        if self.enqueued:
+            hparams = self.enqueued.pop(0)
         else:
             hparams = self.points.following(self.trials) if self.points else self.hparams(number)
         self.trials.append(TrialRecord(number, b, hparams, now_ms))
@@ -269,13 +269,13 @@ class Search:
         del self.deadlines[trial.number]
         trial.state = state
         if state is TrialState.QUEUED:
-            self.line.append(trial.number)
+            self.requeued.append(trial.number)
 
     def die(self, trial: TrialRecord, outcome: Outcome, message: str) -> Standing:
         """The trial ranks after every real result and never runs again. Returns where it stands at last."""
         self.end_lease(trial, TrialState.STOPPED if outcome is Outcome.STOPPED else TrialState.FAILED)
         trial.outcome, trial.message = outcome, message
-        standing = self.place(trial, None)
+        standing = self.add_result(trial, None)
         if outcome is not Outcome.STOPPED:
             self.count_failure(message)
         if self.stops:
@@ -284,7 +284,7 @@ class Search:
         return ladder.promote_standing(trial.rung, ladder.entry_of(trial.rung, trial.number))
 
     def restart(self, trial: TrialRecord, message: str) -> Standing | None:
-        """Back in line at the cost of one restart; dead (and where it then stands) when they are spent."""
+        """Requeued at the cost of one restart; dead (and where it then stands) when they are spent."""
         trial.restarts, trial.returns = trial.restarts + 1, 0
         if trial.restarts > self.max_restarts:
             return self.die(trial, Outcome.TRANSIENT, message)
@@ -297,7 +297,7 @@ class Search:
         self.end_lease(trial, TrialState.COMPLETED)
         trial.outcome, trial.returns = Outcome.FINISHED, 0
         trial.length = trial.curve[-1].length
-        return self.place(trial, trial.metric)
+        return self.add_result(trial, trial.metric)
 
     def count_failure(self, message: str) -> None:
         """The brake: the search pauses itself when its first tries all failed and nothing was ever told."""
@@ -321,8 +321,8 @@ class Search:
             trial.best_metric, trial.best_length = report.metric, report.length
 
 
-def explain_work_in_line(search: Search, trial: TrialRecord) -> Explanation:
-    """Why a trial from the line is handed out: it was before, or it is a new clone."""
+def explain_requeued(search: Search, trial: TrialRecord) -> Explanation:
+    """Why a requeued trial is handed out: it was before, or it is a new clone."""
     if trial.fencing_token >= 0 or trial.parent is None:
         return explain(Reason.REQUEUED, trial)
     standing = search.ladder(trial).clone_standing(trial.rung - 1, trial.parent.rank)

@@ -1,4 +1,5 @@
-"""What the engine promises about going up, on the store with a real Redis; and that the games notice a broken promise.
+"""What the engine promises about promotions, on the store with a real Redis; and that the games notice a broken
+promise.
 
 `RUNGWAY_MODEL_PROFILE=long` plays twenty times as many games, others each time.
 """
@@ -41,7 +42,7 @@ def play(workbench: Workbench, rule: PromotionRule, store: RedisStore | None = N
 @pytest.mark.parametrize("rule", [ASYNC, SYNC])
 def test_whoever_may_go_up_does_and_nobody_else(workbench: Workbench, rule: PromotionRule) -> None:
     """Async: no new trial while one of its bracket waits that is among the best floor(n / divisor) of its rung. Sync: a
-    trial goes up once no later result can displace it, and not before."""
+    trial is promoted once no later result can displace it, and not before."""
     play(workbench, rule)
 
 

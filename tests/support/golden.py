@@ -48,7 +48,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 """By the end of the file's name."""
 STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
-"""How long each is played before it is written; at its end results come in and nobody asks, so that some may go up."""
+"""How long each is played before it is written; at its end results come in and nobody asks, so that some are
+promotable."""
 
 
 async def read_keys(redis: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
     }
 
 
-_AS_STORED = {"fencing_token": "fence"}
+_AS_STORED = {"fencing_token": "fence", "rung_promoted": "rung_passed", "rung_promotable": "rung_ready"}
 """Fields that the golden files call by another name."""
 
 
@@ -110,9 +111,10 @@ def _texts(value: Any) -> Any:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, dict):
-        return {str(getattr(name, "value", name)): _texts(item) for name, item in value.items()}
+        texts = {str(getattr(name, "value", name)): _texts(item) for name, item in value.items()}
+        return {_AS_STORED.get(name, name): item for name, item in texts.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _texts({_AS_STORED.get(name, name): item for name, item in value._asdict().items()})
+        return _texts(value._asdict())
     return [_texts(item) for item in value] if isinstance(value, list | tuple) else value
 
 

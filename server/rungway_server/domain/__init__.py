@@ -1,1 +1,2 @@
-"""The rules of the search: plans, ranking, spaces, sampling. Pure: no store, no wire, no clock, no randomness."""
+"""The rules of a search: plans, ranking, spaces, sampling. Pure functions and values: no I/O, no clock, no global
+random state. Packages import only those below them: documents < space < sampling < search < experiment."""

@@ -1,4 +1,4 @@
-"""A search in words, as it was understood: its metric and direction, and each hyperparameter with its real range."""
+"""A summary of a search in words: its metric and direction, and each hyperparameter with its effective range."""
 
 import json
 from collections.abc import Iterable
@@ -28,9 +28,9 @@ _LONGEST_PATH, _LONGEST_VALUES, _MOST_CONDITIONS = 200, 120, 5
 
 
 def describe(config: ExperimentConfig) -> tuple[str, ...]:
-    """Lines of text: the metric, how many hyperparameters are searched, and one line for each.
+    """Lines of text: the metric, how many hyperparameters are searched, and one line for each, at most MOST_LINES.
 
-    What can take one value only is constant, whatever its type.
+    A parameter that has only one value counts as constant, of any type.
     """
     searcher, space = config.searcher, config.space
     target = "" if searcher.target_metric is None else f", done at {_number(searcher.target_metric)} or better"
@@ -81,7 +81,7 @@ def _parameter(node: Parameter, source: Source) -> str:
 
 
 def _range(node: Int | Double | Log | LogUniform, source: Source) -> str:
-    """The kind and the least and greatest value that can come."""
+    """The type with the smallest and largest possible value."""
     name = _NAMES[type(node)]
     axis = grid(node) if source is Source.GRID else support(node)
     if axis is not None:
@@ -104,13 +104,13 @@ _NAMES: dict[type, str] = {Int: "int", Double: "double", Log: "log", LogUniform:
 
 
 def _number(value: float) -> str:
-    """As it was written where that is short, else five significant digits."""
+    """The number as it was written if that is short, else with five significant digits."""
     written = str(value).removesuffix(".0")
     return written if isinstance(value, int) or len(written) <= 10 else f"{value:.5g}"
 
 
 def _values(values: Iterable[object], between: str) -> str:
-    """Values as JSON, as many as there is room for."""
+    """Values as JSON, as many as fit into _LONGEST_VALUES characters."""
     listed, text = tuple(values), ""
     for i, value in enumerate(listed):
         more = f"{between if i else ''}{json.dumps(value, ensure_ascii=False)}"

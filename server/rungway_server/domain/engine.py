@@ -1,6 +1,6 @@
-"""What the engine is told and answers, as plain values. The words are those the Lua scripts return.
+"""The engine's arguments and answers as plain values. The enumerations have the words that the Lua scripts return.
 
-Those that every call makes are named tuples: made, hashed and compared in a third of a frozen dataclass's time.
+Values that every call makes are named tuples: they take a third of the time of frozen dataclasses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ class Decision(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why something was decided."""
+    """Why the engine decided as it did; `explain.py` has the sentence of each."""
 
     NEW_TRIAL = "new_trial"
     REQUEUED = "requeued"
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a trial ended that did not end by itself."""
+    """How a trial ended when it was not by a decision of the search."""
 
     PREEMPTED = "preempted"
     TRANSIENT = "transient"
@@ -55,11 +55,11 @@ class Outcome(StrEnum):
     ERROR = "error"
     STOPPED = "stopped"
     FINISHED = "finished"
-    """The training ended by itself, with a result: told with the result, never by a failure."""
+    """The training ended by itself: told with its last result, never as a failure."""
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial. QUEUED: requeued after a release, an expired lease or a transient failure."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -71,7 +71,7 @@ class TrialState(StrEnum):
 
 
 class ExperimentState(StrEnum):
-    """Where an experiment stands."""
+    """The state of an experiment."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -80,12 +80,12 @@ class ExperimentState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended: nothing is handed out any more."""
+        """Whether it has ended: no more work is handed out."""
         return self in (ExperimentState.STOPPED, ExperimentState.DONE)
 
 
 class AskStatus(StrEnum):
-    """What an ask came to."""
+    """The kind of answer to an ask."""
 
     ASSIGNED = "assigned"
     WAIT = "wait"
@@ -93,22 +93,23 @@ class AskStatus(StrEnum):
 
 
 class Lease(NamedTuple):
-    """The right to report on a trial; `fence` grows with every lease of the experiment."""
+    """The right to report on a trial. `fencing_token` grows with every lease of the experiment."""
 
     trial: int
     fencing_token: int
 
     @property
     def well_formed(self) -> bool:
-        """Whether an assignment can have these numbers; fencing tokens are positive, so a missing lease is none."""
+        """Whether an assignment can have these numbers. Fencing tokens are positive, so a missing lease is not."""
         return self.trial >= 0 and self.fencing_token > 0
 
 
 class Explanation(NamedTuple):
-    """Why, with the numbers of that moment; `rung` is -1 when no rung took part, `cutoff` None when the quota is 0.
+    """The reason of a decision, with the numbers at that moment.
 
-    `parent` is the trial that a clone was made from; the numbers of a clone are those of its parent's result, and the
-    quota is how many of the rung's best were cloned.
+    `rung` is -1 if no rung was involved. `rank` counts from 0, `quota` is the k of the rung's top-k, and `cutoff` the
+    metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
+    numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
     """
 
     reason: Reason
@@ -122,7 +123,7 @@ class Explanation(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """One piece of work; lengths are absolute, `hparams` is the configuration, not to be changed."""
+    """A trial to train from one length to another. Lengths are absolute; `hparams` must not be changed."""
 
     lease: Lease
     hparams: Mapping[str, object]
@@ -138,8 +139,11 @@ class Assignment(NamedTuple):
 
 
 class AskAnswer(NamedTuple):
-    """What an ask came to; `retry_after_ms` is set when waiting, `message` when the search has paused itself (the
-    error of the last trial that failed) or is done and nothing came of it (that, in words)."""
+    """The answer to an ask. `retry_after_ms` is set for WAIT.
+
+    `message` is set when the search has paused itself (the error of the last trial that failed), or is done without any
+    real result (that, in words).
+    """
 
     status: AskStatus
     assignments: Sequence[Assignment]
@@ -157,9 +161,9 @@ class Report(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one worker tells about one lease; an empty checkpoint means no new one.
+    """The reports of one lease; an empty checkpoint means no new one.
 
-    `finished`: the training is over, and the last result stands; then there may be no report, if one was told before.
+    `finished`: the training is over, and its last result counts. There may then be no report, if one was told before.
     """
 
     lease: Lease
@@ -169,7 +173,7 @@ class Result(NamedTuple):
 
 
 class Release(NamedTuple):
-    """One trial given back."""
+    """One lease released before its assignment is complete, with the last checkpoint ("" = no new one)."""
 
     lease: Lease
     checkpoint: str = ""
@@ -177,7 +181,7 @@ class Release(NamedTuple):
 
 
 class TellReply(NamedTuple):
-    """The answer to one result; the lengths and the deadline are 0 unless the decision is CONTINUE."""
+    """The decision on one result. The lengths and the deadline are 0 unless it is CONTINUE."""
 
     lease: Lease
     decision: Decision
@@ -188,14 +192,14 @@ class TellReply(NamedTuple):
 
 
 class TellAnswer(NamedTuple):
-    """One reply per result, in the same order."""
+    """One reply per result, in the order of the results."""
 
     replies: Sequence[TellReply]
     revision: int
 
 
 class LeaseStatus(NamedTuple):
-    """How one lease stands after a heartbeat: CONTINUE, STOP or SUPERSEDED."""
+    """The decision on one lease after a heartbeat: CONTINUE, STOP or SUPERSEDED."""
 
     lease: Lease
     decision: Decision
@@ -204,7 +208,7 @@ class LeaseStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial as stored; `parent` is the trial it is a clone of, `curve` is filled only where it was asked for."""
+    """One trial as stored. `parent`: the trial it was cloned from; `curve`: filled only where it was asked for."""
 
     trial: int
     state: TrialState
@@ -228,10 +232,10 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of the event log; what belongs to a trial is unset (-1, None, 0, "") where none took part, and `message`
-    but where the search has paused itself: the error of the last trial that failed.
+    """One line of the event log. Fields of a trial are unset (-1, None, 0, "") in events without one.
 
-    In the life of a trial the kind "dropped", without an id, stands for `dropped` lines that are no longer kept.
+    `message` is set where the search has paused itself: the error of the last trial that failed. In the events of one
+    trial, the kind "dropped" without an id stands for `dropped` events that are no longer stored.
     """
 
     event_id: str
@@ -248,7 +252,7 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an experiment is; what is counted by rung is indexed by bracket, then rung."""
+    """The counts of an experiment. Counts per rung are indexed by bracket, then rung, lowest first."""
 
     state: ExperimentState
     revision: int
@@ -257,11 +261,11 @@ class Progress:
     started: Sequence[int]
     running: Sequence[int]
     rung_results: Sequence[Sequence[int]]
-    rung_passed: Sequence[Sequence[int]]
-    rung_ready: Sequence[Sequence[int]]
-    """Trials that may go up and wait for a worker."""
+    rung_promoted: Sequence[Sequence[int]]
+    rung_promotable: Sequence[Sequence[int]]
+    """Trials in the top-k of the rung that are not promoted yet: they wait for a worker."""
     trial_states: Mapping[TrialState, int] = field(default_factory=dict)
     failing: str | None = None
     """The error after which the search has paused itself; None when it has not."""
     lost: int = 0
-    """Trials of the plan that a grid will not have, because their points are invalid."""
+    """Trials of the plan that a grid will not start, because their points are invalid."""

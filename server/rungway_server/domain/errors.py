@@ -1,4 +1,4 @@
-"""Everything a caller can do wrong, typed. The transport maps each class to one status and reason.
+"""The errors that callers see, one class each. The transport maps a class to a gRPC status and a reason.
 
 RungwayError
 ├── InvalidInput            one or more fields of a request are wrong
@@ -7,15 +7,15 @@ RungwayError
 ├── ExperimentExists        the id is taken
 ├── RequestIdReused         the same request_id came with another request
 ├── WrongState              the experiment's state does not allow the call
-├── NoTrialsLeft            no new trial is left for a queued configuration
+├── NoTrialsLeft            no new trial is left for an enqueued configuration
 ├── NewerSchema             the experiment was written by a newer version
 ├── OlderSchema             the experiment was written by a version too old for this one
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
-├── QuotaExceeded           the namespace has, or does, as much as it may
-├── Overloaded              this server has enough to do
+├── QuotaExceeded           a quota of the namespace is used up
+├── Overloaded              this server runs as many calls as it can
 ├── StoreUnavailable        the store does not answer, or refuses writes
-└── ServiceStopping         this server is going away
+└── ServiceStopping         this server is shutting down
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class Violation:
 
 
 class RungwayError(Exception):
-    """Base of all errors that a caller may see; `reason` is UPPER_SNAKE_CASE, `details` are the values it mentions."""
+    """Base of all errors that a caller may see. `reason` is UPPER_SNAKE_CASE; `details` are the values in the
+    message."""
 
     reason = "INTERNAL"
 
@@ -50,7 +51,7 @@ class InvalidInput(RungwayError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled whole: it may come from another process."""
+        """Pickled with all its fields: it may come from a worker process."""
         return type(self), (list(self.violations),), {"reason": self.reason}
 
     @classmethod
@@ -108,7 +109,7 @@ class WrongState(RungwayError):
 
 
 class NoTrialsLeft(RungwayError):
-    """Every new trial of the experiment is started or has a queued configuration."""
+    """Every new trial of the experiment is started or reserved for an enqueued configuration."""
 
     reason = "NO_TRIALS_LEFT"
 
@@ -146,7 +147,7 @@ class OlderSchema(RungwayError):
 
 
 class Unauthenticated(RungwayError):
-    """No token, or none that is valid: one text for unknown, wrong, revoked and expired ones."""
+    """No valid token. The message does not tell unknown, wrong, revoked and expired ones apart."""
 
     reason = "UNAUTHENTICATED"
 
@@ -171,11 +172,11 @@ _ROOM = {
     "is not over",
     "streams": "end one",
 }
-"""What gives room below each limit that waiting does not lift."""
+"""What frees room below each limit that waiting does not."""
 
 
 class QuotaExceeded(RungwayError):
-    """The namespace has, or does, as much as it may; `retry_seconds` where waiting alone helps."""
+    """A quota of the namespace is used up; `retry_seconds` is set where waiting helps."""
 
     reason = "QUOTA_EXCEEDED"
 
@@ -188,7 +189,7 @@ class QuotaExceeded(RungwayError):
 
 
 class Overloaded(RungwayError):
-    """This server has as many calls in work as it takes, or as it takes from one experiment; nothing was executed."""
+    """This server runs as many calls as it accepts, in all or from one experiment; the call was not executed."""
 
     reason = "OVERLOADED"
 
@@ -197,19 +198,19 @@ class Overloaded(RungwayError):
 
 
 class StoreUnavailable(RungwayError):
-    """The store does not answer, or refuses writes; the call may be repeated with the same request_id."""
+    """The store does not answer, or refuses writes. The call may be repeated with the same request_id."""
 
     reason = "STORE_UNAVAILABLE"
 
 
 class StoreFull(StoreUnavailable):
-    """The store has no memory left: it takes no changes, and this one was not begun."""
+    """The store has no memory left and refuses writes; the call changed nothing."""
 
     reason = "STORE_FULL"
 
 
 class ServiceStopping(RungwayError):
-    """This server is going away; another one, or the next start of this one, goes on."""
+    """This server is shutting down. Another one, or this one after its restart, answers the repeated call."""
 
     reason = "SERVICE_STOPPING"
 

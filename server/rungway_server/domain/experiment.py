@@ -1,6 +1,6 @@
-"""The configuration of an experiment: read from a document with every violation found, and written back to one.
+"""The configuration of an experiment: read from a document with all violations reported, and written back to one.
 
-A Determined experiment configuration is accepted as it is; what means nothing here is ignored, with a note.
+A Determined experiment configuration is accepted unchanged; keys without a meaning here are ignored, with a note.
 """
 
 from collections.abc import Mapping
@@ -73,17 +73,17 @@ IGNORED_KEYS = (
     "tensorboard_storage",
     "workspace",
 )
-"""What a Determined experiment configuration may hold beside the keys used here."""
+"""Keys of a Determined experiment configuration that have no meaning here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentConfig:
     """Everything that defines an experiment.
 
-    `seed` chooses the configurations; a trial may be restarted `max_restarts` times after failures and expired leases
-    without progress; the search pauses itself when its first `pause_after_failures` (0 = never) tries all failed and
-    nothing was ever told; a lease lasts `lease_seconds` from its last renewal. Once it has ended an experiment is kept
-    for `retention_days`, 0 = until somebody deletes it. `name` and `description` are for people.
+    `seed` determines the configurations. A trial may be restarted `max_restarts` times after failures and expired
+    leases without progress. The search pauses itself when its first `pause_after_failures` attempts (0 = never) all
+    failed before any result. A lease lasts `lease_seconds` from its last renewal. An experiment that has ended is kept
+    for `retention_days`, 0 = until it is deleted. `name` and `description` are for people.
     """
 
     space: Space
@@ -98,9 +98,9 @@ class ExperimentConfig:
 
 
 def parse(document: Mapping[str, object]) -> tuple[ExperimentConfig, tuple[str, ...]]:
-    """Read a configuration. Returns it with notes on what is ignored of it, in words.
+    """Read a configuration. Returns it with notes about ignored keys.
 
-    Raises InvalidInput with the violations found: up to MAX_VIOLATIONS of them and the number of the others.
+    Raises InvalidInput with the violations: the first MAX_VIOLATIONS and the number of the others.
     """
     violations: list[Violation] = []
     notes: list[str] = []
@@ -109,7 +109,7 @@ def parse(document: Mapping[str, object]) -> tuple[ExperimentConfig, tuple[str, 
     config = _read(Section(document, "", violations), notes)
     if config is not None and not violations:
         _check_share(config.space)
-        make_plan(config.searcher, config.space)  # a configuration that cannot be planned is none
+        make_plan(config.searcher, config.space)  # raises InvalidInput if there is no such plan
         return config, tuple(notes)
     if len(violations) > MAX_VIOLATIONS:
         rest = len(violations) - MAX_VIOLATIONS
@@ -143,7 +143,7 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
         top.refuse("searcher", "missing, wanted a mapping with name and metric")
     noted = len(top.violations)
     space = _space(top, notes)
-    broken = len(top.violations) > noted  # then its bounds may be placeholders that nothing can be computed with
+    broken = len(top.violations) > noted  # its bounds may be placeholders
     seed = _seed(top, searcher_section)
     max_restarts = top.integer("max_restarts", 5, least=0, most=MAX_RESTARTS)
     pause_after = top.integer("pause_after_failures", 10, least=0, most=MAX_RESTARTS)
@@ -170,24 +170,26 @@ def _space(top: Section, notes: list[str]) -> Space:
 
 
 def _with_source(space: Space, searcher: SearcherConfig, top: Section) -> Space:
-    """The space with what the searcher says about where configurations come from."""
+    """The space with the source of its configurations, which the searcher section decides."""
     if searcher.name is SearcherName.GRID:
         for path in without_count(space):
             top.refuse(f"hyperparameters.{spelled(*path)}.count", "missing, wanted the number of points in the grid")
         return replace(space, source=Source.GRID, num_samples=searcher.num_samples)
     if searcher.sampler is Sampler.SOBOL and not sobol_available():
-        top.refuse("searcher.sampler", "got 'sobol', which needs scipy: install rungway[server] where the service runs")
+        top.refuse(
+            "searcher.sampler", "got 'sobol', which needs scipy: install 'rungway[sobol]' where the service runs"
+        )
     return replace(space, source=Source(searcher.sampler.value))
 
 
 def _check_share(space: Space) -> None:
-    """Raises InvalidInput when no configuration meets the constraints, or too few to be found by drawing."""
+    """Raises InvalidInput when no configuration meets the constraints, or too few to find one by drawing."""
     if not space.constraints:
         return
     try:
         share, points = feasible_share(space), number_of_points(space)
     except TooManyPoints:
-        return  # a grid: said when it is planned
+        return  # a grid: make_plan reports it
     least = LEAST_SHARE if points is None else 0.0
     if share == 0 or share < least:
         wanted = f"at least {least:.1%}" if least else "at least one"
@@ -201,7 +203,7 @@ def _check_share(space: Space) -> None:
 
 
 def _seed(top: Section, searcher: Section) -> int:
-    """The seed, wherever it is given; 0 when it is not."""
+    """The seed from any of the three keys that may give it; 0 by default."""
     reproducibility = top.section("reproducibility")
     reproducibility.allow(("experiment_seed",))
     seed: int | None = None
@@ -223,5 +225,5 @@ def _lease_seconds(top: Section) -> float:
 def _retention_days(top: Section) -> float:
     days = top.number("retention_days", 0.0)
     if not 0 <= days <= MAX_RETENTION_DAYS:
-        top.refuse("retention_days", f"got {shown(days)}, wanted 0 (= for ever) to {MAX_RETENTION_DAYS}")
+        top.refuse("retention_days", f"got {shown(days)}, wanted 0 (= until deleted) to {MAX_RETENTION_DAYS}")
     return days

@@ -1,4 +1,4 @@
-"""Names that users choose for things of the service."""
+"""The rule for names that users choose: experiments and namespaces."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ _LONGEST = 63
 
 
 def as_id(text: str) -> str:
-    """The id that is made of a name: `My_Net 2` becomes `my-net-2`. Empty where nothing of the name can be kept."""
+    """An id made from a name: `My_Net 2` becomes `my-net-2`. Empty if no character of the name is usable."""
     plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST].rstrip("-")
 
@@ -22,7 +22,7 @@ def check_experiment_id(text: str, field: str = "experiment") -> None:
 
 
 def check_namespace(text: str, field: str = "namespace") -> None:
-    """The same rule: both are parts of keys."""
+    """Raise InvalidInput unless the text meets the rule for experiment ids: both are parts of keys in the store."""
     _check_name(text, field)
 
 

@@ -1,16 +1,16 @@
-"""How metrics rank: one key of 8 bytes per result, so that comparing keys byte by byte compares results.
+"""How metrics rank: each result has a key of 8 bytes, and a smaller key (compared byte by byte) is a better result.
 
-The key is the order-preserving form of the IEEE 754 bits of the score (the metric, negated when larger is better), most
-significant byte first: the sign bit of a positive number is flipped, a negative number is inverted. A smaller key is a
-better result. The infinities rank naturally, and NaN (like a dead trial) after everything else. -0.0 ranks as 0.0, and
-has a key of its own only where metrics are kept (`metric_key`).
+The key is made from the IEEE 754 bits of the score (the metric, negated when larger is better), most significant byte
+first: the sign bit of a positive number is flipped, all bits of a negative number are. The infinities rank as numbers
+do; NaN and failed trials rank after everything else. -0.0 ranks as 0.0, and has its own key only where metrics are
+stored (`metric_key`).
 """
 
 import math
 import struct
 
 WORST_KEY = b"\xff" * 8
-"""The key of a NaN and of a dead trial: after every real result, +infinity included."""
+"""The key of NaN and of a failed trial: after every real result, including +infinity."""
 
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
@@ -18,12 +18,12 @@ _FLOAT, _BITS = struct.Struct(">d"), struct.Struct(">Q")
 
 
 def sort_key(metric: float, smaller_is_better: bool) -> bytes:
-    """The key that a result ranks by: 8 bytes, smaller = better."""
+    """The key by which a result ranks: 8 bytes, smaller is better."""
     return metric_key((metric if smaller_is_better else -metric) + 0.0, True)  # adding turns -0.0 into 0.0
 
 
 def metric_key(metric: float, smaller_is_better: bool) -> bytes:
-    """The key that tells a metric exactly: that of `sort_key`, but for one of two zeros."""
+    """The key from which `metric_of` restores the metric exactly: `sort_key`, except that -0.0 differs from 0.0."""
     if math.isnan(metric):
         return WORST_KEY
     (bits,) = _BITS.unpack(_FLOAT.pack(metric if smaller_is_better else -metric))
@@ -31,7 +31,7 @@ def metric_key(metric: float, smaller_is_better: bool) -> bytes:
 
 
 def metric_of(key: bytes, smaller_is_better: bool) -> float:
-    """The metric of a `metric_key`; NaN for the key of a NaN or a dead trial."""
+    """The metric of a `metric_key`; NaN for WORST_KEY."""
     if key == WORST_KEY:
         return math.nan
     (bits,) = _BITS.unpack(key)

@@ -126,7 +126,7 @@ def _refuse_out_of_range(change: Change) -> None:
     if max_concurrent is not None and not 0 <= max_concurrent <= MAX_TRIALS:
         wrong.append(Violation("max_concurrent_trials", f"got {max_concurrent}, wanted 0 (= no limit) to {MAX_TRIALS}"))
     if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
-        wrong.append(Violation("retention_days", f"got {days}, wanted 0 (= for ever) to {MAX_RETENTION_DAYS}"))
+        wrong.append(Violation("retention_days", f"got {days}, wanted 0 (= until deleted) to {MAX_RETENTION_DAYS}"))
     if change == Change():
         wanted = "wanted max_trials, max_concurrent_trials, retention_days or several of them"
         wrong.append(Violation("max_trials", f"nothing to change; {wanted}"))

@@ -146,11 +146,11 @@ class Nearest:
                 for column, paths in self._parameters
             ]
         )
-        in_process = self._places - here
-        in_process = np.where(self._named, in_process != 0, in_process)
+        distance = self._places - here
+        distance = np.where(self._named, distance != 0, distance)
         one_sided = np.isnan(self._places) != np.isnan(here)
-        in_process = np.where(one_sided, 1.0, np.nan_to_num(in_process))
-        return int((in_process * in_process).sum(axis=1).argmin())
+        distance = np.where(one_sided, 1.0, np.nan_to_num(distance))
+        return int((distance * distance).sum(axis=1).argmin())
 
 
 def lacking(columns: tuple[Column, ...], space: Space) -> list[str]:

@@ -293,10 +293,10 @@ def _bracket(bracket: Bracket, b: int, progress: Progress | None) -> experiment_
             experiment_pb2.Rung(
                 length=rung.length,
                 size=rung.size,
-                passes=rung.passes,
+                passes=rung.slots,
                 clones=rung.clones,
                 results=progress.rung_results[b][k] if progress else 0,
-                passed=progress.rung_passed[b][k] if progress else 0,
+                passed=progress.rung_promoted[b][k] if progress else 0,
             )
             for k, rung in enumerate(bracket.rungs)
         ],

@@ -11,7 +11,7 @@ from rungway_server.domain.explain import in_words
     [
         ((Reason.NOT_PROMOTED, 0, 0, 4, 12, 3, 0.25), "waits: rank 4 of 12 at rung 0, the best 3 go on (cut-off 0.25)"),
         ((Reason.NOT_PROMOTED, 0, 1, 0, 2, 0, None), "waits: rank 0 of 2 at rung 1, none goes on yet"),
-        ((Reason.PROMOTED, 0, 0, 0, 3, 1, 0.5), "goes up: rank 0 of 3 at rung 0, the best 1 goes on (cut-off 0.5)"),
+        ((Reason.PROMOTED, 0, 0, 0, 3, 1, 0.5), "promoted: rank 0 of 3 at rung 0, the best 1 goes on (cut-off 0.5)"),
         (
             (Reason.STOPPED_AT_RUNG, 0, 0, 1, 2, 1, 0.5),
             "stopped: rank 1 of 2 at rung 0, the best 1 goes on (cut-off 0.5)",

@@ -43,7 +43,7 @@ def refused(**searcher: object) -> list[tuple[str, str]]:
 def test_sync_halving_by_budget(case: Case) -> None:
     plan = table_plan(case)
     (bracket,) = plan.brackets
-    found = [{"length": rung.length, "start": rung.size, "promote": rung.passes} for rung in bracket.rungs]
+    found = [{"length": rung.length, "start": rung.size, "promote": rung.slots} for rung in bracket.rungs]
     assert found == case["expect_plan"]
     assert bracket.max_trials == bracket.rungs[0].size
     assert (plan.rule, plan.form) == (PromotionRule.SYNC, DecisionForm.PROMOTE)
@@ -78,7 +78,7 @@ def test_hyperband(case: Case) -> None:
     assert found == [bracket["rungs"] for bracket in case["expect"]]
     assert plan.rule is PromotionRule.SYNC
     pairs = [pair for bracket in plan.brackets for pair in pairwise(bracket.rungs)]
-    assert all(rung.passes == above.size for rung, above in pairs)
+    assert all(rung.slots == above.size for rung, above in pairs)
 
 
 def test_hyperband_says_how_many_trials_it_starts() -> None:
@@ -216,8 +216,8 @@ def test_plans_are_sound(
         assert bracket.max_concurrent_trials >= 1
         assert bracket.rungs[0].size == bracket.max_trials
         assert bracket.rungs[-1].length == length
-        assert [rung.passes for rung in bracket.rungs] == [*(rung.size for rung in bracket.rungs[1:]), 0]
-        assert all(1 <= rung.passes <= rung.size for rung in bracket.rungs[:-1])
+        assert [rung.slots for rung in bracket.rungs] == [*(rung.size for rung in bracket.rungs[1:]), 0]
+        assert all(1 <= rung.slots <= rung.size for rung in bracket.rungs[:-1])
     assert sum(row.trials for row in preview(plan).total) == plan.max_trials
 
 

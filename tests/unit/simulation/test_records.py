@@ -89,7 +89,7 @@ def test_only_leases_of_the_living_fall_due() -> None:
 def test_the_synchronous_twin_has_the_same_ladder_and_costs_what_the_preview_says() -> None:
     plan = ladder(1, 3, 9, 27, trials=243)
     twin = synchronous(plan)
-    assert [(r.length, r.size, r.passes) for r in twin.brackets[0].rungs] == [
+    assert [(r.length, r.size, r.slots) for r in twin.brackets[0].rungs] == [
         (1, 243, 81),
         (3, 81, 27),
         (9, 27, 9),
@@ -102,7 +102,7 @@ def test_the_synchronous_twin_has_the_same_ladder_and_costs_what_the_preview_say
 
 def test_at_least_one_goes_up_in_the_synchronous_twin() -> None:
     rungs = synchronous(ladder(1, 4, 16, trials=5, divisor=4.0)).brackets[0].rungs
-    assert [(rung.size, rung.passes) for rung in rungs] == [(5, 1), (1, 1), (1, 0)]
+    assert [(rung.size, rung.slots) for rung in rungs] == [(5, 1), (1, 1), (1, 0)]
 
 
 def test_the_horizon_is_endless_unless_set() -> None:

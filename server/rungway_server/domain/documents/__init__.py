@@ -1,1 +1,1 @@
-"""Reading documents: values of any kind, key by key, with every violation noted."""
+"""Reading user documents key by key: each wrong value is noted with its path, and none stops the reading."""

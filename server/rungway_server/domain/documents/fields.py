@@ -1,7 +1,7 @@
-"""Reading a document key by key: every reader checks one value and notes what is wrong, none of them raises.
+"""Reading a document key by key: each reader checks one value and notes what is wrong; none of them raises.
 
-After a violation a reader returns a lawful placeholder. Nobody sees it: whoever opened the document raises
-InvalidInput as soon as everything has been read, so that a user learns of all mistakes at once.
+After a violation a reader returns a placeholder within the bounds. It is never used: the caller that opened the
+document raises InvalidInput once everything has been read, so that users see all mistakes at once.
 """
 
 import math
@@ -14,9 +14,9 @@ from typing import TypeVar
 from rungway_server.domain.errors import Violation
 
 MAX_TEXT = 256
-"""Longest name of anything (a key, a metric, a unit), in characters."""
+"""Longest name of a key, metric, unit and so on, in characters."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
-"""What the wire's integers hold."""
+"""The range of integers on the wire: 64 bits, signed."""
 
 _LONGEST_EXPONENT = 18
 _WHOLE = re.compile(rf"\s*([-+]?)(\d{{1,{_LONGEST_EXPONENT + 1}}})(?:\.(\d*))?(?:[eE]\+?(\d{{1,2}}))?\s*", re.ASCII)
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def shown(value: object) -> str:
-    """A value as it appears in a message: its repr, shortened whatever its size."""
+    """A value as it appears in a message: its repr, shortened to at most 100 characters."""
     try:
         return reprlib.repr(value)[:100]
     except ValueError:  # an int beyond Python's limit for conversion to text
@@ -34,13 +34,13 @@ def shown(value: object) -> str:
 
 
 def joined(path: str, key: object) -> str:
-    """The path of a key below a path."""
+    """The path of a key below a path, "a.b"; a key that is not a short text is shown as in messages."""
     name = key if isinstance(key, str) and len(key) <= MAX_TEXT else shown(key)
     return f"{path}.{name}" if path else name
 
 
 def is_text(value: object, longest: int = MAX_TEXT) -> bool:
-    """Whether the value is a text of at most `longest` characters that UTF-8 can carry."""
+    """Whether the value is a text of at most `longest` characters without surrogates, which UTF-8 cannot encode."""
     if not isinstance(value, str) or len(value) > longest:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in value)
@@ -49,7 +49,7 @@ def is_text(value: object, longest: int = MAX_TEXT) -> bool:
 class Section:
     """One mapping of a document. A null counts as absent.
 
-    `spelled` tells how the user spelled a key that has several names, so that a violation names what was written.
+    `spelled` maps a key that has several names to the name that the user wrote, so that violations show that one.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Section:
         return self.spelled.get(key, key)
 
     def renamed(self, names: Mapping[str, str]) -> "Section":
-        """The section with other names of keys (other name to name) put right; both at once are refused."""
+        """The section with keys renamed (`names`: other name to name); a violation where both names are given."""
         values, spelled = dict(self.values), {}
         for other, name in names.items():
             if not self.has(other):
@@ -87,7 +87,7 @@ class Section:
         return Section(values, self.path, self.violations, spelled)
 
     def allow(self, keys: Iterable[str], *, unsaid: Iterable[str] = ()) -> None:
-        """Refuse every other key, and say which are allowed, without those that are `unsaid`."""
+        """Refuse every other key; the message lists the allowed ones without those that are `unsaid`."""
         said = sorted(keys)
         allowed = {*said, *unsaid}
         for key in self.values:
@@ -99,7 +99,8 @@ class Section:
         return self.values.get(key) is not None
 
     def integer(self, key: str, default: int | None = None, *, least: int, most: int) -> int:
-        """An integer within the bounds; compulsory without a default. 3.0 is an integer, a truth value is none."""
+        """An integer from `least` to `most`; required without a default. 3.0 is read as 3; true and false are
+        refused."""
         value = whole(self.values.get(key))
         if value is None:
             return self._missing(key, f"an integer from {least} to {most}", default, least)
@@ -112,11 +113,11 @@ class Section:
         return least
 
     def optional_integer(self, key: str, *, least: int, most: int) -> int | None:
-        """An integer within the bounds, or None when the key is absent."""
+        """An integer from `least` to `most`, or None when the key is absent."""
         return self.integer(key, least=least, most=most) if self.has(key) else None
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A finite number; compulsory without a default."""
+        """A finite number; required without a default, and NaN after a violation."""
         value = self.values.get(key)
         if value is None:
             return self._missing(key, "a finite number", default, math.nan)
@@ -127,7 +128,7 @@ class Section:
         return number
 
     def flag(self, key: str, default: bool) -> bool:
-        """A truth value."""
+        """True or false."""
         value = self.values.get(key)
         if value is None or isinstance(value, bool):
             return default if value is None else value
@@ -135,7 +136,7 @@ class Section:
         return default
 
     def text(self, key: str, default: str | None = None, *, longest: int = MAX_TEXT) -> str:
-        """A text; compulsory and not empty without a default."""
+        """A text of at most `longest` characters; without a default it is required and must not be empty."""
         value = self.values.get(key)
         if value is None:
             return self._missing(key, "a text", default, "")
@@ -147,7 +148,7 @@ class Section:
         return value
 
     def choice(self, key: str, default: Choice) -> Choice:
-        """One of the words of an enumeration."""
+        """One of the values of the enumeration that `default` belongs to."""
         value = self.values.get(key)
         if value is None:
             return default
@@ -158,7 +159,7 @@ class Section:
         return default
 
     def section(self, key: str) -> "Section":
-        """A nested mapping; an absent one is empty."""
+        """A nested mapping; an absent one reads as empty."""
         value = self.values.get(key)
         if value is not None and not isinstance(value, Mapping):
             self.refuse(key, f"got {shown(value)}, wanted a mapping")
@@ -173,12 +174,12 @@ class Section:
 
 
 def whole(value: object) -> object:
-    """The value, as an int where it is a float without a fraction: YAML and people write 1e3 for 1000."""
+    """The value, with a float without a fraction as an int: YAML files have 1e3 for 1000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def whole_text(value: object) -> object:
-    """A text of a whole number without its point or exponent, for readers of integers; anything else as it is."""
+    """A text such as "1e3" or "5.0" written as an integer ("1000", "5"); anything else unchanged."""
     found = _WHOLE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return value
@@ -188,7 +189,7 @@ def whole_text(value: object) -> object:
 
 
 def finite(value: object) -> float | None:
-    """The value as a finite float, None if it is none (a truth value is not a number)."""
+    """The value as a float; None unless it is a finite number (true and false are not)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

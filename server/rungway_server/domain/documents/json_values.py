@@ -1,4 +1,4 @@
-"""Reading values of any kind that JSON can carry."""
+"""JSON values of any kind: copied and checked, compared, and made hashable."""
 
 from collections.abc import Hashable, Mapping
 
@@ -12,7 +12,7 @@ MAX_VALUE_TEXT = 10_000
 
 
 def json_copy(value: object, path: str, violations: list[Violation], depth: int = 0) -> object:
-    """A copy of a JSON value, so that nothing the caller does later changes the space."""
+    """A copy of a JSON value that the caller cannot change later. Violations are noted; the copy is then unusable."""
     if isinstance(value, list | tuple | Mapping) and depth >= MAX_DEPTH:
         violations.append(Violation(path, f"nested deeper than {MAX_DEPTH} lists and mappings"))
         return None
@@ -28,12 +28,12 @@ def json_copy(value: object, path: str, violations: list[Violation], depth: int 
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two JSON values are equal; in JSON, true is not 1."""
+    """Whether two JSON values are equal. Unlike in Python, true is not 1."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def identity(value: object) -> Hashable:
-    """What the same JSON values have in common, and different ones have not: values can be looked up by it."""
+    """A hashable key of a JSON value: equal for two values exactly when `same` holds at the top level."""
     return isinstance(value, bool), _hashable(value)
 
 
@@ -46,7 +46,7 @@ def _hashable(value: object) -> Hashable:
 
 
 def names_of(section: Section) -> list[str]:
-    """The keys of a section that can be names, in byte order; the others are refused."""
+    """The keys of a section that are valid names, in byte order of their UTF-8; the others are refused."""
     names = []
     for name in section.values:
         if is_text(name) and name:

@@ -1,10 +1,10 @@
-"""Paths of parameters as texts: the one place where they are written and read.
+"""Paths of parameters as texts: how they are written and read.
 
     path = name { "." name }
     name = letters, digits and "_", the first no digit | "`" any characters "`"
 
 A backquote within backquotes is written twice. So `optimizer.lr` is `lr` in the group `optimizer`, and
-`` `weight.decay` `` is one name with a dot in it. Backquotes may be left out wherever nothing else could be meant.
+`` `weight.decay` `` is one name with a dot in it. Backquotes may be left out where the path is unambiguous.
 """
 
 import re
@@ -21,19 +21,20 @@ _LONGEST = 256
 
 
 def spelled(*names: str) -> str:
-    """A path as everybody writes it."""
+    """A path as text, with backquotes around the names that need them."""
     return ".".join(name if _PLAIN.fullmatch(name) else f"`{name.replace('`', '``')}`" for name in names)
 
 
 def below(place: str, name: str) -> str:
-    """The place of a name below another place, in a violation; a text of any length may be the name."""
+    """The path of `name` below the path `place`, for violations; a long name is shortened."""
     return f"{place}.{spelled(name if len(name) <= _LONGEST else f'{name[:80]}…')}"
 
 
 def read_path(text: str, end: str = "") -> tuple[Path, str]:
-    """The path at the beginning of a text, and the rest: from the first of the characters in `end` on.
+    """The path that a text begins with, and the rest of the text: from the first character of `end` on.
 
-    A name without backquotes may hold anything but a dot and these. Raises ValueError where a name is missing.
+    A name without backquotes may contain anything but a dot and these characters. Raises ValueError where a name is
+    missing.
     """
     stops = re.escape(f".{end}")
     name = re.compile(rf"`((?:[^`]|``)+)`(?=[{stops}]|\Z)|([^{stops}]+)")
@@ -47,7 +48,7 @@ def read_path(text: str, end: str = "") -> tuple[Path, str]:
 
 
 def values_by_path(mapping: Mapping[str, object], top: Path = ()) -> Iterator[tuple[Path, object]]:
-    """The values of a nested configuration, each with its path. A group without any is a value itself."""
+    """The values of a nested configuration, each with its path. An empty group is yielded as a value."""
     for name, value in mapping.items():
         if isinstance(value, Mapping) and value:
             yield from values_by_path(value, (*top, name))

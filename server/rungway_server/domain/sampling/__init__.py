@@ -1,1 +1,1 @@
-"""Configurations by seed and trial number: a pure function, the same on every server."""
+"""Drawing configurations: a pure function of seed, space and trial number, the same on every server."""

@@ -1,4 +1,4 @@
-"""One value of a parameter from 128 random bits, by exact integer arithmetic and single roundings."""
+"""One value of a parameter from 128 random bits: exact integer arithmetic, rounded once."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,14 +9,14 @@ from rungway_server.domain.space.decimals import between_logs, power, step_count
 from rungway_server.domain.space.space import Categorical, Const, Double, Int, Log, LogUniform, Parameter
 
 Drawer: TypeAlias = Callable[[int], object]
-"""From 128 bits to the value they stand for."""
+"""A function from 128 random bits to a value."""
 
 _FRACTION, _RESOLUTION = 128 - 53, 2**53
-"""How far to shift bits for a number of 53 bits, and how many of those there are."""
+"""The shift that leaves 53 of 128 bits, and the number of values of 53 bits."""
 
 
 def drawer(node: Parameter) -> Drawer:
-    """How values of a parameter are drawn. Values of constants and categorical parameters are the space's own."""
+    """The function that draws values of a parameter. Constants and categories are returned as the space holds them."""
     match node:
         case Const(val):
             return lambda _: val
@@ -37,9 +37,10 @@ def drawer(node: Parameter) -> Drawer:
 
 
 def _below(size: int, bits: int) -> int:
-    """An integer from 0 to size - 1: the part above the point after multiplying with the size.
+    """An integer from 0 to size - 1: the upper 128 bits of the product (Lemire 2019, "Fast Random Integer Generation in
+    an Interval", without rejection).
 
-    No integer is likelier than another by more than 2**-128, far below what any number of trials could show.
+    The probabilities of two integers differ by at most 2**-128, which no number of trials could show.
     """
     return bits * size >> 128
 

@@ -1,6 +1,6 @@
-"""Clones in population based training: hyperparameters of a parent moved a little, or drawn anew.
+"""Configurations of clones in population based training: hyperparameters of the parent perturbed or resampled.
 
-Jaderberg et al. 2017, "Population Based Training of Neural Networks": "explore" by perturbing and resampling.
+Jaderberg et al. 2017, "Population Based Training of Neural Networks", section 3: the step "explore".
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,7 +20,7 @@ from rungway_server.domain.space.decimals import power
 from rungway_server.domain.space.space import Categorical, Const, Double, Entry, Int, Log, LogUniform, Parameter, Space
 
 MAX_ATTEMPTS = 1000
-"""Most tries to meet the constraints; after them a copy keeps the hyperparameters of its parent."""
+"""Most attempts to meet the constraints; after them a clone keeps the hyperparameters of its parent."""
 
 
 def perturb(
@@ -31,13 +31,13 @@ def perturb(
     resample_probability: float,
     perturb_factor: float,
 ) -> dict[str, object]:
-    """The configuration of a copy, trial number `child`, of a trial that has `hparams`: the same for the same
-    arguments, everywhere.
+    """The configuration of a clone, trial number `child`, of a trial with the configuration `hparams`.
 
-    Each parameter is drawn anew with `resample_probability`. Otherwise a number is multiplied by 1 + `perturb_factor`
-    or by 1 - `perturb_factor`, each as likely, and kept in its range; an integer or a number with a step then goes on
-    to the next value in the direction it moved, so that small ones are not stuck. Anything else stays. A parameter
-    that the parent does not have, because its conditions did not hold, is drawn.
+    A pure function: the same arguments give the same configuration on every platform. Each parameter is resampled with
+    `resample_probability`. Otherwise a number is multiplied by 1 + `perturb_factor` or 1 - `perturb_factor`, equally
+    likely, and clipped to its range; an integer or a number with a step is then rounded to the next value in the
+    direction of the move, so that small values do not get stuck. Constants and categories stay. A parameter that the
+    parent does not have, because its conditions did not hold, is drawn.
     """
     parent, met, keys = flat(space, hparams), checker(space), seed_keys(seed)
     for attempt in range(MAX_ATTEMPTS):
@@ -63,7 +63,7 @@ def _changed(entry: Entry, parent: Mapping[Path, object], words: Words, resample
     if isinstance(node, Categorical) or factor == 0:
         return old
     number = finite(old)
-    if number is None:  # a configuration of the user's own, with something else in this place
+    if number is None:  # a user's own configuration may hold another kind of value
         return drawer(node)(words[0] << 64 | words[1])
     return _moved(node, number, 1 + factor if words[3] >> 63 else 1 - factor)
 
@@ -83,7 +83,7 @@ def _moved(node: Parameter, old: float, by: float) -> object:
 
 
 def _index(axis: Axis, number: float, *, up: bool) -> int:
-    """Where the number stands among the values of an axis, or would: the next one up or down."""
+    """The index of the number among the values of an axis: of the next value up or down if it is not one of them."""
     last = axis.size - 1
     falling = cast("float", axis.at(0)) > cast("float", axis.at(last))
 

@@ -1,8 +1,8 @@
-"""Random bits that can be had in any order: the counter-based generator Philox 4x64-10.
+"""Random bits at any position of a stream: the counter-based generator Philox 4x64-10.
 
-Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". The rounds are written out here, in integers,
-because they cost less than preparing a library's generator for each block, and because a library's streams and
-start-up time are then nobody's concern; the tests hold them to numpy's raw output.
+Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". The rounds are implemented here, on
+Python integers: that is cheaper than setting up a library's generator for each block, and does not depend on a
+library's seeding. Tests compare the output with numpy's.
 """
 
 from functools import lru_cache
@@ -19,23 +19,23 @@ _ROUNDS = 10
 
 
 def philox(counter: Words, keys: RoundKeys) -> Words:
-    """The 256 bits of Philox 4x64-10 at a counter, for the round keys of a key."""
+    """The block of 256 bits at a counter."""
     return _rounds(counter, keys, _WORD)
 
 
 def leading_bits(counter: Words, keys: RoundKeys) -> int:
-    """The first 128 of them."""
+    """The first 128 bits of the block at a counter."""
     high, low, _, _ = _rounds(counter, keys, _WORD)
     return high << 64 | low
 
 
 def philox_column(numbers: range, rest: tuple[int, int, int], seed: int) -> list[int]:
-    """The first 128 bits at each of the counters (number, *rest), for consecutive numbers below 2**64.
+    """The first 128 bits of the blocks at the counters (number, *rest), for consecutive numbers below 2**64.
 
-    All counters go through the rounds at once, packed in long integers: each has a lane of 128 bits, which is what
-    the product of two words needs. That costs a quarter of going one by one.
+    All counters go through the rounds together, packed into long integers: each has a lane of 128 bits, which the
+    product of two words needs. That takes a quarter of the time of one after the other.
     """
-    ones, ramp, keys = _router(len(numbers), seed)
+    ones, ramp, keys = _lanes(len(numbers), seed)
     b, c, d = (word * ones for word in rest)
     high, low, _, _ = _rounds((numbers.start * ones + ramp, b, c, d), keys, _WORD * ones)
     packed = (high << 64 | low).to_bytes(16 * len(numbers), "little")
@@ -43,10 +43,10 @@ def philox_column(numbers: range, rest: tuple[int, int, int], seed: int) -> list
 
 
 @lru_cache(maxsize=64)
-def _router(count: int, seed: int) -> tuple[int, int, RoundKeys]:
-    """For so many lanes: in each of them 1, its number, and the round keys of the seed."""
-    ones = sum(1 << 128 * connection for connection in range(count))
-    ramp = sum(connection << 128 * connection for connection in range(count))
+def _lanes(count: int, seed: int) -> tuple[int, int, RoundKeys]:
+    """Packed integers of `count` lanes: with 1 in each lane, with its index, and with the round keys of the seed."""
+    ones = sum(1 << 128 * lane for lane in range(count))
+    ramp = sum(lane << 128 * lane for lane in range(count))
     return ones, ramp, tuple((low * ones, high * ones) for low, high in seed_keys(seed))
 
 

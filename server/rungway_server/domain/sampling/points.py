@@ -1,7 +1,7 @@
-"""The points of a finite space: those of a grid, or all that there are in a small discrete space.
+"""The points of a finite space: of a grid, or all configurations of a small discrete space.
 
-Every point has one code: the digits of its parameters in byte order, the last one fastest, in mixed radix. A
-parameter that is absent has the digit 0, so configurations that differ only in absent parameters are one point.
+Each point has a code, a number in mixed radix: one digit per parameter in byte order, the last one fastest. An absent
+parameter has the digit 0, so configurations that differ only in absent parameters are one point.
 """
 
 from bisect import bisect_left
@@ -19,21 +19,20 @@ from rungway_server.domain.space.space import Entry, Parameter, Source, Space
 MAX_POINTS = 10_000_000
 """Most points of a grid."""
 MAX_CHECKED = 100_000
-"""Most points that are looked at one by one, and most points of a space whose trials are kept from repeating."""
+"""Most points that are enumerated. A random search avoids repeats in a space of at most so many points."""
 MAX_WORK = 2_000_000
-"""Most steps of looking at points: parameters set, conditions looked up, and the work of constraints."""
+"""Most steps of an enumeration: parameters set, conditions looked up, and the work of constraints."""
 _MAX_DEPTH = 100
 _FEW_POINTS = 1_000
 
 
 class TooManyPoints(Exception):
-    """There are more points than can be listed; the text says how many and what was wanted."""
+    """There are more points than can be enumerated; the message says how many are allowed."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a space that meet its constraints, in the order of their codes; `looked_at` counts the others
-    too."""
+    """The points of a space that meet its constraints, by rising code. `looked_at` counts the others, too."""
 
     space: Space
     axes: Mapping[Path, Axis]
@@ -53,16 +52,16 @@ class Points:
 
         return Configuration(self.space, value).nested()
 
-    def place(self, hparams: Mapping[str, object]) -> int | None:
-        """Which point a configuration of the space is, each number taken for the nearest in its parameter; None when
-        the constraints rule that point out."""
+    def index_of(self, hparams: Mapping[str, object]) -> int | None:
+        """The index of the point of a configuration, each number rounded to the nearest of its axis; None when the
+        constraints exclude that point."""
         given = flat(self.space, hparams)
         paths = [path for path in self.axes if path in given]
         return self._index(paths, [self.axes[path].nearest(given[path]) for path in paths])
 
-    def drawn(self, paths: Sequence[Path], digits: Sequence[int]) -> int | None:
-        """Which point the values at these places of their axes make; those of absent parameters do not matter. None
-        when the constraints rule it out."""
+    def index_at(self, paths: Sequence[Path], digits: Sequence[int]) -> int | None:
+        """The index of the point with these digits, one per path; digits of absent parameters are ignored. None when
+        the constraints exclude that point."""
         if self.space.conditions:
             chosen = dict(zip(paths, digits, strict=True))
             values = Configuration(self.space, lambda entry: self.axes[entry.path].at(chosen.get(entry.path, 0)))
@@ -83,9 +82,9 @@ class Points:
 
 
 def points_of(space: Space) -> Points | None:
-    """The points of a grid, or of any other space that has at most MAX_CHECKED of them; else None.
+    """The points of a grid, or of another space that has at most MAX_CHECKED points; None for any other space.
 
-    Raises TooManyPoints for a grid with conditions or constraints that is too large to be looked at.
+    Raises TooManyPoints for a grid that is too large.
     """
     if space.source is Source.GRID:
         return _points(space, _axes(space, grid))
@@ -102,14 +101,14 @@ def points_of(space: Space) -> Points | None:
 
 
 def many_to_list(space: Space) -> bool:
-    """Whether `points_of` may have to look at many points, or their order takes long to shuffle."""
+    """Whether `points_of` may have to enumerate many points, or shuffling them takes long."""
     is_grid = space.source is Source.GRID
     if is_grid and not space.conditions and not space.constraints:
-        return False  # counted, not looked at
+        return False  # counted, not enumerated
     axes = _axes(space, grid if is_grid else support)
     surely = prod(axis.size for path, axis in axes.items() if path not in space.conditions)
     if not is_grid and (len(axes) < len(space.leaves) or surely > MAX_CHECKED):
-        return False  # not listed
+        return False  # drawn, not enumerated
     return prod(axis.size for axis in axes.values()) > _FEW_POINTS
 
 
@@ -142,7 +141,7 @@ def _points(space: Space, axes: Mapping[Path, Axis]) -> Points:
 
 
 class _Search:
-    """Tries all points, parents before the parameters that depend on them, so that absent ones are never varied."""
+    """Enumerates the points, parents before the parameters that depend on them, so that absent ones are not varied."""
 
     def __init__(self, space: Space, axes: Mapping[Path, Axis]) -> None:
         levels = _levels(space)
@@ -193,7 +192,7 @@ def _conditions_looked_up(space: Space, path: Path) -> int:
 
 
 def _levels(space: Space) -> dict[Path, int]:
-    """How many conditions lie one behind the other above each conditional parameter."""
+    """The depth of each conditional parameter: the length of the longest chain of conditions above it."""
     levels: dict[Path, int] = {}
     while len(levels) < len(space.conditions):
         for path, conditions in space.conditions.items():

@@ -1,17 +1,18 @@
 """Configurations by seed and trial number: a pure function, the same on every replica, version and platform.
 
-Random bits come from Philox (see `philox`). Its key is the seed; its counter is the trial's number, the number of the
-attempt, and 128 bits made from the parameter's path. Every (seed, number, attempt, path) thus has a block of bits of
-its own: any trial can be drawn at any time in any order, and adding, removing or reordering parameters changes no
-other (as long as the space is drawn independently, see below).
+Random bits come from Philox (see `philox.py`). Its key is the seed; its counter is the trial number, the number of the
+attempt, and 128 bits hashed from the parameter's path. So each (seed, number, attempt, path) has its own block of bits:
+trials can be drawn in any order, and adding, removing or reordering parameters does not change the others (unless the
+space is finite, see below).
 
-What does not meet the constraints is drawn again, with the next attempt number. A Sobol search takes the point of its
-sequence with the trial's number, and independent draws only where that point does not meet the constraints.
+A configuration that violates the constraints is drawn again, with the next attempt number. A Sobol search takes the
+point of its sequence with the trial number, and independent draws where that point violates the constraints.
 
-Where all parameters are discrete and few (`points`), and in a grid, the points come in an order instead, so that none
-comes twice before all have come: shuffled, each as likely as any other; or as a Sobol sequence comes upon them; or, of
-a grid, from the last to the first. A number is then a place in that order, over and over, and not that of a trial:
-queued configurations and invalid points are passed over (`store/redis/lua/include/points.lua`).
+In a grid, and where all parameters are discrete and have few points together (`points.py`), the points are visited in
+an order instead, so that none is repeated before all have been visited: shuffled uniformly, or in the order in which a
+Sobol sequence reaches them, or, for a grid, from the last to the first. A number is then an index into that order,
+repeated without end, and not a trial number: enqueued configurations and invalid points are skipped
+(`store/redis/lua/include/points.lua`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,69 +32,70 @@ from rungway_server.domain.space.membership import as_drawn, check_configuration
 from rungway_server.domain.space.space import Const, Entry, Group, Source, Space
 
 SHARE_SAMPLE = 4096
-"""Draws that the feasible share is estimated from."""
+"""Number of draws that the feasible share is estimated from."""
 LEAST_SHARE = 0.001
 """A space with a smaller feasible share is refused."""
 MAX_DRAWN = 20_000
-"""Most work of finding one configuration that meets the constraints, in parameters drawn, on average."""
+"""Most work of finding a configuration that meets the constraints, on average, counted in draws of a parameter."""
 MAX_ATTEMPTS = 20_000
-"""Most draws for one configuration: at LEAST_SHARE, all of them fail once in e ** 20 trials."""
+"""Most draws for one configuration: at LEAST_SHARE, all of them fail in one of e ** 20 trials."""
 FEW_PARAMETERS = 50
-"""In a space whose configurations are found in no time."""
+"""Most parameters of a space whose configurations are drawn on the event loop, in well under a millisecond."""
 
-# Counters of other uses have one of these where an attempt number would be.
+# Other uses of the generator have one of these numbers in place of an attempt number.
 _SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
 
 
 def propose(space: Space, seed: int, number: int) -> dict[str, object]:
     """The configuration of a trial: names in byte order to values, groups as nested dictionaries.
 
-    `seed` and `number` count from 0 and are below 2**64. Values of constants and categorical parameters are the
-    space's own: not to be changed. The space has passed `config.parse`, which refuses those that have no proposals.
+    `seed` and `number` are from 0 to 2**64 - 1. Constants and categories are returned as the space holds them and must
+    not be changed. The space must come from `experiment.parse`, which refuses spaces without any configuration.
     """
     return suggest_many(space, seed, range(number, number + 1))[0]
 
 
 def suggest_many(space: Space, seed: int, numbers: range) -> list[dict[str, object]]:
-    """The configurations of consecutive trials, each as `propose` has it: many in one call cost less."""
+    """The configurations of consecutive trials, as `propose` returns them; cheaper than one by one."""
     return _suggestions(space).propose(seed, numbers) if numbers else []
 
 
 def example(space: Space, seed: int) -> dict[str, object]:
-    """One of the configurations, found without putting a long list of them in order."""
+    """One of the configurations, without ordering a long list of points first."""
     suggestions = _suggestions(space)
     return suggestions.points[0] if isinstance(suggestions, _Listed) else suggestions.propose(seed, range(1))[0]
 
 
 def is_quick(space: Space) -> bool:
-    """Whether its configurations are found in no time. With some constraints, hundreds of draws fail for each."""
+    """Whether its configurations are drawn in well under a millisecond. With constraints, hundreds of draws may fail
+    for each."""
     drawn_once = not space.constraints and space.source is not Source.SOBOL
     return drawn_once and len(space.leaves) <= FEW_PARAMETERS and not many_to_list(space)
 
 
 def feasible_share(space: Space) -> float:
-    """The part of the configurations that meets the constraints: exact where the points can be counted, otherwise
-    estimated from SHARE_SAMPLE draws, always the same ones."""
+    """The share of configurations that meet the constraints, from 0 to 1: exact where the points are counted, otherwise
+    estimated from SHARE_SAMPLE draws, the same ones each time."""
     return _suggestions(space).feasible_share
 
 
 def number_of_points(space: Space) -> int | None:
-    """How many different configurations the suggestions come from; None when there is no telling. Raises TooManyPoints
-    for a grid that is too large."""
+    """How many different configurations there are; None when they are not counted. Raises TooManyPoints for a grid that
+    is too large."""
     suggestions = _suggestions(space)
     return len(suggestions.points) if isinstance(suggestions, _Listed) else None
 
 
 class Counted(NamedTuple):
-    """How many points a space has whose points are counted, and how often a grid has each (0 where it is none)."""
+    """How many points a finite space has, and how often a grid runs each (0 for any other space)."""
 
     points: int
     samples: int
 
 
 def counted(space: Space) -> Counted | None:
-    """What there is to count in grids, and in other finite spaces of several points: each is to be run once before any
-    is repeated. None for all others."""
+    """The points of a grid, or of another finite space with several: each runs once before any is repeated. None for
+    all other spaces."""
     points = number_of_points(space) or 0
     if space.source is Source.GRID:
         return Counted(points, space.num_samples)
@@ -101,13 +103,13 @@ def counted(space: Space) -> Counted | None:
 
 
 def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
-    """A configuration of the space as `propose` has it: where points are listed, with the values of its point. None
-    when the constraints rule that point out."""
+    """A configuration of the space as `propose` would return it: in a finite space, the values of its point. None when
+    the constraints exclude that point."""
     suggestions = _suggestions(space)
     if not isinstance(suggestions, _Listed):
         return hparams
-    place = suggestions.points.place(hparams)
-    return None if place is None else suggestions.points[place]
+    index = suggestions.points.index_of(hparams)
+    return None if index is None else suggestions.points[index]
 
 
 def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
@@ -127,7 +129,7 @@ def _suggestions(space: Space) -> "_Listed | _Drawn":
 
 @dataclass(frozen=True)
 class _Listed:
-    """Proposals from a list of points, in an order, again and again."""
+    """Suggestions from a list of points, in an order that repeats."""
 
     space: Space
     points: Points
@@ -150,7 +152,7 @@ class _Listed:
 
 @lru_cache(maxsize=16)
 def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
-    """0 to size - 1 in a random order, another one each time."""
+    """0 to size - 1 in a random order, another one for each repetition `times`."""
     keys = seed_keys(seed)
     bits = [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
     return sorted(range(size), key=bits.__getitem__)
@@ -158,8 +160,8 @@ def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
 
 @lru_cache(maxsize=16)
 def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
-    """0 to size - 1 in the order in which the beginning of a Sobol sequence comes upon the points, each time shifted
-    otherwise; what it does not come upon is last, shuffled."""
+    """0 to size - 1 in the order in which the beginning of a Sobol sequence reaches the points, with another shift for
+    each repetition `times`; points that it does not reach come last, shuffled."""
     suggestions = _suggestions(space)
     assert isinstance(suggestions, _Listed)
     points, paths, keys = suggestions.points, _varied(space), seed_keys(seed)
@@ -169,17 +171,17 @@ def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
     for number in range(2 * points.looked_at if paths else 0):
         words = zip(sobol(number, len(paths)), shifts, sizes, strict=True)
         digits = [((word << (64 - BITS)) ^ shift) * size >> 64 for word, shift, size in words]
-        place = points.drawn(paths, digits)
-        if place is not None:
-            order[place] = None
+        index = points.index_at(paths, digits)
+        if index is not None:
+            order[index] = None
         if len(order) == len(points):
             break
-    return [*order, *(place for place in _shuffled(len(points), seed, times) if place not in order)]
+    return [*order, *(index for index in _shuffled(len(points), seed, times) if index not in order)]
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Proposals that are drawn, until they meet the constraints."""
+    """Suggestions that are drawn, again until they meet the constraints."""
 
     space: Space
 
@@ -194,7 +196,7 @@ class _Drawn:
         return [self._found(keys, number) for number in numbers]
 
     def _table(self, entries: tuple[Entry, ...], seed: int, numbers: range) -> list[dict[str, object]]:
-        """Independent draws, parameter by parameter."""
+        """Independent draws of many configurations, parameter by parameter."""
         if not entries:
             return [{} for _ in numbers]
         names = [entry.name for entry in entries]
@@ -230,7 +232,7 @@ class _Drawn:
         )
 
     def _from_sobol(self, keys: RoundKeys, number: int) -> Configuration:
-        """Each parameter has a dimension of the sequence, with a shift of its own."""
+        """A point of the Sobol sequence: one dimension per parameter, each with its own digital shift."""
         dimensions = self._dimensions
         point = sobol(number, len(dimensions)) if dimensions else []
 
@@ -256,7 +258,7 @@ class _Drawn:
 
     @cached_property
     def _columns(self) -> bool:
-        """Whether each value depends on nothing but its own bits."""
+        """Whether each value depends only on its own bits, so that parameters can be drawn in columns."""
         space = self.space
         return not (space.conditions or space.constraints or space.source is Source.SOBOL)
 

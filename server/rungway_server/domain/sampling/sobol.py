@@ -1,9 +1,9 @@
-"""Points of a Sobol sequence: a quasi-random source that covers a space more evenly than independent draws.
+"""Points of a Sobol sequence, which cover a space more evenly than independent draws.
 
-Sobol 1967; direction numbers of Joe and Kuo 2008, "Constructing Sobol Sequences with Better Two-Dimensional
-Projections", as scipy has them. scipy draws the plain sequence, whose points are exact and the same for ever; it is
-scrambled here, by a digital shift of seeded bits for each dimension (L'Ecuyer and Lemieux 2002, "Recent Advances in
-Randomized Quasi-Monte Carlo Methods"), because the scrambling of a library may change from one release to the next.
+Sobol 1967, with the direction numbers of Joe and Kuo 2008, "Constructing Sobol Sequences with Better Two-Dimensional
+Projections", from scipy (the extra `sobol`). scipy computes the plain sequence, which is exact and does not change
+between releases. The caller scrambles it by a digital shift of seeded bits per dimension (L'Ecuyer and Lemieux 2002,
+"Recent Advances in Randomized Quasi-Monte Carlo Methods"), because a library's scrambling may change.
 """
 
 import importlib
@@ -17,12 +17,12 @@ _BLOCK = 256
 
 
 def available() -> bool:
-    """Whether scipy, which the sequence comes from, is installed."""
+    """Whether scipy is installed (the extra `sobol`)."""
     return importlib.util.find_spec("scipy") is not None
 
 
 def sobol(number: int, dimensions: int) -> list[int]:
-    """The coordinates of a point of the sequence, each from 0 to below 2**BITS."""
+    """The coordinates of point `number` of the sequence, counted from 0; each is from 0 to 2**BITS - 1."""
     return _block(dimensions, number // _BLOCK)[number % _BLOCK]
 
 

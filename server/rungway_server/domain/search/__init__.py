@@ -1,1 +1,1 @@
-"""Searches: their configuration, their plan of brackets and rungs, and what a plan comes to."""
+"""Searches: the searcher section, its plan of brackets and rungs, previews, and progress."""

@@ -1,4 +1,4 @@
-"""The searcher section of a configuration as a value: which search, and how far it may go."""
+"""The searcher section of a configuration as a value: the method, its parameters and its limits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from rungway_server.domain.search.ladder import Mode
 MAX_TRIALS = 10_000_000
 MAX_LENGTH = 10**12
 MAX_BUDGET = 10**18
-"""Most that all trials may train together: every total of a search then fits into the wire's integers."""
+"""Most length that all trials may train together: every total of a search then fits into 64 bits."""
 MAX_DIVISOR = 1000
 WHOLE_RUN = "run"
 """The unit of a search without lengths: each trial trains once, to completion."""
@@ -29,7 +29,7 @@ class SearcherName(StrEnum):
 
 
 class Sampler(StrEnum):
-    """How configurations are drawn."""
+    """How configurations are drawn: independently, or along a Sobol sequence."""
 
     RANDOM = "random"
     SOBOL = "sobol"
@@ -55,16 +55,16 @@ KEYS: dict[SearcherName, tuple[str, ...]] = {
         *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
     ),
 }
-"""The keys of each searcher, as they are written."""
+"""The keys that the section of each searcher may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
-    """What population based training has beside the common keys; `length_per_round` is in the searcher's unit.
+    """The keys of population based training beside the common ones; `length_per_round` is in the searcher's unit.
 
-    After each of `num_rounds` rounds the worst `truncate_fraction` of the `population_size` trials make way for copies
-    of the best. A copy draws each hyperparameter anew with `resample_probability`, and otherwise moves it by
-    `perturb_factor` of its value, up or down.
+    After each of `num_rounds` rounds but the last, the worst `truncate_fraction` of the `population_size` trials are
+    replaced by clones of the best. A clone resamples each hyperparameter with `resample_probability`, and otherwise
+    changes it by `perturb_factor` of its value, up or down.
     """
 
     population_size: int
@@ -77,12 +77,12 @@ class Population:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearcherConfig:
-    """A searcher section with its defaults; keys that its searcher does not have keep their defaults.
+    """A searcher section with its defaults; a key that its searcher does not have keeps its default.
 
     `max_length`, `min_length` and `budget` are in `unit`; no max_length means that each trial trains once, to
     completion (single, random and grid only). A result as good as `target_metric` ends the search. `max_trials` is 0
     where it is not given: for a grid without a limit, and for synchronous halving by `budget`.
-    `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` chooses the stopping form. Exactly one of
+    `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` selects the decision form STOP. Exactly one of
     `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
     `population` is set for pbt alone.
     """
@@ -115,12 +115,12 @@ class SearcherConfig:
 
     @property
     def full_length(self) -> int:
-        """What a trial that is never stopped trains (unit: `unit`)."""
+        """The length that a trial trains if it is never stopped, in `unit`."""
         return 1 if self.max_length is None else self.max_length
 
 
 def searcher_document(searcher: SearcherConfig) -> dict[str, object]:
-    """The section that reads back as this searcher, defaults included; absent = not given, as everywhere."""
+    """The section that reads back as this searcher, defaults included."""
     if searcher.population is None:
         keys = KEYS[searcher.name]
     else:

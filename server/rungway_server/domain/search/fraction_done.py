@@ -1,15 +1,15 @@
-"""How much of a search is done, from counts alone."""
+"""How much of a search is done, from 0 to 1, from its counts."""
 
 from rungway_server.domain.engine import ExperimentState, Progress
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 
 
 def fraction_done(plan: Plan, progress: Progress) -> float:
-    """Part done, 0 to 1: the mean over the brackets.
+    """The fraction done, from 0 to 1: the mean over the brackets.
 
-    A population counts the results it has, of those of all rounds. Any other bracket with several rungs counts 5/6 for
-    the results of its lowest rung; once these are all in, the trials that will never be trained again count instead if
-    they are more. It is 1 when all are; it drops only when results are erased, or when the plan is changed.
+    A population counts its results of all rounds. Any other bracket with several rungs counts the results of its lowest
+    rung, up to 5/6; once these are complete, it counts the trials that will not train again, if that is more. The
+    fraction drops only when results are erased or the plan is changed.
     """
     if progress.state is ExperimentState.DONE:
         return 1.0
@@ -32,18 +32,18 @@ def _bracket_progress(plan: Plan, progress: Progress, b: int) -> float:
 
 
 def _stopped(progress: Progress, b: int) -> int:
-    """Trials that went no further than some rung."""
-    return sum(progress.rung_results[b]) - sum(progress.rung_passed[b])
+    """Trials that ended at some rung: results that were not promoted."""
+    return sum(progress.rung_results[b]) - sum(progress.rung_promoted[b])
 
 
 def _left_behind(progress: Progress, b: int, total: int) -> int:
-    """Trials that cannot go up any more: those of the top, and of each rung that gets no further results all that have
-    not gone up and may not. `total` is how many trials start."""
-    *lower, top = zip(progress.rung_results[b], progress.rung_passed[b], progress.rung_ready[b], strict=True)
+    """Trials that can no longer be promoted: those at the top, and in each rung that gets no more results, those
+    neither promoted nor promotable. `total` is how many trials start."""
+    *lower, top = zip(progress.rung_results[b], progress.rung_promoted[b], progress.rung_promotable[b], strict=True)
     ended, expected = top[0], total
-    for results, passed, ready in lower:
+    for results, promoted, promotable in lower:
         if results < expected:
             break
-        expected = passed + ready
+        expected = promoted + promotable
         ended += results - expected
     return ended

@@ -1,7 +1,7 @@
 """The arithmetic of synchronous successive halving: how many trials each rung takes.
 
 Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", with the sizes
-of Determined's synchronous halving; Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
+of Determined's synchronous halving; Li et al. 2017, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
 Optimization".
 """
 
@@ -11,10 +11,10 @@ from rungway_server.domain.search.ladder import MAX_RUNGS, log_floor, powers
 
 
 def sizes_for_budget(lengths: tuple[int, ...], divisor: float, budget: int) -> tuple[int, ...]:
-    """Trials per rung, lowest first, that train `budget` together. The lowest rung may come out at 0.
+    """Trials per rung, lowest first, that train about `budget` together. The lowest rung may have 0.
 
-    The shape divisor ** (rungs above) is scaled by what one shape costs, and rounded down; no rung holds more than the
-    one below, and those above the lowest hold at least one.
+    A rung with k rungs above it gets a share in proportion to divisor ** k, scaled to the budget and rounded down. No
+    rung has more trials than the one below, and each above the lowest has at least one.
     """
     shape = _shape(lengths, divisor)
     factor = budget / _cost(shape, lengths)
@@ -25,7 +25,7 @@ def sizes_for_budget(lengths: tuple[int, ...], divisor: float, budget: int) -> t
 
 
 def least_budget(lengths: tuple[int, ...], divisor: float) -> int:
-    """The smallest budget with a trial in the lowest rung."""
+    """The smallest budget that pays for a trial in the lowest rung."""
     shape = _shape(lengths, divisor)
     budget = max(ceil(_cost(shape, lengths) / shape[0]) - 1, 1)
     while sizes_for_budget(lengths, divisor, budget)[0] == 0:
@@ -34,16 +34,17 @@ def least_budget(lengths: tuple[int, ...], divisor: float) -> int:
 
 
 def sizes_for_trials(rungs: int, divisor: float, trials: int) -> tuple[int, ...]:
-    """Trials per rung, lowest first: each 1/divisor of the lowest one's for every rung between, at least one."""
+    """Trials per rung, lowest first: rung k has trials / divisor ** k, rounded down, at least one."""
     return tuple(max(int(trials / power), 1) for power in powers(divisor, rungs))
 
 
 def hyperband_sizes(max_length: int, divisor: float, min_length: int) -> tuple[tuple[int, ...], ...]:
     """Trials per rung of each bracket, the one with most rungs first.
 
-    With s_max = floor(log(max_length / min_length)), bracket s starts floor((s_max + 1) / (s + 1)) * divisor ** s
-    trials, as in the table that was published (for 81 and 3: 81, 27, 9, 6, 5). The listing of the same paper rounds up
-    later (81, 34, 15, 8, 5); the table's form is used because each of its rungs is an exact part of the one below.
+    Hyperband, Li et al. 2017, algorithm 1: with s_max = floor(log(max_length / min_length)) to the base `divisor`,
+    bracket s starts floor((s_max + 1) / (s + 1)) * divisor ** s trials, as in table 1 of the paper (for 81 and 3: 81,
+    27, 9, 6, 5). Algorithm 1 rounds up at the end instead (81, 34, 15, 8, 5); the sizes of the table are used because
+    each rung is an exact fraction of the one below.
     """
     most = log_floor(max_length / min_length, divisor, MAX_RUNGS)
     brackets = []

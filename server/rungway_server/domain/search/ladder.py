@@ -1,7 +1,8 @@
-"""The arithmetic of brackets and rungs: small pure functions that the searchers put together.
+"""The arithmetic of brackets and rungs: small pure functions that the search methods combine.
 
-The rules are those of Determined's Adaptive ASHA (Li et al. 2020, "A System for Massively Parallel Hyperparameter
-Tuning"). Only multiplication, division and truncation of binary64 numbers are used, so every platform plans the same.
+The rules are those of Determined's Adaptive ASHA (Li et al. 2018, "A System for Massively Parallel Hyperparameter
+Tuning", published 2020). They use only multiplication, division and truncation of binary64 numbers, so that every
+platform makes the same plan.
 """
 
 import math
@@ -12,7 +13,7 @@ MAX_RUNGS = 100
 
 
 class Mode(StrEnum):
-    """How much early stopping an adaptive search does."""
+    """How much early stopping an adaptive search does: the more aggressive, the fewer brackets with few rungs."""
 
     AGGRESSIVE = "aggressive"
     STANDARD = "standard"
@@ -20,7 +21,7 @@ class Mode(StrEnum):
 
 
 def log_floor(value: float, divisor: float, limit: int) -> int:
-    """The largest k <= limit with divisor**k <= value, found by multiplying: logarithms are wrong at exact powers."""
+    """The largest k <= limit with divisor**k <= value, by multiplication: logarithms are inexact at exact powers."""
     power, k = divisor, 0
     while k < limit and power <= value:
         power *= divisor
@@ -35,14 +36,16 @@ def mode_rungs(mode: Mode, most: int) -> tuple[int, ...]:
 
 
 def rung_lengths(count: int, max_length: int, divisor: float) -> tuple[int, ...]:
-    """`count` absolute lengths that end at `max_length`, each 1/divisor of the next, rounded down, at least 1."""
+    """`count` absolute lengths up to `max_length`, lowest first: each 1/divisor of the next, rounded down, at least
+    1."""
     return tuple(max(int(max_length / _power(divisor, count - 1 - k)), 1) for k in range(count))
 
 
 def geometric_lengths(min_length: int, max_length: int, divisor: float) -> tuple[int, ...]:
-    """min_length, min_length * divisor, … rounded down, below max_length, then max_length itself; without repeats.
+    """The lengths min_length, min_length * divisor, … below max_length, rounded down and without repeats, then
+    max_length.
 
-    Stops after MAX_RUNGS steps.
+    At most MAX_RUNGS of them are below max_length.
     """
     count = log_floor(max_length / min_length, divisor, MAX_RUNGS) + 1
     steps = {int(min_length * _power(divisor, k)) for k in range(count)}
@@ -52,8 +55,8 @@ def geometric_lengths(min_length: int, max_length: int, divisor: float) -> tuple
 def bracket_trials(max_trials: int, divisor: float, rungs: tuple[int, ...]) -> tuple[int, ...]:
     """Trials per bracket, for rung counts listed with the most first.
 
-    A bracket of r rungs weighs divisor**(r-1) / r and gets its share rounded down, but at least one trial; what is
-    missing to `max_trials` goes to the first. With too many brackets the sum is more than `max_trials`.
+    A bracket of r rungs has the weight divisor**(r-1) / r. It gets its share of `max_trials` rounded down, but at least
+    one trial; the first bracket gets the rest. With too many brackets the sum exceeds `max_trials`.
     """
     weights = [_power(divisor, count - 1) / count for count in rungs]
     total = sum(weights)
@@ -63,9 +66,9 @@ def bracket_trials(max_trials: int, divisor: float, rungs: tuple[int, ...]) -> t
 
 
 def bracket_concurrency(max_concurrent_trials: int, divisor: float, trials: tuple[int, ...]) -> tuple[int, ...]:
-    """Concurrent trials per bracket: an even split (first brackets get the rest), at least one each.
+    """Concurrent trials per bracket: an even split (the first brackets get the rest), at least one each.
 
-    0 means automatic: each bracket gets as many as the last one has trials, at least the divisor.
+    Without a cap (0) each bracket gets as many as the last one has trials, at least the divisor.
     """
     if max_concurrent_trials == 0:
         return (max(trials[-1], int(divisor)),) * len(trials)
@@ -74,7 +77,7 @@ def bracket_concurrency(max_concurrent_trials: int, divisor: float, trials: tupl
 
 
 def powers(divisor: float, count: int) -> tuple[float, ...]:
-    """divisor ** 0, divisor ** 1, … `count` of them."""
+    """divisor ** 0, divisor ** 1, … divisor ** (count - 1)."""
     return tuple(_power(divisor, exponent) for exponent in range(count))
 
 

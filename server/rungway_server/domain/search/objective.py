@@ -1,4 +1,4 @@
-"""What a search optimises: its metric and the direction, in the words of Rungway, Ray Tune or Weights & Biases."""
+"""The objective of a search: its metric and direction, as Rungway, Ray Tune or Weights & Biases write them."""
 
 import re
 import unicodedata
@@ -14,9 +14,9 @@ def _set(words: str) -> frozenset[str]:
 
 
 _MODES = {"min": True, "max": False}
-"""Ray Tune's `mode`: whether smaller is better."""
+"""Ray Tune's `mode`, with whether smaller is better."""
 _GOALS = {"minimize": True, "maximize": False}
-"""The same of the `goal` in the metric of a sweep of Weights & Biases."""
+"""The `goal` of a sweep of Weights & Biases, with whether smaller is better."""
 _LARGER = _set(
     "acc accuracy ap auc aucpr aucroc auprc auroc bleu cider concordance correct correlation dice elbo elo f1 f2 "
     "fbeta gain hit hits iou jaccard kappa likelihood map match mcc meteor miou mrr ndcg pass pearson pq "
@@ -24,23 +24,23 @@ _LARGER = _set(
     "sensitivity sharpe silhouette spearman specificity speedup ssim success throughput top1 top5 tpr utility win "
     "winrate wins"
 )
-"""Words of metrics of which larger is better."""
+"""Words in names of metrics for which larger is better."""
 _LARGER_ENDING = re.compile(r".*(acc|(?<!in)accuracy|auc|bleu|reward)")
-"""How such words end where others are joined to them: valacc, sacrebleu."""
+"""Endings of compound words for which larger is better: valacc, sacrebleu."""
 _SMALLER = _set(
     "brier cer cost crossentropy deviance distance divergence entropy err error errors failure failures fid fnr "
     "fpr hamming kl latency logloss loss losses mae mape mse nll perplexity ppl regret rmse rmsle time wer"
 )
-"""Words of metrics of which smaller is better, also beside one of the others: accuracy_loss, brier_score."""
+"""Words in names of metrics for which smaller is better, even beside one of the above: accuracy_loss, brier_score."""
 _NEGATED = _set("inv inverse minus neg negated negative")
-"""Words that turn a metric round: neg_mean_squared_error, one_minus_accuracy."""
+"""Words that reverse the direction: neg_mean_squared_error, one_minus_accuracy."""
 
 
 def read_objective(section: Section, modes: bool, notes: list[str]) -> tuple[Section, str]:
-    """The metric's name, and the section with its direction as `smaller_is_better` alone.
+    """The section with the direction as `smaller_is_better` only, and the name of the metric.
 
-    `mode: min|max` and `metric: {name, goal, target}` are understood; `modes` says whether the searcher has a `mode`
-    of its own. Where the direction is said more than once, every place must say the same.
+    `mode: min|max` and `metric: {name, goal, target}` are read, too; `modes`: whether the searcher has a key `mode` of
+    its own. Where the direction is given more than once, all must agree.
     """
     said: list[tuple[str, object, bool]] = []  # where, what is written there, whether smaller is better
     values = dict(section.values)
@@ -63,7 +63,7 @@ def read_objective(section: Section, modes: bool, notes: list[str]) -> tuple[Sec
 
 
 def sounds_larger(metric: str) -> bool:
-    """Whether a metric of this name is usually better when larger: val_accuracy, F1, mAP50, neg_mean_squared_error."""
+    """Whether larger is usually better for a metric of this name: val_accuracy, F1, mAP50, neg_mean_squared_error."""
     words = _words(metric)
     if words & _NEGATED or re.match(r"\s*1\s*-", metric):
         return bool(words & _SMALLER)
@@ -71,7 +71,7 @@ def sounds_larger(metric: str) -> bool:
 
 
 def _words(name: str) -> set[str]:
-    """The words in a name, with and without the digits after them: what other characters, or camelCase, set apart."""
+    """The words in a name, split at other characters and in camelCase, with and without trailing digits."""
     found: set[str] = set()
     joined = re.sub(r"\^|(?<=top)[-_ ](?=\d)", "", unicodedata.normalize("NFKC", name), flags=re.IGNORECASE)
     for part in re.findall(r"[A-Za-z0-9]+", joined):

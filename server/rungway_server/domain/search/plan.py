@@ -1,6 +1,6 @@
-"""A plan: the brackets of a search, computed once at creation and stored with it.
+"""A plan: the brackets of a search, computed when the search is created and stored with it.
 
-Every search method is a function that returns a plan (see `searchers`); the engine asks for nothing else.
+Every search method is a function that returns a plan (see `methods/`). The engine knows plans only, not methods.
 """
 
 from dataclasses import dataclass
@@ -8,45 +8,48 @@ from enum import StrEnum
 
 
 class PromotionRule(StrEnum):
-    """How many results of a rung may go up."""
+    """How many results of a rung may be promoted: its slots."""
 
     ASYNC = "async"
-    """The best floor(n / divisor) of n results, at any time (Li et al. 2020, "A System for Massively Parallel
+    """The best floor(n / divisor) of n results, at any time (ASHA: Li et al. 2018, "A System for Massively Parallel
     Hyperparameter Tuning", algorithm 2)."""
     SYNC = "sync"
-    """Of a rung that will hold N results and passes K on: the best max(0, n + K - N)."""
+    """Of a rung that will have N results and K slots: the best max(0, n + K - N) of n results."""
     POPULATION = "population"
-    """None until all N results are there, then the best K; and a number of the best go on as clones, too (Jaderberg et
-    al. 2017, "Population Based Training of Neural Networks")."""
+    """None until all N results are there, then the best K; some of the best are cloned into the next rung, too
+    (Jaderberg et al. 2017, "Population Based Training of Neural Networks")."""
 
 
 class DecisionForm(StrEnum):
     """What happens to a trial at a rung."""
 
     PROMOTE = "promote"
-    """It pauses, and whoever asks next may resume it from its checkpoint."""
+    """It pauses at the rung; once promoted, a worker that asks resumes it from its checkpoint."""
     STOP = "stop"
-    """It runs on until a rung stops it."""
+    """It keeps running until a rung stops it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A length at which trials are compared.
+    """A length at which trials are compared, in the unit of the plan.
 
-    `size` and `passes` are used by the sync and population rules, `clones` by the latter alone: so many of the best
-    are copied into the next rung.
+    `size` (results that the rung will have) and `slots` (how many of them are promoted) are used by the sync and
+    population rules. `clones` is used by the population rule: how many of the best are cloned into the next rung.
     """
 
     length: int
     size: int = 0
-    passes: int = 0
+    slots: int = 0
     clones: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """A ladder of rungs, lowest first, with the number of valid trials to start, clones included, and its share of the
-    concurrency."""
+    """A ladder of rungs, lowest first.
+
+    `max_trials` counts the valid trials that it starts, clones included; `max_concurrent_trials` is its share of the
+    concurrency, by which asks choose a bracket.
+    """
 
     rungs: tuple[Rung, ...]
     max_trials: int
@@ -54,15 +57,16 @@ class Bracket:
 
     @property
     def new_trials(self) -> int:
-        """Trials that start in the lowest rung: all but the clones."""
+        """Trials that start at the lowest rung: all but the clones."""
         return self.max_trials - sum(rung.clones for rung in self.rungs)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The brackets of a search, the one that stops most first.
+    """The brackets of a search, the one with the most rungs first.
 
-    `max_concurrent_trials` caps the leases over all brackets (0 = no cap); those of the brackets only balance them.
+    `max_concurrent_trials` caps the leases of all brackets together (0 = no cap); the shares of the brackets only
+    balance them.
     """
 
     brackets: tuple[Bracket, ...]
@@ -74,15 +78,15 @@ class Plan:
 
     @property
     def max_trials(self) -> int:
-        """Valid trials started over all brackets."""
+        """Valid trials that all brackets start, clones included."""
         return sum(bracket.max_trials for bracket in self.brackets)
 
     @property
     def new_trials(self) -> int:
-        """Those of them that are no clones."""
+        """Valid trials that all brackets start, without clones."""
         return sum(bracket.new_trials for bracket in self.brackets)
 
     @property
     def max_length(self) -> int:
-        """The length of the top rung, the same in every bracket (unit: `unit`)."""
+        """The length of the top rung, the same in every bracket, in `unit`."""
         return self.brackets[0].rungs[-1].length

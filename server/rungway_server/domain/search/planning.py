@@ -1,4 +1,4 @@
-"""Making the plan of a search from its configuration, and what its user should know about it."""
+"""Makes the plan of a search from its configuration, with notes for its user, and checks its limits."""
 
 from collections.abc import Callable
 
@@ -19,19 +19,19 @@ MAX_ALL_RUNGS = 256
 
 
 def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan, tuple[str, ...]]:
-    """The plan of a search, and what its user should know about it, in words. Only a grid is planned by its space.
+    """The plan of a search, and notes for its user. Only a grid depends on the space.
 
-    Raises InvalidInput when the plan asked for cannot be had: with more trials than max_trials, with more rungs than
-    the lengths allow, with a budget that pays for no trial, or from a grid that is too large.
+    Raises InvalidInput when there is no such plan: it would have more trials than max_trials or more rungs than the
+    lengths allow, the budget pays for no trial, or the grid is too large.
     """
     plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
     return plan, plan_notes(searcher, space, plan)
 
 
 def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
-    """Raises InvalidInput when the brackets have too many rungs together, all of which each decision reads.
+    """Raises InvalidInput when the brackets have too many rungs together: each decision reads all of them.
 
-    For what is made, not for what is stored: that is older than the limit, perhaps.
+    Only new plans are checked: a stored one may be older than the limit.
     """
     rungs = sum(len(bracket.rungs) for bracket in plan.brackets)
     if rungs > MAX_ALL_RUNGS:
@@ -43,9 +43,9 @@ def check_rungs(searcher: SearcherConfig, plan: Plan) -> None:
 
 
 def check_totals(searcher: SearcherConfig, plan: Plan) -> None:
-    """Raises InvalidInput when each number is within its limit but the trials or rounds together are not.
+    """Raises InvalidInput when all trials or rounds together exceed a limit, though each number is within its own.
 
-    For what is made or changed, not for what is stored: that is older than the limit, perhaps.
+    Only plans that are made or changed are checked: a stored one may be older than the limit.
     """
     rounds, total = searcher.population is not None, plan.max_trials * plan.max_length
     if rounds and plan.max_length > MAX_LENGTH:
@@ -70,7 +70,7 @@ _PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
 
 
 def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str, ...]:
-    """What the user should know about a plan, in words."""
+    """Notes for the user of a plan, one sentence each."""
     notes = []
     asked, made = searcher.max_concurrent_trials, plan.max_concurrent_trials
     if asked != made:
@@ -84,25 +84,25 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
     points = number_of_points(space)
     if searcher.population and plan.max_trials == plan.new_trials:
-        notes.append("searcher: no trial makes way for a clone of another: truncate_fraction is less than one trial")
+        notes.append("searcher: no trial is replaced by a clone: truncate_fraction is less than one trial")
     if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
         notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
     return tuple(notes)
 
 
 def _unreached(b: int, bracket: Bracket, plan: Plan) -> str:
-    """What to say of a bracket with too few trials for its top; nothing of any other."""
+    """A note about a bracket with too few trials to reach its top rung; "" for any other."""
     trials = reached(bracket, plan)
     if trials[-1]:
         return ""
-    nobody = trials.index(0)
+    empty = trials.index(0)
     lengths, unit = [rung.length for rung in bracket.rungs], plan.unit or "units"
-    some = f"{trials[nobody - 1]} go on to {lengths[nobody - 1]} and none" if nobody > 1 else "none go on"
+    some = f"{trials[empty - 1]} go on to {lengths[empty - 1]} and none" if empty > 1 else "none go on"
     wanted = trials_for_top(bracket, plan, MAX_TRIALS)
     where, there = (f" of bracket {b}", " there") if len(plan.brackets) > 1 else ("", "")
     more = f"at least {wanted} trials{there}, " if wanted else ""
     return (
         f"searcher: no trial{where} can reach the top rung, {lengths[-1]} {unit}: of {trials[0]}"
-        f" trial{'s'[: trials[0] != 1]}, divisor {plan.divisor:g} lets {some} to {lengths[nobody]} (the preview"
+        f" trial{'s'[: trials[0] != 1]}, divisor {plan.divisor:g} lets {some} to {lengths[empty]} (the preview"
         f" counts one); use {more}fewer rungs or a smaller divisor"
     )

@@ -1,4 +1,4 @@
-"""What a plan would do, by arithmetic alone: nothing is run or drawn at random."""
+"""What a plan would do, by arithmetic: nothing is run or drawn."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, Promo
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """So many trials train up to this absolute length and no further."""
+    """How many trials train up to this absolute length and no further."""
 
     trials: int
     length: int
@@ -17,9 +17,10 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class BracketPreview:
-    """The trials of one bracket by the length they end at, by growing length, and what they train together.
+    """The trials of one bracket by the length at which they end, shortest first, and the length that all train
+    together.
 
-    `clones` of the trials begin at each length but the last, with what their parents have trained.
+    `clones`: trials that begin at each length but the last, from the checkpoints of their parents.
     """
 
     max_trials: int
@@ -29,7 +30,7 @@ class BracketPreview:
 
     @property
     def reaching(self) -> tuple[PreviewRow, ...]:
-        """How many trials train so far, by growing length."""
+        """How many trials reach each length, shortest first."""
         left, found = self.max_trials - self.clones * (len(self.rows) - 1), list[PreviewRow]()
         for row in self.rows:
             found.append(PreviewRow(left, row.length))
@@ -39,9 +40,9 @@ class BracketPreview:
 
 @dataclass(frozen=True, slots=True)
 class PlanPreview:
-    """The trials by the length they end at, per bracket and in all, and what they train together (plan's unit).
+    """The trials by the length at which they end, per bracket and in all, and the total length, in the plan's unit.
 
-    `random_search_length` is what the same number of trials costs by random search. Rows with no trial stay.
+    `random_search_length` is what the same number of trials costs by random search. Rows without trials are kept.
     """
 
     brackets: tuple[BracketPreview, ...]
@@ -53,9 +54,9 @@ class PlanPreview:
 def preview(plan: Plan) -> PlanPreview:
     """How many trials end at which length, if every rung is filled.
 
-    By the synchronous and population rules this is exact, but for failures. By the asynchronous rule every rung is
-    taken to pass 1/divisor of its trials on, at least one (see `reached` for where there is none); an asynchronous
-    search promotes early and trains this or more.
+    Under the synchronous and population rules this is exact if no trial fails. Under the asynchronous rule each rung is
+    assumed to promote 1/divisor of its trials, at least one (see `reached` for rungs that promote none); such a search
+    promotes early, so it trains this or more.
     """
     brackets = tuple(_bracket(bracket, plan) for bracket in plan.brackets)
     total: Counter[int] = Counter()
@@ -70,15 +71,15 @@ def preview(plan: Plan) -> PlanPreview:
 
 
 def reached(bracket: Bracket, plan: Plan) -> tuple[int, ...]:
-    """How many trials get to each rung, lowest first, when every one of `bracket` tells its results.
+    """How many trials reach each rung, lowest first, if all of `bracket` tell their results.
 
-    Where trials pause by the asynchronous rule, a rung of fewer results than the divisor lets none up, and nobody gets
-    to the rungs above. All other rungs let at least one up.
+    Under the asynchronous rule with pauses, a rung with fewer results than the divisor promotes none, and the rungs
+    above stay empty. Any other rung promotes at least one.
     """
     trials = [bracket.new_trials]
     for rung in bracket.rungs[:-1]:
         if plan.rule is not PromotionRule.ASYNC:
-            trials.append(rung.passes + rung.clones)
+            trials.append(rung.slots + rung.clones)
         else:
             least = 1 if plan.form is DecisionForm.STOP else 0
             trials.append(max(int(trials[-1] / plan.divisor), least))
@@ -86,7 +87,8 @@ def reached(bracket: Bracket, plan: Plan) -> tuple[int, ...]:
 
 
 def trials_for_top(bracket: Bracket, plan: Plan, most: int) -> int | None:
-    """With how many trials one would get to the top of `bracket` by the asynchronous rule; None if more than `most`."""
+    """The fewest trials of which one reaches the top of `bracket` under the asynchronous rule; None if more than
+    `most`."""
     trials = 1
     for _ in bracket.rungs[1:]:
         above, trials = trials, ceil(trials * plan.divisor)
@@ -103,13 +105,13 @@ def _bracket(bracket: Bracket, plan: Plan) -> BracketPreview:
     for rung in bracket.rungs:
         total += trials * (rung.length - trained)
         if rung is bracket.rungs[-1]:
-            passing = 0
+            promoted = 0
         elif plan.rule is PromotionRule.ASYNC:
-            passing = max(int(trials / plan.divisor), 1)
+            promoted = max(int(trials / plan.divisor), 1)
         else:
-            passing = rung.passes
-        ends[rung.length] += trials - passing
-        trials, trained = passing + rung.clones, rung.length
+            promoted = rung.slots
+        ends[rung.length] += trials - promoted
+        trials, trained = promoted + rung.clones, rung.length
     return BracketPreview(bracket.max_trials, _rows(ends), total, bracket.rungs[0].clones)
 
 

@@ -1,4 +1,4 @@
-"""Reading the searcher section of a configuration: lengths with their units, and the keys of each searcher."""
+"""Reading the searcher section of a configuration: the keys of each searcher, and lengths with their units."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ from rungway_server.domain.search.objective import read_objective
 MAX_SAMPLES = 1_000_000
 """Most repetitions of a grid."""
 REPLACED = {"adaptive_simple": "adaptive_asha"}
-"""Retired searchers of Determined, and what takes their place."""
+"""Retired searchers of Determined, and their replacements."""
 RAY_NAMES = {
     "grace_period": "min_length",
     "reduction_factor": "divisor",
@@ -32,9 +32,18 @@ RAY_NAMES = {
 }
 """What Ray Tune's ASHAScheduler calls the keys of async_halving (its `brackets` are called so here too)."""
 
+MAX_ROUNDS = 100
+"""Most rounds of a population: each is a rung."""
+MAX_POPULATION = 1000
+"""Most trials of a round: one step of the engine ends it for all of them."""
+LENGTH_UNITS = ("batches", "records", "epochs", "seconds", "minutes", "hours")
+"""The keys of a length that is written as a mapping; a plain length with the key `unit` may have any unit."""
+
 _IGNORED = ("source_trial_id", "source_checkpoint_uuid")
 _OTHER_FORMS = ("seed", "max_time", "time_metric", *_IGNORED)
-"""Keys every searcher accepts that the parsed configuration holds in another form, or not at all."""
+"""Keys that every searcher accepts, and that a SearcherConfig holds in another form or not at all."""
+_UNSAID_OF_PBT = ("seed", "replace_function", *_IGNORED)
+_MAY_RUN_TO_COMPLETION = (SearcherName.SINGLE, SearcherName.RANDOM, SearcherName.GRID)
 _SYNC = (SearcherName.SYNC_HALVING, SearcherName.ADAPTIVE)
 
 
@@ -108,7 +117,7 @@ def _note_ignored(section: Section, name: SearcherName, notes: list[str]) -> Non
 
 
 def _max_trials(section: Section, name: SearcherName) -> int:
-    """How many trials; 0 where that follows from something else."""
+    """How many trials; 0 where that follows from other keys."""
     if "max_trials" not in KEYS[name]:
         return 0 if name is SearcherName.HYPERBAND else 1
     if name in _SYNC:
@@ -133,8 +142,8 @@ def _divisor(section: Section, default: float) -> float:
 
 
 def _with_max_rungs(section: Section, searcher: SearcherConfig) -> SearcherConfig:
-    """async_halving with `max_rungs`: so many rungs at most, as many as lengths and trials can fill (as in
-    adaptive_asha)."""
+    """async_halving with `max_rungs`: at most that many rungs, and no more than lengths and trials allow, as in
+    adaptive_asha."""
     if not section.has("max_rungs"):
         return searcher
     for other in ("num_rungs", "min_length"):
@@ -174,20 +183,13 @@ def _is_rung_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNGS
 
 
-MAX_ROUNDS = 100
-"""Most rounds: each is a rung."""
-MAX_POPULATION = 1000
-"""Most trials of a round: it ends for all of them in one step."""
-_UNSAID = ("seed", "replace_function", "source_trial_id", "source_checkpoint_uuid")
-
-
 def read_population(section: Section, metric: str) -> SearcherConfig:
-    """Read the section; what is wrong is noted in it.
+    """Read the section of population based training; what is wrong is noted in it.
 
-    Determined's older form is read too: `replace_function: {truncate_fraction: …}` and `explore_function: {…}`.
+    Determined's older form is read, too: `replace_function: {truncate_fraction: …}` and `explore_function: {…}`.
     """
     section = section.renamed({"explore_function": "explore"})
-    section.allow(KEYS[SearcherName.PBT], unsaid=_UNSAID)
+    section.allow(KEYS[SearcherName.PBT], unsaid=_UNSAID_OF_PBT)
     length, unit = length_with_unit(section, "length_per_round")
     replace = section.section("replace_function") if section.has("replace_function") else section
     if replace is not section:
@@ -226,13 +228,8 @@ def _fraction(section: Section, key: str, default: float, *, most: float) -> flo
     return fraction
 
 
-LENGTH_UNITS = ("batches", "records", "epochs", "seconds", "minutes", "hours")
-"""The keys of a length written as a mapping; a plain length with the key `unit` may have any other."""
-_MAY_RUN_TO_COMPLETION = (SearcherName.SINGLE, SearcherName.RANDOM, SearcherName.GRID)
-
-
 def read_length(section: Section, name: SearcherName, notes: list[str]) -> tuple[int | None, str]:
-    """The longest training and its unit: max_time with time_metric, else max_length, else the whole run."""
+    """The full length and its unit: max_time with time_metric, else max_length, else None for a whole run."""
     length, unit = _max_length(section)
     time = section.optional_integer("max_time", least=1, most=MAX_LENGTH)
     time_metric = section.text("time_metric", "")
@@ -253,7 +250,7 @@ def read_length(section: Section, name: SearcherName, notes: list[str]) -> tuple
 
 
 def read_budget(section: Section, unit: str) -> int | None:
-    """What all trials together may train, in the unit of max_length; None when it is not given."""
+    """The length that all trials together may train, in the unit of max_length; None when it is not given."""
     value = section.values.get("budget")
     if value is None:
         return None
@@ -266,7 +263,7 @@ def read_budget(section: Section, unit: str) -> int | None:
 
 
 def unit_length(section: Section, key: str, most: int) -> tuple[int, str]:
-    """A compulsory length and the unit written with it: "" for a plain integer."""
+    """A required length and the unit written with it: "" for a plain integer."""
     value = section.values.get(key)
     if not isinstance(value, Mapping):
         return section.integer(key, least=1, most=most), ""
@@ -279,7 +276,7 @@ def unit_length(section: Section, key: str, most: int) -> tuple[int, str]:
 
 
 def length_with_unit(section: Section, key: str) -> tuple[int, str]:
-    """A compulsory length and its unit, from the length itself or from the key `unit`."""
+    """A required length and its unit, from the length itself or from the key `unit`."""
     beside = section.text("unit", "")
     noted = len(section.violations)
     length, unit = unit_length(section, key, MAX_LENGTH)

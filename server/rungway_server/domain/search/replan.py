@@ -1,4 +1,4 @@
-"""A live search with another number of trials: the same brackets and rungs, the trials spread anew."""
+"""Changes to the plan of a live search: its trials and its concurrency; brackets and rungs stay."""
 
 from dataclasses import replace
 
@@ -8,11 +8,11 @@ from rungway_server.domain.search.plan import Plan, PromotionRule
 
 
 def with_trials(plan: Plan, max_trials: int, started: tuple[int, ...]) -> Plan:
-    """The plan with `max_trials` in all, none fewer in a bracket than it has started.
+    """The plan with `max_trials` in all, and in no bracket fewer than it has started.
 
     Shares are those of a new search with these brackets; what a bracket has started beyond its share is taken from
-    the brackets that have most room. Raises InvalidInput when more have been started, or for the sync and population
-    rules, whose rungs are sized for their number of trials.
+    the brackets with the most room. Raises InvalidInput when more trials have been started, or for the sync and
+    population rules, whose rungs are sized for their number of trials.
     """
     if max_trials == plan.max_trials:
         return plan
@@ -21,7 +21,7 @@ def with_trials(plan: Plan, max_trials: int, started: tuple[int, ...]) -> Plan:
     if plan.rule is PromotionRule.POPULATION:
         raise InvalidInput.one("max_trials", "cannot change: a population keeps its size from round to round")
     if max_trials < sum(started):
-        raise InvalidInput.one("max_trials", f"got {max_trials}, wanted at least {sum(started)}: so many are started")
+        raise InvalidInput.one("max_trials", f"got {max_trials}, wanted at least {sum(started)}: that many are started")
     counts = tuple(len(bracket.rungs) for bracket in plan.brackets)
     shares = [max(*pair) for pair in zip(bracket_trials(max_trials, plan.divisor, counts), started, strict=True)]
     while (excess := sum(shares) - max_trials) > 0:
@@ -31,14 +31,14 @@ def with_trials(plan: Plan, max_trials: int, started: tuple[int, ...]) -> Plan:
     return replace(plan, brackets=brackets)
 
 
-def too_few_for_queue(max_trials: int, started: int, queued: int) -> InvalidInput:
-    """What to raise when queued configurations would find no new trial to take them."""
-    wanted = f"got {max_trials}, wanted at least {started + queued}"
-    return InvalidInput.one("max_trials", f"{wanted}: {started} are started and {queued} configurations are queued")
+def too_few_for_queue(max_trials: int, started: int, enqueued: int) -> InvalidInput:
+    """The error for fewer trials than are started and enqueued: enqueued configurations would never run."""
+    wanted = f"got {max_trials}, wanted at least {started + enqueued}"
+    return InvalidInput.one("max_trials", f"{wanted}: {started} are started and {enqueued} configurations are enqueued")
 
 
 def without_lost(plan: Plan, lost: int) -> Plan:
-    """The plan of a grid, which has one bracket, without the trials whose points were found invalid."""
+    """The plan of a grid, which has one bracket, without the trials whose points turned out to be invalid."""
     if not lost:
         return plan
     (bracket,) = plan.brackets
@@ -46,6 +46,6 @@ def without_lost(plan: Plan, lost: int) -> Plan:
 
 
 def with_concurrency(plan: Plan, max_concurrent_trials: int) -> Plan:
-    """The plan with another cap on leases (0 = none), never below the number of brackets."""
+    """The plan with another cap on leases (0 = no cap), at least one for each bracket."""
     cap = max(max_concurrent_trials, len(plan.brackets)) if max_concurrent_trials else 0
     return replace(plan, max_concurrent_trials=cap)

@@ -1,4 +1,4 @@
-"""How long a search would take: its plan played through with workers that are never late and never fail."""
+"""How long a search would take: its plan simulated with workers of equal speed that never fail."""
 
 import heapq
 from dataclasses import dataclass, field
@@ -7,37 +7,37 @@ from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, Promo
 from rungway_server.domain.search.preview import preview
 
 MAX_TRIALS = 20_000
-"""Most trials that are played through one by one; above it the estimate is a formula."""
+"""Most trials that are simulated one by one; above it the estimate is a formula."""
 
 
 def expected_seconds(plan: Plan, workers: int, seconds_per_unit: float) -> float:
-    """About how many seconds the search takes with `workers` workers that train a unit of length in
-    `seconds_per_unit` seconds each. Both are above 0.
+    """About how many seconds the search takes with `workers` workers, each training a unit of length in
+    `seconds_per_unit` seconds. Both are above 0.
 
     This is a list schedule (Graham 1969, "Bounds on Multiprocessing Timing Anomalies"): a free worker takes what the
-    service would hand out, by the counts alone, as if no promotion were ever regretted. Start-up, checkpoints and
-    failures cost nothing. Beyond MAX_TRIALS trials it is the work divided by the workers, plus one full training.
+    service would hand out, going by counts, as if each promotion were final. Start-up, checkpoints and failures cost
+    nothing. Beyond MAX_TRIALS trials it is the work divided by the workers, plus one full training.
     """
     workers = min(workers, plan.max_concurrent_trials or workers)
     if plan.max_trials > MAX_TRIALS:
         return (preview(plan).total_length / workers + plan.max_length) * seconds_per_unit
-    return _Play(plan).length(workers) * seconds_per_unit
+    return _Simulation(plan).length(workers) * seconds_per_unit
 
 
 @dataclass
 class _Counts:
-    """Where a bracket stands: per rung how many results it holds, and how many trials have left it upwards."""
+    """The state of a bracket: per rung, how many results it has and how many trials were promoted from it."""
 
     bracket: Bracket
     results: list[int]
-    passed: list[int]
+    promoted: list[int]
     started: int = 0
     live: int = 0
 
 
 @dataclass
-class _Play:
-    """A search of which only the counts are known; its clock counts units of length."""
+class _Simulation:
+    """A search reduced to counts; its clock counts units of length."""
 
     plan: Plan
     brackets: list[_Counts] = field(init=False)
@@ -46,7 +46,7 @@ class _Play:
         self.brackets = [_Counts(b, [0] * len(b.rungs), [0] * len(b.rungs)) for b in self.plan.brackets]
 
     def length(self, workers: int) -> int:
-        """When the last run ends."""
+        """The time at which the last run ends."""
         now, running = 0, list[tuple[int, int, int]]()  # runs: when they end, bracket, rung
         while True:
             while len(running) < workers and (run := self._next()):
@@ -61,14 +61,14 @@ class _Play:
             self.brackets[b].live -= 1
 
     def _next(self) -> tuple[int, int] | None:
-        """The next run: of the bracket that uses least of its share, a promotion from as high as possible, or a new
-        trial."""
+        """The next run as (bracket, rung): in the bracket that uses the least of its share, the highest promotion, else
+        a new trial."""
         shares = [counts.live / counts.bracket.max_concurrent_trials for counts in self.brackets]
         for b in sorted(range(len(shares)), key=shares.__getitem__):
             counts = self.brackets[b]
             for k in range(len(counts.results) - 2, -1, -1):
-                if self._quota(counts, k) > counts.passed[k]:
-                    counts.passed[k] += 1
+                if self._slots(counts, k) > counts.promoted[k]:
+                    counts.promoted[k] += 1
                     counts.live += 1
                     return b, k + 1
             if counts.started < counts.bracket.new_trials:
@@ -77,11 +77,11 @@ class _Play:
                 return b, 0
         return None
 
-    def _quota(self, counts: _Counts, k: int) -> int:
+    def _slots(self, counts: _Counts, k: int) -> int:
         results, rung = counts.results[k], counts.bracket.rungs[k]
         if self.plan.rule is PromotionRule.SYNC:
-            return max(0, results + rung.passes - rung.size)
+            return max(0, results + rung.slots - rung.size)
         if self.plan.rule is PromotionRule.POPULATION:
-            return rung.passes + rung.clones if results == rung.size else 0
+            return rung.slots + rung.clones if results == rung.size else 0
         going = int(results / self.plan.divisor)
         return max(going, min(results, 1)) if self.plan.form is DecisionForm.STOP else going

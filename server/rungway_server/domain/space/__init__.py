@@ -1,1 +1,1 @@
-"""Search spaces: what may be searched, read, written and checked."""
+"""Search spaces: the tree of parameters, read from a document, written back, and checked against configurations."""

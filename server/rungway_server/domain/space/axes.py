@@ -1,4 +1,4 @@
-"""The values of one parameter, counted: all that it can take, or those of its grid."""
+"""The finite values of one parameter by index: all that it can take (`support`), or its points in a grid (`grid`)."""
 
 import json
 from bisect import bisect_left
@@ -13,34 +13,34 @@ from rungway_server.domain.space.space import Categorical, Const, Double, Int, L
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """`size` different values, made when they are needed: the first is `at(0)`. Unless they are `listed` they are
-    numbers, all rising or all falling."""
+    """`size` different values, `at(0)` to `at(size - 1)`, each computed when asked for. They are numbers that rise or
+    fall throughout, unless they are `listed`."""
 
     size: int
     at: Callable[[int], object]
     listed: tuple[object, ...] = ()
 
     def nearest(self, value: object) -> int:
-        """The place of a value: of the same one in a list, of the nearest number otherwise."""
+        """The index of a value: of the same one in a list, of the nearest number otherwise."""
         if self.listed:
             text = json.dumps(value, sort_keys=True)
-            alike = [place for place, each in enumerate(self.listed) if same(value, each)]
-            return next((place for place in alike if json.dumps(self.listed[place], sort_keys=True) == text), alike[0])
+            alike = [index for index, each in enumerate(self.listed) if same(value, each)]
+            return next((index for index in alike if json.dumps(self.listed[index], sort_keys=True) == text), alike[0])
         assert isinstance(value, int | float)
         falls = self._number(self.size - 1) < self._number(0)
         sign = -1 if falls else 1
-        after = bisect_left(range(self.size), sign * value, key=lambda place: sign * self._number(place))
-        beside = [place for place in (after - 1, after) if 0 <= place < self.size]
-        return min(beside, key=lambda place: abs(self._number(place) - value))
+        after = bisect_left(range(self.size), sign * value, key=lambda index: sign * self._number(index))
+        beside = [index for index in (after - 1, after) if 0 <= index < self.size]
+        return min(beside, key=lambda index: abs(self._number(index) - value))
 
-    def _number(self, place: int) -> float:
-        value = self.at(place)
+    def _number(self, index: int) -> float:
+        value = self.at(index)
         assert isinstance(value, int | float)
         return value
 
 
 def support(node: Parameter) -> Axis | None:
-    """All values the parameter can take, each as likely; None when they are not finitely many."""
+    """All values that the parameter can take, equally likely; None for a continuous parameter."""
     match node:
         case Const() | Categorical():
             return _listed(node)
@@ -55,7 +55,7 @@ def support(node: Parameter) -> Axis | None:
 
 
 def grid(node: Parameter) -> Axis | None:
-    """The points of the parameter in a grid, lowest first; None when it needs a `count` and has none.
+    """The points of the parameter in a grid, lowest first; None when it needs a `count` and has no `count`.
 
     `count` points are spread evenly from minval to maxval, both included; one point lies in the middle. Integers are
     rounded, halves away from zero; with a step, each point is the nearest step. There are never more points than

@@ -20,11 +20,11 @@ MAX_CHAIN = 32
 MAX_ALTERNATIVES = 10_000
 """Most values of one condition."""
 MAX_CONDITIONS = 10_000
-"""Most conditions of a space: names under all `when` together."""
+"""Most conditions of a space: the names under all `when` keys together."""
 
 
 def read_conditions(space: Space, whens: Mapping[Path, Section]) -> dict[Path, tuple[Condition, ...]]:
-    """The conditions of each parameter that has some; what is wrong is noted in the sections."""
+    """The conditions of each conditional parameter, by its path; what is wrong is noted in the sections."""
     if (count := sum(len(section.values) for section in whens.values())) > MAX_CONDITIONS:
         section = next(iter(whens.values()))
         problem = f"got {count} conditions in all parameters, wanted at most {MAX_CONDITIONS}"
@@ -42,7 +42,7 @@ def read_conditions(space: Space, whens: Mapping[Path, Section]) -> dict[Path, t
 
 
 def _condition(space: Space, section: Section, name: str, choices: dict[Path, frozenset[Hashable]]) -> Condition | None:
-    """One condition; `choices` keeps what each categorical parameter may be."""
+    """One condition; `choices` caches the values of each categorical parameter."""
     targets = space.paths_named(name)
     if len(targets) != 1:
         section.refuse(name, f"{shown(name)} {_which(targets)}")
@@ -75,8 +75,8 @@ def _which(targets: list[Path]) -> str:
     if targets:
         return f"may be {' or '.join(spelled(*path) for path in targets[:5])}: write one of them"
     return (
-        "is no parameter of the space; wanted its names from the top with dots, as in model.optimizer, those with other"
-        " characters than letters, digits and _ in backquotes, as in `weight.decay`"
+        "is not a parameter of the space; wanted its names from the top with dots, as in model.optimizer, those with"
+        " other characters than letters, digits and _ in backquotes, as in `weight.decay`"
     )
 
 
@@ -94,7 +94,10 @@ def _possible(node: Parameter, value: object, choices: frozenset[Hashable]) -> b
 
 
 def _check_chains(conditions: Mapping[Path, tuple[Condition, ...]], whens: Mapping[Path, Section]) -> None:
-    """Refuse circles, and chains longer than MAX_CHAIN, by removing what depends on nothing that is left."""
+    """Refuse cycles, and chains longer than MAX_CHAIN.
+
+    Each step removes the parameters that depend on none of those left; what remains after MAX_CHAIN steps is refused.
+    """
     left = set(conditions)
     for _ in range(MAX_CHAIN):
         left -= {path for path in left if not any(condition.path in left for condition in conditions[path])}

@@ -1,4 +1,4 @@
-"""One configuration in the making: the values of its parameters, found as they are asked for."""
+"""One configuration whose values are computed when they are first read."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -17,8 +17,10 @@ ABSENT: Final = _Absent()
 
 
 class Configuration(dict[Path, object]):
-    """Values by path. A value is made by `source` when it is first asked for, ABSENT where a condition fails; so
-    whoever rejects a configuration by two of its parameters has paid for these two."""
+    """Values by path. `source` computes a value when it is first read; it is ABSENT where a condition fails.
+
+    So a constraint that rejects a configuration by two of its parameters costs two draws.
+    """
 
     def __init__(self, space: Space, source: Callable[[Entry], object]) -> None:
         self._space = space
@@ -49,7 +51,7 @@ class Configuration(dict[Path, object]):
 
 
 def flat(space: Space, hparams: Mapping[str, object]) -> dict[Path, object]:
-    """The values of a nested configuration that belong to parameters of the space, by path."""
+    """The values of a nested configuration by path, without those of unknown parameters."""
     values = {}
     for path in space.leaves:
         value: object = hparams

@@ -1,7 +1,7 @@
-"""Exact arithmetic on the numbers of a space, so that no value depends on a platform's last bit.
+"""Exact arithmetic on the numbers of a space, so that every platform computes the same values to the last bit.
 
-Bounds and steps count as the decimals that users wrote: 0.1 + 2 * 0.1 is 0.3. Powers come from the decimal module,
-whose logarithm and exponential are correctly rounded, or quicker from `exp2` where that surely is the same number.
+Bounds and steps are taken as the decimals that users wrote: 0.1 + 2 * 0.1 is 0.3. Powers come from the decimal module,
+whose logarithm and exponential are correctly rounded, or faster from `exp2` where that proves to be the same number.
 """
 
 from decimal import Context, Decimal
@@ -30,13 +30,13 @@ def step_value(minval: float, step: float, index: int) -> float:
 
 
 def half_away(number: Fraction) -> int:
-    """The nearest integer, of two the one further from zero."""
+    """The nearest integer; halves are rounded away from zero."""
     rounded = int(abs(number) + Fraction(1, 2))
     return rounded if number >= 0 else -rounded
 
 
 def power(base: float, exponent: float) -> float:
-    """base ** exponent, correctly rounded in all but astronomically rare cases."""
+    """base ** exponent, correctly rounded except in astronomically rare cases."""
     numerator, denominator = exponent.as_integer_ratio()
     quick = exp2((log2(base) * numerator // denominator) >> POINT)
     if quick is not None:

@@ -1,8 +1,9 @@
-"""What was probably meant by a mapping without `type` that looks like a range, and by exponents that look like bounds.
+"""What a user probably meant: by a mapping without `type` that looks like a range, and by exponents that look like
+bounds.
 
 Other tools have other words (W&B `min` and `max`, Optuna `low` and `high`, Ray `grid_search`, Katib `feasibleSpace`).
-Read as a group of constants such a mapping would search nothing and say nothing. So it is refused with the form that
-was probably meant; a real group of constants with such names writes one of them as `{type: const, val: …}`.
+Read as a group of constants, such a mapping would silently search nothing. So it is refused, and the message shows the
+form that was probably meant. A group of constants that has such names writes one of them as `{type: const, val: …}`.
 """
 
 import json
@@ -30,7 +31,7 @@ _SCALE = _words("scale scaling scaletype scalingtype")
 _BESIDE = _STEP | _SCALE | _words("count base log logscale num default probabilities mu sigma")
 _TELLING = _LOW | _HIGH | _LIST | _ONE | _KIND
 _OF_SCHEDULES = _words("start stop end from to")
-"""Bounds that groups of constants have as well, beside other keys."""
+"""Names of bounds that are also usual in groups of constants (schedules), beside other keys."""
 _OWN = _words("minval maxval vals")
 _KINDS = _words(
     "const constant int integer intuniform randint qrandint lograndint double float real uniform quniform"
@@ -46,8 +47,8 @@ _LONGEST = 40
 
 
 def suspicion(values: Mapping[str, object]) -> tuple[str, str]:
-    """What makes a mapping without `type` no group: the key to blame ("" = all of it) and why; two empty texts for a
-    group."""
+    """Why a mapping without `type` is refused as a group: the key to blame ("" = the whole mapping) and the reason; two
+    empty texts if it is a group."""
     parameters = any(isinstance(value, Mapping) and "type" in value for value in values.values())
     for key, value in values.items():
         if not parameters and _almost_type(key) and is_kind(value):
@@ -70,7 +71,7 @@ def _conditional(group: Mapping[str, object]) -> bool:
 
 
 def in_our_words(values: Mapping[str, object]) -> str:
-    """The form of a range that is written in another tool's words; with "…" for what is not told."""
+    """A range that is written in another tool's words, in the words of Rungway; "…" stands for missing values."""
     words = {_word(key): value for key, value in values.items() if value is not None}
     kind = next((_word(value) for key, value in values.items() if _names_kind(key)), "")
     if "list" in kind or kind in ("choice", "categorical", "ordinal", "discrete") or words.keys() & _LIST:
@@ -85,7 +86,7 @@ def in_our_words(values: Mapping[str, object]) -> str:
 
 
 def is_kind(word: object) -> bool:
-    """Whether a text is the type of a range somewhere."""
+    """Whether a text names a type of parameter, here or in another tool."""
     return _word(word) in _KINDS
 
 
@@ -98,7 +99,7 @@ def list_advice(value: Sequence[object]) -> str:
 
 
 def space_notes(space: Space) -> Iterator[str]:
-    """What a user of the space should know about it, in words."""
+    """Notes for the user of a space: exponents of `log` that look like bounds."""
     for path, entry in space.leaves.items():
         if isinstance(entry.node, Log) and _plain_bounds(entry.node):
             node = entry.node
@@ -110,7 +111,7 @@ def space_notes(space: Space) -> Iterator[str]:
 
 
 def written(value: object) -> str:
-    """A value as a configuration file has it, shortened."""
+    """A value in YAML's flow style, shortened to about 40 characters."""
     if isinstance(value, list | tuple):
         items: list[str] = []
         for item in value:
@@ -167,7 +168,7 @@ def _first(words: Mapping[str, object], which: frozenset[str]) -> object:
 
 
 def _word(text: object) -> str:
-    """A key or a word without its case and its marks: min_value, MinValue and min-value are one."""
+    """A key in lower case and letters only: min_value, MinValue and min-value are the same."""
     return re.sub(r"[^a-z]", "", text.lower()) if isinstance(text, str) and len(text) < 100 else ""
 
 

@@ -11,12 +11,12 @@ from itertools import accumulate, repeat
 from math import ldexp
 
 POINT = 96
-"""Exponents are integers with so many bits behind the point."""
+"""Exponents are fixed-point integers with this many bits after the binary point."""
 
 _ONE = 1 << POINT
 _ERROR = 1 << POINT - 78
-"""Of a result from 1 to 2: more than what is computed here (2 ** -88) and what the decimal module computes with 28
-digits of any number in the range of floats (2 ** -79) are off together."""
+"""A bound on the error of a result between 1 and 2: more than the error here (2 ** -88) and that of the decimal module
+with 28 digits over the range of floats (2 ** -79) together."""
 _WIDE = Context(prec=60)
 _LN2 = _WIDE.ln(Decimal(2))
 
@@ -36,12 +36,12 @@ _LN2_FIXED, _COARSE, _FINE = _fixed(_LN2), _powers(1 << 8), _powers(1 << 16)
 
 @lru_cache(maxsize=1024)
 def log2(number: float) -> int:
-    """The binary logarithm of a positive number, with 2 * POINT bits behind the point."""
+    """The binary logarithm of a positive number, in fixed point with 2 * POINT bits after the point."""
     return int(_WIDE.multiply(_WIDE.divide(_WIDE.ln(Decimal(number)), _LN2), Decimal(_ONE * _ONE)))
 
 
 def exp2(exponent: int) -> float | None:
-    """2 to this power; None where the last bit is in doubt, and for numbers not well inside the range of floats."""
+    """2 to this power (fixed point, POINT bits); None where the last bit is in doubt, and near the limits of floats."""
     whole, coarse, fine = exponent >> POINT, exponent >> POINT - 8 & 255, exponent >> POINT - 16 & 255
     rest = (exponent & (1 << POINT - 16) - 1) * _LN2_FIXED >> POINT
     series = _ONE

@@ -1,4 +1,4 @@
-"""Whether a user's own configuration belongs to a space: every parameter there, with a value that the space allows."""
+"""Whether a user's own configuration belongs to a space: each parameter present, with a value that the space allows."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -27,11 +27,10 @@ from rungway_server.domain.space.space import (
 )
 
 MAX_VIOLATIONS = 30
-"""Most violations that are looked for."""
+"""The check stops after so many violations."""
 _NAMES_SHOWN = 20
 _SLACK = 1e-9
-"""How far beyond a bound, relative to it, a log parameter may be, and any number beside its step: floats
-are not exact."""
+"""Relative tolerance for floats: of log parameters at their bounds, and of any number at its steps."""
 
 
 def check_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> list[Violation]:
@@ -47,8 +46,8 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
 
 
 def as_drawn(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
-    """A configuration that belongs to the space, with its values as the space draws them: 3 for 3.0 where an integer
-    is wanted, and of equal constants and categories the one that the space names."""
+    """A configuration of the space with its values as the space draws them: 3 for 3.0 where an integer is wanted, and
+    of equal constants and categories the one that the space names."""
     return _group_as_drawn(space.entries, hparams)
 
 
@@ -149,7 +148,7 @@ def _index(low: float, high: float, step: float, value: float) -> int:
 
 
 def _width(node: Parameter) -> float:
-    """How wide a step is where steps are equally wide: 0.1 + 0.2 is the step at 0.3, and 1e-17 that at 0."""
+    """The width of equal steps, for an absolute tolerance: 0.1 + 0.2 is the step at 0.3, and 1e-17 is the one at 0."""
     return node.step or 0.0 if isinstance(node, Double) else 0.0
 
 
@@ -165,7 +164,7 @@ def _bounds(node: Int | Double | Log | LogUniform) -> tuple[float, float]:
 
 
 def _off_grid(node: Parameter, value: object) -> str:
-    """What was wanted instead of a number that the space allows and the grid does not have; "" for one that it has."""
+    """What to say of a number that the space allows but its grid does not have; "" if the grid has it."""
     axis = grid(node)
     if axis is None or axis.listed or not isinstance(value, int | float):
         return ""
@@ -197,7 +196,7 @@ def _in_steps(step: float | None, of: str = "") -> str:
 
 
 def _hint(node: Parameter, value: object) -> str:
-    """The nearest value on a step, where a number is only beside one."""
+    """The nearest value on a step, for a number within the bounds that is not on one; "" otherwise."""
     if isinstance(node, Const | Categorical | LogUniform) or isinstance(value, bool):
         return ""
     low, high = _bounds(node)

@@ -1,4 +1,4 @@
-"""Reading a `hyperparameters` section: every violation is noted with the path of its key."""
+"""Reading a `hyperparameters` section; each violation is noted with the path of its key."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ _RANGE = ("type", "minval", "maxval", "count", "when")
 
 
 def read_space(document: object, path: str, violations: list[Violation]) -> Space:
-    """Read a section into a space; what is wrong is added to `violations`, and then the result means nothing."""
+    """Read a section into a space. What is wrong is added to `violations`; the space is then unusable."""
     if not isinstance(document, Mapping):
         violations.append(Violation(path, f"got {shown(document)}, wanted a mapping of names to parameters"))
         return Space()
@@ -51,7 +51,7 @@ def read_space(document: object, path: str, violations: list[Violation]) -> Spac
 
 
 class _Reader:
-    """Walks down the tree; `whens` collects the conditions, which can be understood only when all names are known."""
+    """Walks down the tree; `whens` collects the conditions, which are read once all names are known."""
 
     def __init__(self, violations: list[Violation]) -> None:
         self.violations = violations
@@ -134,7 +134,7 @@ def _log(section: Section) -> Log:
     elif len(section.violations) == noted:
         for key, exponent in (("minval", minval), ("maxval", maxval)):
             if not _power_fits(base, exponent):
-                section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is no positive finite number")
+                section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is not a positive finite number")
     return Log(base, minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
 
 
@@ -147,7 +147,7 @@ def _log_uniform(section: Section) -> LogUniform:
 
 
 def _bounds(section: Section) -> tuple[float, float, bool]:
-    """The bounds, and whether anything may be computed with them: after a violation they are placeholders."""
+    """The bounds, and whether they are valid: after a violation they are placeholders."""
     noted = len(section.violations)
     minval, maxval = section.number("minval"), section.number("maxval")
     return minval, maxval, _in_order(section, noted, minval, maxval)
@@ -181,7 +181,8 @@ _READERS: dict[str, Callable[[Section], Parameter]] = {
 
 
 def _in_order(section: Section, noted: int, minval: float, maxval: float) -> bool:
-    """Refuse bounds in the wrong order; whether nothing is wrong with them, `noted` violations being older."""
+    """Refuse bounds in the wrong order. Returns whether the bounds are valid; `noted`: violations before they were
+    read."""
     if len(section.violations) == noted and minval >= maxval:
         section.refuse("minval", f"got {minval!r}, wanted less than maxval ({maxval!r})")
     return len(section.violations) == noted

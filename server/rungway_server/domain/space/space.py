@@ -1,11 +1,11 @@
-"""Search spaces: what may be searched, read from a `hyperparameters` section and written back to one.
+"""The types of a search space, and the `hyperparameters` section that a space is written to.
 
 A space is a tree: names with parameters or nested groups, in the byte order of the names. A mapping with the key
-`type` is a parameter, without it a group (of any depth, possibly empty); anything else but a list is a constant.
+`type` is a parameter, one without it a group (of any depth, possibly empty); any other value but a list is a constant.
 
 The key `when` makes a parameter conditional: `when: {optimizer: sgd}` or `when: {optimizer: [sgd, rmsprop]}` lets it
-exist only when that other parameter exists and has such a value (several names: all of them). They are written as
-`paths` has it. A parameter that does not exist is absent from the configuration.
+exist only when that other parameter exists and has such a value (several names: all conditions must hold). Names are
+paths (see `documents/paths.py`). A parameter that does not exist is absent from the configuration.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """Always the same value, any JSON value."""
+    """A constant: any JSON value."""
 
     val: object
 
@@ -83,7 +83,7 @@ class LogUniform:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of the values, any JSON values, each as likely."""
+    """One of some JSON values, each equally likely."""
 
     vals: tuple[object, ...]
 
@@ -93,7 +93,7 @@ Parameter: TypeAlias = Const | Int | Double | Log | LogUniform | Categorical
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A parameter or group at a path; `stream` are 128 bits made from the path alone, for drawing its values."""
+    """A parameter or group at a path. `stream`: 128 bits hashed from the path, the random stream of its values."""
 
     path: Path
     node: "Parameter | Group"
@@ -106,7 +106,7 @@ class Entry:
 
     @property
     def parameter(self) -> Parameter:
-        """The node of an entry that is no group."""
+        """The node of an entry that is not a group."""
         assert not isinstance(self.node, Group)
         return self.node
 
@@ -120,7 +120,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Condition:
-    """That the parameter at a path exists and has one of these values."""
+    """Holds when the parameter at a path exists and has one of these values."""
 
     path: Path
     values: tuple[object, ...]
@@ -136,10 +136,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search proposes configurations from: the tree, what holds between its parameters, and in which order.
+    """What a search draws configurations from: the tree of parameters, what must hold between them, and the source.
 
-    `conditions` are those of each conditional parameter; `constraints` are expressions (see `expressions`) that every
-    configuration meets; a grid goes `num_samples` times through all its points.
+    `conditions` are those of each conditional parameter; `constraints` are expressions (see
+    `constraints/expressions.py`) that every configuration meets; a grid visits all its points `num_samples` times.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -149,7 +149,7 @@ class Space:
     num_samples: int = 1
 
     def __hash__(self) -> int:
-        """Of the names alone, because values may be lists: enough to find what was worked out for a space."""
+        """By the names alone, because values may be lists: good enough for the caches that are keyed by a space."""
         return hash((self.source, self.constraints, *(entry.stream for entry in self.entries)))
 
     @cached_property
@@ -165,7 +165,7 @@ class Space:
         return found
 
     def paths_named(self, text: str) -> list[Path]:
-        """The parameter that is written so; where there is none, those that may be meant with backquotes left out."""
+        """The parameter at this path; if there is none, those whose path is the same without backquotes."""
         try:
             path, _ = read_path(text)
         except ValueError:
@@ -173,7 +173,7 @@ class Space:
         return [path] if path in self.leaves else self._without_backquotes.get(".".join(path), [])
 
     def decided_by(self, paths: Iterable[Path]) -> set[Path]:
-        """These parameters, and all that their conditions look at, and the conditions of those, and so on."""
+        """These parameters and, transitively, the parameters that their conditions depend on."""
         found: set[Path] = set()
         left = list(paths)
         while left:
@@ -185,7 +185,7 @@ class Space:
 
 
 def make_entry(path: Path, node: Parameter | Group) -> Entry:
-    """The entry at a path, with its stream: no other path has the same one (up to collisions of a 128-bit hash)."""
+    """The entry at a path. Its stream is a 128-bit hash of the path, so distinct paths have distinct streams."""
     digest = hashlib.blake2b(digest_size=16)
     for name in path:
         text = name.encode()

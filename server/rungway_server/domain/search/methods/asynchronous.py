@@ -1,4 +1,4 @@
-"""Asynchronous successive halving, alone and in several brackets."""
+"""Asynchronous successive halving (ASHA): one ladder, or several brackets side by side."""
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.config import SearcherConfig
@@ -15,9 +15,10 @@ from rungway_server.domain.search.plan import Plan, PromotionRule
 
 
 def async_halving(searcher: SearcherConfig) -> Plan:
-    """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+    """Asynchronous successive halving (Li et al. 2018, "A System for Massively Parallel Hyperparameter Tuning",
+    algorithm 2).
 
-    With `brackets`, the ladder of bracket s begins s rungs higher; the trials are shared out as in adaptive_asha.
+    With `brackets`, the ladder of bracket s begins s rungs higher; trials are divided as in `adaptive_asha`.
     """
     lengths = ladder_lengths(searcher)
     if searcher.brackets > len(lengths):
@@ -25,7 +26,7 @@ def async_halving(searcher: SearcherConfig) -> Plan:
     rungs = tuple(range(len(lengths), len(lengths) - searcher.brackets, -1))
     trials = _trials(searcher, rungs, "brackets")
     if searcher.brackets == 1:
-        # Without a cap, the share is the number of trials from which one reaches the top.
+        # Without a cap, the share is the number of trials of which one reaches the top.
         widest = int(searcher.divisor ** (len(lengths) - 1))
         shares: tuple[int, ...] = (searcher.max_concurrent_trials or min(widest, searcher.max_trials),)
     else:
@@ -37,8 +38,11 @@ def async_halving(searcher: SearcherConfig) -> Plan:
 
 
 def adaptive_asha(searcher: SearcherConfig) -> Plan:
-    """Several brackets of asynchronous successive halving side by side, the one with most rungs first: a hedge over
-    how early a trial can be judged, as in Hyperband (Li et al. 2018)."""
+    """Several brackets of asynchronous successive halving side by side, the one with the most rungs first.
+
+    Brackets hedge between stopping early and training long, as in Hyperband (Li et al. 2017, "Hyperband: A Novel
+    Bandit-Based Approach to Hyperparameter Optimization").
+    """
     ladder = adaptive_ladder(searcher)
     rungs = explicit_rungs(searcher, ladder) if searcher.bracket_rungs else _mode_rungs(searcher, ladder)
     trials = _trials(searcher, rungs, "bracket_rungs")
@@ -51,10 +55,10 @@ def adaptive_asha(searcher: SearcherConfig) -> Plan:
 
 
 def _mode_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The rung counts of the mode, limited by max_rungs, by the lengths and by the trials there are."""
+    """The rung counts of the mode's brackets, limited by max_rungs, by the lengths and by the number of trials."""
     longest = len(ladder) if ladder else log_floor(searcher.full_length, searcher.divisor, MAX_RUNGS) + 1
     most = min(searcher.max_rungs, longest, log_floor(searcher.max_trials, searcher.divisor, MAX_RUNGS) + 1)
-    # With divisors near 1 few trials seem to fill many rungs, and one trial per bracket would exceed max_trials.
+    # With a divisor near 1, few trials allow many brackets, and one trial for each would exceed max_trials.
     while sum(bracket_trials(searcher.max_trials, searcher.divisor, mode_rungs(searcher.mode, most))) > (
         searcher.max_trials
     ):

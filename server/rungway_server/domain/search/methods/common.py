@@ -1,4 +1,4 @@
-"""What the search methods have in common when they make their plans."""
+"""Parts that the search methods build their plans from."""
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.config import SearcherConfig
@@ -20,9 +20,9 @@ def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: Promo
 
 
 def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:
-    """The lengths of a search with one ladder: `num_rungs` down from the top, or up from `min_length`.
+    """The lengths of a search with one ladder, lowest first: `num_rungs` down from the top, or up from `min_length`.
 
-    Raises InvalidInput when that would be more than MAX_RUNGS.
+    Raises InvalidInput for more than MAX_RUNGS of them.
     """
     if searcher.num_rungs is not None:
         return rung_lengths(searcher.num_rungs, searcher.full_length, searcher.divisor)
@@ -36,12 +36,12 @@ def ladder_lengths(searcher: SearcherConfig) -> tuple[int, ...]:
 
 
 def adaptive_ladder(searcher: SearcherConfig) -> tuple[int, ...] | None:
-    """The lengths that all brackets are cut from, when `min_length` gives them."""
+    """The lengths whose upper ends are the brackets, where `min_length` is given; else None."""
     return None if searcher.min_length is None else ladder_lengths(searcher)
 
 
 def explicit_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The `bracket_rungs`, most first. Raises InvalidInput when the ladder has fewer."""
+    """The `bracket_rungs`, largest first. Raises InvalidInput when the ladder has fewer rungs."""
     rungs = tuple(sorted(searcher.bracket_rungs, reverse=True))
     if ladder and rungs[0] > len(ladder):
         raise InvalidInput.one(
@@ -51,10 +51,10 @@ def explicit_rungs(searcher: SearcherConfig, ladder: tuple[int, ...] | None) -> 
 
 
 def bracket_lengths(searcher: SearcherConfig, ladder: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
-    """The lengths of a bracket with `count` rungs."""
+    """The lengths of a bracket with `count` rungs: the upper end of the ladder, or counted down from the top."""
     return ladder[-count:] if ladder else rung_lengths(count, searcher.full_length, searcher.divisor)
 
 
 def bracket_of(lengths: tuple[int, ...], max_trials: int, share: int) -> Bracket:
-    """A bracket whose rungs have these lengths and whose trials all start at the lowest."""
+    """A bracket with these lengths and `max_trials` new trials; `share` of the concurrency."""
     return Bracket(tuple(Rung(length) for length in lengths), max_trials, share)

@@ -1,4 +1,4 @@
-"""Searches without early stopping: one trial, random trials, a grid."""
+"""Searches without early stopping: one trial, random trials, a grid. Each has one bracket with one rung, at the end."""
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.points import TooManyPoints
@@ -10,18 +10,18 @@ from rungway_server.domain.space.space import Space
 
 
 def single(searcher: SearcherConfig) -> Plan:
-    """One trial, trained to the end."""
+    """One trial, trained to its full length."""
     return random(searcher)
 
 
 def random(searcher: SearcherConfig) -> Plan:
-    """`max_trials` independent trials, each trained to the end (Bergstra and Bengio 2012, "Random Search for
+    """`max_trials` independent trials, each trained to its full length (Bergstra and Bengio 2012, "Random Search for
     Hyper-Parameter Optimization")."""
     return _whole_runs(searcher, searcher.max_trials)
 
 
 def grid(searcher: SearcherConfig, space: Space) -> Plan:
-    """All points of the space's grid, `num_samples` times, each trained to the end.
+    """All points of the space's grid, `num_samples` times, each trained to its full length.
 
     A space without parameters has one point, the empty configuration.
     """
@@ -30,7 +30,7 @@ def grid(searcher: SearcherConfig, space: Space) -> Plan:
     except TooManyPoints as error:
         raise InvalidInput.one("hyperparameters", f"the grid has {error}") from None
     if points is None:
-        raise ValueError(f"{space.source} is not the source of a grid")
+        raise ValueError(f"the space has the source {space.source}, wanted grid")
     trials, most = points * searcher.num_samples, searcher.max_trials or MAX_TRIALS
     if trials > most:
         field = "max_trials" if searcher.max_trials else "num_samples"

@@ -1,4 +1,4 @@
-"""The synchronous search methods: a rung passes its best on as soon as no later result can displace them."""
+"""Synchronous successive halving: a rung promotes a result once no later one can displace it from the top-k."""
 
 from itertools import pairwise
 
@@ -23,10 +23,10 @@ def sync_halving(searcher: SearcherConfig) -> Plan:
 
 
 def adaptive(searcher: SearcherConfig) -> Plan:
-    """Several brackets of synchronous halving side by side, the one with most rungs first.
+    """Several brackets of synchronous halving side by side, the one with the most rungs first.
 
-    They share `budget` or `max_trials` evenly; of trials, the first brackets get the rest, and where there are more
-    brackets than trials the last ones fall away.
+    They share `budget` or `max_trials` evenly; the first brackets get the rest of the trials. With more brackets than
+    trials, the last brackets are dropped.
     """
     ladder = adaptive_ladder(searcher)
     if searcher.bracket_rungs:
@@ -43,8 +43,8 @@ def adaptive(searcher: SearcherConfig) -> Plan:
 
 
 def hyperband(searcher: SearcherConfig) -> Plan:
-    """One pass of Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
-    Optimization"): R is max_length / min_length, eta the divisor, and the sizes are those of the published table."""
+    """One pass of Hyperband (Li et al. 2017, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
+    algorithm 1): R is max_length / min_length, eta is the divisor, and the sizes are those of table 1."""
     sizes = hyperband_sizes(searcher.full_length, searcher.divisor, searcher.min_length or 1)
     if len(sizes) > MAX_RUNGS:
         raise InvalidInput.one("searcher.divisor", f"got {searcher.divisor}, which makes more than {MAX_RUNGS} rungs")
@@ -87,5 +87,5 @@ def _sized(
 
 
 def _rungs(lengths: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[Rung, ...]:
-    passes = pairwise((*sizes, 0))
-    return tuple(Rung(length, size, above) for length, (size, above) in zip(lengths, passes, strict=True))
+    sizes_and_slots = pairwise((*sizes, 0))  # the slots of a rung are the size of the next
+    return tuple(Rung(length, size, slots) for length, (size, slots) in zip(lengths, sizes_and_slots, strict=True))

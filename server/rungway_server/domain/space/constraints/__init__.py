@@ -1,1 +1,1 @@
-"""What must hold between the parameters of every configuration."""
+"""Constraints: expressions over the parameters that every configuration must meet."""

@@ -1,4 +1,4 @@
-"""What must hold between the parameters of every configuration."""
+"""The constraints of a space: read from a document, and compiled into one check of a configuration."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -14,9 +14,9 @@ from rungway_server.domain.space.space import Space
 MAX_CONSTRAINTS = 100
 """Most constraints of a space."""
 MAX_EFFORT = 100
-"""Most work of checking one configuration, in parameters drawn: thousands are drawn when a search is planned."""
+"""Most work of one check, counted in draws of a parameter: planning a search checks thousands of configurations."""
 _OPERATORS_PER_DRAW, _CONDITIONS_PER_DRAW = 10, 10
-"""How many names and operators, and how many conditions, are about as much work as drawing a parameter."""
+"""How many names and operators, and how many conditions, cost about as much as one draw of a parameter."""
 
 
 def read_constraints(value: object, space: Space, violations: list[Violation]) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def read_constraints(value: object, space: Space, violations: list[Violation]) -
 
 
 def effort(space: Space) -> int:
-    """How much work checking one configuration may be, in parameters drawn."""
+    """An upper bound on the work of one check, counted in draws of a parameter."""
     terms = _Terms(space)
     for text in space.constraints:
         parse(text, terms.find)
@@ -53,10 +53,10 @@ def effort(space: Space) -> int:
 
 @lru_cache(maxsize=128)
 def checker(space: Space) -> Callable[[Configuration], bool]:
-    """Whether a configuration meets all constraints.
+    """A function that tells whether a configuration meets all constraints.
 
-    A constraint that absent parameters leave open is met. One that cannot be worked out (a division by zero, a text
-    less than a number) is not.
+    A constraint whose value is unknown because a parameter is absent is met. One that cannot be evaluated (a division
+    by zero, a text compared with a number) is not.
     """
     terms = _Terms(space)
     runs = [parse(text, terms.find).run for text in space.constraints]
@@ -87,20 +87,20 @@ def _problem(text: object, terms: "_Terms") -> str:
 
 
 class _Terms:
-    """The parameters of a space as terms, each made once; `found` are those that were asked for."""
+    """The parameters of a space as terms; `found` caches those that were looked up."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
         self.found: dict[Path, Term] = {}
 
     def hint(self, text: str) -> str:
-        """How a name is written that a constraint seems to mean, and that is none without backquotes."""
+        """The spelling, in backquotes, of names that the constraint seems to use without them."""
         names = {name for path in self._space.leaves for name in path if name in text and spelled(name) != name}
         meant = sorted(spelled(name) for name in names if spelled(name) not in text)
         return f"; in backquotes, {', '.join(meant[:5])} is a name" if meant else ""
 
     def find(self, name: str) -> Term | None:
-        """The parameter of a path; None when there is none, or several that may be meant."""
+        """The parameter at a path; None when there is none, or when the path is ambiguous."""
         paths = self._space.paths_named(name)
         if len(paths) != 1:
             return None

@@ -9,12 +9,12 @@
     product     = factor { ("*" | "/") factor }
     factor      = "-" factor | number | text | "true" | "false" | "null" | name | "(" rule ")"
 
-Texts stand in single or double quotes. Names are paths (see `paths`): those of nested parameters are written with dots,
-those that hold anything but letters, digits and "_", and the words of the language, in backquotes. Nothing else exists:
-no calls, no indexing, no access to anything.
+Texts are quoted with single or double quotes. Names are paths (see `documents/paths.py`): dots separate nested names,
+and names that contain anything but letters, digits and "_", or are words of the language, are written in backquotes.
+There is nothing else: no calls, no indexing, no attributes, so an expression from a user is safe to evaluate.
 
-Logic has three values (Kleene): what depends on a parameter that is absent is unknown. Every term knows the kinds of
-values it may come to, so that comparing a text with a number is found when the constraint is read.
+Logic has three values (Kleene): the value of a term is unknown if it depends on an absent parameter. Each term knows
+the kinds of values it may have, so comparing a text with a number is refused when the constraint is read.
 """
 
 import re
@@ -67,9 +67,9 @@ class _Token(NamedTuple):
 
 
 def parse(text: str, names: Callable[[str], Term | None]) -> Term:
-    """The meaning of an expression; `names` knows the parameters by their paths.
+    """An expression as a term; `names` maps paths to parameters, and unknown ones to None.
 
-    Raises ExpressionError for anything that is not of the language, unknown names, and kinds that do not fit.
+    Raises ExpressionError for syntax errors, unknown names, and kinds of values that do not fit together.
     """
     if len(text) > MAX_TEXT:
         raise ExpressionError(MAX_TEXT + 1, f"longer than {MAX_TEXT} characters")
@@ -202,7 +202,7 @@ class _Parser:
             return constant(_CONSTANTS[token.text])
         term = self._names(token.text)
         if term is None:
-            raise ExpressionError(token.position, f"{token.text!r} is no parameter of the space")
+            raise ExpressionError(token.position, f"{token.text!r} is not a parameter of the space")
         return term
 
     def _checked(self, position: int, make: Callable[[], Term]) -> Term:

@@ -1,7 +1,7 @@
-"""What the expressions of constraints mean: terms that are evaluated on a configuration.
+"""Terms: parsed expressions that are evaluated on a configuration.
 
-A term that an absent parameter leaves open comes to ABSENT. `and`, `or`, `not` and `if` follow Kleene's three-valued
-logic, so the outcome does not depend on the order in which things are written.
+The value of a term is ABSENT if it depends on an absent parameter. `and`, `or`, `not` and `if` follow Kleene's
+three-valued logic, so `a and b` is always the same as `b and a`.
 """
 
 import operator
@@ -18,7 +18,7 @@ Run: TypeAlias = Callable[[Values], Any]
 
 
 class Kind(StrEnum):
-    """What a value may be."""
+    """The kinds of values, as far as operators care."""
 
     NUMBER = "a number"
     TEXT = "a text"
@@ -31,7 +31,7 @@ class Mismatch(Exception):
 
 
 class Term(NamedTuple):
-    """A part of an expression: how it is evaluated, and the kinds of values it may come to."""
+    """A part of an expression: a function of the configuration, and the kinds of values that it may return."""
 
     run: Run
     kinds: frozenset[Kind]
@@ -73,7 +73,8 @@ def parameter(path: Path, node: Parameter) -> Term:
 
 
 def reckon(sign: str) -> Callable[[Term, Term], Term]:
-    """The arithmetic of a sign: a function that makes a term of two. It raises ValueError for what is no number."""
+    """The arithmetic of a sign: a function that makes a term of two. It raises ValueError for terms that are never
+    numbers."""
     work = _OPERATORS[sign]
 
     def make(left: Term, right: Term) -> Term:
@@ -85,12 +86,12 @@ def reckon(sign: str) -> Callable[[Term, Term], Term]:
 
 
 def negate(term: Term) -> Term:
-    """Minus a number. Raises ValueError for what is none."""
+    """Minus a number. Raises ValueError for a term that is never a number."""
     return reckon("-")(constant(0), term)
 
 
 def chain(signs: Sequence[str], terms: Sequence[Term]) -> Term:
-    """Comparisons that all hold: a < b <= c. Raises ValueError for kinds that can never be compared."""
+    """A chain of comparisons, a < b <= c: all must hold. Raises ValueError for kinds that can never be compared."""
     links = [_compare(sign, *terms[i : i + 2]) for i, sign in enumerate(signs)]
     whole = links[0]
     for link in links[1:]:
@@ -99,27 +100,27 @@ def chain(signs: Sequence[str], terms: Sequence[Term]) -> Term:
 
 
 def statement(term: Term) -> Term:
-    """A whole constraint. Raises ValueError for what is neither true nor false."""
+    """A whole constraint. Raises ValueError for a term that is never true or false."""
     return deny(deny(_demand(term, _TRUTH, "as a whole")))
 
 
 def both(left: Term, right: Term) -> Term:
-    """`and`. Raises ValueError for what is neither true nor false."""
+    """`and`. Raises ValueError for a term that is never true or false."""
     return _logic(left, right, "and", decisive=False)
 
 
 def either(left: Term, right: Term) -> Term:
-    """`or`. Raises ValueError for what is neither true nor false."""
+    """`or`. Raises ValueError for a term that is never true or false."""
     return _logic(left, right, "or", decisive=True)
 
 
 def implies(when: Term, then: Term) -> Term:
-    """`if … then …`. Raises ValueError for what is neither true nor false."""
+    """`if … then …`. Raises ValueError for a term that is never true or false."""
     return either(deny(when), then)
 
 
 def deny(term: Term) -> Term:
-    """`not`. Raises ValueError for what is neither true nor false."""
+    """`not`. Raises ValueError for a term that is never true or false."""
     _demand(term, _TRUTH, "after 'not' or 'if'")
     run = term.run
 

@@ -42,12 +42,12 @@ def every_key(ref: ExperimentRef, schema: str | None, more: str | None, plan_jso
 
     A layout names its further keys in the field `keys` of `meta`, with spaces between them.
     """
-    in_process: list[str] = []
+    rungs: list[str] = []
     if schema == _RUNGS_APART:
         with suppress(ValueError, TypeError, KeyError):
             brackets = json.loads(plan_json or "")["brackets"]
-            in_process += [f"rung:{b}:{k}" for b, each in enumerate(brackets) for k in range(len(each["rungs"]))]
-    return experiment_keys(ref, " ".join([more or "", *in_process]))
+            rungs += [f"rung:{b}:{k}" for b, each in enumerate(brackets) for k in range(len(each["rungs"]))]
+    return experiment_keys(ref, " ".join([more or "", *rungs]))
 
 
 def _tag(ref: ExperimentRef) -> str:

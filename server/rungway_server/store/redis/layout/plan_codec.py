@@ -18,7 +18,7 @@ def plan_to_json(plan: Plan) -> str:
         {
             "brackets": [
                 {
-                    "rungs": [[rung.length, rung.size, rung.passes, rung.clones] for rung in bracket.rungs],
+                    "rungs": [[rung.length, rung.size, rung.slots, rung.clones] for rung in bracket.rungs],
                     "max_trials": bracket.max_trials,
                     "max_concurrent_trials": bracket.max_concurrent_trials,
                 }
@@ -99,7 +99,7 @@ def plan_for_lua(
                 "share": [bracket.max_concurrent_trials for bracket in plan.brackets],
                 "lengths": [rung.length for rung in rungs],
                 "planned": [rung.size for rung in rungs],
-                "passes": [rung.passes for rung in rungs],
+                "passes": [rung.slots for rung in rungs],
                 "clones": [rung.clones for rung in rungs],
             },
         }

@@ -23,11 +23,11 @@ async def write_keys(redis: "Redis", ref: ExperimentRef, contents: list[Any]) ->
     """All keys under other names, piece by piece, and then under theirs in one MULTI/EXEC, which does nothing when the
     name is taken. What is cut off before is never seen, and expires."""
     keys = experiment_keys(ref, POINTS)
-    in_thread = [f"{key}:import:{uuid.uuid4().hex}" for key in keys]
+    staged = [f"{key}:import:{uuid.uuid4().hex}" for key in keys]
     if await redis.exists(keys[0]):
         raise ExperimentExists(ref.experiment)
     try:
-        for position, (key, content) in enumerate(zip(in_thread, contents, strict=True)):
+        for position, (key, content) in enumerate(zip(staged, contents, strict=True)):
             for part in _parts(content):
                 await write_part(redis, position, key, part)
         async with redis.pipeline(transaction=True) as pipe:
@@ -36,13 +36,13 @@ async def write_keys(redis: "Redis", ref: ExperimentRef, contents: list[Any]) ->
                 raise ExperimentExists(ref.experiment)
             pipe.multi()  # type: ignore[no-untyped-call]  # redis-py has no types here
             pipe.unlink(*keys)
-            for name, key, content in zip(in_thread, keys, contents, strict=True):
+            for name, key, content in zip(staged, keys, contents, strict=True):
                 if content:
                     pipe.rename(name, key)
                     pipe.persist(key)
             await pipe.execute()
     except BaseException:
-        await redis.unlink(*in_thread)
+        await redis.unlink(*staged)
         raise
 
 

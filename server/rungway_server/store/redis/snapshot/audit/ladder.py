@@ -23,7 +23,7 @@ def quota(stored: Stored, bracket: int, rung: int, size: int) -> int:
     if plan.rule is PromotionRule.ASYNC:
         return math.floor(size / plan.divisor)
     if plan.rule is PromotionRule.SYNC:
-        return max(0, size + rungs[rung].passes - rungs[rung].size)
+        return max(0, size + rungs[rung].slots - rungs[rung].size)
     if plan.rule is PromotionRule.POPULATION:
-        return rungs[rung].passes if size == rungs[rung].size else 0
+        return rungs[rung].slots if size == rungs[rung].size else 0
     raise ValueError(f"no quota is known for the rule {plan.rule}")
