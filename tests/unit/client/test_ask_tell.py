@@ -170,7 +170,7 @@ def test_nothing_else_is(server: ScriptedServer, client: Client, metric: Any) ->
     server.on("Ask", assigned(assignment(0)))
     got = client.ask()
     assert got
-    with pytest.raises(rungway.InvalidArgument, match="a real number is wanted") as caught:
+    with pytest.raises(rungway.InvalidArgument, match="wanted a real number") as caught:
         client.tell(got, metric)
     assert caught.value.violations[0][0] == "metric"
     assert server.requests("Tell") == []
