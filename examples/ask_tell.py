@@ -23,8 +23,8 @@ def main() -> None:
         error = float("nan")
         for _ in range(assignment.from_length, assignment.next_decision):
             error = model.train_epoch()
-        decision = client.tell(assignment, metric=error, checkpoint=model.save())
-        print(f"trial {assignment.trial:2} at epoch {assignment.next_decision:2}: {error:.5f}  {decision.decision}")
+        reply = client.tell(assignment, metric=error, checkpoint=model.save())
+        print(f"trial {assignment.trial:2} at epoch {assignment.next_decision:2}: {error:.5f}  {reply.decision}")
 
     for trial in client.best(3):
         print(f"best: trial {trial.trial}, {trial.best_metric:.5f}, {trial.hparams}")

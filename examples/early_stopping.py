@@ -1,4 +1,4 @@
-"""A loop whose trials end themselves when they get no better: a block left normally has finished its trial.
+"""Early stopping in the training loop: a block that is left normally has finished its trial.
 
 python examples/early_stopping.py
 """

@@ -1,4 +1,4 @@
-"""The search of the small examples: fit y = sin(3 x) with a polynomial by gradient descent, no package needed."""
+"""The search of the small examples: fit y = sin(3 x) with a polynomial by gradient descent, without any package."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The comfortable loop: leases are renewed in the background, a crash in training is told to the service.
+"""The loop for most training scripts: leases are renewed in the background, and errors are told to the service.
 
 python examples/trials_loop.py
 """

@@ -39,7 +39,7 @@ def to_map(mapping: Mapping[str, object], path: str = "") -> value_pb2.MapValue:
 def fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: str = "") -> None:
     """Like `to_map`, into an empty message that is part of another one. This saves a copy."""
     if not isinstance(mapping, Mapping):
-        raise InvalidValue(path, f"a mapping with text keys is wanted, got {type(mapping).__name__}")
+        raise InvalidValue(path, f"got {type(mapping).__name__}, wanted a mapping with string keys")
     _fill_map(message, mapping, path, 1)
 
 
@@ -62,7 +62,7 @@ def _fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: 
     entries = message.entries
     for key, value in mapping.items():
         if not isinstance(key, str):
-            raise InvalidValue(path, f"keys must be texts, got {key!r}")
+            raise InvalidValue(path, f"got the key {key!r}, wanted a string")
         try:
             setattr(
                 entries[key], _KINDS[type(value)], value
@@ -89,8 +89,8 @@ def _fill(message: value_pb2.Value, value: object, path: str, depth: int) -> Non
         case list() | tuple() as items:
             _fill_list(message.list_value, items, path, depth + 1)
         case _:
-            wanted = "None, a boolean, an integer, a float, a text, a list or a mapping is wanted"
-            raise InvalidValue(path, f"{wanted}, got {type(value).__name__}")
+            wanted = "None, a boolean, an integer, a float, a string, a list or a mapping"
+            raise InvalidValue(path, f"got {type(value).__name__}, wanted {wanted}")
 
 
 def _fill_list(message: value_pb2.ListValue, items: Sequence[object], path: str, depth: int) -> None:
@@ -134,7 +134,7 @@ def _check_depth(path: str, depth: int) -> None:
 
 def _check_int(number: int, path: str) -> int:
     if not -(2**63) <= number < 2**63:
-        raise InvalidValue(path, f"an integer of 64 bits is wanted, got {number}")
+        raise InvalidValue(path, f"got {number}, wanted an integer of 64 bits")
     return number
 
 
@@ -142,5 +142,5 @@ def _check_text(text: str, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidValue(path, f"a text that UTF-8 can encode is wanted, got {text!r}") from None
+        raise InvalidValue(path, f"got {text!r}, wanted a string that UTF-8 can encode") from None
     return text

@@ -18,7 +18,7 @@ _MESSAGES: dict[str, tuple[Any, Any]] = {
     "Fail": (pb.FailRequest, pb.FailResponse),
 }
 UNANSWERED = frozenset({"Unavailable", "DeadlineExceeded", "ResourceExhausted"})
-"""Errors after which a call may or may not have been executed; all others say that it was refused."""
+"""Errors after which a call may or may not have been executed; all others mean that it was refused."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Call:
     begun: float
     """When the first attempt was sent (seconds, monotonic clock)."""
     ended: float | None = None
-    """When its answer came; None = nobody knows whether it was executed."""
+    """When its answer came; None = it is unknown whether it was executed."""
     reply: Any = None
     refused: str = ""
     """The reason of the error that said that it was not executed."""
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass
 class Recorded:
-    """All there is in the history files of one run."""
+    """The content of the history files of one run."""
 
     calls: list[Call] = field(default_factory=list)
     """In the order in which they were sent."""
@@ -57,7 +57,7 @@ class Recorded:
 
 
 def read_histories(paths: Iterable[Path]) -> Recorded:
-    """Read the files of all workers. Raises ValueError for a line that is none of theirs."""
+    """Read the files of all workers. Raises ValueError for a request id that was sent with two requests."""
     recorded = Recorded()
     by_attempt: dict[str, Call] = {}
     by_request: dict[str, Call] = {}

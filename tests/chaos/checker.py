@@ -1,15 +1,15 @@
-"""Holds the recorded history of one search against what is promised of it.
+"""Checks the recorded history of one search against the promises.
 
 - Every acknowledged result is in its curve, once; nothing else is.
 - Replayed in the reference model in the order of the event log, every call has the same answer, and in the end
-  everything that can be seen of the search is the same.
+  everything that can be read of the search is the same.
 - A call that begins after another has ended has the later revision; no two changes share one, and there are no more
   revisions than changes.
-- No more trials and leases than planned; no lease is given twice; no lease expires before the deadline that its
+- No more trials and leases than planned; no lease is handed out twice; no lease expires before the deadline that its
   worker was told.
 
-Where Redis has lost acknowledged writes the search goes on from an earlier state: what was lost is counted, and the
-rest must hold as before for everything that is left.
+When Redis has lost acknowledged writes, the search goes on from an earlier state: what was lost is counted, and
+everything else must hold for what is left.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from tests.support.history import History
 
 @dataclass
 class Findings:
-    """What became of one search, or of several together."""
+    """What was found in one search, or in several together."""
 
     calls: int = 0
     acknowledged: int = 0
@@ -36,12 +36,12 @@ class Findings:
     lost: int = 0
     """Of these, not in any curve."""
     leases_lost: int = 0
-    """Assignments acknowledged, and unknown in the end."""
+    """Assignments that were acknowledged, and that the service does not know in the end."""
     duplicated: int = 0
     over_budget: int = 0
     """Trials and leases beyond those allowed."""
     expired: list[float] = field(default_factory=list)
-    """For every expired lease, how long after its deadline its trial was put back in line (seconds)."""
+    """For every expired lease, how long after its deadline its trial was requeued (seconds)."""
     problems: list[str] = field(default_factory=list)
     """Promises broken, in words."""
 
@@ -67,7 +67,9 @@ def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findin
         expired=[event.time.timestamp() - deadlines[lease] for lease, event in replay.expired if lease is not None],
         problems=[*tellings.problems, *([replay.problem] if replay.problem else [])],
     )
-    found.problems += [f"trial and fence {lease} were given twice" for lease in leases_given_twice(calls)]
+    found.problems += [
+        f"lease (trial, fencing token) {lease} was handed out twice" for lease in leases_handed_out_twice(calls)
+    ]
     if found.duplicated:
         found.problems.append(f"taken twice: {tellings.duplicated[:3]}")
     if found.over_budget:
@@ -102,8 +104,8 @@ def _told_deadlines(calls: list[Call]) -> Iterator[tuple[Lease, float]]:
                 yield (item.lease.trial, item.lease.fence), item.lease_deadline.ToNanoseconds() / 1e9
 
 
-def leases_given_twice(calls: list[Call]) -> list[Lease]:
-    """Leases that more than one ask was given: both workers could report under them."""
+def leases_handed_out_twice(calls: list[Call]) -> list[Lease]:
+    """Leases that more than one ask got: both workers could report under them."""
     asks = [call for call in calls if call.rpc == "Ask" and call.reply]
     leases = [assignment.lease for call in asks for assignment in call.reply.assignments]
     return [lease for lease, count in Counter((lease.trial, lease.fence) for lease in leases).items() if count > 1]
@@ -130,9 +132,9 @@ def over_budget(remains: Remains) -> int:
 
 
 def revisions_wrong(replay: Replay, remains: Remains, others: list[Call]) -> list[str]:
-    """Whether revisions stand in one line with time and with the log, and whether there are gaps.
+    """Problems with revisions: they must grow with time and with the log, without gaps.
 
-    `others` are calls that changed nothing, but whose answers must not be old ones.
+    `others` are calls that changed nothing; their answers must not be outdated.
     """
     changed = [call for call in replay.changes if call is not None]
     problems = []

@@ -1,4 +1,4 @@
-"""What is done to a stage and its workers. Each fault returns when it is over: what was cut is whole again."""
+"""What is done to a stage and its workers. Each fault returns when it is over and everything works again."""
 
 import random
 import time
@@ -10,20 +10,20 @@ from tests.support.network import Link
 from tests.support.redis_topology import quietly, wait_for
 
 Fault = Callable[[Stage, Fleet, random.Random], str]
-"""Does it, by the dice given, and says what it did."""
+"""Injects the fault with the given dice, and returns a description."""
 
 
 def kill_replica(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """SIGKILL a replica and start it again."""
-    place = dice.randrange(len(stage.replicas))
-    stage.replicas[place].kill()
+    index = dice.randrange(len(stage.replicas))
+    stage.replicas[index].kill()
     time.sleep(dice.uniform(0.0, 0.5))
-    stage.replicas[place].start()
-    return f"replica {place} killed"
+    stage.replicas[index].start()
+    return f"replica {index} killed"
 
 
 def roll_replicas(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
-    """SIGTERM to each replica in turn, as a rolling update does: the next when the one before is back."""
+    """SIGTERM to each replica in turn, as a rolling update does: the next one when the one before is back."""
     for replica in stage.replicas:
         replica.terminate()
         replica.start()
@@ -32,19 +32,19 @@ def roll_replicas(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
 
 def kill_worker(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """SIGKILL a worker."""
-    place = dice.randrange(len(fleet.workers))
-    fleet.kill(place)
-    return f"worker {place} killed"
+    index = dice.randrange(len(fleet.workers))
+    fleet.kill(index)
+    return f"worker {index} killed"
 
 
 def pause_worker(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
-    """SIGSTOP a worker for so long that its lease expires, or nearly so."""
-    place = dice.randrange(len(fleet.workers))
+    """SIGSTOP a worker for about as long as its lease lasts, or longer."""
+    index = dice.randrange(len(fleet.workers))
     seconds = dice.uniform(0.5, 2.5) * LEASE_SECONDS
-    fleet.pause(place)
+    fleet.pause(index)
     time.sleep(seconds)
-    fleet.resume(place)
-    return f"worker {place} stopped for {seconds:.1f} s"
+    fleet.resume(index)
+    return f"worker {index} stopped for {seconds:.1f} s"
 
 
 def kill_redis(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
@@ -74,7 +74,7 @@ def kill_primary(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
 
 
 def fail_over(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
-    """Have a replica take over in good order."""
+    """An orderly failover to a replica."""
     stage.topology.failover(stage.key)
     wait_for(lambda: quietly(stage.topology.settled))
     return "failed over in good order"
@@ -89,7 +89,7 @@ def spoil_worker_network(stage: Stage, fleet: Fleet, dice: random.Random) -> str
     """A bad network between the workers and one or all replicas."""
     links = stage.links if dice.random() < 0.5 else [dice.choice(stage.links)]
     state = dice.getstate()
-    for link in links[:-1]:  # the same to each, at the same moment but for the last, which waits until it is over
+    for link in links[:-1]:  # the same fault for each at the same moment; the last one waits until it is over
         dice.setstate(state)
         spoil(link, dice, wait=False)
     dice.setstate(state)
@@ -100,7 +100,7 @@ def spoil_worker_network(stage: Stage, fleet: Fleet, dice: random.Random) -> str
 
 
 def spoil(link: Link, dice: random.Random, *, wait: bool = True) -> str:
-    """One of the ways in which a network is bad, for a while."""
+    """Make a link bad in one of several ways, for a while."""
     way, seconds = dice.choice(("down", "silent", "slow", "sliced", "reset", "half closed")), dice.uniform(0.2, 3.0)
     match way:
         case "down":

@@ -14,7 +14,7 @@ STYLES = ("loop", "plain")
 
 
 class Fleet:
-    """So many workers on one agenda; `targets` are their ways to the service, in turn."""
+    """`count` workers on one agenda; `targets` are the addresses of the service, used in turn."""
 
     def __init__(self, folder: Path, targets: list[str], count: int, *, step: float, mishaps: float) -> None:
         self._folder = folder
@@ -25,33 +25,33 @@ class Fleet:
         self._started = 0
         self._replacing = threading.Lock()
         self.workers: list[subprocess.Popen[bytes]] = []
-        for place in range(count):
-            self.workers.append(self._start(place))
+        for index in range(count):
+            self.workers.append(self._start(index))
 
     @property
     def histories(self) -> list[Path]:
-        """The history files of all workers that ever lived."""
+        """The history files of all workers, dead ones included."""
         return sorted(self._folder.glob("history *"))
 
     def work_on(self, experiment: str) -> None:
-        """Have all go to another experiment when they are done with the present one."""
+        """Send all workers to another experiment when they are done with this one."""
         with self._agenda.open("a") as agenda:
             agenda.write(f"{experiment}\n")
 
-    def kill(self, place: int) -> None:
+    def kill(self, index: int) -> None:
         """SIGKILL one, and start another in its place."""
         with self._replacing:
-            self.workers[place].kill()
-            self.workers[place].wait()
-            self.workers[place] = self._start(place)
+            self.workers[index].kill()
+            self.workers[index].wait()
+            self.workers[index] = self._start(index)
 
-    def pause(self, place: int) -> None:
+    def pause(self, index: int) -> None:
         """SIGSTOP one."""
-        self.workers[place].send_signal(signal.SIGSTOP)
+        self.workers[index].send_signal(signal.SIGSTOP)
 
-    def resume(self, place: int) -> None:
+    def resume(self, index: int) -> None:
         """SIGCONT one."""
-        self.workers[place].send_signal(signal.SIGCONT)
+        self.workers[index].send_signal(signal.SIGCONT)
 
     def check_alive(self) -> None:
         """Raises RuntimeError when one ended by itself."""
@@ -61,7 +61,7 @@ class Fleet:
             raise RuntimeError(f"a worker ended by itself with {worker.returncode}; see {self._folder}/*.log")
 
     def end(self) -> None:
-        """Let them go home; those who do not are killed."""
+        """Let them exit; those that do not are killed."""
         self.work_on(END)
         for worker in self.workers:
             with suppress(subprocess.TimeoutExpired):
@@ -74,11 +74,11 @@ class Fleet:
             worker.kill()
             worker.wait()
 
-    def _start(self, place: int) -> "subprocess.Popen[bytes]":
+    def _start(self, index: int) -> "subprocess.Popen[bytes]":
         number, self._started = self._started, self._started + 1
         history = self._folder / f"history {number:04}.jsonl"
-        style = STYLES[place % len(STYLES)]
-        command = [self._targets[place % len(self._targets)], str(self._agenda), str(history), style, *self._options]
+        style = STYLES[index % len(STYLES)]
+        command = [self._targets[index % len(self._targets)], str(self._agenda), str(history), style, *self._options]
         with (self._folder / f"worker {number:04}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.worker", *command],

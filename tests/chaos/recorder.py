@@ -1,8 +1,7 @@
 """A client that writes down every attempt of every call: one JSON line when it is sent, one when it is answered.
 
-A line is one write to a file opened for appending, so a worker killed at any moment leaves whole lines: a call without
-a second line is one whose outcome nobody knows. Times are those of the machine's monotonic clock, the same in all of
-its processes.
+A line is one write to a file opened for appending, so a worker killed at any moment leaves whole lines. The outcome of
+a call without a second line is unknown. Times are those of the machine's monotonic clock, which all processes share.
 """
 
 import itertools
@@ -29,18 +28,18 @@ class Recorder:
         self._numbers = itertools.count()
 
     def note(self, **values: object) -> None:
-        """One line."""
+        """Write one line."""
         os.write(self._file, (json.dumps({"at": time.monotonic(), **values}) + "\n").encode())
 
     def sent(self, experiment: str, rpc: str, request: Message) -> str:
-        """An attempt begins; its name, for `note(call=…)` when it ends."""
+        """An attempt begins. Returns its name, for `note(call=…)` when it ends."""
         name = f"{os.getpid()}.{next(self._numbers)}"
         self.note(call=name, experiment=experiment, rpc=rpc, request=MessageToDict(request))
         return name
 
 
 class RecordingDriver(SyncDriver):
-    """The client's own way to the service, with each attempt noted."""
+    """The driver of the client, which also records each attempt."""
 
     def __init__(self, config: ClientConfig, recorder: Recorder) -> None:
         super().__init__(config)
@@ -49,9 +48,7 @@ class RecordingDriver(SyncDriver):
 
     def _attempt(self, effect: Attempt) -> Message:
         request: Any = effect.request
-        if (
-            effect.rpc.name == "Ask"
-        ):  # signed with its request id: so each event tells under which ask's lease it happened
+        if effect.rpc.name == "Ask":  # each event then names the ask under whose lease it happened
             request.worker = request.request_id
         name = self._recorder.sent(self._experiment, effect.rpc.name, request)
         try:
@@ -64,7 +61,7 @@ class RecordingDriver(SyncDriver):
 
 
 class RecordedClient(Client):
-    """The real client, with its calls written down."""
+    """The real client, which also records its calls."""
 
     def __init__(self, config: ClientConfig, recorder: Recorder) -> None:
         super().__init__(config=config)

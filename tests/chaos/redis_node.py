@@ -1,4 +1,4 @@
-"""A redis-server that is killed, or loses its power, and comes back with what its append-only file holds."""
+"""A redis-server that is killed, or loses its power, and restarts with its append-only file."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ class RedisNode(Node):
         super().kill()
 
     def cut_power(self) -> None:
-        """SIGKILL, and what the last second wrote is gone from the file: the worst that `everysec` allows."""
+        """SIGKILL, and cut off what the last second wrote to the file: the worst that `everysec` allows."""
         self.kill()
         lost_since = time.monotonic() - UNSYNCED_SECONDS
         kept = [sample for sample in self._sizes if sample[0] <= lost_since] or list(self._sizes)[:1]

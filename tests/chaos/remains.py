@@ -1,4 +1,4 @@
-"""What the service holds of a search at its end, by its public calls."""
+"""What the public calls return about a search at its end."""
 
 from dataclasses import dataclass
 

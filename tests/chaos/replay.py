@@ -29,7 +29,7 @@ CLOCK_SECONDS = 0.1
 
 
 class Mismatch(Exception):
-    """The service and the model do not say the same."""
+    """The service and the model differ."""
 
 
 class Replay:
@@ -42,9 +42,9 @@ class Replay:
         self.logged: list[Call] = []
         """Those of them that decided something, in the order of the log."""
         self.expired: list[tuple[Lease | None, Event]] = []
-        """Every lease that expired, None for one that its worker never heard of, with the event that says so."""
+        """Every lease that expired, with its event; None for a lease whose worker never got it."""
         self.leases_lost = 0
-        """Assignments that were acknowledged, and of which the log knows nothing."""
+        """Assignments that were acknowledged and are not in the log."""
         self.endings_lost = 0
         """The same for releases and failures."""
         self._remains = remains
@@ -64,7 +64,7 @@ class Replay:
             self._finish()
         except Mismatch as mismatch:
             self.problem = str(mismatch)
-        except (LookupError, RungwayError) as error:  # the model knows no such trial or lease, or refuses the call
+        except (LookupError, RungwayError) as error:  # the model does not know the trial or lease, or refuses the call
             self.problem = f"{event}: {type(error).__name__}: {error}"
         seen = {event.worker for event in self._remains.events if event.kind == "assign"}
         lost = [call for name, call in self._asks.items() if call.reply and call.reply.assignments and name not in seen]
@@ -80,7 +80,7 @@ class Replay:
             case "release" | "retry" | "failed" | "invalid":
                 self._end(event)
             case "finished":
-                pass  # it goes up without training, which the model does by itself
+                pass  # it is promoted without training, which the model does by itself
             case "failing":
                 _same(event, "the search", "paused", self._model.progress().state.value)
             case "paused" | "running" | "stopped":
@@ -95,14 +95,14 @@ class Replay:
     def _assign(self, event: Event) -> None:
         ask = self._asks.get(event.worker)
         if ask is None or ask.refused:
-            raise Mismatch(f"{event}: nobody asked for it")
+            raise Mismatch(f"{event}: no ask got it")
         told = ask.reply.assignments[0] if ask.reply and ask.reply.assignments else None
         if ask.reply and told is None:
             raise Mismatch(f"{event}: the ask was told {ask.reply}")
         search = self._model.search
         if told:
             if told.lease.fence < search.next_fencing_token:
-                raise Mismatch(f"{event}: fence {told.lease.fence} after {search.next_fencing_token - 1}")
+                raise Mismatch(f"{event}: fencing token {told.lease.fence} after {search.next_fencing_token - 1}")
             search.next_fencing_token = told.lease.fence
         answer = self._model.ask("", 1, event.worker, 0)
         if not answer.assignments:
@@ -131,7 +131,7 @@ class Replay:
             if reply.explanation.reason is not domain.Reason.BETWEEN_RUNGS:
                 break
         else:
-            raise Mismatch(f"{event}: nobody told what it rests on")
+            raise Mismatch(f"{event}: no tell explains it")
         self.logged.append(telling.call)
         decided = (reply.decision.value, plain(reply.explanation))
         if event.kind == "continue" and telling.result.finished:
@@ -179,7 +179,7 @@ class Replay:
             self.expired.append((held, event))
             self.changes.append(None)
         else:
-            raise Mismatch(f"{event}: nobody called for it")
+            raise Mismatch(f"{event}: no call explains it")
 
     def _end_by_call(self, event: Event, call: Call) -> None:
         assert event.trial is not None
@@ -198,7 +198,7 @@ class Replay:
         self.logged.append(call)
 
     def _finish(self) -> None:
-        """What is left of the curves, then everything that can be seen of the search."""
+        """The rest of the curves, then everything that can be read of the search."""
         for trial in self._kept:
             self._tell_rest(f"trial {trial} at the end", trial)
             if self._kept[trial]:
@@ -263,7 +263,7 @@ def _counts(call: Call) -> bool:
 
 
 def _at_the_time(call: Call, event: Event) -> bool:
-    """Whether an answered call can be the cause: where Redis has lost it, its lease expired later instead."""
+    """Whether an answered call can be the cause. When Redis has lost it, its lease expired later instead."""
     moment = event.time.timestamp() - (time.time() - time.monotonic())
     return call.ended is None or call.begun - CLOCK_SECONDS <= moment <= call.ended + CLOCK_SECONDS
 

@@ -23,7 +23,7 @@ from tests.chaos.stage import Stage, staged
 SEARCH_SECONDS = 180.0
 """Most time that a search may take after the faults are over, before it counts as stuck."""
 DURABLE_SECONDS = 1.3
-"""After this long without a fault nothing can be lost any more."""
+"""After this many seconds without a fault nothing can be lost."""
 STEP_SECONDS = 0.02
 SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "adaptive_asha"},
@@ -46,7 +46,7 @@ class Injected:
 
 @dataclass(kw_only=True)
 class Outcome(Findings):
-    """What became of a scenario: what was found in all its searches together, and what the run itself has seen."""
+    """The findings of all searches of a scenario together, and what the run itself measured."""
 
     scenario: str
     seed: int
@@ -80,7 +80,7 @@ class Run:
         self._broken: Exception | None = None
 
     def play(self, seconds: float) -> None:
-        """Searches for so long, under faults, and the last to its end without."""
+        """Run searches under faults for some seconds; the last one ends without faults."""
         begun = time.monotonic()
         thread = threading.Thread(target=self._inject, daemon=True)
         thread.start()
@@ -95,14 +95,14 @@ class Run:
     def _inject(self) -> None:
         while not self._over.wait(self._dice.uniform(*self.scenario.pause)):
             if self._calm.locked():
-                continue  # not as soon as it ends either, when nobody is at work yet
+                continue  # and not right after it, when no worker is at work yet
             with self._calm:
                 if self._over.is_set():
                     return
                 begun = time.monotonic()
                 try:
                     what = self._dice.choice(self.scenario.faults)(self._stage, self._fleet, self._dice)
-                except Exception as error:  # told by the main thread
+                except Exception as error:  # raised by the main thread
                     self._broken = error
                     return
                 self.outcome.faults.append(Injected(what, begun, time.monotonic(), self._stage.recovers_by_itself))
@@ -112,7 +112,7 @@ class Run:
     def _search(self, experiment: str, until: float) -> None:
         with self._calm:
             self._client.create_experiment(experiment, self._document(len(self.searches)))
-            self._settle()
+            self._wait_until_durable()
         self._stage.key = f"rungway:{{default/{experiment}}}:meta"
         self._fleet.work_on(experiment)
         limit = until + SEARCH_SECONDS
@@ -122,7 +122,7 @@ class Run:
             self._look_on(experiment, limit)
             time.sleep(0.2)
             if self._is_done(experiment):
-                self._take_remains(experiment)
+                self._fetch_remains(experiment)
 
     def _document(self, number: int) -> dict[str, Any]:
         searcher = {
@@ -152,22 +152,22 @@ class Run:
     def _is_done(self, experiment: str) -> bool:
         return self._client.get_experiment(experiment).state is ExperimentState.DONE
 
-    def _take_remains(self, experiment: str) -> None:
-        """When the search is still done after a while without faults; else its workers are called back."""
+    def _fetch_remains(self, experiment: str) -> None:
+        """Read the search if it is still done after a while without faults; else send its workers back to it."""
         with self._calm:
-            self._settle()
+            self._wait_until_durable()
             if self._is_done(experiment):
                 self.searches[experiment] = fetch(self._client, experiment)
             else:
                 self._fleet.work_on(experiment)
 
-    def _settle(self) -> None:
+    def _wait_until_durable(self) -> None:
         if self.scenario.loses:
             time.sleep(DURABLE_SECONDS)
 
 
 def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> tuple[Run, Recorded]:
-    """Play it in a folder of its own, which keeps logs and histories. Its processes are gone afterwards."""
+    """Run it in this folder, which keeps logs and histories. Its processes have ended afterwards."""
     with staged(folder, seconds, topology=scenario.topology, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
         targets = [stage.target(first) for first in range(scenario.replicas)]
         fleet = Fleet(folder, targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
@@ -189,7 +189,7 @@ def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) ->
 
 
 def audited(stage: Stage, experiments: Iterable[str]) -> list[str]:
-    """What `rungway audit` has to say of each search: nothing when all is well."""
+    """The problems that `rungway audit` finds in each search."""
     rungway = Path(sys.executable).parent / "rungway"
     said = []
     for experiment in experiments:
@@ -201,7 +201,7 @@ def audited(stage: Stage, experiments: Iterable[str]) -> list[str]:
 
 
 def judge(run: Run, recorded: Recorded) -> None:
-    """Check every search, and add it all up."""
+    """Check every search, and add the findings up."""
     outcome, calls = run.outcome, recorded.calls
     outcome.failed = [f"{line['failed']}: {line['text']}" for line in recorded.failures]
     outcome.searches = len(run.searches)
@@ -216,7 +216,7 @@ def judge(run: Run, recorded: Recorded) -> None:
 
 
 def recovery(fault: Injected, answered: list[float]) -> float:
-    """Seconds from the end of a fault to the next answer; of one that goes away by itself, the longest silence."""
+    """Seconds from the end of a fault to the next answer; of one that ends by itself, the longest silence."""
     if not fault.by_itself:
         return next((moment - fault.ended for moment in answered if moment > fault.ended), 0.0)
     moments = [fault.begun, *(moment for moment in answered if fault.begun < moment < fault.ended), fault.ended]

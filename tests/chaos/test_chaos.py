@@ -117,7 +117,7 @@ def two_decisions_the_other_way_round(history: History) -> None:
 
 
 @planting
-def a_lease_given_twice(history: History) -> None:
+def a_lease_handed_out_twice(history: History) -> None:
     first, second = history.asks()[2:4]
     second.reply.assignments[0].lease.CopyFrom(first.reply.assignments[0].lease)
 

@@ -45,12 +45,12 @@ def oldest(python: str) -> Environment:
 
 
 def protobuf_5(python: str) -> Environment:
-    """What stands beside much of today's software."""
+    """What much of today's software is installed with."""
     return Environment("protobuf 5", python, ("protobuf==5.29.*",))
 
 
 def newest(python: str) -> Environment:
-    """Whatever the index has."""
+    """The newest versions in the index."""
     return Environment("newest", python)
 
 
@@ -84,7 +84,7 @@ def make(environment: Environment, wheel: Path, folder: Path) -> Path:
         _run(python, "-m", "venv", "--without-pip", folder)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", own, "install")
     try:
-        # In one call, as one would: pip must find versions that suit both.
+        # In one call: pip must find versions that suit both.
         _run(*pip, "--only-binary=:all:", "--force-reinstall", "--no-deps", wheel)
         _run(*pip, "--only-binary=:all:", *environment.packages, wheel)
     except subprocess.CalledProcessError as error:

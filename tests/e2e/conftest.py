@@ -11,7 +11,7 @@ from tests.support.service import services
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A Redis of one test alone, in which everything fits together at the end."""
+    """A Redis of one test alone; the audit finds nothing wrong in it at the end."""
     with redis_on_socket() as url:
         yield url
         check_all_sound(url)

@@ -1,4 +1,4 @@
-"""A search that nothing comes of says so wherever one looks: commands, clients, logs of workers and service."""
+"""A search without a result says so everywhere: in commands, clients, and the logs of workers and service."""
 
 import asyncio
 import json

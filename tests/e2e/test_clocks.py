@@ -20,7 +20,7 @@ from tests.support.worker import start_worker
 
 AHEAD, BEHIND = "+5h", "-3h"
 FAR = 3000.0
-"""Further than any clock here is wrong by accident (seconds)."""
+"""More than any clock here is wrong by accident (seconds)."""
 LEASE_SECONDS = 2.0
 TRIALS = 30
 
@@ -41,7 +41,7 @@ def shifted(library: Path, by: str) -> Iterator[None]:
     """Processes started meanwhile have wall clocks that are wrong by so much, for as long as they live."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LD_PRELOAD", str(library))
-        environment.setenv("DONT_FAKE_MONOTONIC", "1")  # no clock that is set changes that one
+        environment.setenv("DONT_FAKE_MONOTONIC", "1")  # setting a clock does not change that one
         environment.setenv("FAKETIME", by)
         yield
 

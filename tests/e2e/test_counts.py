@@ -78,7 +78,7 @@ class Ledger:
         self.state[trial] = "paused" if reply.decision == trial_pb2.DECISION_PAUSE else ended
 
     def check(self) -> experiment_pb2.Experiment:
-        """Hold the books against what the service shows."""
+        """Compare the books with what the service shows."""
         request = pb.GetExperimentRequest(experiment=self.experiment)
         found = self.calls.experiments.GetExperiment(request, timeout=SECONDS).experiment
         wanted = Counter(self.state.values())
@@ -93,7 +93,7 @@ class Ledger:
                 for number, bracket in enumerate(found.plan.brackets)
                 for rung in bracket.rungs
             }
-            assert shown == {place: self.told[place] for place in shown}
+            assert shown == {rung: self.told[rung] for rung in shown}
         listed = self.calls.experiments.ListTrials(
             pb.ListTrialsRequest(experiment=self.experiment, page_size=1000), timeout=SECONDS
         )

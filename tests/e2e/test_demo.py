@@ -48,15 +48,15 @@ class Demo:
             time.sleep(0.02)
 
     def processes(self, kind: str = "") -> list[int]:
-        """The running processes with this folder in their command line or as their place, except the demo itself."""
+        """The running processes with this folder as working folder or in their command line, but the demo itself."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                place = os.readlink(entry / "cwd")
+                working_folder = os.readlink(entry / "cwd")
             except OSError:
                 continue
-            ours = str(self.folder) in command or place.startswith(str(self.folder))
+            ours = str(self.folder) in command or working_folder.startswith(str(self.folder))
             if ours and command and kind in command and int(entry.name) != self.process.pid:
                 found.append(int(entry.name))
         return found

@@ -45,7 +45,7 @@ SEARCHES: dict[str, dict[str, object]] = {
 }
 
 QUEUED = 40
-"""Points of small spaces that are queued before anybody asks."""
+"""Points of small spaces that are enqueued before the first ask."""
 
 Found = dict[int, str]
 """Trial number to configuration; JSON gives every bit of a number."""
@@ -89,7 +89,7 @@ def started(folder: Path) -> Iterator[Cluster]:
 
 
 async def work(client: AsyncClient, number: int, found: Found) -> None:
-    """A worker that asks for a few trials at a time and tells anything at all."""
+    """A worker that asks for a few trials at a time and tells arbitrary results."""
     luck = random.Random(number)
     while True:
         reply = await client.ask_once(1 + number % 4)

@@ -86,7 +86,7 @@ def test_a_search_goes_on_after_its_primary_was_killed(
 
 
 def test_a_service_tells_that_redis_is_away_and_serves_again(topology: Topology) -> None:
-    """At start and in the middle: calls are refused within their deadline; health tells; nobody restarts anything."""
+    """At start and in the middle: calls are refused within their deadline; health tells; nothing is restarted."""
     for node in topology.nodes:
         node.kill()
     with ExitStack() as stack:
@@ -104,7 +104,7 @@ def test_a_service_tells_that_redis_is_away_and_serves_again(topology: Topology)
 
 
 def test_a_lease_that_a_failover_has_lost_is_answered_as_superseded() -> None:
-    """What a replica that lacks the last writes knows, here by putting Redis back to where it was."""
+    """A replica that lacks the last writes, played by putting Redis back to an earlier state."""
     experiment = unique_name("lost-lease")
     with ExitStack() as stack:
         url = stack.enter_context(redis_on_socket())

@@ -50,7 +50,7 @@ class FarDriver(SyncDriver):
 
 
 class FarAsyncDriver(AsyncDriver):
-    """Its twin."""
+    """The same for asyncio."""
 
     renewals: list[float]
 

@@ -26,7 +26,7 @@ FOREVER = 3600.0
 
 @contextmanager
 def workers(stack: ExitStack, count: int, folder: Path, target: str, experiment: str) -> Iterator[list[Worker]]:
-    """So many workers, killed at the end."""
+    """Some workers, killed at the end."""
     running = [start_worker(folder / f"worker {number}", target, experiment, 0.02) for number in range(count)]
     for worker in running:
         stack.callback(worker.kill)
@@ -193,7 +193,7 @@ def test_a_server_killed_between_ask_and_tell(redis_url: str) -> None:
                 assert [report.metric for report in calls_at_last.trial(experiment, 0).curve] == [0.5]
 
 
-def test_a_loop_that_gives_every_trial_back_comes_to_an_end(redis_url: str) -> None:
+def test_a_loop_that_releases_every_trial_comes_to_an_end(redis_url: str) -> None:
     experiment, rounds = unique_name("breaks"), 0
     with services(redis_url) as (service,), calls_to(service.address) as calls:
         calls.create(experiment, config("single", max_restarts=2))
@@ -201,7 +201,7 @@ def test_a_loop_that_gives_every_trial_back_comes_to_an_end(redis_url: str) -> N
             for trial in client.trials():
                 with trial:
                     rounds += 1
-        assert rounds == 5  # two for nothing, then as many as there may be restarts, and the one that is too many
+        assert rounds == 5  # two that cost nothing, then max_restarts, and the one that is too many
         trial_at_last = calls.trial(experiment, 0)
         assert trial_at_last.state == trial_pb2.TRIAL_STATE_FAILED
         assert "given back without progress" in trial_at_last.message

@@ -82,7 +82,7 @@ def requests(calls: Calls, experiment: str) -> Requests:
     ]
 
 
-def test_a_reply_of_redis_lost_is_unavailable_and_a_repeat_cures_it(
+def test_a_reply_of_redis_lost_is_unavailable_and_a_repeat_gets_it(
     calls: Calls, far_proxy: Proxy, redis: Redis
 ) -> None:
     for rpc, request in requests(calls, halving(calls)):
@@ -127,7 +127,7 @@ def wait_for_change(redis: Redis, before: Snapshot) -> Snapshot:
     while not differences(before, snapshot(redis)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return snapshot(redis)  # anew: the change may have come in the middle of the one before
+    return snapshot(redis)  # again: the change may have come in the middle of the one before
 
 
 def test_the_client_repeats_by_itself_with_one_effect(calls: Calls, service: Service) -> None:

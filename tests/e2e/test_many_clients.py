@@ -79,7 +79,7 @@ class Crowd:
                 done = await asyncio.gather(*(self.is_done() for _ in range(SERVERS)))
                 if all(done):
                     return round_
-                await asyncio.sleep(0.1)  # somebody's lease has yet to expire
+                await asyncio.sleep(0.1)  # some lease has yet to expire
         raise AssertionError
 
     async def send(self, rpc: str, request: Any) -> tuple[Any, Call]:
@@ -105,7 +105,7 @@ class Crowd:
         return bool(reply.status == pb.ASK_STATUS_DONE)
 
     async def work(self, held: Held) -> None:
-        """Tell results until the lease ends; some give up, some fail, some just never say a word again."""
+        """Tell results until the lease ends; some release it, some fail, some fall silent."""
         lease, length = held.assignment.lease, held.assignment.next_decision_length
         while True:
             luck = self.random.random()
@@ -126,7 +126,7 @@ class Crowd:
             return
 
     async def mishap(self, held: Held, which: float) -> None:
-        """Lapse (half of all), release, or fail in one way or another."""
+        """Let it expire (half of all), release it, or fail in one way or another."""
         if which < 0.5:
             return
         until, lease = time.time(), held.assignment.lease

@@ -1,4 +1,4 @@
-"""Servers restarted in turn, as an update does: nobody who uses the SDK notices, neither workers nor people."""
+"""Servers restarted in turn, as an update does: the users of the SDK do not notice, neither workers nor people."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ class Replica:
 
 
 class Person:
-    """Somebody who looks at the search all the time, through one client."""
+    """A person who reads the search all the time, through one client."""
 
     def __init__(self, target: str, experiment: str) -> None:
         settings = ClientConfig(target=target, experiment=experiment, total_timeout=60.0)

@@ -66,7 +66,7 @@ CASES = [
     Case("Batches: many trials in one process"),
     Case("Checkpoints"),
     Case("Early stopping", before="def train_one(model): return 0.5\n", longest=6),
-    Case("Preemption", before=TERMINATED, done=False, says="gave the trial back"),
+    Case("Preemption", before=TERMINATED, done=False, says="released the trial"),
     Case("Exceptions"),
     Case("Threads", says="assignments by thread: ["),
     Case("Processes and fork"),

@@ -1,4 +1,4 @@
-"""Calls a service with anything, and holds each answer to what every answer must be."""
+"""Calls a service with anything, and checks each answer."""
 
 import re
 import time
@@ -32,7 +32,7 @@ STREAM_SECONDS = 0.2
 INSIDE = re.compile(
     r"Traceback|\.py\b|rungway_server|redis|\.lua|ARGV|WRONGTYPE|rungway:\{|RecursionError", re.IGNORECASE
 )
-"""What no caller may read, unless he said it himself."""
+"""Words that no caller may read, unless they are in the request."""
 
 
 @dataclass
@@ -48,8 +48,8 @@ class Caller:
     _known: Snapshot = field(default_factory=dict)
 
     def call(self, rpc: str, request: Message | bytes) -> Refusal | None:
-        """Send it. The answer must be in time and good, or a typed refusal that says nothing of the inside and has
-        changed nothing: that refusal."""
+        """Send it. The answer must be in time and good, or a typed refusal that reveals no internals and has
+        changed nothing. Returns the refusal."""
         data = request if isinstance(request, bytes) else request.SerializeToString()
         start = time.monotonic()
         error = self._failure(METHODS[rpc], data)
@@ -73,7 +73,7 @@ class Caller:
         return refusal
 
     def look(self) -> None:
-        """Take what the store holds now as known: something else than this caller has changed it."""
+        """Take the present content of the store as known: something else has changed it."""
         self._known = snapshot(self.store)
 
     def _failure(self, method: MethodDescriptor, data: bytes) -> grpc.RpcError | None:

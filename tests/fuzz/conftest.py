@@ -14,7 +14,7 @@ from tests.support.service import Service, services
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
-    """A Redis of these tests alone, in which everything fits together at the end."""
+    """A Redis of these tests alone; the audit finds nothing wrong in it at the end."""
     with redis_on_socket() as url:
         yield url
         check_all_sound(url)
@@ -22,14 +22,14 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def store(redis_url: str) -> Iterator[Redis]:
-    """What the service stores, past the service."""
+    """The store of the service, read directly."""
     with Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def service(redis_url: str) -> Iterator[Service]:
-    """A running service, which is still the same process at the end and has met nothing that nobody foresaw."""
+    """A running service, which is still the same process at the end and has logged no unexpected error."""
     with services(redis_url) as (running,):
         yield running
         assert running.process.poll() is None, running.log()
@@ -38,7 +38,7 @@ def service(redis_url: str) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def caller(service: Service, store: Redis) -> Iterator[Caller]:
-    """Its rpcs; at the end tells the slowest answer."""
+    """Calls its rpcs; prints the slowest answer at the end."""
     with grpc.insecure_channel(service.address) as channel:
         calls = Caller(channel, store)
         yield calls

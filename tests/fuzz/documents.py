@@ -1,4 +1,4 @@
-"""Configurations: good ones of every kind, and those with something wrong at any place."""
+"""Configurations: good ones of every kind, and those with something wrong anywhere."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -68,7 +68,7 @@ _ODD_CONSTRAINTS = st.lists(
 
 @st.composite
 def disturbed_documents(draw: st.DrawFn) -> dict[str, object]:
-    """A good configuration, changed at up to four places."""
+    """A good configuration, with up to four changes."""
     document = draw(GOOD)
     for _ in range(draw(st.integers(0, 4))):
         _disturb(draw, document)
@@ -76,7 +76,7 @@ def disturbed_documents(draw: st.DrawFn) -> dict[str, object]:
 
 
 def _disturb(draw: st.DrawFn, document: dict[str, object]) -> None:
-    holder, key = draw(st.sampled_from(list(_places(document))))
+    holder, key = draw(st.sampled_from(list(_entries(document))))
     match draw(st.integers(0, 9)):
         case 0 | 1 | 2:
             holder[key] = draw(SCALARS)
@@ -97,9 +97,9 @@ def _disturb(draw: st.DrawFn, document: dict[str, object]) -> None:
             holder[key] = [copy.deepcopy(holder[key])] * draw(st.sampled_from([0, 2, 2_000]))
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _entries(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every item of every mapping and list in a value, as (holder, key)."""
     for key in list(value) if isinstance(value, dict) else range(len(value)):
         yield value, key
         if isinstance(value[key], dict | list):
-            yield from _places(value[key])
+            yield from _entries(value[key])

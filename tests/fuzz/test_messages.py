@@ -1,4 +1,4 @@
-"""No message, however odd, is answered UNKNOWN or INTERNAL, hangs, or leaves a trace where it is refused."""
+"""No message, however odd, is answered UNKNOWN or INTERNAL, hangs, or changes anything when it is refused."""
 
 import pytest
 from google.protobuf.message import Message
@@ -27,7 +27,7 @@ def lease(caller: Caller) -> Lease:
 
 
 def living(caller: Caller) -> Lease:
-    """Makes sure that KNOWN is a search that runs, whatever was done to it, and gives one of its leases."""
+    """Makes sure that the search KNOWN is running, even after a test ended it. Returns one of its leases."""
     calls = Calls(caller.channel)
     state = None
     if caller.call("GetExperiment", experiment_pb.GetExperimentRequest(experiment=KNOWN)) is None:

@@ -1,4 +1,4 @@
-"""Whatever bytes come to the port, others are answered meanwhile and afterwards, in time, from bounded memory."""
+"""Any bytes may come to the port: others are answered meanwhile and afterwards, in time, with bounded memory."""
 
 import random
 import threading
@@ -20,12 +20,12 @@ from tests.support.service import Service
 SECONDS = 20.0
 """Deadline of the calls of others: generous, because machines that run tests are busy."""
 MOST_GROWTH = 192 << 10
-"""How much memory (KiB) an attack may cost the service for good: what allocators keep, not what was sent."""
+"""How much memory (KiB) an attack may cost the service in the end: what allocators keep, not what was sent."""
 ROUNDS = max(1, EXAMPLES // 25)
 
 
 class Neighbour(threading.Thread):
-    """Someone else's worker: asks now and then, and remembers the slowest answer."""
+    """The worker of another user: asks now and then, and remembers the slowest answer."""
 
     def __init__(self, address: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Raw HTTP/2, right and wrong: what somebody can send to the port who has no gRPC library, or a malicious one."""
+"""Raw HTTP/2, right and wrong: what a client without a gRPC library, or with a malicious one, can send to the port."""
 
 import gzip
 import random
@@ -16,7 +16,7 @@ END_STREAM, END_HEADERS = 1, 4
 PREVIEW = "/rungway.v1.ExperimentService/PreviewSearch"
 ASK = b"\x0a\x05known"
 SECONDS = 5.0
-"""How long a socket may take for anything."""
+"""Timeout of a socket (seconds)."""
 
 Attack = Callable[[str, random.Random], None]
 
@@ -56,7 +56,7 @@ def call(stream: int, body: bytes, **changes: str) -> bytes:
 
 @contextmanager
 def connected(address: str) -> Iterator[socket.socket]:
-    """A connection; that the service closes it, or does not take more, is as good an answer as any."""
+    """A connection; the service may close it, or stop reading."""
     with closing(_connection(address)) as connection, suppress(OSError):
         yield connection
 
@@ -74,7 +74,7 @@ def _connection(address: str) -> socket.socket:
 
 
 def say(address: str, data: bytes) -> None:
-    """Send it, listen for a moment, go."""
+    """Send it, read for a moment, close."""
     with connected(address) as connection:
         connection.sendall(data)
         connection.settimeout(0.05)
@@ -201,7 +201,7 @@ def floods(address: str, chance: random.Random) -> None:
 
 
 def no_window(address: str, chance: random.Random) -> None:
-    """Calls whose answers nobody takes."""
+    """Calls whose answers are never read."""
     closed = frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
     for _ in range(20):
         say(address, opened(closed, *(call(2 * i + 1, message(b"")) for i in range(50))))

@@ -53,7 +53,7 @@ def call(
     when the time is over.
     """
     if request.ByteSize() > MAX_REQUEST_BYTES:
-        raise InvalidArgument.one("request", f"at most {MAX_REQUEST_BYTES} bytes are wanted, got {request.ByteSize()}")
+        raise InvalidArgument.one("request", f"got {request.ByteSize()} bytes, wanted at most {MAX_REQUEST_BYTES}")
     request_id = getattr(request, "request_id", "") if rpc.changes else None
     retry = Retry(config, rpc.name, limit=limit, request_id=request_id, outage=outage)
     while True:
@@ -163,12 +163,12 @@ class WorkerCalls:
 
     def heartbeat(self, leases: Iterable[Assignment | Lease], limit: float | None = None) -> Flow[list[LeaseStatus]]:
         """See Client.heartbeat."""
-        wanted = [each if isinstance(each, Lease) else each.lease for each in leases]
+        every = [each if isinstance(each, Lease) else each.lease for each in leases]
         statuses: list[LeaseStatus] = []
-        for start in range(0, len(wanted), _LEASES_PER_HEARTBEAT):
+        for start in range(0, len(every), _LEASES_PER_HEARTBEAT):
             request = search_service_pb2.HeartbeatRequest(
                 experiment=self.experiment,
-                leases=[requests.lease_message(lease) for lease in wanted[start : start + _LEASES_PER_HEARTBEAT]],
+                leases=[requests.lease_message(lease) for lease in every[start : start + _LEASES_PER_HEARTBEAT]],
             )
             reply = yield from self.call(rpcs.HEARTBEAT, request, limit)
             statuses += [LeaseStatus.from_proto(status) for status in reply.leases]
@@ -300,7 +300,7 @@ def _untold_part(result: Result) -> Result | None:
     Raises InvalidArgument for a result without reports that does not finish the trial.
     """
     if not result.reports and not result.finished:
-        raise InvalidArgument.one("reports", "at least one report is wanted")
+        raise InvalidArgument.one("reports", "got none, wanted at least one report")
     begin, told = result.assignment.from_length, result.assignment.told_length
     reports = [each for each in result.reports if not begin < each.length <= told]
     if len(reports) == len(result.reports):

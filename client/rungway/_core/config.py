@@ -20,7 +20,7 @@ def _from_environment(name: str) -> str:
 def _flag_from_environment(name: str) -> bool:
     value = _from_environment(name).lower()
     if value not in ("", "0", "1", "false", "true", "no", "yes", "off", "on"):
-        raise InvalidArgument.one(name, f"wanted true or false, got {value!r}")
+        raise InvalidArgument.one(name, f"got {value!r}, wanted true or false")
     return value in ("1", "true", "yes", "on")
 
 
@@ -83,14 +83,16 @@ class ClientConfig:
         for variable, wrong in misspelt():
             raise InvalidArgument.one(variable, wrong)
         if not self.target:
-            raise InvalidArgument.one("target", 'wanted "host:port": give it to the client or set RUNGWAY_TARGET')
+            raise InvalidArgument.one(
+                "target", 'no address is given: give "host:port" to the client or set RUNGWAY_TARGET'
+            )
         if self.target.startswith(("http://", "https://")):
-            raise InvalidArgument.one("target", f'wanted "host:port" of the gRPC port, got {self.target!r}')
+            raise InvalidArgument.one("target", f'got {self.target!r}, wanted "host:port" of the gRPC port')
         self._check_port()
         if not (self.token.isascii() and all("!" <= char <= "~" for char in self.token)):
             raise InvalidArgument.one("token", "wanted one word of ASCII characters (not shown here)")
         if not (self.namespace.isascii() and self.namespace.isprintable()):
-            raise InvalidArgument.one("namespace", f"wanted ASCII characters, got {self.namespace!r}")
+            raise InvalidArgument.one("namespace", f"got {self.namespace!r}, wanted ASCII characters")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise InvalidArgument.one("tls_cert", "wanted both tls_cert and tls_key, or neither")
         if len(self.worker.encode(errors="replace")) > 256:
@@ -117,13 +119,13 @@ class ClientConfig:
         found = _HOST_AND_PORT.fullmatch(self.target.removeprefix("dns:").rpartition("/")[2] if dns else self.target)
         if found is None or not 1 <= int(found[1]) <= 65535:
             wanted = '"host:port" with a port from 1 to 65535 (an IPv6 address in brackets)'
-            raise InvalidArgument.one("target", f"wanted {wanted}, got {self.target!r}")
+            raise InvalidArgument.one("target", f"got {self.target!r}, wanted {wanted}")
 
     def _check_at_least(self, least: float, *names: str) -> None:
         for name in names:
             value = getattr(self, name)
             if not value >= least:
-                raise InvalidArgument.one(name, f"wanted at least {least:g}, got {value!r}")
+                raise InvalidArgument.one(name, f"got {value!r}, wanted at least {least:g}")
 
 
 def configured(

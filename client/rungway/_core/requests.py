@@ -26,7 +26,9 @@ def experiment_of(config: ClientConfig, experiment: str | None) -> str:
     """The experiment that a call means. Raises InvalidArgument when none is named anywhere."""
     name = config.experiment if experiment is None else experiment
     if not isinstance(name, str) or not name:
-        raise InvalidArgument.one("experiment", "name one here, at the client, or set RUNGWAY_EXPERIMENT")
+        raise InvalidArgument.one(
+            "experiment", "no experiment is named: name it in the call, in the client, or set RUNGWAY_EXPERIMENT"
+        )
     return name
 
 
@@ -38,7 +40,7 @@ def metric_value(metric: object) -> float:
             return float(number)
         except (TypeError, ValueError, OverflowError):
             pass
-    raise InvalidArgument.one("metric", f"a real number is wanted, got {metric!r:.100}")
+    raise InvalidArgument.one("metric", f"got {metric!r:.100}, wanted a real number")
 
 
 def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
@@ -48,7 +50,7 @@ def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
         number = int(number)
     if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
         return number
-    raise InvalidArgument.one(field, f"an integer of at least {least} is wanted, got {value!r:.100}")
+    raise InvalidArgument.one(field, f"got {value!r:.100}, wanted an integer of at least {least}")
 
 
 def days(field: str, value: object) -> float:
@@ -56,7 +58,7 @@ def days(field: str, value: object) -> float:
     number = values.plain(value)
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
         return float(number)
-    raise InvalidArgument.one(field, f"a number of at least 0 is wanted, got {value!r:.100}")
+    raise InvalidArgument.one(field, f"got {value!r:.100}, wanted a number of at least 0")
 
 
 def small(field: str, value: object) -> int:
@@ -65,16 +67,16 @@ def small(field: str, value: object) -> int:
 
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:
-    """A checkpoint as text, empty for None. Raises InvalidArgument."""
+    """A checkpoint as a string, empty for None. Raises InvalidArgument."""
     if checkpoint is None:
         return ""
     text = os.fspath(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
     if not isinstance(text, str):
-        raise InvalidArgument.one("checkpoint", f"a text or a path is wanted, got {type(checkpoint).__name__}")
+        raise InvalidArgument.one("checkpoint", f"got {type(checkpoint).__name__}, wanted a string or a path")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument.one("checkpoint", f"a text that UTF-8 can hold is wanted, got {text!r:.100}") from None
+        raise InvalidArgument.one("checkpoint", f"got {text!r:.100}, wanted a string that UTF-8 can encode") from None
     return text
 
 
@@ -119,7 +121,7 @@ def release(
     """The request that releases a trial. Raises InvalidArgument for a checkpoint without its length."""
     text = checkpoint_text(checkpoint)
     if text and length is None:
-        raise InvalidArgument.one("length", "the length of the checkpoint is wanted with it")
+        raise InvalidArgument.one("length", "a checkpoint needs its length")
     item = search_service_pb2.Release(lease=lease_message(lease), checkpoint=text)
     if text:
         item.checkpoint_length = whole("length", length)
@@ -134,7 +136,7 @@ def fail(
         number = trial_pb2.Outcome.Value(f"OUTCOME_{Outcome(outcome).name}")
     except ValueError:
         known = ", ".join(word for word in Outcome if word not in (Outcome.UNKNOWN, Outcome.FINISHED))
-        raise InvalidArgument.one("outcome", f"one of {known} is wanted, got {outcome!r}") from None
+        raise InvalidArgument.one("outcome", f"got {outcome!r}, wanted one of {known}") from None
     return search_service_pb2.FailRequest(
         experiment=experiment,
         request_id=request_id,

@@ -182,7 +182,7 @@ class Run:
         """Raises InvalidArgument when the length does not grow or is too large."""
         if not self._reported < report.length <= self._to_length:
             wanted = f"more than {self._reported} and at most {self._to_length}"
-            raise InvalidArgument.one("length", f"{wanted} is wanted, got {report.length}")
+            raise InvalidArgument.one("length", f"got {report.length}, wanted {wanted}")
 
     def _add(self, report: Report, checkpoint: str) -> bool:
         """Hold a report back; True when all that is held back must be told now."""

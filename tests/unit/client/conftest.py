@@ -18,7 +18,7 @@ def ladder() -> Ladder:
 
 @pytest.fixture
 def server(ladder: Ladder) -> Iterator[ScriptedServer]:
-    """It answers what most tests are not about; Ask is theirs to script."""
+    """Answers every rpc but Ask, which each test scripts itself."""
     server = ScriptedServer()
     server.on("Tell", ladder.tell)
     server.on("Heartbeat", heartbeat(trial_pb2.DECISION_CONTINUE))
@@ -35,7 +35,7 @@ def config(server: ScriptedServer) -> ClientConfig:
         target=server.target,
         experiment="digits",
         worker="w1",
-        attempt_timeout=20.0,  # what a test is not about is never late, however busy the machine
+        attempt_timeout=20.0,  # tests of timeouts set their own; the others must pass on a busy machine
         total_timeout=20.0,
         shutdown_timeout=20.0,
         backoff_initial=0.01,
@@ -45,7 +45,7 @@ def config(server: ScriptedServer) -> ClientConfig:
 
 @pytest.fixture
 def connect(config: ClientConfig) -> Iterator[Callable[..., Client]]:
-    """Makes clients with settings of a test's own and closes them."""
+    """Makes clients with other settings, and closes them at the end."""
     clients: list[Client] = []
 
     def make(**settings: Any) -> Client:
@@ -63,6 +63,6 @@ def client(connect: Callable[..., Client]) -> Client:
 
 
 @pytest.fixture
-async def twin(config: ClientConfig) -> AsyncIterator[AsyncClient]:
+async def async_client(config: ClientConfig) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(config=config) as client:
         yield client

@@ -105,7 +105,7 @@ def test_without_a_new_checkpoint_the_old_one_stays(server: ScriptedServer, clie
     assert (following.from_length, following.next_decision, following.checkpoint) == (1, 9, "old")
 
 
-def test_who_goes_on_alone_is_given_nothing_twice(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
+def test_a_loop_with_reply_next_is_given_nothing_twice(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
     server.on("Ask", assigned(assignment(0)), DONE)
     got = client.ask()
     while got:
@@ -170,7 +170,7 @@ def test_nothing_else_is(server: ScriptedServer, client: Client, metric: Any) ->
     server.on("Ask", assigned(assignment(0)))
     got = client.ask()
     assert got
-    with pytest.raises(rungway.InvalidArgument, match="a real number is wanted") as caught:
+    with pytest.raises(rungway.InvalidArgument, match="wanted a real number") as caught:
         client.tell(got, metric)
     assert caught.value.violations[0][0] == "metric"
     assert server.requests("Tell") == []
@@ -375,7 +375,7 @@ def renewals_in(server: ScriptedServer, seconds: float) -> int:
     return len(server.requests("Heartbeat")) - before
 
 
-def test_whoever_goes_on_keeps_the_lease(server: ScriptedServer, client: Client) -> None:
+def test_an_assignment_that_goes_on_keeps_the_lease(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0, lease_seconds=1.5)))
     got = client.ask()
     assert got
@@ -424,7 +424,7 @@ UNKNOWN = Abort(grpc.StatusCode.NOT_FOUND, reason="TRIAL_NOT_FOUND")
 
 
 @pytest.mark.parametrize("refusal", [BEYOND, UNKNOWN])
-def test_a_service_that_was_set_back_costs_the_trial_and_no_more(
+def test_a_service_that_lost_its_latest_changes_costs_the_trial_and_no_more(
     server: ScriptedServer, client: Client, refusal: Abort
 ) -> None:
     server.on("Ask", assigned(assignment(0)))

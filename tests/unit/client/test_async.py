@@ -1,4 +1,4 @@
-"""The twin for asyncio does the same."""
+"""The asyncio client does the same as the client for threads."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -74,7 +74,7 @@ async def test_errors_map_to_outcomes(server: ScriptedServer, client: AsyncClien
     assert outcomes == [trial_pb2.OUTCOME_INVALID, trial_pb2.OUTCOME_DIVERGED, trial_pb2.OUTCOME_TRANSIENT]
 
 
-async def test_a_cancelled_task_gives_its_trial_back(server: ScriptedServer, client: AsyncClient) -> None:
+async def test_a_cancelled_task_releases_its_trial(server: ScriptedServer, client: AsyncClient) -> None:
     server.on("Ask", assigned(assignment(0)))
     training = asyncio.Event()
 

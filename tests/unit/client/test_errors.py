@@ -64,7 +64,7 @@ def test_details_that_cannot_be_read_hide_nothing() -> None:
 
 
 def test_errors_survive_pickling() -> None:
-    error = errors.InvalidArgument.one("metric", "a real number is wanted")
+    error = errors.InvalidArgument.one("metric", "wanted a real number")
     error.attempts = 3
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.code, copy.violations, copy.attempts) == (str(error), error.code, error.violations, 3)

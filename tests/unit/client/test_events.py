@@ -89,9 +89,9 @@ def test_a_long_life_is_read_page_by_page(server: ScriptedServer, client: Client
     assert is_long_life(client.explain_trial(3), server)
 
 
-async def test_the_twin_reads_a_long_life_page_by_page(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_a_task_reads_a_long_life_page_by_page(server: ScriptedServer, async_client: AsyncClient) -> None:
     server.on("ExplainTrial", *LONG_LIFE)
-    assert is_long_life(await twin.explain_trial(3), server)
+    assert is_long_life(await async_client.explain_trial(3), server)
 
 
 def test_there_is_a_word_for_every_reason() -> None:
@@ -191,19 +191,21 @@ def test_closing_ends_a_wait_for_events(server: ScriptedServer, connect: Callabl
         next(client.watch_events())
 
 
-async def test_the_twin_reads_on_too(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_a_task_reads_on_too(server: ScriptedServer, async_client: AsyncClient) -> None:
     server.on("WatchEvents", Stream((line(1), line(2), AWAY)), AWAY, Stream((line(3),)))
-    assert [each.trial async for each in twin.watch_events()] == [1, 2, 3]
+    assert [each.trial async for each in async_client.watch_events()] == [1, 2, 3]
     assert [request.after_event_id for request in server.requests("WatchEvents")] == ["", "2-0", "2-0"]
     server.on("WatchEvents", Abort(grpc.StatusCode.NOT_FOUND))
     with pytest.raises(rungway.NotFound):
-        await anext(twin.watch_events())
-    await twin.close()
+        await anext(async_client.watch_events())
+    await async_client.close()
     with pytest.raises(rungway.FailedPrecondition, match="closed"):
-        await anext(twin.watch_events())
+        await anext(async_client.watch_events())
 
 
-async def test_closing_the_twin_ends_a_wait_for_events(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_closing_the_async_client_ends_a_wait_for_events(
+    server: ScriptedServer, async_client: AsyncClient
+) -> None:
     held = threading.Event()
 
     def hold(_: Any) -> experiment_service_pb2.WatchEventsResponse:
@@ -211,29 +213,29 @@ async def test_closing_the_twin_ends_a_wait_for_events(server: ScriptedServer, t
         return line(2)
 
     server.on("WatchEvents", Stream((line(1), hold)))
-    events = twin.watch_events()
+    events = async_client.watch_events()
     assert (await anext(events)).trial == 1
     waiting = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0.05)
     try:
-        await twin.close()
+        await async_client.close()
         with pytest.raises(rungway.FailedPrecondition, match="closed"):
             await asyncio.wait_for(waiting, 5)
     finally:
         held.set()
 
 
-async def test_the_twin_sends_the_same(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_a_task_sends_the_same(server: ScriptedServer, async_client: AsyncClient) -> None:
     server.on("ExplainTrial", experiment_service_pb2.ExplainTrialResponse(events=[event(1)]))
     server.on("EnqueueTrial", experiment_service_pb2.EnqueueTrialResponse(position=4))
     server.on("UpdateExperiment", experiment_service_pb2.UpdateExperimentResponse())
     server.on("CreateExperiment", experiment_service_pb2.CreateExperimentResponse())
     server.on("ListTrials", experiment_service_pb2.ListTrialsResponse())
-    assert [each.event_id for each in await twin.explain_trial(1)] == ["1-0"]
-    assert await twin.enqueue_trial({"lr": 0.1}) == 4
-    await twin.update_experiment(max_trials=3, max_concurrent_trials=2)
-    await twin.create_experiment("new", {}, warm_start_from="old", warm_start_count=2)
-    await twin.list_trials(after=7)
+    assert [each.event_id for each in await async_client.explain_trial(1)] == ["1-0"]
+    assert await async_client.enqueue_trial({"lr": 0.1}) == 4
+    await async_client.update_experiment(max_trials=3, max_concurrent_trials=2)
+    await async_client.create_experiment("new", {}, warm_start_from="old", warm_start_count=2)
+    await async_client.list_trials(after=7)
     update, create = server.requests("UpdateExperiment")[0], server.requests("CreateExperiment")[0]
     assert (update.max_trials, update.max_concurrent_trials) == (3, 2)
     assert (create.warm_start_from, create.warm_start_count) == ("old", 2)

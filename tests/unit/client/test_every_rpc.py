@@ -76,11 +76,11 @@ def filled(kind: Any, enum: int, depth: int = 0) -> Any:
             getattr(message, field.name)["a"].CopyFrom(value)
         elif field.message_type:
             value = filled(field.message_type, enum, depth + 1)
-            place = getattr(message, field.name)
+            item = getattr(message, field.name)
             if field.is_repeated:
-                place.append(value)
+                item.append(value)
             else:
-                place.CopyFrom(value)
+                item.CopyFrom(value)
         else:
             scalar = {
                 FieldDescriptor.CPPTYPE_STRING: "7",

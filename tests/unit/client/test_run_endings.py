@@ -17,7 +17,7 @@ from tests.unit.client.test_trial_ends import finishes, two_trials
 
 
 def resumed(server: ScriptedServer, metric: float | None) -> None:
-    """A trial that has told 0.7 at length 2, as its checkpoint says, and is handed out again up to 3."""
+    """A trial that told 0.7 at length 2, where its checkpoint is, and is handed out again up to 3."""
     why = trial_pb2.Explanation(reason=trial_pb2.REASON_PROMOTED)
     given = assignment(0, from_length=2, checkpoint="saved", explanation=why)
     server.on("Ask", assigned(given), DONE)
@@ -27,13 +27,13 @@ def resumed(server: ScriptedServer, metric: float | None) -> None:
     server.on("GetTrial", experiment_service_pb2.GetTrialResponse(trial=trial))
 
 
-# Finished, or given back.
+# Finished, or released.
 
 
-async def test_a_task_finishes_its_trial(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_a_task_finishes_its_trial(server: ScriptedServer, async_client: AsyncClient) -> None:
     two_trials(server)
     server.on("Tell", finishes)
-    async for trial in twin.trials():
+    async for trial in async_client.trials():
         async with trial:
             await trial.report(2, 0.5)
             if trial.number == 0:
@@ -45,18 +45,18 @@ async def test_a_task_finishes_its_trial(server: ScriptedServer, twin: AsyncClie
 
 
 @pytest.mark.parametrize("length", [2, 3.0])
-async def test_a_task_finishes_by_name(server: ScriptedServer, twin: AsyncClient, length: int) -> None:
+async def test_a_task_finishes_by_name(server: ScriptedServer, async_client: AsyncClient, length: int) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", finishes)
-    given = await twin.ask()
+    given = await async_client.ask()
     assert given is not None
-    told = await twin.tell(given, 0.5, length=length, finished=True)
+    told = await async_client.tell(given, 0.5, length=length, finished=True)
     assert told.reason == rungway.Reason.FINISHED
 
 
-async def test_a_task_gives_its_trial_back(server: ScriptedServer, twin: AsyncClient, ladder: Ladder) -> None:
+async def test_a_task_releases_its_trial(server: ScriptedServer, async_client: AsyncClient, ladder: Ladder) -> None:
     server.on("Ask", assigned(assignment(0)))
-    async with twin.trial() as trial:
+    async with async_client.trial() as trial:
         await trial.report(2, 0.5)
         await trial.release(Path("saved"))
     (release,) = server.requests("Release")[0].releases
@@ -81,11 +81,11 @@ def test_a_decision_of_a_resumed_trial_takes_its_last_result(
 
 @pytest.mark.parametrize("plain", [False, True])
 async def test_a_decision_of_a_task_takes_its_last_result(
-    server: ScriptedServer, twin: AsyncClient, ladder: Ladder, plain: bool
+    server: ScriptedServer, async_client: AsyncClient, ladder: Ladder, plain: bool
 ) -> None:
-    """A plain `for` ends at the decision, so that the end of the block says it."""
+    """A plain `for` ends at the decision, so the end of the block tells it."""
     resumed(server, 0.7)
-    async for trial in twin.trials():
+    async for trial in async_client.trials():
         async with trial:
             lengths = list(trial.lengths()) if plain else [length async for length in trial.lengths()]
             assert lengths == ([3] if plain else list(range(3, 10)))
@@ -103,9 +103,9 @@ def test_a_decision_with_no_result_at_all_is_a_failure(server: ScriptedServer, c
     assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
 
 
-async def test_so_it_is_for_a_task(server: ScriptedServer, twin: AsyncClient) -> None:
+async def test_so_it_is_for_a_task(server: ScriptedServer, async_client: AsyncClient) -> None:
     resumed(server, None)
-    async for trial in twin.trials():
+    async for trial in async_client.trials():
         async with trial:
             assert [length async for length in trial.lengths()] == [3]
     assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
@@ -171,12 +171,12 @@ def test_one_that_the_service_refuses_fails_it_too(
 
 
 async def test_a_task_that_leaves_with_a_bad_checkpoint_fails_its_trial(
-    server: ScriptedServer, twin: AsyncClient
+    server: ScriptedServer, async_client: AsyncClient
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
 
     async def work() -> None:
-        async with twin.trial() as trial:
+        async with async_client.trial() as trial:
             await trial.report(2, 0.5)
             raise Preempted(checkpoint=b"saved")  # type: ignore[arg-type]
 
@@ -186,7 +186,7 @@ async def test_a_task_that_leaves_with_a_bad_checkpoint_fails_its_trial(
 
 
 def test_one_of_no_length_is_left_out(server: ScriptedServer, client: Client) -> None:
-    """The worker must leave before its first report: that costs nothing, whatever it has saved."""
+    """The worker must leave before its first report: that costs nothing, with or without a checkpoint."""
     server.on("Ask", assigned(assignment(0)))
     with pytest.raises(Preempted), client.trial():
         raise Preempted(checkpoint=Path("saved"))
@@ -217,10 +217,10 @@ async def is_over(*uses: Callable[[], Coroutine[Any, Any, Any]], match: str = "l
 
 
 async def test_a_run_of_a_task_whose_loop_is_gone_says_so_and_is_not_charged(
-    server: ScriptedServer, twin: AsyncClient
+    server: ScriptedServer, async_client: AsyncClient
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
-    run = await anext(twin.trials())
+    run = await anext(async_client.trials())
     await is_over(lambda: run.report(3, 0.5), run.finish, run.release, run.__aenter__)
     await happens(lambda: server.requests("Release"))
     assert server.requests("Fail") == server.requests("Tell") == []
@@ -229,11 +229,11 @@ async def test_a_run_of_a_task_whose_loop_is_gone_says_so_and_is_not_charged(
 
 
 async def test_a_task_that_collects_its_trials_is_told_how_to_run_them(
-    server: ScriptedServer, twin: AsyncClient
+    server: ScriptedServer, async_client: AsyncClient
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
     with pytest.raises(rungway.FailedPrecondition, match="with trial"):
-        [trial async for trial in twin.trials()]
+        [trial async for trial in async_client.trials()]
     assert server.requests("Fail") == []
 
 
@@ -249,7 +249,7 @@ def test_a_run_is_of_no_use_after_a_break(server: ScriptedServer, client: Client
 
 
 async def test_a_run_of_a_task_is_of_no_use_after_a_break(server: ScriptedServer, config: ClientConfig) -> None:
-    """The client is closed at once: the trial is given back all the same."""
+    """The client is closed at once: the trial is released all the same."""
     server.on("Ask", assigned(assignment(0)))
     async with AsyncClient(config=config) as client:
         async for trial in client.trials():  # noqa: B007
@@ -269,7 +269,7 @@ def test_a_block_that_is_under_way_outlives_its_loop(server: ScriptedServer, cli
     assert ladder.told == [(0, 3, 0.5)]
 
 
-def test_a_run_in_a_cycle_is_given_back(server: ScriptedServer, client: Client) -> None:
+def test_a_run_in_a_cycle_is_released(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     kept: dict[str, Any] = {"trials": client.trials()}
     kept["trial"], kept["self"] = next(kept["trials"]), kept
@@ -296,9 +296,9 @@ def test_a_run_is_of_no_use_when_its_client_is_closed(server: ScriptedServer, cl
 
 
 async def test_a_run_of_a_task_is_of_no_use_when_its_client_is_closed(
-    server: ScriptedServer, twin: AsyncClient
+    server: ScriptedServer, async_client: AsyncClient
 ) -> None:
     server.on("Ask", assigned(assignment(0)))
-    async with twin.trial() as trial:
-        await twin.close()
+    async with async_client.trial() as trial:
+        await async_client.close()
         await is_over(lambda: trial.report(1, 0.5), trial.finish, trial.release, match="closed")

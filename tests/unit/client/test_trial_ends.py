@@ -48,7 +48,7 @@ def test_a_trial_may_be_finished_by_name(server: ScriptedServer, client: Client,
     assert server.requests("Tell")[1].results[0].checkpoint == "saved"
 
 
-def test_a_trial_is_given_back_by_name(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
+def test_a_trial_is_released_by_name(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
     server.on("Ask", assigned(assignment(0)))
     with client.trial() as trial:
         trial.report(2, 0.5)
@@ -71,7 +71,9 @@ def test_a_decision_without_a_report_takes_the_last_one(
     assert sum("trial.next_decision" in record.message for record in caplog.records) == 1
 
 
-async def test_the_twin_does_the_same(server: ScriptedServer, config: ClientConfig, ladder: Ladder) -> None:
+async def test_a_decision_without_a_report_takes_the_last_one_in_a_task(
+    server: ScriptedServer, config: ClientConfig, ladder: Ladder
+) -> None:
     server.on("Ask", assigned(assignment(0)), DONE)
     async with AsyncClient(config=config) as client:
         async for trial in client.trials():

@@ -61,7 +61,7 @@ def test_tuples_are_lists_and_scalars_are_numbers() -> None:
         ({"a": {"b": [1, {"c": object()}]}}, "a.b[1].c", "got object"),
         ({"a": 2**63}, "a", "64 bits"),
         ({"a": [-(2**63) - 1]}, "a[0]", "64 bits"),
-        ({"a": {1: 2}}, "a", "keys must be texts"),
+        ({"a": {1: 2}}, "a", "got the key 1, wanted a string"),
         ({"a": b"bytes"}, "a", "got bytes"),
         ({"a": {1, 2}}, "a", "got set"),
         ({"a": np.array([1, 2])}, "a", "got ndarray"),
