@@ -71,7 +71,7 @@ def check(calls: list[Call], remains: Remains, *, loses: bool = False) -> Findin
         f"lease (trial, fencing token) {lease} was handed out twice" for lease in leases_handed_out_twice(calls)
     ]
     if found.duplicated:
-        found.problems.append(f"taken twice: {tellings.duplicated[:3]}")
+        found.problems.append(f"stored twice: {tellings.duplicated[:3]}")
     if found.over_budget:
         found.problems.append(f"{found.over_budget} trials or leases too many")
     if not replay.problem:

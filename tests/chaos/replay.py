@@ -202,7 +202,7 @@ class Replay:
         for trial in self._kept:
             self._tell_rest(f"trial {trial} at the end", trial)
             if self._kept[trial]:
-                raise Mismatch(f"trial {trial}: {self._kept[trial][0].result} was taken under a lease that had ended")
+                raise Mismatch(f"trial {trial}: {self._kept[trial][0].result} was stored under a lease that had ended")
         for shown, view in zip(self._remains.trials, self._model.trials(list(range(10**6)), curve=True), strict=False):
             _same(f"trial {shown.trial}", "state at the end", _shown(shown), _viewed(view))
         _same(

@@ -76,7 +76,7 @@ SCENARIOS = {
         *(
             Scenario(
                 f"{topology}-failover",
-                f"primary killed, or set aside, {where}",
+                f"primary killed, or replaced in good order, {where}",
                 (faults.kill_primary, faults.kill_primary, faults.fail_over),
                 (2.0, 5.0),
                 1.5,

@@ -65,10 +65,10 @@ def compare(calls: Iterable[Call], trials: Iterable[Trial]) -> Tellings:
     for trial in trials:
         curve = [(trial.trial, report.length, report.metric) for report in trial.curve or ()]
         found.duplicated += [point for point, count in Counter(curve).items() if count > 1]
-        found.problems += [f"nobody told {point}" for point in curve if point not in by_point]
+        found.problems += [f"no tell has {point}" for point in curve if point not in by_point]
         order = list(dict.fromkeys(by_point[point] for point in curve if point in by_point))
         if not found.duplicated and curve != [point for telling in order for point in telling.points]:
-            found.problems.append(f"trial {trial.trial}: a call was taken in part, or out of order")
+            found.problems.append(f"trial {trial.trial}: a call was stored in part, or out of order")
         order += _end_without_report(told, trial, order)
         found.kept[trial.trial] = deque(order)
         kept.update(order)

@@ -176,7 +176,7 @@ def a_lease_that_expired_too_early(history: History) -> None:
 
 @pytest.mark.slow
 def test_a_short_run_keeps_every_promise_and_planted_violations_are_found(tmp_path: Path) -> None:
-    # Mishaps enough that some trial is put back in line in any run: one of the plantings needs that.
+    # Enough mishaps that some trial is requeued in any run: one of the plantings needs that.
     scenario = dataclasses.replace(SCENARIOS["mixed"], mishaps=0.3)
     run, recorded = run_scenario(scenario, SECONDS, SEED, tmp_path)
     assert run.outcome.problems == []

@@ -43,8 +43,8 @@ class Run:
     """The state of one trial under one lease, and the flows that report on it and end it."""
 
     def __init__(self, calls: WorkerCalls, assignment: Assignment, send_lock: Any, loop: Loop | None) -> None:
-        """`send_lock` is held by whatever tells something of this trial. `loop` is the loop that hands it out; in a
-        loop, errors of the trial itself are swallowed, so that the worker goes on with the next trial."""
+        """`send_lock` must be held to tell something of this trial. `loop` is the loop that hands it out; in a loop,
+        errors of the trial itself are swallowed, so that the worker goes on with the next trial."""
         self.assignment = assignment
         """What was handed out. It does not change; the run's own lengths do."""
         self._calls = calls

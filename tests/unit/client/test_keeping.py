@@ -91,7 +91,7 @@ async def test_no_fault_ends_the_renewals_of_tasks(
 
 
 def test_no_answer_of_a_service_ends_them(server: ScriptedServer, connect: Callable[..., Client]) -> None:
-    """A heartbeat and a tell that are answered with too little, and leases nobody asked about."""
+    """A heartbeat and a tell that are answered with too little, and leases that were not asked about."""
     strange = search_service_pb2.LeaseStatus(lease=trial_pb2.Lease(trial=77), decision=trial_pb2.DECISION_STOP)
     server.on("Heartbeat", search_service_pb2.HeartbeatResponse(leases=[strange]))
     server.on("Tell", search_service_pb2.TellResponse())

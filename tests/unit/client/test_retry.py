@@ -43,13 +43,13 @@ def test_the_service_says_how_long_at_least() -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
-def test_which_codes_pass(code: grpc.StatusCode) -> None:
+def test_which_codes_are_transient(code: grpc.StatusCode) -> None:
     codes = grpc.StatusCode
     passing = {codes.UNAVAILABLE, codes.DEADLINE_EXCEEDED, codes.CANCELLED, codes.RESOURCE_EXHAUSTED}
     assert is_transient(errors.from_status(code, "x")) == (code in passing)
 
 
-def test_a_limit_passes_only_when_waiting_helps() -> None:
+def test_a_limit_is_transient_only_when_waiting_helps() -> None:
     assert is_transient(ResourceExhausted("shed", reason="OVERLOADED", retry_after=0.1))
     assert not is_transient(ResourceExhausted("too many trials", reason="TRIAL_LIMIT"))
 

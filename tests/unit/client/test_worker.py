@@ -203,7 +203,7 @@ def test_a_lost_lease_stops_the_loop(server: ScriptedServer, client: Client, dec
             wait_for_stop(trial)
             assert list(trial.lengths()) == []
             assert not trial.report(1, 1.0)
-    # A stopped experiment still takes the result; under a lost lease nobody wants it.
+    # A stopped experiment still stores the result; under a lost lease it is useless.
     assert len(server.requests("Tell")) == (1 if decision == "STOP" else 0)
     assert len(server.requests("Heartbeat")) == 1
 
