@@ -1,6 +1,6 @@
 """Which of the recorded results are in the curves: all of them, some twice, some not, and in which order.
 
-Every result of a chaos run has a metric like no other of its trial, so a point of a curve names the call that told it.
+Every result of a chaos run has a metric of its own within its trial, so a point of a curve names the call that told it.
 """
 
 from collections import Counter, deque
@@ -45,7 +45,7 @@ class Telling:
 
 @dataclass
 class Tellings:
-    """The recorded results beside the curves."""
+    """The recorded results compared with the curves."""
 
     acknowledged: int = 0
     lost: list[Telling] = field(default_factory=list)
@@ -53,11 +53,11 @@ class Tellings:
     duplicated: list[Point] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     kept: dict[int, deque[Telling]] = field(default_factory=dict)
-    """By trial, those in its curve, in its order."""
+    """By trial, those in its curve, in the order of the curve."""
 
 
 def compare(calls: Iterable[Call], trials: Iterable[Trial]) -> Tellings:
-    """Find every point's telling and every acknowledged telling's points."""
+    """Find the telling of every point, and the points of every acknowledged telling."""
     told = list(_tellings(calls))
     by_point = {point: telling for telling in told for point in telling.points}
     found = Tellings(acknowledged=sum(len(telling.points) for telling in told if telling.acknowledged))

@@ -2,7 +2,7 @@
 
 `python -m tests.chaos.worker TARGET AGENDA HISTORY STYLE STEP_SECONDS MISHAPS`. AGENDA is a file with an experiment per
 line; a worker works on the last one until it is done, and ends when the line is a full stop. STYLE is `loop`
-(`for trial in client.trials()`) or `plain` (ask and tell). MISHAPS is the part of trials that end in an error.
+(`for trial in client.trials()`) or `plain` (ask and tell). MISHAPS is the share of trials that end in an error.
 """
 
 import logging
@@ -22,7 +22,7 @@ MISHAPS = (InvalidConfiguration, Diverged, Preempted, RuntimeError, None)
 
 
 def metric_of(assignment: Assignment, length: int) -> float:
-    """Better with length, and unlike any other result of the trial, so that each can be told from all others."""
+    """Better with length, and different from any other result of the trial, so that each can be recognised."""
     quality = assignment.trial * 7919 % 101 / 101
     return quality + 1 / length + assignment.lease.fencing_token % 1_000_003 * 1e-12
 
@@ -41,7 +41,7 @@ def agenda(path: Path) -> Iterator[str]:
 
 
 class Loop:
-    """How one worker trains."""
+    """The training loop of one worker."""
 
     def __init__(self, client: Client, step: float, mishaps: float) -> None:
         self._client = client
@@ -49,7 +49,7 @@ class Loop:
         self._mishaps = mishaps
 
     def run(self, style: str) -> None:
-        """Until the search is done."""
+        """Train until the search is done."""
         if style == "loop":
             self._trials()
         else:

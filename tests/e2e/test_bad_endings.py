@@ -202,7 +202,7 @@ def test_a_search_that_is_over_without_a_result_says_so(
     assert (code, len(json.loads(out)["trials"])) == (1, min(len(found), 1))
 
 
-def test_where_something_came_of_it_nothing_is_said(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_search_with_a_result_has_no_such_warning(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     target, name = service.address, unique_name("good")
     with Client(target, experiment=name) as client:
         client.create_experiment(name, of(3))

@@ -236,7 +236,7 @@ def test_wrong_usage(target: str, arguments: tuple[str, ...]) -> None:
     assert err
 
 
-def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str) -> None:
+def test_the_installed_command_says_soon_that_the_service_is_away(file: str) -> None:
     command = [str(Path(sys.executable).parent / "rungway"), "create", file, "--target", f"127.0.0.1:{free_port()}"]
     begin = time.monotonic()
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -248,7 +248,7 @@ def test_a_service_that_is_away_is_said_soon_by_the_installed_command(file: str)
     assert time.monotonic() - begin < 15
 
 
-def test_a_search_as_a_file_and_back(target: str, searched: str, tmp_path: Path) -> None:
+def test_a_search_is_exported_and_imported(target: str, searched: str, tmp_path: Path) -> None:
     out = tmp_path / "search.jsonl"
     assert run(target, "export", searched, "--out", str(out))[0] == 0
     assert not list(tmp_path.glob("*.part"))
@@ -277,5 +277,5 @@ def test_a_search_as_a_file_and_back(target: str, searched: str, tmp_path: Path)
             assert "".join(there.export_experiment()).count("\n") == out.read_text().count("\n")
 
 
-def test_the_version_is_told(target: str) -> None:
+def test_version(target: str) -> None:
     assert run(target, "--version") == (0, f"rungway {__version__}\n", "")

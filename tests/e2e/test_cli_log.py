@@ -49,7 +49,7 @@ def searched(target: str, file: str) -> str:
     return "finished"
 
 
-def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
+def test_explain_shows_the_decisions_with_their_numbers(target: str, searched: str) -> None:
     code, out, _ = run(target, "explain", searched, "8")
     assert code == 0
     assert out.startswith(f"{searched}, trial 8: completed after 9 of 9 epochs; best loss 10.2222 at 9\n")
@@ -69,7 +69,7 @@ def test_a_life_is_told_with_its_numbers(target: str, searched: str) -> None:
     assert "last said: Diverged: [bold]too fast\\x1b[0m\n" in failed
 
 
-def test_a_long_life_says_what_it_leaves_out(target: str, file: str) -> None:
+def test_explain_of_many_decisions_says_what_it_leaves_out(target: str, file: str) -> None:
     config = CONFIG + "max_restarts: 1000\npause_after_failures: 0\n"
     assert run(target, "create", "-", "--name", "tried", input=config)[0] == 0
     with Client(target, experiment="tried") as client:
@@ -85,7 +85,7 @@ def test_a_long_life_says_what_it_leaves_out(target: str, file: str) -> None:
     assert [(event["kind"], event["dropped"]) for event in events if event["dropped"]] == [("dropped", 136)]
 
 
-def test_what_is_not_there_cannot_be_explained(target: str, searched: str) -> None:
+def test_explain_of_an_unknown_trial_is_refused(target: str, searched: str) -> None:
     code, out, err = run(target, "explain", searched, "99")
     assert (code, out) == (1, "")
     assert err == f"error: experiment '{searched}' has no trial 99\n  reason: TRIAL_NOT_FOUND\n"

@@ -1,4 +1,4 @@
-"""The counters that the service shows are those that its own answers add up to, at any moment of a search."""
+"""At any moment of a search, the counters of the service are the sums of its own answers."""
 
 import random
 from collections import Counter, defaultdict
@@ -27,7 +27,7 @@ def calls() -> Iterator[Calls]:
 
 
 class Ledger:
-    """A worker of many hands that keeps books on all that it is told."""
+    """A worker with many leases that keeps books on every answer."""
 
     def __init__(self, calls: Calls, experiment: str, mishaps: Mapping[Outcome, str], seed: int) -> None:
         self.calls, self.experiment, self.mishaps = calls, experiment, mishaps
@@ -40,7 +40,7 @@ class Ledger:
         self.held: list[trial_pb2.Assignment] = []
 
     def ask(self) -> bool:
-        """Take up to three pieces of work; false when the search is over."""
+        """Ask for up to three assignments; False when the search is over."""
         reply = self.calls.ask(self.experiment, 3)
         for given in reply.assignments:
             self.state[given.lease.trial] = "running"
@@ -48,7 +48,7 @@ class Ledger:
         return reply.status != search_pb.ASK_STATUS_DONE
 
     def work(self) -> None:
-        """End some of the leases held, at least one where there is one."""
+        """End up to three of the leases held."""
         self.luck.shuffle(self.held)
         for _ in range(self.luck.randint(1, 3)):
             if self.held:
@@ -129,7 +129,7 @@ SEARCHES: dict[str, tuple[dict[str, object], Mapping[Outcome, str]]] = {
     "stopping": (ladder(stop_once=True), TRANSIENT),
     "with failures": (config(max_trials=60, max_concurrent_trials=9, max_restarts=100), TRANSIENT | FATAL),
 }
-"""Configurations, each with how its trials fail now and then, and the state that comes of it."""
+"""Configurations, each with the outcomes of its failures and the state after each."""
 
 
 @pytest.mark.parametrize("name", SEARCHES)

@@ -65,12 +65,12 @@ class Crowd:
     stubs: list[SearchServiceStub]
     random: random.Random
     mishaps: float
-    """Part of the assignments that do not end in a tell."""
+    """Share of the assignments that do not end in a tell."""
     history: History = field(default_factory=History)
     calls: Iterator[int] = field(default_factory=itertools.count)
 
     async def run(self) -> int:
-        """Round after round until every client is told that the search is done; how many rounds it took."""
+        """Rounds until every client is told that the search is done. Returns their number."""
         for round_ in itertools.count(1):
             replies = await asyncio.gather(*(self.ask() for _ in range(CLIENTS)))
             held = [lease for reply in replies for lease in reply]
@@ -90,7 +90,7 @@ class Crowd:
         return reply, Call(begun, time.time(), reply.revision, changed=False)
 
     async def ask(self) -> list[Held]:
-        """Ask for one assignment; the lease, or none."""
+        """Ask for one assignment."""
         request = pb.AskRequest(experiment=self.experiment, request_id=new_id())
         reply, call = await self.send("Ask", request)
         self.record(call, changed=bool(reply.assignments))
@@ -150,7 +150,7 @@ class Crowd:
 
 
 async def while_watching(redis: Redis, experiment: str, work: Coroutine[Any, Any, int]) -> tuple[int, int]:
-    """What the work returned, and the most leases that were ever seen stored meanwhile."""
+    """The result of the work, and the most leases that were stored at once meanwhile."""
     task, most = asyncio.ensure_future(work), 0
     while not task.done():
         most = max(most, await redis.zcard(f"rungway:{{default/{experiment}}}:leases"))
@@ -171,7 +171,7 @@ SEARCHES = {
     "random, few at once": (config(max_trials=60, max_concurrent_trials=5), 0.05),
     "one single trial": (config("single"), 0.0),
 }
-"""Configurations, each with the part of assignments that do not end in a tell."""
+"""Configurations, each with the share of assignments that do not end in a tell."""
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -208,7 +208,7 @@ async def test_every_limit_is_exact(name: str, channels: list[grpc.aio.Channel],
 
 
 async def check_log(experiments: ExperimentServiceStub, experiment: str, max_trials: int, cap: int) -> None:
-    """The log of how it came about."""
+    """The event log must allow the same."""
     events = []
     log: Any = experiments.WatchEvents(experiments_pb.WatchEventsRequest(experiment=experiment), timeout=SECONDS)
     async for reply in log:

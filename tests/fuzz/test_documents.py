@@ -25,7 +25,7 @@ NAME = "odd"
 
 @tried
 @given(document=GOOD)
-def test_the_documents_that_others_are_made_of_are_good(document: dict[str, Any], caller: Caller) -> None:
+def test_the_documents_to_disturb_are_good(document: dict[str, Any], caller: Caller) -> None:
     assert sent(caller, "PreviewSearch", experiment_pb.PreviewSearchRequest(config=to_map(document))) is None
 
 
@@ -40,7 +40,7 @@ def test_odd_configurations(document: dict[str, Any], metrics: list[float], call
 
 
 @pytest.mark.parametrize("example", CORPUS, ids=lambda example: example["found"])
-def test_what_was_ever_found(example: dict[str, Any], caller: Caller) -> None:
+def test_configurations_that_were_once_answered_wrongly(example: dict[str, Any], caller: Caller) -> None:
     refused_or_searched(example["config"], [0.5, math.nan, math.inf, -math.inf, 0.0, 1e308], caller)
 
 

@@ -88,7 +88,7 @@ def test_good_messages_with_something_strange_in_them(rpc: str, caller: Caller) 
 
 
 @pytest.mark.parametrize("rpc", METHODS)
-def test_bytes_that_are_no_message(rpc: str, caller: Caller) -> None:
+def test_bytes_that_are_not_a_message(rpc: str, caller: Caller) -> None:
     bad_utf8, cut_off, deep = b"\x0a\x02\xff\xfe", b"\x0a\x05ab", b"\x1a\x80\x08" * 300
     surrogate = b"\x0a\x03\xed\xa0\x80"
     for data in (b"\xff\xff\xff", cut_off, b"\x00" * 100, bytes(range(256))):

@@ -166,7 +166,7 @@ def test_nan_is_a_metric(server: ScriptedServer, client: Client, ladder: Ladder)
 
 
 @pytest.mark.parametrize("metric", [None, True, np.bool_(True), "0.5", 1j, [0.5], np.array([0.5]), {}, 10**400])
-def test_nothing_else_is(server: ScriptedServer, client: Client, metric: Any) -> None:
+def test_anything_else_is_not_a_metric(server: ScriptedServer, client: Client, metric: Any) -> None:
     server.on("Ask", assigned(assignment(0)))
     got = client.ask()
     assert got
@@ -239,7 +239,7 @@ def test_done_names_the_best(server: ScriptedServer, client: Client) -> None:
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED"])
-def test_a_lost_reply_is_asked_for_with_the_same_id(
+def test_a_lost_reply_is_requested_again_with_the_same_id(
     server: ScriptedServer, client: Client, ladder: Ladder, code: str
 ) -> None:
     server.on("Ask", assigned(assignment(0)))

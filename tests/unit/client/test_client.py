@@ -123,7 +123,7 @@ def test_an_update_sends_what_is_given(server: ScriptedServer, client: Client) -
         client.update_experiment(max_trials=0)
 
 
-def test_a_configuration_is_queued_once(server: ScriptedServer, client: Client) -> None:
+def test_a_configuration_is_enqueued_once(server: ScriptedServer, client: Client) -> None:
     queued = experiment_service_pb2.EnqueueTrialResponse(position=2)
     server.on("EnqueueTrial", lost(queued), queued)
     hparams = {"lr": 1.0, "layers": 3, "optimizer": {"name": "adam"}}

@@ -57,7 +57,7 @@ def test_retry_info_is_read() -> None:
     assert errors.from_status(abort.code, "full", abort.status_bytes()).retry_after == 1.5
 
 
-def test_details_that_cannot_be_read_hide_nothing() -> None:
+def test_details_that_cannot_be_read_do_not_hide_the_error() -> None:
     error = errors.from_status(grpc.StatusCode.NOT_FOUND, "there is no experiment 'x'", b"\xff\xff\xff")
     assert isinstance(error, errors.NotFound)
     assert str(error) == "there is no experiment 'x'"

@@ -33,7 +33,7 @@ def server(server: ScriptedServer) -> ScriptedServer:
     return server
 
 
-def test_a_life_is_read_with_its_missing_parts(server: ScriptedServer, client: Client) -> None:
+def test_the_events_of_a_trial_are_read_with_their_missing_parts(server: ScriptedServer, client: Client) -> None:
     why = trial_pb2.Explanation(reason=trial_pb2.REASON_NOT_PROMOTED, rung=1, rank=4, rung_size=12, quota=3, cutoff=0.5)
     full = experiment_pb2.Event(
         event_id="7-1",
@@ -84,24 +84,24 @@ def is_long_life(events: list[Event], server: ScriptedServer) -> bool:
     )
 
 
-def test_a_long_life_is_read_page_by_page(server: ScriptedServer, client: Client) -> None:
+def test_many_events_are_read_page_by_page(server: ScriptedServer, client: Client) -> None:
     server.on("ExplainTrial", *LONG_LIFE)
     assert is_long_life(client.explain_trial(3), server)
 
 
-async def test_a_task_reads_a_long_life_page_by_page(server: ScriptedServer, async_client: AsyncClient) -> None:
+async def test_a_task_reads_many_events_page_by_page(server: ScriptedServer, async_client: AsyncClient) -> None:
     server.on("ExplainTrial", *LONG_LIFE)
     assert is_long_life(await async_client.explain_trial(3), server)
 
 
-def test_there_is_a_word_for_every_reason() -> None:
+def test_every_reason_has_a_member() -> None:
     known = {name.removeprefix("REASON_").lower() for name in trial_pb2.Reason.DESCRIPTOR.values_by_name} - {
         "unspecified"
     }
     assert {reason.value for reason in Reason} - {"unknown"} == known
 
 
-def test_the_log_is_read_on_after_a_lost_connection(server: ScriptedServer, client: Client) -> None:
+def test_a_log_goes_on_after_a_lost_connection(server: ScriptedServer, client: Client) -> None:
     server.on("WatchEvents", Stream((line(1), line(2), AWAY)), AWAY, Stream((line(3), line(4))))
     assert [each.event_id for each in client.watch_events("0-5")] == ["1-0", "2-0", "3-0", "4-0"]
     asked = [request.after_event_id for request in server.requests("WatchEvents")]
@@ -141,7 +141,9 @@ def test_a_long_outage_is_raised(server: ScriptedServer, connect: Callable[..., 
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT])
-def test_what_does_not_pass_is_raised_at_once(server: ScriptedServer, client: Client, code: grpc.StatusCode) -> None:
+def test_an_error_that_is_not_transient_is_raised_at_once(
+    server: ScriptedServer, client: Client, code: grpc.StatusCode
+) -> None:
     server.on("WatchEvents", Abort(code, reason="WHY"))
     with pytest.raises(rungway.RungwayError) as caught:
         next(client.watch_events())
@@ -149,7 +151,7 @@ def test_what_does_not_pass_is_raised_at_once(server: ScriptedServer, client: Cl
     assert len(server.calls) == 1
 
 
-def test_an_experiment_deleted_meanwhile_is_said(server: ScriptedServer, client: Client) -> None:
+def test_an_experiment_deleted_meanwhile_is_reported(server: ScriptedServer, client: Client) -> None:
     server.on("WatchEvents", Stream((line(1), AWAY)))
     server.on("GetExperiment", Abort(grpc.StatusCode.NOT_FOUND))
     events = client.watch_events()
@@ -191,7 +193,9 @@ def test_closing_ends_a_wait_for_events(server: ScriptedServer, connect: Callabl
         next(client.watch_events())
 
 
-async def test_a_task_reads_on_too(server: ScriptedServer, async_client: AsyncClient) -> None:
+async def test_a_log_goes_on_after_a_lost_connection_in_a_task(
+    server: ScriptedServer, async_client: AsyncClient
+) -> None:
     server.on("WatchEvents", Stream((line(1), line(2), AWAY)), AWAY, Stream((line(3),)))
     assert [each.trial async for each in async_client.watch_events()] == [1, 2, 3]
     assert [request.after_event_id for request in server.requests("WatchEvents")] == ["", "2-0", "2-0"]
@@ -225,7 +229,7 @@ async def test_closing_the_async_client_ends_a_wait_for_events(
         held.set()
 
 
-async def test_a_task_sends_the_same(server: ScriptedServer, async_client: AsyncClient) -> None:
+async def test_a_task_sends_the_same_requests(server: ScriptedServer, async_client: AsyncClient) -> None:
     server.on("ExplainTrial", experiment_service_pb2.ExplainTrialResponse(events=[event(1)]))
     server.on("EnqueueTrial", experiment_service_pb2.EnqueueTrialResponse(position=4))
     server.on("UpdateExperiment", experiment_service_pb2.UpdateExperimentResponse())

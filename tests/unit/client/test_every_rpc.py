@@ -143,7 +143,7 @@ def test_both_clients_raise_the_same(rpc: str, server: ScriptedServer, config: C
 
 
 @pytest.mark.parametrize("rpc", RPCS)
-def test_words_and_fields_of_a_newer_service_are_read_past(
+def test_enum_values_and_fields_of_a_newer_service_are_ignored(
     rpc: str, server: ScriptedServer, config: ClientConfig
 ) -> None:
     """Unknown words are `unknown`, and an unknown decision means: drop the work, ask again."""

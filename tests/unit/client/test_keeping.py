@@ -90,7 +90,7 @@ async def test_no_fault_ends_the_renewals_of_tasks(
         await asyncio.to_thread(renewals_go_on, server, faults)
 
 
-def test_no_answer_of_a_service_ends_them(server: ScriptedServer, connect: Callable[..., Client]) -> None:
+def test_no_answer_of_a_service_ends_the_renewals(server: ScriptedServer, connect: Callable[..., Client]) -> None:
     """A heartbeat and a tell that are answered with too little, and leases that were not asked about."""
     strange = search_service_pb2.LeaseStatus(lease=trial_pb2.Lease(trial=77), decision=trial_pb2.DECISION_STOP)
     server.on("Heartbeat", search_service_pb2.HeartbeatResponse(leases=[strange]))
@@ -160,7 +160,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("status", "reason", "raised"), REFUSED)
-def test_of_reports_told_together_only_the_refused_one_pays(
+def test_of_reports_told_together_only_the_wrong_one_is_refused(
     server: ScriptedServer,
     connect: Callable[..., Client],
     ladder: Ladder,
@@ -211,7 +211,7 @@ def test_a_trial_that_the_service_has_forgotten_costs_the_others_nothing(
         assert trials[2].last_reply.decision is rungway.Decision.SUPERSEDED
 
 
-def test_what_was_told_together_and_lost_is_known_again_alone(
+def test_what_was_told_together_and_lost_may_be_repeated_alone(
     server: ScriptedServer, connect: Callable[..., Client], ladder: Ladder
 ) -> None:
     """The reply to a call for many is lost; one of them then comes to its decision by itself, the others do not."""
@@ -260,7 +260,7 @@ def test_a_call_for_many_is_bounded(
     assert sum(sizes) == 9_000
 
 
-def test_a_slow_tell_is_not_in_the_way_of_renewals(server: ScriptedServer, connect: Callable[..., Client]) -> None:
+def test_a_slow_tell_does_not_delay_renewals(server: ScriptedServer, connect: Callable[..., Client]) -> None:
     answered = threading.Event()
 
     def tell(request: search_service_pb2.TellRequest) -> Any:

@@ -38,7 +38,7 @@ def test_the_wait_is_any_part_of_the_ceiling() -> None:
     assert retry(Clock(), luck=0.25).delay_after(Unavailable("x")) == 0.25
 
 
-def test_the_service_says_how_long_at_least() -> None:
+def test_a_wait_is_at_least_what_the_service_says() -> None:
     assert retry(Clock(), luck=0.5).delay_after(Unavailable("x", retry_after=3.0)) == 3.5
 
 
@@ -62,7 +62,7 @@ def test_an_attempt_never_outlasts_the_call() -> None:
     assert tries.timeout() == 4.0
 
 
-def test_giving_up_says_whether_it_may_have_been_done() -> None:
+def test_giving_up_says_whether_the_call_may_have_been_executed() -> None:
     clock = Clock()
     changes, reads, refused = (retry(clock, limit=5.0, request_id=each) for each in ("r1", None, "r1"))
     clock.now = 4.5
@@ -76,7 +76,7 @@ def test_giving_up_says_whether_it_may_have_been_done() -> None:
         refused.delay_after(ResourceExhausted("shed", retry_after=0.1))
 
 
-def test_doubt_stays_when_a_later_attempt_was_refused_for_certain() -> None:
+def test_the_outcome_stays_unknown_when_a_later_attempt_was_refused() -> None:
     clock = Clock()
     tries = retry(clock, limit=5.0)
     tries.delay_after(Unavailable("reply lost"))
@@ -85,7 +85,7 @@ def test_doubt_stays_when_a_later_attempt_was_refused_for_certain() -> None:
         tries.delay_after(ResourceExhausted("shed", retry_after=1.0))
 
 
-def test_an_outage_is_one_line_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_logged_in_one_line_and_its_end_in_another(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     tries = retry(clock)
     with caplog.at_level(logging.WARNING, "rungway"):
@@ -124,7 +124,7 @@ def test_every_attempt_is_the_same_request() -> None:
     assert [type(effect) for effect in done] == [Attempt, Sleep, Attempt, Sleep, Attempt]
 
 
-def test_what_does_not_pass_is_raised_at_once_with_its_count() -> None:
+def test_other_errors_are_raised_at_once_with_the_number_of_attempts() -> None:
     request = experiment_service_pb2.GetExperimentRequest(experiment="digits")
     with pytest.raises(errors.NotFound) as caught:
         by_hand(call(CONFIG, GET_EXPERIMENT, request, limit=60.0), [Unavailable("1"), errors.NotFound("2")])

@@ -45,7 +45,9 @@ async def test_a_task_finishes_its_trial(server: ScriptedServer, async_client: A
 
 
 @pytest.mark.parametrize("length", [2, 3.0])
-async def test_a_task_finishes_by_name(server: ScriptedServer, async_client: AsyncClient, length: int) -> None:
+async def test_a_task_finishes_a_trial_with_a_tell(
+    server: ScriptedServer, async_client: AsyncClient, length: int
+) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", finishes)
     given = await async_client.ask()
@@ -103,7 +105,9 @@ def test_a_decision_with_no_result_at_all_is_a_failure(server: ScriptedServer, c
     assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
 
 
-async def test_so_it_is_for_a_task(server: ScriptedServer, async_client: AsyncClient) -> None:
+async def test_a_decision_with_no_result_at_all_is_a_failure_in_a_task(
+    server: ScriptedServer, async_client: AsyncClient
+) -> None:
     resumed(server, None)
     async for trial in async_client.trials():
         async with trial:
@@ -153,7 +157,7 @@ def leave(trial: rungway.TrialRun) -> None:
 
 
 @pytest.mark.parametrize("way", [leave, lambda trial: trial.release("c" * 5000)])
-def test_one_that_the_service_refuses_fails_it_too(
+def test_a_checkpoint_that_the_service_refuses_fails_the_trial_too(
     server: ScriptedServer, client: Client, way: Callable[[rungway.TrialRun], None]
 ) -> None:
     field = "releases[0].checkpoint"
@@ -185,7 +189,7 @@ async def test_a_task_that_leaves_with_a_bad_checkpoint_fails_its_trial(
     assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
 
 
-def test_one_of_no_length_is_left_out(server: ScriptedServer, client: Client) -> None:
+def test_a_checkpoint_before_the_first_report_is_left_out(server: ScriptedServer, client: Client) -> None:
     """The worker must leave before its first report: that costs nothing, with or without a checkpoint."""
     server.on("Ask", assigned(assignment(0)))
     with pytest.raises(Preempted), client.trial():
@@ -237,7 +241,7 @@ async def test_a_task_that_collects_its_trials_is_told_how_to_run_them(
     assert server.requests("Fail") == []
 
 
-def test_a_run_is_of_no_use_after_a_break(server: ScriptedServer, client: Client) -> None:
+def test_a_run_cannot_be_used_after_a_break(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     for trial in client.trials():  # noqa: B007
         break
@@ -248,7 +252,7 @@ def test_a_run_is_of_no_use_after_a_break(server: ScriptedServer, client: Client
     assert len(server.requests("Release")) == 1
 
 
-async def test_a_run_of_a_task_is_of_no_use_after_a_break(server: ScriptedServer, config: ClientConfig) -> None:
+async def test_a_run_of_a_task_cannot_be_used_after_a_break(server: ScriptedServer, config: ClientConfig) -> None:
     """The client is closed at once: the trial is released all the same."""
     server.on("Ask", assigned(assignment(0)))
     async with AsyncClient(config=config) as client:
@@ -279,7 +283,7 @@ def test_a_run_in_a_cycle_is_released(server: ScriptedServer, client: Client) ->
     assert server.requests("Fail") == []
 
 
-def test_a_run_is_of_no_use_when_its_client_is_closed(server: ScriptedServer, client: Client) -> None:
+def test_a_run_cannot_be_used_when_its_client_is_closed(server: ScriptedServer, client: Client) -> None:
     server.on("Ask", assigned(assignment(0)))
     trials = client.trials()
     with next(trials) as trial:
@@ -295,7 +299,7 @@ def test_a_run_is_of_no_use_when_its_client_is_closed(server: ScriptedServer, cl
         next(trials)
 
 
-async def test_a_run_of_a_task_is_of_no_use_when_its_client_is_closed(
+async def test_a_run_of_a_task_cannot_be_used_when_its_client_is_closed(
     server: ScriptedServer, async_client: AsyncClient
 ) -> None:
     server.on("Ask", assigned(assignment(0)))

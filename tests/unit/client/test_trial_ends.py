@@ -34,7 +34,7 @@ def test_a_block_left_normally_with_something_told_has_finished(server: Scripted
 
 
 @pytest.mark.parametrize("length", [2, 3.0])
-def test_a_trial_may_be_finished_by_name(server: ScriptedServer, client: Client, length: int) -> None:
+def test_a_trial_is_finished_by_a_call(server: ScriptedServer, client: Client, length: int) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", finishes)
     given = client.ask()
@@ -48,7 +48,7 @@ def test_a_trial_may_be_finished_by_name(server: ScriptedServer, client: Client,
     assert server.requests("Tell")[1].results[0].checkpoint == "saved"
 
 
-def test_a_trial_is_released_by_name(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
+def test_a_trial_is_released_by_a_call(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
     server.on("Ask", assigned(assignment(0)))
     with client.trial() as trial:
         trial.report(2, 0.5)
@@ -119,7 +119,7 @@ def test_a_refused_report_fails_its_trial_and_the_worker_goes_on(
 
 
 @pytest.mark.parametrize("metric", [None, "0.5", {"loss": 0.5}, [0.5], True])
-async def test_so_it_does_in_a_task(
+async def test_a_refused_report_fails_its_trial_in_a_task(
     server: ScriptedServer, config: ClientConfig, ladder: Ladder, metric: object
 ) -> None:
     two_trials(server)

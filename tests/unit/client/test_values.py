@@ -72,7 +72,7 @@ def test_tuples_are_lists_and_scalars_are_numbers() -> None:
         (None, "", "mapping"),
     ],
 )
-def test_the_rest_is_refused_by_name(mapping: Any, path: str, problem: str) -> None:
+def test_other_values_are_refused_with_their_path(mapping: Any, path: str, problem: str) -> None:
     with pytest.raises(values.InvalidValue, match=problem) as caught:
         values.to_map(mapping)
     assert caught.value.path == path

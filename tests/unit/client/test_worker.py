@@ -432,7 +432,7 @@ def test_a_service_that_lost_its_latest_changes_ends_the_trial_and_the_loop_goes
     assert len(server.requests("Release")) == 1
 
 
-def test_many_calls_in_one_outage_say_so_once(
+def test_many_calls_in_one_outage_log_it_once(
     server: ScriptedServer,
     connect: Callable[..., Client],
     ladder: Ladder,
