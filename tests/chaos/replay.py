@@ -210,10 +210,10 @@ class Replay:
         )
         experiment, progress = self._remains.experiment, self._model.progress()
         assert experiment.plan
-        rungs = [[(rung.results, rung.passed) for rung in bracket.rungs] for bracket in experiment.plan.brackets]
+        rungs = [[(rung.results, rung.promoted) for rung in bracket.rungs] for bracket in experiment.plan.brackets]
         counted = [
-            list(zip(results, passed, strict=True))
-            for results, passed in zip(progress.rung_results, progress.rung_promoted, strict=True)
+            list(zip(results, promoted, strict=True))
+            for results, promoted in zip(progress.rung_results, progress.rung_promoted, strict=True)
         ]
         _same("the search", "trials", len(self._remains.trials), progress.trials_created)
         _same("the search", "rungs", rungs, counted)

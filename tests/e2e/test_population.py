@@ -58,7 +58,7 @@ def test_a_clone_begins_with_the_checkpoint_of_its_parent(tmp_path: Path) -> Non
         created = client.create_experiment("family", CONFIG)
         assert created.plan is not None
         assert created.plan.rule is PromotionRule.POPULATION
-        assert [(rung.size, rung.passes, rung.clones) for rung in created.plan.brackets[0].rungs] == [
+        assert [(rung.size, rung.slots, rung.clones) for rung in created.plan.brackets[0].rungs] == [
             *[(SIZE, SIZE - 2, 2)] * (ROUNDS - 1),
             (SIZE, 0, 0),
         ]

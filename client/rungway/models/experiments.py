@@ -17,12 +17,12 @@ class Rung:
     length: int
     results: int
     """How many results it holds now."""
-    passed: int
-    """How many of them were promoted."""
+    promoted: int
+    """How many of them were promoted (`passed` on the wire)."""
     size: int
     """Sync and population rules only: how many results it will hold."""
-    passes: int
-    """Sync and population rules only: its slots, how many of those results will be promoted."""
+    slots: int
+    """Sync and population rules only: how many of those results will be promoted (`passes` on the wire)."""
     clones: int = 0
     """Population rule only: how many of its best are cloned."""
 

@@ -23,7 +23,7 @@ def _table(brackets: tuple[Bracket, ...], start: int, unit: str) -> Table:
     for below_top in range(tallest):  # rungs of all brackets agree when counted from the top
         there = [_rung_below(bracket, below_top) for bracket in brackets]
         length = next(rung.length for rung in there if rung)
-        grid.add_row(count(length), *(_cell(rung.results, rung.passed, below_top) if rung else "" for rung in there))
+        grid.add_row(count(length), *(_cell(rung.results, rung.promoted, below_top) if rung else "" for rung in there))
     grid.add_section()
     grid.add_row("started", *(f"{count(bracket.started)} of {count(bracket.max_trials)}" for bracket in brackets))
     grid.add_row("running", *(count(bracket.running) for bracket in brackets))
@@ -35,5 +35,5 @@ def _rung_below(bracket: Bracket, below_top: int) -> Rung | None:
     return bracket.rungs[index] if index >= 0 else None
 
 
-def _cell(results: int, passed: int, below_top: int) -> str:
-    return count(results) if below_top == 0 else f"{count(results)} → {count(passed):>3}"
+def _cell(results: int, promoted: int, below_top: int) -> str:
+    return count(results) if below_top == 0 else f"{count(results)} → {count(promoted):>3}"
