@@ -46,23 +46,23 @@ def duties(calls: WorkerCalls) -> list[Duty]:
 def keep(duty: Duty) -> Flow[None]:
     """Do a duty until there is nothing to keep or the client is closed. An unexpected error is logged and does not end
     it."""
-    fault, rest = "", 0.0
+    last_error, rest = "", 0.0
     while True:
         try:
-            if fault:
+            if last_error:
                 yield Sleep(rest)
             if (seconds := duty.pause()) is None:
                 return
             yield Sleep(seconds)
             yield from duty.work()
-            fault = ""
+            last_error = ""
         except Exception as error:
             if isinstance(error, RungwayError) and error.reason == "CLIENT_CLOSED":
                 return
-            if fault != type(error).__name__:
-                _log.exception("a fault in %s, which goes on", duty.name)
-            rest = min(2 * rest, _LONGEST_REST) if fault else _FIRST_REST
-            fault = type(error).__name__
+            if last_error != type(error).__name__:
+                _log.exception("an error in %s, which goes on", duty.name)
+            rest = min(2 * rest, _LONGEST_REST) if last_error else _FIRST_REST
+            last_error = type(error).__name__
 
 
 def _tell_overdue(calls: WorkerCalls, age: float) -> Flow[None]:

@@ -215,8 +215,8 @@ class Run:
         if not self._missing_logged:
             self._missing_logged = True
             _log.warning(
-                "trial %d was trained to its decision at %d with nothing reported there: its result of length %d "
-                "counts; report at trial.next_decision",
+                "trial %d reported nothing at its decision (length %d): its result of length %d counts there; "
+                "report at trial.next_decision",
                 self.number,
                 self._to_length,
                 last.length,
@@ -316,7 +316,7 @@ class Run:
             if self._is_report_missing():
                 yield from self._tell_missing("")
             if self._last_report is None and self._ran_out:
-                problem = f"the training came to its decision at length {self._next_decision} with nothing reported"
+                problem = f"the training reached its decision at length {self._next_decision} without any report"
                 return replace(how, outcome=Outcome.TRANSIENT, message=problem)
             # A block that trained all it was given has not finished early: if promoted, it is handed out again.
             is_decided = self._decided_at == self._reported or self._reported >= self._next_decision

@@ -79,7 +79,7 @@ def test_no_fault_ends_the_renewals(
     with held(client, server, lease_seconds=LEASE):
         renewals_go_on(server, faults)
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "a fault in rungway-leases, which goes on"
+        "an error in rungway-leases, which goes on"
     ]
 
 

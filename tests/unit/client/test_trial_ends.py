@@ -91,7 +91,7 @@ def test_a_decision_with_nothing_reported_is_a_failure(server: ScriptedServer, c
             list(trial.lengths())
     failures = server.requests("Fail")
     assert [request.outcome for request in failures] == [trial_pb2.OUTCOME_TRANSIENT] * 2
-    assert "nothing reported" in failures[0].message
+    assert "without any report" in failures[0].message
 
 
 BAD: list[Callable[[rungway.TrialRun], object]] = [
