@@ -12,7 +12,7 @@ from tests.support.snapshot import differences, snapshot
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
-UNLAWFUL_NAMES = (
+INVALID_NAMES = (
     *("", "{x}", "a:b", "../", "a/b", "-a", "a-", "A", "ä", "a b", "a\n", "\x00", "🎲"),
     *("x" * 64, "x" * 10_000),
 )

@@ -9,7 +9,7 @@ from redis import Redis
 from rungway.v1 import search_service_pb2 as pb
 from rungway.v1 import trial_pb2
 from rungway.v1.trial_pb2 import Lease, Result
-from tests.contract.refused import INVALID, NOT_FOUND, UNLAWFUL_NAMES, refused
+from tests.contract.refused import INVALID, NOT_FOUND, INVALID_NAMES, refused
 from tests.contract.work_rows import TABLES, Held, Request, Row, fail, release, reports, tell
 from tests.support.calls import SECONDS, Calls, config, new_id, tell_request, unique_name
 from tests.support.snapshot import differences, snapshot
@@ -37,9 +37,9 @@ def test_a_wrong_field_is_named(rpc: str, row: Row, calls: Calls, store: Redis, 
     assert all(refusal.violations.values())
 
 
-@pytest.mark.parametrize("name", UNLAWFUL_NAMES, ids=lambda name: repr(name[:20]))
+@pytest.mark.parametrize("name", INVALID_NAMES, ids=lambda name: repr(name[:20]))
 @pytest.mark.parametrize("rpc", list(TABLES))
-def test_an_unlawful_name(rpc: str, name: str, calls: Calls, store: Redis, held: Held) -> None:
+def test_an_invalid_name(rpc: str, name: str, calls: Calls, store: Redis, held: Held) -> None:
     refusal = refused(store, lambda: getattr(calls.search, rpc)(good(rpc, held, name), timeout=SECONDS))
     assert (refusal.code, refusal.reason, refusal.fields) == (INVALID, "INVALID_FIELD", ("experiment",))
 

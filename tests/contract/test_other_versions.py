@@ -83,7 +83,7 @@ def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
     assert calls.trial(experiment, 0).restarts == 0
 
 
-def test_a_call_that_this_service_does_not_have_is_said_to_be_unknown(channel: grpc.Channel) -> None:
+def test_an_unknown_rpc_is_unimplemented(channel: grpc.Channel) -> None:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/rungway.v1.SearchService/Later")
     with pytest.raises(grpc.RpcError) as failed:
         call(b"", timeout=SECONDS)

@@ -75,7 +75,7 @@ def test_tell_that_pauses(calls: Calls, store: Redis, experiment: str) -> None:
     told_twice(calls, store, tell_request(experiment, lease, (1, 0.5), request_id=new_id()), trial_pb2.DECISION_PAUSE)
 
 
-def test_tell_that_goes_up(calls: Calls, store: Redis, experiment: str) -> None:
+def test_tell_that_promotes(calls: Calls, store: Redis, experiment: str) -> None:
     for metric in (0.9, 0.8):
         calls.tell(experiment, calls.assignment(experiment).lease, (1, metric))
     lease = calls.assignment(experiment).lease

@@ -138,7 +138,7 @@ def ask(config: ClientConfig, kind: str) -> int:
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_person_is_told_that_nobody_answers(end: End, files: Files) -> None:
+def test_a_user_is_told_that_nobody_answers(end: End, files: Files) -> None:
     with running(Balancer(1, end)) as balancer:
         short = behind(balancer, files, total_timeout=1.5)
         with Client(config=short) as client, pytest.raises(rungway.Unavailable) as failed:

@@ -128,6 +128,6 @@ def test_times_of_certificates_of_every_kind(files: Files) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "no PEM"])
-def test_what_is_no_certificate_is_a_value_error(text: str) -> None:
+def test_anything_but_a_certificate_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="certificate"):
         lifetimes(text)

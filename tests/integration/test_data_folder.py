@@ -60,7 +60,7 @@ async def test_a_new_folder_in_one_that_is_open_to_others(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
-async def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+async def test_a_folder_of_another_user(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     os.chown(folder, SOMEBODY, SOMEBODY)
@@ -128,7 +128,7 @@ async def test_a_second_name_of_a_file_elsewhere(name: str, victim: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["lock", "redis.log"])
-async def test_a_pipe_or_a_socket_holds_nobody_up(name: str, tmp_path: Path) -> None:
+async def test_a_pipe_or_a_socket_does_not_block(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(RedisStartError):
         await EmbeddedRedis(tmp_path).__aenter__()
@@ -141,7 +141,7 @@ async def test_a_pipe_or_a_socket_holds_nobody_up(name: str, tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("name", ["appendonly.aof", "lock", "appendonlydir", "appendonlydir/appendonly.aof.1.base.rdb"])
-async def test_a_file_of_somebody_else_in_it(name: str, tmp_path: Path) -> None:
+async def test_a_file_of_another_user_in_it(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "appendonlydir").mkdir(parents=True)
     folder.chmod(0o700)
@@ -151,7 +151,7 @@ async def test_a_file_of_somebody_else_in_it(name: str, tmp_path: Path) -> None:
     assert f"{folder / name} belongs to user nobody ({SOMEBODY})" in await refused(folder)
 
 
-async def test_what_is_no_business_of_the_store_may_lie_in_it(tmp_path: Path) -> None:
+async def test_unrelated_files_may_lie_in_it(tmp_path: Path) -> None:
     """A file system's own folder, for example."""
     (tmp_path / "lost+found").mkdir(mode=0o755)
     if os.geteuid() == 0:
@@ -160,7 +160,7 @@ async def test_what_is_no_business_of_the_store_may_lie_in_it(tmp_path: Path) ->
         pass
 
 
-async def test_a_folder_by_a_link_of_ones_own(tmp_path: Path) -> None:
+async def test_a_folder_behind_a_link_of_its_user(tmp_path: Path) -> None:
     """From home to a larger disk."""
     (tmp_path / "large").mkdir(mode=0o700)
     (tmp_path / "data").symlink_to(tmp_path / "large")
@@ -169,7 +169,7 @@ async def test_a_folder_by_a_link_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives links away")
-async def test_a_folder_by_a_link_of_somebody_else(tmp_path: Path) -> None:
+async def test_a_folder_behind_a_link_of_another_user(tmp_path: Path) -> None:
     """It could lead to any other folder of ours."""
     (tmp_path / "ours").mkdir(mode=0o700)
     (tmp_path / "ours" / "lock").write_text("of another program")

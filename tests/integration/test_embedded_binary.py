@@ -74,7 +74,7 @@ async def test_the_one_found_is_one_that_reads_the_data(tmp_path: Path, monkeypa
         assert await use(folder, None) == "kept"
 
 
-def test_data_that_nobody_at_hand_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_no_server_at_hand_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = [server_at(Path(path)) for path in AT_HAND.values()]
     old = [server.path for server in servers if server.product == "Valkey" or server.version < (7, 4)]
     monkeypatch.setattr(binary, "_candidates", lambda: iter(old))

@@ -87,7 +87,7 @@ async def test_numbers_of_a_larger_is_better_search(store: RedisStore, ref: Expe
     assert of(await life_of(store, ref, 2))[1:] == [("continue", reply.explanation)]
 
 
-async def test_an_expired_lease_and_a_queued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_expired_lease_and_an_enqueued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
     view = await create(store, ref, halving(9))
     start = view.definition.created_ms
     await store.enqueue(ref, "", {"layers": 1, "rate": 0.01})

@@ -276,7 +276,7 @@ async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path:
 ODD_NAMES = ("learning-rate", "weight.decay", "a=b", "a/b", "batch size", "a`b")
 
 
-async def test_names_of_any_kind_are_queued_and_exported_by_one_spelling(
+async def test_names_of_any_kind_are_enqueued_and_exported_by_one_spelling(
     places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
 ) -> None:
     """What `--set` takes is the name of the column, and no two parameters share one."""

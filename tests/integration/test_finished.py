@@ -46,7 +46,7 @@ async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: E
     assert (await store.progress(ref)).trained_length == 8
 
 
-async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_a_finished_trial_is_promoted_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
     await stored(store, ref, plan((2, 6, 18), trials=9))
     given = await take(store, ref, 9)
     reply = await finish(store, ref, given[0], (1, 0.01))

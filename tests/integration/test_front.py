@@ -188,7 +188,7 @@ def test_a_source_may_call_so_often(front: Front) -> None:
         assert client.list_experiments() is not None
 
 
-def test_who_says_nothing_is_cut_off(front: Front) -> None:
+def test_a_silent_connection_is_cut_off(front: Front) -> None:
     with ExitStack() as stack:
         no_tls = stack.enter_context(socket.create_connection(("127.0.0.1", front.port), 40, ("127.0.0.8", 0)))
         no_call = stack.enter_context(front.connect("127.0.0.8"))

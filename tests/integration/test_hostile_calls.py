@@ -99,7 +99,7 @@ def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
-def test_a_path_that_is_no_text_is_unimplemented_and_nobody_notices(
+def test_a_path_that_is_not_text_is_unimplemented_and_others_are_served(
     path: bytes, service: Service, health: health_pb2_grpc.HealthStub
 ) -> None:
     watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
@@ -116,7 +116,7 @@ def test_a_path_that_is_no_text_is_unimplemented_and_nobody_notices(
 
 
 @pytest.mark.parametrize("path", ["/", "/a/b/c", "/rungway.v1.SearchService/Later", "*"])
-def test_a_method_that_is_not_there_is_unimplemented(path: str, service: Service) -> None:
+def test_an_unknown_method_is_unimplemented(path: str, service: Service) -> None:
     with Connection(service.address) as stranger:
         stranger.call(path.encode())
         assert stranger.status() == grpc.StatusCode.UNIMPLEMENTED.value[0]
@@ -131,7 +131,7 @@ def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, redis_ur
         assert stranger.status() == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
-def test_a_message_that_never_comes_is_waited_for_for_a_while(redis_url: str) -> None:
+def test_a_call_whose_message_never_comes_is_ended_after_a_while(redis_url: str) -> None:
     assert MESSAGE_SECONDS < 20  # the patience of the connections below
     with services(redis_url) as (service,), ExitStack() as stack:
         strangers = {}  # all wait at the same time
@@ -173,7 +173,7 @@ def checks(stub: health_pb2_grpc.HealthStub) -> bool:
         return False
 
 
-def test_others_learn_that_the_service_is_well_however_much_strangers_hold(
+def test_health_is_answered_however_many_calls_strangers_hold(
     redis_url: str,
 ) -> None:
     holders = range(2, 2 + MOST_IN_ALL // MOST_OF_A_PEER)
@@ -216,7 +216,7 @@ def test_reflection_is_bounded_too(redis_url: str) -> None:
         assert "Traceback" not in service.log()
 
 
-def test_the_log_warns_before_all_places_are_taken(redis_url: str) -> None:
+def test_the_log_warns_before_all_calls_are_in_use(redis_url: str) -> None:
     with services(redis_url, 1, "--max-concurrent-rpcs", "1") as (service,), ExitStack() as stack:
         for _ in range(9):  # of the 1,004 calls that are taken
             strange = stack.enter_context(Connection(service.address))
@@ -249,7 +249,7 @@ def leave_by_hanging_up(_: grpc.Call, channel: grpc.Channel) -> None:
 
 @pytest.mark.parametrize("leave", [leave_by_cancelling, leave_by_hanging_up])
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment", "Watch", "Reflection"])
-def test_who_leaves_a_stream_midway_is_no_incident(
+def test_leaving_a_stream_midway_is_not_an_incident(
     rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], redis_url: str
 ) -> None:
     with services(redis_url, 1, "--reflection") as (service,):
@@ -279,7 +279,7 @@ def streams(channel: grpc.Channel, name: str) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment"])
-def test_who_hangs_up_before_all_is_written_is_no_incident(rpc: str, redis_url: str) -> None:
+def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, redis_url: str) -> None:
     with services(redis_url) as (service,):
         name = trained(service, 20 * 64)
         message = pb.WatchEventsRequest(experiment=name).SerializeToString()  # that of the export is the same

@@ -142,7 +142,7 @@ PLAIN = {"remembered", "generation", "since", "config", "notes", "failing", "hpa
 
 
 @pytest.mark.parametrize("search", ["population", "promotion"])
-async def test_no_value_of_any_field_does_more_than_be_refused(
+async def test_a_bad_value_of_any_field_is_at_most_refused(
     search: str, searches: dict[str, list[Line]], redis: Redis
 ) -> None:
     """Every field of every kind of line, each with every value that it cannot have."""
@@ -230,7 +230,7 @@ RAW: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", RAW)
-async def test_files_that_nobody_would_write(name: str, lines: list[Line], redis: Redis) -> None:
+async def test_files_of_an_odd_shape(name: str, lines: list[Line], redis: Redis) -> None:
     assert await refused(redis, file_of(lines, RAW[name]))
 
 

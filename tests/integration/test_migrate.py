@@ -75,7 +75,7 @@ async def test_it_is_the_same_search_afterwards(old: Old, golden: dict[str, Any]
     await assert_sound(url, REF.experiment)
 
 
-async def test_who_holds_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
+async def test_the_holder_of_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
     """And whoever repeats a call of before is answered what it was answered then."""
     _, client, store = old
     request = "a0"
@@ -143,7 +143,7 @@ async def test_the_brake_stays_off(old: Old) -> None:
 
 
 @pytest.mark.parametrize("layout", [1, 4, SCHEMA + 1, 99])
-async def test_what_has_no_way_up_is_left_as_it_is(layout: int, old: Old) -> None:
+async def test_a_layout_without_a_migration_is_left_as_it_is(layout: int, old: Old) -> None:
     _, client, _ = old
     await client.hset(META, "schema", layout)
     before = await read_keys(client)
@@ -152,7 +152,7 @@ async def test_what_has_no_way_up_is_left_as_it_is(layout: int, old: Old) -> Non
     assert await read_keys(client) == before
 
 
-async def test_what_is_not_there(old: Old) -> None:
+async def test_an_unknown_experiment_is_refused(old: Old) -> None:
     _, client, store = old
     await store.delete(REF)
     with pytest.raises(UnknownExperiment):
@@ -185,7 +185,7 @@ def between(url: str, monkeypatch: pytest.MonkeyPatch, times: float) -> Callable
     return lambda: seen
 
 
-async def test_what_changes_meanwhile_is_read_anew(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_changes_meanwhile_is_read_again(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
     url, client, _ = old
     seen = between(url, monkeypatch, 2)
     assert await migrate(client, REF) == 5
@@ -193,7 +193,7 @@ async def test_what_changes_meanwhile_is_read_anew(old: Old, monkeypatch: pytest
     await assert_sound(url, REF.experiment)
 
 
-async def test_one_that_never_rests_stays_as_it_is(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_keeps_changing_is_left_as_it_is(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
     url, client, _ = old
     before = await read_keys(client)
     between(url, monkeypatch, float("inf"))
@@ -203,7 +203,7 @@ async def test_one_that_never_rests_stays_as_it_is(old: Old, monkeypatch: pytest
     assert len(await client.keys("*")) == len(before)  # nothing was left aside
 
 
-async def test_one_that_was_raised_by_a_finished_trial_is_sound(old: Old, golden: dict[str, Any]) -> None:
+async def test_one_that_a_finished_trial_migrated_is_sound(old: Old, golden: dict[str, Any]) -> None:
     """Its layout is that of today since, but for what nobody has written yet."""
     url, client, store = old
     trial, fencing_token, length = golden["held"][0]
@@ -241,7 +241,7 @@ def test_the_command(stored_url: str) -> None:
     asyncio.run(assert_sound(stored_url, REF.experiment))
 
 
-def test_the_command_says_what_it_could_not_bring_up(stored_url: str) -> None:
+def test_the_command_says_what_it_could_not_migrate(stored_url: str) -> None:
     with SyncRedis.from_url(stored_url) as client:
         client.hset(META, "schema", "4")
         client.zadd(index_key("default"), {"golden": 1})
@@ -254,6 +254,6 @@ def test_the_command_says_what_it_could_not_bring_up(stored_url: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("golden", "--all")])
-def test_it_must_be_said_which(arguments: tuple[str, ...]) -> None:
+def test_the_command_wants_a_name_or_all(arguments: tuple[str, ...]) -> None:
     code, out, err = migrated(*arguments)
     assert (code, out, err) == (2, "", "error: name one experiment, or give --all\n")

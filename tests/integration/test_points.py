@@ -179,7 +179,7 @@ async def test_every_point_is_used_once_before_any_is_repeated(
 
 @pytest.mark.parametrize("started", [0, 1, 3])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-async def test_a_queued_point_takes_its_place(
+async def test_an_enqueued_point_is_the_next_and_runs_once(
     sampler: str, started: int, stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     """Before anything has run, in the middle, and as the last."""
@@ -204,7 +204,7 @@ async def test_a_grid_that_is_sampled_twice_runs_each_point_twice(store: RedisSt
     assert await runs(store, ref) == dict.fromkeys("abcd", 2)
 
 
-async def test_all_points_of_a_grid_are_queued(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_all_points_of_a_grid_are_enqueued(store: RedisStore, ref: ExperimentRef) -> None:
     """In an order of the user's own, twice; the second time only when all have been queued once."""
     await create(store, ref, search("four", "grid", 2))
     for x in "badc":
@@ -301,7 +301,7 @@ async def test_a_point_that_its_constraints_rule_out_is_refused(store: RedisStor
     assert "does not meet the constraints" in await refused(store, ref, {"x": 0.1 + 0.2})
 
 
-async def test_more_queued_than_there_is_in_stock(stores: list[RedisStore], ref: ExperimentRef) -> None:
+async def test_more_points_enqueued_than_suggestions_in_stock(stores: list[RedisStore], ref: ExperimentRef) -> None:
     """The source passes over hundreds of points at once."""
     space = {name: {"type": "int", "minval": 1, "maxval": 60, "count": 60} for name in "ab"}
     await create(stores[0], ref, grid(space))
@@ -313,7 +313,7 @@ async def test_more_queued_than_there_is_in_stock(stores: list[RedisStore], ref:
     assert [each.hparams for each in given] == [{"a": 40, "b": 60 - number} for number in range(7)]
 
 
-async def test_many_ask_and_queue_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
+async def test_many_ask_and_enqueue_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
     space = {name: {"type": "int", "minval": 1, "maxval": 20} for name in "ab"}
     await create(stores[0], ref, config(space=space, max_trials=400, max_concurrent_trials=0))
 
@@ -363,7 +363,7 @@ async def test_a_point_is_found_invalid_by_its_second_trial(store: RedisStore, r
     assert await state_of(store, ref) is ExperimentState.DONE
 
 
-async def test_an_invalid_point_leaves_the_queue(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_invalid_point_is_no_longer_enqueued(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", "grid", 2))
     given = await take(store, ref, 4)
     for x in "ab":

@@ -150,7 +150,7 @@ async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> Non
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT
 
 
-async def test_a_poison_clone(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_a_clone_that_always_fails(store: RedisStore, ref: ExperimentRef) -> None:
     """It fails until its restarts are spent, then the round goes on without it."""
     await create(store, ref, population(2) | {"max_restarts": 1})
     for each in await take(store, ref, 2):

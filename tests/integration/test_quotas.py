@@ -126,7 +126,7 @@ async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, ro
     assert await server.ledger.entries(namespace) == before
 
 
-async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, router: Router, namespace: str) -> None:
+async def test_a_namespace_over_its_limit_may_still_shrink(store: RedisStore, router: Router, namespace: str) -> None:
     ref = ExperimentRef(namespace, "a")
     await stored(Server(store, router).store, ref, plan(trials=20))
     strict, smaller = Server(store, router, trials=5), plan(trials=9)

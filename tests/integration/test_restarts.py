@@ -137,7 +137,9 @@ async def test_after_one_report_the_brake_never_acts(store: RedisStore, ref: Exp
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INVALID, Outcome.STOPPED, Outcome.PREEMPTED])
-async def test_what_is_no_failure_is_not_counted(outcome: Outcome, store: RedisStore, ref: ExperimentRef) -> None:
+async def test_other_endings_are_not_counted_as_failures(
+    outcome: Outcome, store: RedisStore, ref: ExperimentRef
+) -> None:
     await stored(store, ref, plan((9,), trials=99))
     for _ in range(9):
         await fail_next(store, ref, Outcome.ERROR, "KeyError")

@@ -263,7 +263,7 @@ def test_wrong_usage_of_token_create(flags: tuple[str, ...], url: str) -> None:
     assert (code, out) == (2, "")
 
 
-def test_a_redis_that_is_away_is_said(files: Files) -> None:
+def test_an_unreachable_redis_is_reported(files: Files) -> None:
     made = command("token", "list", RUNGWAY_REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}")
     assert made.returncode == 3
     assert "hunter2" not in made.stderr

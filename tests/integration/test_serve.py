@@ -188,7 +188,7 @@ def test_a_redis_that_evicts_and_comes_later_is_not_served() -> None:
             wait_until(lambda: running.health() == "SERVING")
 
 
-def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
     with (
         redis_on_socket() as url,
         service("--redis", url) as first,
@@ -235,7 +235,7 @@ def test_calls_in_work_finish_while_it_drains() -> None:
         assert running.ended() == 0
 
 
-def test_reflection_is_off_until_wanted() -> None:
+def test_reflection_is_off_by_default() -> None:
     with redis_on_socket() as url:
         for flags, code in ((("--reflection",), None), ((), grpc.StatusCode.UNIMPLEMENTED)):
             with service("--redis", url, *flags) as running, grpc.insecure_channel(running.address) as channel:

@@ -55,7 +55,7 @@ async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_numb
     assert len(set(map(str, runs[0].values()))) == 600
 
 
-async def test_a_store_that_starts_in_the_middle_proposes_the_same(
+async def test_a_store_that_starts_in_the_middle_suggests_the_same(
     stores: list[RedisStore], redis_url: str, ref: ExperimentRef
 ) -> None:
     config = config_of(plan((1,), trials=1000))
@@ -101,7 +101,7 @@ async def test_experiments_of_the_same_millisecond_are_all_listed(store: RedisSt
     assert await listed(store, "ties", 3) == names
 
 
-async def test_a_listing_that_was_lost_is_healed_by_whoever_reads_the_experiment(
+async def test_a_lost_listing_is_repaired_when_the_experiment_is_read(
     stores: list[RedisStore], redis: Redis, ref: ExperimentRef
 ) -> None:
     await stored(stores[0], ref, plan())

@@ -79,7 +79,7 @@ async def test_the_direction_decides_and_nan_never_reaches_it(
 
 
 @pytest.mark.parametrize("target", [0.0, -0.0])
-async def test_zero_is_zero_whatever_its_sign(target: float, store: RedisStore, ref: ExperimentRef) -> None:
+async def test_the_sign_of_zero_does_not_matter(target: float, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(target_metric=target))
     (given,) = await take(store, ref)
     assert (await report(store, ref, given, -target)).explanation.reason is Reason.TARGET_REACHED

@@ -92,7 +92,7 @@ async def test_without_that_check_a_search_would_have_more_than_it_may(admin_url
 
 
 @pytest.mark.parametrize("document", [halving(20), ADAPTIVE], ids=["asha", "adaptive"])
-async def test_queued_configurations_keep_their_trials(
+async def test_enqueued_configurations_keep_their_trials(
     document: dict[str, object], store: RedisStore, ref: ExperimentRef
 ) -> None:
     await create(store, ref, document)

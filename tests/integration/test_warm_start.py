@@ -76,7 +76,7 @@ async def test_those_that_do_not_fit_are_left_out_with_a_note(
     assert (await rates(store, ref, 2)) == [0.02, 0.04]
 
 
-async def test_none_fits(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:
+async def test_a_source_of_which_nothing_fits(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:
     space = {"depth": {"type": "int", "minval": 1, "maxval": 9}}
     view = await warmed(store, ref, source, 3, space=space, max_trials=2)
     assert view.definition.notes[-1].startswith("warm start: 0 of the 2 best")
@@ -90,7 +90,7 @@ async def test_a_search_without_results_gives_nothing(store: RedisStore, ref: Ex
     assert view.definition.notes[-1].startswith("warm start: 0 of the 0 best")
 
 
-async def test_nobody_to_start_from_makes_no_experiment(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_unknown_source_creates_no_experiment(store: RedisStore, ref: ExperimentRef) -> None:
     with pytest.raises(UnknownExperiment):
         await warmed(store, ref, ExperimentRef("default", "nobody"), 1)
     with pytest.raises(InvalidInput):

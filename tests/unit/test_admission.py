@@ -39,7 +39,7 @@ def test_a_call_that_fails_makes_room_again() -> None:
         assert fill(admission, BUSY, stack) == 1
 
 
-def test_those_who_hold_less_than_their_share_get_in() -> None:
+def test_an_experiment_below_its_share_is_admitted() -> None:
     admission = Admission(8)
     with ExitStack() as stack, ExitStack() as others:
         assert fill(admission, BUSY, stack) == 4

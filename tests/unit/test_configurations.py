@@ -98,13 +98,13 @@ def test_names_are_not_stored(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "packed", [b"", b"\xc1", b"\x91", b"\x90", b"\x01", b"\xa1x", msgpack.packb([0] * 8)], ids=repr
 )
-def test_what_is_no_configuration_is_refused(packed: bytes) -> None:
+def test_other_bytes_are_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         Configurations(SPACE).unpack(packed)
 
 
 @pytest.mark.parametrize("wrong", [9, "x", [0]], ids=repr)
-def test_a_position_that_is_none_is_refused(wrong: object) -> None:
+def test_an_invalid_position_is_refused(wrong: object) -> None:
     values = [1 if entry.path != ("kind",) else wrong for entry in SPACE.leaves.values()]
     with pytest.raises((IndexError, TypeError)):
         Configurations(SPACE).unpack(bytes(msgpack.packb(values)))

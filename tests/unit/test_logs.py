@@ -74,7 +74,7 @@ def test_text_for_people(stream: io.StringIO) -> None:
     assert "trial=7" in stream.getvalue()
 
 
-def test_auto_is_json_where_nobody_looks(stream: io.StringIO) -> None:
+def test_auto_is_json_without_a_terminal(stream: io.StringIO) -> None:
     logs.configure("info", "auto", stream)
     structlog.get_logger().info("told")
     assert lines_of(stream)[0]["event"] == "told"

@@ -81,7 +81,7 @@ def test_includes_need_each_other_in_one_direction() -> None:
         assert name not in needed
 
 
-def test_a_name_has_one_home() -> None:
+def test_a_name_is_defined_once() -> None:
     assert sum(map(len, DEFINED.values())) == len(HOME)
     for text in COMMANDS.values():
         assert not set(re.findall(r"^local function (\w+)", text, re.MULTILINE)) & HOME.keys()

@@ -33,7 +33,7 @@ def test_the_environment_sets_and_flags_win(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.reflection
 
 
-def test_variables_of_kubernetes_and_of_the_client_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_kubernetes_and_of_the_client_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNGWAY_PORT", "tcp://10.0.0.7:7077")
     monkeypatch.setenv("RUNGWAY_TARGET", "elsewhere:7077")
     assert Settings.load() == Settings()
@@ -68,7 +68,7 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> 
         ("redis_url", "unix://", "wanted a path"),
     ],
 )
-def test_a_wrong_value_names_setting_value_and_wish(name: str, value: str, text: str) -> None:
+def test_a_wrong_value_names_setting_value_and_what_is_allowed(name: str, value: str, text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.load(**{name: value})
     assert text in str(refused.value)

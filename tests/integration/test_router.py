@@ -21,7 +21,7 @@ from tests.support.redis_node import Access
 from tests.support.redis_topology import Cluster, Topology, UnderSentinel, wait_for
 from tests.support.searches import plan, stored, take
 
-REF = ExperimentRef("default", "lanes")
+REF = ExperimentRef("default", "router")
 META = experiment_keys(REF)[0]
 
 
@@ -79,14 +79,14 @@ async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to
     assert await to_one.call(key, ("CLIENT", "ID")) != number
 
 
-async def test_a_script_that_redis_forgot_is_brought_again(standalone: Topology, to_one: Router) -> None:
+async def test_a_script_that_redis_forgot_is_loaded_again(standalone: Topology, to_one: Router) -> None:
     store = RedisStore(to_one)
     await stored(store, REF, plan((1,)))
     standalone.nodes[0].command("SCRIPT", "FLUSH")
     assert len(await take(store, REF)) == 1
 
 
-async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone: Topology, to_one: Router) -> None:
+async def test_an_unreachable_redis_is_reported_at_once_and_used_again(standalone: Topology, to_one: Router) -> None:
     key = "rungway:{away}"
     await count(to_one, key)
     standalone.nodes[0].kill()
@@ -118,7 +118,7 @@ async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Router) ->
     assert to_cluster.topology.primary(key) == new.address
 
 
-async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
+async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
     """ASK for a key that has left already, or is not there yet; the script goes along; TRYAGAIN for half a set."""
     await to_cluster.check()
     slot = key_slot(META.encode())
@@ -157,7 +157,7 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> 
 # Deleting, which is two steps on two shards.
 
 
-async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Router) -> None:
+async def test_a_deletion_cut_short_is_finished_by_the_next_read(standalone: Topology, to_one: Router) -> None:
     store, index = RedisStore(to_one), index_key("mend")
     for name, look in (("listed", "progress"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)

@@ -6,7 +6,7 @@ from tests.support.calls import SECONDS, calls_to, config, unique_name
 from tests.support.service import services
 
 
-def test_what_was_queued_is_there_after_a_restart(redis_url: str) -> None:
+def test_what_was_enqueued_is_there_after_a_restart(redis_url: str) -> None:
     experiment, wanted = unique_name("restart"), [{"rate": 0.01, "layers": n} for n in (1, 2, 3)]
     with services(redis_url) as (first,), calls_to(first.address) as calls:
         calls.create(experiment, config(max_trials=4))

@@ -38,7 +38,9 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
     assert [trial.hparams for trial in shown] == REQUESTS
 
 
-async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_the_other_trials_keep_what_was_suggested_for_their_numbers(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
     """The configuration of a trial depends on seed, space and number alone, whatever others were queued."""
     plain = ExperimentRef("default", f"{ref.experiment}-plain")
     for each in (ref, plain):
@@ -63,7 +65,9 @@ async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRe
         await enqueue(store, ref, 0.04)
 
 
-async def test_what_waits_goes_before_new_trials_only(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_enqueued_configurations_come_after_promotions_and_requeued_trials(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
     """A promotion and a trial given back come before a queued configuration."""
     await create(store, ref, halving(9))
     given = await take(store, ref, 4)

@@ -151,7 +151,7 @@ async def test_a_server_that_stood_still_gives_workers_the_same_chance(
 
 
 @pytest.mark.parametrize("mistake", [RuntimeError("dictionary changed size"), KeyError("node"), ValueError("port")])
-async def test_a_mistake_of_ours_is_no_outage(
+async def test_a_mistake_of_ours_is_not_an_outage(
     mistake: Exception, router: Router, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stored(store, ref, plan())
@@ -174,7 +174,7 @@ async def test_a_mistake_of_ours_is_no_outage(
     await take(store, ref)
 
 
-def test_what_uvloop_says_of_a_broken_connection_is_one() -> None:
+def test_the_error_of_uvloop_for_a_broken_connection_is_recognised() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def write_to_a_broken_one() -> None:
