@@ -1,4 +1,4 @@
-"""Bad input to the calls that change or follow a live search: refused by field, and nothing changed."""
+"""Bad input to the calls that change or watch a live search: the field is named, and nothing changes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from redis import Redis
 from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import to_map
-from tests.contract.refused import INVALID, NOT_FOUND, INVALID_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
 
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION

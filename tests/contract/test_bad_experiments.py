@@ -1,4 +1,4 @@
-"""Bad input to the calls about experiments: the status, the reason, the field, and nothing changed."""
+"""Bad input to the calls about experiments: status, reason and field are as documented, and nothing changes."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import to_map
 from tests.contract.every_rpc import STREAMS
-from tests.contract.refused import INVALID, NOT_FOUND, INVALID_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, SPACE, Calls, config, new_id, unique_name
 from tests.support.snapshot import differences, snapshot
 
@@ -38,7 +38,7 @@ NAMED: dict[str, Callable[..., Message]] = {
 
 
 def call(calls: Calls, rpc: str, request: Message) -> Any:
-    """The answer; all answers of a stream."""
+    """The response; all responses of a stream."""
     answer = getattr(calls.experiments, rpc)(request, timeout=SECONDS)
     return list(answer) if rpc in STREAMS else answer
 

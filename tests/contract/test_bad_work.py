@@ -1,4 +1,4 @@
-"""Bad input to the calls of workers, one row each: the status, the reason, the field, and nothing changed."""
+"""Bad input to the calls of workers, one row each: status, reason and field are named, and nothing changes."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from redis import Redis
 from rungway.v1 import search_service_pb2 as pb
 from rungway.v1 import trial_pb2
 from rungway.v1.trial_pb2 import Lease, Result
-from tests.contract.refused import INVALID, NOT_FOUND, INVALID_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.contract.work_rows import TABLES, Held, Request, Row, fail, release, reports, tell
 from tests.support.calls import SECONDS, Calls, config, new_id, tell_request, unique_name
 from tests.support.snapshot import differences, snapshot
@@ -52,7 +52,7 @@ def test_an_unknown_experiment(rpc: str, calls: Calls, store: Redis, held: Held)
 
 
 def good(rpc: str, held: Held, experiment: str) -> Request:
-    """A request without a fault but, maybe, in the experiment's name."""
+    """A valid request, except that the experiment's name may be wrong."""
     if rpc == "Ask":
         return pb.AskRequest(experiment=experiment)
     if rpc == "Tell":

@@ -1,4 +1,4 @@
-"""Trainings that end by themselves, and searches that pause themselves, as they are on the wire."""
+"""On the wire: trainings that end by themselves, and searches that pause themselves."""
 
 import pytest
 from redis import Redis

@@ -1,4 +1,4 @@
-"""docs/errors.md lists every reason with its status: no more and no fewer than the code has."""
+"""docs/errors.md lists exactly the reasons that the code has, each with its status."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def constants(node: ast.AST) -> Iterator[str]:
 
 
 def reasons(package: str) -> set[str]:
-    """Every reason that a package gives anywhere: as a `reason` of a class or argument, or to `_info`."""
+    """Every reason in a package: each `reason` of a class or an argument, and each argument of `_info`."""
     found: set[str] = set()
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""Numbers come back as they went in, whatever lies between: wire, Lua, Redis, JSON."""
+"""Numbers come back unchanged from wire, Lua, Redis and JSON."""
 
 import math
 import struct
@@ -18,7 +18,7 @@ CURVES = st.lists(st.floats(), min_size=1, max_size=40)
 
 
 def bits(number: float) -> bytes:
-    """All of a number; every NaN is the same."""
+    """The bits of a number; all NaNs count as the same."""
     return b"nan" if math.isnan(number) else struct.pack("<d", number)
 
 

@@ -1,4 +1,4 @@
-"""One request id, one effect, one answer; and another request under the same id is refused."""
+"""A request id has one effect and one response; a different request with the same id is refused."""
 
 import grpc
 import pytest
@@ -112,7 +112,7 @@ def test_release(calls: Calls, store: Redis, experiment: str) -> None:
     request = pb.ReleaseRequest(experiment=experiment, request_id=new_id(), releases=[pb.Release(lease=lease)])
     first = calls.search.Release(request, timeout=SECONDS)
     assert first.verdicts[0].decision == trial_pb2.DECISION_PAUSE
-    calls.assignment(experiment)  # the trial is somebody else's now
+    calls.assignment(experiment)  # another worker holds the trial now
     before = snapshot(store)
     assert calls.search.Release(request, timeout=SECONDS).verdicts == first.verdicts
     assert differences(before, snapshot(store)) == []

@@ -1,4 +1,4 @@
-"""Reading the reference tables: the cases of a file as pytest parameters, named by their ids."""
+"""Reads the reference tables: the cases of a file as pytest parameters with their ids."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def table_names() -> list[str]:
 
 
 def load(name: str) -> list[Case]:
-    """All cases of a table; each knows its table."""
+    """All cases of a table; `table` of each is the file name."""
     cases: list[Case] = json.loads((HERE / name).read_text())["cases"]
     return [{**case, "table": name} for case in cases]
 
@@ -33,7 +33,7 @@ def find(reference: str) -> Case:
 
 
 def departures() -> dict[str, dict[str, str]]:
-    """The cases that are not followed: file to id to reason."""
+    """The cases that Rungway departs from: reasons by file and id."""
     reasons: dict[str, dict[str, str]] = json.loads((HERE / DEPARTURES).read_text())
     return reasons
 
@@ -41,8 +41,8 @@ def departures() -> dict[str, dict[str, str]]:
 def cases(name: str, **wanted: object) -> list[ParameterSet]:
     """The cases of a table with these values under these keys (`...` = any value).
 
-    Those that Rungway does not follow are run all the same, and the test fails when one of them comes out as the table
-    says: then it is no departure.
+    Cases that Rungway departs from run as expected failures: a test fails when such a case gives what the table says,
+    because it is not a departure then.
     """
     chosen = [
         pytest.param(case, id=case["id"], marks=_marks(case))

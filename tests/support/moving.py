@@ -1,4 +1,4 @@
-"""A search that moves from one Redis to another by its export file."""
+"""Moves a search from one Redis to another by an export file."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ async def exported(store: RedisStore, ref: ExperimentRef) -> str:
 
 
 async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
-    """Export, import, and check what is there; the file's text."""
+    """Export, import and audit; returns the text of the file."""
     text = await exported(source.store, ref)
     target = ExperimentRef("default", name or ref.experiment)
     await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))

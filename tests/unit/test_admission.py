@@ -1,4 +1,4 @@
-"""A busy experiment leaves room for others."""
+"""A busy experiment leaves places to others."""
 
 from contextlib import ExitStack
 
@@ -12,7 +12,7 @@ BUSY, OTHER, THIRD = (ExperimentRef("default", name) for name in ("busy", "other
 
 
 def fill(admission: Admission, ref: ExperimentRef, stack: ExitStack) -> int:
-    """How many calls of the experiment are admitted."""
+    """Admit calls of the experiment until one is refused; returns how many were admitted."""
     taken = 0
     while True:
         try:

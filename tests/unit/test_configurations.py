@@ -1,4 +1,4 @@
-"""What is stored of a configuration says all of it, without the names."""
+"""A stored configuration is complete although it holds no names."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_what_users_give(change: dict[str, Any]) -> None:
 
 @given(hparams=st.dictionaries(name | st.sampled_from(["const", "int", "kind", "net"]), json_value, max_size=4))
 def test_whatever_is_given(hparams: dict[str, Any]) -> None:
-    """A configuration that the space does not even allow: a group that is none, texts for numbers."""
+    """Configurations that the space does not allow: a value in place of a group, texts in place of numbers."""
     stays(SPACE, hparams)
 
 

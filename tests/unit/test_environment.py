@@ -93,4 +93,4 @@ def test_the_command_line_ends_with_wrong_usage(tmp_path: Path, command: list[st
     )
     assert done.returncode == 2
     assert "RUNGWAY_REDIS_ULR: there is no such variable, the nearest is RUNGWAY_REDIS_URL" in done.stderr
-    assert list(tmp_path.iterdir()) == []  # no empty store was made in place of the Redis
+    assert list(tmp_path.iterdir()) == []  # no embedded store was created instead of using the Redis

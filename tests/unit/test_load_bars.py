@@ -1,4 +1,4 @@
-"""How the bars of the load tests are judged, where rows are missing too."""
+"""How the bars of the load tests are judged, also when rows are missing."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Logs: every line of the process is one JSON object."""
+"""Logs: each line is one JSON object."""
 
 import io
 import json

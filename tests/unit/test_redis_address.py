@@ -1,4 +1,4 @@
-"""URLs of Redis: what each form means, and that a wrong one is refused without a word of what may be secret."""
+"""URLs of Redis: what each form means; the refusal of a wrong one shows nothing that may be secret."""
 
 from pathlib import Path
 

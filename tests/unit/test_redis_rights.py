@@ -1,4 +1,4 @@
-"""The rights that the operators' page gives cover every command of the service, and nothing that no one uses."""
+"""The rights in the operators' page are exactly those that the commands of the service need."""
 
 import re
 from pathlib import Path

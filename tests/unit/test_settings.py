@@ -1,4 +1,4 @@
-"""Settings: where they come from, their bounds, and what a wrong one says."""
+"""Settings: their sources, their bounds, and the message for a wrong value."""
 
 from pathlib import Path
 

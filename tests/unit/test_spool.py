@@ -1,4 +1,4 @@
-"""Records on their way into an export: the last of each trial comes back, from memory or from a file."""
+"""The spool of an export: it returns the last record of each trial, from memory or from a file."""
 
 import random
 import tempfile
@@ -16,7 +16,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def filled(spool: Spool) -> dict[int, bytes]:
-    """Puts records of random bytes, some of them twice; what must come back."""
+    """Add records of random bytes, some of them twice; returns what must come back."""
     rng, wanted = random.Random(1), {}
     for _ in range(300):
         number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))

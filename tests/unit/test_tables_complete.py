@@ -1,4 +1,4 @@
-"""Every case of every reference table is played by a test, and those that Rungway does not follow are listed."""
+"""Every case of every reference table is run by a test, and departures are listed."""
 
 import importlib
 from collections import defaultdict
@@ -36,7 +36,7 @@ def test_ids_are_unique(table: str) -> None:
 
 
 def parameters_of(mark: Mark) -> Iterator[object]:
-    """What a `parametrize` mark gives its test, one by one."""
+    """The parameters of a `parametrize` mark, one by one."""
     if mark.name == "parametrize":
         for given in mark.args[1]:
             yield from given.values if isinstance(given, ParameterSet) else [given]
@@ -44,7 +44,7 @@ def parameters_of(mark: Mark) -> Iterator[object]:
 
 @dataclass(frozen=True)
 class Takes:
-    """A test that is parametrized with a case; an engine it asks and tells is made by one of its fixtures."""
+    """A test that is parametrized with a case. One of its fixtures makes the engine that it plays on."""
 
     name: str
     has_engine: bool
@@ -52,7 +52,7 @@ class Takes:
 
 @cache
 def takers() -> dict[tuple[str, str], list[Takes]]:
-    """Table and id of each case, to the tests that take it, also those that are expected to fail."""
+    """The tests that run each case, by table and id; expected failures count."""
     found: dict[tuple[str, str], list[Takes]] = defaultdict(list)
     for path in TESTS.rglob("test_*.py"):
         if "tests.reference.tables" not in path.read_text():
