@@ -1,4 +1,4 @@
-"""Stores on one real Redis for the tests of this folder."""
+"""Stores on one real Redis for all tests of this folder."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
@@ -20,19 +20,19 @@ from tests.support.redis_topology import Topology
 
 @pytest.fixture(scope="session")
 def redis_url(chosen_redis_url: str) -> str:
-    """A Redis of these tests alone."""
+    """A Redis that only these tests use."""
     return chosen_redis_url
 
 
 @pytest.fixture(scope="session")
 def admin_url(topology: Topology | None, redis_url: str) -> str:
-    """The same Redis with every right."""
+    """The same Redis, as a user with every right."""
     return topology.admin_url if topology else redis_url
 
 
 @pytest.fixture
 async def stores(redis_url: str) -> AsyncIterator[list[RedisStore]]:
-    """Two stores on one Redis, each with connections and caches of its own."""
+    """Two stores on one Redis, each with its own connections and caches."""
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connect(redis_url, timeout_seconds=5)) for _ in range(2)]
         yield [RedisStore(client) for client in clients]
@@ -40,7 +40,7 @@ async def stores(redis_url: str) -> AsyncIterator[list[RedisStore]]:
 
 @pytest.fixture
 async def router(redis_url: str) -> AsyncIterator[Router]:
-    """For stores that a test makes itself."""
+    """A router for stores that a test makes itself."""
     async with connect(redis_url, timeout_seconds=5) as router:
         yield router
 
@@ -53,7 +53,7 @@ def store(stores: list[RedisStore]) -> RedisStore:
 
 @pytest.fixture
 async def redis(topology: Topology | None, redis_url: str) -> AsyncIterator[Redis]:
-    """Redis, past the stores, with every right."""
+    """A client of the Redis below the stores, with every right."""
     client = topology.async_client() if topology else Redis.from_url(redis_url, decode_responses=True)
     async with client:
         yield client
@@ -61,7 +61,7 @@ async def redis(topology: Topology | None, redis_url: str) -> AsyncIterator[Redi
 
 @pytest.fixture
 async def ref(admin_url: str) -> AsyncIterator[ExperimentRef]:
-    """A name that no other test of this process uses; what is stored under it in the end must pass the audit."""
+    """A name that no other test uses. What is stored under it at the end must pass the audit."""
     ref = ExperimentRef("default", unique_name("s"))
     yield ref
     with suppress(UnknownExperiment):
@@ -70,7 +70,7 @@ async def ref(admin_url: str) -> AsyncIterator[ExperimentRef]:
 
 @pytest.fixture
 async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
-    """Two Redis with a store each; the second has never seen anything."""
+    """Two Redis with a store each; the second is empty."""
     async with AsyncExitStack() as stack:
         other = stack.enter_context(redis_on_socket())
         found = []

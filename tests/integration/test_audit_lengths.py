@@ -1,4 +1,4 @@
-"""The trained length of a search whose trials ended amid the reports of one call: the audit must not cry wolf."""
+"""The trained length when trials end between the reports of one call: the audit must not raise a false alarm."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deleting: of every layout, readable or not, and never the namesake that was made meanwhile."""
+"""Deletion works for every layout, readable or not, and never hits a new search of the same name."""
 
 import json
 import random
@@ -18,7 +18,7 @@ OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
 
 
 async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int) -> str:
-    """A search as a server of another layout may have left it; its uid."""
+    """Create a search as a server of another layout may have left it; returns its uid."""
     await create(store, ref, halving(9))
     for given in await take(store, ref, 5):
         await report(store, ref, given, random.random())
@@ -36,7 +36,7 @@ async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int)
 
 
 async def left(redis: Redis, ref: ExperimentRef) -> list[str]:
-    """Keys of the experiment, and its line in the list."""
+    """Keys of the experiment, and its entry in the list."""
     listed = await redis.zscore(index_key(ref.namespace), ref.experiment)
     return [key async for key in redis.scan_iter(f"*{ref.experiment}*")] + ([] if listed is None else ["listed"])
 

@@ -1,4 +1,4 @@
-"""Configurations of users' own: taken first and in order, counted like all others, each exactly once."""
+"""Enqueued configurations: they start before suggested ones, in order, each exactly once, and count as trials."""
 
 import pytest
 
@@ -41,7 +41,7 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
 async def test_the_other_trials_keep_what_was_suggested_for_their_numbers(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """The configuration of a trial depends on seed, space and number alone, whatever others were queued."""
+    """A suggestion depends only on seed, space and trial number, whatever was enqueued."""
     plain = ExperimentRef("default", f"{ref.experiment}-plain")
     for each in (ref, plain):
         await create(store, each, config(max_trials=5))
@@ -68,7 +68,7 @@ async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRe
 async def test_enqueued_configurations_come_after_promotions_and_requeued_trials(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """A promotion and a trial given back come before a queued configuration."""
+    """A promotion and a requeued trial come before an enqueued configuration."""
     await create(store, ref, halving(9))
     given = await take(store, ref, 4)
     await enqueue(store, ref, 0.0101)
@@ -88,7 +88,7 @@ async def test_a_repeat_with_the_same_request_id_is_one_entry(stores: list[Redis
         await enqueue(stores[0], ref, 0.0103, request_id)
     assert (await rates(stores[0], ref, 3))[:2] == [0.0101, 0.0102]
     revision = (await stores[0].progress(ref)).revision
-    assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # also when it was handed out since
+    assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # even after it has started
     assert (await stores[0].progress(ref)).revision == revision
 
 
@@ -129,7 +129,7 @@ async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None
 async def test_it_is_checked_against_the_experiment_that_is_there_now(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """Another server deleted the experiment and made a new one of the same name with another space."""
+    """Another server has deleted the experiment and created one of the same name with another space."""
     await create(stores[0], ref, config())
     await stores[0].progress(ref)
     await stores[1].delete(ref)
@@ -175,7 +175,7 @@ async def test_what_does_not_belong_to_the_space_is_refused(
     with pytest.raises(InvalidInput) as refused:
         await TrialUseCases(store).enqueue(ref, "", hparams)
     assert field in {violation.field for violation in refused.value.violations}
-    assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was queued
+    assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was enqueued
 
 
 @pytest.mark.parametrize(("written", "drawn"), [(3.0, 3), (2e0, 2), (1, 1)])

@@ -1,4 +1,4 @@
-"""A queued configuration outlives the server that took it."""
+"""Enqueued configurations survive a restart of the server."""
 
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import from_map, to_map

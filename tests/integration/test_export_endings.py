@@ -1,4 +1,4 @@
-"""Searches whose trials ended by themselves, and such as paused themselves, go on elsewhere as they would have."""
+"""Searches with finished trials, and searches that paused themselves, continue elsewhere as they would have."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ TEXT = "KeyError: 'ä' 🎲\n\x00 …"
 
 
 async def finish(store: RedisStore, ref: ExperimentRef, *told: tuple[int, float]) -> int:
-    """One more trial that ends by itself after these results; its number."""
+    """Let one more trial finish after these results; returns its number."""
     (given,) = await take(store, ref)
     reports = [Report(*each) for each in told]
     await store.tell(ref, "", [Result(given.lease, reports, f"at {told[-1][0]}", finished=True)])
@@ -42,7 +42,7 @@ async def fail(store: RedisStore, ref: ExperimentRef, count: int, outcome: Outco
 
 
 async def to_the_end(store: RedisStore, ref: ExperimentRef) -> list[object]:
-    """Every result the same; what was handed out."""
+    """Run the search to its end, with the same result for each; returns the assignments."""
     seen: list[object] = []
     while (answer := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
         (given,) = answer.assignments
@@ -88,7 +88,7 @@ async def test_trials_that_ended_by_themselves(name: str, places: tuple[Place, P
 async def test_a_trial_that_waits_may_still_end_by_itself_elsewhere(
     places: tuple[Place, Place], ref: ExperimentRef
 ) -> None:
-    """With no further report: it told one before it moved."""
+    """Without another report: it told one before the move."""
     here, there = places
     await stored(here.store, ref, plan((9,), trials=2))
     (given,) = await take(here.store, ref)

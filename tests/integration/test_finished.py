@@ -1,4 +1,4 @@
-"""A training that is over before its assignment: its last result stands, and it is never handed out again."""
+"""A training that finishes before its assignment ends: its last result counts, and it is never assigned again."""
 
 import math
 
@@ -24,7 +24,7 @@ from tests.support.searches import plan, stored, take
 
 
 async def finish(store: RedisStore, ref: ExperimentRef, given: Assignment, *told: tuple[int, float]) -> TellReply:
-    """Tell these results as the last ones."""
+    """Tell these results as the last ones of the training."""
     result = Result(given.lease, [Report(*each) for each in told], finished=True)
     return (await store.tell(ref, "", [result])).replies[0]
 
@@ -122,7 +122,7 @@ async def test_without_any_result_it_is_refused(store: RedisStore, ref: Experime
         await store.tell(ref, "", [Result(other.lease, [Report(1, 0.5)]), Result(given.lease, [], finished=True)])
     assert [violation.field for violation in refused.value.violations] == ["results[1].finished"]
     (view,) = await store.trials(ref, [other.lease.trial])
-    assert view.metric is None  # nothing of the call was taken
+    assert view.metric is None  # the whole call was refused
 
 
 async def test_the_same_request_has_one_effect(store: RedisStore, ref: ExperimentRef) -> None:
@@ -159,7 +159,7 @@ async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: Expe
 async def test_one_that_ends_at_its_rung_is_never_handed_out_again(
     paused: bool, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """Told with the result of the rung, or after it: the rung alone decides how far it counts."""
+    """Finished with the result at the rung or after it: either way only the rung decides about it."""
     await stored(store, ref, plan((2, 6), trials=6))
     given = await take(store, ref, 6)
     if paused:

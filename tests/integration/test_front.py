@@ -1,4 +1,4 @@
-"""The front of docs/security.md, taken from there as it stands but for its addresses, before a real service."""
+"""The front of docs/security.md, with other addresses, before a real service."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ MOST_CALLS = int(re.findall(r"sc0_http_req_rate gt (\d+)", TEXT)[0])
 
 @dataclass
 class Front:
-    """Where it listens, and what is behind it."""
+    """The addresses of the front and of the service behind it."""
 
     port: int
     files: Files
@@ -132,8 +132,8 @@ def test_health_is_asked_for_at_the_service_itself(front: Front) -> None:
 
 
 def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
-    """The HTTP statuses that so many calls are answered with; none where the connection is cut."""
-    room = frame(8, 0, 0, (1 << 30).to_bytes(4, "big"))  # WINDOW_UPDATE: for all that will come
+    """The HTTP statuses of so many calls; empty if the connection is cut."""
+    room = frame(8, 0, 0, (1 << 30).to_bytes(4, "big"))  # WINDOW_UPDATE: enough for everything
     connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + room)
     encoder, decoder = hpack.Encoder(), hpack.Decoder()
     found: set[bytes] = set()
@@ -153,7 +153,7 @@ def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
 
 
 def response(stream: BinaryIO, decoder: hpack.Decoder) -> bytes | None:
-    """The status of the next call that is answered; None where none will be."""
+    """The status of the next response; None if there will be none."""
     while len(head := stream.read(9)) == 9 and head[3] != 7:  # GOAWAY
         body = stream.read(int.from_bytes(head[:3], "big"))
         if head[3] == HEADERS:
@@ -194,5 +194,5 @@ def test_a_silent_connection_is_cut_off(front: Front) -> None:
         no_call = stack.enter_context(front.connect("127.0.0.8"))
         for connection in (no_tls, no_call):
             with suppress(ConnectionError):
-                while connection.recv(1 << 12):  # what the front says of itself
+                while connection.recv(1 << 12):  # frames of the front itself
                     pass

@@ -1,4 +1,4 @@
-"""What anybody who reaches the port may send: nobody else notices, and what it holds is bounded."""
+"""Whatever is sent to the port: other callers notice nothing, and what a peer holds is bounded."""
 
 import socket
 import struct
@@ -46,10 +46,10 @@ def health(service: Service) -> Iterator[health_pb2_grpc.HealthStub]:
 
 
 class Connection:
-    """HTTP/2 by hand, for what no gRPC client sends."""
+    """HTTP/2 by hand, to send what no gRPC client sends."""
 
     def __init__(self, address: str, source: str = "") -> None:
-        """From another address of the loopback interface where one is given."""
+        """`source`: another address of the loopback interface to connect from."""
         host, port = address.split(":")
         self.socket = socket.create_connection((host, int(port)), 20, (source, 0) if source else None)
         self._decoder = hpack.Decoder()
@@ -63,7 +63,7 @@ class Connection:
         self.socket.close()
 
     def call(self, path: bytes, *, stream: int = 1, ended: bool = False, message: bytes = b"") -> None:
-        """The headers of a call, and a message if one is given."""
+        """Send the headers of a call, and its message if one is given."""
         found = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
         found += [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
         flags = END_HEADERS | (END_STREAM if ended else 0)
@@ -71,11 +71,11 @@ class Connection:
         self.socket.sendall(frame(HEADERS, flags, stream, hpack.Encoder().encode(found)) + body)
 
     def read_some(self) -> None:
-        """Wait until something comes."""
+        """Wait until some bytes arrive."""
         self._left += self.socket.recv(1)
 
     def status(self) -> int:
-        """The gRPC status of the next call that is answered."""
+        """The gRPC status of the next response."""
         while True:
             length, kind, stream = int.from_bytes(self._read(3), "big"), self._read(2)[0], self._read(4)
             body = self._read(length)
@@ -132,7 +132,7 @@ def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, redis_ur
 
 
 def test_a_call_whose_message_never_comes_is_ended_after_a_while(redis_url: str) -> None:
-    assert MESSAGE_SECONDS < 20  # the patience of the connections below
+    assert MESSAGE_SECONDS < 20  # the timeout of the connections below
     with services(redis_url) as (service,), ExitStack() as stack:
         strangers = {}  # all wait at the same time
         for path in ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/rungway.v1.SearchService/Ask"):
@@ -184,11 +184,11 @@ def test_health_is_answered_however_many_calls_strangers_hold(
                 strange.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
         wait_until(lambda: service.lines("many_calls_for_health"))
         assert len(service.lines("many_calls_for_health")) == 1
-        for number in holders:  # to the brim
+        for number in holders:  # as many as allowed
             strange = stack.enter_context(Connection(service.address, f"127.0.0.{number}"))
             strange.call(WATCH, message=b"\0\0\0\0\0")
         with Connection(service.address, "127.0.0.2") as greedy:
-            for i in range(MOST_OF_A_PEER // 2):  # some may come before the last of the others
+            for i in range(MOST_OF_A_PEER // 2):  # some may be answered before the last of the others arrive
                 greedy.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
             assert greedy.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         with grpc.insecure_channel(service.address) as channel:  # a peer of its own: 127.0.0.1
@@ -211,14 +211,14 @@ def test_reflection_is_bounded_too(redis_url: str) -> None:
         while (status := strange.status()) == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]:
             pass
         assert status == grpc.StatusCode.INVALID_ARGUMENT.value[0]
-        strange.call(REFLECTION, stream=103, message=b"\0\0\0\0\2\x3a\0")  # which services are there?
+        strange.call(REFLECTION, stream=103, message=b"\0\0\0\0\2\x3a\0")  # list the services
         assert strange.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "answered, and then no message came"
         assert "Traceback" not in service.log()
 
 
 def test_the_log_warns_before_all_calls_are_in_use(redis_url: str) -> None:
     with services(redis_url, 1, "--max-concurrent-rpcs", "1") as (service,), ExitStack() as stack:
-        for _ in range(9):  # of the 1,004 calls that are taken
+        for _ in range(9):  # of the 1,004 open calls
             strange = stack.enter_context(Connection(service.address))
             for i in range(95):
                 strange.call(b"/rungway.v1.SearchService/Ask", stream=2 * i + 1)
@@ -229,7 +229,7 @@ def test_the_log_warns_before_all_calls_are_in_use(redis_url: str) -> None:
 
 
 def trained(service: Service, trials: int) -> str:
-    """A search in which so many trials have told a result."""
+    """A search in which `trials` trials have told a result."""
     name = unique_name("trained")
     with Client(service.address, experiment=name) as client:
         client.create_experiment(name, config(max_trials=3_000))
@@ -287,7 +287,9 @@ def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, redis_url
         with ExitStack() as stack:
             for _ in range(3):
                 strange = stack.enter_context(Connection(service.address))
-                for i in range(30):  # as many as the windows of a connection do not take: they wait in mid-write
+                for i in range(
+                    30
+                ):  # more than fit into the windows of a connection, so that they wait in the middle of a write
                     strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
                 strange.read_some()
         with Client(service.address, experiment=name) as client:

@@ -1,4 +1,4 @@
-"""Whatever an export file holds, an import takes it whole or refuses it with one clear error and leaves nothing."""
+"""Whatever an export file holds, an import loads all of it, or refuses it with one clear error and stores nothing."""
 
 import asyncio
 import copy

@@ -1,4 +1,4 @@
-"""Reads of much: pages are bounded in bytes, no script reads more than a piece, and what many want is read once."""
+"""Large reads: pages are bounded in bytes, scripts read in pieces, and what many clients follow is read once."""
 
 import threading
 from collections.abc import Iterator
@@ -158,7 +158,7 @@ def failure(calls: Calls, request: pb.ListTrialsRequest) -> grpc.RpcError | None
 
 
 def test_tells_go_on_while_much_is_read(service: Service, calls: Calls, twelve: list[str]) -> None:
-    """Counted: while large pages are read, a worker of another namespace is answered many times in between."""
+    """Counted: while large pages are read, a worker of another namespace gets many replies."""
     name = unique_name()
     calls.create(name, config(max_trials=1, max_length={"epochs": 10**9}))
     given, told, stop = calls.assignment(name), [0], threading.Event()

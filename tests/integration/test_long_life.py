@@ -1,4 +1,4 @@
-"""The record of a trial that lives long stays small, and its life is told with what is left out."""
+"""The record of a trial with a long history stays small, and its history says what was dropped."""
 
 from collections.abc import Awaitable, Callable
 
@@ -37,14 +37,14 @@ async def released_with_progress(store: RedisStore, ref: ExperimentRef, given: A
 
 
 async def expired(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
-    """Nothing: the next ask takes the lease back."""
+    """Do nothing: the next ask expires the lease."""
 
 
 ENDS: list[End] = [failed, preempted, released_with_progress, expired]
 
 
 async def live(store: RedisStore, ref: ExperimentRef, end: End, times: range) -> None:
-    """Hand trial 0 out and take it back so often."""
+    """Assign trial 0 and end its lease this many times."""
     created = (await store.definition(ref)).created_ms
     for time in times:
         (given,) = (await store.ask(ref, "", 1, "w", now_ms=created + 61_000 * time)).assignments
@@ -64,7 +64,7 @@ async def test_a_record_stays_small_and_says_what_it_left_out(
     await live(store, ref, end, range(60))
     before = await size_of(redis, ref)
     await live(store, ref, end, range(60, 200))
-    assert await size_of(redis, ref) <= before + 128  # numbers in it have grown by digits
+    assert await size_of(redis, ref) <= before + 128  # its numbers have more digits
     log = [event for event in (await store.events(ref, "", 1_000))[0] if event.trial == 0]
     life, _ = await store.explain(ref, 0)
     first, (gap,), last = life[: KEPT // 2], life[KEPT // 2 : -KEPT // 2], life[-KEPT // 2 :]
@@ -81,7 +81,7 @@ async def test_pages_give_the_same_life(size: int, store: RedisStore, ref: Exper
 
 
 async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref: ExperimentRef) -> None:
-    """Whatever happens meanwhile, each line is on a page or counted."""
+    """Whatever happens meanwhile, each event is on a page or counted."""
     await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(30))
     page, token = await TrialUseCases(store).explain(ref, 0, 40)
@@ -94,7 +94,7 @@ async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref:
 async def test_a_record_that_has_grown_long_is_shortened(
     admin_url: str, store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """One that a version before left: it is read in pages as it is, and is small after its next line."""
+    """A record of an older version is read in pages as it is, and shortened with its next event."""
 
     def without_bound(name: str, text: str) -> str:
         return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/events" else text
@@ -115,7 +115,7 @@ async def test_a_record_that_has_grown_long_is_shortened(
 async def test_lines_that_left_the_event_log_are_counted_as_well(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """At the beginning of a life, and up to lines that the record does not name anyway."""
+    """At the beginning of a history, and up to events that the record does not name anyway."""
     await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(100))
     (log, _), events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
@@ -132,7 +132,7 @@ async def test_lines_that_left_the_event_log_are_counted_as_well(
 async def test_a_long_life_survives_export_and_import(
     end: End, places: tuple[Place, Place], ref: ExperimentRef
 ) -> None:
-    """And goes on: what is dropped later is counted together with what was dropped there."""
+    """And continues: events dropped later are added to those dropped before."""
     here, there = places
     await stored(here.store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(here.store, ref, end, range(90))

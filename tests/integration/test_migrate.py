@@ -1,4 +1,4 @@
-"""Stored searches of layout 5 come up to that of today: in one step, with all they hold, beside live workers."""
+"""Stored searches of layout 5 are migrated to the current layout in one step, whole, while workers are live."""
 
 import asyncio
 import json
@@ -76,7 +76,7 @@ async def test_it_is_the_same_search_afterwards(old: Old, golden: dict[str, Any]
 
 
 async def test_the_holder_of_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
-    """And whoever repeats a call of before is answered what it was answered then."""
+    """A repeated call of before gets the same reply as then."""
     _, client, store = old
     request = "a0"
     first = await store.ask(REF, request, 2, "w", now_ms=golden["now_ms"])
@@ -135,7 +135,7 @@ async def test_a_long_sum_is_kept_exactly(trained: int, old: Old) -> None:
 
 
 async def test_the_brake_stays_off(old: Old) -> None:
-    """In both places that say it: nobody had asked for one."""
+    """In both fields that hold it, because nobody had asked for a brake."""
     _, client, store = old
     await migrate(client, REF)
     assert unpack(await client.hget(META, "plan"))["pause_after"] == 0
@@ -170,7 +170,7 @@ async def test_what_was_to_expire_still_does(old: Old) -> None:
 
 
 def between(url: str, monkeypatch: pytest.MonkeyPatch, times: float) -> Callable[[], int]:
-    """Somebody else writes between reading and writing, so often; how often it happened."""
+    """Write between the read and the write of a migration, `times` times; counts the writes."""
     upgraded, seen = migrating._upgraded_meta, 0
 
     def meanwhile(found: dict[bytes, bytes], layout: int) -> Any:
@@ -200,11 +200,11 @@ async def test_one_that_keeps_changing_is_left_as_it_is(old: Old, monkeypatch: p
     with pytest.raises(TooBusy):
         await migrate(client, REF, patience_seconds=0.0)
     assert await read_keys(client) == before
-    assert len(await client.keys("*")) == len(before)  # nothing was left aside
+    assert len(await client.keys("*")) == len(before)  # no other key is left
 
 
 async def test_one_that_a_finished_trial_migrated_is_sound(old: Old, golden: dict[str, Any]) -> None:
-    """Its layout is that of today since, but for what nobody has written yet."""
+    """Its layout is current since then, except for parts that nothing has written yet."""
     url, client, store = old
     trial, fencing_token, length = golden["held"][0]
     result = Result(Lease(trial, fencing_token), [Report(length, 0.5)], finished=True)
@@ -215,7 +215,7 @@ async def test_one_that_a_finished_trial_migrated_is_sound(old: Old, golden: dic
 
 @pytest.fixture
 def stored_url(golden: dict[str, Any]) -> Iterator[str]:
-    """The same for tests of the command, which has an event loop of its own."""
+    """The same for tests of the command, which runs its own event loop."""
 
     async def write(url: str) -> None:
         async with Redis.from_url(url) as client:

@@ -1,4 +1,4 @@
-"""Hard plans and configurations are worked out in processes of their own: bounded, fair, and gone with the service."""
+"""Expensive plans and configurations are computed in worker processes: bounded, fair, and ended with the service."""
 
 import itertools
 import operator
@@ -156,7 +156,7 @@ def test_what_is_quick(document: dict[str, Any], quick: bool) -> None:
 
 
 def test_a_plan_puts_no_long_list_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made in a thread where no constraints are, and the order of a hundred thousand points takes long."""
+    """Without constraints the plan is made in a thread, and ordering a hundred thousand points would take long."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("shuffled")
@@ -189,7 +189,7 @@ def in_order(configurations: Iterable[Mapping[str, object]]) -> list[list[tuple[
 
 @pytest.mark.slow
 def test_one_namespace_cannot_keep_the_planner_to_itself(service: Service) -> None:
-    """Its own previews are refused when a few of them wait, and somebody else's is next."""
+    """Its previews are refused when a few of them wait; then another namespace is next."""
     with grpc.insecure_channel(service.address) as channel, ThreadPoolExecutor(16) as pool:
         stub, order, lock = ExperimentServiceStub(channel), list[str](), threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Finite spaces: every point is run once before any is repeated, wherever a trial's configuration comes from."""
+"""Finite spaces: every point runs once before any repeats, wherever configurations come from."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ SAMPLERS = ["grid", "random", "sobol"]
 
 
 def search(space: str, sampler: str, times: int = 1) -> dict[str, object]:
-    """A search of whole runs, as often through all points of one of these spaces."""
+    """A random search or grid that runs `times` times through all points of one of these spaces."""
     document, constraints, size = SPACES[space]
     if sampler == "grid":
         made = grid(document, num_samples=times)
@@ -67,7 +67,7 @@ async def enqueue(store: RedisStore, ref: ExperimentRef, hparams: object) -> int
 
 
 async def refused(store: RedisStore, ref: ExperimentRef, hparams: object) -> str:
-    """How a configuration was refused: the reason and the text."""
+    """The refusal of a configuration: reason and text."""
     with pytest.raises(InvalidInput) as caught:
         await enqueue(store, ref, hparams)
     return f"{caught.value.reason}: {caught.value}"
@@ -92,11 +92,11 @@ async def broken(store: RedisStore, ref: ExperimentRef, given: Assignment) -> No
     await store.fail(ref, "", given.lease, Outcome.INVALID, "cannot be built")
 
 
-# The promise, in random lives.
+# The promise, in random play.
 
 
 class Life:
-    """A search whose workers and users do anything; `uses` are trials and queued configurations by point."""
+    """A search whose workers and users act at random; `uses` counts trials and enqueued configurations by point."""
 
     def __init__(self, stores: list[RedisStore], ref: ExperimentRef, planned: ExperimentConfig, size: int) -> None:
         self.stores, self.ref, self.size = stores, ref, size
@@ -154,7 +154,7 @@ class Life:
 async def test_every_point_is_used_once_before_any_is_repeated(
     space: str, sampler: str, times: int, stores: list[RedisStore], ref: ExperimentRef, admin_url: str
 ) -> None:
-    """Configurations are queued, others found invalid, by two servers; a search at random is raised, too."""
+    """Two servers enqueue configurations and report invalid ones; a random search also gets more trials."""
     document, size = search(space, sampler, times), SPACES[space][2]
     await create(stores[0], ref, document)
     life, rng = Life(stores, ref, parse(document)[0], size), random.Random(f"{space} {sampler} {times}")
@@ -174,7 +174,7 @@ async def test_every_point_is_used_once_before_any_is_repeated(
     await assert_sound(admin_url, ref.experiment)
 
 
-# Queues.
+# Enqueued points.
 
 
 @pytest.mark.parametrize("started", [0, 1, 3])
@@ -205,7 +205,7 @@ async def test_a_grid_that_is_sampled_twice_runs_each_point_twice(store: RedisSt
 
 
 async def test_all_points_of_a_grid_are_enqueued(store: RedisStore, ref: ExperimentRef) -> None:
-    """In an order of the user's own, twice; the second time only when all have been queued once."""
+    """Twice, in an order of the user; the second time only after all have been enqueued once."""
     await create(store, ref, search("four", "grid", 2))
     for x in "badc":
         await enqueue(store, ref, {"x": x})
@@ -253,7 +253,7 @@ async def test_a_repeat_with_the_same_request_id_is_no_second_use(stores: list[R
 async def test_a_value_counts_as_that_of_its_point(
     sampler: str, own: dict[str, object], point: dict[str, object], store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """And it is that value that the trial gets."""
+    """And the trial gets the value of the point."""
     await create(store, ref, search("mixed", sampler))
     await enqueue(store, ref, own)
     assert (await refused(store, ref, own | point)).startswith("POINT_USED")
@@ -286,7 +286,7 @@ async def test_values_that_differ_only_in_kind_are_points_of_their_own(store: Re
 async def test_what_lies_beside_a_grid_is_refused(
     parameter: dict[str, object], value: float, nearest: str, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """It would take the place of a point."""
+    """Such a value would use up a point."""
     await create(store, ref, grid({"g": {"p": parameter}}))
     text = await refused(store, ref, {"g": {"p": value}})
     assert text.startswith(f"INVALID_FIELD: hparams.g.p: got {value}, wanted one of the ")
@@ -302,7 +302,7 @@ async def test_a_point_that_its_constraints_rule_out_is_refused(store: RedisStor
 
 
 async def test_more_points_enqueued_than_suggestions_in_stock(stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """The source passes over hundreds of points at once."""
+    """Suggestions skip hundreds of used points at once."""
     space = {name: {"type": "int", "minval": 1, "maxval": 60, "count": 60} for name in "ab"}
     await create(stores[0], ref, grid(space))
     for number in range(1_200):
@@ -332,7 +332,7 @@ async def test_many_ask_and_enqueue_at_once(stores: list[RedisStore], ref: Exper
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_an_invalid_point_of_a_grid_is_used_up(times: int, stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """The search is so much shorter, and says so."""
+    """The search has fewer trials then, and says so."""
     await create(stores[0], ref, search("four", "grid", times))
     first, second = await take(stores[0], ref, 2)
     assert [each.hparams["x"] for each in (first, second)] == ["d", "c"]
@@ -374,7 +374,7 @@ async def test_an_invalid_point_is_no_longer_enqueued(store: RedisStore, ref: Ex
 
 @pytest.mark.parametrize("sampler", ["random", "sobol"])
 async def test_an_invalid_point_is_replaced_by_another(sampler: str, store: RedisStore, ref: ExperimentRef) -> None:
-    """Where there are more trials than points, by those that are left, in turn."""
+    """With more trials than points, the remaining points take turns."""
     await create(store, ref, search("four", sampler, 2))
     (given,) = await take(store, ref)
     await broken(store, ref, given)
@@ -498,7 +498,7 @@ async def test_all_searches_count_points(document: dict[str, Any], store: RedisS
 
 
 async def test_a_population_begins_with_points_of_its_own(store: RedisStore, ref: ExperimentRef) -> None:
-    """Its clones move on from there: theirs are not counted."""
+    """Clones change their values, so their points are not counted."""
     searcher: Any = {"population_size": 4, "num_rounds": 3, "length_per_round": {"epochs": 1}, "truncate_fraction": 0.5}
     document: Any = config("pbt", space=FOUR, **searcher)
     for key in ("max_length", "max_trials"):
@@ -520,7 +520,7 @@ async def test_a_population_begins_with_points_of_its_own(store: RedisStore, ref
     assert await state_of(store, ref) is ExperimentState.DONE
 
 
-# What is kept of it.
+# What is stored.
 
 
 async def test_only_finite_spaces_have_the_key_and_it_goes_with_them(
@@ -546,7 +546,7 @@ async def test_retention_takes_the_points_along(store: RedisStore, ref: Experime
 
 
 async def test_a_search_of_layout_5_goes_on_as_it_began(store: RedisStore, ref: ExperimentRef, admin_url: str) -> None:
-    """It has no points counted: a queued configuration takes the place of the trial's own."""
+    """Its points are not counted: an enqueued configuration replaces the one suggested for the trial."""
     await create(store, ref, search("four", "grid"))
     meta, *_, points = experiment_keys(ref, POINTS)
     async with plain_client(admin_url, timeout_seconds=5, key=meta) as redis:

@@ -1,4 +1,4 @@
-"""Population based training in the store: clones among servers, changes of a live search, what is told of a clone."""
+"""Population based training in the store: clones with several servers, changes of a live search, how clones look."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ from tests.support.searches import started, take
 
 
 def population(size: int, rounds: int = 3, **searcher: object) -> dict[str, object]:
-    """Rounds of two epochs; half of the population makes way unless another fraction is given."""
+    """A search with rounds of two epochs; half of the population is replaced unless `fraction` says otherwise."""
     shape = {"population_size": size, "num_rounds": rounds, "length_per_round": {"epochs": 2}}
     common = {"name": "pbt", "metric": "loss", "truncate_fraction": 0.5, "max_concurrent_trials": 0}
     return {"hyperparameters": SPACE, "searcher": {**common, **shape, **searcher}, "seed": 5}
 
 
 async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Mapping[str, object], str]]:
-    """One worker trains to the end; what it was handed out."""
+    """Train to the end with one worker; returns its assignments."""
     given = []
     while answer := (await store.ask(ref, "", 1, "w")).assignments:
         assignment = answer[0]
@@ -50,7 +50,7 @@ async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Ma
 
 
 async def test_the_same_results_make_the_same_search(stores: list[RedisStore]) -> None:
-    """Whichever server is asked."""
+    """Whichever server answers."""
     searches = []
     for store in stores:
         ref = ExperimentRef("default", unique_name("p"))
@@ -76,7 +76,7 @@ async def test_a_clones_configuration_is_that_of_its_parent_changed_by_its_numbe
 
 
 async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """More clones than one call brings configurations for, to workers that all ask at the same moment."""
+    """More clones than one call has configurations for, to workers that all ask at once."""
     await create(stores[0], ref, population(300, rounds=2))
     given = [each for _ in range(5) for each in await take(stores[0], ref, 60)]
     results = [Result(each.lease, [Report(2, float(each.lease.trial))], f"of {each.lease.trial}") for each in given]
@@ -98,7 +98,7 @@ async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[Re
 
 
 async def test_an_ask_takes_two_exchanges_at_most(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
-    """One to hear which clones have no configuration of their own yet, one with these."""
+    """One to learn which clones still need a configuration, and one that brings them."""
     await create(store, ref, population(200, rounds=2))
     for _ in range(4):
         for each in await take(store, ref, 50):
@@ -151,7 +151,7 @@ async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> Non
 
 
 async def test_a_clone_that_always_fails(store: RedisStore, ref: ExperimentRef) -> None:
-    """It fails until its restarts are spent, then the round goes on without it."""
+    """It fails until no restart is left; then the round goes on without it."""
     await create(store, ref, population(2) | {"max_restarts": 1})
     for each in await take(store, ref, 2):
         await report(store, ref, each, 0.5 - each.lease.trial / 10)

@@ -1,4 +1,4 @@
-"""Quotas of namespaces: exact with two servers at once, leaking nothing, starving nobody."""
+"""Quotas of namespaces: exact with two servers, without leaks, and fair."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """What one server does about quotas, on a store of its own."""
+    """The quotas as one server applies them, on its own store."""
 
     def __init__(self, store: RedisStore, router: Router, **limits: int) -> None:
         self.plain = store
@@ -146,7 +146,7 @@ async def test_ended_and_deleted_experiments_give_room(store: RedisStore, router
     assert (await store.progress(refs[1])).state is ExperimentState.DONE
     await server.store.delete(refs[2])
     assert await server.taken(namespace) == (2, 2, 2)
-    await stored(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # finds out that one is done
+    await stored(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # notices that one is done
     assert await server.taken(namespace) == (3, 6, 6)
     more = plan((1,), trials=4)
     with pytest.raises(QuotaExceeded):
@@ -208,7 +208,7 @@ def test_a_second_has_room_for_as_many_calls_as_are_allowed(monkeypatch: pytest.
 
 @pytest.fixture(scope="module")
 def own_url() -> Iterator[str]:
-    """A Redis on which no other server is started, whose defaults would be those shown then."""
+    """A Redis for one server only, because commands show the defaults of the last server that started."""
     with redis_on_socket() as url:
         yield url
 
@@ -226,7 +226,7 @@ def test_one_namespace_that_floods_does_not_starve_another(limited: str) -> None
         stub = ExperimentServiceStub(channel)
 
         def call(namespace: str) -> float | None:
-            """When to come again, None when the call was served."""
+            """The delay after which to retry (seconds), None if the call was served."""
             try:
                 metadata = (("rungway-namespace", namespace),)
                 stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
@@ -374,7 +374,7 @@ async def test_an_import_takes_room_like_a_creation(
         assert "reason: QUOTA_EXCEEDED" in refused.stderr
         assert await server.taken(namespace) == (2, 14, 8)
         assert [name for name, _ in await store.experiments(namespace, "", 10)] == ["first", "second"]
-    assert (await imported("second")).returncode == 1  # it is there already
+    assert (await imported("second")).returncode == 1  # it exists already
     assert await server.taken(namespace) == (2, 14, 8)
     await RedisQuotas(router).set_limits(namespace, {})
     await store.set_state(first, ExperimentState.STOPPED)

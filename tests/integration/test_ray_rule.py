@@ -1,4 +1,4 @@
-"""What docs/searchers.md says of Ray Tune's rule and ours, in the numbers that stand there."""
+"""The example in docs/searchers.md that compares Ray Tune's rule with ours."""
 
 from typing import Any
 

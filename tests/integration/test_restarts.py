@@ -23,7 +23,7 @@ TOP = 40
 @pytest.mark.parametrize("ending", ["fail", "expire", "release"])
 @pytest.mark.parametrize("saved", [True, False])
 async def test_progress_sets_the_count_back(ending: str, saved: bool, store: RedisStore, ref: ExperimentRef) -> None:
-    """Killed every 3 epochs: the trial still comes to its end."""
+    """A trial whose worker dies every 3 epochs still completes."""
     await stored(store, ref, plan((TOP,), trials=1), max_restarts=1, lease_seconds=60)
     now = (await store.definition(ref)).created_ms
     for reached in range(3, TOP, 3):
@@ -91,7 +91,7 @@ async def test_a_return_with_progress_costs_nothing(store: RedisStore, ref: Expe
 
 
 async def fail_next(store: RedisStore, ref: ExperimentRef, outcome: Outcome, message: str) -> None:
-    """Take a trial and fail it."""
+    """Ask for a trial and fail it."""
     (given,) = await take(store, ref)
     await store.fail(ref, "", given.lease, outcome, message)
 

@@ -1,4 +1,4 @@
-"""Retention: Redis removes an ended search, whole, so long after its end as its owner said, and never another."""
+"""Retention: Redis removes an ended search as a whole after the time that its owner set, and never another."""
 
 import asyncio
 import time
@@ -22,13 +22,13 @@ HALF_A_SECOND = 0.5 / 86_400
 
 
 async def lifetimes(redis: Redis, ref: ExperimentRef) -> set[int]:
-    """The ms left of each key of the experiment: -1 = for ever."""
+    """The time to live (ms) of each key of the experiment; -1 = none."""
     keys = await redis.keys(f"rungway:{{{ref.namespace}/{ref.experiment}}}:*")
     return {await redis.pttl(key) for key in keys}
 
 
 async def is_removed(redis: Redis, ref: ExperimentRef) -> bool:
-    """Whether all its keys go away, all at once."""
+    """Whether all its keys expire at the same time."""
     deadline = time.monotonic() + SECONDS
     while left := await lifetimes(redis, ref):
         assert max(left) - min(left) < 200
@@ -111,7 +111,7 @@ async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: 
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
-    for _ in range(2):  # the first one still remembers it and finds it gone
+    for _ in range(2):  # the first store still has it in its cache and notices that it is gone
         views, _ = await ExperimentUseCases(store).page("default", 1000, "", listed_message)
     assert ref.experiment not in [view.experiment for view in views]
     assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
@@ -160,5 +160,5 @@ async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> 
     assert 1_000 <= await redis.xlen(events) <= 1_200  # Redis drops whole pieces of a hundred
     (gone,), _ = await store.explain(ref, 0)
     assert gone.kind == "dropped"
-    assert gone.dropped in (2, 4, 6)  # an assignment and its end, at as many rungs as it came to
+    assert gone.dropped in (2, 4, 6)  # an assignment and its end, at each rung that it reached
     assert [event.dropped for event in (await store.explain(ref, newest))[0]] == [0, 0]

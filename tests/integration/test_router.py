@@ -1,4 +1,4 @@
-"""Commands find the node that takes them, whatever happens to the nodes, and none is executed twice."""
+"""The router: commands reach the right node whatever happens to the nodes, and none is executed twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,7 +51,7 @@ async def to_one(standalone: Topology) -> AsyncIterator[Router]:
 
 
 async def until(call: Callable[[], Any]) -> Any:
-    """What the call gives, once Redis takes it."""
+    """The result of the call, once Redis accepts it."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -97,7 +97,7 @@ async def test_an_unreachable_redis_is_reported_at_once_and_used_again(standalon
         await to_one.check()
     standalone.nodes[0].start()
     await to_one.check()
-    assert sorted(await count(to_one, key, 50)) == list(range(1, 51))  # nothing was saved, nothing sent late
+    assert sorted(await count(to_one, key, 50)) == list(range(1, 51))  # nothing was stored, and nothing was sent later
 
 
 # A Cluster.
@@ -119,7 +119,7 @@ async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Router) ->
 
 
 async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
-    """ASK for a key that has left already, or is not there yet; the script goes along; TRYAGAIN for half a set."""
+    """ASK for a key that has moved or does not exist yet, script included; TRYAGAIN if only some keys have moved."""
     await to_cluster.check()
     slot = key_slot(META.encode())
     source = cluster.primary(META)
@@ -132,7 +132,7 @@ async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_
     await to_cluster.call(META, ("UNLINK", META))
 
     store = RedisStore(to_cluster)
-    with pytest.raises(StoreUnavailable):  # a script needs all of its keys in one place
+    with pytest.raises(StoreUnavailable):  # a script needs all of its keys on one node
         await stored(store, REF, plan((1,)))
     for node in (target, source):
         node.command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
@@ -145,7 +145,7 @@ async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_
 
 
 async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> None:
-    await asyncio.to_thread(wait_for, cluster.settled)  # a node that just changed sides is left out by the others
+    await asyncio.to_thread(wait_for, cluster.settled)  # the others ignore a node that has just changed its role
     facts = await inspect(to_cluster)
     assert {each.node for each in facts.nodes} == {node.address for node in cluster.nodes}
     replica = cluster.replicas(META)[0]
@@ -154,7 +154,7 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> 
     replica.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-# Deleting, which is two steps on two shards.
+# Deletion takes two steps on two shards.
 
 
 async def test_a_deletion_cut_short_is_finished_by_the_next_read(standalone: Topology, to_one: Router) -> None:
@@ -214,13 +214,13 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
 
 
 async def test_a_failover_by_order_is_noticed_though_the_old_primary_lives() -> None:
-    """Sentinels tell the old primary last: until then it takes writes, which are lost."""
+    """Sentinels demote the old primary last. Until then it accepts writes, which are lost."""
     with redis_topologies.start("sentinel") as topology:
         async with connect(topology.url, timeout_seconds=10) as router:
             await router.check()
             old = router.topology.primary("")
             new = await asyncio.to_thread(topology.failover)
-            async with asyncio.timeout(20):  # until the sentinel asked has heard of it
+            async with asyncio.timeout(20):  # until the sentinel that is asked knows of it
                 while router.topology.primary("") == old:
                     await router.check()
             assert (router.topology.primary(""), old) == (new.address, topology.nodes[0].address)

@@ -1,4 +1,4 @@
-"""The layout of an experiment in Redis has a version, and a layout that has changed has another one."""
+"""The layout of an experiment in Redis has a version, which must change with the layout."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def names(value: object) -> object:
 
 
 async def layout(store: RedisStore, admin_url: str, ref: ExperimentRef) -> dict[str, Any]:
-    """What servers and scripts of one version must agree on, as a new experiment with counted points has it."""
+    """All that servers of one version must agree on, as a new experiment with counted points shows it."""
     await stored(store, ref, plan(), points=200)
     keys = experiment_keys(ref, POINTS)
     async with Redis.from_url(admin_url) as redis:

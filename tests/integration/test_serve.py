@@ -1,4 +1,4 @@
-"""`rungway serve` as a process: how it starts, follows its Redis, and ends."""
+"""`rungway serve` as a process: how it starts, reacts to its Redis, and ends."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ class Service:
             self.log.append(json.loads(line))
 
     def line(self, event: str, count: int = 1) -> dict[str, object]:
-        """The count-th line of an event, waited for."""
+        """The count-th log line of an event; waits for it."""
         wait_until(lambda: len(self.lines(event)) >= count or self.process.poll() is not None)
         assert len(self.lines(event)) >= count, f"no {event} in {self.log}"
         return self.lines(event)[count - 1]
@@ -69,7 +69,7 @@ class Service:
         return str(self.line("ready")["address"])
 
     def ended(self) -> int:
-        """The exit code, waited for."""
+        """The exit code; waits for the end."""
         code = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
         return code

@@ -1,4 +1,4 @@
-"""The store on a real Redis: pause, resume and stop; delete and create again; caches of several stores."""
+"""The store on a real Redis: pause, resume and stop; delete and create again; several stores with caches."""
 
 import itertools
 
@@ -37,7 +37,7 @@ async def test_a_paused_search_hands_nothing_out_and_goes_on_where_it_was(
     waiting = await store.ask(ref, "", 1, "w")
     assert (waiting.status, waiting.reason) == (AskStatus.WAIT, Reason.EXPERIMENT_PAUSED)
     assert waiting.retry_after_ms > 0
-    # The best of three would go up: it pauses, and is the first to be handed out later.
+    # The best of three is promotable: it pauses, and is the first to be assigned later.
     assert await say(store, ref, third.lease, 1, 0.1) == (Decision.PAUSE, Reason.EXPERIMENT_PAUSED)
     assert (await store.heartbeat(ref, [fourth.lease]))[0].decision is Decision.CONTINUE
     await store.set_state(ref, ExperimentState.RUNNING)
@@ -128,7 +128,7 @@ async def test_two_stores_notice_that_an_experiment_was_deleted_and_made_anew(
     with pytest.raises(UnknownExperiment):
         await two.ask(ref, "", 1, "w")
     await stored(one, ref, plan((5,), trials=2))
-    (new,) = await take(two, ref)  # two had the old plan, and knows the new one now
+    (new,) = await take(two, ref)  # the second store had the old plan in its cache and has the new one now
     assert (new.to_length, new.lease.trial) == (5, 0)
     assert (await two.definition(ref)).uid != before.uid
     assert new.lease.fencing_token > old.lease.fencing_token
@@ -141,7 +141,7 @@ async def test_a_store_with_an_old_plan_in_its_cache_uses_the_new_one(
     await stored(one, ref, plan((1, 3, 9)))
     await take(two, ref)
     await one.delete(ref)
-    await stored(one, ref, plan((2, 6)))  # two never saw that it was gone
+    await stored(one, ref, plan((2, 6)))  # the second store never noticed the deletion
     (assignment,) = await take(two, ref)
     assert assignment.to_length == 2
     progress = await two.progress(ref)
@@ -176,7 +176,7 @@ async def test_deleting_twice_finds_nothing(stores: list[RedisStore], ref: Exper
 
 
 async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisStore, ref: ExperimentRef) -> None:
-    """It is not the configurations that are wrong then, and replacing them would go on for ever."""
+    """The configurations are not to blame then, and replacing them would never end."""
     await stored(store, ref, plan((1, 3), trials=2))
     invalid = 0
     while (answer := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
@@ -190,7 +190,7 @@ async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisS
 async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """A server that remembers the old one brings suggestions along; they must be of the space that is there now."""
+    """A server with the old one in its cache sends suggestions; they must be drawn from the new space."""
 
     def named(name: str) -> dict[str, object]:
         space = {name: {"type": "double", "minval": 0.0, "maxval": 1.0}}
@@ -199,7 +199,7 @@ async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
 
     here, there = stores
     await ExperimentUseCases(here).create(ref, named("old"), "")
-    for _ in range(3):  # 150 trials: few enough of the 256 suggestions are left that the next ask brings more
+    for _ in range(3):  # after 150 trials, so few of the 256 suggestions are left that the next ask brings more
         await here.ask(ref, "", 50, "w")
     await there.delete(ref)
     await ExperimentUseCases(there).create(ref, named("new"), "")

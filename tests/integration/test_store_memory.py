@@ -1,4 +1,4 @@
-"""What a store proposes, lists and remembers: configurations, pages of experiments, request ids."""
+"""What a store suggests, lists and remembers: configurations, pages of experiments, request ids."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from tests.support.calls import unique_name
 from tests.support.moving import Place, move
 from tests.support.searches import config_of, plan, say, stored, take
 
-# Proposals.
+# Suggestions.
 
 
 async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> dict[int, Mapping[str, object]]:
-    """Run the search to its end with so many workers, spread over the stores; the configuration of every trial."""
+    """Run the search to its end with workers spread over the stores; returns the configuration of every trial."""
     found: dict[int, Mapping[str, object]] = {}
 
     async def work(store: RedisStore) -> None:
@@ -44,7 +44,7 @@ async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_numb
     for workers, several in ((1, False), (7, True), (40, True)):
         ref = ExperimentRef("default", unique_name("s"))
         config = config_of(plan((1,), trials=600))
-        await stored(stores[0], ref, plan((1,), trials=600))  # more than are proposed at creation
+        await stored(stores[0], ref, plan((1,), trials=600))  # more than are suggested at creation
         runs.append(await finish(stores if several else stores[:1], ref, workers))
         trials = await stores[1].trials(ref, list(range(600)))
         assert {trial.trial: trial.hparams for trial in trials} == runs[-1]
@@ -105,7 +105,7 @@ async def test_a_lost_listing_is_repaired_when_the_experiment_is_read(
     stores: list[RedisStore], redis: Redis, ref: ExperimentRef
 ) -> None:
     await stored(stores[0], ref, plan())
-    await redis.zrem(index_key("default"), ref.experiment)  # as when the server died right after the script
+    await redis.zrem(index_key("default"), ref.experiment)  # as if the server had died right after the script
     await stores[1].progress(ref)
     definition = await stores[1].definition(ref)
     assert await redis.zscore(index_key("default"), ref.experiment) == definition.created_ms
@@ -127,7 +127,7 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
             answers.append(await store.ask(ref, f"id {number}", 1, "w"))
             kept = [await redis.hlen(key) for key in generations]
             assert max(kept) <= window
-            for back in range(min(window, number + 1)):  # a window's worth is always remembered
+            for back in range(min(window, number + 1)):  # the last window is always remembered
                 assert await store.ask(ref, f"id {number - back}", 1, "w") == answers[number - back]
         assert sum(kept) > window
         forgotten = await store.ask(ref, "id 0", 1, "w")
@@ -153,7 +153,7 @@ LONG = 4_096
 async def test_the_memory_for_request_ids_is_bounded_in_bytes(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """Whatever is in the answers: 64 assignments with the longest checkpoints, 260 kB each time."""
+    """Even with large replies: 64 assignments with the longest checkpoints, 260 kB each."""
     await stored(store, ref, plan((1_000,), trials=64), max_restarts=1_000_000, pause_after=0)
     generations = experiment_keys(ref)[9:11]
     last: list[AskAnswer] = []
@@ -163,7 +163,7 @@ async def test_the_memory_for_request_ids_is_bounded_in_bytes(
         await store.release(ref, "", releases)
         assert len(releases) == 64
     sizes = [await redis.memory_usage(key, samples=0) or 0 for key in generations]
-    most = 21 * 2**20  # 16 MiB of answers, in pieces as large as Redis makes them
+    most = 21 * 2**20  # 16 MiB of replies, in allocations of Redis
     assert max(sizes) < most < sum(sizes)
     for back, answer in enumerate(reversed(last)):
         assert await store.ask(ref, f"id {number - back}", 64, "w") == answer
@@ -172,7 +172,7 @@ async def test_the_memory_for_request_ids_is_bounded_in_bytes(
 
 
 async def test_an_imported_search_begins_with_no_answers(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    """And with none counted, or it would forget its own too early."""
+    """And with none counted, since it would forget its own replies too early otherwise."""
     here, there = places
     await stored(here.store, ref, plan((1_000,), trials=64))
     await here.store.ask(ref, "of the original", 64, "w")

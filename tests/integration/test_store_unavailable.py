@@ -1,4 +1,4 @@
-"""A Redis that goes away and comes back, with all it had or without its last moments."""
+"""A Redis that becomes unreachable and returns, with all its data or without the last writes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def link(redis_tcp: str) -> Iterator[Link]:
-    """Between the store and Redis."""
+    """The network between the store and Redis."""
     with link_to(port_of(redis_tcp)) as link:
         yield link
 
@@ -49,7 +49,7 @@ async def store(router: Router) -> RedisStore:
 
 
 async def soon(call: Callable[[], Awaitable[T]]) -> T:
-    """The answer, as soon as there is one: a connection opened in bad times may still break."""
+    """The reply, as soon as there is one; a connection opened during the outage may still break."""
     for _ in range(50):
         with suppress(StoreUnavailable):
             return await call()
@@ -77,7 +77,7 @@ async def test_a_lease_lost_in_a_crash_is_never_given_again(
     with Redis.from_url(redis_tcp) as redis:
         before = snapshot(redis)
         (lost,) = await take(store, ref)
-        await asyncio.sleep(0.005)  # no Redis is back sooner
+        await asyncio.sleep(0.005)  # a Redis takes at least this long to return
         restore(redis, before)
     (given,) = await take(store, ref)
     assert given.lease.trial == lost.lease.trial
@@ -106,7 +106,7 @@ async def test_a_worker_that_died_in_an_outage_is_replaced_a_lease_after_it(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
     await stored(store, ref, plan(trials=1), lease_seconds=0.3)
-    await take(store, ref)  # by a store that has just been started
+    await take(store, ref)  # by a store that has just started
     assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
     await asyncio.sleep(0.4)
     (again,) = await take(store, ref)

@@ -1,4 +1,4 @@
-"""A result as good as the target metric ends the search: at once for who told it, at their next word for all others."""
+"""A result that reaches the target metric ends the search: at once for its worker, with their next tell for others."""
 
 import math
 
@@ -20,7 +20,7 @@ async def test_reaching_it_ends_the_search(stop_once: bool, store: RedisStore, r
     first, telling, beating, leaving, failing = await take(store, ref, 5)
     await report(store, ref, telling, 0.26)
     (telling,) = [telling] if stop_once else await take(store, ref)
-    reply = await report(store, ref, first, 0.25)  # as good is good enough
+    reply = await report(store, ref, first, 0.25)  # equal is good enough
     assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.TARGET_REACHED)
     assert await state_of(store, ref) is ExperimentState.DONE
     over = await store.ask(ref, "", 1, "w")
@@ -35,8 +35,8 @@ async def test_reaching_it_ends_the_search(stop_once: bool, store: RedisStore, r
     assert views[first.lease.trial].state is TrialState.COMPLETED
     for ended in (telling, leaving, failing):
         assert views[ended.lease.trial].state is TrialState.STOPPED
-    assert sum((await store.progress(ref)).running) == 1  # who only sent a heartbeat still has its lease
-    assert [trial.trial for trial in await store.best(ref, 1)] == [telling.lease.trial]  # late results are kept
+    assert sum((await store.progress(ref)).running) == 1  # a worker that only sent a heartbeat still has its lease
+    assert [trial.trial for trial in await store.best(ref, 1)] == [telling.lease.trial]  # late results are stored
 
 
 @pytest.mark.parametrize("stop_once", [False, True])

@@ -1,4 +1,4 @@
-"""What all trials trained together is exact, however much that is."""
+"""The trained length of all trials together is exact, however large."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ TRIALS = 10_100
 
 
 async def train(store: RedisStore, ref: ExperimentRef, held: list[Assignment]) -> int:
-    """Tell of each lease a length that is its own; how much that is."""
+    """Tell a different length for each lease; returns their sum."""
     lengths = [LONGEST - 1 - 2 * (each.lease.trial % 1_000) for each in held]
     results = [Result(each.lease, [Report(length, 0.5)]) for each, length in zip(held, lengths, strict=True)]
     await store.tell(ref, "", results)
@@ -49,7 +49,7 @@ async def test_a_trial_that_begins_again_counts_again(store: RedisStore, ref: Ex
 
 @pytest.mark.parametrize("before", [MANY - LONGEST, MANY, MANY + 1, 7 * MANY, 2**53 - LONGEST, 2**53 - 1])
 async def test_what_servers_of_layout_5_summed_up(before: int, places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    """It is shown exactly, and counted on from; they refuse what they would misread from then on."""
+    """The sum is shown exactly and continued. From then on, such servers refuse what they would misread."""
     store: RedisStore = places[0].store
     redis: Any = places[0].redis
     await stored(store, ref, plan((LONGEST,), trials=3))
@@ -58,11 +58,11 @@ async def test_what_servers_of_layout_5_summed_up(before: int, places: tuple[Pla
     await redis.hset(meta, mapping={"tally": packed(progress), "schema": "5"})
     assert (await store.progress(ref)).trained_length == before
     sum_ = before
-    for count in (2, 1):  # what one tell makes too large the next one carries
+    for count in (2, 1):  # one tell may leave a part that is too large; the next one carries it over
         sum_ += await train(store, ref, await take(store, ref, count))
         assert (await store.progress(ref)).trained_length == sum_
     assert int(await redis.hget(meta, "schema")) == (SCHEMA if sum_ > MANY else 5)
-    await store.delete(ref)  # no lease trained what was planted
+    await store.delete(ref)  # no lease trained the length that the test wrote
 
 
 async def test_the_sum_moves_along(places: tuple[Place, Place], ref: ExperimentRef) -> None:
@@ -83,4 +83,4 @@ def test_a_sum_as_it_is_stored(trained: int) -> None:
     found = stored_trained(trained)
     assert 0 <= found["trained"] <= MANY
     assert trained_of(found) == trained
-    assert trained == 0 or found["trained"] > 0  # the brake takes 0 for "nothing was ever told"
+    assert trained == 0 or found["trained"] > 0  # for the brake, 0 means that nothing was ever told

@@ -30,7 +30,7 @@ async def update(store: RedisStore, ref: ExperimentRef, trials: int | None = Non
 async def test_the_new_budget_is_exact(
     trials: int, document: dict[str, object], stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """Both servers know the old plan by heart when one of them changes it."""
+    """Both servers have the old plan in their caches when one of them changes it."""
     await create(stores[0], ref, document)
     given = [*await take(stores[0], ref, 4), *await take(stores[1], ref, 3)]
     before = (await stores[0].progress(ref)).started
@@ -62,7 +62,7 @@ async def test_fewer_than_are_started_are_refused(store: RedisStore, ref: Experi
 async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """Somebody asked between the reading of the progress and the change."""
+    """A worker asked between the read of the progress and the change."""
     view = await create(store, ref, halving(9))
     await take(store, ref, 5)
     small = await create(store, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
@@ -79,7 +79,7 @@ BELOW_STARTED = Mutant(
 
 
 async def test_without_that_check_a_search_would_have_more_than_it_may(admin_url: str) -> None:
-    """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
+    """The test above must notice this mistake, and so must the audit; here it is made on purpose."""
     ref = ExperimentRef("default", unique_name("mistaken"))
     async with connect(admin_url, timeout_seconds=10, transform=BELOW_STARTED.transform) as router:
         mistaken = RedisStore(router)

@@ -1,4 +1,4 @@
-"""A search whose first trials are the best of another one, where its space allows them."""
+"""A search whose first trials are the best of another one, as far as its space allows."""
 
 import pytest
 
@@ -18,7 +18,8 @@ METRICS = (0.4, 0.1, 0.3, 0.2)
 
 @pytest.fixture
 async def source(store: RedisStore) -> ExperimentRef:
-    """A search of six trials: four told 0.4, 0.1, 0.3, 0.2 with rates 0.01 to 0.04, one told nothing, one to come."""
+    """A search of six trials: four told 0.4, 0.1, 0.3, 0.2 with rates 0.01 to 0.04, one told nothing, one has not
+    started."""
     ref = ExperimentRef("default", unique_name("source"))
     await create(store, ref, config(max_trials=6))
     for number, rate in enumerate(RATES):
