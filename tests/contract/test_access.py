@@ -238,10 +238,10 @@ def test_a_token_is_for_its_own_namespace(rpc: str, transport: Transport, mine: 
 @pytest.mark.usefixtures("theirs")
 def test_a_token_for_all_namespaces_names_the_one_it_means(channel: grpc.Channel, tokens: Tokens) -> None:
     stub, every = ExperimentServiceStub(channel), bearer(tokens.make(EVERY_NAMESPACE, Role.READ))
-    for named, wanted in (({"rungway-namespace": THEIRS}, ["secret"]), ({"rungway-namespace": "empty"}, [])):
+    for named, expected in (({"rungway-namespace": THEIRS}, ["secret"]), ({"rungway-namespace": "empty"}, [])):
         metadata = tuple({**every, **named}.items())
         listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
-        assert [found.experiment for found in listed.experiments] == wanted
+        assert [found.experiment for found in listed.experiments] == expected
     for wrong in ("{theirs}", "theirs/secret", "a:b", "A", "*", "x" * 64):
         with pytest.raises(grpc.RpcError) as refused:
             stub.ListExperiments(

@@ -64,8 +64,8 @@ def test_every_reason_of_the_client_is_listed() -> None:
 
 def test_statuses_are_those_of_the_code() -> None:
     of_classes = {kind.reason: status.name for kind, status in STATUS.items()}
-    wanted = of_classes | STATUS_OF_OTHERS
-    assert {reason: row[0] for reason, row in rows("Reasons of the service").items()} == wanted
+    expected = of_classes | STATUS_OF_OTHERS
+    assert {reason: row[0] for reason, row in rows("Reasons of the service").items()} == expected
 
 
 def test_every_error_has_a_status() -> None:

@@ -78,9 +78,9 @@ def test_constants_of_a_space_come_back(values: dict[str, object], calls: Calls)
     space = {name: {"type": "const", "val": value} for name, value in values.items()}
     categories = {"type": "categorical", "vals": [list(values.values())]}
     calls.create(experiment, config(space={"values": space, "all": categories}))
-    wanted = {"values": values, "all": list(values.values())}
-    assert exactly(from_map(calls.assignment(experiment).hparams)) == exactly(wanted)
-    assert exactly(from_map(calls.trial(experiment, 0).hparams)) == exactly(wanted)
+    expected = {"values": values, "all": list(values.values())}
+    assert exactly(from_map(calls.assignment(experiment).hparams)) == exactly(expected)
+    assert exactly(from_map(calls.trial(experiment, 0).hparams)) == exactly(expected)
 
 
 def exactly(value: object) -> object:

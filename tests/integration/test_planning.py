@@ -178,9 +178,9 @@ def test_a_hard_search_plays_the_configurations_of_its_plan(document: dict[str, 
     with calls_to(service.address) as calls:
         calls.create(name, document)
         given = [each for _ in range(4) for each in calls.ask(name, count=20).assignments]
-    wanted = suggest_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
+    expected = suggest_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
     assert len(given) == 80
-    assert in_order(wanted) == in_order(from_map(each.hparams) for each in given)
+    assert in_order(expected) == in_order(from_map(each.hparams) for each in given)
 
 
 def in_order(configurations: Iterable[Mapping[str, object]]) -> list[list[tuple[str, object]]]:

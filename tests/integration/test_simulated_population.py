@@ -56,7 +56,7 @@ def test_a_population_needs_rows_with_hyperparameters(tmp_path: Path) -> None:
 
 
 def test_a_clone_of_a_row_that_had_ended_trains_a_little(tmp_path: Path) -> None:
-    """All runs of the table end at 25, within the third round of ten. A clone that is past it trains one epoch and ends."""
+    """All runs of the table end at 25, in the third round of ten. A clone past that trains one epoch and ends."""
     with np.load(TABLE) as table:
         arrays = dict(table)
     np.savez(tmp_path / "short.npz", **arrays, n_done=np.full((1, 2000), 25))

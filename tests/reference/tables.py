@@ -27,8 +27,8 @@ def load(name: str) -> list[Case]:
 
 def find(reference: str) -> Case:
     """One case, by its table and id: `table.json#id`."""
-    name, _, wanted = reference.partition("#")
-    [case] = [case for case in load(name) if case["id"] == wanted]
+    name, _, case_id = reference.partition("#")
+    [case] = [case for case in load(name) if case["id"] == case_id]
     return case
 
 
@@ -38,7 +38,7 @@ def departures() -> dict[str, dict[str, str]]:
     return reasons
 
 
-def cases(name: str, **wanted: object) -> list[ParameterSet]:
+def cases(name: str, **values: object) -> list[ParameterSet]:
     """The cases of a table with these values under these keys (`...` = any value).
 
     Cases that Rungway departs from run as expected failures: a test fails when such a case gives what the table says,
@@ -47,9 +47,9 @@ def cases(name: str, **wanted: object) -> list[ParameterSet]:
     chosen = [
         pytest.param(case, id=case["id"], marks=_marks(case))
         for case in load(name)
-        if all(key in case and value in (..., case[key]) for key, value in wanted.items())
+        if all(key in case and value in (..., case[key]) for key, value in values.items())
     ]
-    assert chosen, f"no case of {name} has {wanted}"
+    assert chosen, f"no case of {name} has {values}"
     return chosen
 
 

@@ -48,12 +48,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 """By the end of the file's name."""
 STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
-<<<<<<< HEAD
-"""How long each is played before it is written; at its end results come in and nobody asks, so that some are
-promotable."""
-=======
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
->>>>>>> b0d1d3c (Docstrings of the contract and unit tests and of their helpers in plain English)
 
 
 async def read_keys(redis: Any) -> dict[str, Any]:

@@ -40,12 +40,12 @@ def test_variables_of_kubernetes_and_of_the_client_are_ignored(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("xdg", "wanted"),
+    ("xdg", "expected"),
     [("/x/data", "/x/data/rungway"), ("", "~/.local/share/rungway"), ("a/b", "~/.local/share/rungway")],
 )
-def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> None:
+def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, expected: str) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", xdg)
-    assert Settings.load().data_dir == Path(wanted).expanduser()
+    assert Settings.load().data_dir == Path(expected).expanduser()
 
 
 @pytest.mark.parametrize(
