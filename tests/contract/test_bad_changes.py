@@ -123,7 +123,7 @@ def test_a_change_is_answered_with_the_search_after_it(calls: Calls) -> None:
     ],
     ids=str,
 )
-def test_a_configuration_that_does_not_belong(
+def test_a_configuration_outside_the_space(
     hparams: dict[str, Any], fields: tuple[str, ...], live: str, calls: Calls, store: Redis
 ) -> None:
     request = pb.EnqueueTrialRequest(experiment=live, hparams=to_map(hparams))

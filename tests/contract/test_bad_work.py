@@ -95,7 +95,7 @@ def test_a_length_beyond_the_second_result_refuses_the_first_too(calls: Calls, s
 
 
 @pytest.mark.parametrize("fencing_token", [1, 2**62, 2**63 - 1])
-def test_somebody_elses_lease_is_answered_and_changes_nothing(
+def test_the_lease_of_another_worker_is_superseded_and_changes_nothing(
     fencing_token: int, calls: Calls, store: Redis, held: Held
 ) -> None:
     lease = Lease(trial=held.lease.trial, fence=fencing_token)

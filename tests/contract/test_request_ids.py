@@ -46,7 +46,7 @@ def test_an_ask_without_an_id_is_a_new_one_each_time(calls: Calls, experiment: s
     assert [calls.assignment(experiment).lease.trial for _ in range(3)] == [0, 1, 2]
 
 
-def test_an_ask_that_waits_is_answered_anew(calls: Calls) -> None:
+def test_a_reply_to_wait_is_not_remembered(calls: Calls) -> None:
     experiment, request_id = unique_name(), new_id()
     calls.create(experiment, config(max_concurrent_trials=1))
     lease = calls.assignment(experiment).lease

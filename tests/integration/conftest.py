@@ -13,7 +13,7 @@ from rungway_server.store.redis.connection.connect import connect, plain_client
 from rungway_server.store.redis.connection.router import Router
 from tests.support.audited import assert_sound
 from tests.support.calls import unique_name
-from tests.support.moving import Place
+from tests.support.moving import Site
 from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
@@ -69,7 +69,7 @@ async def ref(admin_url: str) -> AsyncIterator[ExperimentRef]:
 
 
 @pytest.fixture
-async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
+async def sites(redis_url: str) -> AsyncIterator[tuple[Site, Site]]:
     """Two Redis with a store each; the second is empty."""
     async with AsyncExitStack() as stack:
         other = stack.enter_context(redis_on_socket())
@@ -77,5 +77,5 @@ async def places(redis_url: str) -> AsyncIterator[tuple[Place, Place]]:
         for url in (redis_url, other):
             router = await stack.enter_async_context(connect(url, timeout_seconds=5))
             client = await stack.enter_async_context(plain_client(url, timeout_seconds=5))
-            found.append(Place(url, RedisStore(router), client))
+            found.append(Site(url, RedisStore(router), client))
         yield found[0], found[1]

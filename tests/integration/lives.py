@@ -8,7 +8,7 @@ from rungway_server.service.experiments import ExperimentUseCases, ExperimentVie
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.trials import TrialUseCases
 from tests.support.calls import config
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 
 def halving(trials: int = 9, **searcher: object) -> dict[str, object]:
@@ -61,4 +61,4 @@ async def state_of(store: Store, ref: ExperimentRef) -> ExperimentState:
 
 async def rates(store: Store, ref: ExperimentRef, count: int) -> list[object]:
     """The learning rates of the next trials."""
-    return [given.hparams["rate"] for given in await take(store, ref, count)]
+    return [given.hparams["rate"] for given in await ask_for(store, ref, count)]

@@ -24,7 +24,7 @@ from rungway_server.store.redis.snapshot.audit import INVARIANTS, Report
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
 from tests.support.audited import report_of
 from tests.support.redis_server import redis_on_socket
-from tests.support.searches import stored
+from tests.support.searches import create_planned
 from tests.support.snapshot import Snapshot, restore, snapshot
 from tests.support.waiting import SECONDS
 
@@ -322,7 +322,7 @@ def test_a_sound_search_passes(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("plan", [PLAN, STOPPING], ids=["promote", "stop"])
-def test_a_sound_search_of_a_space_without_points_passes(plan: Plan) -> None:
+def test_a_sound_search_of_an_uncounted_space_passes(plan: Plan) -> None:
     with redis_on_socket() as url:
         asyncio.run(play(url, plan))
         assert asyncio.run(report_of(url, REF)).violated == {}
@@ -379,7 +379,7 @@ async def test_the_command_finds_the_embedded_store(tmp_path: Path) -> None:
         EmbeddedRedis(tmp_path) as embedded,
         connect(embedded.url, timeout_seconds=5) as client,
     ):
-        await stored(RedisStore(client), REF, PLAN)
+        await create_planned(RedisStore(client), REF, PLAN)
         beside = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))
         assert (beside.returncode, beside.stderr) == (0, "")
     alone = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))

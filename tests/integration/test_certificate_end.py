@@ -103,7 +103,7 @@ def test_the_log_warns_of_a_renewal_that_ends_soon(redis_url: str, files: Files)
         assert running.lines("certificate_expires")
 
 
-def test_the_log_says_the_end_while_nobody_connects(redis_url: str, files: Files) -> None:
+def test_the_log_warns_without_any_connection(redis_url: str, files: Files) -> None:
     issue(files, -DAY, timedelta(seconds=8))  # enough time to start
     with serving(redis_url, files) as running:
         wait_until(lambda: running.lines("certificate_expired"))

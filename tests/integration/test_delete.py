@@ -12,7 +12,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.integration.lives import create, halving, report
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
 OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
 
@@ -20,7 +20,7 @@ OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
 async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int) -> str:
     """Create a search as a server of another layout may have left it; returns its uid."""
     await create(store, ref, halving(9))
-    for given in await take(store, ref, 5):
+    for given in await ask_for(store, ref, 5):
         await report(store, ref, given, random.random())
     meta = experiment_keys(ref)[0]
     uid = (await store.definition(ref)).uid
@@ -77,7 +77,7 @@ async def test_a_repeated_delete_leaves_the_namesake(
     one, two = stores
     uid = await made(one, redis, ref, schema)
     await one.delete(ref, uid)
-    await stored(two, ref, plan())
+    await create_planned(two, ref, plan())
     for store in stores:
         with pytest.raises(UnknownExperiment):
             await store.delete(ref, uid)

@@ -299,7 +299,7 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
     assert min(slices)[0] <= SLICE_MS * max(1.0, own_ms() / OWN_MS), slices
 
 
-def test_what_is_long_is_noticed(bench: Bench) -> None:
+def test_a_long_script_and_a_long_slice_are_noticed(bench: Bench) -> None:
     """A long script and a long slice are measured as such."""
     bench.scripts()
     bench.redis.eval(KNOWN, 1, "known", 100_000)

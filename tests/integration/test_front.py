@@ -98,7 +98,7 @@ def answers(front: Front) -> bool:
     return False
 
 
-def test_workers_and_people_notice_nothing_of_it(front: Front) -> None:
+def test_workers_and_users_notice_nothing_of_it(front: Front) -> None:
     name = unique_name("front")
     with Client(config=front.settings, experiment=name) as client:
         client.create_experiment(name, config(max_trials=3))

@@ -169,9 +169,9 @@ async def test_swapped_bytes_are_noticed(redis: tuple[str, Redis]) -> None:
     missed = []
     for number in range(100):
         golden = json.loads((FOLDER / f"layout-{SCHEMA}.json").read_text())
-        place = swapped_bytes(golden["keys"], random.Random(number))
+        where = swapped_bytes(golden["keys"], random.Random(number))
         if not await noticed(redis, golden):
-            missed.append(place)
+            missed.append(where)
     assert missed == []
 
 

@@ -113,10 +113,10 @@ def scalars(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 def changed(lines: list[Line], at: int, path: tuple[Any, ...], value: object) -> list[Line]:
     line: Any = copy.deepcopy(lines[at])
-    place = line
+    holder = line
     for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
+        holder = holder[name]
+    holder[path[-1]] = value
     return [*lines[:at], line, *lines[at + 1 :]]
 
 
@@ -199,8 +199,8 @@ async def test_the_error_names_line_and_field(
 ) -> None:
     lines = searches["promotion" if kind == "proposal" else "population"]
     last = max(at for at, line in enumerate(lines) if kind in line and (kind == "event" or "event" not in line))
-    place = ("search", *path) if kind == "search" else path
-    why = await refused(redis, file_of(changed(lines, last, place, value)))
+    inside = ("search", *path) if kind == "search" else path
+    why = await refused(redis, file_of(changed(lines, last, inside, value)))
     assert why.startswith(f"line {last + 1}: {field}: got ")
     assert ", wanted " in why
     assert len(why) < 400

@@ -113,7 +113,7 @@ def test_a_long_curve_comes_to_its_last_points(points: int, calls: Calls) -> Non
     ]
 
 
-def test_what_many_follow_is_read_once(url: str, calls: Calls) -> None:
+def test_an_experiment_that_many_follow_is_read_once(url: str, calls: Calls) -> None:
     """Forty streams of one experiment cost about as many scripts as one."""
     name = unique_name()
     calls.create(name, config(max_trials=600, max_concurrent_trials=0))

@@ -18,7 +18,7 @@ from rungway_server.store.redis.scripts import load_scripts
 from tests.support.calls import unique_name
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.redis_server import port_of, redis_on_port
-from tests.support.searches import config_of, stored
+from tests.support.searches import config_of, create_planned
 from tests.support.snapshot import differences, snapshot
 
 PLAN = Plan(
@@ -92,7 +92,7 @@ async def bench(redis_url: str, redis: Redis, proxy: Proxy) -> AsyncIterator[Ben
             for url in (f"redis://127.0.0.1:{proxy.port}", redis_url)
         ]
         ref = ExperimentRef("default", unique_name("lost"))
-        await stored(sure, ref, PLAN)
+        await create_planned(sure, ref, PLAN)
         await lossy.progress(ref)  # it knows the experiment
         yield Bench(lossy, sure, ref, proxy, redis)
 

@@ -19,7 +19,7 @@ from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import redis_on_socket, servers_at_hand
-from tests.support.searches import config_of, stored
+from tests.support.searches import config_of, create_planned
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
 REF = ExperimentRef("default", "guarded")
@@ -55,7 +55,9 @@ async def play(url: str, plan: Plan, points: int = 0) -> tuple[str, int, list[Le
     """
     async with connect(url, timeout_seconds=5) as client:
         store = RedisStore(client)
-        definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)
+        definition = await create_planned(
+            store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points
+        )
         start = definition.created_ms
         await store.ask(REF, "", 4, "w", now_ms=start)  # two of each bracket, never told
         answer = await store.ask(REF, "a", 16, "w", now_ms=start + 30_000)

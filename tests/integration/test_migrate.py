@@ -23,7 +23,7 @@ from tests.support.audited import assert_sound
 from tests.support.command_line import run
 from tests.support.golden import FOLDER, REF, kept, play, read_keys, seen_of, write_keys
 from tests.support.redis_server import redis_on_socket
-from tests.support.searches import plan, stored
+from tests.support.searches import create_planned, plan
 
 META, TRIALS, *_ = experiment_keys(REF)
 LOG, CREATED = TRIAL_FIELDS.index("log"), TRIAL_FIELDS.index("created")
@@ -108,7 +108,7 @@ async def test_a_search_in_which_nothing_was_started(old: Old) -> None:
 
 
 async def _fresh(store: RedisStore, client: Any) -> dict[str, Any]:
-    await stored(store, REF, plan())
+    await create_planned(store, REF, plan())
     return await read_keys(client)
 
 
@@ -160,7 +160,7 @@ async def test_an_unknown_experiment_is_refused(old: Old) -> None:
     assert await client.keys("*") == []
 
 
-async def test_what_was_to_expire_still_does(old: Old) -> None:
+async def test_keys_with_a_time_to_live_keep_it(old: Old) -> None:
     _, client, _ = old
     for key in await client.keys("*"):
         await client.pexpire(key, 600_000)

@@ -66,7 +66,7 @@ def test_it_answers_and_keeps_one_process(process: WorkerProcess) -> None:
     assert process.pid == first
 
 
-def test_what_is_wrong_comes_back_whole(process: WorkerProcess) -> None:
+def test_errors_come_back_complete(process: WorkerProcess) -> None:
     with pytest.raises(InvalidInput) as here:
         plan_search({"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
     with pytest.raises(InvalidInput) as there:
@@ -98,7 +98,7 @@ def test_a_plan_is_the_same_there(process: WorkerProcess) -> None:
     ],
     ids=["in Python", "where no signal is looked at"],
 )
-def test_what_takes_too_long_is_given_up(work: Any) -> None:
+def test_work_that_takes_too_long_is_ended(work: Any) -> None:
     process = WorkerProcess(most_seconds=0.5, most_wall_seconds=5)
     with pytest.raises(InvalidInput, match=r"config: takes more than 0.5 s of processor time"):
         work(process)
@@ -151,7 +151,7 @@ def test_it_does_not_outlive_a_killed_service(busy: bool) -> None:
         ({**LISTED, "hyperparameters": DOUBLES | {"p": CHOICE, "q": {**INTS["p0"], "when": {"p": ["a"]}}}}, True),
     ],
 )
-def test_what_is_quick(document: dict[str, Any], quick: bool) -> None:
+def test_which_plans_are_quick(document: dict[str, Any], quick: bool) -> None:
     assert is_quick(parse(document)[0].space) is quick
 
 

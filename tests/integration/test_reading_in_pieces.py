@@ -30,7 +30,7 @@ from rungway_server.store.redis.snapshot.spool import Spool
 from tests.integration.lives import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
-from tests.support.searches import stored
+from tests.support.searches import create_planned
 
 PBT = config("pbt", population_size=8, num_rounds=4, length_per_round={"epochs": 2}, truncate_fraction=0.4)
 TWO = tuple(Bracket((Rung(1), Rung(2), Rung(4))[k:], 20, 4) for k in (0, 1))
@@ -139,7 +139,7 @@ async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: 
         section = {key: value for key, value in PBT["searcher"].items() if key not in ("max_length", "max_trials")}  # type: ignore[attr-defined]  # a mapping
         return (await create(store, ref, PBT | more | {"searcher": section})).definition.uid
     plan = PLANS[name]
-    return (await stored(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
+    return (await create_planned(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
 
 
 async def everything(router: Router, ref: ExperimentRef) -> list[Any]:

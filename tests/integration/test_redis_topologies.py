@@ -10,7 +10,7 @@ from tests.support.redis_topology import Topology, quietly, wait_for
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_comes_up_and_keeps_a_value(name: str) -> None:
+def test_it_starts_and_keeps_a_value(name: str) -> None:
     with _started(name) as topology, topology.client() as client:
         assert client.set("rungway:{a}", "1")
         assert client.get("rungway:{a}") == b"1"

@@ -14,7 +14,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport.wire import listed_message
 from tests.integration.lives import create, halving, report, run_out, state_of
-from tests.support.searches import take
+from tests.support.searches import ask_for
 from tests.support.waiting import SECONDS
 
 DAY_MS = 86_400_000
@@ -46,7 +46,7 @@ async def test_without_a_retention_nothing_is_ever_removed(store: RedisStore, re
 
 async def test_a_live_search_is_not_removed_a_done_one_is(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
-    given = await take(store, ref, 3)
+    given = await ask_for(store, ref, 3)
     await store.set_state(ref, ExperimentState.PAUSED)
     assert await lifetimes(redis, ref) == {-1}
     await store.set_state(ref, ExperimentState.RUNNING)
@@ -64,7 +64,7 @@ async def test_what_is_written_after_the_end_goes_with_the_rest(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
     await create(store, ref, halving(9) | {"retention_days": 1})
-    first, second, _ = await take(store, ref, 3)
+    first, second, _ = await ask_for(store, ref, 3)
     await store.set_state(ref, ExperimentState.STOPPED)
     assert -1 not in await lifetimes(redis, ref)
     await report(store, ref, first, 0.5)  # the first curve, best list and rung of this search, after its end
@@ -111,14 +111,14 @@ async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: 
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
-    for _ in range(2):  # the first store still has it in its cache and notices that it is gone
+    for _ in range(2):  # the first listing still has it and notices that it is gone
         views, _ = await ExperimentUseCases(store).page("default", 1000, "", listed_message)
     assert ref.experiment not in [view.experiment for view in views]
     assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
 
 
 @pytest.mark.parametrize("days", [-1.0, 1e9])
-async def test_what_it_may_be(store: RedisStore, ref: ExperimentRef, days: float) -> None:
+async def test_a_retention_out_of_bounds_is_refused(store: RedisStore, ref: ExperimentRef, days: float) -> None:
     with pytest.raises(InvalidInput, match="retention_days"):
         await create(store, ref, halving(3) | {"retention_days": days})
     await create(store, ref, halving(3))
@@ -153,7 +153,7 @@ async def test_the_event_log_is_bounded(redis: Redis, redis_url: str, ref: Exper
 async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
     await create(store, ref, halving(2_000))
     for _ in range(2_000 // 50):
-        given = await take(store, ref, 50)
+        given = await ask_for(store, ref, 50)
         await asyncio.gather(*(report(store, ref, each, 0.5) for each in given))
     newest = (await store.progress(ref)).trials_created - 1
     events = f"rungway:{{default/{ref.experiment}}}:events"

@@ -19,7 +19,7 @@ from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from tests.support import redis_topologies
 from tests.support.redis_node import Access
 from tests.support.redis_topology import Cluster, Topology, UnderSentinel, wait_for
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
 REF = ExperimentRef("default", "router")
 META = experiment_keys(REF)[0]
@@ -81,9 +81,9 @@ async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to
 
 async def test_a_script_that_redis_forgot_is_loaded_again(standalone: Topology, to_one: Router) -> None:
     store = RedisStore(to_one)
-    await stored(store, REF, plan((1,)))
+    await create_planned(store, REF, plan((1,)))
     standalone.nodes[0].command("SCRIPT", "FLUSH")
-    assert len(await take(store, REF)) == 1
+    assert len(await ask_for(store, REF)) == 1
 
 
 async def test_an_unreachable_redis_is_reported_at_once_and_used_again(standalone: Topology, to_one: Router) -> None:
@@ -133,19 +133,19 @@ async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_
 
     store = RedisStore(to_cluster)
     with pytest.raises(StoreUnavailable):  # a script needs all of its keys on one node
-        await stored(store, REF, plan((1,)))
+        await create_planned(store, REF, plan((1,)))
     for node in (target, source):
         node.command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
-    await until(lambda: stored(store, REF, plan((1,))))
+    await until(lambda: create_planned(store, REF, plan((1,))))
     assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) > 0
     assert [name for name, _ in await store.experiments("default", "", 10)] == [REF.experiment]
-    assert len(await take(store, REF)) == 1
+    assert len(await ask_for(store, REF)) == 1
     await store.delete(REF)
     assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) == 0
 
 
 async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> None:
-    await asyncio.to_thread(wait_for, cluster.settled)  # the others ignore a node that has just changed its role
+    await asyncio.to_thread(wait_for, cluster.in_agreement)  # the others ignore a node that has just changed its role
     facts = await inspect(to_cluster)
     assert {each.node for each in facts.nodes} == {node.address for node in cluster.nodes}
     replica = cluster.replicas(META)[0]
@@ -161,7 +161,7 @@ async def test_a_deletion_cut_short_is_finished_by_the_next_read(standalone: Top
     store, index = RedisStore(to_one), index_key("mend")
     for name, look in (("listed", "progress"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)
-        await stored(store, ref, plan((1,)))
+        await create_planned(store, ref, plan((1,)))
         other = RedisStore(to_one)
         await other.progress(ref)
         await to_one.call(META, ("UNLINK", *(await other._experiments.find(ref)).keys))
@@ -173,10 +173,10 @@ async def test_a_deletion_cut_short_is_finished_by_the_next_read(standalone: Top
 
 async def test_a_late_deletion_leaves_a_new_experiment_on_the_list(to_one: Router) -> None:
     store, ref, index = RedisStore(to_one), ExperimentRef("late", "again"), index_key("late")
-    old = await stored(store, ref, plan((1,)))
+    old = await create_planned(store, ref, plan((1,)))
     await store.delete(ref)
     await asyncio.sleep(0.002)
-    new = await stored(store, ref, plan((1,)))
+    new = await create_planned(store, ref, plan((1,)))
     assert new.created_ms > old.created_ms
     await store._experiments.unlist(ref, old.created_ms)
     assert await to_one.call(index, ("ZSCORE", index, "again")) == b"%d" % new.created_ms
@@ -201,8 +201,8 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
             router = await stack.enter_async_context(connect(topology.url, timeout_seconds=10))
             store = RedisStore(router)
             await router.check()
-            await stored(store, REF, plan((1,)))
-            assert len(await take(store, REF)) == 1
+            await create_planned(store, REF, plan((1,)))
+            assert len(await ask_for(store, REF)) == 1
             assert (await inspect(router)).silent == {}
         untrusted = topology.url.replace(f"ssl_ca_certs={access.tls.ca}&", "") if access.tls else ""
         async with connect(untrusted, timeout_seconds=5) as router:

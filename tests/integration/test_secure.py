@@ -141,7 +141,7 @@ def test_the_command_line_takes_token_and_tls_from_the_environment(encrypted: Se
     ],
     ids=["plain text to TLS", "unknown authority", "another name"],
 )
-def test_one_side_that_does_not_fit_is_named(
+def test_settings_of_tls_that_do_not_match_are_named(
     fields: dict[str, object], text: str, by_worker: bool, encrypted: Service, files: Files
 ) -> None:
     fields = {name: value.format(ca=files.ca) if isinstance(value, str) else value for name, value in fields.items()}

@@ -122,7 +122,7 @@ def test_ctrl_c_drains_too() -> None:
         running.line("drained")
 
 
-def test_persistence_is_said_in_words(tmp_path: Path) -> None:
+def test_the_log_describes_persistence(tmp_path: Path) -> None:
     with service("--data", str(tmp_path)) as running:
         assert "may lose the last second" in str(running.line("redis")["survival"])
     with redis_on_socket("--save", "") as url, service("--redis", url) as running:

@@ -34,7 +34,7 @@ def test_a_connection_in_time_wait_holds_no_port(redis_url: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "with SO_REUSEPORT"])
-def test_a_port_that_somebody_listens_on_is_refused(redis_url: str, tmp_path: Path, shared: bool) -> None:
+def test_a_port_in_use_is_refused(redis_url: str, tmp_path: Path, shared: bool) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:

@@ -225,9 +225,9 @@ async def test_a_told_drop_comes_back_at_once(store: Store) -> None:
 def check_drops(done: Run) -> list[float]:
     """How long each dropped trial was away until it was assigned again; it must resume from its last result."""
     again = []
-    for place, drop in enumerate(done.steps):
+    for index, drop in enumerate(done.steps):
         if drop.decision == "dropped":
-            later = [s for s in done.steps[place + 1 :] if s.trial == drop.trial and s.decision == "assigned"]
+            later = [s for s in done.steps[index + 1 :] if s.trial == drop.trial and s.decision == "assigned"]
             if later and later[0].reason == "requeued":
                 assert later[0].start == drop.start
                 again.append(later[0].time - drop.time)

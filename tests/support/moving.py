@@ -12,8 +12,8 @@ from tests.support.audited import assert_sound
 
 
 @dataclass
-class Place:
-    """A Redis with a store on it."""
+class Site:
+    """A Redis and a store on it."""
 
     url: str
     store: RedisStore
@@ -25,7 +25,7 @@ async def exported(store: RedisStore, ref: ExperimentRef) -> str:
     return "".join([text async for text in store.export(ref)])
 
 
-async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
+async def move(source: Site, ref: ExperimentRef, to: Site, name: str = "") -> str:
     """Export, import and audit; returns the text of the file."""
     text = await exported(source.store, ref)
     target = ExperimentRef("default", name or ref.experiment)

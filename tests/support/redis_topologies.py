@@ -91,7 +91,7 @@ def under_sentinel(
     # Sentinels greet each other every 2 s. Redis 7 can do it faster until they have met. Not for longer: in a
     # failover they would demote the new primary.
     _set_greeting(sentinels, 100)
-    wait_for(found.settled)
+    wait_for(found.in_agreement)
     _set_greeting(sentinels, 2000)
     return found
 
@@ -115,7 +115,7 @@ def cluster(folder: Path, options: Mapping[str, str], stack: ExitStack, access: 
         identity = str(primary.command("CLUSTER", "MYID"))
         wait_for(partial(quietly, partial(replica.command, "CLUSTER", "REPLICATE", identity)))
     found = Cluster(nodes, _query(access))
-    wait_for(found.settled)
+    wait_for(found.in_agreement)
     return found
 
 

@@ -52,7 +52,7 @@ class Topology:
         """Promote a replica in an orderly failover; returns the new primary once it accepts writes."""
         raise NotImplementedError(f"{self.name} has no replicas")
 
-    def settled(self) -> bool:
+    def in_agreement(self) -> bool:
         """Whether every node is up and all agree on their roles, so that one may be killed."""
         return all(node.alive for node in self.nodes)
 
@@ -108,7 +108,7 @@ class UnderSentinel(Topology):
         wait_for(lambda: new.command("ROLE")[2])  # the third node follows it too, so it may be killed next
         return new
 
-    def settled(self) -> bool:
+    def in_agreement(self) -> bool:
         """Whether every sentinel knows the others and both replicas, and all are healthy."""
         return all(_sees_everything(node) for node in self.sentinels)
 
@@ -158,7 +158,7 @@ class Cluster(Topology):
         """The node with this CLUSTER MYID."""
         return next(node for node in self.nodes if node.alive and node.command("CLUSTER", "MYID") == identity)
 
-    def settled(self) -> bool:
+    def in_agreement(self) -> bool:
         """Whether every node serves all slots and knows three replicas."""
         return all(_serves_all(node, len(self.nodes)) for node in self.nodes)
 

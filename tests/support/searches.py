@@ -47,7 +47,7 @@ def config_of(
     return parse(document)[0]
 
 
-async def stored(
+async def create_planned(
     store: ExperimentStore,
     ref: ExperimentRef,
     plan: Plan,
@@ -64,7 +64,7 @@ async def stored(
     return await store.create(ref, config, plan, (), request_id)
 
 
-async def take(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignment]:
+async def ask_for(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignment]:
     """Ask for `count` trials. Fails unless all of them are assigned."""
     answer = await store.ask(ref, "", count, "w")
     assert answer.status is AskStatus.ASSIGNED
@@ -72,7 +72,7 @@ async def take(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignm
     return list(answer.assignments)
 
 
-async def say(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
+async def tell_one(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
     """Tell one result; returns the decision and its reason."""
     answer = await store.tell(ref, "", [Result(lease, [Report(length, metric)], f"at {length}")])
     return answer.replies[0].decision, answer.replies[0].explanation.reason

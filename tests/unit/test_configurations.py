@@ -78,13 +78,13 @@ def test_each_choice_is_told_from_those_that_are_equal_to_it(choice: object) -> 
     ],
     ids=str,
 )
-def test_what_users_give(change: dict[str, Any]) -> None:
+def test_configurations_of_users(change: dict[str, Any]) -> None:
     stays(SPACE, GOOD | change)
     stays(SPACE, {name: value for name, value in GOOD.items() if name not in change})
 
 
 @given(hparams=st.dictionaries(name | st.sampled_from(["const", "int", "kind", "net"]), json_value, max_size=4))
-def test_whatever_is_given(hparams: dict[str, Any]) -> None:
+def test_any_document(hparams: dict[str, Any]) -> None:
     """Configurations that the space does not allow: a value in place of a group, texts in place of numbers."""
     stays(SPACE, hparams)
 

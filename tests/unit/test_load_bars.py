@@ -61,7 +61,7 @@ def test_a_bar_is_met_at_its_factor() -> None:
     assert judged(rows)[0][0].note == "2,500 to 100 per second"
 
 
-def test_a_peer_that_is_not_there_says_why_and_the_others_are_judged() -> None:
+def test_a_missing_peer_says_why_and_the_others_are_judged() -> None:
     gone = row(entrants.VIZIER, 1_000, None, "not installed: no such package")
     one_by_one, batches = judged([one for one in ALL if one.peer != "Vizier"] + [gone])
     for found in (one_by_one, batches):

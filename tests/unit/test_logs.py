@@ -67,7 +67,7 @@ def test_less_important_lines_are_left_out(stream: io.StringIO) -> None:
     assert stream.getvalue() == ""
 
 
-def test_text_for_people(stream: io.StringIO) -> None:
+def test_the_text_format(stream: io.StringIO) -> None:
     logs.configure("info", "console", stream)
     structlog.get_logger().info("told", trial=7)
     assert "told" in stream.getvalue()

@@ -50,7 +50,7 @@ async def test_namespaces_take_turns() -> None:
     assert (done.count("greedy"), done.count("other")) == (50, 20)
 
 
-async def test_one_piece_at_a_time_whatever_ends_it() -> None:
+async def test_one_read_at_a_time_however_it_ends() -> None:
     reading, inside, most = Reading(), 0, 0
 
     async def one(number: int) -> None:
@@ -116,7 +116,7 @@ async def test_a_stream_waits_until_it_can_pay() -> None:
         await Reading(Purse(2)).pay("n", 1000)
 
 
-def test_what_costs_more_than_a_second_has_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_charge_above_the_rate_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quotas, "time", SimpleNamespace(monotonic=lambda: 5.0))  # the clock stands still
     rate = CallRate()
     rate.charge("n", 4, 1000)

@@ -43,7 +43,7 @@ def parameters_of(mark: Mark) -> Iterator[object]:
 
 
 @dataclass(frozen=True)
-class Takes:
+class Runs:
     """A test that is parametrized with a case. One of its fixtures makes the engine that it plays on."""
 
     name: str
@@ -51,32 +51,32 @@ class Takes:
 
 
 @cache
-def takers() -> dict[tuple[str, str], list[Takes]]:
+def tests_by_case() -> dict[tuple[str, str], list[Runs]]:
     """The tests that run each case, by table and id; expected failures count."""
-    found: dict[tuple[str, str], list[Takes]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Runs]] = defaultdict(list)
     for path in TESTS.rglob("test_*.py"):
         if "tests.reference.tables" not in path.read_text():
             continue
         module = importlib.import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
         for name, test in vars(module).items():
             if name.startswith("test_"):
-                takes = Takes(f"{module.__name__}.{name}", "make_engine" in signature(test).parameters)
+                runs = Runs(f"{module.__name__}.{name}", "make_engine" in signature(test).parameters)
                 for value in (value for mark in getattr(test, "pytestmark", []) for value in parameters_of(mark)):
                     if isinstance(value, dict) and "table" in value:
-                        found[value["table"], value["id"]].append(takes)
+                        found[value["table"], value["id"]].append(runs)
     return found
 
 
 @pytest.mark.parametrize("table", table_names())
-def test_every_case_is_taken_by_a_test(table: str) -> None:
-    left = [case["id"] for case in load(table) if (table, case["id"]) not in takers()]
-    assert set(left) <= NOT_APPLICABLE.get(table, set()), f"no test takes these cases of {table}"
+def test_every_case_is_run_by_a_test(table: str) -> None:
+    left = [case["id"] for case in load(table) if (table, case["id"]) not in tests_by_case()]
+    assert set(left) <= NOT_APPLICABLE.get(table, set()), f"no test runs these cases of {table}"
 
 
 @pytest.mark.parametrize("table", [name for name in table_names() if name not in NOT_YET_PLAYED])
 def test_every_recorded_search_is_played_by_ask_and_tell(table: str) -> None:
     recorded = [case["id"] for case in load(table) if case.get("harness") in PLAYED]
-    left = [name for name in recorded if not any(test.has_engine for test in takers()[table, name])]
+    left = [name for name in recorded if not any(test.has_engine for test in tests_by_case()[table, name])]
     assert not left, f"no test plays these searches of {table} on an engine"
 
 
