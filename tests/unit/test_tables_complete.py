@@ -15,9 +15,9 @@ from tests.reference.tables import departures, load, table_names
 
 TESTS = Path(__file__).parents[1]
 PLAYED = ("fifo", "picked", "sequential")
-"""How recorded searches were driven; each case so driven is a whole search."""
+"""The harnesses of recorded searches; each case with one of them is a whole search."""
 NOT_APPLICABLE = {"asha_stopping_units.json": {"metric-3", "metric-4", "metric-5"}}
-"""Departures that no test can run: what they are given does not exist here. All others are run, and must fail."""
+"""Departures that no test can run, because their input does not exist here. All others run and must fail."""
 NOT_YET_PLAYED = ("pbt_cases.json",)
 """Population based training is planned, but not run yet."""
 
@@ -51,7 +51,7 @@ class Runs:
 
 
 @cache
-def tests_by_case() -> dict[tuple[str, str], list[Runs]]:
+def runs_by_case() -> dict[tuple[str, str], list[Runs]]:
     """The tests that run each case, by table and id; expected failures count."""
     found: dict[tuple[str, str], list[Runs]] = defaultdict(list)
     for path in TESTS.rglob("test_*.py"):
@@ -69,14 +69,14 @@ def tests_by_case() -> dict[tuple[str, str], list[Runs]]:
 
 @pytest.mark.parametrize("table", table_names())
 def test_every_case_is_run_by_a_test(table: str) -> None:
-    left = [case["id"] for case in load(table) if (table, case["id"]) not in tests_by_case()]
+    left = [case["id"] for case in load(table) if (table, case["id"]) not in runs_by_case()]
     assert set(left) <= NOT_APPLICABLE.get(table, set()), f"no test runs these cases of {table}"
 
 
 @pytest.mark.parametrize("table", [name for name in table_names() if name not in NOT_YET_PLAYED])
 def test_every_recorded_search_is_played_by_ask_and_tell(table: str) -> None:
     recorded = [case["id"] for case in load(table) if case.get("harness") in PLAYED]
-    left = [name for name in recorded if not any(test.has_engine for test in tests_by_case()[table, name])]
+    left = [name for name in recorded if not any(test.has_engine for test in runs_by_case()[table, name])]
     assert not left, f"no test plays these searches of {table} on an engine"
 
 
