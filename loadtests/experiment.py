@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from rungway import AsyncClient, ClientConfig
 
 MAX_LENGTH = 1_000_000_000
-"""So long that a slot that reports length after length never meets a rung."""
+"""So long that a slot that reports each length never reaches a rung."""
 
 CONFIG: dict[str, object] = {
     "hyperparameters": {

@@ -21,7 +21,7 @@ _REFUSED = (7).to_bytes(4, "big")
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 _REFILL = 1 << 30
-"""Bytes taken after which the server may send as many again."""
+"""After this many received bytes, the server is allowed to send as many more."""
 
 
 class CallFailed(Exception):

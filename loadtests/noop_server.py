@@ -29,7 +29,7 @@ _ANSWER = wire.told_message(
     ),
     pb.TellResponse(),
 )
-"""As long as the answer to a report between two rungs."""
+"""A response as long as that to a report between two rungs."""
 
 
 async def _tell(

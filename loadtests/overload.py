@@ -24,21 +24,21 @@ from rungway.v1 import trial_pb2
 _EXPERIMENT = "overload"
 _CONNECTIONS = 16
 _STREAMS = 100
-"""Calls that the service takes at once from one connection."""
+"""Concurrent calls that the service accepts on one connection."""
 _IN_FLIGHT = (64, 256, _CONNECTIONS * _STREAMS)
-"""Calls under way at which the peak is looked for: the last is as many as there ever are."""
+"""Numbers of calls under way at which the peak is measured; the last is the most that the test ever has."""
 _MOST_LEASES = 16_000
-"""Each call under way reports on a lease of its own; more calls than that count as late."""
+"""Each call under way needs its own lease; calls beyond that count as late."""
 _DEADLINE = 5.0
 _SHED = ("1", "8")
-"""CANCELLED: dropped by gRPC before our code has seen it; RESOURCE_EXHAUSTED: refused by our code."""
+"""CANCELLED: dropped by gRPC before our code saw it; RESOURCE_EXHAUSTED: refused by our code."""
 _TICK = 0.005
 _QUIET = 0.5
 """Share of the peak that is offered before and after."""
 
 
 _Held = tuple[trial_pb2.Lease, int]
-"""A lease, and the length reported on it last."""
+"""A lease and the last length reported on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 RESULTS = Path(__file__).parent / "results"
-"""Where results go unless told otherwise; git ignores it."""
+"""The default folder of results; git ignores it."""
 
 
 class Row(Protocol):

@@ -25,9 +25,9 @@ from loadtests.workloads import BATCH, WORKLOADS
 
 _CONNECTIONS = 8
 _WARM_UP = 0.2
-"""Part of the measured time that the load runs before, unmeasured."""
+"""Length of the warm-up as a share of the measured time."""
 _MOST_CALLS = 200_000
-"""Most calls of one measurement: what a run can add to memory and disk is bounded."""
+"""The most calls of one measurement, which bounds what a run adds to memory and disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 Pair = Callable[[], int]
-"""Does one pair, or a batch of them; how many it did."""
+"""Does one pair or a batch of them; returns how many."""
 _CONNECT_SECONDS = 120.0
 _UNBOUNDED = 10**9
 

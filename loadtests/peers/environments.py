@@ -7,7 +7,7 @@ from pathlib import Path
 _ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 _INSTALL_SECONDS = 1800
 _failures: dict[str, "NotInstalled"] = {}
-"""What could not be made is not tried again in this run."""
+"""Environments that could not be made; they are not tried again in this run."""
 
 
 class NotInstalled(Exception):

@@ -31,7 +31,7 @@ _PARAMS = {
 }
 _FACTOR = 4
 _RUNG_0 = "completed_rung_0"
-"""Under this name a pruner notes a trial's value at the first rung."""
+"""The name under which a pruner stores the value of a trial at the first rung."""
 _PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "none": NopPruner,
     "SuccessiveHalving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=_FACTOR),

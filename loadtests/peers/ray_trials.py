@@ -17,7 +17,7 @@ from loadtests.peers.adapter import Pair, Peer, loss, main
 from loadtests.peers.ray_memory import SPACE
 
 _AT_ONCE = 8
-"""As many as there are clients elsewhere."""
+"""As many trials at a time as other peers have clients."""
 _START_SECONDS = 120
 _MORE_THAN_RUN = 100_000
 

@@ -43,7 +43,7 @@ _WAYS: dict[str, tuple[str, Callable[[Client], int]]] = {
     f"asha, batches of {_BATCH}": ("peers-batches", _batch),
     "asha, promoted go on": ("peers-loop", _plain_loop),
 }
-"""An experiment each, and what does a pair or a batch of them."""
+"""For each setting, the experiment and the function that does a pair or a batch of them."""
 
 
 class _Rungway:

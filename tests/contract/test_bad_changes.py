@@ -179,7 +179,7 @@ def test_a_warm_start_from_an_unknown_experiment(calls: Calls, store: Redis) -> 
     assert refusal.metadata == {"experiment": "nobody"}
 
 
-INVALID_BUT_NOT_EMPTY = [name for name in INVALID_NAMES if name]  # an empty one means none
+INVALID_BUT_NOT_EMPTY = [name for name in INVALID_NAMES if name]  # an empty name means no warm start
 
 
 @pytest.mark.parametrize("name", INVALID_BUT_NOT_EMPTY, ids=lambda name: repr(name[:20]))

@@ -19,7 +19,7 @@ STATUS_OF_OTHERS = {
     "UNREADABLE_REQUEST": "INVALID_ARGUMENT",
     "INTERNAL": "INTERNAL",
 }
-"""Reasons that are not those of a class."""
+"""Reasons that do not belong to an error class."""
 
 
 def rows(heading: str) -> dict[str, tuple[str, str, str]]:

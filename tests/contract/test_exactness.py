@@ -67,7 +67,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
-    lambda name: name != "type"  # a group has no such member
+    lambda name: name != "type"  # a group cannot have a member of this name
 )
 
 

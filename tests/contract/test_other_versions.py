@@ -18,7 +18,7 @@ from tests.support.waiting import SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / "proto" / "baseline.binpb"
 LATER = b"\xfa\xff\x07\x05later"
-"""Field 16383, a text: no message has it."""
+"""Field 16383, a string, which no message has."""
 ANSWERED = {"Ask", "GetExperiment", "ListExperiments", "PreviewSearch", "ListTrials", "GetTrial", "BestTrials"}
 
 

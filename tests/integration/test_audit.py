@@ -310,7 +310,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "the_revision_grew": [lambda s: s.set_progress(revision=1)],
 }
-"""By the name of an invariant: ways to break it."""
+"""Ways to break each invariant, by its name."""
 
 
 def test_a_sound_search_passes(scene: Scene) -> None:

@@ -30,20 +30,20 @@ from tests.support.service import Service, service_by
 from tests.support.waiting import wait_until
 
 SLICED = (sys.executable, "-m", "loadtests.sliced_server")
-"""A server that knows its longest slice."""
+"""A server that measures its longest slice."""
 SCRIPT_MS, MANY_MS, SLICE_MS = 5.0, 20.0, 20.0
 MANY = {"tell", "release", "heartbeat"}
-"""Scripts that take 256 items of a call at once."""
+"""Scripts that handle up to 256 items of a call at once."""
 REPEATS, MOST_REPEATS = 2, 20
-"""How often each call is made; and at most, while none was short: other work may hold up several in a row. The least
-counts, so that more calls after a short one would show nothing."""
+"""How often each call is made, and at most if none was short, because other work may delay several in a row. The
+shortest counts, so more calls after a short one would show nothing new."""
 WIDE = {f"p{i}": {"type": "categorical", "vals": [c * 3_000 for c in "abcde"]} for i in range(10)}
 """Configurations of 30 KB, near their limit of 32."""
 LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
 """A document of 0.9 MB, near the limit of a message."""
 KNOWN = "for i = 1, ARGV[1] do redis.call('HGET', KEYS[1], i % 100) end return 1"
 KNOWN_MS, OWN_MS = 0.8, 10.0
-"""What a thousand of that, and a million steps of a loop of Python, take on an idle machine of 2024."""
+"""How long (ms) a thousand reads in a script, and a million steps of a Python loop, take on an idle machine of 2024."""
 
 
 @dataclass

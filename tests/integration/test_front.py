@@ -17,9 +17,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rungway import Client, ClientConfig
-from tests.integration.test_hostile_calls import END_HEADERS, END_STREAM, HEADERS, frame
 from tests.integration.test_secure import Files, make_token
 from tests.support.calls import config, unique_name
+from tests.support.http2 import END_HEADERS, END_STREAM, GOAWAY, HEADERS, WINDOW, frame, opened
 from tests.support.redis_server import free_port
 from tests.support.service import Service, services
 from tests.support.waiting import wait_until
@@ -133,8 +133,8 @@ def test_health_is_asked_for_at_the_service_itself(front: Front) -> None:
 
 def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
     """The HTTP statuses of so many calls; empty if the connection is cut."""
-    room = frame(8, 0, 0, (1 << 30).to_bytes(4, "big"))  # WINDOW_UPDATE: enough for everything
-    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + room)
+    room = frame(WINDOW, 0, 0, (1 << 30).to_bytes(4, "big"))  # enough for everything
+    connection.sendall(opened(room))
     encoder, decoder = hpack.Encoder(), hpack.Decoder()
     found: set[bytes] = set()
     headers = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", path), (b":authority", b"x")]
@@ -154,7 +154,7 @@ def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
 
 def response(stream: BinaryIO, decoder: hpack.Decoder) -> bytes | None:
     """The status of the next response; None if there will be none."""
-    while len(head := stream.read(9)) == 9 and head[3] != 7:  # GOAWAY
+    while len(head := stream.read(9)) == 9 and head[3] != GOAWAY:
         body = stream.read(int.from_bytes(head[:3], "big"))
         if head[3] == HEADERS:
             return dict(decoder.decode(body, raw=True))[b":status"]

@@ -155,7 +155,7 @@ SWAPS = {
         ("{ packed_fingerprint(fingerprint), answer }", "{ answer, packed_fingerprint(fingerprint) }"),
     ),
 }
-"""Servers that would leave another layout under the same number."""
+"""Servers that would write another layout under the same number."""
 
 
 @pytest.mark.parametrize("name", SWAPS)

@@ -1,7 +1,6 @@
 """Whatever is sent to the port: other callers notice nothing, and what a peer holds is bounded."""
 
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,10 +17,10 @@ from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.transport.anonymous_calls import MOST_IN_ALL, MOST_OF_A_PEER
 from rungway_server.transport.messages import MESSAGE_SECONDS
 from tests.support.calls import config, unique_name
+from tests.support.http2 import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, frame, opened
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until
 
-DATA, HEADERS, END_HEADERS, END_STREAM = 0, 1, 4, 1
 PATHS = {
     "no UTF-8": b"/\xff\xfe/x",
     "cut off": b"/rungway.v1.SearchService/As\xc3",
@@ -54,7 +53,7 @@ class Connection:
         self.socket = socket.create_connection((host, int(port)), 20, (source, 0) if source else None)
         self._decoder = hpack.Decoder()
         self._left = b""
-        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        self.socket.sendall(opened())
 
     def __enter__(self) -> "Connection":
         return self
@@ -79,7 +78,7 @@ class Connection:
         while True:
             length, kind, stream = int.from_bytes(self._read(3), "big"), self._read(2)[0], self._read(4)
             body = self._read(length)
-            assert kind != 7, f"the server has closed the connection: {stream!r} {body!r}"
+            assert kind != GOAWAY, f"the server has closed the connection: {stream!r} {body!r}"
             if kind == HEADERS:
                 headers = dict(self._decoder.decode(body, raw=True))
                 if b"grpc-status" in headers:
@@ -92,10 +91,6 @@ class Connection:
             self._left += more
         found, self._left = self._left[:count], self._left[count:]
         return found
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
-    return len(body).to_bytes(3, "big") + bytes((kind, flags)) + struct.pack(">I", stream) + body
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
@@ -191,7 +186,7 @@ def test_health_is_answered_however_many_calls_strangers_hold(
             for i in range(MOST_OF_A_PEER // 2):  # some may be answered before the last of the others arrive
                 greedy.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
             assert greedy.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-        with grpc.insecure_channel(service.address) as channel:  # a peer of its own: 127.0.0.1
+        with grpc.insecure_channel(service.address) as channel:  # another peer: 127.0.0.1
             assert checks(health_pb2_grpc.HealthStub(channel))
             ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
 

@@ -138,7 +138,7 @@ WRONG: list[object] = [
     {},
 ]
 PLAIN = {"remembered", "generation", "since", "config", "notes", "failing", "hparams", "unit", "experiment", "queue"}
-"""What an import does not take, what is text of users, or a configuration, which has tests of its own."""
+"""Fields that an import ignores, texts of users, and configurations, which have tests of their own."""
 
 
 @pytest.mark.parametrize("search", ["population", "promotion"])
@@ -248,7 +248,7 @@ def test_the_command_prints_one_line(lines: list[Line], url: str, tmp_path: Path
 async def test_an_import_that_is_cut_off_is_never_seen(
     lines: list[Line], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is under the name, and what was written has a time to live should nobody clean up."""
+    """Nothing is stored under the name, and the keys written so far expire even if nothing deletes them."""
     write, seen = import_keys.write_part, []
 
     async def failing(client: Any, position: int, key: str, part: Any) -> None:

@@ -17,7 +17,7 @@ from tests.support.moving import Site, move
 from tests.support.searches import ask_for, create_planned, plan
 
 KEPT = 64
-"""Lines of a life that a record names, at most."""
+"""The most events of a history that a record holds."""
 LONG = plan((1_000, 3_000), trials=3)
 
 End = Callable[[RedisStore, ExperimentRef, Assignment, int], Awaitable[object]]

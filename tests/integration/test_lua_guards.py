@@ -143,7 +143,7 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
 
 @pytest.fixture(scope="module", params=list(servers_at_hand().values()), ids=list(servers_at_hand()))
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A Redis that these tests may empty, of every major version at hand."""
+    """A Redis that these tests may flush, of each major version that is installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.support.redis_server.find_redis_server", lambda: request.param)
         with redis_on_socket() as url:
@@ -158,7 +158,7 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 @functools.cache
 def sources(client: Redis) -> dict[str, Script]:
-    """The scripts as this Redis takes them."""
+    """The scripts in the form that this Redis accepts."""
     return load_scripts(shebang=int(str(client.info("server")["redis_version"]).split(".")[0]) >= 7)
 
 

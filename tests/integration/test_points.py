@@ -42,7 +42,7 @@ SPACES: dict[str, tuple[dict[str, Any], list[str], int]] = {
     "ruled": (RULED, ["a < b"], 15),
     "steps": (STEPS, [], 7 * 4),
 }
-"""Spaces, their constraints, and how many points meet them. The rates of the last fall while their exponents rise."""
+"""Spaces, constraints, and how many points satisfy them. In the last, rates fall while their exponents rise."""
 SAMPLERS = ["grid", "random", "sobol"]
 
 

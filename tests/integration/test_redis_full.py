@@ -17,7 +17,7 @@ from tests.support.service import services
 from tests.support.snapshot import differences, snapshot
 
 ROOM = 512 * 1024
-"""Bytes that a search may still take until Redis is full."""
+"""Bytes that a search may still use until Redis is full."""
 
 
 @pytest.fixture(scope="module")

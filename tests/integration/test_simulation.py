@@ -26,6 +26,7 @@ from rungway_server.simulation.summary import summarise
 from rungway_server.simulation.synthetic import SyntheticCurves
 from rungway_server.simulation.table import read_table
 from rungway_server.simulation.twin import synchronous
+from tests.support.curves import SteadyCurves
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TABLE = EXAMPLES / "curves" / "digits_mlp.npz"
@@ -65,22 +66,13 @@ async def run(store: Store, search: Planned, fleet: Fleet, curves: Curves | None
     return await simulate(store, search.config, plan, curves, fleet)
 
 
-class Ordered:
+class Ordered(SteadyCurves):
     """Trial n is better than trial n + 1 at every length; a unit of length takes a second."""
 
-    name, max_length, smaller_is_better, unit_seconds = "ordered", 9, True, 1.0
+    name, max_length = "ordered", 9
 
     def metric(self, trial: int, length: int) -> float:
         return trial / 10 + 1 / length
-
-    def seconds(self, trial: int, start: int, end: int) -> float:
-        return float(end - start)
-
-    def ends(self, trial: int) -> int:
-        return self.max_length
-
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        raise AssertionError("no population here")
 
     def finals(self) -> list[float]:
         return [0.1]

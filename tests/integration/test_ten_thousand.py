@@ -17,8 +17,8 @@ from tests.support.audited import assert_sound
 
 TRIALS, WORKERS = 10_000, 64
 MOST_US = 2_000
-"""Most that a script may take on average (µs): some 20 times what it takes on a busy machine, but less than it would
-take to go over all trials."""
+"""The longest mean time of a script (µs): about 20 times that on a busy machine, but less than a script would need to
+read all trials."""
 
 SEARCH = plan_search(
     {

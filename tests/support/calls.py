@@ -18,7 +18,7 @@ from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from rungway.values import to_map
 
 SECONDS = 100.0
-"""Deadline of every call of the tests: the machine may be busy."""
+"""Deadline of every call in tests (seconds), long enough for a busy machine."""
 
 SPACE: Mapping[str, object] = {
     "rate": {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0},

@@ -46,7 +46,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
 }
-"""By the end of the file's name."""
+"""Configurations by the suffix of the file name."""
 STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
@@ -98,7 +98,7 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
 
 
 _AS_STORED = {"fencing_token": "fence", "rung_promoted": "rung_passed", "rung_promotable": "rung_ready"}
-"""Fields that the golden files call by another name."""
+"""Fields that have another name in the golden files."""
 
 
 def plain(value: Any) -> Any:
@@ -165,7 +165,7 @@ class Made:
         self.now = 0
         self.held: dict[int, Assignment] = {}
         self.calls: list[list[Any]] = []
-        """The request ids of all, with what they said."""
+        """The request id and the arguments of each call."""
 
     async def make(self) -> None:
         """A search with something of every kind."""

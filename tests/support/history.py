@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rungway.v1 import trial_pb2
 
 Event = Sequence[str]
-"""A line of the event log: kind, trial, and the rest."""
+"""An event of the log: kind, trial, and the rest."""
 
 ENDS = frozenset({"pause", "stop", "release", "retry", "failed", "invalid"})
 """Kinds of events that end a lease."""

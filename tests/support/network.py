@@ -16,11 +16,11 @@ class Link(Proxy):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.delay = 0.0
-        """Seconds that every piece takes."""
+        """Delay of each piece (seconds)."""
         self.slice = 0
-        """Largest piece (bytes) that arrives at once; 0 = as it was sent."""
+        """Largest piece (bytes) that is passed on at once; 0 = as it was sent."""
         self.silent = False
-        """Connections stay open, and nothing arrives."""
+        """Whether connections stay open but pass nothing on."""
         self._down = False
         self._loop: asyncio.AbstractEventLoop | None = None
 

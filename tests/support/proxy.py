@@ -22,7 +22,7 @@ class Proxy:
         self._connections: set[asyncio.Future[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
-        """Where it listens on the loopback interface."""
+        """The port of the loopback interface that it listens on."""
         self.lost = threading.Event()
         """Set when a reply was lost."""
 

@@ -70,7 +70,7 @@ class Access:
 
 
 OPEN = Access()
-"""Neither password nor TLS."""
+"""Access without password and TLS."""
 
 
 class Node:

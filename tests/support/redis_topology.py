@@ -24,7 +24,7 @@ class Topology:
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
-        """Those that hold data, primaries and replicas alike."""
+        """The nodes that hold data: primaries and replicas."""
 
     @property
     def admin_url(self) -> str:

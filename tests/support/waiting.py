@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 280.0
-"""How long anything is waited for: as long as a test may take (pyproject.toml), less the time to say what was wrong.
+"""The longest wait: the timeout of a test (pyproject.toml) less the time to report what was wrong.
 
-How long a busy machine takes says nothing, and a process that has ended is seen at once."""
+A long wait on a busy machine is not a failure, and the end of a process is noticed at once."""
 _PAUSE = 0.01
 
 

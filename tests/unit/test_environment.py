@@ -24,7 +24,7 @@ WRONG = [
     ("RUNGWAY_QUOTA_TRIAL", "RUNGWAY_QUOTA_TRIALS"),
     ("rungway_target", "RUNGWAY_TARGET"),
 ]
-"""The last one: a client reads its own in capitals only."""
+"""The last one, because a client reads its variables in capitals only."""
 NOT_OURS = {
     "RUNGWAY_PORT": "tcp://10.0.0.7:7077",
     "RUNGWAY_SERVICE_HOST": "10.0.0.7",

@@ -123,7 +123,7 @@ def test_every_class_named_exists() -> None:
 
 
 _MADE = (".venv", "docs/_site")
-"""What `make` writes."""
+"""Folders that `make` writes."""
 
 
 def test_nothing_private_of_other_libraries_is_used() -> None:

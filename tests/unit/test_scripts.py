@@ -17,7 +17,7 @@ COMMANDS = {path.stem: path.read_text() for path in sorted((LUA / "commands").gl
 INCLUDES = {path.stem: path.read_text() for path in sorted((LUA / "include").glob("*.lua"))}
 SOURCES = Sources()
 DEFINED = {name: {each for part in SOURCES.include(name)[1] for each in part.names} for name in (*INCLUDES, "layout")}
-"""The names that each include defines; `layout` is made from Python's tables."""
+"""The names that each include defines; `layout` is generated from tables in Python."""
 HOME = {name: include for include, names in DEFINED.items() for name in names}
 
 INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
@@ -31,7 +31,7 @@ LUA_WORDS = WORD.findall(
 GIVEN = WORD.findall(
     "ARGV KEYS cjson cmsgpack ipairs math pairs pcall redis string struct table tonumber tostring type unpack"
 )
-"""What Redis gives every script."""
+"""The names that Redis defines for every script."""
 
 
 def names_of(text: str) -> frozenset[str]:
