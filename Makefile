@@ -61,7 +61,7 @@ test-fast: setup ## The tests without those marked slow
 	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
 
 # The tests that fit any Redis: the contract, and the store.
-ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,store store_memory event_log explain queue target update warm_start))
+ANY_REDIS := tests/contract $(addprefix tests/integration/test_,$(addsuffix .py,store store_memory event_log explain enqueue target update warm_start))
 
 topologies: setup ## Contract and store on Redis under Sentinel, as a Cluster, with TLS, with the least rights
 	set -e; for kind in sentinel cluster tls acl; do echo "== $$kind"; $(PYTEST) -q --redis $$kind $(ANY_REDIS); done

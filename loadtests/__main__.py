@@ -21,12 +21,12 @@ TESTS: dict[str, Any] = {
     "soak": soak,
     "peers": peers,
 }
-"""Each has `add_arguments(parser)` and `run(arguments)`, which returns rows: dataclasses of one kind. One whose rows
-are judged has `verdicts(everything)` too, which returns rows of another kind."""
+"""Each has `add_arguments(parser)` and `run(arguments)`, which returns rows to print and rows for the JSON file:
+dataclasses of one kind. Some also have `judgements(rows)`, which returns rows of another kind."""
 
 
 def main() -> None:
-    """Read the command line and run the test it names."""
+    """Run the load test that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     tests = parser.add_subparsers(dest="test", required=True, metavar="TEST")
     for name, test in TESTS.items():

@@ -1,8 +1,8 @@
-"""The short form of every load test, each figure beside the bar it has to clear: what `make load` prints.
+"""A short run of every load test, with each figure beside its bar: what `make load` prints.
 
-Bars that compare are ratios of measurements side by side; those of the throughput are medians over rounds of each
-round's own ratio. A bar that is not met stays in the table, as "no": docs/adr has what was tried. The peers install
-themselves before the first run (optuna, syne-tune and vizier, each into an environment below .venv-peers).
+Bars that compare are ratios of measurements in the same run; those of the throughput are medians over the ratios of the
+rounds. A bar that is not met stays in the table as "no"; docs/adr says what was tried. Before the first run, the peers
+optuna, syne-tune and vizier are installed, each into an environment below .venv-peers.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from loadtests.workloads import BATCH
 
 _KINDS = ("no-op", "tell", "ask")
 _THROUGHPUT = {64: (*_KINDS, "batch"), 256: _KINDS, 1_000: _KINDS}
-"""What is measured, by the calls in flight. Beyond 64 the rounds of batches differ more than their bar is high."""
+"""Workloads by calls in flight. With more than 64, rounds of batches vary too much for their bar."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--seconds", type=float, default=1.5, help="length of one measurement (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each kind (%(default)s)")
     parser.add_argument("--trials", type=int, default=100_000, help="most trials of growth (%(default)s)")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Bar], list[Bar]]:
-    """The bars, twice: they are all there is."""
+    """The rows to print and the rows for the JSON file: the same here."""
     if "peers" in arguments.only:
         await peers.install()
     bars, begins = list[Bar](), [time.monotonic()]
@@ -88,7 +88,7 @@ async def _growth(arguments: argparse.Namespace) -> list[Bar]:
 
 
 async def _fleet(arguments: argparse.Namespace) -> list[Bar]:
-    loops = arguments.fleet + arguments.fleet // 100  # at any moment a few are between two trials
+    loops = arguments.fleet + arguments.fleet // 100  # at any moment, a few loops are between two trials
     seen = await fleet.measure(loops, 5.0, 20.0)
     cores = seen.service_cores + seen.redis_cores + seen.generator_cores
     bars = [

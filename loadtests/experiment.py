@@ -1,4 +1,4 @@
-"""The experiment that the load tests search: six hyperparameters, Adaptive ASHA, too big to run out."""
+"""The experiment of the load tests: six hyperparameters and Adaptive ASHA, too large to be used up."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from rungway import AsyncClient, ClientConfig
 
 MAX_LENGTH = 1_000_000_000
-"""So long that a slot that reports length after length never meets a rung."""
+"""So long that a slot that reports each length never reaches a rung."""
 
 CONFIG: dict[str, object] = {
     "hyperparameters": {
@@ -31,7 +31,7 @@ CONFIG: dict[str, object] = {
 
 @asynccontextmanager
 async def create_experiment(address: str, name: str) -> AsyncIterator[None]:
-    """The experiment exists inside the block."""
+    """Create the experiment; delete it at the end of the block."""
     async with AsyncClient(config=ClientConfig(target=address)) as client:
         await client.create_experiment(name, CONFIG)
         yield

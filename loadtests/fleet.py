@@ -1,9 +1,9 @@
-"""Thousands of live trials in simulated training loops, through the real SDK: what a large search is like.
+"""Thousands of live trials in simulated training loops, through the real SDK: a large search.
 
-Each loop holds one trial and reports every few seconds at times fixed beforehand (open loop): a latency counts from the
-moment a report was due, so that a service that stalls is charged for everyone who had to wait (no coordinated
-omission). It is the loop of the README, `trial.report` for each length with a checkpoint: where something is decided it
-waits for the reply; what lies between is told in the background, of many trials together. The SDK renews the leases.
+Each loop holds one trial and reports every few seconds, at times fixed in advance (open loop). A latency counts from
+the time at which a report was due, so that a service that stalls is charged for all waiting loops (no coordinated
+omission). The loop is that of the README: `trial.report` for each length, with a checkpoint. At a decision it waits for
+the reply; the SDK tells results between decisions in the background, many trials at once, and renews the leases.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What became of the loops. Latencies in ms from the intended time; CPU in cores over the measured time."""
+    """What the loops measured. Latencies in ms from the time due; CPU in cores over the measured time."""
 
     trials: int
     interval: float
@@ -45,20 +45,20 @@ class Fleet:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--trials", type=int, default=5_000, help="live trials (%(default)s)")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between reports of one (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the measurement (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Fleet], list[Fleet]]:
-    """The one row, twice: it is all there is."""
+    """The rows to print and the rows for the JSON file: the same here."""
     rows = [await measure(arguments.trials, arguments.interval, arguments.seconds)]
     return rows, rows
 
 
 async def measure(trials: int, interval: float, seconds: float) -> Fleet:
-    """Run so many loops, each reporting every `interval` seconds, and measure for `seconds` once all hold a trial."""
+    """Run `trials` loops that report every `interval` seconds; measure for `seconds` once all hold a trial."""
     async with running_stack() as stack:
         pids = (stack.service_pid, stack.redis_pid, os.getpid())
         async with AsyncClient(config=ClientConfig(target=stack.service, experiment=_EXPERIMENT)) as client:
@@ -77,7 +77,7 @@ async def measure(trials: int, interval: float, seconds: float) -> Fleet:
             took = time.perf_counter() - start
             service, redis, generator = ((cpu_seconds(pid) - was) / took for pid, was in zip(pids, before, strict=True))
             live = (await client.get_experiment()).trials.running
-            logging.getLogger("rungway").setLevel(logging.ERROR)  # thousands give back their trials at once
+            logging.getLogger("rungway").setLevel(logging.ERROR)  # thousands of loops release their trials at once
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,7 +101,7 @@ async def measure(trials: int, interval: float, seconds: float) -> Fleet:
 
 
 class _Loops:
-    """The loops, and what they saw while `recording`."""
+    """The loops, and what they measure while `recording`."""
 
     def __init__(self, client: AsyncClient, trials: int, interval: float) -> None:
         self._client, self._trials, self._interval = client, trials, interval
@@ -115,7 +115,7 @@ class _Loops:
         self.lost = 0
 
     async def run(self, offset: float) -> None:
-        """One training loop that begins after `offset` seconds, and again after an error."""
+        """One training loop, which starts after `offset` seconds and restarts after an error."""
         due = time.perf_counter() + offset
         await asyncio.sleep(offset)
         while True:
@@ -127,7 +127,7 @@ class _Loops:
                 due = time.perf_counter()
 
     async def _train(self, due: float) -> None:
-        """Trials one after the other, a report of each length, the first one interval after it was `due`."""
+        """Train trials one after the other with a report at each length, the first one interval after `due`."""
         asked = None
         async for trial in self._client.trials():
             if asked is None:
@@ -145,7 +145,7 @@ class _Loops:
                         self._record(self.decisions, due)
             told = trial.last_reply
             if told is None or told.decision in (Decision.CONTINUE, Decision.SUPERSEDED):
-                self.lost += self.recording  # it was not the reply that ended it, or the lease had expired
+                self.lost += self.recording  # no reply ended it, or its lease had expired
             asked = time.perf_counter()
 
     def _note_holding(self) -> None:

@@ -1,8 +1,8 @@
-"""What a decision costs Redis as an experiment grows: script time per ask and per tell, and memory, by trials.
+"""What a decision costs Redis as an experiment grows: script time per ask and tell, and memory, by number of trials.
 
-No server and no network: the store is called directly, so that filling the experiment takes seconds. Each figure is
-Redis's own account of the time its scripts took (INFO commandstats), and the lowest of a few samples: whatever else the
-machine does can only add to it. Memory is what Redis says it uses, and what MEMORY USAGE says of each key.
+The store is called directly, without a server, so that filling the experiment takes seconds. Times are those that Redis
+itself reports for its scripts (INFO commandstats). Each is the lowest of a few samples, because other load on the
+machine can only add to it. Memory is what Redis reports as used, and MEMORY USAGE of each key.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _KEYS = ("trials", "configs", "rungs", "events", "requests")
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Script time (µs per call; of a batch, per result) and memory (bytes per trial, of all and of the largest keys) at
-    a number of trials. Answers to request ids are bounded in number, so their share shrinks as an experiment grows."""
+    a number of trials. Replies stored by request id are bounded in number, so their share shrinks with growth."""
 
     trials: int
     ask_us: float
@@ -56,12 +56,12 @@ class Cost:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000, 100_000], help="(%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
-    """The costs, twice: they are all there is."""
+    """The rows to print and the rows for the JSON file: the same here."""
     costs = await measure(arguments.trials)
     return costs, costs
 
@@ -102,14 +102,14 @@ class _Growth:
         return costs
 
     async def _memory(self) -> Counter[str]:
-        """Bytes by the name of the key, both generations of requests together."""
+        """Bytes by the name of the key; both windows of request ids count together."""
         bytes_: Counter[str] = Counter()
         for key in experiment_keys(_REF):
             bytes_[key.split(":")[2]] += int(await self._client.memory_usage(key, samples=0) or 0)
         return bytes_
 
     async def _quiet(self) -> None:
-        """Wait until Redis rewrites no append-only file: while its child copies, every write faults a page."""
+        """Wait until Redis is not rewriting the append-only file: meanwhile, writes cause page faults."""
         for _ in range(_QUIET_SECONDS * 10):
             if not (await self._client.info("persistence"))["aof_rewrite_in_progress"]:
                 return
@@ -140,7 +140,7 @@ class _Growth:
         return list(answer.assignments)
 
     def _teller(self, held: list[Assignment], trained: int | None) -> Callable[[], Awaitable[None]]:
-        """Tells at so much more than the assignment began with; None = at its next decision."""
+        """A function that tells at `trained` more than the assignment began with; None = at its next decision."""
 
         async def tell() -> None:
             lengths = [one.from_length + trained if trained else one.next_decision_length for one in held]
@@ -149,7 +149,7 @@ class _Growth:
         return tell
 
     async def _tell(self, lengths: list[tuple[Lease, int]]) -> list[tuple[Lease, int]]:
-        """Random metrics at these lengths; the leases that go on, with their next lengths."""
+        """Tell random metrics at these lengths; returns the leases that continue, with their next lengths."""
         results = [Result(lease, [Report(length, random.random())]) for lease, length in lengths]
         answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
         return [(one.lease, one.next_decision_length) for one in answer.replies if one.decision is Decision.CONTINUE]

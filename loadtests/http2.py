@@ -1,8 +1,9 @@
-"""Unary gRPC calls at a fraction of the cost of a gRPC library: what keeps the load generator out of the figures.
+"""Unary gRPC calls at a fraction of the cost of a gRPC library, so that the load generator does not limit the figures.
 
-Only what a load test on the loopback needs of HTTP/2 (RFC 9113) and of gRPC's mapping onto it: one frame of headers and
-one of data each way, no compression, no deadline. A compression table of size 0 (RFC 7541, section 4.2) makes each
-block of response headers stand by itself, so that each distinct block is decoded once and then known by its bytes.
+It has only the parts of HTTP/2 (RFC 9113) and gRPC that a load test on the loopback needs: one frame of headers and one
+of data each way, no compression, no deadline. With a header table of size 0 (RFC 7541, section 4.2), a block of
+response headers does not depend on earlier ones, so each distinct block is decoded once and then looked up by its
+bytes.
 """
 
 import asyncio
@@ -20,11 +21,11 @@ _REFUSED = (7).to_bytes(4, "big")
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 _REFILL = 1 << 30
-"""Bytes taken after which the server may send as many again."""
+"""After this many received bytes, the server is allowed to send as many more."""
 
 
 class CallFailed(Exception):
-    """A call did not end with status OK: the number of its status ("" when there was none), and the message."""
+    """A call did not end with status OK. `status` is its number, "" if there was none."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(f"status {status or 'none'}: {message}")
@@ -32,10 +33,10 @@ class CallFailed(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One connection to a gRPC server without TLS; any number of calls at once."""
+    """One connection to a gRPC server, without TLS, for any number of concurrent calls."""
 
     def __init__(self, authority: str) -> None:
-        """`open` is the way to make one."""
+        """Use `open` to make one."""
         self._authority = authority
         self._loop = asyncio.get_running_loop()
         self._greeted: asyncio.Future[None] = self._loop.create_future()
@@ -57,16 +58,16 @@ class Connection(asyncio.Protocol):
         """Connect to host:port."""
         host, _, port = address.rpartition(":")
         _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(address), host, int(port))
-        await connection._greeted  # how many calls at once the server takes is known from then on
+        await connection._greeted  # from then on the limit of concurrent calls is known
         return connection
 
     def close(self) -> None:
-        """Close; calls under way fail."""
+        """Close the connection; calls under way fail."""
         if self._transport:
             self._transport.close()
 
     def call(self, path: str, message: bytes) -> "asyncio.Future[bytes]":
-        """Send a message to `/package.Service/Method`; the future holds the answer's. It may raise CallFailed."""
+        """Send a message to `/package.Service/Method`. The future gives the response message or raises CallFailed."""
         call = _Call(path, message, self._loop.create_future())
         self._begin(call)
         return call.answer
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
         return self._heads[path]
 
     def _send(self, frames: bytes) -> None:
-        """All that is sent in one turn of the event loop leaves together."""
+        """Send all that one round of the event loop produces at once."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(frames)
@@ -108,7 +109,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
+        self._transport = cast("asyncio.Transport", transport)  # the transport of uvloop has only its methods
         settings = struct.pack(">HIHI", _TABLE_SIZE, 0, _INITIAL_WINDOW, _LARGEST_WINDOW)
         self._send(_PREFACE + _frame_head(len(settings), _SETTINGS, 0, 0) + settings)
         self._send(_window(_LARGEST_WINDOW - _DEFAULT_WINDOW))
@@ -156,7 +157,7 @@ class Connection(asyncio.Protocol):
         if kind == _RESET or flags & _END_STREAM:
             del self._calls[stream]
             self._open -= 1
-            if kind == _RESET and body == _REFUSED:  # begun a moment too early; not executed (RFC 9113, section 8.7)
+            if kind == _RESET and body == _REFUSED:  # begun too early; not executed (RFC 9113, section 8.7)
                 self._begin(call)
             else:
                 call.end()
@@ -169,10 +170,10 @@ class Connection(asyncio.Protocol):
             self._taken = 0
 
     def _send_waiting(self) -> None:
-        """What the server's limits let through now: bytes, and calls at once. The others wait here, in order."""
+        """Send the calls that the server's limits on bytes and open calls allow now; the others wait, in order."""
         while self._waiting and self._waiting[0][0] <= self._window and self._open < self._most_open:
             size, frames, stream = self._waiting.popleft()
-            if self._calls[stream].answer.done():  # its caller gave up: it is never sent
+            if self._calls[stream].answer.done():  # its caller gave up, so it is never sent
                 del self._calls[stream]
                 continue
             self._window -= size
@@ -180,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._send(frames)
 
     def _status(self, block: bytes) -> tuple[str, str]:
-        """The status and the message in a block of headers, both empty when it has none."""
+        """Status and message in a block of headers; both are empty if it has none."""
         known = self._known.get(block)
         if known is None:
             fields = {str(name): str(value) for name, value in Decoder().decode(block)}
@@ -228,7 +229,7 @@ def _window(size: int) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    """A string as it is (RFC 7541, section 5.2); shorter than 127 bytes."""
+    """A plain string literal (RFC 7541, section 5.2), shorter than 127 bytes."""
     encoded = text.encode()
     if len(encoded) > 126:
         raise ValueError(f"too long for this generator: {text}")

@@ -1,4 +1,4 @@
-"""Counting and timing calls, in a window that leaves the warm-up out."""
+"""Counts and times calls after the warm-up."""
 
 import asyncio
 import time
@@ -11,10 +11,10 @@ Answer = TypeVar("Answer")
 
 
 class Meter:
-    """Times calls by kind while `recording`; says when to stop, by `running` and by a number of calls."""
+    """Times calls by kind while `recording`, and ends the slots after a time or a number of calls."""
 
     def __init__(self, most_calls: int) -> None:
-        """`most_calls`: stop after so many recorded calls."""
+        """`most_calls`: stop after this number of recorded calls."""
         self.latencies: defaultdict[str, list[float]] = defaultdict(list)
         self.recording = False
         self._left = most_calls
@@ -22,23 +22,23 @@ class Meter:
 
     @property
     def running(self) -> bool:
-        """Whether slots go on."""
+        """Whether slots should continue."""
         return not self._stopped.is_set()
 
     async def record(self, seconds: float) -> None:
-        """Record for so long, or until the most calls were recorded; then stop the slots."""
+        """Record for `seconds` or until `most_calls` are recorded; then stop the slots."""
         self.recording = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
         self.stop()
 
     def stop(self) -> None:
-        """Record no more and let the slots end."""
+        """Stop recording and let the slots end."""
         self.recording = False
         self._stopped.set()
 
     async def timed(self, kind: str, call: Awaitable[Answer]) -> Answer:
-        """The answer of the call; a failed call ends the test with its error."""
+        """Await the call and return its result; a failed call ends the test with its error."""
         began = time.perf_counter()
         answer = await call
         if self.recording:
@@ -50,12 +50,12 @@ class Meter:
 
     @property
     def calls(self) -> int:
-        """Recorded so far, of all kinds."""
+        """Number of calls recorded so far, of all kinds."""
         return sum(map(len, self.latencies.values()))
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The smallest value that at least `share` (0 to 1) of the values do not exceed; NaN when there are none."""
+    """The smallest value that at least `share` (0 to 1) of the values do not exceed; NaN if there are none."""
     if not values:
         return float("nan")
     ordered = sorted(values)

@@ -1,6 +1,6 @@
-"""A no-op rpc on the product's own server stack: the same builder, options and event loop, with a canned answer.
+"""A no-op rpc on the server stack of the product: the same builder, options and event loop, with a fixed response.
 
-What this carries is what the stack allows; the service's own figures are read beside it. Run as
+It shows what the stack allows, to compare the figures of the service with. Run as
 `python -m loadtests.noop_server REDIS_URL`; prints one JSON line with its address and serves until SIGTERM.
 """
 
@@ -29,7 +29,7 @@ _ANSWER = wire.told_message(
     ),
     pb.TellResponse(),
 )
-"""As long as the answer to a report between two rungs."""
+"""A response as long as that to a report between two rungs."""
 
 
 async def _tell(
@@ -48,7 +48,7 @@ def _register(server: Server) -> None:
 
 async def _serve(redis_url: str) -> None:
     stopped = asyncio.Event()
-    async with connect(redis_url, timeout_seconds=5) as router:  # quotas are read now and then before a call
+    async with connect(redis_url, timeout_seconds=5) as router:  # quotas are sometimes read before a call
         server = bootstrap.build_server(router, Settings(), Health(()))
         _register(server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -1,10 +1,10 @@
-"""Three times more calls than the service can carry: it must shed what is too much, serve the rest, and recover.
+"""Three times more calls than the service can carry: it must refuse the excess, serve the rest, and recover.
 
-Calls arrive at a fixed rate, whatever becomes of those before (open loop), and give up after a deadline. First the peak
-is found (closed loop, with some and with as many calls under way as the open loop may have); then half of it is
-offered, then `factor` times the peak, then half again. Goodput is what was answered in time per second, until the last
-call was answered or given up: the service still works on what came last when no more is offered. It has recovered when
-a second's p99 is back within twice that of the quiet stretch before.
+Calls begin at a fixed rate whatever happens to earlier ones (open loop), and each has a deadline. First the peak is
+measured in a closed loop, with few calls under way and with as many as the open loop may have. Then half of the peak is
+offered, then `factor` times the peak, then half again. Goodput is calls answered in time per second, counted until the
+last call has ended, because the service still works on the last calls when no more are offered. The service has
+recovered when the p99 of a second is at most twice that of the quiet stretch before.
 """
 
 import argparse
@@ -24,27 +24,27 @@ from rungway.v1 import trial_pb2
 _EXPERIMENT = "overload"
 _CONNECTIONS = 16
 _STREAMS = 100
-"""Calls that the service takes at once from one connection."""
+"""Concurrent calls that the service accepts on one connection."""
 _IN_FLIGHT = (64, 256, _CONNECTIONS * _STREAMS)
-"""Calls under way at which the peak is looked for: the last is as many as there ever are."""
+"""Numbers of calls under way at which the peak is measured; the last is the most that the test ever has."""
 _MOST_LEASES = 16_000
-"""Each call under way reports on a lease of its own; more calls than that count as late."""
+"""Each call under way needs its own lease; calls beyond that count as late."""
 _DEADLINE = 5.0
 _SHED = ("1", "8")
-"""CANCELLED: dropped by gRPC before our code has seen it; RESOURCE_EXHAUSTED: refused by our code."""
+"""CANCELLED: dropped by gRPC before our code saw it; RESOURCE_EXHAUSTED: refused by our code."""
 _TICK = 0.005
 _QUIET = 0.5
 """Share of the peak that is offered before and after."""
 
 
 _Held = tuple[trial_pb2.Lease, int]
-"""A lease, and the length reported on it last."""
+"""A lease and the last length reported on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One stretch of the test. Rates are calls begun per second of the stretch, by their ends; latencies in ms, of
-    those answered in time; `of_peak`: goodput to peak."""
+    """One stretch of the test. Rates are calls per second of the stretch, by how they ended; latencies in ms, of those
+    answered in time; `of_peak`: goodput divided by the peak."""
 
     name: str
     offered: float
@@ -58,13 +58,13 @@ class Stretch:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--factor", type=float, default=3.0, help="how much more than the peak (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each stretch (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Stretch], list[Stretch]]:
-    """The stretches, twice: they are all there is."""
+    """The rows to print and the rows for the JSON file: the same here."""
     stretches = await measure(arguments.factor, arguments.seconds)
     return stretches, stretches
 
@@ -88,7 +88,7 @@ async def measure(factor: float, seconds: float) -> list[Stretch]:
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen in one second."""
+    """What was measured in one second."""
 
     latencies: list[float] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
@@ -104,13 +104,13 @@ class _Load:
         self._sent = 0
 
     async def hold(self, leases: int) -> None:
-        """Hold at least so many leases: as many calls may be under way."""
+        """Hold at least this many leases, so that as many calls may be under way."""
         missing = max(0, leases - len(self._idle))
         given = await assignments(self._connections[0], _EXPERIMENT, missing)
         self._idle.extend((each.lease, each.from_length) for each in given)
 
     async def find_peak(self, seconds: float) -> float:
-        """The most calls per second that the service answered, of all numbers of calls under way."""
+        """The most calls per second that the service answered, over all numbers of calls under way."""
         for in_flight in _IN_FLIGHT:
             self._peak = max(self._peak, await self._closed_loop(in_flight, seconds / len(_IN_FLIGHT)))
         return self._peak
@@ -126,7 +126,7 @@ class _Load:
         return len(seen.latencies) / (time.perf_counter() - start)
 
     async def offer(self, name: str, rate: float, seconds: float) -> Stretch:
-        """Begin `rate` calls a second for so long, then wait for the last of them."""
+        """Begin `rate` calls per second for `seconds`, then wait until all have ended."""
         self._seconds = [_Seen() for _ in range(int(seconds) + 1)]
         start, begun = time.perf_counter(), 0
         calls: set[asyncio.Task[None]] = set()
@@ -155,14 +155,14 @@ class _Load:
         )
 
     def recovery(self, p99: float) -> float:
-        """Seconds from the begin of the last stretch until a second in which the p99 (ms) was no longer exceeded."""
+        """Seconds from the start of the last stretch until a second whose p99 (ms) is within the limit."""
         for second, seen in enumerate(self._seconds):
             if seen.latencies and not seen.ends and 1e3 * percentile(seen.latencies, 0.99) <= p99:
                 return float(second)
         return float("inf")
 
     async def _call(self, due: float, seen: _Seen) -> None:
-        if not self._idle:  # more calls wait than there are leases: this one would be late as well
+        if not self._idle:  # more calls wait than there are leases, so this one would be late as well
             seen.ends["late"] += 1
             return
         lease, length = self._idle.popleft()
@@ -171,7 +171,7 @@ class _Load:
             request = tell_request(_EXPERIMENT, lease, length + 1)
             async with asyncio.timeout(_DEADLINE):
                 await tell(self._connections[self._sent % _CONNECTIONS], request)
-        except TimeoutError:  # it may yet arrive: its lease is not used again
+        except TimeoutError:  # it may still arrive, so its lease is not used again
             seen.ends["late"] += 1
             return
         except CallFailed as failure:

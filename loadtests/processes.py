@@ -1,4 +1,4 @@
-"""The processes under test, each apart from the generator: redis-server, `rungway serve` and the no-op server."""
+"""The processes under test, separate from the generator: redis-server, `rungway serve` and the no-op server."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where the servers listen, and the processes whose CPU time is read."""
+    """Addresses of the servers, and the processes whose CPU time is read."""
 
     service: str
     noop: str
@@ -43,22 +43,22 @@ async def running_stack() -> AsyncIterator[Stack]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time a process has used so far, all threads, user and system (seconds, to a hundredth)."""
+    """CPU seconds of a process so far: all threads, user and system; resolution 0.01."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
 def machine_cpu_seconds() -> float:
-    """CPU time that all processes of the machine together have used so far, interrupts included (seconds)."""
+    """CPU seconds of all processes of the machine so far, interrupts included."""
     user, nice, system, _idle, _waiting, irq, softirq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     return sum(map(int, (user, nice, system, irq, softirq))) / _TICKS_PER_SECOND
 
 
 def tree_cpu_seconds(root: int) -> float:
-    """CPU time of a process and all below it so far, those that ended and were waited for included (seconds)."""
+    """CPU seconds of a process and its descendants so far, including those that ended and were waited for."""
     parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # it has ended
             fields = path.read_text().rpartition(")")[2].split()
             pid = int(path.parent.name)
             parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15])) / _TICKS_PER_SECOND
@@ -72,13 +72,13 @@ def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
 
 
 def service_on(redis_url: str) -> AbstractAsyncContextManager[tuple[str, int]]:
-    """A service on this Redis: its address and its process."""
+    """Run a service on this Redis; gives its address and PID."""
     return _server(_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis_url, "--drain-notice", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server process: where it listens, and what it has logged since it was ready."""
+    """A server process: its address, PID, and log since it was ready."""
 
     address: str
     pid: int
@@ -87,7 +87,7 @@ class Server:
 
 @asynccontextmanager
 async def server_process(*command: str) -> AsyncIterator[Server]:
-    """A process that logs a JSON line with event "ready" and its address; ended by SIGTERM."""
+    """Run a process that logs a JSON line with event "ready" and its address; SIGTERM ends it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
     lines: list[str] = []

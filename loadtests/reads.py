@@ -1,8 +1,8 @@
-"""What others notice of a large read: the slowest tell of another tenant, script and slice, by kind of read.
+"""What a large read costs others: the slowest tell of another tenant, script and slice, by kind of read.
 
 One experiment of many trials with curves is listed, watched, exported, audited, imported and deleted through a service,
-while a worker of another namespace tells without a pause. Script times are Redis's own (SLOWLOG); slices are processor
-time of the event loop (sliced_server.py).
+while a worker of another namespace tells without a pause. Script times are those of Redis (SLOWLOG); slices are
+processor time of the event loop (sliced_server.py).
 """
 
 import argparse
@@ -42,7 +42,7 @@ _SLOWER_THAN_US, _LONG_US = 200, 5_000
 _RUNGWAY = str(Path(sys.executable).parent / "rungway")
 _BATCH = 64
 _PAUSE_SECONDS = 0.5
-"""After each read, until what it left behind has settled."""
+"""Pause (seconds) after each read, for work that it left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,19 @@ class Noticed:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--trials", type=int, default=100_000, help="trials of the experiment (%(default)s)")
     parser.add_argument("--points", type=int, default=100, help="points of each curve (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Noticed], list[Noticed]]:
-    """What was noticed, twice: it is all there is."""
+    """The rows to print and the rows for the JSON file: the same here."""
     found = [one async for one in measure(arguments.trials, arguments.points)]
     return found, found
 
 
 async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
-    """Each kind of read in turn."""
+    """Measure each kind of read in turn."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-")))
         redis = await stack.enter_async_context(EmbeddedRedis(folder))
@@ -96,7 +96,7 @@ async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
 
 
 async def _fill(store: RedisStore, trials: int, points: int) -> None:
-    """All trials run to their end, with a report at each length."""
+    """Run all trials to their end, with a report at each length."""
     space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(6)}
     searcher = {"name": "random", "metric": "loss", "max_trials": trials, "max_length": {"epochs": points}}
     document = {"hyperparameters": space, "searcher": searcher | {"max_concurrent_trials": 0}, "seed": 1}
@@ -112,11 +112,11 @@ class _Reads:
     """The reads that are measured."""
 
     def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path) -> None:
-        self._stub: Any = ExperimentServiceStub(channel)  # its types are those of a synchronous channel
+        self._stub: Any = ExperimentServiceStub(channel)  # its type hints are those of a synchronous channel
         self._url, self._file = url, folder / "export"
 
     def each(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
-        """By name, in an order in which each finds what it reads."""
+        """All reads by name, ordered so that each finds its data."""
         return [
             ("nothing", self.nothing),
             ("GetExperiment", self.get),
@@ -181,7 +181,7 @@ async def _command(*words: str) -> str:
 
 
 class _Watch:
-    """Another tenant's worker, and the books of Redis and of the loop."""
+    """A worker of another tenant, and the records of Redis and of the event loop."""
 
     def __init__(self, other: AsyncClient, redis: Redis, pid: int, lines: list[str]) -> None:
         self._other, self._redis, self._pid, self._lines = other, redis, pid, lines
@@ -189,7 +189,7 @@ class _Watch:
         self._tells: list[float] = []
 
     async def begin(self) -> None:
-        """The other tenant has a trial to report on."""
+        """Start a trial of the other tenant to report on."""
         space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
         searcher = {"name": "single", "metric": "loss", "max_length": {"epochs": 10**9}}
         await self._other.create_experiment("small", {"hyperparameters": space, "searcher": searcher})
@@ -218,7 +218,7 @@ class _Watch:
             await asyncio.wait([task])
 
     async def noticed(self, name: str, read: Callable[[], Awaitable[str]]) -> Noticed:
-        """Read, and say what it cost."""
+        """Run a read and measure what it costs."""
         await self._redis.slowlog_reset()
         await self._redis.config_resetstat()
         await self._slices()
@@ -255,7 +255,7 @@ class _Watch:
                     return said["longest_ms"], said["whose"]
 
     async def _scripts(self) -> tuple[list[int], str]:
-        """How long commands took (µs) that took long, and whose the longest was; scripts by their names."""
+        """Times (µs) of the commands that took long, and the name of the longest; scripts have their own names."""
         found: list[tuple[int, str]] = []
         for entry in await self._redis.slowlog_get(100_000):
             words = entry["command"].decode(errors="replace").split(" ")

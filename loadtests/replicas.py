@@ -1,9 +1,9 @@
-"""Tells per second by server processes and by Redis shards, with what a call costs each of them in CPU time.
+"""Tells per second by number of server processes and Redis shards, with the CPU time of a call in each of them.
 
-On a machine that has more processes than cores they share what there is, so calls per second tell little: `capacity` is
-what the server processes would carry with a core each, one second over their CPU time per call, and `redis_capacity`
-the same of one shard. It holds as long as neither the network nor one shard is the limit. With several shards each
-server process is given an experiment per shard.
+With more processes than cores, calls per second say little. So `capacity` is what the server processes would carry with
+a core each: one second divided by their CPU time per call. `redis_capacity` is the same for one shard. Both hold as
+long as neither the network nor one shard is the limit. With several shards, each server process has an experiment per
+shard.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _MOST_CALLS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What so many server processes carried on so many shards; CPU time of a call in µs, all of a kind together."""
+    """What `servers` processes carried on `shards` shards. CPU times in µs per call, summed over all of a kind."""
 
     servers: int
     shards: int
@@ -47,7 +47,7 @@ class Carried:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--servers", type=int, nargs="+", default=[1, 2], help="server processes (%(default)s)")
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 3], choices=[1, 3], help="(%(default)s)")
     parser.add_argument("--in-flight", type=int, default=64, help="calls at once (%(default)s)")
@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Carried], list[Carried]]:
-    """The medians, and every measurement."""
+    """The medians to print, and every measurement for the JSON file."""
     given = arguments
     found = await measure(given.servers, given.shards, given.in_flight, given.seconds, given.rounds)
     return medians(found), found
 
 
 async def measure(servers: list[int], shards: list[int], in_flight: int, seconds: float, rounds: int) -> list[Carried]:
-    """Every measurement of every round; in each, all numbers of servers in turn."""
+    """Every measurement; each round takes all numbers of servers in turn."""
     found: list[Carried] = []
     for count in shards:
         async with AsyncExitStack() as stack:
@@ -76,7 +76,7 @@ async def measure(servers: list[int], shards: list[int], in_flight: int, seconds
 
 
 async def _redis(stack: AsyncExitStack, shards: int) -> tuple[str, list[int]]:
-    """The URL of a Redis with so many shards, and the processes that execute scripts."""
+    """Run a Redis with `shards` shards; returns its URL and the PIDs that execute scripts."""
     if shards == 1:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
         redis = await stack.enter_async_context(EmbeddedRedis(Path(folder)))
@@ -131,7 +131,7 @@ class _Measurement:
         ]
 
     def _cpu(self) -> tuple[float, float, float]:
-        """CPU time of the servers, of Redis and of this process so far (seconds)."""
+        """CPU seconds of the servers, of Redis and of this process so far."""
         servers = sum(cpu_seconds(pid) for _, pid in self._servers)
         return servers, sum(map(cpu_seconds, self._redis)), cpu_seconds(os.getpid())
 

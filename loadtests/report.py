@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 RESULTS = Path(__file__).parent / "results"
-"""Where results go unless told otherwise; git ignores it."""
+"""The default folder of results; git ignores it."""
 
 
 class Row(Protocol):
@@ -22,9 +22,9 @@ class Row(Protocol):
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Columns to the width of their longest text, to the right; heads are the names of the fields.
+    """Print a table; columns are right-aligned, and their heads are the names of the fields.
 
-    Notes, where they are the last column, are to the left.
+    A last column of notes is left-aligned.
     """
     texts = [[field.name.replace("_", " ") for field in fields(rows[0])]]
     texts += [[_text(cell) for cell in astuple(row)] for row in rows]
@@ -36,7 +36,7 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def write_json(path: Path | None, test: str, rows: Sequence[Row]) -> Path:
-    """Write results with what they were measured on; returns the file."""
+    """Write results with a description of the machine; returns the path of the file."""
     file = path or RESULTS / f"{test}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     machine = {

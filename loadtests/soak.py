@@ -1,10 +1,9 @@
-"""Memory of the server and of Redis while whole searches come and go for a long time: does anything pile up?
+"""Memory of the server and of Redis while searches are created and deleted for a long time: does anything pile up?
 
-A few loops run search after search, each through a client of its own: create, run by real SDK workers until it is done,
-delete. Beside them one search lives on, whose trial is taken and given back at a fixed pace: the request ids that Redis
-remembers of it must level off (two windows of 10 minutes at most), and what is kept of it, its event log above all, is
-taken off Redis's memory. Rows are samples; the slopes are those of straight lines through what was sampled after the
-warm-up, the first third.
+A few loops run one search after another, each with its own client: create it, let SDK workers run it to the end, delete
+it. One more search stays, whose trial is assigned and released at a fixed pace. The request ids that Redis remembers of
+it must level off (at most two windows of 10 minutes). Its own keys, mostly the event log, are subtracted from the
+memory of Redis. Rows are samples; slopes are those of lines fitted to the samples after the warm-up, the first third.
 """
 
 import argparse
@@ -44,7 +43,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What there was at a moment. Memory in MiB: resident, and for Redis also what it says it uses."""
+    """A sample. Memory in MiB: resident, and for Redis also what it reports as used."""
 
     minutes: float
     searches: int
@@ -59,7 +58,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How a figure grew after the warm-up, per hour and by its mean."""
+    """How a figure grew after the warm-up: per hour, and relative to its mean."""
 
     figure: str
     mean: float
@@ -69,20 +68,20 @@ class Slope:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (%(default)s)")
     parser.add_argument("--searches", type=int, default=4, help="searches at a time (%(default)s)")
     parser.add_argument("--short", action="store_true", help=f"{_SHORT_MINUTES:g} minute: to see that it runs")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
-    """Some of the samples, and every one."""
+    """Some of the samples to print, and all for the JSON file."""
     samples = await measure(_SHORT_MINUTES if arguments.short else arguments.minutes, arguments.searches)
     return samples[:: max(1, len(samples) // _SHOWN)], samples
 
 
 async def measure(minutes: float, searches: int) -> list[Sample]:
-    """Keep so many searches going for so long."""
+    """Keep `searches` searches running for `minutes`; returns the samples."""
     async with running_stack() as stack, plain_client(stack.redis_url, timeout_seconds=30) as redis:
         done: list[str] = []
         tasks = [asyncio.create_task(_search_after_search(stack.service, i, done)) for i in range(searches)]
@@ -135,7 +134,7 @@ async def _worker(client: AsyncClient) -> None:
 
 
 async def _steady(target: str) -> None:
-    """One worker that takes a trial, trains a little and gives it back, for as long as it all lasts."""
+    """One worker that asks for a trial, trains a little and releases it, again and again."""
     async with AsyncClient(config=ClientConfig(target=target, experiment=_STEADY)) as client:
         await client.create_experiment(_STEADY, CONFIG)
         while True:

@@ -1,10 +1,10 @@
-"""Asks and tells per second with their latency, beside a no-op rpc on the same server stack in the same run.
+"""Asks and tells per second with their latency, compared with a no-op rpc on the same server stack in the same run.
 
-Closed loop: each of `in_flight` slots sends its next call when the last was answered. Rounds are interleaved (no-op,
-tell, ask, pair; then again), so that whatever else the machine does falls on all of them alike; medians over the rounds
-are reported, and the ratio to the no-op is the median of each round's own. The generator is one Python process that
-speaks HTTP/2 itself (see http2.py): a quarter of the server's CPU time per call. While a server uses less than a core,
-what limits is the generator or the machine, and the CPU time per call tells more than the calls per second.
+Closed loop: each of `in_flight` slots sends its next call when the last one is answered. Rounds are interleaved (no-op,
+tell, ask, pair; then again), so that other load on the machine affects all kinds alike. Figures are medians over the
+rounds; the ratio to the no-op is the median of the ratios of the rounds. The generator is one Python process with its
+own HTTP/2 (http2.py), which needs a quarter of the CPU time of the server per call. If a server uses less than a core,
+the generator or the machine is the limit, and CPU time per call says more than calls per second.
 """
 
 import argparse
@@ -25,20 +25,20 @@ from loadtests.workloads import BATCH, WORKLOADS
 
 _CONNECTIONS = 8
 _WARM_UP = 0.2
-"""Part of the measured time that the load runs before, unmeasured."""
+"""Length of the warm-up as a share of the measured time."""
 _MOST_CALLS = 200_000
-"""Most calls of one measurement: what a run can add to memory and disk is bounded."""
+"""The most calls of one measurement, which bounds what a run adds to memory and disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One kind of call in one measurement, or the median of several. Latencies in ms, CPU time in µs per call.
 
-    `per_second` counts results where a call brings several.
+    `per_second` counts results if a call has several.
 
-    `to_noop`: calls of all kinds per second of this measurement, by those of the no-op in the same round. The CPU time
-    per call (of the server, Redis and the generator) and the cores used, by the server and by what is no part of this
-    test, are over all kinds. With `other_cores` far from 0 the machine was not ours: trust the ratios only.
+    `to_noop`: calls of all kinds per second, divided by those of the no-op in the same round. CPU time per call (of
+    server, Redis and generator) and cores used (by the server, and by everything outside this test) are over all kinds.
+    If `other_cores` is far from 0, other load ran on the machine: trust only the ratios.
     """
 
     in_flight: int
@@ -55,7 +55,7 @@ class Measured:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement (%(default)s)")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[16, 64, 256], help="calls at once (%(default)s)")
     parser.add_argument(
@@ -64,20 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Measured], list[Measured]]:
-    """The medians, and every measurement."""
+    """The medians to print, and every measurement for the JSON file."""
     found = await measure(dict.fromkeys(arguments.in_flight, WORKLOADS), arguments.seconds, arguments.rounds)
     return medians(found), found
 
 
-async def measure(wanted: Mapping[int, Iterable[str]], seconds: float, rounds: int) -> list[Measured]:
-    """Every measurement of every round, each taking `seconds` after its warm-up.
+async def measure(workloads: Mapping[int, Iterable[str]], seconds: float, rounds: int) -> list[Measured]:
+    """Every measurement of every round; each takes `seconds` after its warm-up.
 
-    `wanted`: names of workloads, the no-op first, by the calls in flight.
+    `workloads`: names of workloads, the no-op first, by calls in flight.
     """
     found: list[Measured] = []
     async with running_stack() as stack:
         for _ in range(rounds):
-            for slots, names in wanted.items():
+            for slots, names in workloads.items():
                 noop = 0.0
                 for name in names:
                     kinds = await _measurement(stack, name, slots, seconds, noop)
@@ -87,7 +87,7 @@ async def measure(wanted: Mapping[int, Iterable[str]], seconds: float, rounds: i
 
 
 def medians(found: list[Measured]) -> list[Measured]:
-    """One row per concurrency and kind: the median of each figure over the rounds."""
+    """One row per kind and number of calls in flight: medians over the rounds."""
     groups: dict[tuple[int, str], list[Measured]] = {}
     for one in found:
         groups.setdefault((one.in_flight, one.kind), []).append(one)
@@ -134,7 +134,7 @@ async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop
 
 
 async def _record(meter: Meter, pids: tuple[int, ...], seconds: float) -> list[float]:
-    """Let the meter record; the time it took and the CPU time of the machine and of each process in it (seconds)."""
+    """Let the meter record. Returns the seconds that passed and the CPU seconds of the machine and of each process."""
 
     def now() -> list[float]:
         return [time.perf_counter(), machine_cpu_seconds(), *map(cpu_seconds, pids)]

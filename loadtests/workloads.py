@@ -1,4 +1,4 @@
-"""What the slots of the load generator do: each has one call in flight, like a worker that trains in no time."""
+"""What the slots of the load generator do: each has one call in flight, like a worker whose training takes no time."""
 
 import random
 import uuid
@@ -12,16 +12,16 @@ from rungway.v1 import trial_pb2
 
 ASK, TELL = "/rungway.v1.SearchService/Ask", "/rungway.v1.SearchService/Tell"
 BATCH = 16
-"""Results in a message of the workload "batch"."""
+"""Results per message in the workload "batch"."""
 
 Prepared = Callable[[Meter], Coroutine[None, None, None]]
-"""A slot that is ready: runs until the meter stops."""
+"""A prepared slot; it runs until the meter stops."""
 Workload = Callable[[Connection, str], Awaitable[Prepared]]
 """Prepares one slot on a connection to its server and an experiment."""
 
 
 async def prepare_noop(connection: Connection, experiment: str) -> Prepared:
-    """Tells to the no-op server: the ceiling of the server stack."""
+    """Tells to the no-op server: the upper limit of the server stack."""
     lease = trial_pb2.Lease(trial=1_000, fence=2**44)
 
     async def run(meter: Meter) -> None:
@@ -34,7 +34,7 @@ async def prepare_noop(connection: Connection, experiment: str) -> Prepared:
 
 
 async def prepare_tells(connection: Connection, experiment: str) -> Prepared:
-    """One lease, then report after report between two rungs: what a worker does most."""
+    """One lease and a series of reports between two rungs: what a worker does most."""
     assignment = await _assignment(connection, experiment)
 
     async def run(meter: Meter) -> None:
@@ -48,7 +48,7 @@ async def prepare_tells(connection: Connection, experiment: str) -> Prepared:
 
 
 async def prepare_batches(connection: Connection, experiment: str) -> Prepared:
-    """Sixteen leases, and a report on each in every message: what one process with many trials does."""
+    """Sixteen leases, with a report on each in every message, like a process with many trials."""
     held = await assignments(connection, experiment, BATCH)
     request = pb.TellRequest(experiment=experiment, results=[_result(each.lease, 0) for each in held])
     reports = [result.reports[0] for result in request.results]
@@ -58,7 +58,7 @@ async def prepare_batches(connection: Connection, experiment: str) -> Prepared:
         while meter.running:
             length += 1
             request.request_id = uuid.uuid4().hex
-            for report in reports:  # changed in place: what the generator saves, the server has
+            for report in reports:  # changed in place, to leave more CPU time to the server
                 report.length, report.metric = length, random.random()
             answer = await meter.timed("batch", tell(connection, request))
             _expect(all(one.decision == trial_pb2.DECISION_CONTINUE for one in answer.verdicts), answer)
@@ -67,7 +67,7 @@ async def prepare_batches(connection: Connection, experiment: str) -> Prepared:
 
 
 async def prepare_asks(connection: Connection, experiment: str) -> Prepared:
-    """Ask after ask, each for a new trial."""
+    """A series of asks, each for a new trial."""
 
     async def run(meter: Meter) -> None:
         while meter.running:
@@ -78,7 +78,7 @@ async def prepare_asks(connection: Connection, experiment: str) -> Prepared:
 
 
 async def prepare_pairs(connection: Connection, experiment: str) -> Prepared:
-    """The whole search: ask (new trials and promotions), tell the result at each rung, until the lease ends."""
+    """Whole trials: ask (new trials and promotions) and tell the result at each rung until the lease ends."""
 
     async def run(meter: Meter) -> None:
         while meter.running:
@@ -106,7 +106,7 @@ WORKLOADS: dict[str, Workload] = {
 
 
 def tell_request(experiment: str, lease: trial_pb2.Lease, length: int) -> pb.TellRequest:
-    """One report of a random metric."""
+    """A tell of one random metric."""
     return pb.TellRequest(experiment=experiment, request_id=uuid.uuid4().hex, results=[_result(lease, length)])
 
 
@@ -120,12 +120,12 @@ async def _ask(connection: Connection, experiment: str, count: int = 1) -> pb.As
 
 
 async def tell(connection: Connection, request: pb.TellRequest, path: str = TELL) -> pb.TellResponse:
-    """One call of Tell, or of another rpc with its messages."""
+    """Call Tell, or another rpc with the same messages."""
     return pb.TellResponse.FromString(await connection.call(path, request.SerializeToString()))
 
 
 async def assignments(connection: Connection, experiment: str, count: int) -> list[trial_pb2.Assignment]:
-    """So many new trials."""
+    """Ask for `count` new trials."""
     held: list[trial_pb2.Assignment] = []
     while len(held) < count:
         held += (await _ask(connection, experiment, min(64, count - len(held)))).assignments

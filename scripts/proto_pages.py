@@ -1,4 +1,4 @@
-"""The reference of the wire as Markdown, from the descriptors of the protos and their comments."""
+"""Writes the reference of the wire as Markdown, from the descriptors of the protos and their comments."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2 as pb
 
-_MESSAGE, _ENUM, _SERVICE = 4, 5, 6  # numbers of the fields of FileDescriptorProto, which paths of comments begin with
+_MESSAGE, _ENUM, _SERVICE = 4, 5, 6  # field numbers of FileDescriptorProto, with which the paths of comments begin
 _FIELD, _NESTED, _NESTED_ENUM, _METHOD, _VALUE = 2, 3, 4, 2, 2  # those inside a message, a service, an enum
 _SCALARS = {value: name.removeprefix("TYPE_").lower() for name, value in pb.FieldDescriptorProto.Type.items()}
 
@@ -26,8 +26,8 @@ def page(root: Path) -> str:
 
 def _file(file: pb.FileDescriptorProto) -> Iterator[str]:
     comments = {
-        tuple(place.path): (place.leading_comments or place.trailing_comments).strip()
-        for place in file.source_code_info.location
+        tuple(location.path): (location.leading_comments or location.trailing_comments).strip()
+        for location in file.source_code_info.location
     }
     yield from (f"## {file.name}", "")
     for number, service in enumerate(file.service):

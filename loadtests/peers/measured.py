@@ -1,4 +1,4 @@
-"""The rows of the comparison, and the bars that Rungway is held to."""
+"""The rows of the comparison, and the bars for Rungway."""
 
 from dataclasses import dataclass, replace
 
@@ -9,11 +9,11 @@ from loadtests.peers.entrants import Entrant
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One peer in one measurement, or the median of several; where figures are None, `note` says why.
+    """One peer in one measurement, or the median of several. If figures are None, `note` says why.
 
-    `clients`: processes, 0 for one that works in process, without a network. `rungway_times`: Rungway's pairs per
-    second, one by one over the network with 8 client processes and as many trials stored, by these. With `other_cores`
-    far from 0 the machine was not ours.
+    `clients`: number of client processes; 0 = in process, without a network. `rungway_times`: pairs per second of
+    Rungway (one by one, over the network, with 8 client processes and as many trials stored) divided by these. If
+    `other_cores` is far from 0, other load ran on the machine.
     """
 
     peer: str
@@ -27,7 +27,7 @@ class Measured:
     note: str = ""
 
     def is_of(self, entrant: Entrant, clients: int) -> bool:
-        """Whether it measures this entrant with so many client processes."""
+        """Whether it measures this entrant with `clients` client processes."""
         return (self.peer, self.over, self.pruner, self.clients) == (
             entrant.peer,
             entrant.over,
@@ -38,8 +38,8 @@ class Measured:
 
 _CLIENTS = 8
 _OURS = (entrants.RUNGWAY, entrants.RUNGWAY_BATCHES)
-"""The bars are judged by the first, which does one pair after the other as the peers do."""
-_WANTED: list[tuple[Entrant, int, float]] = [
+"""Bars are judged by the first, which does pairs one by one, as the peers do."""
+_REQUIRED: list[tuple[Entrant, int, float]] = [
     (entrants.OPTUNA_JOURNAL_SHA, 1_000, 25),
     (entrants.OPTUNA_MEMORY, 1_000, 10),
     (entrants.VIZIER, 1_000, 10),
@@ -50,18 +50,18 @@ _WANTED: list[tuple[Entrant, int, float]] = [
 
 
 def contenders() -> list[tuple[list[Entrant], list[int]]]:
-    """Who has to run for the bars, and with how many trials stored: in each group all beside each other."""
+    """The entrants that the bars need, in groups that are measured together, and their numbers of stored trials."""
     groups: dict[int, list[Entrant]] = {}
-    for entrant, trials, _ in _WANTED:
+    for entrant, trials, _ in _REQUIRED:
         groups.setdefault(trials, [replace(one, clients=(_CLIENTS,)) for one in _OURS]).append(entrant)
     return [(group, [trials]) for trials, group in groups.items()]
 
 
 def bars(rows: list[Measured]) -> list[Bar]:
-    """Each bar with what was measured of pairs one by one; then, with no bar, the same figures of pairs in batches."""
+    """Each bar, measured with pairs one by one; then the same figures for pairs in batches, without a bar."""
     found = []
     for ours in _OURS:
-        for theirs, trials, factor in _WANTED:
+        for theirs, trials, factor in _REQUIRED:
             where = "in process" if 0 in theirs.clients else f"over {theirs.over}"
             of = f"to {theirs.peer} {where}, {theirs.pruner}, {trials:,} stored"
             times, note = _compared(rows, ours, theirs, trials)
@@ -73,7 +73,7 @@ def bars(rows: list[Measured]) -> list[Bar]:
 
 
 def _compared(rows: list[Measured], ours: Entrant, theirs: Entrant, trials: int) -> tuple[float | None, str]:
-    """How many times as many pairs per second are ours, and what else is to be said; or None, and why."""
+    """Our pairs per second divided by theirs, and a note; or None, and the reason."""
     pairs, notes = [], []
     for entrant, clients in ((ours, _CLIENTS), (theirs, theirs.clients[0])):
         of = [one for one in rows if one.is_of(entrant, clients)]

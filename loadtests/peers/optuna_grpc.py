@@ -1,4 +1,4 @@
-"""Adapter: Optuna's gRPC storage proxy, a process of its own, over memory, a journal in Redis, or SQLite."""
+"""Adapter: Optuna with its gRPC storage proxy as a separate process, over memory, a journal in Redis, or SQLite."""
 
 import argparse
 import multiprocessing

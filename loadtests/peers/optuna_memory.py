@@ -1,4 +1,4 @@
-"""Adapter: Optuna in one process, its storage in that process's memory."""
+"""Adapter: Optuna in one process, with storage in memory."""
 
 import argparse
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the two Optuna adapters share: the six hyperparameters, a pair, and trials to store."""
+"""What the two Optuna adapters share: six hyperparameters, a pair, and stored trials."""
 
 import time
 from bisect import insort
@@ -31,7 +31,7 @@ _PARAMS = {
 }
 _FACTOR = 4
 _RUNG_0 = "completed_rung_0"
-"""Under this name a pruner notes a trial's value at the first rung."""
+"""The name under which a pruner stores the value of a trial at the first rung."""
 _PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "none": NopPruner,
     "SuccessiveHalving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=_FACTOR),
@@ -40,7 +40,7 @@ _PRUNERS: dict[str, Callable[[], BasePruner]] = {
 
 
 def study(storage: BaseStorage, pruner: str) -> optuna.Study:
-    """The study in this storage, made when it is not there: random search, pruned as the name says."""
+    """The study in this storage, created if missing: random search with the pruner of this name."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
         storage=storage,
@@ -68,13 +68,13 @@ def pair(of: optuna.Study) -> Pair:
 
 
 def store(into: optuna.Study, stored: int, trials: int, until: float) -> int:
-    """Adds ended trials as plain pairs leave them, without their pruner's look at all the others; how many there are.
+    """Adds ended trials as plain pairs leave them, without running the pruner on each; returns how many there are.
 
-    What a pruner notes of a trial, and whether it stops it, is worked out here from the sorted values at its rung: at
-    the same number of trials a pair costs afterwards what it costs after plain pairs.
+    Whether the pruner would stop a trial, and what it would note of it, is computed here from the sorted values at the
+    rung. So a later pair costs the same as after plain pairs.
     """
     if not stored:
-        pair(into)()  # the first call of a Hyperband pruner makes its brackets
+        pair(into)()  # the first call of a Hyperband pruner creates its brackets
         stored += 1
     noted = (one.system_attrs.get(_RUNG_0) for one in into.get_trials(deepcopy=False))
     rung = sorted(value for value in noted if value is not None)
@@ -102,10 +102,10 @@ def _ended(of: optuna.Study, number: int, rung: list[float]) -> FrozenTrial:
 
 
 def _has_rung_at_1(of: optuna.Study, number: int) -> bool:
-    """Whether something is decided on a trial at step 1; the brackets of Hyperband but the first begin later."""
+    """Whether a trial has a decision at step 1; only the first bracket of Hyperband has a rung there."""
     if not isinstance(of.pruner, HyperbandPruner):
         return not isinstance(of.pruner, NopPruner)
     trial = optuna.create_trial(value=0.0)
     trial.number = number
-    bracket: int = of.pruner._get_bracket_id(of, trial)  # there is no public way; the version is pinned
+    bracket: int = of.pruner._get_bracket_id(of, trial)  # there is no public function; the version is pinned
     return bracket == 0

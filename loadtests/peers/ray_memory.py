@@ -1,4 +1,4 @@
-"""Adapter: the ASHA scheduler of Ray Tune alone, in one process: configurations are drawn, no trial is run."""
+"""Adapter: only the ASHA scheduler of Ray Tune, in one process: configurations are drawn, but no trial runs."""
 
 import argparse
 from collections.abc import Iterator

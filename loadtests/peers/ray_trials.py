@@ -1,6 +1,6 @@
-"""Adapter: whole trials of Ray Tune under its ASHA scheduler, with a function that trains in no time.
+"""Adapter: whole trials of Ray Tune with its ASHA scheduler and a training function that takes no time.
 
-A pair is a trial here: Tune has no other way to ask and to tell. Each run begins empty; its start is not measured.
+A pair is a trial here, because Tune has no ask and tell. Each run begins empty; its start is not measured.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from loadtests.peers.adapter import Pair, Peer, loss, main
 from loadtests.peers.ray_memory import SPACE
 
 _AT_ONCE = 8
-"""As many as there are clients elsewhere."""
+"""As many trials at a time as other peers have clients."""
 _START_SECONDS = 120
 _MORE_THAN_RUN = 100_000
 
@@ -28,7 +28,7 @@ class _Tune:
 
     @contextmanager
     def client(self) -> Iterator[Pair]:
-        """A run of Tune in a thread; the pair waits until another trial has ended."""
+        """Run Tune in a thread; a pair waits until another trial has ended."""
         ended, stopped = threading.Semaphore(0), threading.Event()
         run = threading.Thread(target=_tuner(ended, stopped).fit, daemon=True)
         run.start()
@@ -52,7 +52,7 @@ class _Count(tune.Callback):  # type: ignore[misc]  # untyped where Ray is not i
         self._ended = ended
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune saves its run to go on with it later, which nobody does here
+        return {}  # Tune pickles it to resume the run, which is never done here
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._ended.release()

@@ -1,8 +1,8 @@
 """Adapter: Rungway through its SDK, over gRPC, one synchronous loop per client process.
 
-`--pruner asha`: each pair is one Ask and one Tell on the wire, as it is with the peers; a worker that is told to go on
-with its trial asks for another one instead. `asha, batches of 16`: the same, where each process holds 16 trials, asked
-for in one call and told in one. `asha, promoted go on`: the loop of the README, which goes on without an Ask.
+`--pruner asha`: each pair is one Ask and one Tell on the wire, as with the peers; a worker whose trial continues asks
+for another one instead. `asha, batches of 16`: the same, but each process holds 16 trials, with one Ask and one Tell
+for all. `asha, promoted go on`: the loop of the README, which continues with a promoted trial without an Ask.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _WAYS: dict[str, tuple[str, Callable[[Client], int]]] = {
     f"asha, batches of {_BATCH}": ("peers-batches", _batch),
     "asha, promoted go on": ("peers-loop", _plain_loop),
 }
-"""An experiment each, and what does a pair or a batch of them."""
+"""For each setting, the experiment and the function that does a pair or a batch of them."""
 
 
 class _Rungway:

@@ -1,20 +1,20 @@
 """Ask-and-tell pairs per second of Rungway and its peers, in the same run on the same machine, by trials stored.
 
-A pair is one configuration of six hyperparameters suggested, and one result reported at a rung and decided upon, where
-the peer decides. Over the network 8 client processes do pair after pair, each in one synchronous loop; those that
-work in process have no network in their way. All that keep trials in a Redis use one with the same settings:
-append-only file, synced every second. The first run installs the peers, each into an environment of its own below
-.venv-peers; what does not install or fails says so in its row, and the others go on. What does not store its trials in
-time is measured with what it has stored, as its row says: more would only cost it more.
+A pair is one suggested configuration of six hyperparameters and one result reported at a rung, with a decision if the
+peer makes one. Over the network, 8 client processes do pairs, each in one synchronous loop; in-process peers need no
+network. All peers that store trials in Redis use one with the same settings: append-only file, synced every second. The
+first run installs the peers, each into an environment below .venv-peers. If a peer cannot be installed or fails, its
+row says so and the others continue. A peer that does not store its trials in time is measured with what it has stored,
+and its row says so: more trials would only slow it down.
 
-Rungway has three ways here. "asha": each pair is one Ask and one Tell on the wire, as it is with the peers; the bars
-are judged by it. "asha, batches of 16": each client process holds 16 trials, asked for in one call and told in one, and
-pairs are still counted one by one. "asha, promoted go on": the plain loop of the README, where who told a result that
-is promoted trains on and needs no Ask.
+Rungway takes part in three ways. "asha": each pair is one Ask and one Tell on the wire, as with the peers; bars are
+judged by it. "asha, batches of 16": each client process holds 16 trials with one Ask and one Tell for all; pairs are
+still counted one by one. "asha, promoted go on": the plain loop of the README, where a worker whose trial is promoted
+continues without an Ask.
 
-Rounds are interleaved, so that whatever else the machine does falls on all alike, and medians over them are shown. A
-measurement ends early when its share of pairs is done: over all rounds, what a peer has stored grows by a half at most,
-for the cost of most grows with it. Rungway is not spared that.
+Rounds are interleaved, so that other load on the machine affects all alike, and medians over rounds are shown. A
+measurement ends early when its share of pairs is done: over all rounds, the stored trials of a peer grow by at most
+half, because most peers slow down with more. The same limit holds for Rungway.
 """
 
 import argparse
@@ -40,8 +40,7 @@ _SHORT_TRIALS = [100, 1_000]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a measurement takes, how many there are of each entrant, and how long it may store its trials before
-    (seconds)."""
+    """Seconds per measurement, measurements per entrant, and how long (seconds) it may store trials beforehand."""
 
     seconds: float
     rounds: int
@@ -53,7 +52,7 @@ _FOR_BARS = Terms(seconds=2.0, rounds=3, limit=60.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command line may say."""
+    """Add the options of this load test to the command line."""
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000], help="stored (%(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each; medians are shown (%(default)s)")
@@ -63,23 +62,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Measured], list[Measured]]:
-    """The medians, and every measurement."""
+    """The medians to print, and every measurement for the JSON file."""
     trials, terms = arguments.trials, Terms(arguments.seconds, arguments.rounds, arguments.limit)
     if arguments.short:
         trials, terms = _SHORT_TRIALS, _SHORT
-    wanted = [one for one in ENTRANTS if not arguments.only or one.peer.startswith(tuple(arguments.only))]
-    empty, filled = [one for one in wanted if one.empty], [one for one in wanted if not one.empty]
+    chosen = [one for one in ENTRANTS if not arguments.only or one.peer.startswith(tuple(arguments.only))]
+    empty, filled = [one for one in chosen if one.empty], [one for one in chosen if not one.empty]
     found = await measure([(empty, [0]), (filled, sorted(trials))], terms)
     return _medians(found), found
 
 
 def judgements(found: list[Measured]) -> list[Bar]:
-    """Each bar that Rungway is held to, by the medians."""
+    """Each bar for Rungway, judged by the medians."""
     return bars(_medians(found))
 
 
 async def install() -> None:
-    """Make the environments of those that the bars need; one that cannot be made will say so in its rows."""
+    """Make the environments that the bars need; if one cannot be made, its rows will say so."""
     names = dict.fromkeys(one.environment for group, _ in contenders() for one in group if one.environment)
     for name in names:
         with suppress(NotInstalled):
@@ -87,12 +86,12 @@ async def install() -> None:
 
 
 async def judge() -> list[Bar]:
-    """The bars, by measurements of no more than they need."""
+    """Judge the bars by only the measurements that they need."""
     return judgements(await measure(contenders(), _FOR_BARS))
 
 
 async def measure(groups: Sequence[tuple[list[Entrant], list[int]]], terms: Terms) -> list[Measured]:
-    """Every measurement; those of a group are interleaved, at each of its numbers of trials."""
+    """Every measurement; those of a group are interleaved, at each number of trials."""
     async with AsyncExitStack() as exits:
         stack = await exits.enter_async_context(running_stack())
         folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
@@ -104,7 +103,7 @@ async def measure(groups: Sequence[tuple[list[Entrant], list[int]]], terms: Term
 
 
 class _Contest:
-    """The measurements of some entrants, one after the other, never two at once."""
+    """The measurements of some entrants, one at a time."""
 
     def __init__(self, terms: Terms, target: str, redis_url: str) -> None:
         self._terms, self._target, self._redis_url = terms, target, redis_url
@@ -113,7 +112,7 @@ class _Contest:
         self.found: list[Measured] = []
 
     async def hold(self, entrants: list[Entrant], sizes: list[int]) -> None:
-        """All rounds of all entrants, at each number of trials."""
+        """Run all rounds of all entrants at each number of trials."""
         async with AsyncExitStack() as exits:
             for entrant in entrants:
                 try:
@@ -163,7 +162,7 @@ class _Contest:
             )
 
     def _drop(self, entrant: Entrant, size: int, note: str) -> None:
-        """It takes no further part, and this is why."""
+        """Exclude an entrant from further measurements; the note says why."""
         self._adapters.pop(entrant, None)
         self.found += [_row(entrant, clients, size, note) for clients in entrant.clients]
 
@@ -173,7 +172,7 @@ def _row(entrant: Entrant, clients: int, size: int, note: str) -> Measured:
 
 
 def _medians(found: list[Measured]) -> list[Measured]:
-    """One row per peer, setting and number of trials, with how often Rungway's pairs go into the time of one of its."""
+    """One row per peer, setting and number of trials, with the ratio of pairs per second of Rungway to its own."""
     groups: dict[tuple[object, ...], list[Measured]] = {}
     for one in found:
         key = (one.trials, one.peer, one.over, one.pruner, one.clients, one.pairs_per_second is None)

@@ -69,14 +69,14 @@ def kill_primary(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     stage.topology.wait_for_new_primary(dead, stage.key)
     time.sleep(dice.uniform(0.5, 1.5))
     dead.start()
-    wait_for(lambda: quietly(stage.topology.settled))
+    wait_for(lambda: quietly(stage.topology.in_agreement))
     return "primary killed"
 
 
 def fail_over(stage: Stage, fleet: Fleet, dice: random.Random) -> str:
     """An orderly failover to a replica."""
     stage.topology.failover(stage.key)
-    wait_for(lambda: quietly(stage.topology.settled))
+    wait_for(lambda: quietly(stage.topology.in_agreement))
     return "failed over in good order"
 
 

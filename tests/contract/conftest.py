@@ -1,4 +1,4 @@
-"""One service on a Redis of its own for all tests of this folder."""
+"""One service with its own Redis for all tests of this folder."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from tests.support.service import Service, services
 
 @pytest.fixture(scope="session")
 def redis_url(chosen_redis_url: str) -> str:
-    """A Redis of these tests alone."""
+    """A Redis that only these tests use."""
     return chosen_redis_url
 
 
 @pytest.fixture(scope="session")
 def store(topology: Topology | None, redis_url: str) -> Iterator[Redis]:
-    """What the service stores, past the service."""
+    """A client of the Redis of the service, to see what is stored."""
     with topology.client() if topology else Redis.from_url(redis_url) as client:
         yield client
 
@@ -32,6 +32,6 @@ def service(redis_url: str) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def calls(service: Service) -> Iterator[Calls]:
-    """Its rpcs."""
+    """The rpcs of the service."""
     with calls_to(service.address) as calls:
         yield calls

@@ -1,4 +1,4 @@
-"""A good request for every rpc, and the ways to send it: what tests cross with everything else."""
+"""A valid request for every rpc, and each transport that can send it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ RPCS: Mapping[str, Message] = {f"rungway.v1.SearchService/{name}": request for n
 
 
 def descriptors() -> set[str]:
-    """Every rpc that the contract has."""
+    """The descriptor of every rpc of the contract."""
     return {
         f"{service.full_name}/{method.name}"
         for file in (search_pb, experiment_pb)
@@ -59,7 +59,7 @@ def descriptors() -> set[str]:
 
 
 def request_for(rpc: str, experiment: str) -> Message:
-    """The request of this rpc, about this experiment where it is about one."""
+    """A valid request of this rpc; it names the experiment if the rpc has one."""
     request = type(RPCS[rpc])()
     request.CopyFrom(RPCS[rpc])
     if "experiment" in request.DESCRIPTOR.fields_by_name:
@@ -68,10 +68,10 @@ def request_for(rpc: str, experiment: str) -> Message:
 
 
 class Transport(Protocol):
-    """A way to the service."""
+    """How a request reaches the service."""
 
     def call(self, rpc: str, request: Message, headers: Mapping[str, str]) -> Refusal | None:
-        """Send it, with these headers; how it was refused, None when it was not. Of a stream the first message."""
+        """Send a request with these headers; returns the refusal, None if accepted. Reads one message of a stream."""
         ...
 
 

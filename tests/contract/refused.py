@@ -1,4 +1,4 @@
-"""What every refusal must be like: typed, explained, and without a trace in the store."""
+"""What every refusal must be: typed, explained, and without any effect on the store."""
 
 import re
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from tests.support.snapshot import differences, snapshot
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
-UNLAWFUL_NAMES = (
+INVALID_NAMES = (
     *("", "{x}", "a:b", "../", "a/b", "-a", "a-", "A", "ä", "a b", "a\n", "\x00", "🎲"),
     *("x" * 64, "x" * 10_000),
 )
-"""What no experiment may be called."""
+"""Names that no experiment may have."""
 
 INSIDE = re.compile(r"Traceback|\.py\b|rungway_server|redis|lua|KEYS|ARGV|WRONGTYPE|rungway:\{|Error\(", re.IGNORECASE)
-"""What no caller may read."""
+"""Internals that no message may show to a caller."""
 
 
 def refused(store: Redis, call: Callable[[], object]) -> Refusal:
-    """How the call was refused; it must be, and must change nothing."""
+    """The refusal of the call. Fails unless the call is refused and changes nothing."""
     before = snapshot(store)
     with pytest.raises(grpc.RpcError) as failed:
         call()

@@ -1,4 +1,4 @@
-"""Who may do what: every rpc crossed with every kind of token, over every transport."""
+"""Roles: every rpc with every kind of token, over every transport."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -37,13 +37,13 @@ class Tokens:
         self._url = url
 
     def make(self, namespace: str, role: Role, lifetime_ms: int = 0, *, secret_of: str = "") -> str:
-        """The text of a new token; `secret_of` is one whose secret it gets to see instead of its own."""
+        """The text of a new token; with `secret_of`, its secret is replaced by that of the other token."""
         token, text = make_token(namespace, role, lifetime_ms=lifetime_ms)
         self._with(lambda tokens: tokens.add(token))
         return f"{text[:20]}_{secret_of[21:]}" if secret_of else text
 
     def make_expired(self, namespace: str, role: Role) -> str:
-        """A token whose time ended a millisecond after it was made, an hour ago."""
+        """A token made an hour ago that expired a millisecond later."""
         token, text = make_token(namespace, role)
         past: Token = replace(token, created_ms=token.created_ms - 3_600_000, expires_ms=token.created_ms - 3_599_999)
         self._with(lambda tokens: tokens.add(past))
@@ -63,7 +63,7 @@ class Tokens:
 
 @pytest.fixture(scope="module")
 def guarded(redis_url: str) -> Iterator[Service]:
-    """A service that wants tokens."""
+    """A service that requires tokens."""
     with services(redis_url, 1, "--tokens", "--reflection") as (running,):
         yield running
 
@@ -76,7 +76,7 @@ def channel(guarded: Service) -> Iterator[grpc.Channel]:
 
 @pytest.fixture(scope="module", params=["grpc"])
 def transport(channel: grpc.Channel) -> Transport:
-    """Every way to the service."""
+    """Each transport of the service in turn."""
     return Grpc(channel)
 
 
@@ -87,7 +87,7 @@ def tokens(redis_url: str) -> Tokens:
 
 @pytest.fixture(scope="module")
 def invalid(tokens: Tokens) -> Mapping[str, Headers]:
-    """Headers that show nobody, by what is wrong with them; each would do for every rpc if it were right."""
+    """Headers that authenticate nobody, by what is wrong with them; without that fault, each would allow every rpc."""
     good, revoked = tokens.make(EVERY_NAMESPACE, Role.ADMIN), tokens.make(EVERY_NAMESPACE, Role.ADMIN)
     tokens.revoke(revoked)
     unknown = make_token(EVERY_NAMESPACE, Role.ADMIN)[1]
@@ -118,8 +118,8 @@ def mine(tokens: Tokens) -> Mapping[Role, Headers]:
 
 @pytest.fixture(scope="module")
 def theirs(tokens: Tokens, transport: Transport) -> Iterator[Headers]:
-    """The administrator of another namespace, in which there is an experiment "secret"; it goes with the fixture, which
-    is made again where tests of this module run in several turns."""
+    """The administrator of another namespace that has an experiment "secret". The fixture deletes it at the end,
+    because it is made again when other tests run between those of this module."""
     headers = bearer(tokens.make(THEIRS, Role.ADMIN))
     create = request_for("rungway.v1.ExperimentService/CreateExperiment", "secret")
     assert transport.call("rungway.v1.ExperimentService/CreateExperiment", create, headers) is None
@@ -182,7 +182,7 @@ def test_the_experiment_of_another_namespace_does_not_exist(
 
 
 def renamed(refusal: Refusal) -> Refusal:
-    """What it would be for the experiment that is nowhere."""
+    """The refusal as it would name an experiment that does not exist."""
     metadata = {key: value.replace("secret", "nobody") for key, value in refusal.metadata.items()}
     return replace(refusal, message=refusal.message.replace("secret", "nobody"), metadata=metadata)
 
@@ -238,10 +238,10 @@ def test_a_token_is_for_its_own_namespace(rpc: str, transport: Transport, mine: 
 @pytest.mark.usefixtures("theirs")
 def test_a_token_for_all_namespaces_names_the_one_it_means(channel: grpc.Channel, tokens: Tokens) -> None:
     stub, every = ExperimentServiceStub(channel), bearer(tokens.make(EVERY_NAMESPACE, Role.READ))
-    for named, wanted in (({"rungway-namespace": THEIRS}, ["secret"]), ({"rungway-namespace": "empty"}, [])):
+    for named, expected in (({"rungway-namespace": THEIRS}, ["secret"]), ({"rungway-namespace": "empty"}, [])):
         metadata = tuple({**every, **named}.items())
         listed = stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
-        assert [found.experiment for found in listed.experiments] == wanted
+        assert [found.experiment for found in listed.experiments] == expected
     for wrong in ("{theirs}", "theirs/secret", "a:b", "A", "*", "x" * 64):
         with pytest.raises(grpc.RpcError) as refused:
             stub.ListExperiments(

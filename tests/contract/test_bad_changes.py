@@ -1,4 +1,4 @@
-"""Bad input to the calls that change or follow a live search: refused by field, and nothing changed."""
+"""Bad input to the calls that change or watch a live search: the field is named, and nothing changes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from redis import Redis
 from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import to_map
-from tests.contract.refused import INVALID, NOT_FOUND, UNLAWFUL_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
 
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -123,7 +123,7 @@ def test_a_change_is_answered_with_the_search_after_it(calls: Calls) -> None:
     ],
     ids=str,
 )
-def test_a_configuration_that_does_not_belong(
+def test_a_configuration_outside_the_space(
     hparams: dict[str, Any], fields: tuple[str, ...], live: str, calls: Calls, store: Redis
 ) -> None:
     request = pb.EnqueueTrialRequest(experiment=live, hparams=to_map(hparams))
@@ -172,24 +172,24 @@ def test_a_warm_start_with_a_wrong_count(count: int, live: str, calls: Calls, st
     assert (refusal.code, refusal.fields) == (INVALID, ("warm_start_count",))
 
 
-def test_a_warm_start_from_nobody(calls: Calls, store: Redis) -> None:
+def test_a_warm_start_from_an_unknown_experiment(calls: Calls, store: Redis) -> None:
     request = create(unique_name(), "nobody")
     refusal = refused(store, lambda: calls.experiments.CreateExperiment(request, timeout=SECONDS))
     assert (refusal.code, refusal.reason) == (NOT_FOUND, "EXPERIMENT_NOT_FOUND")
     assert refusal.metadata == {"experiment": "nobody"}
 
 
-LAWLESS = [name for name in UNLAWFUL_NAMES if name]  # an empty one means none
+INVALID_BUT_NOT_EMPTY = [name for name in INVALID_NAMES if name]  # an empty name means no warm start
 
 
-@pytest.mark.parametrize("name", LAWLESS, ids=lambda name: repr(name[:20]))
-def test_a_warm_start_from_an_unlawful_name(name: str, calls: Calls, store: Redis) -> None:
+@pytest.mark.parametrize("name", INVALID_BUT_NOT_EMPTY, ids=lambda name: repr(name[:20]))
+def test_a_warm_start_from_an_invalid_name(name: str, calls: Calls, store: Redis) -> None:
     request = create(unique_name(), name)
     refusal = refused(store, lambda: calls.experiments.CreateExperiment(request, timeout=SECONDS))
     assert (refusal.code, refusal.reason) == (INVALID, "INVALID_FIELD")
 
 
-def test_a_warm_start_from_an_unlawful_name_says_which_field(calls: Calls, store: Redis) -> None:
+def test_a_warm_start_from_an_invalid_name_says_which_field(calls: Calls, store: Redis) -> None:
     request = create(unique_name(), "{x}")
     refusal = refused(store, lambda: calls.experiments.CreateExperiment(request, timeout=SECONDS))
     assert refusal.fields == ("warm_start_from",)
@@ -205,12 +205,12 @@ def events(calls: Calls, experiment: str, after: str = "") -> list[experiment_pb
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1-", "-", "1-2-3", "1.5", "(1", "٣", " 1", "9" * 20, "1-x", "+", "$"])
-def test_a_wrong_place_in_the_log(after: str, live: str, calls: Calls, store: Redis) -> None:
+def test_a_wrong_position_in_the_log(after: str, live: str, calls: Calls, store: Redis) -> None:
     refusal = refused(store, lambda: events(calls, live, after))
     assert (refusal.code, refusal.reason, refusal.fields) == (INVALID, "INVALID_FIELD", ("after_event_id",))
 
 
-def test_the_log_from_the_beginning_and_from_any_place(calls: Calls) -> None:
+def test_the_log_from_the_beginning_and_from_any_position(calls: Calls) -> None:
     experiment = unique_name()
     calls.create(experiment, config(max_trials=3))
     for assignment in calls.ask(experiment, 3).assignments:

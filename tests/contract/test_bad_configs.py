@@ -1,4 +1,4 @@
-"""Wrong configurations: every wrong field is named, at creation and at preview, and nothing is stored."""
+"""Invalid configurations: creation and preview name every wrong field, and nothing is stored."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ RATE = {"type": "double", "minval": 0.0, "maxval": 1.0}
 
 
 def searcher(**changes: object) -> dict[str, object]:
-    """A good document but for keys of the searcher; None takes a key away."""
+    """A valid document with these keys of the searcher replaced; None removes a key."""
     document = config("adaptive_asha", max_length={"epochs": 9}, max_trials=20)
     section = document["searcher"]
     assert isinstance(section, dict)
@@ -24,12 +24,12 @@ def searcher(**changes: object) -> dict[str, object]:
 
 
 def space(parameter: object, name: str = "x") -> dict[str, object]:
-    """A good document but for one parameter."""
+    """A valid document with this hyperparameter added."""
     return config(space={name: parameter})
 
 
 def top(**changes: object) -> dict[str, object]:
-    """A good document but for keys of the outermost mapping."""
+    """A valid document with these top-level keys replaced."""
     return config() | changes
 
 

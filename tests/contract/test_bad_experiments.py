@@ -1,4 +1,4 @@
-"""Bad input to the calls about experiments: the status, the reason, the field, and nothing changed."""
+"""Bad input to the calls about experiments: status, reason and field are as documented, and nothing changes."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.values import to_map
 from tests.contract.every_rpc import STREAMS
-from tests.contract.refused import INVALID, NOT_FOUND, UNLAWFUL_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, SPACE, Calls, config, new_id, unique_name
 from tests.support.snapshot import differences, snapshot
 
@@ -38,7 +38,7 @@ NAMED: dict[str, Callable[..., Message]] = {
 
 
 def call(calls: Calls, rpc: str, request: Message) -> Any:
-    """The answer; all answers of a stream."""
+    """The response; all responses of a stream."""
     answer = getattr(calls.experiments, rpc)(request, timeout=SECONDS)
     return list(answer) if rpc in STREAMS else answer
 
@@ -48,9 +48,9 @@ def test_the_tables_of_this_folder_know_every_rpc() -> None:
     assert methods == NAMED.keys() | {"ListExperiments", "PreviewSearch"}
 
 
-@pytest.mark.parametrize("name", UNLAWFUL_NAMES, ids=lambda name: repr(name[:20]))
+@pytest.mark.parametrize("name", INVALID_NAMES, ids=lambda name: repr(name[:20]))
 @pytest.mark.parametrize("rpc", NAMED)
-def test_an_unlawful_name(rpc: str, name: str, calls: Calls, store: Redis) -> None:
+def test_an_invalid_name(rpc: str, name: str, calls: Calls, store: Redis) -> None:
     request = NAMED[rpc](experiment=name)
     if isinstance(request, pb.CreateExperimentRequest):
         request.config.CopyFrom(to_map(config()))
@@ -219,7 +219,7 @@ def test_a_change_of_state_repeated_changes_nothing_more(rpc: str, calls: Calls,
     assert differences(before, snapshot(store)) == []
 
 
-def test_the_space_is_given_back_as_it_was_sent(calls: Calls) -> None:
+def test_the_space_is_returned_as_it_was_sent(calls: Calls) -> None:
     experiment = unique_name()
     calls.create(experiment, config())
     request = pb.GetExperimentRequest(experiment=experiment)

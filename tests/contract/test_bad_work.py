@@ -1,4 +1,4 @@
-"""Bad input to the calls of workers, one row each: the status, the reason, the field, and nothing changed."""
+"""Bad input to the calls of workers, one row each: status, reason and field are named, and nothing changes."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from redis import Redis
 from rungway.v1 import search_service_pb2 as pb
 from rungway.v1 import trial_pb2
 from rungway.v1.trial_pb2 import Lease, Result
-from tests.contract.refused import INVALID, NOT_FOUND, UNLAWFUL_NAMES, refused
+from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.contract.work_rows import TABLES, Held, Request, Row, fail, release, reports, tell
 from tests.support.calls import SECONDS, Calls, config, new_id, tell_request, unique_name
 from tests.support.snapshot import differences, snapshot
@@ -37,9 +37,9 @@ def test_a_wrong_field_is_named(rpc: str, row: Row, calls: Calls, store: Redis, 
     assert all(refusal.violations.values())
 
 
-@pytest.mark.parametrize("name", UNLAWFUL_NAMES, ids=lambda name: repr(name[:20]))
+@pytest.mark.parametrize("name", INVALID_NAMES, ids=lambda name: repr(name[:20]))
 @pytest.mark.parametrize("rpc", list(TABLES))
-def test_an_unlawful_name(rpc: str, name: str, calls: Calls, store: Redis, held: Held) -> None:
+def test_an_invalid_name(rpc: str, name: str, calls: Calls, store: Redis, held: Held) -> None:
     refusal = refused(store, lambda: getattr(calls.search, rpc)(good(rpc, held, name), timeout=SECONDS))
     assert (refusal.code, refusal.reason, refusal.fields) == (INVALID, "INVALID_FIELD", ("experiment",))
 
@@ -52,7 +52,7 @@ def test_an_unknown_experiment(rpc: str, calls: Calls, store: Redis, held: Held)
 
 
 def good(rpc: str, held: Held, experiment: str) -> Request:
-    """A request without a fault but, maybe, in the experiment's name."""
+    """A valid request, except that the experiment's name may be wrong."""
     if rpc == "Ask":
         return pb.AskRequest(experiment=experiment)
     if rpc == "Tell":
@@ -95,7 +95,7 @@ def test_a_length_beyond_the_second_result_refuses_the_first_too(calls: Calls, s
 
 
 @pytest.mark.parametrize("fencing_token", [1, 2**62, 2**63 - 1])
-def test_somebody_elses_lease_is_answered_and_changes_nothing(
+def test_the_lease_of_another_worker_is_superseded_and_changes_nothing(
     fencing_token: int, calls: Calls, store: Redis, held: Held
 ) -> None:
     lease = Lease(trial=held.lease.trial, fence=fencing_token)

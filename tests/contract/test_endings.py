@@ -1,4 +1,4 @@
-"""Trainings that end by themselves, and searches that pause themselves, as they are on the wire."""
+"""On the wire: trainings that end by themselves, and searches that pause themselves."""
 
 import pytest
 from redis import Redis
@@ -102,7 +102,7 @@ def test_a_training_that_ends_by_itself(calls: Calls) -> None:
     assert experiment_of(calls, name).trained_length == 8
 
 
-def test_one_that_never_told_anything_cannot_end_so(calls: Calls, store: Redis) -> None:
+def test_a_trial_without_a_result_cannot_finish(calls: Calls, store: Redis) -> None:
     name = unique_name("untold")
     calls.create(name, config())
     first, second = (each.lease for each in calls.ask(name, 2).assignments)
@@ -112,7 +112,7 @@ def test_one_that_never_told_anything_cannot_end_so(calls: Calls, store: Redis) 
     assert (refusal.reason, refusal.fields) == ("INVALID_FIELD", ("results[1].finished",))
 
 
-def test_it_is_no_way_to_fail(calls: Calls, store: Redis) -> None:
+def test_a_failure_cannot_say_finished(calls: Calls, store: Redis) -> None:
     name = unique_name("finished")
     calls.create(name, config())
     lease = calls.assignment(name).lease

@@ -1,4 +1,4 @@
-"""docs/errors.md lists every reason with its status: no more and no fewer than the code has."""
+"""docs/errors.md lists exactly the reasons that the code has, each with its status."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ STATUS_OF_OTHERS = {
     "UNREADABLE_REQUEST": "INVALID_ARGUMENT",
     "INTERNAL": "INTERNAL",
 }
-"""Reasons that are not those of a class."""
+"""Reasons that do not belong to an error class."""
 
 
 def rows(heading: str) -> dict[str, tuple[str, str, str]]:
@@ -37,7 +37,7 @@ def constants(node: ast.AST) -> Iterator[str]:
 
 
 def reasons(package: str) -> set[str]:
-    """Every reason that a package gives anywhere: as a `reason` of a class or argument, or to `_info`."""
+    """Every reason in a package: each `reason` of a class or an argument, and each argument of `_info`."""
     found: set[str] = set()
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -64,8 +64,8 @@ def test_every_reason_of_the_client_is_listed() -> None:
 
 def test_statuses_are_those_of_the_code() -> None:
     of_classes = {kind.reason: status.name for kind, status in STATUS.items()}
-    wanted = of_classes | STATUS_OF_OTHERS
-    assert {reason: row[0] for reason, row in rows("Reasons of the service").items()} == wanted
+    expected = of_classes | STATUS_OF_OTHERS
+    assert {reason: row[0] for reason, row in rows("Reasons of the service").items()} == expected
 
 
 def test_every_error_has_a_status() -> None:

@@ -1,4 +1,4 @@
-"""Numbers come back as they went in, whatever lies between: wire, Lua, Redis, JSON."""
+"""Numbers come back unchanged from wire, Lua, Redis and JSON."""
 
 import math
 import struct
@@ -18,7 +18,7 @@ CURVES = st.lists(st.floats(), min_size=1, max_size=40)
 
 
 def bits(number: float) -> bytes:
-    """All of a number; every NaN is the same."""
+    """The bits of a number; all NaNs count as the same."""
     return b"nan" if math.isnan(number) else struct.pack("<d", number)
 
 
@@ -67,7 +67,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
-    lambda name: name != "type"  # a group has no such member
+    lambda name: name != "type"  # a group cannot have a member of this name
 )
 
 
@@ -78,9 +78,9 @@ def test_constants_of_a_space_come_back(values: dict[str, object], calls: Calls)
     space = {name: {"type": "const", "val": value} for name, value in values.items()}
     categories = {"type": "categorical", "vals": [list(values.values())]}
     calls.create(experiment, config(space={"values": space, "all": categories}))
-    wanted = {"values": values, "all": list(values.values())}
-    assert exactly(from_map(calls.assignment(experiment).hparams)) == exactly(wanted)
-    assert exactly(from_map(calls.trial(experiment, 0).hparams)) == exactly(wanted)
+    expected = {"values": values, "all": list(values.values())}
+    assert exactly(from_map(calls.assignment(experiment).hparams)) == exactly(expected)
+    assert exactly(from_map(calls.trial(experiment, 0).hparams)) == exactly(expected)
 
 
 def exactly(value: object) -> object:

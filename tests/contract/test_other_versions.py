@@ -1,4 +1,4 @@
-"""Clients of another version: what they do not know of yet, or no longer, is read past or refused by name."""
+"""Clients of another version: unknown fields are ignored, and unknown values are refused by name."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from tests.support.waiting import SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = ROOT / "proto" / "baseline.binpb"
 LATER = b"\xfa\xff\x07\x05later"
-"""Field 16383, a text: no message has it."""
+"""Field 16383, a string, which no message has."""
 ANSWERED = {"Ask", "GetExperiment", "ListExperiments", "PreviewSearch", "ListTrials", "GetTrial", "BestTrials"}
 
 
@@ -29,7 +29,7 @@ def channel(service: Service) -> Iterator[grpc.Channel]:
 
 
 def with_a_later_field(message: Message) -> bytes:
-    """The message as a client of a later version may send it: a field more, in itself and in every message within."""
+    """The message as a later version may send it: with one more field in it and in each message inside it."""
     for field, value in message.ListFields():
         if field.message_type and not field.message_type.GetOptions().map_entry:
             for each in value if field.is_repeated else [value]:
@@ -70,7 +70,7 @@ def test_fields_of_a_newer_client_are_read_past(rpc: str, channel: grpc.Channel,
 
 
 def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
-    """It must not be taken for another one: what it means for the trial is not known here."""
+    """An outcome must not be mistaken for another one, since this version does not know what it means."""
     experiment = unique_name("later")
     calls.create(experiment, config())
     lease = calls.assignment(experiment).lease
@@ -83,7 +83,7 @@ def test_an_outcome_of_a_newer_client_is_refused_by_name(calls: Calls) -> None:
     assert calls.trial(experiment, 0).restarts == 0
 
 
-def test_a_call_that_this_service_does_not_have_is_said_to_be_unknown(channel: grpc.Channel) -> None:
+def test_an_unknown_rpc_is_unimplemented(channel: grpc.Channel) -> None:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/rungway.v1.SearchService/Later")
     with pytest.raises(grpc.RpcError) as failed:
         call(b"", timeout=SECONDS)

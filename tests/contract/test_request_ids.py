@@ -1,4 +1,4 @@
-"""One request id, one effect, one answer; and another request under the same id is refused."""
+"""A request id has one effect and one response; a different request with the same id is refused."""
 
 import grpc
 import pytest
@@ -46,7 +46,7 @@ def test_an_ask_without_an_id_is_a_new_one_each_time(calls: Calls, experiment: s
     assert [calls.assignment(experiment).lease.trial for _ in range(3)] == [0, 1, 2]
 
 
-def test_an_ask_that_waits_is_answered_anew(calls: Calls) -> None:
+def test_a_reply_to_wait_is_not_remembered(calls: Calls) -> None:
     experiment, request_id = unique_name(), new_id()
     calls.create(experiment, config(max_concurrent_trials=1))
     lease = calls.assignment(experiment).lease
@@ -75,7 +75,7 @@ def test_tell_that_pauses(calls: Calls, store: Redis, experiment: str) -> None:
     told_twice(calls, store, tell_request(experiment, lease, (1, 0.5), request_id=new_id()), trial_pb2.DECISION_PAUSE)
 
 
-def test_tell_that_goes_up(calls: Calls, store: Redis, experiment: str) -> None:
+def test_tell_that_promotes(calls: Calls, store: Redis, experiment: str) -> None:
     for metric in (0.9, 0.8):
         calls.tell(experiment, calls.assignment(experiment).lease, (1, metric))
     lease = calls.assignment(experiment).lease
@@ -112,7 +112,7 @@ def test_release(calls: Calls, store: Redis, experiment: str) -> None:
     request = pb.ReleaseRequest(experiment=experiment, request_id=new_id(), releases=[pb.Release(lease=lease)])
     first = calls.search.Release(request, timeout=SECONDS)
     assert first.verdicts[0].decision == trial_pb2.DECISION_PAUSE
-    calls.assignment(experiment)  # the trial is somebody else's now
+    calls.assignment(experiment)  # another worker holds the trial now
     before = snapshot(store)
     assert calls.search.Release(request, timeout=SECONDS).verdicts == first.verdicts
     assert differences(before, snapshot(store)) == []

@@ -1,4 +1,4 @@
-"""What the service says it has understood of a search: the same lines in every client."""
+"""The summary of a search: every client shows the same lines."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ NOTES = ("a metric named 'acc'", "no trial can reach the top rung")
 
 
 def holds(notes: Sequence[str]) -> bool:
-    """Whether these are said of the searcher, and nothing else is."""
+    """Whether exactly these notes are shown for the searcher."""
     said = [note for note in notes if note.startswith("searcher")]
     return len(said) == len(NOTES) and all(part in note for part, note in zip(NOTES, said, strict=True))
 
@@ -78,7 +78,7 @@ def test_on_the_command_line(service: Service, tmp_path: Path) -> None:
 
 
 def test_notes_go_with_the_plan(service: Service) -> None:
-    """A change that lets trials reach the top takes the note away, and one that does not brings it back."""
+    """A change that lets trials reach the top removes the note; one that does not restores it."""
     with Client(service.address, experiment=unique_name("said")) as client:
         client.create_experiment(str(client.config.experiment), DOCUMENT)
         for trials, most in ((9, 1), (12, 1), (8, 2), (9, 1)):

@@ -1,4 +1,4 @@
-"""What nobody foresaw reaches the caller as INTERNAL with an incident id, and nothing of the inside with it."""
+"""An unexpected error reaches the caller as INTERNAL with an incident id, without any internals."""
 
 import asyncio
 import re
@@ -30,11 +30,11 @@ CALLS = [("rungway.v1.SearchService", *item) for item in SEARCH.items()] + [
 
 
 class Broken(Exception):
-    """Nobody has heard of it."""
+    """An error that no code handles."""
 
 
 class BrokenStore(RedisStore):
-    """A store on a real Redis of which every method raises."""
+    """A store on a real Redis; each of its methods raises."""
 
     def __getattribute__(self, name: str) -> object:
         if name.startswith("_"):
@@ -58,7 +58,7 @@ async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
     add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Admission(100)), server)
     add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
     port = server.add_insecure_port("127.0.0.1:0")
-    requests.NAMESPACE.set("default")  # what the access check does, which is not here
+    requests.NAMESPACE.set("default")  # normally set by the access check, which this server does not have
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel
@@ -79,7 +79,7 @@ async def test_an_unexpected_error(service: str, rpc: str, request_: Message, ch
 
 
 async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> bytes:
-    """The answer to an rpc, the first one of a stream."""
+    """The response of an rpc; of a stream, the first."""
     if path.endswith(STREAMS):
         stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
         found = await stream(request.SerializeToString(), timeout=SECONDS).read()
@@ -90,7 +90,7 @@ async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> byte
 
 
 def typed(error: grpc.aio.AioRpcError) -> str:
-    """The incident id of an INTERNAL failure that tells nothing else."""
+    """The incident id of an INTERNAL failure that reveals nothing else."""
     refusal = refusal_of(error)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert set(refusal.metadata) == {"incident"}
@@ -104,7 +104,7 @@ def typed(error: grpc.aio.AioRpcError) -> str:
 
 
 async def test_an_unexpected_error_of_a_preview(channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It needs no store: here its planning is broken."""
+    """A preview needs no store, so its planning is broken instead."""
 
     def broken(*_: object, **__: object) -> None:
         raise Broken(SECRET)

@@ -1,4 +1,4 @@
-"""Requests of workers with one fault each: the reason and the fields that must be named."""
+"""Requests of workers with one fault each, and the reason and fields that the refusal must name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def test_processes_do_not_outlive_their_parent(service: Service) -> None:
     wait_until(lambda: not any(map(is_running, pids)))
 
 
-def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(("127.0.0.1", 0))

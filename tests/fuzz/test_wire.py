@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from rungway.v1.search_service_pb2 import AskRequest
 from tests.fuzz.extent import EXAMPLES, tried
-from tests.fuzz.wire import ATTACKS, Attack, changed_calls, frame, message, opened, random_frames, say
+from tests.fuzz.wire import ATTACKS, Attack, changed_calls, message, random_frames, say
 from tests.support.calls import calls_to, config
+from tests.support.http2 import frame, opened
 from tests.support.service import Service
 
 SECONDS = 20.0

@@ -10,20 +10,27 @@ from contextlib import closing, contextmanager, suppress
 
 from hpack import Encoder
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM, END_HEADERS = 1, 4
+from tests.support.http2 import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    WINDOW,
+    frame,
+    opened,
+)
+
 PREVIEW = "/rungway.v1.ExperimentService/PreviewSearch"
 ASK = b"\x0a\x05known"
 SECONDS = 5.0
 """Timeout of a socket (seconds)."""
 
 Attack = Callable[[str, random.Random], None]
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes = b"", length: int | None = None) -> bytes:
-    """A frame, whose length may be a lie."""
-    return struct.pack(">IBI", (len(body) if length is None else length) << 8 | kind, flags, stream) + body
 
 
 def head(path: str = PREVIEW, **changes: str) -> bytes:
@@ -42,11 +49,6 @@ def head(path: str = PREVIEW, **changes: str) -> bytes:
 def message(data: bytes, *, compressed: bool = False, length: int | None = None) -> bytes:
     """A gRPC message with its prefix."""
     return struct.pack(">BI", compressed, len(data) if length is None else length) + data
-
-
-def opened(*frames: bytes) -> bytes:
-    """A connection's beginning."""
-    return PREFACE + frame(SETTINGS, 0, 0) + b"".join(frames)
 
 
 def call(stream: int, body: bytes, **changes: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Searches made through the use cases, for tests of what users do to a live one."""
+"""Searches created through the use cases, for tests of what users do to a live search."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from rungway_server.service.experiments import ExperimentUseCases, ExperimentVie
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.trials import TrialUseCases
 from tests.support.calls import config
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 
 def halving(trials: int = 9, **searcher: object) -> dict[str, object]:
@@ -34,7 +34,7 @@ async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: fl
 
 
 async def life_of(store: Store, ref: ExperimentRef, number: int = 0, size: int = 0) -> list[EventView]:
-    """All pages of the life of a trial."""
+    """All pages of the history of a trial."""
     found: list[EventView] = []
     token = ""
     while True:
@@ -46,7 +46,7 @@ async def life_of(store: Store, ref: ExperimentRef, number: int = 0, size: int =
 
 
 async def run_out(store: Store, ref: ExperimentRef) -> int:
-    """Do all the work that is left, each result the same; how many new trials were started."""
+    """Do all work that is left, with the same result for each; returns how many new trials started."""
     started = 0
     while given := (await store.ask(ref, "", 1, "w")).assignments:
         started += given[0].explanation.reason in (Reason.NEW_TRIAL, Reason.ENQUEUED)
@@ -55,10 +55,10 @@ async def run_out(store: Store, ref: ExperimentRef) -> int:
 
 
 async def state_of(store: Store, ref: ExperimentRef) -> ExperimentState:
-    """Where the search stands."""
+    """The state of the search."""
     return (await store.progress(ref)).state
 
 
 async def rates(store: Store, ref: ExperimentRef, count: int) -> list[object]:
     """The learning rates of the next trials."""
-    return [given.hparams["rate"] for given in await take(store, ref, count)]
+    return [given.hparams["rate"] for given in await ask_for(store, ref, count)]

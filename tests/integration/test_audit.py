@@ -1,4 +1,4 @@
-"""The audit: sound searches pass, and each invariant is named when it is broken by hand."""
+"""The audit: sound searches pass, and each invariant is named when a test breaks it."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from rungway_server.store.redis.snapshot.audit import INVARIANTS, Report
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
 from tests.support.audited import report_of
 from tests.support.redis_server import redis_on_socket
-from tests.support.searches import stored
+from tests.support.searches import create_planned
 from tests.support.snapshot import Snapshot, restore, snapshot
 from tests.support.waiting import SECONDS
 
@@ -32,19 +32,19 @@ BASE = "rungway:{default/guarded}"
 
 
 def packb(value: object) -> bytes:
-    """As Lua packs it, whose texts may be bytes."""
+    """MessagePack as Lua writes it; texts may be bytes."""
     packed: bytes = msgpack.packb(value, unicode_errors=BINARY)
     return packed
 
 
 def entry(key: str, running: int, number: int) -> bytes:
-    """An entry of a rung, its sort key in hexadecimal digits."""
+    """An entry of a rung; the sort key is in hexadecimal digits."""
     return bytes.fromhex(key) + running.to_bytes(4, "big") + number.to_bytes(4, "big")
 
 
 @dataclass
 class Scene:
-    """A sound search in Redis with leases, a line, results ready to go up, a queue and request ids."""
+    """A sound search in Redis with leases, requeued and promotable trials, enqueued configurations and request ids."""
 
     redis: Redis
     url: str
@@ -79,7 +79,7 @@ class Scene:
         return next(number for number in range(self.progress()["next_trial"]) if self.trial(number)["state"] == state)
 
     def log(self, kind: str, trial: int, reason: str, *numbers: int) -> None:
-        """Add a line to the event log; `numbers` are those of the explanation."""
+        """Add an event to the log; `numbers` are those of the explanation."""
         self.redis.xadd(self.key("events"), {"e": packb([kind, trial, 1, "", "w", reason, *numbers, ""])})
 
     def report(self) -> Report:
@@ -141,7 +141,7 @@ def fewer_trials(scene: Scene) -> None:
 
 
 def shrink_plan_to_started(scene: Scene) -> None:
-    """Nothing left to start, go up, run or hand out again, and yet it runs on."""
+    """Nothing is left to start, promote, run or hand out again, yet the search is still running."""
     plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
     for bracket, started in zip(plan["brackets"], scene.progress("counts")["started"], strict=True):
         bracket["max_trials"] = started
@@ -310,7 +310,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "the_revision_grew": [lambda s: s.set_progress(revision=1)],
 }
-"""By the name of an invariant: ways to break it."""
+"""Ways to break each invariant, by its name."""
 
 
 def test_a_sound_search_passes(scene: Scene) -> None:
@@ -322,7 +322,7 @@ def test_a_sound_search_passes(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("plan", [PLAN, STOPPING], ids=["promote", "stop"])
-def test_a_sound_search_of_a_space_without_points_passes(plan: Plan) -> None:
+def test_a_sound_search_of_an_uncounted_space_passes(plan: Plan) -> None:
     with redis_on_socket() as url:
         asyncio.run(play(url, plan))
         assert asyncio.run(report_of(url, REF)).violated == {}
@@ -379,7 +379,7 @@ async def test_the_command_finds_the_embedded_store(tmp_path: Path) -> None:
         EmbeddedRedis(tmp_path) as embedded,
         connect(embedded.url, timeout_seconds=5) as client,
     ):
-        await stored(RedisStore(client), REF, PLAN)
+        await create_planned(RedisStore(client), REF, PLAN)
         beside = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))
         assert (beside.returncode, beside.stderr) == (0, "")
     alone = await asyncio.to_thread(audit, "guarded", "--data", str(tmp_path))

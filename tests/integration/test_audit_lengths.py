@@ -1,4 +1,4 @@
-"""The trained length of a search whose trials ended amid the reports of one call: the audit must not cry wolf."""
+"""The trained length when trials end between the reports of one call: the audit must not raise a false alarm."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving
 from tests.support.audited import assert_sound
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 SHORT = {"num_rungs": 2, "divisor": 2, "max_length": {"epochs": 4}, "stop_once": True}
 
@@ -25,7 +25,7 @@ async def test_reports_after_the_end_of_a_trial_count(
     searcher: dict[str, object], told: list[tuple[int, float]], store: RedisStore, ref: ExperimentRef, admin_url: str
 ) -> None:
     await create(store, ref, halving(trials=4, **searcher))
-    first, second = await take(store, ref, 2)
+    first, second = await ask_for(store, ref, 2)
     await store.tell(ref, "", [Result(first.lease, [Report(2, 0.1)])])
     result = Result(second.lease, [Report(*each) for each in told])
     assert (await store.tell(ref, "", [result])).replies[0].decision is Decision.STOP

@@ -1,4 +1,4 @@
-"""A client behind a balancer that has no live service: nobody answers, so it goes on until somebody does."""
+"""A client behind a balancer that has no live service: it retries until a service answers."""
 
 import asyncio
 import socket
@@ -68,7 +68,7 @@ ENDS = {
 
 
 class Balancer(Link):
-    """Passes everything on, or ends each connection in its own way while no service is there."""
+    """Passes everything on; while no service runs, ends each connection by `end`."""
 
     def __init__(self, port: int, end: End | None = None) -> None:
         super().__init__(port)
@@ -125,7 +125,7 @@ def test_a_worker_waits_until_a_service_is_there(
 
 
 def ask(config: ClientConfig, kind: str) -> int:
-    """The number of the trial that is handed out."""
+    """The number of the trial that is assigned."""
     if kind == "threads":
         with Client(config=config) as client:
             return client.ask_once().assignments[0].lease.trial
@@ -138,7 +138,7 @@ def ask(config: ClientConfig, kind: str) -> int:
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_person_is_told_that_nobody_answers(end: End, files: Files) -> None:
+def test_a_user_is_told_that_nobody_answers(end: End, files: Files) -> None:
     with running(Balancer(1, end)) as balancer:
         short = behind(balancer, files, total_timeout=1.5)
         with Client(config=short) as client, pytest.raises(rungway.Unavailable) as failed:
@@ -156,7 +156,7 @@ def test_a_balancer_that_ends_tls_itself_without_a_service(files: Files) -> None
 
 
 class tls_ended_here:
-    """A port that speaks TLS and hangs up after the handshake, which asks for no certificate."""
+    """A port that speaks TLS without asking for a certificate, and hangs up after the handshake."""
 
     def __init__(self, files: Files) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

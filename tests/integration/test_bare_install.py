@@ -1,6 +1,6 @@
-"""`pip install .` in an empty environment is the thin client: grpcio, protobuf and nothing more.
+"""`pip install .` in an empty environment installs the client with grpcio and protobuf only.
 
-All packages come from a folder that `make setup` has filled: no index is asked.
+All packages come from a folder that `make setup` fills; no index is used.
 """
 
 import json
@@ -28,7 +28,7 @@ def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
     run(*pip, "--python", str(python), "install", "--constraint", str(_ROOT / "constraints.txt"), str(wheel))
 
     listed = json.loads(run(*pip, "--python", str(python), "list", "--format=json"))
-    # typing-extensions is what grpcio brings itself.
+    # grpcio itself needs typing-extensions.
     assert {package["name"].replace("_", "-").lower() for package in listed} - {"typing-extensions"} == {
         "grpcio",
         "protobuf",
@@ -46,7 +46,7 @@ def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
 
 
 def run(*command: str | Path) -> str:
-    """What a command printed; it must succeed."""
+    """The output of a command, which must succeed."""
     assert _WHEELS.is_dir(), "make setup fills it"
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_WHEELS), "PIP_CONFIG_FILE": os.devnull}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

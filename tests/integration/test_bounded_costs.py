@@ -1,4 +1,4 @@
-"""What one call may cost Redis is bounded, whatever the plan and however much is told at once."""
+"""The cost of one call for Redis is bounded, whatever the plan and however much is told at once."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def calls(store: RedisStore) -> SearchUseCases:
 
 
 def curve(given: Assignment, count: int, *, after: int = 0) -> Result:
-    """Reports of which each is better than the one before."""
+    """Reports, each better than the one before."""
     return Result(given.lease, [Report(i, -float(i)) for i in range(after + 1, after + count + 1)], "")
 
 

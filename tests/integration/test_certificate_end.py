@@ -1,4 +1,4 @@
-"""A certificate that has ended is served to nobody, and the log says early that one will."""
+"""An expired certificate is never served, and the log warns before one expires."""
 
 import ssl
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def issue(files: Files, begins: timedelta, ends: timedelta) -> None:
-    """A certificate of the service with this validity, counted from now."""
+    """A certificate for the service, with a validity relative to now."""
     now = datetime.now(UTC)
     issued = files.authority.issue_cert("localhost", "127.0.0.1", not_before=now + begins, not_after=now + ends)
     write(issued, files.cert, files.key)
@@ -103,8 +103,8 @@ def test_the_log_warns_of_a_renewal_that_ends_soon(redis_url: str, files: Files)
         assert running.lines("certificate_expires")
 
 
-def test_the_log_says_the_end_while_nobody_connects(redis_url: str, files: Files) -> None:
-    issue(files, -DAY, timedelta(seconds=8))  # time to start in
+def test_the_log_warns_without_any_connection(redis_url: str, files: Files) -> None:
+    issue(files, -DAY, timedelta(seconds=8))  # enough time to start
     with serving(redis_url, files) as running:
         wait_until(lambda: running.lines("certificate_expired"))
         assert running.lines("certificate_expires")
@@ -119,7 +119,7 @@ def test_the_warning_comes_14_days_ahead_while_the_service_runs(redis_url: str, 
 
 
 def test_times_of_certificates_of_every_kind(files: Files) -> None:
-    until = datetime(2061, 2, 3, 4, 5, 6, tzinfo=UTC)  # beyond 2049 a time is written with four digits of the year
+    until = datetime(2061, 2, 3, 4, 5, 6, tzinfo=UTC)  # times after 2049 have a year of four digits
     issued = files.authority.issue_cert("a", not_before=datetime(1999, 1, 2, tzinfo=UTC), not_after=until)
     (found,) = lifetimes(issued.cert_chain_pems[0].bytes().decode())
     assert (found.begins, found.ends) == (datetime(1999, 1, 2, tzinfo=UTC), until)
@@ -128,6 +128,6 @@ def test_times_of_certificates_of_every_kind(files: Files) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "no PEM"])
-def test_what_is_no_certificate_is_a_value_error(text: str) -> None:
+def test_anything_but_a_certificate_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="certificate"):
         lifetimes(text)

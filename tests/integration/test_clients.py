@@ -1,4 +1,4 @@
-"""The client with the oldest packages that it is for, on this Python; `make clients` has the whole table."""
+"""The client with the oldest packages that it supports, on this Python; `make clients` runs all combinations."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The data folder belongs to one user, or it is refused before anything in it is touched."""
+"""A data folder that other users can access is refused before anything in it changes."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ SOMEBODY = 65534
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and bytes of everything in it."""
+    """Mode and bytes of every file in the folder."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in folder.rglob("*")
@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 async def refused(folder: Path) -> str:
-    """What is said instead of starting; nothing in the folder is changed, and nobody is led to a socket by it."""
+    """The refusal to start. Nothing in the folder changes, and no socket is left for clients to find."""
     before = contents(folder)
     with pytest.raises(RedisStartError) as why:
         await EmbeddedRedis(folder).__aenter__()
@@ -53,14 +53,14 @@ async def test_a_folder_that_is_open_to_others(mode: int, tmp_path: Path) -> Non
 
 
 async def test_a_new_folder_in_one_that_is_open_to_others(tmp_path: Path) -> None:
-    """As the refusal advises: what a container finds mounted has an owner and a mode that are not ours to choose."""
+    """As the refusal advises: a container cannot choose the owner and mode of a folder mounted into it."""
     os.chmod(tmp_path, 0o777)
     async with EmbeddedRedis(tmp_path / "store"):
         assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o700
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
-async def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+async def test_a_folder_of_another_user(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     os.chown(folder, SOMEBODY, SOMEBODY)
@@ -128,7 +128,7 @@ async def test_a_second_name_of_a_file_elsewhere(name: str, victim: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["lock", "redis.log"])
-async def test_a_pipe_or_a_socket_holds_nobody_up(name: str, tmp_path: Path) -> None:
+async def test_a_pipe_or_a_socket_does_not_block(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(RedisStartError):
         await EmbeddedRedis(tmp_path).__aenter__()
@@ -141,7 +141,7 @@ async def test_a_pipe_or_a_socket_holds_nobody_up(name: str, tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("name", ["appendonly.aof", "lock", "appendonlydir", "appendonlydir/appendonly.aof.1.base.rdb"])
-async def test_a_file_of_somebody_else_in_it(name: str, tmp_path: Path) -> None:
+async def test_a_file_of_another_user_in_it(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "appendonlydir").mkdir(parents=True)
     folder.chmod(0o700)
@@ -151,8 +151,8 @@ async def test_a_file_of_somebody_else_in_it(name: str, tmp_path: Path) -> None:
     assert f"{folder / name} belongs to user nobody ({SOMEBODY})" in await refused(folder)
 
 
-async def test_what_is_no_business_of_the_store_may_lie_in_it(tmp_path: Path) -> None:
-    """A file system's own folder, for example."""
+async def test_unrelated_files_may_lie_in_it(tmp_path: Path) -> None:
+    """For example the lost+found folder of a file system."""
     (tmp_path / "lost+found").mkdir(mode=0o755)
     if os.geteuid() == 0:
         os.chown(tmp_path / "lost+found", SOMEBODY, SOMEBODY)
@@ -160,8 +160,8 @@ async def test_what_is_no_business_of_the_store_may_lie_in_it(tmp_path: Path) ->
         pass
 
 
-async def test_a_folder_by_a_link_of_ones_own(tmp_path: Path) -> None:
-    """From home to a larger disk."""
+async def test_a_folder_behind_a_link_of_its_user(tmp_path: Path) -> None:
+    """For example from the home folder to a larger disk."""
     (tmp_path / "large").mkdir(mode=0o700)
     (tmp_path / "data").symlink_to(tmp_path / "large")
     async with EmbeddedRedis(tmp_path / "data"):
@@ -169,8 +169,8 @@ async def test_a_folder_by_a_link_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives links away")
-async def test_a_folder_by_a_link_of_somebody_else(tmp_path: Path) -> None:
-    """It could lead to any other folder of ours."""
+async def test_a_folder_behind_a_link_of_another_user(tmp_path: Path) -> None:
+    """Such a link could point to any folder of this user."""
     (tmp_path / "ours").mkdir(mode=0o700)
     (tmp_path / "ours" / "lock").write_text("of another program")
     (tmp_path / "data").symlink_to(tmp_path / "ours")
@@ -179,7 +179,7 @@ async def test_a_folder_by_a_link_of_somebody_else(tmp_path: Path) -> None:
 
 
 async def test_the_folder_is_the_one_that_was_checked(tmp_path: Path) -> None:
-    """Another folder under its name has no effect on a store that runs."""
+    """If another folder takes its name, a running store is not affected."""
     async with EmbeddedRedis(tmp_path / "data") as redis:
         (tmp_path / "data").rename(tmp_path / "moved")
         (tmp_path / "data").mkdir()

@@ -1,4 +1,4 @@
-"""Deleting: of every layout, readable or not, and never the namesake that was made meanwhile."""
+"""Deletion works for every layout, readable or not, and never hits a new search of the same name."""
 
 import json
 import random
@@ -12,15 +12,15 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.integration.lives import create, halving, report
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
 OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
 
 
 async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int) -> str:
-    """A search as a server of another layout may have left it; its uid."""
+    """Create a search as a server of another layout may have left it; returns its uid."""
     await create(store, ref, halving(9))
-    for given in await take(store, ref, 5):
+    for given in await ask_for(store, ref, 5):
         await report(store, ref, given, random.random())
     meta = experiment_keys(ref)[0]
     uid = (await store.definition(ref)).uid
@@ -36,7 +36,7 @@ async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int)
 
 
 async def left(redis: Redis, ref: ExperimentRef) -> list[str]:
-    """Keys of the experiment, and its line in the list."""
+    """Keys of the experiment, and its entry in the list."""
     listed = await redis.zscore(index_key(ref.namespace), ref.experiment)
     return [key async for key in redis.scan_iter(f"*{ref.experiment}*")] + ([] if listed is None else ["listed"])
 
@@ -77,7 +77,7 @@ async def test_a_repeated_delete_leaves_the_namesake(
     one, two = stores
     uid = await made(one, redis, ref, schema)
     await one.delete(ref, uid)
-    await stored(two, ref, plan())
+    await create_planned(two, ref, plan())
     for store in stores:
         with pytest.raises(UnknownExperiment):
             await store.delete(ref, uid)

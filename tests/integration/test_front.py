@@ -1,4 +1,4 @@
-"""The front of docs/security.md, taken from there as it stands but for its addresses, before a real service."""
+"""The front of docs/security.md, with other addresses, before a real service."""
 
 import re
 import shutil
@@ -17,9 +17,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rungway import Client, ClientConfig
-from tests.integration.test_hostile_calls import END_HEADERS, END_STREAM, HEADERS, frame
 from tests.integration.test_secure import Files, make_token
 from tests.support.calls import config, unique_name
+from tests.support.http2 import END_HEADERS, END_STREAM, GOAWAY, HEADERS, WINDOW, frame, opened
 from tests.support.redis_server import free_port
 from tests.support.service import Service, services
 from tests.support.waiting import wait_until
@@ -35,7 +35,7 @@ MOST_CALLS = int(re.findall(r"sc0_http_req_rate gt (\d+)", TEXT)[0])
 
 @dataclass
 class Front:
-    """Where it listens, and what is behind it."""
+    """The addresses of the front and of the service behind it."""
 
     port: int
     files: Files
@@ -98,7 +98,7 @@ def answers(front: Front) -> bool:
     return False
 
 
-def test_workers_and_people_notice_nothing_of_it(front: Front) -> None:
+def test_workers_and_users_notice_nothing_of_it(front: Front) -> None:
     name = unique_name("front")
     with Client(config=front.settings, experiment=name) as client:
         client.create_experiment(name, config(max_trials=3))
@@ -132,9 +132,9 @@ def test_health_is_asked_for_at_the_service_itself(front: Front) -> None:
 
 
 def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
-    """The HTTP statuses that so many calls are answered with; none where the connection is cut."""
-    room = frame(8, 0, 0, (1 << 30).to_bytes(4, "big"))  # WINDOW_UPDATE: for all that will come
-    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + room)
+    """The HTTP statuses of so many calls; empty if the connection is cut."""
+    room = frame(WINDOW, 0, 0, (1 << 30).to_bytes(4, "big"))  # enough for everything
+    connection.sendall(opened(room))
     encoder, decoder = hpack.Encoder(), hpack.Decoder()
     found: set[bytes] = set()
     headers = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", path), (b":authority", b"x")]
@@ -153,8 +153,8 @@ def statuses(connection: ssl.SSLSocket, path: bytes, calls: int) -> set[bytes]:
 
 
 def response(stream: BinaryIO, decoder: hpack.Decoder) -> bytes | None:
-    """The status of the next call that is answered; None where none will be."""
-    while len(head := stream.read(9)) == 9 and head[3] != 7:  # GOAWAY
+    """The status of the next response; None if there will be none."""
+    while len(head := stream.read(9)) == 9 and head[3] != GOAWAY:
         body = stream.read(int.from_bytes(head[:3], "big"))
         if head[3] == HEADERS:
             return dict(decoder.decode(body, raw=True))[b":status"]
@@ -188,11 +188,11 @@ def test_a_source_may_call_so_often(front: Front) -> None:
         assert client.list_experiments() is not None
 
 
-def test_who_says_nothing_is_cut_off(front: Front) -> None:
+def test_a_silent_connection_is_cut_off(front: Front) -> None:
     with ExitStack() as stack:
         no_tls = stack.enter_context(socket.create_connection(("127.0.0.1", front.port), 40, ("127.0.0.8", 0)))
         no_call = stack.enter_context(front.connect("127.0.0.8"))
         for connection in (no_tls, no_call):
             with suppress(ConnectionError):
-                while connection.recv(1 << 12):  # what the front says of itself
+                while connection.recv(1 << 12):  # frames of the front itself
                     pass

@@ -1,4 +1,4 @@
-"""A search of every layout that is read: sound, shown as it was, and played to the end as it was."""
+"""A golden search of every readable layout is sound, looks as it did, and plays to the same end."""
 
 import json
 import random
@@ -29,8 +29,8 @@ async def redis() -> AsyncIterator[tuple[str, Redis]]:
 async def differs(
     url: str, client: Redis, golden: dict[str, Any], transform: Callable[[str, str], str] | None = None
 ) -> list[str]:
-    """What is not as it was: of what is shown, of what repeats are answered, and of what is decided; and what the audit
-    says before and after."""
+    """All differences in what is shown, in replies to repeated calls, in decisions, and in the audit before and
+    after."""
     await write_keys(client, golden["keys"])
     wrong = [*(await report_of(url, REF)).violated]
     async with connect(url, timeout_seconds=5, transform=transform) as router:
@@ -42,7 +42,7 @@ async def differs(
 async def noticed(
     redis: tuple[str, Redis], golden: dict[str, Any], transform: Callable[[str, str], str] | None = None
 ) -> list[str]:
-    """The same, where what stands there may be such that it cannot be read, or that scripts end by it."""
+    """The same; an error while reading or in a script counts as a difference."""
     try:
         return await differs(*redis, golden, transform)
     except Exception as error:
@@ -50,15 +50,15 @@ async def noticed(
 
 
 async def shown_otherwise(store: RedisStore, golden: dict[str, Any]) -> list[str]:
-    """What is not shown as it was."""
+    """Differences in what reads show."""
     seen = await seen_of(store)
     return [name for name, frozen in golden["seen"].items() if kept(frozen, seen[name]) != frozen]
 
 
 async def decided_otherwise(store: RedisStore, client: Redis, golden: dict[str, Any]) -> list[str]:
-    """What is not answered as it was, beginning each time with what is stored now."""
+    """Differences in replies and decisions; both checks begin with what is stored now."""
     wrong, keys = [], await read_keys(client)
-    for _ in range(2):  # the second time what was handed out anew in the first is remembered as well
+    for _ in range(2):  # in the second round, new assignments of the first are remembered as well
         if "calls" in golden and await repeat(store, golden["calls"], golden["now_ms"]) != golden["repeated"]:
             wrong.append("repeated")
     await write_keys(client, keys)
@@ -79,7 +79,7 @@ async def test_a_stored_search_is_what_it_was(file: Any, redis: tuple[str, Redis
 
 
 def record_swap(one: str, other: str) -> Callable[[str, str], str]:
-    """A server that reads and writes two fields of a record in each other's place, and so agrees with itself."""
+    """A server that swaps two fields of a record when reading and writing, and so agrees with itself."""
 
     def swap(name: str, text: str) -> str:
         if name != "include/layout":
@@ -94,7 +94,7 @@ def record_swap(one: str, other: str) -> Callable[[str, str], str]:
 
 
 def texts_swap(file: str, *pairs: tuple[str, str]) -> Callable[[str, str], str]:
-    """A server with other texts in one of its files."""
+    """A server with texts of one file swapped."""
 
     def swap(name: str, text: str) -> str:
         for one, other in pairs if name == file else ():
@@ -155,7 +155,7 @@ SWAPS = {
         ("{ packed_fingerprint(fingerprint), answer }", "{ answer, packed_fingerprint(fingerprint) }"),
     ),
 }
-"""Servers that would leave another layout under the same number."""
+"""Servers that would write another layout under the same number."""
 
 
 @pytest.mark.parametrize("name", SWAPS)
@@ -165,18 +165,18 @@ async def test_a_changed_layout_is_noticed(name: str, redis: tuple[str, Redis]) 
 
 
 async def test_swapped_bytes_are_noticed(redis: tuple[str, Redis]) -> None:
-    """Two neighbours in each other's place, anywhere in what is stored."""
+    """Two adjacent bytes swapped, anywhere in what is stored."""
     missed = []
     for number in range(100):
         golden = json.loads((FOLDER / f"layout-{SCHEMA}.json").read_text())
-        place = swapped_bytes(golden["keys"], random.Random(number))
+        where = swapped_bytes(golden["keys"], random.Random(number))
         if not await noticed(redis, golden):
-            missed.append(place)
+            missed.append(where)
     assert missed == []
 
 
 def swapped_bytes(keys: dict[str, Any], rng: random.Random) -> str:
-    """Swap two neighbours that differ in one value of one key; where."""
+    """Swap two adjacent, different bytes in one value of one key; returns where."""
     while True:
         key = rng.choice(sorted(keys))
         items = keys[key]["content"]

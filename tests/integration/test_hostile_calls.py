@@ -1,7 +1,6 @@
-"""What anybody who reaches the port may send: nobody else notices, and what it holds is bounded."""
+"""Whatever is sent to the port: other callers notice nothing, and what a peer holds is bounded."""
 
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,10 +17,10 @@ from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.transport.anonymous_calls import MOST_IN_ALL, MOST_OF_A_PEER
 from rungway_server.transport.messages import MESSAGE_SECONDS
 from tests.support.calls import config, unique_name
+from tests.support.http2 import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, frame, opened
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until
 
-DATA, HEADERS, END_HEADERS, END_STREAM = 0, 1, 4, 1
 PATHS = {
     "no UTF-8": b"/\xff\xfe/x",
     "cut off": b"/rungway.v1.SearchService/As\xc3",
@@ -46,15 +45,15 @@ def health(service: Service) -> Iterator[health_pb2_grpc.HealthStub]:
 
 
 class Connection:
-    """HTTP/2 by hand, for what no gRPC client sends."""
+    """HTTP/2 by hand, to send what no gRPC client sends."""
 
     def __init__(self, address: str, source: str = "") -> None:
-        """From another address of the loopback interface where one is given."""
+        """`source`: another address of the loopback interface to connect from."""
         host, port = address.split(":")
         self.socket = socket.create_connection((host, int(port)), 20, (source, 0) if source else None)
         self._decoder = hpack.Decoder()
         self._left = b""
-        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        self.socket.sendall(opened())
 
     def __enter__(self) -> "Connection":
         return self
@@ -63,7 +62,7 @@ class Connection:
         self.socket.close()
 
     def call(self, path: bytes, *, stream: int = 1, ended: bool = False, message: bytes = b"") -> None:
-        """The headers of a call, and a message if one is given."""
+        """Send the headers of a call, and its message if one is given."""
         found = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
         found += [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
         flags = END_HEADERS | (END_STREAM if ended else 0)
@@ -71,15 +70,15 @@ class Connection:
         self.socket.sendall(frame(HEADERS, flags, stream, hpack.Encoder().encode(found)) + body)
 
     def read_some(self) -> None:
-        """Wait until something comes."""
+        """Wait until some bytes arrive."""
         self._left += self.socket.recv(1)
 
     def status(self) -> int:
-        """The gRPC status of the next call that is answered."""
+        """The gRPC status of the next response."""
         while True:
             length, kind, stream = int.from_bytes(self._read(3), "big"), self._read(2)[0], self._read(4)
             body = self._read(length)
-            assert kind != 7, f"the server has closed the connection: {stream!r} {body!r}"
+            assert kind != GOAWAY, f"the server has closed the connection: {stream!r} {body!r}"
             if kind == HEADERS:
                 headers = dict(self._decoder.decode(body, raw=True))
                 if b"grpc-status" in headers:
@@ -94,12 +93,8 @@ class Connection:
         return found
 
 
-def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
-    return len(body).to_bytes(3, "big") + bytes((kind, flags)) + struct.pack(">I", stream) + body
-
-
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
-def test_a_path_that_is_no_text_is_unimplemented_and_nobody_notices(
+def test_a_path_that_is_not_text_is_unimplemented_and_others_are_served(
     path: bytes, service: Service, health: health_pb2_grpc.HealthStub
 ) -> None:
     watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
@@ -116,7 +111,7 @@ def test_a_path_that_is_no_text_is_unimplemented_and_nobody_notices(
 
 
 @pytest.mark.parametrize("path", ["/", "/a/b/c", "/rungway.v1.SearchService/Later", "*"])
-def test_a_method_that_is_not_there_is_unimplemented(path: str, service: Service) -> None:
+def test_an_unknown_method_is_unimplemented(path: str, service: Service) -> None:
     with Connection(service.address) as stranger:
         stranger.call(path.encode())
         assert stranger.status() == grpc.StatusCode.UNIMPLEMENTED.value[0]
@@ -131,8 +126,8 @@ def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, redis_ur
         assert stranger.status() == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
-def test_a_message_that_never_comes_is_waited_for_for_a_while(redis_url: str) -> None:
-    assert MESSAGE_SECONDS < 20  # the patience of the connections below
+def test_a_call_whose_message_never_comes_is_ended_after_a_while(redis_url: str) -> None:
+    assert MESSAGE_SECONDS < 20  # the timeout of the connections below
     with services(redis_url) as (service,), ExitStack() as stack:
         strangers = {}  # all wait at the same time
         for path in ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/rungway.v1.SearchService/Ask"):
@@ -173,7 +168,7 @@ def checks(stub: health_pb2_grpc.HealthStub) -> bool:
         return False
 
 
-def test_others_learn_that_the_service_is_well_however_much_strangers_hold(
+def test_health_is_answered_however_many_calls_strangers_hold(
     redis_url: str,
 ) -> None:
     holders = range(2, 2 + MOST_IN_ALL // MOST_OF_A_PEER)
@@ -184,14 +179,14 @@ def test_others_learn_that_the_service_is_well_however_much_strangers_hold(
                 strange.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
         wait_until(lambda: service.lines("many_calls_for_health"))
         assert len(service.lines("many_calls_for_health")) == 1
-        for number in holders:  # to the brim
+        for number in holders:  # as many as allowed
             strange = stack.enter_context(Connection(service.address, f"127.0.0.{number}"))
             strange.call(WATCH, message=b"\0\0\0\0\0")
         with Connection(service.address, "127.0.0.2") as greedy:
-            for i in range(MOST_OF_A_PEER // 2):  # some may come before the last of the others
+            for i in range(MOST_OF_A_PEER // 2):  # some may be answered before the last of the others arrive
                 greedy.call(WATCH, stream=2 * i + 1, message=b"\0\0\0\0\0")
             assert greedy.status() == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-        with grpc.insecure_channel(service.address) as channel:  # a peer of its own: 127.0.0.1
+        with grpc.insecure_channel(service.address) as channel:  # another peer: 127.0.0.1
             assert checks(health_pb2_grpc.HealthStub(channel))
             ExperimentServiceStub(channel).ListExperiments(pb.ListExperimentsRequest(), timeout=20)
 
@@ -211,14 +206,14 @@ def test_reflection_is_bounded_too(redis_url: str) -> None:
         while (status := strange.status()) == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]:
             pass
         assert status == grpc.StatusCode.INVALID_ARGUMENT.value[0]
-        strange.call(REFLECTION, stream=103, message=b"\0\0\0\0\2\x3a\0")  # which services are there?
+        strange.call(REFLECTION, stream=103, message=b"\0\0\0\0\2\x3a\0")  # list the services
         assert strange.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "answered, and then no message came"
         assert "Traceback" not in service.log()
 
 
-def test_the_log_warns_before_all_places_are_taken(redis_url: str) -> None:
+def test_the_log_warns_before_all_calls_are_in_use(redis_url: str) -> None:
     with services(redis_url, 1, "--max-concurrent-rpcs", "1") as (service,), ExitStack() as stack:
-        for _ in range(9):  # of the 1,004 calls that are taken
+        for _ in range(9):  # of the 1,004 open calls
             strange = stack.enter_context(Connection(service.address))
             for i in range(95):
                 strange.call(b"/rungway.v1.SearchService/Ask", stream=2 * i + 1)
@@ -229,7 +224,7 @@ def test_the_log_warns_before_all_places_are_taken(redis_url: str) -> None:
 
 
 def trained(service: Service, trials: int) -> str:
-    """A search in which so many trials have told a result."""
+    """A search in which `trials` trials have told a result."""
     name = unique_name("trained")
     with Client(service.address, experiment=name) as client:
         client.create_experiment(name, config(max_trials=3_000))
@@ -249,7 +244,7 @@ def leave_by_hanging_up(_: grpc.Call, channel: grpc.Channel) -> None:
 
 @pytest.mark.parametrize("leave", [leave_by_cancelling, leave_by_hanging_up])
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment", "Watch", "Reflection"])
-def test_who_leaves_a_stream_midway_is_no_incident(
+def test_leaving_a_stream_midway_is_not_an_incident(
     rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], redis_url: str
 ) -> None:
     with services(redis_url, 1, "--reflection") as (service,):
@@ -279,7 +274,7 @@ def streams(channel: grpc.Channel, name: str) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment"])
-def test_who_hangs_up_before_all_is_written_is_no_incident(rpc: str, redis_url: str) -> None:
+def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, redis_url: str) -> None:
     with services(redis_url) as (service,):
         name = trained(service, 20 * 64)
         message = pb.WatchEventsRequest(experiment=name).SerializeToString()  # that of the export is the same
@@ -287,7 +282,9 @@ def test_who_hangs_up_before_all_is_written_is_no_incident(rpc: str, redis_url: 
         with ExitStack() as stack:
             for _ in range(3):
                 strange = stack.enter_context(Connection(service.address))
-                for i in range(30):  # as many as the windows of a connection do not take: they wait in mid-write
+                for i in range(
+                    30
+                ):  # more than fit into the windows of a connection, so that they wait in the middle of a write
                     strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
                 strange.read_some()
         with Client(service.address, experiment=name) as client:

@@ -1,4 +1,4 @@
-"""Whatever an export file holds, an import takes it whole or refuses it with one clear error and leaves nothing."""
+"""Whatever an export file holds, an import loads all of it, or refuses it with one clear error and stores nothing."""
 
 import asyncio
 import copy
@@ -113,10 +113,10 @@ def scalars(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 def changed(lines: list[Line], at: int, path: tuple[Any, ...], value: object) -> list[Line]:
     line: Any = copy.deepcopy(lines[at])
-    place = line
+    holder = line
     for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
+        holder = holder[name]
+    holder[path[-1]] = value
     return [*lines[:at], line, *lines[at + 1 :]]
 
 
@@ -138,11 +138,11 @@ WRONG: list[object] = [
     {},
 ]
 PLAIN = {"remembered", "generation", "since", "config", "notes", "failing", "hparams", "unit", "experiment", "queue"}
-"""What an import does not take, what is text of users, or a configuration, which has tests of its own."""
+"""Fields that an import ignores, texts of users, and configurations, which have tests of their own."""
 
 
 @pytest.mark.parametrize("search", ["population", "promotion"])
-async def test_no_value_of_any_field_does_more_than_be_refused(
+async def test_a_bad_value_of_any_field_is_at_most_refused(
     search: str, searches: dict[str, list[Line]], redis: Redis
 ) -> None:
     """Every field of every kind of line, each with every value that it cannot have."""
@@ -199,8 +199,8 @@ async def test_the_error_names_line_and_field(
 ) -> None:
     lines = searches["promotion" if kind == "proposal" else "population"]
     last = max(at for at, line in enumerate(lines) if kind in line and (kind == "event" or "event" not in line))
-    place = ("search", *path) if kind == "search" else path
-    why = await refused(redis, file_of(changed(lines, last, place, value)))
+    inside = ("search", *path) if kind == "search" else path
+    why = await refused(redis, file_of(changed(lines, last, inside, value)))
     assert why.startswith(f"line {last + 1}: {field}: got ")
     assert ", wanted " in why
     assert len(why) < 400
@@ -230,7 +230,7 @@ RAW: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", RAW)
-async def test_files_that_nobody_would_write(name: str, lines: list[Line], redis: Redis) -> None:
+async def test_files_of_an_odd_shape(name: str, lines: list[Line], redis: Redis) -> None:
     assert await refused(redis, file_of(lines, RAW[name]))
 
 
@@ -248,7 +248,7 @@ def test_the_command_prints_one_line(lines: list[Line], url: str, tmp_path: Path
 async def test_an_import_that_is_cut_off_is_never_seen(
     lines: list[Line], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is under the name, and what was written has a time to live should nobody clean up."""
+    """Nothing is stored under the name, and the keys written so far expire even if nothing deletes them."""
     write, seen = import_keys.write_part, []
 
     async def failing(client: Any, position: int, key: str, part: Any) -> None:

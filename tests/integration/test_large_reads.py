@@ -1,4 +1,4 @@
-"""Reads of much: pages are bounded in bytes, no script reads more than a piece, and what many want is read once."""
+"""Large reads: pages are bounded in bytes, scripts read in pieces, and what many clients follow is read once."""
 
 import threading
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_a_long_curve_comes_to_its_last_points(points: int, calls: Calls) -> Non
     ]
 
 
-def test_what_many_follow_is_read_once(url: str, calls: Calls) -> None:
+def test_an_experiment_that_many_follow_is_read_once(url: str, calls: Calls) -> None:
     """Forty streams of one experiment cost about as many scripts as one."""
     name = unique_name()
     calls.create(name, config(max_trials=600, max_concurrent_trials=0))
@@ -158,7 +158,7 @@ def failure(calls: Calls, request: pb.ListTrialsRequest) -> grpc.RpcError | None
 
 
 def test_tells_go_on_while_much_is_read(service: Service, calls: Calls, twelve: list[str]) -> None:
-    """Counted: while large pages are read, a worker of another namespace is answered many times in between."""
+    """Counted: while large pages are read, a worker of another namespace gets many replies."""
     name = unique_name()
     calls.create(name, config(max_trials=1, max_length={"epochs": 10**9}))
     given, told, stop = calls.assignment(name), [0], threading.Event()

@@ -1,4 +1,4 @@
-"""The record of a trial that lives long stays small, and its life is told with what is left out."""
+"""The record of a trial with a long history stays small, and its history says what was dropped."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,11 +13,11 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from tests.integration.lives import life_of
 from tests.support.audited import assert_sound
-from tests.support.moving import Place, move
-from tests.support.searches import plan, stored, take
+from tests.support.moving import Site, move
+from tests.support.searches import ask_for, create_planned, plan
 
 KEPT = 64
-"""Lines of a life that a record names, at most."""
+"""The most events of a history that a record holds."""
 LONG = plan((1_000, 3_000), trials=3)
 
 End = Callable[[RedisStore, ExperimentRef, Assignment, int], Awaitable[object]]
@@ -37,14 +37,14 @@ async def released_with_progress(store: RedisStore, ref: ExperimentRef, given: A
 
 
 async def expired(store: RedisStore, ref: ExperimentRef, given: Assignment, time: int) -> None:
-    """Nothing: the next ask takes the lease back."""
+    """Do nothing: the next ask expires the lease."""
 
 
 ENDS: list[End] = [failed, preempted, released_with_progress, expired]
 
 
 async def live(store: RedisStore, ref: ExperimentRef, end: End, times: range) -> None:
-    """Hand trial 0 out and take it back so often."""
+    """Assign trial 0 and end its lease this many times."""
     created = (await store.definition(ref)).created_ms
     for time in times:
         (given,) = (await store.ask(ref, "", 1, "w", now_ms=created + 61_000 * time)).assignments
@@ -60,11 +60,11 @@ async def size_of(redis: Redis, ref: ExperimentRef) -> int:
 async def test_a_record_stays_small_and_says_what_it_left_out(
     end: End, store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, end, range(60))
     before = await size_of(redis, ref)
     await live(store, ref, end, range(60, 200))
-    assert await size_of(redis, ref) <= before + 128  # numbers in it have grown by digits
+    assert await size_of(redis, ref) <= before + 128  # its numbers have more digits
     log = [event for event in (await store.events(ref, "", 1_000))[0] if event.trial == 0]
     life, _ = await store.explain(ref, 0)
     first, (gap,), last = life[: KEPT // 2], life[KEPT // 2 : -KEPT // 2], life[-KEPT // 2 :]
@@ -75,14 +75,14 @@ async def test_a_record_stays_small_and_says_what_it_left_out(
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 65, 1_000])
 async def test_pages_give_the_same_life(size: int, store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(50))
     assert await life_of(store, ref, size=size) == (await store.explain(ref, 0))[0]
 
 
 async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref: ExperimentRef) -> None:
-    """Whatever happens meanwhile, each line is on a page or counted."""
-    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    """Whatever happens meanwhile, each event is on a page or counted."""
+    await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(30))
     page, token = await TrialUseCases(store).explain(ref, 0, 40)
     await live(store, ref, failed, range(30, 80))
@@ -94,14 +94,14 @@ async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref:
 async def test_a_record_that_has_grown_long_is_shortened(
     admin_url: str, store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """One that a version before left: it is read in pages as it is, and is small after its next line."""
+    """A record of an older version is read in pages as it is, and shortened with its next event."""
 
     def without_bound(name: str, text: str) -> str:
         return text.replace("2 * 32, 2 * 32", "2 * 10000, 2 * 32") if name == "include/events" else text
 
     async with connect(admin_url, timeout_seconds=10, transform=without_bound) as router:
         before = RedisStore(router)
-        await stored(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
+        await create_planned(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
         await live(before, ref, failed, range(150))
     long = await size_of(redis, ref)
     life = await life_of(store, ref, size=7)
@@ -115,8 +115,8 @@ async def test_a_record_that_has_grown_long_is_shortened(
 async def test_lines_that_left_the_event_log_are_counted_as_well(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """At the beginning of a life, and up to lines that the record does not name anyway."""
-    await stored(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+    """At the beginning of a history, and up to events that the record does not name anyway."""
+    await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(100))
     (log, _), events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
     await redis.xtrim(events, minid=log[10].event_id, approximate=False)
@@ -129,12 +129,10 @@ async def test_lines_that_left_the_event_log_are_counted_as_well(
 
 
 @pytest.mark.parametrize("end", [failed, released_with_progress])
-async def test_a_long_life_survives_export_and_import(
-    end: End, places: tuple[Place, Place], ref: ExperimentRef
-) -> None:
-    """And goes on: what is dropped later is counted together with what was dropped there."""
-    here, there = places
-    await stored(here.store, ref, LONG, max_restarts=1_000_000, pause_after=0)
+async def test_a_long_life_survives_export_and_import(end: End, sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    """And continues: events dropped later are added to those dropped before."""
+    here, there = sites
+    await create_planned(here.store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(here.store, ref, end, range(90))
     await move(here, ref, there)
     before = await life_of(here.store, ref)
@@ -148,14 +146,14 @@ async def test_a_long_life_survives_export_and_import(
 
 @pytest.mark.parametrize(("size", "token"), [(-1, ""), (0, "x"), (0, "-1"), (0, "1e3"), (0, "9" * 16)])
 async def test_a_wrong_page(size: int, token: str, store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, LONG)
-    await take(store, ref)
+    await create_planned(store, ref, LONG)
+    await ask_for(store, ref)
     with pytest.raises(InvalidInput) as refused:
         await TrialUseCases(store).explain(ref, 0, size, token)
     assert [violation.field for violation in refused.value.violations] == ["page_size" if size else "page_token"]
 
 
 async def test_a_page_beyond_the_end_is_empty(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, LONG)
-    await take(store, ref)
+    await create_planned(store, ref, LONG)
+    await ask_for(store, ref)
     assert await TrialUseCases(store).explain(ref, 0, 0, "500") == ([], "")

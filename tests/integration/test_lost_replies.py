@@ -1,4 +1,4 @@
-"""A reply lost after the script ran: the caller is told so, a repeat gives the same answer, and there is one effect."""
+"""A reply lost after the script ran: the caller gets an error, a repeat gets the reply, and there is one effect."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,7 +18,7 @@ from rungway_server.store.redis.scripts import load_scripts
 from tests.support.calls import unique_name
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.redis_server import port_of, redis_on_port
-from tests.support.searches import config_of, stored
+from tests.support.searches import config_of, create_planned
 from tests.support.snapshot import differences, snapshot
 
 PLAN = Plan(
@@ -34,23 +34,23 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def redis(redis_url: str) -> Iterator[Redis]:
-    """Redis, past every proxy."""
+    """Redis itself, without a proxy."""
     with Redis.from_url(redis_url) as client:
         for script in load_scripts(shebang=int(client.info("server")["redis_version"].split(".")[0]) >= 7).values():
-            client.script_load(script.source)  # so that the only reply to lose is that of a script that ran
+            client.script_load(script.source)  # so that only replies of scripts can be lost
         yield client
 
 
 @pytest.fixture
 def proxy(redis_url: str) -> Iterator[Proxy]:
-    """Between a store and Redis."""
+    """A proxy between a store and Redis."""
     with proxy_to(port_of(redis_url)) as proxy:
         yield proxy
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A store whose replies can be lost, and another beside it, on one experiment."""
+    """Two stores on one experiment; replies to the first can be lost."""
 
     lossy: RedisStore
     sure: RedisStore
@@ -64,11 +64,11 @@ class Bench:
         return int(stats["calls"])
 
     async def leases(self, count: int) -> list[Lease]:
-        """So many new leases."""
+        """Leases of `count` new trials."""
         return [assignment.lease for assignment in (await self.sure.ask(self.ref, "", count, "w")).assignments]
 
     async def lose(self, call: Callable[[], Awaitable[object]]) -> object:
-        """Make the call and lose its reply: it must have run, once. Then repeat it: what the repeat answered."""
+        """Make the call and lose its reply; it must have run once. Then repeat it; returns the reply to the repeat."""
         before = snapshot(self.redis)
         ran = self.scripts_run()
         self.proxy.lose_replies(b"EVALSHA")
@@ -92,7 +92,7 @@ async def bench(redis_url: str, redis: Redis, proxy: Proxy) -> AsyncIterator[Ben
             for url in (f"redis://127.0.0.1:{proxy.port}", redis_url)
         ]
         ref = ExperimentRef("default", unique_name("lost"))
-        await stored(sure, ref, PLAN)
+        await create_planned(sure, ref, PLAN)
         await lossy.progress(ref)  # it knows the experiment
         yield Bench(lossy, sure, ref, proxy, redis)
 

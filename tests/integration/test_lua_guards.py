@@ -1,4 +1,4 @@
-"""The Lua files by themselves: a damaged key never leaves half a decision."""
+"""The Lua scripts alone: a damaged key never leaves half a decision."""
 
 import asyncio
 import functools
@@ -19,7 +19,7 @@ from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
 from tests.support.redis_server import redis_on_socket, servers_at_hand
-from tests.support.searches import config_of, stored
+from tests.support.searches import config_of, create_planned
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
 REF = ExperimentRef("default", "guarded")
@@ -40,7 +40,7 @@ LEASE_MS = 60_000
 
 @dataclass(frozen=True)
 class Scene:
-    """A stored experiment with something of everything, and for each script calls that use it all."""
+    """A stored experiment with something of every kind, and calls of each script that use all of it."""
 
     content: Snapshot
     keys: list[str]
@@ -48,25 +48,27 @@ class Scene:
 
 
 async def play(url: str, plan: Plan, points: int = 0) -> tuple[str, int, list[Lease]]:
-    """Make an experiment that has leases expired and held, a line, a queue, promotable results, a best, request ids,
-    and uses of its points where they are counted.
+    """Make an experiment with expired and live leases, requeued and promotable trials, enqueued configurations, best
+    trials, request ids and, where its points are counted, uses of them.
 
-    Returns its uid, a moment at which the first leases of both brackets have expired, and the leases that hold.
+    Returns its uid, a time at which the first leases of both brackets have expired, and the live leases.
     """
     async with connect(url, timeout_seconds=5) as client:
         store = RedisStore(client)
-        definition = await stored(store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)
+        definition = await create_planned(
+            store, REF, plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points
+        )
         start = definition.created_ms
         await store.ask(REF, "", 4, "w", now_ms=start)  # two of each bracket, never told
         answer = await store.ask(REF, "a", 16, "w", now_ms=start + 30_000)
         asked = list(answer.assignments)
-        for metric in (0.5, 0.6, 0.9):  # the first may go up once there are three
+        for metric in (0.5, 0.6, 0.9):  # three results make the best promotable
             for assignment in (asked.pop(0), asked.pop(0)):
                 await tell(store, assignment, metric, start + 31_000)
         answer = await store.ask(REF, "", 2, "w", now_ms=start + 32_000)
         for assignment in answer.assignments:
             await tell(store, assignment, 0.3, start + 33_000)
-        for metric in (0.55, 0.95, 0.96):  # again the first, and it waits for somebody to ask
+        for metric in (0.55, 0.95, 0.96):  # promotable once more, until the next ask
             for assignment in (asked.pop(0), asked.pop(0)):
                 await tell(store, assignment, metric, start + 34_000)
         leases = [assignment.lease for assignment in asked]
@@ -86,7 +88,7 @@ async def tell(store: RedisStore, assignment: Assignment, metric: float, now: in
 def calls_of(
     plan: Plan, points: int, uid: str, now: int, leases: list[Lease]
 ) -> dict[str, list[list[str | bytes | int]]]:
-    """For each script the arguments of calls that change, or read, as much as one call can."""
+    """For each script, arguments of calls that change or read as much as one call can."""
     tell: list[str | bytes | int] = [uid, now, "q", len(leases)]
     release: list[str | bytes | int] = [uid, now, "q"]
     for lease in leases:
@@ -123,7 +125,7 @@ def calls_of(
 
 
 def lua_plan(plan: Plan, more: int) -> str:
-    """The plan with so many more trials in each bracket, as the scripts use it."""
+    """The plan with `more` trials added to each bracket, as scripts read it."""
     brackets = tuple(replace(bracket, max_trials=bracket.max_trials + more) for bracket in plan.brackets)
     limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "pause_after": 0, "window_ms": 600_000, "window_count": 50_000}
     more_limits = {"keep_ms": 1_000, "most_events": 9}
@@ -141,7 +143,7 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
 
 @pytest.fixture(scope="module", params=list(servers_at_hand().values()), ids=list(servers_at_hand()))
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A Redis that these tests may empty, of every major version at hand."""
+    """A Redis that these tests may flush, of each major version that is installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.support.redis_server.find_redis_server", lambda: request.param)
         with redis_on_socket() as url:
@@ -156,12 +158,12 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 @functools.cache
 def sources(client: Redis) -> dict[str, Script]:
-    """The scripts as this Redis takes them."""
+    """The scripts in the form that this Redis accepts."""
     return load_scripts(shebang=int(str(client.info("server")["redis_version"]).split(".")[0]) >= 7)
 
 
 def run(client: Redis, script: str, keys: list[str], args: list[str | bytes | int]) -> object:
-    """What the script answers, None when it raises."""
+    """The reply of the script, None if it raises."""
     try:
         return client.eval(sources(client)[script].source, len(keys), *keys, *args)
     except ResponseError:
@@ -175,7 +177,7 @@ def test_the_scene_has_something_of_everything(scene: Scene) -> None:
 
 @pytest.mark.parametrize("script", [name for name in NAMES if name not in {"unlist", *LEDGER_NAMES}])
 def test_a_key_of_a_wrong_type_leaves_no_half_decision(script: str, scene: Scene, client: Redis) -> None:
-    """Either the script fails and has changed nothing, or it does not use that key and answers as if all were well."""
+    """The script fails and changes nothing, or it does not use that key and replies as usual."""
     failures, broken = [], 0
     content = {} if script == "create" else scene.content
     for args in scene.calls[script]:

@@ -1,4 +1,4 @@
-"""Stored searches of layout 5 come up to that of today: in one step, with all they hold, beside live workers."""
+"""Stored searches of layout 5 are migrated to the current layout in one step, whole, while workers are live."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.support.audited import assert_sound
 from tests.support.command_line import run
 from tests.support.golden import FOLDER, REF, kept, play, read_keys, seen_of, write_keys
 from tests.support.redis_server import redis_on_socket
-from tests.support.searches import plan, stored
+from tests.support.searches import create_planned, plan
 
 META, TRIALS, *_ = experiment_keys(REF)
 LOG, CREATED = TRIAL_FIELDS.index("log"), TRIAL_FIELDS.index("created")
@@ -75,8 +75,8 @@ async def test_it_is_the_same_search_afterwards(old: Old, golden: dict[str, Any]
     await assert_sound(url, REF.experiment)
 
 
-async def test_who_holds_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
-    """And whoever repeats a call of before is answered what it was answered then."""
+async def test_the_holder_of_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
+    """A repeated call of before gets the same reply as then."""
     _, client, store = old
     request = "a0"
     first = await store.ask(REF, request, 2, "w", now_ms=golden["now_ms"])
@@ -108,7 +108,7 @@ async def test_a_search_in_which_nothing_was_started(old: Old) -> None:
 
 
 async def _fresh(store: RedisStore, client: Any) -> dict[str, Any]:
-    await stored(store, REF, plan())
+    await create_planned(store, REF, plan())
     return await read_keys(client)
 
 
@@ -135,7 +135,7 @@ async def test_a_long_sum_is_kept_exactly(trained: int, old: Old) -> None:
 
 
 async def test_the_brake_stays_off(old: Old) -> None:
-    """In both places that say it: nobody had asked for one."""
+    """In both fields that hold it, because nobody had asked for a brake."""
     _, client, store = old
     await migrate(client, REF)
     assert unpack(await client.hget(META, "plan"))["pause_after"] == 0
@@ -143,7 +143,7 @@ async def test_the_brake_stays_off(old: Old) -> None:
 
 
 @pytest.mark.parametrize("layout", [1, 4, SCHEMA + 1, 99])
-async def test_what_has_no_way_up_is_left_as_it_is(layout: int, old: Old) -> None:
+async def test_a_layout_without_a_migration_is_left_as_it_is(layout: int, old: Old) -> None:
     _, client, _ = old
     await client.hset(META, "schema", layout)
     before = await read_keys(client)
@@ -152,7 +152,7 @@ async def test_what_has_no_way_up_is_left_as_it_is(layout: int, old: Old) -> Non
     assert await read_keys(client) == before
 
 
-async def test_what_is_not_there(old: Old) -> None:
+async def test_an_unknown_experiment_is_refused(old: Old) -> None:
     _, client, store = old
     await store.delete(REF)
     with pytest.raises(UnknownExperiment):
@@ -160,7 +160,7 @@ async def test_what_is_not_there(old: Old) -> None:
     assert await client.keys("*") == []
 
 
-async def test_what_was_to_expire_still_does(old: Old) -> None:
+async def test_keys_with_a_time_to_live_keep_it(old: Old) -> None:
     _, client, _ = old
     for key in await client.keys("*"):
         await client.pexpire(key, 600_000)
@@ -170,7 +170,7 @@ async def test_what_was_to_expire_still_does(old: Old) -> None:
 
 
 def between(url: str, monkeypatch: pytest.MonkeyPatch, times: float) -> Callable[[], int]:
-    """Somebody else writes between reading and writing, so often; how often it happened."""
+    """Write between the read and the write of a migration, `times` times; counts the writes."""
     upgraded, seen = migrating._upgraded_meta, 0
 
     def meanwhile(found: dict[bytes, bytes], layout: int) -> Any:
@@ -185,7 +185,7 @@ def between(url: str, monkeypatch: pytest.MonkeyPatch, times: float) -> Callable
     return lambda: seen
 
 
-async def test_what_changes_meanwhile_is_read_anew(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_changes_meanwhile_is_read_again(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
     url, client, _ = old
     seen = between(url, monkeypatch, 2)
     assert await migrate(client, REF) == 5
@@ -193,18 +193,18 @@ async def test_what_changes_meanwhile_is_read_anew(old: Old, monkeypatch: pytest
     await assert_sound(url, REF.experiment)
 
 
-async def test_one_that_never_rests_stays_as_it_is(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_keeps_changing_is_left_as_it_is(old: Old, monkeypatch: pytest.MonkeyPatch) -> None:
     url, client, _ = old
     before = await read_keys(client)
     between(url, monkeypatch, float("inf"))
     with pytest.raises(TooBusy):
         await migrate(client, REF, patience_seconds=0.0)
     assert await read_keys(client) == before
-    assert len(await client.keys("*")) == len(before)  # nothing was left aside
+    assert len(await client.keys("*")) == len(before)  # no other key is left
 
 
-async def test_one_that_was_raised_by_a_finished_trial_is_sound(old: Old, golden: dict[str, Any]) -> None:
-    """Its layout is that of today since, but for what nobody has written yet."""
+async def test_one_that_a_finished_trial_migrated_is_sound(old: Old, golden: dict[str, Any]) -> None:
+    """Its layout is current since then, except for parts that nothing has written yet."""
     url, client, store = old
     trial, fencing_token, length = golden["held"][0]
     result = Result(Lease(trial, fencing_token), [Report(length, 0.5)], finished=True)
@@ -215,7 +215,7 @@ async def test_one_that_was_raised_by_a_finished_trial_is_sound(old: Old, golden
 
 @pytest.fixture
 def stored_url(golden: dict[str, Any]) -> Iterator[str]:
-    """The same for tests of the command, which has an event loop of its own."""
+    """The same for tests of the command, which runs its own event loop."""
 
     async def write(url: str) -> None:
         async with Redis.from_url(url) as client:
@@ -241,7 +241,7 @@ def test_the_command(stored_url: str) -> None:
     asyncio.run(assert_sound(stored_url, REF.experiment))
 
 
-def test_the_command_says_what_it_could_not_bring_up(stored_url: str) -> None:
+def test_the_command_says_what_it_could_not_migrate(stored_url: str) -> None:
     with SyncRedis.from_url(stored_url) as client:
         client.hset(META, "schema", "4")
         client.zadd(index_key("default"), {"golden": 1})
@@ -254,6 +254,6 @@ def test_the_command_says_what_it_could_not_bring_up(stored_url: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("golden", "--all")])
-def test_it_must_be_said_which(arguments: tuple[str, ...]) -> None:
+def test_the_command_wants_a_name_or_all(arguments: tuple[str, ...]) -> None:
     code, out, err = migrated(*arguments)
     assert (code, out, err) == (2, "", "error: name one experiment, or give --all\n")

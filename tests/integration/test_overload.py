@@ -1,4 +1,4 @@
-"""More calls than a server takes: refused with a hint, fair to other experiments, and over as soon as the cause is."""
+"""More calls than a server accepts: refused with a hint, fair to other experiments, and over when the load is."""
 
 import asyncio
 import uuid
@@ -52,7 +52,7 @@ async def test_a_flooded_server_refuses_and_stays_fair() -> None:
             answers = await asyncio.gather(*flood, return_exceptions=True)
             refused = [each for each in answers if isinstance(each, grpc.aio.AioRpcError)]
             given = [each.assignments[0].lease.trial for each in answers if isinstance(each, pb.AskResponse)]
-            assert len(given) == len(set(given)) == 6  # half of the 12 places beside those for streams
+            assert len(given) == len(set(given)) == 6  # half of the 12 places that are not for streams
             assert len(refused) == 34
             for each in refused:
                 check_refusal(each)

@@ -1,4 +1,4 @@
-"""Hard plans and configurations are worked out in processes of their own: bounded, fair, and gone with the service."""
+"""Expensive plans and configurations are computed in worker processes: bounded, fair, and ended with the service."""
 
 import itertools
 import operator
@@ -66,7 +66,7 @@ def test_it_answers_and_keeps_one_process(process: WorkerProcess) -> None:
     assert process.pid == first
 
 
-def test_what_is_wrong_comes_back_whole(process: WorkerProcess) -> None:
+def test_errors_come_back_complete(process: WorkerProcess) -> None:
     with pytest.raises(InvalidInput) as here:
         plan_search({"name": 3, "hyperparameters": {"a": {"type": "double"}}, "searcher": {"name": "none"}})
     with pytest.raises(InvalidInput) as there:
@@ -98,7 +98,7 @@ def test_a_plan_is_the_same_there(process: WorkerProcess) -> None:
     ],
     ids=["in Python", "where no signal is looked at"],
 )
-def test_what_takes_too_long_is_given_up(work: Any) -> None:
+def test_work_that_takes_too_long_is_ended(work: Any) -> None:
     process = WorkerProcess(most_seconds=0.5, most_wall_seconds=5)
     with pytest.raises(InvalidInput, match=r"config: takes more than 0.5 s of processor time"):
         work(process)
@@ -151,12 +151,12 @@ def test_it_does_not_outlive_a_killed_service(busy: bool) -> None:
         ({**LISTED, "hyperparameters": DOUBLES | {"p": CHOICE, "q": {**INTS["p0"], "when": {"p": ["a"]}}}}, True),
     ],
 )
-def test_what_is_quick(document: dict[str, Any], quick: bool) -> None:
+def test_which_plans_are_quick(document: dict[str, Any], quick: bool) -> None:
     assert is_quick(parse(document)[0].space) is quick
 
 
 def test_a_plan_puts_no_long_list_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made in a thread where no constraints are, and the order of a hundred thousand points takes long."""
+    """Without constraints the plan is made in a thread, and ordering a hundred thousand points would take long."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("shuffled")
@@ -178,9 +178,9 @@ def test_a_hard_search_plays_the_configurations_of_its_plan(document: dict[str, 
     with calls_to(service.address) as calls:
         calls.create(name, document)
         given = [each for _ in range(4) for each in calls.ask(name, count=20).assignments]
-    wanted = suggest_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
+    expected = suggest_many(parse(document)[0].space, parse(document)[0].seed, range(len(given)))
     assert len(given) == 80
-    assert in_order(wanted) == in_order(from_map(each.hparams) for each in given)
+    assert in_order(expected) == in_order(from_map(each.hparams) for each in given)
 
 
 def in_order(configurations: Iterable[Mapping[str, object]]) -> list[list[tuple[str, object]]]:
@@ -189,7 +189,7 @@ def in_order(configurations: Iterable[Mapping[str, object]]) -> list[list[tuple[
 
 @pytest.mark.slow
 def test_one_namespace_cannot_keep_the_planner_to_itself(service: Service) -> None:
-    """Its own previews are refused when a few of them wait, and somebody else's is next."""
+    """Its previews are refused when a few of them wait; then another namespace is next."""
     with grpc.insecure_channel(service.address) as channel, ThreadPoolExecutor(16) as pool:
         stub, order, lock = ExperimentServiceStub(channel), list[str](), threading.Lock()
 

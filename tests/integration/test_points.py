@@ -1,4 +1,4 @@
-"""Finite spaces: every point is run once before any is repeated, wherever a trial's configuration comes from."""
+"""Finite spaces: every point runs once before any repeats, wherever configurations come from."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from rungway_server.transport.wire import experiment_message
 from tests.integration.lives import create, report, run_out, state_of
 from tests.support.audited import assert_sound
 from tests.support.calls import config
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 FOUR: dict[str, Any] = {"x": {"type": "categorical", "vals": ["a", "b", "c", "d"]}}
 MIXED: dict[str, Any] = {
@@ -42,12 +42,12 @@ SPACES: dict[str, tuple[dict[str, Any], list[str], int]] = {
     "ruled": (RULED, ["a < b"], 15),
     "steps": (STEPS, [], 7 * 4),
 }
-"""Spaces, their constraints, and how many points meet them. The rates of the last fall while their exponents rise."""
+"""Spaces, constraints, and how many points satisfy them. In the last, rates fall while their exponents rise."""
 SAMPLERS = ["grid", "random", "sobol"]
 
 
 def search(space: str, sampler: str, times: int = 1) -> dict[str, object]:
-    """A search of whole runs, as often through all points of one of these spaces."""
+    """A random search or grid that runs `times` times through all points of one of these spaces."""
     document, constraints, size = SPACES[space]
     if sampler == "grid":
         made = grid(document, num_samples=times)
@@ -67,7 +67,7 @@ async def enqueue(store: RedisStore, ref: ExperimentRef, hparams: object) -> int
 
 
 async def refused(store: RedisStore, ref: ExperimentRef, hparams: object) -> str:
-    """How a configuration was refused: the reason and the text."""
+    """The refusal of a configuration: reason and text."""
     with pytest.raises(InvalidInput) as caught:
         await enqueue(store, ref, hparams)
     return f"{caught.value.reason}: {caught.value}"
@@ -92,17 +92,17 @@ async def broken(store: RedisStore, ref: ExperimentRef, given: Assignment) -> No
     await store.fail(ref, "", given.lease, Outcome.INVALID, "cannot be built")
 
 
-# The promise, in random lives.
+# The promise, in random play.
 
 
 class Life:
-    """A search whose workers and users do anything; `uses` are trials and queued configurations by point."""
+    """A search whose workers and users act at random; `uses` counts trials and enqueued configurations by point."""
 
     def __init__(self, stores: list[RedisStore], ref: ExperimentRef, planned: ExperimentConfig, size: int) -> None:
         self.stores, self.ref, self.size = stores, ref, size
         self.points = {json.dumps(point): point for point in (propose(planned.space, 5, n) for n in range(size))}
         self.uses = Counter(dict.fromkeys(self.points, 0))
-        self.queued: list[str] = []
+        self.enqueued: list[str] = []
         self.invalid: set[str] = set()
 
     def check(self) -> None:
@@ -116,7 +116,7 @@ class Life:
             assert point in self.points
             assert point not in self.invalid
             if given.explanation.reason is Reason.ENQUEUED:
-                assert point == self.queued.pop(0)
+                assert point == self.enqueued.pop(0)
             else:
                 self.uses[point] += 1
             self.check()
@@ -125,8 +125,8 @@ class Life:
                 await broken(self.stores[0], self.ref, given)
                 point = json.dumps(given.hparams)
                 self.invalid.add(point)
-                self.uses[point] -= self.queued.count(point)
-                self.queued = [each for each in self.queued if each != point]
+                self.uses[point] -= self.enqueued.count(point)
+                self.enqueued = [each for each in self.enqueued if each != point]
             else:
                 await report(self.stores[1], self.ref, given, rng.random())
         return bool(answer.assignments)
@@ -144,7 +144,7 @@ class Life:
             return
         assert free
         self.uses[point] += 1
-        self.queued.append(point)
+        self.enqueued.append(point)
         self.check()
 
 
@@ -154,7 +154,7 @@ class Life:
 async def test_every_point_is_used_once_before_any_is_repeated(
     space: str, sampler: str, times: int, stores: list[RedisStore], ref: ExperimentRef, admin_url: str
 ) -> None:
-    """Configurations are queued, others found invalid, by two servers; a search at random is raised, too."""
+    """Two servers enqueue configurations and report invalid ones; a random search also gets more trials."""
     document, size = search(space, sampler, times), SPACES[space][2]
     await create(stores[0], ref, document)
     life, rng = Life(stores, ref, parse(document)[0], size), random.Random(f"{space} {sampler} {times}")
@@ -174,20 +174,20 @@ async def test_every_point_is_used_once_before_any_is_repeated(
     await assert_sound(admin_url, ref.experiment)
 
 
-# Queues.
+# Enqueued points.
 
 
 @pytest.mark.parametrize("started", [0, 1, 3])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-async def test_a_queued_point_takes_its_place(
+async def test_an_enqueued_point_is_the_next_and_runs_once(
     sampler: str, started: int, stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     """Before anything has run, in the middle, and as the last."""
     await create(stores[0], ref, search("four", sampler))
-    given = await take(stores[0], ref, started) if started else []
+    given = await ask_for(stores[0], ref, started) if started else []
     left = sorted(set("abcd") - {str(each.hparams["x"]) for each in given})
     assert await enqueue(stores[1], ref, {"x": left[-1]}) == 0
-    following = await take(stores[1], ref, 4 - started)
+    following = await ask_for(stores[1], ref, 4 - started)
     assert following[0].hparams == {"x": left[-1]}
     assert await runs(stores[0], ref) == dict.fromkeys("abcd", 1)
     for each in (*given, *following):
@@ -198,20 +198,20 @@ async def test_a_queued_point_takes_its_place(
 async def test_a_grid_that_is_sampled_twice_runs_each_point_twice(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", "grid", 2))
     await enqueue(store, ref, {"x": "b"})
-    first, second = await take(store, ref, 4), await take(store, ref, 4)
+    first, second = await ask_for(store, ref, 4), await ask_for(store, ref, 4)
     assert [each.hparams["x"] for each in first] == ["b", "d", "c", "a"]
     assert [each.hparams["x"] for each in second] == ["d", "c", "b", "a"]
     assert await runs(store, ref) == dict.fromkeys("abcd", 2)
 
 
-async def test_all_points_of_a_grid_are_queued(store: RedisStore, ref: ExperimentRef) -> None:
-    """In an order of the user's own, twice; the second time only when all have been queued once."""
+async def test_all_points_of_a_grid_are_enqueued(store: RedisStore, ref: ExperimentRef) -> None:
+    """Twice, in an order of the user; the second time only after all have been enqueued once."""
     await create(store, ref, search("four", "grid", 2))
     for x in "badc":
         await enqueue(store, ref, {"x": x})
     for x in "cab":
         await enqueue(store, ref, {"x": x})
-    assert [each.hparams["x"] for each in await take(store, ref, 8)] == [*"badccabd"]
+    assert [each.hparams["x"] for each in await ask_for(store, ref, 8)] == [*"badccabd"]
     with pytest.raises(NoTrialsLeft):
         await enqueue(store, ref, {"x": "d"})
 
@@ -219,15 +219,15 @@ async def test_all_points_of_a_grid_are_queued(store: RedisStore, ref: Experimen
 @pytest.mark.parametrize("sampler", SAMPLERS)
 async def test_a_used_point_is_refused(sampler: str, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", sampler, 2))
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     one, other, *_ = sorted(set("abcd") - {given.hparams["x"]})
     await enqueue(store, ref, {"x": one})
     text = "POINT_USED: hparams: got a point that has a trial, or is queued, already, wanted one of the 2 that are left"
     assert (await refused(store, ref, given.hparams)).startswith(text)
     assert (await refused(store, ref, {"x": one})).startswith(text)
     await enqueue(store, ref, {"x": other})
-    (queued,) = await take(store, ref)
-    await broken(store, ref, queued)
+    (enqueued,) = await ask_for(store, ref)
+    await broken(store, ref, enqueued)
     assert "got a point that was found invalid" in await refused(store, ref, {"x": one})
 
 
@@ -235,7 +235,7 @@ async def test_a_repeat_with_the_same_request_id_is_no_second_use(stores: list[R
     await create(stores[0], ref, search("four", "grid"))
     for store in (*stores, *stores):
         assert await TrialUseCases(store).enqueue(ref, "same", {"x": "b"}) == 0
-    await take(stores[0], ref, 4)
+    await ask_for(stores[0], ref, 4)
     assert await TrialUseCases(stores[1]).enqueue(ref, "same", {"x": "b"}) == 0
     assert await runs(stores[0], ref) == dict.fromkeys("abcd", 1)
 
@@ -253,11 +253,11 @@ async def test_a_repeat_with_the_same_request_id_is_no_second_use(stores: list[R
 async def test_a_value_counts_as_that_of_its_point(
     sampler: str, own: dict[str, object], point: dict[str, object], store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """And it is that value that the trial gets."""
+    """And the trial gets the value of the point."""
     await create(store, ref, search("mixed", sampler))
     await enqueue(store, ref, own)
     assert (await refused(store, ref, own | point)).startswith("POINT_USED")
-    given = await take(store, ref, 39)
+    given = await ask_for(store, ref, 39)
     assert json.dumps(given[0].hparams) == json.dumps(dict(sorted((own | point).items())))
     assert set((await runs(store, ref)).values()) == {1}
 
@@ -267,7 +267,7 @@ async def test_values_that_differ_only_in_kind_are_points_of_their_own(store: Re
     await create(store, ref, grid(space))
     for x in (True, 1.0, [1.0]):
         await enqueue(store, ref, {"x": x})
-    given = [json.dumps(each.hparams["x"]) for each in await take(store, ref, 6)]
+    given = [json.dumps(each.hparams["x"]) for each in await ask_for(store, ref, 6)]
     assert given == ["true", "1.0", "[1.0]", "[1]", '"1"', "1"]
 
 
@@ -283,10 +283,10 @@ async def test_values_that_differ_only_in_kind_are_points_of_their_own(store: Re
     ],
     ids=str,
 )
-async def test_what_lies_beside_a_grid_is_refused(
+async def test_a_value_off_the_grid_is_refused(
     parameter: dict[str, object], value: float, nearest: str, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """It would take the place of a point."""
+    """Such a value would use up a point."""
     await create(store, ref, grid({"g": {"p": parameter}}))
     text = await refused(store, ref, {"g": {"p": value}})
     assert text.startswith(f"INVALID_FIELD: hparams.g.p: got {value}, wanted one of the ")
@@ -301,19 +301,19 @@ async def test_a_point_that_its_constraints_rule_out_is_refused(store: RedisStor
     assert "does not meet the constraints" in await refused(store, ref, {"x": 0.1 + 0.2})
 
 
-async def test_more_queued_than_there_is_in_stock(stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """The source passes over hundreds of points at once."""
+async def test_more_points_enqueued_than_suggestions_in_stock(stores: list[RedisStore], ref: ExperimentRef) -> None:
+    """Suggestions skip hundreds of used points at once."""
     space = {name: {"type": "int", "minval": 1, "maxval": 60, "count": 60} for name in "ab"}
     await create(stores[0], ref, grid(space))
     for number in range(1_200):
         await stores[number % 2].enqueue(ref, "", {"a": 60 - number // 60, "b": 60 - number % 60})
     for number in range(1_200 // 60):
         assert len((await stores[number % 2].ask(ref, "", 60, "w")).assignments) == 60
-    given = await take(stores[0], ref, 7)
+    given = await ask_for(stores[0], ref, 7)
     assert [each.hparams for each in given] == [{"a": 40, "b": 60 - number} for number in range(7)]
 
 
-async def test_many_ask_and_queue_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
+async def test_many_ask_and_enqueue_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
     space = {name: {"type": "int", "minval": 1, "maxval": 20} for name in "ab"}
     await create(stores[0], ref, config(space=space, max_trials=400, max_concurrent_trials=0))
 
@@ -332,9 +332,9 @@ async def test_many_ask_and_queue_at_once(stores: list[RedisStore], ref: Experim
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_an_invalid_point_of_a_grid_is_used_up(times: int, stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """The search is so much shorter, and says so."""
+    """The search has fewer trials then, and says so."""
     await create(stores[0], ref, search("four", "grid", times))
-    first, second = await take(stores[0], ref, 2)
+    first, second = await ask_for(stores[0], ref, 2)
     assert [each.hparams["x"] for each in (first, second)] == ["d", "c"]
     await broken(stores[0], ref, first)
     view = await ExperimentUseCases(stores[1]).get(ref)
@@ -350,7 +350,7 @@ async def test_an_invalid_point_of_a_grid_is_used_up(times: int, stores: list[Re
 
 async def test_a_point_is_found_invalid_by_its_second_trial(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", "grid", 3))
-    given = await take(store, ref, 5)
+    given = await ask_for(store, ref, 5)
     assert given[4].hparams == given[0].hparams == {"x": "d"}
     await enqueue(store, ref, {"x": "a"})
     await broken(store, ref, given[4])
@@ -363,20 +363,20 @@ async def test_a_point_is_found_invalid_by_its_second_trial(store: RedisStore, r
     assert await state_of(store, ref) is ExperimentState.DONE
 
 
-async def test_an_invalid_point_leaves_the_queue(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_invalid_point_is_no_longer_enqueued(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", "grid", 2))
-    given = await take(store, ref, 4)
+    given = await ask_for(store, ref, 4)
     for x in "ab":
         await enqueue(store, ref, {"x": x})
     await broken(store, ref, next(each for each in given if each.hparams == {"x": "a"}))
-    assert [each.hparams["x"] for each in await take(store, ref, 3)] == ["b", "d", "c"]
+    assert [each.hparams["x"] for each in await ask_for(store, ref, 3)] == ["b", "d", "c"]
 
 
 @pytest.mark.parametrize("sampler", ["random", "sobol"])
 async def test_an_invalid_point_is_replaced_by_another(sampler: str, store: RedisStore, ref: ExperimentRef) -> None:
-    """Where there are more trials than points, by those that are left, in turn."""
+    """With more trials than points, the remaining points take turns."""
     await create(store, ref, search("four", sampler, 2))
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     await broken(store, ref, given)
     assert await run_out(store, ref) == 8
     assert sorted((await runs(store, ref)).values()) == [2, 3, 3]
@@ -386,10 +386,10 @@ async def test_an_invalid_point_is_replaced_by_another(sampler: str, store: Redi
 @pytest.mark.parametrize("sampler", SAMPLERS)
 async def test_a_search_ends_when_all_points_are_invalid(sampler: str, store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, search("four", sampler, 3))
-    given = await take(store, ref, 4)
+    given = await ask_for(store, ref, 4)
     for each in given[:3]:
         await broken(store, ref, each)
-    (last,) = await take(store, ref)
+    (last,) = await ask_for(store, ref)
     assert last.hparams == given[3].hparams
     await report(store, ref, given[3], 0.5)
     await broken(store, ref, last)
@@ -407,11 +407,11 @@ async def test_a_warm_start_takes_its_points(sampler: str, store: RedisStore, re
     source = ExperimentRef("default", f"{ref.experiment}-source")
     await create(store, source, search("four", "grid", 3))
     order = {"b": 0.1, "c": 0.2, "a": 0.3, "d": 0.4}
-    for given in await take(store, source, 12):
+    for given in await ask_for(store, source, 12):
         await report(store, source, given, order[str(given.hparams["x"])])
     view = await ExperimentUseCases(store).create(ref, search("four", sampler), "", WarmStart(source, 6))
     assert view.definition.notes[-1].startswith("warm start: 2 of the 4 best")
-    first = await take(store, ref, 4)
+    first = await ask_for(store, ref, 4)
     assert [each.hparams["x"] for each in first[:2]] == ["b", "c"]
     assert await runs(store, ref) == dict.fromkeys("abcd", 1)
 
@@ -421,12 +421,12 @@ async def test_a_warm_start_of_a_grid_takes_only_points_of_it(store: RedisStore,
     await create(store, source, config(space={"x": {"type": "double", "minval": 0, "maxval": 1}}))
     for x in (0.3, 0.5, 1, 0.0):
         await enqueue(store, source, {"x": x})
-    for place, each in enumerate(await take(store, source, 4)):
-        await report(store, source, each, place / 10)
+    for index, each in enumerate(await ask_for(store, source, 4)):
+        await report(store, source, each, index / 10)
     document = grid({"x": {"type": "double", "minval": 0, "maxval": 1, "count": 3}})
     view = await ExperimentUseCases(store).create(ref, document, "", WarmStart(source, 4))
     assert view.definition.notes[-1].startswith("warm start: 2 of the 3 best")
-    assert json.dumps([each.hparams["x"] for each in await take(store, ref, 3)]) == "[0.5, 1.0, 0.0]"
+    assert json.dumps([each.hparams["x"] for each in await ask_for(store, ref, 3)]) == "[0.5, 1.0, 0.0]"
 
 
 # Another number of trials.
@@ -463,7 +463,7 @@ async def test_a_raised_search_goes_on_with_the_points_that_are_left(
     await create(stores[0], ref, document)
     assert await run_out(stores[0], ref) == 2
     await update(stores[1], ref, 3)
-    (given,) = await take(stores[0], ref)
+    (given,) = await ask_for(stores[0], ref)
     left = set("abcd") - set(await runs(stores[0], ref))
     await update(stores[0], ref, 6)
     await enqueue(stores[1], ref, {"x": left.pop()})
@@ -488,7 +488,7 @@ async def test_a_raised_search_goes_on_with_the_points_that_are_left(
 async def test_all_searches_count_points(document: dict[str, Any], store: RedisStore, ref: ExperimentRef) -> None:
     document["searcher"] = {key: value for key, value in document["searcher"].items() if value is not None}
     await create(store, ref, document)
-    (first,) = await take(store, ref)
+    (first,) = await ask_for(store, ref)
     point = json.loads(json.dumps(first.hparams)) | {"net": {"depth": 1 + int(first.hparams["net"]["depth"]) % 3}}  # type: ignore[index]
     await enqueue(store, ref, point)
     await broken(store, ref, first)
@@ -498,20 +498,20 @@ async def test_all_searches_count_points(document: dict[str, Any], store: RedisS
 
 
 async def test_a_population_begins_with_points_of_its_own(store: RedisStore, ref: ExperimentRef) -> None:
-    """Its clones move on from there: theirs are not counted."""
+    """Clones change their values, so their points are not counted."""
     searcher: Any = {"population_size": 4, "num_rounds": 3, "length_per_round": {"epochs": 1}, "truncate_fraction": 0.5}
     document: Any = config("pbt", space=FOUR, **searcher)
     for key in ("max_length", "max_trials"):
         del document["searcher"][key]
     await create(store, ref, document)
     await enqueue(store, ref, {"x": "c"})
-    given = await take(store, ref, 4)
+    given = await ask_for(store, ref, 4)
     assert sorted(str(each.hparams["x"]) for each in given) == [*"abcd"]
     await broken(store, ref, given[1])
-    (again,) = await take(store, ref)
-    for place, each in enumerate((given[0], again, *given[2:])):
-        await report(store, ref, each, place / 10)
-    clones = await take(store, ref, 4)
+    (again,) = await ask_for(store, ref)
+    for index, each in enumerate((given[0], again, *given[2:])):
+        await report(store, ref, each, index / 10)
+    clones = await ask_for(store, ref, 4)
     await broken(store, ref, next(each for each in clones if each.explanation.reason is Reason.CLONED))
     for each in clones:
         await report(store, ref, each, 0.5)
@@ -520,7 +520,7 @@ async def test_a_population_begins_with_points_of_its_own(store: RedisStore, ref
     assert await state_of(store, ref) is ExperimentState.DONE
 
 
-# What is kept of it.
+# What is stored.
 
 
 async def test_only_finite_spaces_have_the_key_and_it_goes_with_them(
@@ -528,11 +528,11 @@ async def test_only_finite_spaces_have_the_key_and_it_goes_with_them(
 ) -> None:
     *_, points = experiment_keys(ref, POINTS)
     await create(store, ref, config())
-    await take(store, ref)
+    await ask_for(store, ref)
     assert (await redis.exists(points), await redis.hget(experiment_keys(ref)[0], "keys")) == (0, None)
     await store.delete(ref)
     await create(store, ref, search("four", "random"))
-    await take(store, ref)
+    await ask_for(store, ref)
     assert await redis.exists(points) == 1
     await store.delete(ref)
     assert [key async for key in redis.scan_iter(f"*{ref.experiment}*")] == []
@@ -546,7 +546,7 @@ async def test_retention_takes_the_points_along(store: RedisStore, ref: Experime
 
 
 async def test_a_search_of_layout_5_goes_on_as_it_began(store: RedisStore, ref: ExperimentRef, admin_url: str) -> None:
-    """It has no points counted: a queued configuration takes the place of the trial's own."""
+    """Its points are not counted: an enqueued configuration replaces the one suggested for the trial."""
     await create(store, ref, search("four", "grid"))
     meta, *_, points = experiment_keys(ref, POINTS)
     async with plain_client(admin_url, timeout_seconds=5, key=meta) as redis:
@@ -556,5 +556,5 @@ async def test_a_search_of_layout_5_goes_on_as_it_began(store: RedisStore, ref: 
         await redis.hdel(meta, "keys")
         await redis.delete(points)
         await enqueue(store, ref, {"x": "a"})
-        assert [each.hparams["x"] for each in await take(store, ref, 4)] == ["a", "c", "b", "a"]
+        assert [each.hparams["x"] for each in await ask_for(store, ref, 4)] == ["a", "c", "b", "a"]
         assert not await redis.exists(points)

@@ -1,4 +1,4 @@
-"""Population based training in the store: clones among servers, changes of a live search, what is told of a clone."""
+"""Population based training in the store: clones with several servers, changes of a live search, how clones look."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, report, state_of
 from tests.support.calls import SPACE, unique_name
-from tests.support.searches import started, take
+from tests.support.searches import ask_for, started
 
 
 def population(size: int, rounds: int = 3, **searcher: object) -> dict[str, object]:
-    """Rounds of two epochs; half of the population makes way unless another fraction is given."""
+    """A search with rounds of two epochs; half of the population is replaced unless `fraction` says otherwise."""
     shape = {"population_size": size, "num_rounds": rounds, "length_per_round": {"epochs": 2}}
     common = {"name": "pbt", "metric": "loss", "truncate_fraction": 0.5, "max_concurrent_trials": 0}
     return {"hyperparameters": SPACE, "searcher": {**common, **shape, **searcher}, "seed": 5}
 
 
 async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Mapping[str, object], str]]:
-    """One worker trains to the end; what it was handed out."""
+    """Train to the end with one worker; returns its assignments."""
     given = []
     while answer := (await store.ask(ref, "", 1, "w")).assignments:
         assignment = answer[0]
@@ -50,7 +50,7 @@ async def play(store: RedisStore, ref: ExperimentRef) -> list[tuple[int, int, Ma
 
 
 async def test_the_same_results_make_the_same_search(stores: list[RedisStore]) -> None:
-    """Whichever server is asked."""
+    """Whichever server answers."""
     searches = []
     for store in stores:
         ref = ExperimentRef("default", unique_name("p"))
@@ -76,9 +76,9 @@ async def test_a_clones_configuration_is_that_of_its_parent_changed_by_its_numbe
 
 
 async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
-    """More clones than one call brings configurations for, to workers that all ask at the same moment."""
+    """More clones than one call has configurations for, to workers that all ask at once."""
     await create(stores[0], ref, population(300, rounds=2))
-    given = [each for _ in range(5) for each in await take(stores[0], ref, 60)]
+    given = [each for _ in range(5) for each in await ask_for(stores[0], ref, 60)]
     results = [Result(each.lease, [Report(2, float(each.lease.trial))], f"of {each.lease.trial}") for each in given]
     for start in range(0, 300, 100):
         await stores[1].tell(ref, "", results[start : start + 100])
@@ -98,14 +98,14 @@ async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[Re
 
 
 async def test_an_ask_takes_two_exchanges_at_most(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
-    """One to hear which clones have no configuration of their own yet, one with these."""
+    """One to learn which clones still need a configuration, and one that brings them."""
     await create(store, ref, population(200, rounds=2))
     for _ in range(4):
-        for each in await take(store, ref, 50):
+        for each in await ask_for(store, ref, 50):
             await report(store, ref, each, 0.5)
     for _ in range(3):
         before = await scripts_run(redis)
-        await take(store, ref, 64)
+        await ask_for(store, ref, 64)
         assert await scripts_run(redis) - before <= 2
 
 
@@ -116,14 +116,14 @@ async def scripts_run(redis: Redis) -> int:
 
 async def test_what_is_told_of_a_clone(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, population(2))
-    first, second = await take(store, ref, 2)
+    first, second = await ask_for(store, ref, 2)
     await report(store, ref, first, 0.5)
     reply = await report(store, ref, second, 0.4)
     assert (reply.decision, in_words(reply.explanation)) == (
         Decision.CONTINUE,
         "promoted: rank 0 of 2 at rung 0, the best 1 goes on (cut-off 0.4)",
     )
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     assert in_words(given.explanation) == "cloned from trial 1, ranked 0 of 2 at rung 0"
     (event,), _ = await store.explain(ref, 2)
     assert (event.kind, event.explanation, event.worker) == ("assign", given.explanation, "w")
@@ -139,24 +139,24 @@ async def test_what_can_be_changed(store: RedisStore, ref: ExperimentRef) -> Non
     assert [violation.field for violation in refused.value.violations] == ["max_trials"]
     view = await use_cases.update(ref, Change(8, 2))  # 8 as before: four and twice two clones
     assert (view.definition.plan.max_trials, view.definition.plan.max_concurrent_trials) == (8, 2)
-    given = await take(store, ref, 2)
+    given = await ask_for(store, ref, 2)
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT
     await use_cases.update(ref, Change(None, 0))
-    for each in [*given, *await take(store, ref, 2)]:
+    for each in [*given, *await ask_for(store, ref, 2)]:
         await report(store, ref, each, each.lease.trial)
     view = await use_cases.update(ref, Change(None, 1))  # with more trials than the population has
     assert view.progress.started == (6,)
-    assert [each.lease.trial for each in await take(store, ref, 1)] == [4]
+    assert [each.lease.trial for each in await ask_for(store, ref, 1)] == [4]
     assert (await store.ask(ref, "", 1, "w")).reason is Reason.CONCURRENCY_LIMIT
 
 
-async def test_a_poison_clone(store: RedisStore, ref: ExperimentRef) -> None:
-    """It fails until its restarts are spent, then the round goes on without it."""
+async def test_a_clone_that_always_fails(store: RedisStore, ref: ExperimentRef) -> None:
+    """It fails until no restart is left; then the round goes on without it."""
     await create(store, ref, population(2) | {"max_restarts": 1})
-    for each in await take(store, ref, 2):
+    for each in await ask_for(store, ref, 2):
         await report(store, ref, each, 0.5 - each.lease.trial / 10)
     for _ in range(2):
-        (given,) = await take(store, ref)
+        (given,) = await ask_for(store, ref)
         assert (given.lease.trial, given.checkpoint) == (2, "saved")
         await store.fail(ref, "", given.lease, Outcome.TRANSIENT, "poison")
     (trial,) = await store.trials(ref, [2])

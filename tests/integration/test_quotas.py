@@ -1,4 +1,4 @@
-"""Quotas of namespaces: exact with two servers at once, leaking nothing, starving nobody."""
+"""Quotas of namespaces: exact with two servers, without leaks, and fair."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.integration.test_secure import command
 from tests.support.calls import config, refusal_of, unique_name
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
-from tests.support.searches import config_of, plan, say, stored, take
+from tests.support.searches import ask_for, config_of, create_planned, plan, tell_one
 from tests.support.service import services
 from tests.support.waiting import SECONDS
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """What one server does about quotas, on a store of its own."""
+    """The quotas as one server applies them, on its own store."""
 
     def __init__(self, store: RedisStore, router: Router, **limits: int) -> None:
         self.plain = store
@@ -63,7 +63,8 @@ async def test_two_servers_make_exactly_as_many_as_are_allowed(
     servers = [Server(store, router, experiments=5) for store in stores]
     refs = [ExperimentRef(namespace, f"e{i}") for i in range(40)]
     answers = await asyncio.gather(
-        *(stored(servers[i % 2].store, ref, plan(trials=3)) for i, ref in enumerate(refs)), return_exceptions=True
+        *(create_planned(servers[i % 2].store, ref, plan(trials=3)) for i, ref in enumerate(refs)),
+        return_exceptions=True,
     )
     refused = [answer for answer in answers if isinstance(answer, QuotaExceeded)]
     assert (len(answers) - len(refused), len(refused)) == (5, 35)
@@ -71,24 +72,24 @@ async def test_two_servers_make_exactly_as_many_as_are_allowed(
     assert await servers[0].taken(namespace) == (5, 15, 15)
     assert "the quota of the namespace is 5 experiments, of which the others take 5" in str(refused[0])
     assert refused[0].retry_seconds is None
-    await stored(servers[0].store, ExperimentRef(unique_name("ns"), "e"), plan())  # another namespace has room
+    await create_planned(servers[0].store, ExperimentRef(unique_name("ns"), "e"), plan())  # another namespace has room
 
 
 async def test_trials_and_leases_are_sums_over_what_may_come(store: RedisStore, router: Router, namespace: str) -> None:
     server = Server(store, router, trials=20, leases=6)
     first, second = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
-    await stored(server.store, first, plan(trials=12, cap=4))
+    await create_planned(server.store, first, plan(trials=12, cap=4))
     for trials, cap, what in ((9, 2, "trials"), (8, 3, "leases"), (8, 0, "leases")):
         with pytest.raises(QuotaExceeded) as refused:
-            await stored(server.store, second, plan(trials=trials, cap=cap))
+            await create_planned(server.store, second, plan(trials=trials, cap=cap))
         assert refused.value.details["quota"] == what
-    await stored(server.store, second, plan(trials=8, cap=2))
+    await create_planned(server.store, second, plan(trials=8, cap=2))
     assert await server.taken(namespace) == (2, 20, 6)
 
 
 async def test_a_repeated_creation_takes_nothing_more(store: RedisStore, router: Router, namespace: str) -> None:
     server, ref = Server(store, router, experiments=1), ExperimentRef(namespace, "a")
-    made = [await stored(server.store, ref, plan(trials=3), request_id="r") for _ in range(2)]
+    made = [await create_planned(server.store, ref, plan(trials=3), request_id="r") for _ in range(2)]
     assert made[0].uid == made[1].uid
     assert await server.taken(namespace) == (1, 3, 3)
 
@@ -104,31 +105,31 @@ async def test_a_larger_plan_needs_room_and_a_smaller_one_gives_it_back(
 ) -> None:
     server = Server(store, router, trials=10)
     ref, other = ExperimentRef(namespace, "a"), ExperimentRef(namespace, "b")
-    await stored(server.store, ref, plan(trials=8))
+    await create_planned(server.store, ref, plan(trials=8))
     larger, smaller = plan(trials=11), plan(trials=4)
     with pytest.raises(QuotaExceeded):
         await change(server, ref, larger)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 8
     assert await change(server, ref, smaller)
-    await stored(server.store, other, plan(trials=6))
+    await create_planned(server.store, other, plan(trials=6))
     assert await server.taken(namespace) == (2, 10, 10)
 
 
 async def test_what_is_refused_leaves_the_ledger_as_it_was(store: RedisStore, router: Router, namespace: str) -> None:
     server, ref = Server(store, router), ExperimentRef(namespace, "a")
-    await stored(server.store, ref, plan(trials=3), request_id="r")
+    await create_planned(server.store, ref, plan(trials=3), request_id="r")
     await server.store.set_state(ref, ExperimentState.STOPPED)
     before, larger = await server.ledger.entries(namespace), plan(trials=9)
     with pytest.raises(WrongState):
         await change(server, ref, larger)
     with pytest.raises(ExperimentExists):
-        await stored(server.store, ref, larger, request_id="other")
+        await create_planned(server.store, ref, larger, request_id="other")
     assert await server.ledger.entries(namespace) == before
 
 
-async def test_who_is_over_its_limit_may_still_go_down(store: RedisStore, router: Router, namespace: str) -> None:
+async def test_a_namespace_over_its_limit_may_still_shrink(store: RedisStore, router: Router, namespace: str) -> None:
     ref = ExperimentRef(namespace, "a")
-    await stored(Server(store, router).store, ref, plan(trials=20))
+    await create_planned(Server(store, router).store, ref, plan(trials=20))
     strict, smaller = Server(store, router, trials=5), plan(trials=9)
     assert await change(strict, ref, smaller)
     assert await strict.taken(namespace) == (1, 9, 9)
@@ -138,15 +139,15 @@ async def test_ended_and_deleted_experiments_give_room(store: RedisStore, router
     server = Server(store, router, experiments=3, trials=6)
     refs = [ExperimentRef(namespace, name) for name in ("stopped", "done", "deleted")]
     for ref in refs:
-        await stored(server.store, ref, plan((1,), trials=2))
+        await create_planned(server.store, ref, plan((1,), trials=2))
     await server.store.set_state(refs[0], ExperimentState.STOPPED)
     assert await server.taken(namespace) == (3, 4, 4)
-    for assignment in await take(store, refs[1], 2):
-        await say(store, refs[1], assignment.lease, 1, 0.5)
+    for assignment in await ask_for(store, refs[1], 2):
+        await tell_one(store, refs[1], assignment.lease, 1, 0.5)
     assert (await store.progress(refs[1])).state is ExperimentState.DONE
     await server.store.delete(refs[2])
     assert await server.taken(namespace) == (2, 2, 2)
-    await stored(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # finds out that one is done
+    await create_planned(server.store, ExperimentRef(namespace, "next"), plan(trials=6))  # notices that one is done
     assert await server.taken(namespace) == (3, 6, 6)
     more = plan((1,), trials=4)
     with pytest.raises(QuotaExceeded):
@@ -160,14 +161,14 @@ async def test_what_a_dead_server_reserved_does_not_stay_reserved(
 ) -> None:
     await Server(store, router).ledger.reserve(ExperimentRef(namespace, "ghost"), Claim(5, 5), Quota())
     with pytest.raises(QuotaExceeded):  # another call may still need its reservation
-        await stored(Server(store, router, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
+        await create_planned(Server(store, router, trials=5).store, ExperimentRef(namespace, "a"), plan(trials=3))
     entry = await Server(store, router).ledger.entry(ExperimentRef(namespace, "ghost"))
     trials, leases, noted, at_work = entry.split(" ")
     assert at_work == "1"
     long_ago = f"{trials} {leases} {int(noted) - 61_000} 1"
     await cast("Any", redis).hset(ledger_key(namespace), "ghost", long_ago)
     server = Server(store, router, trials=5)
-    await stored(server.store, ExperimentRef(namespace, "a"), plan(trials=3))
+    await create_planned(server.store, ExperimentRef(namespace, "a"), plan(trials=3))
     assert await server.taken(namespace) == (1, 3, 3)
 
 
@@ -208,7 +209,7 @@ def test_a_second_has_room_for_as_many_calls_as_are_allowed(monkeypatch: pytest.
 
 @pytest.fixture(scope="module")
 def own_url() -> Iterator[str]:
-    """A Redis on which no other server is started, whose defaults would be those shown then."""
+    """A Redis for one server only, because commands show the defaults of the last server that started."""
     with redis_on_socket() as url:
         yield url
 
@@ -226,7 +227,7 @@ def test_one_namespace_that_floods_does_not_starve_another(limited: str) -> None
         stub = ExperimentServiceStub(channel)
 
         def call(namespace: str) -> float | None:
-            """When to come again, None when the call was served."""
+            """The delay after which to retry (seconds), None if the call was served."""
             try:
                 metadata = (("rungway-namespace", namespace),)
                 stub.ListExperiments(pb.ListExperimentsRequest(), timeout=SECONDS, metadata=metadata)
@@ -341,11 +342,11 @@ async def test_what_is_shown_as_taken_is_what_is_there(
 ) -> None:
     server = Server(store, router)
     refs = [ExperimentRef(namespace, name) for name in ("done", "past-the-ledger", "live")]
-    await stored(server.store, refs[0], plan((1,), trials=2))
-    for assignment in await take(store, refs[0], 2):
-        await say(store, refs[0], assignment.lease, 1, 0.5)
-    await stored(store, refs[1], plan(trials=5))  # as a version without quotas made it
-    await stored(server.store, refs[2], plan(trials=3))
+    await create_planned(server.store, refs[0], plan((1,), trials=2))
+    for assignment in await ask_for(store, refs[0], 2):
+        await tell_one(store, refs[0], assignment.lease, 1, 0.5)
+    await create_planned(store, refs[1], plan(trials=5))  # as a version without quotas made it
+    await create_planned(server.store, refs[2], plan(trials=3))
     assert await server.taken(namespace) == (2, 5, 5)
     shown = (await asyncio.to_thread(command, "quota", "show", namespace, RUNGWAY_REDIS_URL=redis_url)).stdout
     assert shown.splitlines()[-1].split()[1:10] == ["3", "of", "any", "8", "of", "any", "8", "of", "any"]
@@ -357,7 +358,7 @@ async def test_an_import_takes_room_like_a_creation(
 ) -> None:
     server, file = Server(store, router), tmp_path / "e.jsonl"
     first, over = ExperimentRef(namespace, "first"), ExperimentRef(namespace, "over")
-    await stored(server.store, first, plan(trials=7, cap=4))
+    await create_planned(server.store, first, plan(trials=7, cap=4))
     file.write_text(await exported(store, first))
 
     async def imported(name: str, *flags: str) -> "subprocess.CompletedProcess[str]":
@@ -374,7 +375,7 @@ async def test_an_import_takes_room_like_a_creation(
         assert "reason: QUOTA_EXCEEDED" in refused.stderr
         assert await server.taken(namespace) == (2, 14, 8)
         assert [name for name, _ in await store.experiments(namespace, "", 10)] == ["first", "second"]
-    assert (await imported("second")).returncode == 1  # it is there already
+    assert (await imported("second")).returncode == 1  # it exists already
     assert await server.taken(namespace) == (2, 14, 8)
     await RedisQuotas(router).set_limits(namespace, {})
     await store.set_state(first, ExperimentState.STOPPED)

@@ -1,4 +1,4 @@
-"""What docs/searchers.md says of Ray Tune's rule and ours, in the numbers that stand there."""
+"""The example in docs/searchers.md that compares Ray Tune's rule with ours."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create
 from tests.support.calls import config
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 
 @pytest.mark.parametrize(("stop_once", "decision"), [(False, Decision.PAUSE), (True, Decision.STOP)])
@@ -24,7 +24,7 @@ async def test_the_example_of_the_page(
     document: dict[str, Any] = config("async_halving", max_trials=9, stop_once=stop_once, max_length=None)
     ray = {"time_attr": "epochs", "grace_period": 1, "max_t": 2, "reduction_factor": divisor}
     await create(store, ref, document | {"searcher": document["searcher"] | ray})
-    for given, loss in zip(await take(store, ref, 3), (*before, newcomer), strict=True):
+    for given, loss in zip(await ask_for(store, ref, 3), (*before, newcomer), strict=True):
         told = await store.tell(ref, "", [Result(given.lease, [Report(1, loss)])])
     (reply,) = told.replies
     assert (reply.decision, reply.explanation.rank, reply.explanation.quota) == (decision, 1, 1)

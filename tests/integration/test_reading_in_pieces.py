@@ -1,6 +1,6 @@
-"""A copy made in pieces is the search as of one moment, whatever happens between any two of its scripts.
+"""A copy made in pieces shows the search at one moment, whatever happens between its scripts.
 
-Nothing is left to chance: before each script that the copy runs, a player plays on.
+It is not left to chance: before each script of the copy, a player makes calls.
 """
 
 import random
@@ -30,7 +30,7 @@ from rungway_server.store.redis.snapshot.spool import Spool
 from tests.integration.lives import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
-from tests.support.searches import stored
+from tests.support.searches import create_planned
 
 PBT = config("pbt", population_size=8, num_rounds=4, length_per_round={"epochs": 2}, truncate_fraction=0.4)
 TWO = tuple(Bracket((Rung(1), Rung(2), Rung(4))[k:], 20, 4) for k in (0, 1))
@@ -48,7 +48,7 @@ FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.FINISHED]
 
 @dataclass
 class Player:
-    """Does whatever workers and users do, by a seed."""
+    """Acts like workers and users, by a seed."""
 
     store: RedisStore
     ref: ExperimentRef
@@ -105,7 +105,7 @@ class Player:
 
 @dataclass
 class Disturbed:
-    """Pieces of a copy, before each of which the player plays."""
+    """Pieces of a copy; before each of them the player makes calls."""
 
     player: Player
     steps: int
@@ -123,7 +123,7 @@ SMALL = {"MOST": 3, "MOST_BYTES": 2_000, "_RECORDS": 4, "_BETWEEN": 2, "MEMBERS"
 
 @pytest.fixture(params=["as it is", "small"])
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also with pieces so small that every limit is met."""
+    """Pieces of the usual sizes, and so small that every limit is reached."""
     for name, value in SMALL.items() if request.param == "small" else ():
         monkeypatch.setattr(cut, name, value)
         monkeypatch.setattr(source, "MEMBERS", 5)
@@ -131,7 +131,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: float = 60) -> str:
-    """A search of this kind; its uid."""
+    """Create a search of this kind; returns its uid."""
     more = {"pause_after_failures": 0, "lease_seconds": lease_seconds}
     if name == "grid":
         return (await create(store, ref, GRID | more)).definition.uid
@@ -139,11 +139,11 @@ async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: 
         section = {key: value for key, value in PBT["searcher"].items() if key not in ("max_length", "max_trials")}  # type: ignore[attr-defined]  # a mapping
         return (await create(store, ref, PBT | more | {"searcher": section})).definition.uid
     plan = PLANS[name]
-    return (await stored(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
+    return (await create_planned(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
 
 
 async def everything(router: Router, ref: ExperimentRef) -> list[Any]:
-    """Trials, suggestions, line, ready, queue and progress, while nobody works."""
+    """Trials, suggestions, requeued and promotable trials, enqueued configurations and progress, while nobody works."""
     keys = experiment_keys(ref)
     trials, configs = [flat(await router.call(keys[at], ("HGETALL", keys[at]))) for at in (1, 2)]
     points = flat(await router.call(f"{keys[0][:-4]}points", ("HGETALL", f"{keys[0][:-4]}points")))
@@ -199,7 +199,7 @@ async def test_an_audit_of_a_busy_search_finds_it_sound(
 
 
 async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, router: Router, ref: ExperimentRef) -> None:
-    """Also while it is written: what comes from Redis then does not change."""
+    """The search also changes while the file is written."""
     space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
     lengths: dict[str, Any] = {"num_rungs": 3, "divisor": 3, "max_length": {"epochs": 90}}
     view = await create(store, ref, config("async_halving", space=space, max_trials=60, **lengths))

@@ -1,4 +1,4 @@
-"""A Redis without memory left: changes are refused as a whole and typed, reading and deleting go on."""
+"""A Redis without free memory: changes are refused as a whole with a typed error; reads and deletion work."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ from tests.support.service import services
 from tests.support.snapshot import differences, snapshot
 
 ROOM = 512 * 1024
-"""Bytes that a search may still take until Redis is full."""
+"""Bytes that a search may still use until Redis is full."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def halving() -> dict[str, object]:
 
 
 def changes(calls: Calls, experiment: str) -> list[Callable[[], object]]:
-    """One of every call that changes something; all but the last two have a request id."""
+    """One call of each kind that changes something; all but the last two have a request id."""
     search, experiments, hparams = calls.search, calls.experiments, to_map({"rate": 0.01, "layers": 2})
     told, released, failed = (given.lease for given in calls.ask(experiment, 3).assignments)
     tell = tell_request(experiment, told, (1, 0.5), request_id=new_id(), checkpoint="c" * 1000)
@@ -80,7 +80,7 @@ def refused(call: Callable[[], object]) -> None:
 
 
 def refused_whole(redis: Redis, all_changes: list[Callable[[], object]]) -> None:
-    """Fill Redis up: each change is refused, and leaves nothing."""
+    """With Redis full, each change must be refused and leave nothing."""
     before = snapshot(redis)
     redis.config_set("maxmemory", 1)
     for change in all_changes:
@@ -105,7 +105,7 @@ def test_every_change_is_refused_whole_and_works_later_under_the_same_id(calls: 
 
 
 def test_a_redis_that_runs_full_in_the_middle_of_a_search(calls: Calls, redis: Redis) -> None:
-    """Wherever the limit strikes, what was acknowledged is there, and what was refused is not."""
+    """Wherever memory runs out, acknowledged changes are stored and refused ones are not."""
     experiment = unique_name("full")
     calls.create(experiment, halving())
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] + ROOM)

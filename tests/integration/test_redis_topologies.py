@@ -1,4 +1,4 @@
-"""The topologies that other tests stand on: up, reachable by their clients, and failing over as they say."""
+"""The topologies that other tests use: they start, their clients reach them, and they fail over."""
 
 from contextlib import AbstractContextManager
 
@@ -10,7 +10,7 @@ from tests.support.redis_topology import Topology, quietly, wait_for
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_comes_up_and_keeps_a_value(name: str) -> None:
+def test_it_starts_and_keeps_a_value(name: str) -> None:
     with _started(name) as topology, topology.client() as client:
         assert client.set("rungway:{a}", "1")
         assert client.get("rungway:{a}") == b"1"
@@ -32,7 +32,7 @@ def test_replicas_take_over(name: str) -> None:
 
 
 def test_a_restart_with_the_users_of_the_operators_page_keeps_what_scripts_wrote() -> None:
-    """A script that writes twice is a transaction in the append-only file."""
+    """In the append-only file, a script with two writes is a transaction."""
     with start("acl", {"appendonly": "yes", "appendfsync": "always"}) as topology:
         node = topology.nodes[0]
         with node.client() as client:

@@ -1,4 +1,4 @@
-"""One address behind which Redis becomes another version: the service goes on without a restart."""
+"""Redis is replaced by another version at the same address: the service continues without a restart."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ BINARIES = servers_at_hand()
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Names the binary of the servers that are started from now on."""
+    """A function that sets the binary of the servers started from then on."""
     return lambda path: monkeypatch.setattr(redis_server, "find_redis_server", lambda: path)
 
 
@@ -39,7 +39,7 @@ def test_what_needs_memory_is_refused_whole_on_every_version(path: str, use: Cal
 
 @pytest.mark.skipif(len(BINARIES) < 2, reason=f"one version of Redis or Valkey only: {list(BINARIES)}")
 def test_another_version_behind_the_address(use: Callable[[str], None]) -> None:
-    """Each version in turn, there and back; each starts empty, as one that lost its data does."""
+    """Each version in turn, up and down again; each starts empty, like one that lost its data."""
     port, paths = free_port(), [*BINARIES.values(), *reversed(BINARIES.values())]
     with ExitStack() as stack:
         calls: Calls | None = None

@@ -1,4 +1,4 @@
-"""Retention: Redis removes an ended search, whole, so long after its end as its owner said, and never another."""
+"""Retention: Redis removes an ended search as a whole after the time that its owner set, and never another."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport.wire import listed_message
 from tests.integration.lives import create, halving, report, run_out, state_of
-from tests.support.searches import take
+from tests.support.searches import ask_for
 from tests.support.waiting import SECONDS
 
 DAY_MS = 86_400_000
@@ -22,13 +22,13 @@ HALF_A_SECOND = 0.5 / 86_400
 
 
 async def lifetimes(redis: Redis, ref: ExperimentRef) -> set[int]:
-    """The ms left of each key of the experiment: -1 = for ever."""
+    """The time to live (ms) of each key of the experiment; -1 = none."""
     keys = await redis.keys(f"rungway:{{{ref.namespace}/{ref.experiment}}}:*")
     return {await redis.pttl(key) for key in keys}
 
 
 async def is_removed(redis: Redis, ref: ExperimentRef) -> bool:
-    """Whether all its keys go away, all at once."""
+    """Whether all its keys expire at the same time."""
     deadline = time.monotonic() + SECONDS
     while left := await lifetimes(redis, ref):
         assert max(left) - min(left) < 200
@@ -46,7 +46,7 @@ async def test_without_a_retention_nothing_is_ever_removed(store: RedisStore, re
 
 async def test_a_live_search_is_not_removed_a_done_one_is(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
-    given = await take(store, ref, 3)
+    given = await ask_for(store, ref, 3)
     await store.set_state(ref, ExperimentState.PAUSED)
     assert await lifetimes(redis, ref) == {-1}
     await store.set_state(ref, ExperimentState.RUNNING)
@@ -64,7 +64,7 @@ async def test_what_is_written_after_the_end_goes_with_the_rest(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
     await create(store, ref, halving(9) | {"retention_days": 1})
-    first, second, _ = await take(store, ref, 3)
+    first, second, _ = await ask_for(store, ref, 3)
     await store.set_state(ref, ExperimentState.STOPPED)
     assert -1 not in await lifetimes(redis, ref)
     await report(store, ref, first, 0.5)  # the first curve, best list and rung of this search, after its end
@@ -111,14 +111,14 @@ async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: 
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
-    for _ in range(2):  # the first one still remembers it and finds it gone
+    for _ in range(2):  # the first listing still has it and notices that it is gone
         views, _ = await ExperimentUseCases(store).page("default", 1000, "", listed_message)
     assert ref.experiment not in [view.experiment for view in views]
     assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
 
 
 @pytest.mark.parametrize("days", [-1.0, 1e9])
-async def test_what_it_may_be(store: RedisStore, ref: ExperimentRef, days: float) -> None:
+async def test_a_retention_out_of_bounds_is_refused(store: RedisStore, ref: ExperimentRef, days: float) -> None:
     with pytest.raises(InvalidInput, match="retention_days"):
         await create(store, ref, halving(3) | {"retention_days": days})
     await create(store, ref, halving(3))
@@ -153,12 +153,12 @@ async def test_the_event_log_is_bounded(redis: Redis, redis_url: str, ref: Exper
 async def check_bounded(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
     await create(store, ref, halving(2_000))
     for _ in range(2_000 // 50):
-        given = await take(store, ref, 50)
+        given = await ask_for(store, ref, 50)
         await asyncio.gather(*(report(store, ref, each, 0.5) for each in given))
     newest = (await store.progress(ref)).trials_created - 1
     events = f"rungway:{{default/{ref.experiment}}}:events"
     assert 1_000 <= await redis.xlen(events) <= 1_200  # Redis drops whole pieces of a hundred
     (gone,), _ = await store.explain(ref, 0)
     assert gone.kind == "dropped"
-    assert gone.dropped in (2, 4, 6)  # an assignment and its end, at as many rungs as it came to
+    assert gone.dropped in (2, 4, 6)  # an assignment and its end, at each rung that it reached
     assert [event.dropped for event in (await store.explain(ref, newest))[0]] == [0, 0]

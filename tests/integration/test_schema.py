@@ -1,4 +1,4 @@
-"""The layout of an experiment in Redis has a version, and a layout that has changed has another one."""
+"""The layout of an experiment in Redis has a version, which must change with the layout."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, unpack
 from rungway_server.store.redis.layout.schema import LAYOUTS, OLDEST, SCHEMA
-from tests.support.searches import plan, stored
+from tests.support.searches import create_planned, plan
 
 PACKED = ("plan", "ladder", "tally", "counts")
 """Fields of `meta` that are MessagePack; those of `JSON` are JSON."""
@@ -27,8 +27,8 @@ def names(value: object) -> object:
 
 
 async def layout(store: RedisStore, admin_url: str, ref: ExperimentRef) -> dict[str, Any]:
-    """What servers and scripts of one version must agree on, as a new experiment with counted points has it."""
-    await stored(store, ref, plan(), points=200)
+    """All that servers of one version must agree on, as a new experiment with counted points shows it."""
+    await create_planned(store, ref, plan(), points=200)
     keys = experiment_keys(ref, POINTS)
     async with Redis.from_url(admin_url) as redis:
         found: dict[bytes, bytes] = await redis.hgetall(keys[0])  # type: ignore[assignment]  # decoded is another client

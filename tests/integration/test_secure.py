@@ -1,4 +1,4 @@
-"""TLS, client certificates, tokens and the SDK, with real certificates, processes and sockets."""
+"""TLS, client certificates, tokens and the SDK with real certificates, processes and sockets."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tests.support.waiting import SECONDS, wait_until
 
 
 class Files:
-    """An authority and what it issued, as files."""
+    """Files of a certificate authority and of the certificates it issued."""
 
     def __init__(self, folder: Path) -> None:
         self.authority = trustme.CA()
@@ -108,7 +108,7 @@ def test_refusals_reach_the_sdk_typed(encrypted: Service, url: str, files: Files
         client.list_experiments()
         with pytest.raises(rungway.PermissionDenied, match="needs the role admin, the token has read"):
             client.create_experiment("x", config())
-        with pytest.raises(rungway.PermissionDenied):  # at once, although workers' calls have no end
+        with pytest.raises(rungway.PermissionDenied):  # at once, although workers retry without an end
             client.ask_once()
     with (
         Client(config=settings(encrypted, tls_ca=files.ca, token=token, namespace="other")) as client,
@@ -141,7 +141,7 @@ def test_the_command_line_takes_token_and_tls_from_the_environment(encrypted: Se
     ],
     ids=["plain text to TLS", "unknown authority", "another name"],
 )
-def test_one_side_that_does_not_fit_is_named(
+def test_settings_of_tls_that_do_not_match_are_named(
     fields: dict[str, object], text: str, by_worker: bool, encrypted: Service, files: Files
 ) -> None:
     fields = {name: value.format(ca=files.ca) if isinstance(value, str) else value for name, value in fields.items()}
@@ -149,7 +149,7 @@ def test_one_side_that_does_not_fit_is_named(
 
 
 def told_why(config: ClientConfig, text: str, by_worker: bool) -> None:
-    """Both clients fail at once, with this text."""
+    """Both clients must fail at once, with this text."""
     with Client(config=config, experiment="e") as client:
         with pytest.raises(rungway.FailedPrecondition, match=text) as failed:
             client.ask_once() if by_worker else client.get_experiment()
@@ -191,7 +191,9 @@ def test_a_renewed_certificate_is_served_without_a_restart(url: str, tmp_path: P
 
         first = served()
         renewed = files.authority.issue_cert("localhost", "127.0.0.1")
-        renewed.private_key_pem.write_to_path(files.key)  # and not yet the certificate: the pair does not fit
+        renewed.private_key_pem.write_to_path(
+            files.key
+        )  # the key is new but the certificate is not yet: they do not match
         assert served() == first
         write(renewed, files.cert, files.key)
         wait_until(lambda: served() == renewed.cert_chain_pems[0].bytes().decode().strip())
@@ -263,7 +265,7 @@ def test_wrong_usage_of_token_create(flags: tuple[str, ...], url: str) -> None:
     assert (code, out) == (2, "")
 
 
-def test_a_redis_that_is_away_is_said(files: Files) -> None:
+def test_an_unreachable_redis_is_reported(files: Files) -> None:
     made = command("token", "list", RUNGWAY_REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}")
     assert made.returncode == 3
     assert "hunter2" not in made.stderr
@@ -296,7 +298,7 @@ def test_planted_secrets_are_in_no_log_and_no_error(files: Files, caplog: pytest
 
 
 def said(config: ClientConfig) -> list[str]:
-    """All texts that a client with this token gives of itself and of its failures."""
+    """All texts that a client with this token shows of itself and of its errors."""
     texts = [repr(config), str(config)]
     with Client(config=config, experiment="x") as client:
         texts.append(repr(client))

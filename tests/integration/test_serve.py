@@ -1,4 +1,4 @@
-"""`rungway serve` as a process: how it starts, follows its Redis, and ends."""
+"""`rungway serve` as a process: how it starts, reacts to its Redis, and ends."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ class Service:
             self.log.append(json.loads(line))
 
     def line(self, event: str, count: int = 1) -> dict[str, object]:
-        """The count-th line of an event, waited for."""
+        """The count-th log line of an event; waits for it."""
         wait_until(lambda: len(self.lines(event)) >= count or self.process.poll() is not None)
         assert len(self.lines(event)) >= count, f"no {event} in {self.log}"
         return self.lines(event)[count - 1]
@@ -69,7 +69,7 @@ class Service:
         return str(self.line("ready")["address"])
 
     def ended(self) -> int:
-        """The exit code, waited for."""
+        """The exit code; waits for the end."""
         code = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
         return code
@@ -122,7 +122,7 @@ def test_ctrl_c_drains_too() -> None:
         running.line("drained")
 
 
-def test_persistence_is_said_in_words(tmp_path: Path) -> None:
+def test_the_log_describes_persistence(tmp_path: Path) -> None:
     with service("--data", str(tmp_path)) as running:
         assert "may lose the last second" in str(running.line("redis")["survival"])
     with redis_on_socket("--save", "") as url, service("--redis", url) as running:
@@ -188,7 +188,7 @@ def test_a_redis_that_evicts_and_comes_later_is_not_served() -> None:
             wait_until(lambda: running.health() == "SERVING")
 
 
-def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
     with (
         redis_on_socket() as url,
         service("--redis", url) as first,
@@ -235,7 +235,7 @@ def test_calls_in_work_finish_while_it_drains() -> None:
         assert running.ended() == 0
 
 
-def test_reflection_is_off_until_wanted() -> None:
+def test_reflection_is_off_by_default() -> None:
     with redis_on_socket() as url:
         for flags, code in ((("--reflection",), None), ((), grpc.StatusCode.UNIMPLEMENTED)):
             with service("--redis", url, *flags) as running, grpc.insecure_channel(running.address) as channel:

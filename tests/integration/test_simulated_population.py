@@ -1,4 +1,4 @@
-"""Simulated population based training: a clone has the recorded curve that is nearest to its own hyperparameters."""
+"""Simulated population based training: a clone uses the recorded curve nearest to its hyperparameters."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ TABLE = EXAMPLES / "curves" / "digits_mlp.npz"
 
 
 def population(tmp_path: Path) -> str:
-    """`pbt` over the hyperparameters of the table."""
+    """A `pbt` search over the hyperparameters of the table."""
     document = yaml.safe_load((EXAMPLES / "simulated.yaml").read_text())
     shape = {"population_size": 20, "num_rounds": 8, "length_per_round": {"epochs": 10}, "truncate_fraction": 0.25}
     document["searcher"] = {"name": "pbt", "metric": "error", "max_concurrent_trials": 0, **shape}
@@ -56,7 +56,7 @@ def test_a_population_needs_rows_with_hyperparameters(tmp_path: Path) -> None:
 
 
 def test_a_clone_of_a_row_that_had_ended_trains_a_little(tmp_path: Path) -> None:
-    """Every run of the table had ended at 25: three rounds of ten, then nothing is left but to say so."""
+    """All runs of the table end at 25, in the third round of ten. A clone past that trains one epoch and ends."""
     with np.load(TABLE) as table:
         arrays = dict(table)
     np.savez(tmp_path / "short.npz", **arrays, n_done=np.full((1, 2000), 25))

@@ -1,4 +1,4 @@
-"""Simulations on a real Redis: by hand, deterministic, within the rules of the search, and fast enough."""
+"""Simulations on a real Redis: worked out by hand, deterministic, by the rules of the search, and fast enough."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -26,6 +26,7 @@ from rungway_server.simulation.summary import summarise
 from rungway_server.simulation.synthetic import SyntheticCurves
 from rungway_server.simulation.table import read_table
 from rungway_server.simulation.twin import synchronous
+from tests.support.curves import SteadyCurves
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TABLE = EXAMPLES / "curves" / "digits_mlp.npz"
@@ -65,22 +66,13 @@ async def run(store: Store, search: Planned, fleet: Fleet, curves: Curves | None
     return await simulate(store, search.config, plan, curves, fleet)
 
 
-class Ordered:
+class Ordered(SteadyCurves):
     """Trial n is better than trial n + 1 at every length; a unit of length takes a second."""
 
-    name, max_length, smaller_is_better, unit_seconds = "ordered", 9, True, 1.0
+    name, max_length = "ordered", 9
 
     def metric(self, trial: int, length: int) -> float:
         return trial / 10 + 1 / length
-
-    def seconds(self, trial: int, start: int, end: int) -> float:
-        return float(end - start)
-
-    def ends(self, trial: int) -> int:
-        return self.max_length
-
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        raise AssertionError("no population here")
 
     def finals(self) -> list[float]:
         return [0.1]
@@ -91,19 +83,19 @@ LADDER: dict[str, Any] = {"max_trials": 9, "max_length": 9, "num_rungs": 3, "div
 
 async def test_a_synchronous_search_by_hand(store: Store) -> None:
     done = await run(store, planned(name="sync_halving", **LADDER), Fleet(2), Ordered())
-    # Rung 0 holds 9 and passes 3: trial 6's result, the seventh, makes one place certain, and so on.
+    # Rung 0 has 9 results and 3 slots: the seventh result, that of trial 6, makes one promotion certain, and so on.
     jobs = [(job.worker, job.trial, job.start, job.end, job.began, job.ended) for job in done.jobs]
     assert jobs[:6] == [(n % 2, n, 0, 1, n // 2, n // 2 + 1) for n in range(6)]
     assert sorted((trial, end) for _, trial, _, end, _, _ in jobs if end > 1) == [(0, 3), (0, 9), (1, 3), (2, 3)]
-    first_up = next(began for _, trial, _, end, began, _ in jobs if end == 3)
-    assert first_up == 4.0
+    first_promoted = next(began for _, trial, _, end, began, _ in jobs if end == 3)
+    assert first_promoted == 4.0
     assert (jobs[-1][1], jobs[-1][5], done.end, done.done) == (0, done.end, done.end, True)
 
 
 async def test_an_asynchronous_search_by_hand(store: Store) -> None:
     done = await run(store, planned(name="async_halving", **LADDER), Fleet(1), Ordered())
     told = [(job.trial, job.end, job.ended) for job in done.jobs]
-    # Three results let the best go up; the worker's own trial is not it, so it asks, and gets trial 0.
+    # Three results make the best promotable. It is not the trial of the worker, so the worker asks and gets trial 0.
     assert told[:4] == [(0, 1, 1.0), (1, 1, 2.0), (2, 1, 3.0), (0, 3, 5.0)]
     assert done.end == 9 * 1 + 3 * 2 + 1 * 6
     assert [step.decision for step in done.steps[:2]] == ["assigned", "pause"]
@@ -111,7 +103,7 @@ async def test_an_asynchronous_search_by_hand(store: Store) -> None:
 
 
 class Ending(Ordered):
-    """Trial 0 is by far the best, and its training is over at length 2; that of trial 8 at 1."""
+    """Trial 0 is by far the best, and its training ends at length 2; that of trial 8 ends at 1."""
 
     def metric(self, trial: int, length: int) -> float:
         return super().metric(trial, length) - (trial == 0)
@@ -122,7 +114,7 @@ class Ending(Ordered):
 
 @pytest.mark.parametrize("name", ["async_halving", "sync_halving"])
 async def test_a_training_that_ends_by_itself(store: Store, name: str) -> None:
-    """The best: it goes up to the top without training. The worst: it ends where it was."""
+    """The best is promoted to the top without training. The worst ends where it was."""
     done = await run(store, planned(name=name, **LADDER), Fleet(1), Ending())
     assert done.done
     own = [(job.start, job.end, job.goal, job.over) for job in done.jobs if job.trial == 0]
@@ -181,7 +173,7 @@ async def test_every_searcher_runs_to_its_end(store: Store, name: str) -> None:
 
 
 def check_workers(done: Run) -> None:
-    """No worker does two things at once, and no trial is trained twice at once."""
+    """No worker does two jobs at a time, and no trial is trained by two workers at a time."""
     for key in ("worker", "trial"):
         jobs = sorted(done.jobs, key=lambda job: (getattr(job, key), job.began, job.ended))
         for one, following in pairwise(jobs):
@@ -223,11 +215,11 @@ async def test_a_told_drop_comes_back_at_once(store: Store) -> None:
 
 
 def check_drops(done: Run) -> list[float]:
-    """How long each dropped trial that came back was away; it starts again from its last result."""
+    """How long each dropped trial was away until it was assigned again; it must resume from its last result."""
     again = []
-    for place, drop in enumerate(done.steps):
+    for index, drop in enumerate(done.steps):
         if drop.decision == "dropped":
-            later = [s for s in done.steps[place + 1 :] if s.trial == drop.trial and s.decision == "assigned"]
+            later = [s for s in done.steps[index + 1 :] if s.trial == drop.trial and s.decision == "assigned"]
             if later and later[0].reason == "requeued":
                 assert later[0].start == drop.start
                 again.append(later[0].time - drop.time)
@@ -303,11 +295,11 @@ def test_the_study_prints_its_table() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_documented_table_is_what_the_study_prints() -> None:
-    """The line that is simulated fastest: 500 workers without trouble."""
+    """Only the row that is simulated fastest: 500 workers without drops."""
     fleets = [fleet for fleet in FLEETS if fleet.workers == 500 and fleet.straggler_sd == 0]
     (line,) = rows(read_table(TABLE), fleets, SEEDS)
     documented = (EXAMPLES.parent / "docs" / "simulation.md").read_text(encoding="utf-8")
-    *figures, _, _ = line.split(" | ")  # how many times as fast as one worker needs the line of one worker
+    *figures, _, _ = line.split(" | ")  # the speedup needs the row of one worker
     assert f"\n{' | '.join(figures)} | " in documented
     assert all(f"\n{heading}\n" in documented for heading in HEADINGS)
 
@@ -373,7 +365,7 @@ def test_trials_are_the_rows_nearest_to_them() -> None:
     assert near["notes"] == ["rows: of 2000, the nearest by hyperparameters; several trials may share one"]
     assert dealt["notes"] == ["rows: dealt by the seed, whatever a trial's hyperparameters"]
     assert near["best"] != dealt["best"]
-    assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # no luck is left in it
+    assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # nothing is random any more
 
 
 def timeless(result: Result) -> Mapping[str, Any]:

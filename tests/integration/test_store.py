@@ -1,4 +1,4 @@
-"""The store on a real Redis: pause, resume and stop; delete and create again; caches of several stores."""
+"""The store on a real Redis: pause, resume and stop; delete and create again; several stores with caches."""
 
 import itertools
 
@@ -21,7 +21,7 @@ from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
-from tests.support.searches import plan, say, stored, take
+from tests.support.searches import ask_for, create_planned, plan, tell_one
 
 # Pause, resume, stop.
 
@@ -29,30 +29,30 @@ from tests.support.searches import plan, say, stored, take
 async def test_a_paused_search_hands_nothing_out_and_goes_on_where_it_was(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan())
-    first, second, third, fourth = await take(store, ref, 4)
-    await say(store, ref, first.lease, 1, 0.5)
-    await say(store, ref, second.lease, 1, 0.6)
+    await create_planned(store, ref, plan())
+    first, second, third, fourth = await ask_for(store, ref, 4)
+    await tell_one(store, ref, first.lease, 1, 0.5)
+    await tell_one(store, ref, second.lease, 1, 0.6)
     await store.set_state(ref, ExperimentState.PAUSED)
     waiting = await store.ask(ref, "", 1, "w")
     assert (waiting.status, waiting.reason) == (AskStatus.WAIT, Reason.EXPERIMENT_PAUSED)
     assert waiting.retry_after_ms > 0
-    # The best of three would go up: it pauses, and is the first to be handed out later.
-    assert await say(store, ref, third.lease, 1, 0.1) == (Decision.PAUSE, Reason.EXPERIMENT_PAUSED)
+    # The best of three is promotable: it pauses, and is the first to be assigned later.
+    assert await tell_one(store, ref, third.lease, 1, 0.1) == (Decision.PAUSE, Reason.EXPERIMENT_PAUSED)
     assert (await store.heartbeat(ref, [fourth.lease]))[0].decision is Decision.CONTINUE
     await store.set_state(ref, ExperimentState.RUNNING)
-    (promoted,) = await take(store, ref)
+    (promoted,) = await ask_for(store, ref)
     assert (promoted.lease.trial, promoted.explanation.reason) == (third.lease.trial, Reason.PROMOTED)
     assert (promoted.from_length, promoted.to_length, promoted.checkpoint) == (1, 3, "at 1")
 
 
-async def test_a_stopped_search_ends_its_trials_at_their_next_word(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan())
-    told, beating, released, failed = await take(store, ref, 4)
+async def test_a_stopped_search_ends_its_trials_at_their_next_call(store: RedisStore, ref: ExperimentRef) -> None:
+    await create_planned(store, ref, plan())
+    told, beating, released, failed = await ask_for(store, ref, 4)
     await store.set_state(ref, ExperimentState.STOPPED)
     over = await store.ask(ref, "", 1, "w")
     assert (over.status, over.reason) == (AskStatus.DONE, Reason.EXPERIMENT_STOPPED)
-    assert await say(store, ref, told.lease, 1, 0.5) == (Decision.STOP, Reason.EXPERIMENT_STOPPED)
+    assert await tell_one(store, ref, told.lease, 1, 0.5) == (Decision.STOP, Reason.EXPERIMENT_STOPPED)
     assert (await store.heartbeat(ref, [beating.lease]))[0].decision is Decision.STOP
     await store.release(ref, "", [Release(released.lease)])
     await store.fail(ref, "", failed.lease, Outcome.ERROR, "why")
@@ -67,19 +67,19 @@ async def test_a_stopped_search_ends_its_trials_at_their_next_word(store: RedisS
 
 
 async def test_a_search_paused_at_its_end_is_done_when_resumed(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan((1,), trials=1))
-    (only,) = await take(store, ref)
+    await create_planned(store, ref, plan((1,), trials=1))
+    (only,) = await ask_for(store, ref)
     await store.set_state(ref, ExperimentState.PAUSED)
-    assert await say(store, ref, only.lease, 1, 0.5) == (Decision.STOP, Reason.COMPLETED)
+    assert await tell_one(store, ref, only.lease, 1, 0.5) == (Decision.STOP, Reason.COMPLETED)
     assert (await store.progress(ref)).state is ExperimentState.PAUSED
     await store.set_state(ref, ExperimentState.RUNNING)
     assert (await store.progress(ref)).state is ExperimentState.DONE
 
 
 async def test_every_change_moves_the_revision_once_and_a_repeat_of_none(store: RedisStore, ref: ExperimentRef) -> None:
-    await stored(store, ref, plan())
+    await create_planned(store, ref, plan())
     seen = [(await store.progress(ref)).revision]
-    assignments = await take(store, ref, 2)
+    assignments = await ask_for(store, ref, 2)
     for change in (
         lambda: store.set_state(ref, ExperimentState.PAUSED),
         lambda: store.set_state(ref, ExperimentState.PAUSED),
@@ -102,9 +102,9 @@ async def test_every_change_moves_the_revision_once_and_a_repeat_of_none(store: 
 async def test_keys_share_one_hash_tag_and_deletion_leaves_nothing(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan())
-    for number, assignment in enumerate(await take(store, ref, 9)):
-        await say(store, ref, assignment.lease, 1, number / 10)
+    await create_planned(store, ref, plan())
+    for number, assignment in enumerate(await ask_for(store, ref, 9)):
+        await tell_one(store, ref, assignment.lease, 1, number / 10)
     await store.ask(ref, "an id", 2, "w")
     tag = f"{{default/{ref.experiment}}}"
     keys = {key async for key in redis.scan_iter(f"*{ref.experiment}*")}
@@ -117,18 +117,18 @@ async def test_keys_share_one_hash_tag_and_deletion_leaves_nothing(
     assert await redis.zscore(index_key("default"), ref.experiment) is None
 
 
-async def test_two_stores_notice_that_an_experiment_was_deleted_and_made_anew(
+async def test_two_stores_notice_that_an_experiment_was_deleted_and_created_again(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     one, two = stores
-    await stored(one, ref, plan())
-    (old,) = await take(two, ref)
+    await create_planned(one, ref, plan())
+    (old,) = await ask_for(two, ref)
     before = await two.definition(ref)
     await one.delete(ref)
     with pytest.raises(UnknownExperiment):
         await two.ask(ref, "", 1, "w")
-    await stored(one, ref, plan((5,), trials=2))
-    (new,) = await take(two, ref)  # two had the old plan, and knows the new one now
+    await create_planned(one, ref, plan((5,), trials=2))
+    (new,) = await ask_for(two, ref)  # the second store had the old plan in its cache and has the new one now
     assert (new.to_length, new.lease.trial) == (5, 0)
     assert (await two.definition(ref)).uid != before.uid
     assert new.lease.fencing_token > old.lease.fencing_token
@@ -138,11 +138,11 @@ async def test_a_store_with_an_old_plan_in_its_cache_uses_the_new_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     one, two = stores
-    await stored(one, ref, plan((1, 3, 9)))
-    await take(two, ref)
+    await create_planned(one, ref, plan((1, 3, 9)))
+    await ask_for(two, ref)
     await one.delete(ref)
-    await stored(one, ref, plan((2, 6)))  # two never saw that it was gone
-    (assignment,) = await take(two, ref)
+    await create_planned(one, ref, plan((2, 6)))  # the second store never noticed the deletion
+    (assignment,) = await ask_for(two, ref)
     assert assignment.to_length == 2
     progress = await two.progress(ref)
     assert [len(results) for results in progress.rung_results] == [2]
@@ -153,13 +153,13 @@ async def test_leases_of_a_deleted_experiment_mean_nothing_in_the_new_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     one, two = stores
-    await stored(one, ref, plan())
-    old = await take(one, ref, 2)
+    await create_planned(one, ref, plan())
+    old = await ask_for(one, ref, 2)
     await one.delete(ref)
-    await stored(two, ref, plan())
-    await take(two, ref, 2)
+    await create_planned(two, ref, plan())
+    await ask_for(two, ref, 2)
     for store in stores:
-        assert await say(store, ref, old[0].lease, 1, -1.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
+        assert await tell_one(store, ref, old[0].lease, 1, -1.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
         assert (await store.heartbeat(ref, [old[1].lease]))[0].decision is Decision.SUPERSEDED
         reply, _ = await store.fail(ref, "", old[1].lease, Outcome.ERROR, "")
         assert reply.decision is Decision.SUPERSEDED
@@ -168,7 +168,7 @@ async def test_leases_of_a_deleted_experiment_mean_nothing_in_the_new_one(
 
 
 async def test_deleting_twice_finds_nothing(stores: list[RedisStore], ref: ExperimentRef) -> None:
-    await stored(stores[0], ref, plan())
+    await create_planned(stores[0], ref, plan())
     await stores[1].delete(ref)
     for store in stores:
         with pytest.raises(UnknownExperiment):
@@ -176,8 +176,8 @@ async def test_deleting_twice_finds_nothing(stores: list[RedisStore], ref: Exper
 
 
 async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisStore, ref: ExperimentRef) -> None:
-    """It is not the configurations that are wrong then, and replacing them would go on for ever."""
-    await stored(store, ref, plan((1, 3), trials=2))
+    """The configurations are not to blame then, and replacing them would never end."""
+    await create_planned(store, ref, plan((1, 3), trials=2))
     invalid = 0
     while (answer := await store.ask(ref, "", 1, "w")).status is AskStatus.ASSIGNED:
         await store.fail(ref, "", answer.assignments[0].lease, Outcome.INVALID, "no")
@@ -187,10 +187,10 @@ async def test_a_search_of_nothing_but_invalid_configurations_ends(store: RedisS
     assert (await store.events(ref, "", 1000))[0][-1].kind == "too_many_invalid"
 
 
-async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
+async def test_a_new_experiment_of_the_same_name_gets_no_configurations_of_the_old_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """A server that remembers the old one brings suggestions along; they must be of the space that is there now."""
+    """A server with the old one in its cache sends suggestions; they must be drawn from the new space."""
 
     def named(name: str) -> dict[str, object]:
         space = {name: {"type": "double", "minval": 0.0, "maxval": 1.0}}
@@ -199,7 +199,7 @@ async def test_an_experiment_made_anew_gets_no_configurations_of_the_old_one(
 
     here, there = stores
     await ExperimentUseCases(here).create(ref, named("old"), "")
-    for _ in range(3):  # 150 trials: few enough of the 256 suggestions are left that the next ask brings more
+    for _ in range(3):  # after 150 trials, so few of the 256 suggestions are left that the next ask brings more
         await here.ask(ref, "", 50, "w")
     await there.delete(ref)
     await ExperimentUseCases(there).create(ref, named("new"), "")

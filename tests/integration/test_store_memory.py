@@ -1,4 +1,4 @@
-"""What a store proposes, lists and remembers: configurations, pages of experiments, request ids."""
+"""What a store suggests, lists and remembers: configurations, pages of experiments, request ids."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.layout.records import unpack
 from tests.support.calls import unique_name
-from tests.support.moving import Place, move
-from tests.support.searches import config_of, plan, say, stored, take
+from tests.support.moving import Site, move
+from tests.support.searches import ask_for, config_of, create_planned, plan, tell_one
 
-# Proposals.
+# Suggestions.
 
 
 async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> dict[int, Mapping[str, object]]:
-    """Run the search to its end with so many workers, spread over the stores; the configuration of every trial."""
+    """Run the search to its end with workers spread over the stores; returns the configuration of every trial."""
     found: dict[int, Mapping[str, object]] = {}
 
     async def work(store: RedisStore) -> None:
@@ -29,7 +29,7 @@ async def finish(stores: list[RedisStore], ref: ExperimentRef, workers: int) -> 
             for assignment in answer.assignments:
                 number = assignment.lease.trial
                 assert found.setdefault(number, assignment.hparams) == assignment.hparams
-                await say(store, ref, assignment.lease, assignment.to_length, float(number % 7))
+                await tell_one(store, ref, assignment.lease, assignment.to_length, float(number % 7))
             if not answer.assignments:
                 await asyncio.sleep(0.005)
 
@@ -44,7 +44,7 @@ async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_numb
     for workers, several in ((1, False), (7, True), (40, True)):
         ref = ExperimentRef("default", unique_name("s"))
         config = config_of(plan((1,), trials=600))
-        await stored(stores[0], ref, plan((1,), trials=600))  # more than are proposed at creation
+        await create_planned(stores[0], ref, plan((1,), trials=600))  # more than are suggested at creation
         runs.append(await finish(stores if several else stores[:1], ref, workers))
         trials = await stores[1].trials(ref, list(range(600)))
         assert {trial.trial: trial.hparams for trial in trials} == runs[-1]
@@ -55,17 +55,17 @@ async def test_the_configuration_of_a_trial_depends_on_nothing_but_seed_and_numb
     assert len(set(map(str, runs[0].values()))) == 600
 
 
-async def test_a_store_that_starts_in_the_middle_proposes_the_same(
+async def test_a_store_that_starts_in_the_middle_suggests_the_same(
     stores: list[RedisStore], redis_url: str, ref: ExperimentRef
 ) -> None:
     config = config_of(plan((1,), trials=1000))
-    await stored(stores[0], ref, plan((1,), trials=1000))
+    await create_planned(stores[0], ref, plan((1,), trials=1000))
     for _ in range(5):
-        await take(stores[0], ref, 64)
+        await ask_for(stores[0], ref, 64)
     async with connect(redis_url, timeout_seconds=5) as client:
         restarted = RedisStore(client)
         for number in range(320, 400):
-            (assignment,) = await take(restarted, ref)
+            (assignment,) = await ask_for(restarted, ref)
             assert assignment.lease.trial == number
             assert assignment.hparams == propose(config.space, config.seed, number)
 
@@ -86,7 +86,7 @@ async def test_pages_of_experiments_are_complete_and_oldest_first(store: RedisSt
     namespace = "pages"
     names = [f"n{number}" for number in (5, 3, 9, 1, 7, 2, 8)]
     for name in names:
-        await stored(store, ExperimentRef(namespace, name), plan())
+        await create_planned(store, ExperimentRef(namespace, name), plan())
         await asyncio.sleep(0.002)
     for size in (1, 2, 3, 7, 8):
         assert await listed(store, namespace, size) == names
@@ -96,16 +96,16 @@ async def test_pages_of_experiments_are_complete_and_oldest_first(store: RedisSt
 async def test_experiments_of_the_same_millisecond_are_all_listed(store: RedisStore, redis: Redis) -> None:
     names = sorted(f"tie{number}" for number in range(200))
     for name in names:
-        await stored(store, ExperimentRef("ties", name), plan())
+        await create_planned(store, ExperimentRef("ties", name), plan())
     await redis.zadd(index_key("ties"), dict.fromkeys(names, 1_700_000_000_000))
     assert await listed(store, "ties", 3) == names
 
 
-async def test_a_listing_that_was_lost_is_healed_by_whoever_reads_the_experiment(
+async def test_a_lost_listing_is_repaired_when_the_experiment_is_read(
     stores: list[RedisStore], redis: Redis, ref: ExperimentRef
 ) -> None:
-    await stored(stores[0], ref, plan())
-    await redis.zrem(index_key("default"), ref.experiment)  # as when the server died right after the script
+    await create_planned(stores[0], ref, plan())
+    await redis.zrem(index_key("default"), ref.experiment)  # as if the server had died right after the script
     await stores[1].progress(ref)
     definition = await stores[1].definition(ref)
     assert await redis.zscore(index_key("default"), ref.experiment) == definition.created_ms
@@ -120,14 +120,14 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
     window = 10
     async with connect(redis_url, timeout_seconds=5) as client:
         store = RedisStore(client, request_window_count=window)
-        await stored(store, ref, plan((1,), trials=200))
+        await create_planned(store, ref, plan((1,), trials=200))
         generations = experiment_keys(ref)[9:11]
         answers = []
         for number in range(55):
             answers.append(await store.ask(ref, f"id {number}", 1, "w"))
             kept = [await redis.hlen(key) for key in generations]
             assert max(kept) <= window
-            for back in range(min(window, number + 1)):  # a window's worth is always remembered
+            for back in range(min(window, number + 1)):  # the last window is always remembered
                 assert await store.ask(ref, f"id {number - back}", 1, "w") == answers[number - back]
         assert sum(kept) > window
         forgotten = await store.ask(ref, "id 0", 1, "w")
@@ -137,7 +137,7 @@ async def test_the_memory_for_request_ids_is_bounded_and_the_last_ones_are_kept(
 async def test_request_ids_are_forgotten_with_time(redis_url: str, redis: Redis, ref: ExperimentRef) -> None:
     async with connect(redis_url, timeout_seconds=5) as client:
         store = RedisStore(client, request_window_ms=1_000)
-        start = (await stored(store, ref, plan((1,), trials=200), lease_seconds=3600)).created_ms
+        start = (await create_planned(store, ref, plan((1,), trials=200), lease_seconds=3600)).created_ms
         first = await store.ask(ref, "first", 1, "w", now_ms=start)
         await store.ask(ref, "second", 1, "w", now_ms=start + 1_001)
         assert await store.ask(ref, "first", 1, "w", now_ms=start + 1_900) == first  # at least one window
@@ -153,8 +153,8 @@ LONG = 4_096
 async def test_the_memory_for_request_ids_is_bounded_in_bytes(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
-    """Whatever is in the answers: 64 assignments with the longest checkpoints, 260 kB each time."""
-    await stored(store, ref, plan((1_000,), trials=64), max_restarts=1_000_000, pause_after=0)
+    """Even with large replies: 64 assignments with the longest checkpoints, 260 kB each."""
+    await create_planned(store, ref, plan((1_000,), trials=64), max_restarts=1_000_000, pause_after=0)
     generations = experiment_keys(ref)[9:11]
     last: list[AskAnswer] = []
     for number in range(150):
@@ -163,7 +163,7 @@ async def test_the_memory_for_request_ids_is_bounded_in_bytes(
         await store.release(ref, "", releases)
         assert len(releases) == 64
     sizes = [await redis.memory_usage(key, samples=0) or 0 for key in generations]
-    most = 21 * 2**20  # 16 MiB of answers, in pieces as large as Redis makes them
+    most = 21 * 2**20  # 16 MiB of replies, in allocations of Redis
     assert max(sizes) < most < sum(sizes)
     for back, answer in enumerate(reversed(last)):
         assert await store.ask(ref, f"id {number - back}", 64, "w") == answer
@@ -171,10 +171,10 @@ async def test_the_memory_for_request_ids_is_bounded_in_bytes(
     assert forgotten.assignments[0].lease.fencing_token > last[-1].assignments[0].lease.fencing_token
 
 
-async def test_an_imported_search_begins_with_no_answers(places: tuple[Place, Place], ref: ExperimentRef) -> None:
-    """And with none counted, or it would forget its own too early."""
-    here, there = places
-    await stored(here.store, ref, plan((1_000,), trials=64))
+async def test_an_imported_search_begins_with_no_answers(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+    """And with none counted, since it would forget its own replies too early otherwise."""
+    here, there = sites
+    await create_planned(here.store, ref, plan((1_000,), trials=64))
     await here.store.ask(ref, "of the original", 64, "w")
     await move(here, ref, there)
     redis: Any = there.redis

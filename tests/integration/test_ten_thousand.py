@@ -17,8 +17,8 @@ from tests.support.audited import assert_sound
 
 TRIALS, WORKERS = 10_000, 64
 MOST_US = 2_000
-"""Most that a script may take on average (µs): some 20 times what it takes on a busy machine, but less than it would
-take to go over all trials."""
+"""The longest mean time of a script (µs): about 20 times that on a busy machine, but less than a script would need to
+read all trials."""
 
 SEARCH = plan_search(
     {
@@ -35,7 +35,7 @@ SEARCH = plan_search(
 
 
 class Fleet:
-    """Workers on one clock: the one that is ready first tells and asks next."""
+    """Workers on one simulated clock: whichever is due first makes the next call."""
 
     def __init__(self, store: RedisStore, ref: ExperimentRef, start_ms: int) -> None:
         self.store, self.ref, self.start_ms = store, ref, start_ms
@@ -73,8 +73,8 @@ class Fleet:
 
 
 def check_rungs(plan: Plan, progress: Progress) -> None:
-    """All of each rung's quota went up in the end, and not many more: about a square root of its results were
-    promoted before better ones came (Li et al. 2020, section 3.3)."""
+    """In the end, the whole quota of each rung was promoted, and not many more: about the square root of its results
+    were promoted before better ones came (Li et al. 2020, section 3.3)."""
     for b, bracket in enumerate(plan.brackets):
         for k in range(len(bracket.rungs) - 1):
             results, passed = progress.rung_results[b][k], progress.rung_promoted[b][k]

@@ -14,7 +14,7 @@ from tests.integration.lives import create, halving, own, report, run_out, state
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
 from tests.support.calls import config, unique_name
-from tests.support.searches import started, take
+from tests.support.searches import ask_for, started
 
 ADAPTIVE = config(
     "adaptive_asha", max_trials=20, max_length={"epochs": 9}, divisor=3, mode="conservative", max_concurrent_trials=0
@@ -30,9 +30,9 @@ async def update(store: RedisStore, ref: ExperimentRef, trials: int | None = Non
 async def test_the_new_budget_is_exact(
     trials: int, document: dict[str, object], stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """Both servers know the old plan by heart when one of them changes it."""
+    """Both servers have the old plan in their caches when one of them changes it."""
     await create(stores[0], ref, document)
-    given = [*await take(stores[0], ref, 4), *await take(stores[1], ref, 3)]
+    given = [*await ask_for(stores[0], ref, 4), *await ask_for(stores[1], ref, 3)]
     before = (await stores[0].progress(ref)).started
     await update(stores[0], ref, trials)
     view = await ExperimentUseCases(stores[1]).get(ref)
@@ -53,7 +53,7 @@ async def test_the_new_budget_is_exact(
 
 async def test_fewer_than_are_started_are_refused(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, ADAPTIVE)
-    await take(store, ref, 7)
+    await ask_for(store, ref, 7)
     with pytest.raises(InvalidInput, match="at least 7"):
         await update(store, ref, 6)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 20
@@ -62,9 +62,9 @@ async def test_fewer_than_are_started_are_refused(store: RedisStore, ref: Experi
 async def test_the_store_keeps_a_bracket_from_falling_below_what_it_has_started(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    """Somebody asked between the reading of the progress and the change."""
+    """A worker asked between the read of the progress and the change."""
     view = await create(store, ref, halving(9))
-    await take(store, ref, 5)
+    await ask_for(store, ref, 5)
     small = await create(store, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
     assert not await store.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 9
@@ -79,12 +79,12 @@ BELOW_STARTED = Mutant(
 
 
 async def test_without_that_check_a_search_would_have_more_than_it_may(admin_url: str) -> None:
-    """The mistake that the test above must notice, and the audit too: here it is made on purpose."""
+    """The test above must notice this mistake, and so must the audit; here it is made on purpose."""
     ref = ExperimentRef("default", unique_name("mistaken"))
     async with connect(admin_url, timeout_seconds=10, transform=BELOW_STARTED.transform) as router:
         mistaken = RedisStore(router)
         view = await create(mistaken, ref, halving(9))
-        await take(mistaken, ref, 5)
+        await ask_for(mistaken, ref, 5)
         small = await create(mistaken, ExperimentRef("default", f"{ref.experiment}-small"), halving(4))
         assert await mistaken.change_plan(ref, view.definition, view.definition.config, small.definition.plan)
         assert await started(mistaken, ref) > (await mistaken.definition(ref, fresh=True)).plan.max_trials
@@ -92,24 +92,24 @@ async def test_without_that_check_a_search_would_have_more_than_it_may(admin_url
 
 
 @pytest.mark.parametrize("document", [halving(20), ADAPTIVE], ids=["asha", "adaptive"])
-async def test_queued_configurations_keep_their_trials(
+async def test_enqueued_configurations_keep_their_trials(
     document: dict[str, object], store: RedisStore, ref: ExperimentRef
 ) -> None:
     await create(store, ref, document)
-    await take(store, ref, 4)
+    await ask_for(store, ref, 4)
     for index in range(3):
         await store.enqueue(ref, "", own(0.01 + index / 100))
     with pytest.raises(InvalidInput, match="got 6, wanted at least 7: 4 are started and 3 configurations are enqueued"):
         await update(store, ref, 6)
     assert (await store.definition(ref, fresh=True)).plan.max_trials == 20
     await update(store, ref, 7)
-    assert [given.explanation.reason for given in await take(store, ref, 3)] == [Reason.ENQUEUED] * 3
+    assert [given.explanation.reason for given in await ask_for(store, ref, 3)] == [Reason.ENQUEUED] * 3
     assert await started(store, ref) == 7
 
 
 async def test_a_sum_that_is_reached_ends_the_search(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, config(max_trials=9))
-    for given in await take(store, ref, 3):
+    for given in await ask_for(store, ref, 3):
         await report(store, ref, given, 0.5)
     await update(store, ref, 3)
     assert await state_of(store, ref) is ExperimentState.DONE
@@ -180,7 +180,7 @@ async def test_an_updated_search_can_still_be_read(
 
 async def test_the_cap_changes_and_leases_are_not_taken_away(stores: list[RedisStore], ref: ExperimentRef) -> None:
     await create(stores[0], ref, halving(9))
-    held = await take(stores[0], ref, 4)
+    held = await ask_for(stores[0], ref, 4)
     await update(stores[1], ref, cap=2)
     full = await stores[0].ask(ref, "", 1, "w")
     assert (full.status, full.reason) == (AskStatus.WAIT, Reason.CONCURRENCY_LIMIT)
@@ -205,5 +205,5 @@ async def test_both_at_once(store: RedisStore, ref: ExperimentRef) -> None:
 async def test_a_target_still_counts_after_a_change(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(9, target_metric=0.25))
     await update(store, ref, 12)
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     assert (await report(store, ref, given, 0.2)).explanation.reason is Reason.TARGET_REACHED

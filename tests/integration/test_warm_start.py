@@ -1,4 +1,4 @@
-"""A search whose first trials are the best of another one, where its space allows them."""
+"""A search whose first trials are the best of another one, as far as its space allows."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, own, rates, report, run_out
 from tests.support.calls import config, new_id, unique_name
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 RATES = (0.01, 0.02, 0.03, 0.04)
 METRICS = (0.4, 0.1, 0.3, 0.2)
@@ -18,12 +18,13 @@ METRICS = (0.4, 0.1, 0.3, 0.2)
 
 @pytest.fixture
 async def source(store: RedisStore) -> ExperimentRef:
-    """A search of six trials: four told 0.4, 0.1, 0.3, 0.2 with rates 0.01 to 0.04, one told nothing, one to come."""
+    """A search of six trials: four told 0.4, 0.1, 0.3, 0.2 with rates 0.01 to 0.04, one told nothing, one has not
+    started."""
     ref = ExperimentRef("default", unique_name("source"))
     await create(store, ref, config(max_trials=6))
     for number, rate in enumerate(RATES):
         await TrialUseCases(store).enqueue(ref, "", own(rate, 1 + number % 2))
-    for given, metric in zip(await take(store, ref, 5), METRICS, strict=False):
+    for given, metric in zip(await ask_for(store, ref, 5), METRICS, strict=False):
         await report(store, ref, given, metric)
     return ref
 
@@ -42,7 +43,7 @@ async def test_the_best_come_first_best_first(
     view = await warmed(store, ref, source, count, max_trials=5)
     said = len(first)
     assert view.definition.notes[-1].startswith(f"warm start: {said} of the {said} best")
-    given = await take(store, ref, 5)
+    given = await ask_for(store, ref, 5)
     reasons = [assignment.explanation.reason for assignment in given]
     assert reasons == [Reason.ENQUEUED] * said + [Reason.NEW_TRIAL] * (5 - said)
     assert [assignment.hparams["rate"] for assignment in given[:said]] == first
@@ -76,11 +77,11 @@ async def test_those_that_do_not_fit_are_left_out_with_a_note(
     assert (await rates(store, ref, 2)) == [0.02, 0.04]
 
 
-async def test_none_fits(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:
+async def test_a_source_of_which_nothing_fits(store: RedisStore, ref: ExperimentRef, source: ExperimentRef) -> None:
     space = {"depth": {"type": "int", "minval": 1, "maxval": 9}}
     view = await warmed(store, ref, source, 3, space=space, max_trials=2)
     assert view.definition.notes[-1].startswith("warm start: 0 of the 2 best")
-    assert [given.explanation.reason for given in await take(store, ref, 2)] == [Reason.NEW_TRIAL] * 2
+    assert [given.explanation.reason for given in await ask_for(store, ref, 2)] == [Reason.NEW_TRIAL] * 2
 
 
 async def test_a_search_without_results_gives_nothing(store: RedisStore, ref: ExperimentRef) -> None:
@@ -90,7 +91,7 @@ async def test_a_search_without_results_gives_nothing(store: RedisStore, ref: Ex
     assert view.definition.notes[-1].startswith("warm start: 0 of the 0 best")
 
 
-async def test_nobody_to_start_from_makes_no_experiment(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_an_unknown_source_creates_no_experiment(store: RedisStore, ref: ExperimentRef) -> None:
     with pytest.raises(UnknownExperiment):
         await warmed(store, ref, ExperimentRef("default", "nobody"), 1)
     with pytest.raises(InvalidInput):
@@ -121,7 +122,7 @@ async def test_a_repeat_finds_its_own_when_the_best_have_changed(
 ) -> None:
     request_id, start = new_id(), WarmStart(source, 2)
     first = await ExperimentUseCases(store).create(ref, config(), request_id, start)
-    (last,) = await take(store, source)
+    (last,) = await ask_for(store, source)
     await report(store, source, last, 0.0)
     again = await ExperimentUseCases(store).create(ref, config(), request_id, start)
     assert again.definition == first.definition

@@ -1,4 +1,4 @@
-"""Reading the reference tables: the cases of a file as pytest parameters, named by their ids."""
+"""Reads the reference tables: the cases of a file as pytest parameters with their ids."""
 
 import json
 from pathlib import Path
@@ -20,36 +20,36 @@ def table_names() -> list[str]:
 
 
 def load(name: str) -> list[Case]:
-    """All cases of a table; each knows its table."""
+    """All cases of a table; `table` of each is the file name."""
     cases: list[Case] = json.loads((HERE / name).read_text())["cases"]
     return [{**case, "table": name} for case in cases]
 
 
 def find(reference: str) -> Case:
     """One case, by its table and id: `table.json#id`."""
-    name, _, wanted = reference.partition("#")
-    [case] = [case for case in load(name) if case["id"] == wanted]
+    name, _, case_id = reference.partition("#")
+    [case] = [case for case in load(name) if case["id"] == case_id]
     return case
 
 
 def departures() -> dict[str, dict[str, str]]:
-    """The cases that are not followed: file to id to reason."""
+    """The cases that Rungway departs from: reasons by file and id."""
     reasons: dict[str, dict[str, str]] = json.loads((HERE / DEPARTURES).read_text())
     return reasons
 
 
-def cases(name: str, **wanted: object) -> list[ParameterSet]:
+def cases(name: str, **values: object) -> list[ParameterSet]:
     """The cases of a table with these values under these keys (`...` = any value).
 
-    Those that Rungway does not follow are run all the same, and the test fails when one of them comes out as the table
-    says: then it is no departure.
+    Cases that Rungway departs from run as expected failures: a test fails when such a case gives what the table says,
+    because it is not a departure then.
     """
     chosen = [
         pytest.param(case, id=case["id"], marks=_marks(case))
         for case in load(name)
-        if all(key in case and value in (..., case[key]) for key, value in wanted.items())
+        if all(key in case and value in (..., case[key]) for key, value in values.items())
     ]
-    assert chosen, f"no case of {name} has {wanted}"
+    assert chosen, f"no case of {name} has {values}"
     return chosen
 
 

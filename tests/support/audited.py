@@ -1,4 +1,4 @@
-"""The audit as tests end with it: nothing that Redis holds of an experiment contradicts anything else."""
+"""The audit, for the end of tests: all that Redis holds of an experiment must be consistent."""
 
 import asyncio
 from typing import Any
@@ -15,13 +15,13 @@ async def report_of(url: str, ref: ExperimentRef) -> Report:
 
 
 async def assert_sound(url: str, experiment: str, namespace: str = "default") -> None:
-    """Fail when an invariant is violated."""
+    """Fail if the experiment violates an invariant."""
     report = await report_of(url, ExperimentRef(namespace, experiment))
     assert report.violated == {}, f"{experiment} at revision {report.revision}"
 
 
 async def assert_all_sound(url: str) -> None:
-    """The same of every experiment in a Redis of the tests."""
+    """Fail if any experiment in this Redis violates an invariant."""
     async with plain_client(url, timeout_seconds=20) as client:
         keys: Any = await client.keys("rungway:{*}:meta")
         for key in keys:
@@ -30,5 +30,5 @@ async def assert_all_sound(url: str) -> None:
 
 
 def check_all_sound(url: str) -> None:
-    """The same, for tests without an event loop."""
+    """`assert_all_sound` for tests without an event loop."""
     asyncio.run(assert_all_sound(url))

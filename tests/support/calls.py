@@ -1,4 +1,4 @@
-"""Raw stubs and the requests that tests send by them."""
+"""gRPC stubs, and the requests that tests send with them."""
 
 import itertools
 import uuid
@@ -18,7 +18,7 @@ from rungway.v1.search_service_pb2_grpc import SearchServiceStub
 from rungway.values import to_map
 
 SECONDS = 100.0
-"""Deadline of every call of the tests: the machine may be busy."""
+"""Deadline of every call in tests (seconds), long enough for a busy machine."""
 
 SPACE: Mapping[str, object] = {
     "rate": {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0},
@@ -29,7 +29,7 @@ _names = itertools.count()
 
 
 def unique_name(prefix: str = "e") -> str:
-    """An experiment id that no other test of this process uses."""
+    """An experiment id that no other test uses."""
     return f"{prefix}-{next(_names)}"
 
 
@@ -60,7 +60,7 @@ def config(
 
 
 class Calls:
-    """The calls of both services on one channel, shortened to what tests vary."""
+    """The rpcs of both services on one channel, with only the arguments that tests vary."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.search = SearchServiceStub(channel)
@@ -79,7 +79,7 @@ class Calls:
         return self.search.Ask(request, timeout=SECONDS)
 
     def assignment(self, experiment: str) -> trial_pb2.Assignment:
-        """The one assignment of an ask that must give one."""
+        """Ask for one trial. Fails if none is assigned."""
         (assignment,) = self.ask(experiment).assignments
         return assignment
 
@@ -104,7 +104,7 @@ class Calls:
 
 @contextmanager
 def calls_to(address: str) -> Iterator[Calls]:
-    """The calls of the service at this address, on a channel of their own."""
+    """The calls of the service at this address, over a new channel."""
     with grpc.insecure_channel(address) as channel:
         yield Calls(channel)
 
@@ -116,7 +116,7 @@ def tell_request(
     request_id: str = "",
     checkpoint: str = "",
 ) -> search_pb.TellRequest:
-    """A tell of one result, from pairs of length and metric."""
+    """A tell of one result; `reports` are pairs of length and metric."""
     result = trial_pb2.Result(
         lease=lease,
         reports=[trial_pb2.Report(length=length, metric=metric) for length, metric in reports],
@@ -139,7 +139,7 @@ class Refusal:
 
 
 def refusal_of(error: grpc.RpcError) -> Refusal:
-    """What a failed call says of itself in its google.rpc.Status; it must have one."""
+    """The refusal in the google.rpc.Status of a failed call. Fails if there is none."""
     status = rpc_status.from_call(error)
     assert status is not None, f"no google.rpc.Status with {error!r}"
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

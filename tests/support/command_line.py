@@ -1,4 +1,4 @@
-"""The command line, called in this process."""
+"""Runs the command line in this process."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rungway_server.cli.app import app
 
 
 def run(target: str, *arguments: str, wide: bool = False, **options: Any) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command for the service at `target`; `wide`: lines may exceed 80 characters."""
+    """Exit code, stdout and stderr of a command for the service at `target`; `wide`: lines may be longer than 80."""
     environment = {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": None} | options.pop("env", {})
     result = CliRunner().invoke(app, arguments, env=environment, **options)
     if result.exception and not isinstance(result.exception, SystemExit):

@@ -1,4 +1,7 @@
-"""A script with early stopping, four times: `python -m tests.support.early_stopping LOOP TARGET NAME FOLDER`."""
+"""A training script with early stopping, as each kind of loop.
+
+Run it by `python -m tests.support.early_stopping LOOP TARGET NAME FOLDER`.
+"""
 
 import asyncio
 from pathlib import Path
@@ -20,7 +23,7 @@ def trials(client: Client, folder: Path) -> None:
 
 
 def train(assignment: Assignment, folder: Path) -> tuple[int, float, bool, str]:
-    """Up to the next decision or to the end of the training."""
+    """Train up to the next decision or until early stopping ends the training."""
     with network_of(assignment, folder) as network:
         epoch, loss, over = assignment.from_length, 0.0, False
         while epoch < assignment.next_decision and not over:

@@ -1,9 +1,9 @@
-"""Golden files: all keys of a search as servers of one layout left them, what was read of it then, and how it went on.
+"""Golden files: all keys of a search as one layout stores them, what reads showed of it, and how it continued.
 
 `python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
-rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, that has paused
-itself. A file is never written again once a release has its layout. Bytes are in hexadecimal digits, for any Redis to
-take them.
+rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
+paused itself. A file never changes once a release has its layout. Bytes are written as hexadecimal digits, so that any
+version of Redis can load them.
 """
 
 import asyncio
@@ -46,10 +46,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
 }
-"""By the end of the file's name."""
+"""Configurations by the suffix of the file name."""
 STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
-"""How long each is played before it is written; at its end results come in and nobody asks, so that some are
-promotable."""
+"""How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
 
 async def read_keys(redis: Any) -> dict[str, Any]:
@@ -72,7 +71,7 @@ async def read_keys(redis: Any) -> dict[str, Any]:
 
 
 async def write_keys(redis: Any, keys: dict[str, Any]) -> None:
-    """Make Redis hold them."""
+    """Write these keys into Redis."""
     await redis.flushall()
     for key, held in keys.items():
         for item in held["content"]:
@@ -87,7 +86,7 @@ async def write_keys(redis: Any, keys: dict[str, Any]) -> None:
 
 
 async def seen_of(store: RedisStore) -> dict[str, Any]:
-    """Everything that reads show of the search."""
+    """All that the reads of the store return for the search."""
     text = await exported(store, REF)
     trials = await store.trials(REF, list(range(60)), curve=True)
     return {
@@ -99,11 +98,11 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
 
 
 _AS_STORED = {"fencing_token": "fence", "rung_promoted": "rung_passed", "rung_promotable": "rung_ready"}
-"""Fields that the golden files call by another name."""
+"""Fields that have another name in the golden files."""
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it; floats as their shortest text."""
+    """The value as JSON can hold it; floats become their shortest text."""
     return json.loads(json.dumps(_texts(value), default=str))
 
 
@@ -119,7 +118,7 @@ def _texts(value: Any) -> Any:
 
 
 def kept(frozen: Any, found: Any) -> Any:
-    """What was found, without the fields that a later layout added."""
+    """What was found, without fields that a later layout added."""
     if isinstance(frozen, dict) and isinstance(found, dict):
         return {name: kept(frozen[name], found[name]) for name in frozen if name in found}
     if isinstance(frozen, list) and isinstance(found, list) and len(frozen) == len(found):
@@ -134,7 +133,7 @@ async def log_of(store: RedisStore) -> list[Any]:
 
 
 async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
-    """Play the search to its end; what was decided. `held` are trial, fencing token and next length of each lease."""
+    """Play the search to its end; returns the decisions. `held`: trial, fencing token and next length of each lease."""
     rng = random.Random(5)
     said: list[Any] = []
     if (await store.progress(REF)).state is ExperimentState.PAUSED:
@@ -159,17 +158,17 @@ async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
 
 
 class Made:
-    """Makes a search: what is held, and what was answered to the calls that are still remembered."""
+    """Makes a search, and notes its leases and the replies to calls whose request ids are remembered."""
 
     def __init__(self, store: RedisStore, name: str) -> None:
         self.store, self.name, self.rng = store, name, random.Random(3)
         self.now = 0
         self.held: dict[int, Assignment] = {}
         self.calls: list[list[Any]] = []
-        """The request ids of all, with what they said."""
+        """The request id and the arguments of each call."""
 
     async def make(self) -> None:
-        """A search that has something of everything."""
+        """A search with something of every kind."""
         document = DOCUMENTS[self.name]
         searcher = {key: value for key, value in document["searcher"].items() if value is not None}
         self.calls.append(["made", document | {"searcher": searcher}])
@@ -185,10 +184,10 @@ class Made:
                 await self._answer(step, self.held.pop(self.rng.choice(sorted(self.held))))
         if self.name == "":
             await self._release("r", self.held.popitem()[1].lease)
-            await self._queue()
+            await self._enqueue()
 
-    async def _queue(self) -> None:
-        """A configuration of a user: the first that no trial has had."""
+    async def _enqueue(self) -> None:
+        """Enqueue a configuration: the first that no trial has had."""
         for layers in (1, 2, 3, 4):
             with suppress(InvalidInput):
                 own = {"layers": layers, "optimizer": {"name": "adam"}, "momentum": 0.25}
@@ -235,18 +234,18 @@ class Made:
 
 
 async def repeat(store: RedisStore, calls: list[list[Any]], now: int) -> list[Any]:
-    """What these calls are answered once more."""
+    """The replies when these calls are repeated."""
     said: list[Any] = []
     for request_id, *call in calls:
         try:
             said.append(await _repeated(store, request_id, call, now))
-        except InvalidInput as refused:  # a later tell under the same lease is what is remembered
+        except InvalidInput as refused:  # only the last tell under a lease is remembered
             said.append(refused.reason)
     return list(plain(said))
 
 
 async def _repeated(store: RedisStore, request_id: str, call: list[Any], now: int) -> object:
-    """The calls by the first letter of their ids: made, ask, tell, fail, release, queue."""
+    """Repeat a call; the first letter of its id says which: make, ask, tell, fail, release, queue (enqueue)."""
     if request_id == "made":
         return (await ExperimentUseCases(store).create(REF, call[0], request_id)).definition.uid
     if request_id == "q":
@@ -267,7 +266,7 @@ async def _repeated(store: RedisStore, request_id: str, call: list[Any], now: in
 
 
 async def made(name: str) -> dict[str, Any]:
-    """What a golden file says."""
+    """The content of a golden file."""
     with redis_on_socket() as url:
         async with connect(url, timeout_seconds=5) as router, Redis.from_url(url) as redis:
             store = RedisStore(router)
@@ -277,7 +276,7 @@ async def made(name: str) -> dict[str, Any]:
             held = [[t, g.lease.fencing_token, g.next_decision_length] for t, g in sorted(making.held.items())]
             found = {"schema": SCHEMA, "now_ms": now, "held": held, "keys": keys, "seen": await seen_of(store)}
             found |= {"calls": making.calls, "repeated": await repeat(store, making.calls, now)}
-            await write_keys(redis, keys)  # asks that were told to wait have been given something now
+            await write_keys(redis, keys)  # asks that had to wait would get a trial now
             found["played"] = await play(store, [list(each) for each in held], now)
             found["log"] = await log_of(store)
             return found

@@ -1,4 +1,4 @@
-"""What many clients were told, and what must be true of it whatever the order of their calls."""
+"""What many clients were told, and what must hold whatever the order of their calls."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rungway.v1 import trial_pb2
 
 Event = Sequence[str]
-"""A line of the event log: kind, trial, and the rest."""
+"""An event of the log: kind, trial, and the rest."""
 
 ENDS = frozenset({"pause", "stop", "release", "retry", "failed", "invalid"})
 """Kinds of events that end a lease."""
@@ -15,7 +15,7 @@ ENDS = frozenset({"pause", "stop", "release", "retry", "failed", "invalid"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: when it was sent and answered (seconds, any clock), and the revision of its reply."""
+    """One call: when it was sent and when the reply came (seconds, any clock), and the revision in the reply."""
 
     begun: float
     ended: float
@@ -26,12 +26,12 @@ class Call:
 
 @dataclass(slots=True)
 class Held:
-    """One lease as its client saw it: it held it at least from the reply of its ask until it let it go."""
+    """One lease as its client saw it: held at least from the reply to its ask until the client ended it."""
 
     assignment: trial_pb2.Assignment
     since: float
     until: float | None = None
-    """When the call that ended it was sent; None = it was left to expire."""
+    """When the call that ended it was sent; None = the lease expired."""
 
 
 @dataclass(slots=True)
@@ -41,17 +41,17 @@ class History:
     calls: list[Call] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     invalid: set[int] = field(default_factory=set)
-    """Trials that were declared invalid, and replaced."""
+    """Trials that were reported as invalid and replaced."""
 
     def check(self, max_trials: int, cap: int) -> None:
-        """Every promise that the replies alone can break; `cap` 0 = none."""
+        """Check every promise that the replies alone can show to be broken; `cap` 0 = no cap."""
         self.check_started(max_trials)
         self.check_fencing_tokens()
         self.check_held(cap)
         self.check_order()
 
     def check_started(self, max_trials: int) -> None:
-        """Each trial is started once, by number, and the valid ones are exactly as many as planned."""
+        """Each trial starts once, numbers have no gaps, and there are as many valid trials as planned."""
         started = [
             held.assignment.lease.trial
             for held in self.held
@@ -60,7 +60,7 @@ class History:
         assert sorted(started) == list(range(max_trials + len(self.invalid)))
 
     def check_fencing_tokens(self) -> None:
-        """No fencing token is given twice, and those of a trial grow with time."""
+        """No fencing token is used twice, and those of a trial increase."""
         fencing_tokens = [held.assignment.lease.fence for held in self.held]
         assert len(set(fencing_tokens)) == len(fencing_tokens)
         for leases in self.by_trial().values():
@@ -70,15 +70,15 @@ class History:
             )
 
     def check_held(self, cap: int) -> None:
-        """No trial is held twice at any moment, and never are more leases held than allowed."""
+        """No trial has two leases at a time, and there are never more leases than the cap."""
         for trial, leases in self.by_trial().items():
             assert most_at_once(map(certainly, leases)) <= 1, f"trial {trial} was held twice"
         if cap:
             assert most_at_once(map(certainly, self.held)) <= cap
 
     def check_order(self) -> None:
-        """Decisions stand in one line: a call that begins after another has ended has the later revision, and no two
-        calls that changed something share one."""
+        """Decisions have one order: a call that begins after another has ended has a later revision, and two calls that
+        changed something never share one."""
         changed = [call.revision for call in self.calls if call.changed]
         assert len(set(changed)) == len(changed)
         by_end = sorted(self.calls, key=lambda call: call.ended)
@@ -98,12 +98,12 @@ class History:
 
 
 def certainly(held: Held) -> tuple[float, float]:
-    """When the lease was live without any doubt: one that was left alone lived until its deadline."""
+    """When the lease was certainly live; one that was left to expire lived until its deadline."""
     return held.since, held.assignment.lease_deadline.ToNanoseconds() / 1e9 if held.until is None else held.until
 
 
 def most_at_once(intervals: Iterable[tuple[float, float]]) -> int:
-    """The largest number of intervals that share a moment; they are open at both ends."""
+    """The largest number of (open) intervals that overlap at one moment."""
     edges = [edge for begin, end in intervals if begin < end for edge in ((begin, 1), (end, -1))]
     most = now = 0
     for _, step in sorted(edges):
@@ -113,7 +113,7 @@ def most_at_once(intervals: Iterable[tuple[float, float]]) -> int:
 
 
 def check_events(events: Iterable[Event], max_trials: int, cap: int) -> None:
-    """The same promises from the event log, which has every decision in the order in which it was made."""
+    """Check the same promises in the event log, which lists every decision in order."""
     live: set[str] = set()
     started = invalid = 0
     for kind, trial, *rest in events:

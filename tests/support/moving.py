@@ -1,4 +1,4 @@
-"""A search that moves from one Redis to another by its export file."""
+"""Moves a search from one Redis to another by an export file."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from tests.support.audited import assert_sound
 
 
 @dataclass
-class Place:
-    """A Redis with a store on it."""
+class Site:
+    """A Redis and a store on it."""
 
     url: str
     store: RedisStore
@@ -25,8 +25,8 @@ async def exported(store: RedisStore, ref: ExperimentRef) -> str:
     return "".join([text async for text in store.export(ref)])
 
 
-async def move(source: Place, ref: ExperimentRef, to: Place, name: str = "") -> str:
-    """Export, import, and check what is there; the file's text."""
+async def move(source: Site, ref: ExperimentRef, to: Site, name: str = "") -> str:
+    """Export, import and audit; returns the text of the file."""
     text = await exported(source.store, ref)
     target = ExperimentRef("default", name or ref.experiment)
     await import_experiment(to.redis, target, read_export(text.splitlines(keepends=True)))

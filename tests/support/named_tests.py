@@ -1,4 +1,4 @@
-"""Tests that a page of docs/ names: they exist, are collected and are not skipped."""
+"""Checks that tests named by a page of docs/ exist, are collected and are not skipped."""
 
 import ast
 import re
@@ -15,12 +15,12 @@ _CONDITION = re.compile(r"skipif\((True|1)\b")
 
 
 def named_in(text: str) -> list[tuple[str, str]]:
-    """File and name of each."""
+    """File and name of each test that the text names."""
     return _TEST.findall(text)
 
 
 def assert_not_skipped(path: str, name: str) -> None:
-    """Fail when there is no such test, or nobody runs it."""
+    """Fail if there is no such test, or if it is skipped."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     found = [
         node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
@@ -39,7 +39,7 @@ def _is_mark(node: ast.stmt) -> bool:
 
 
 def assert_collected(tests: Iterable[tuple[str, str]]) -> None:
-    """Fail when pytest does not find each of them."""
+    """Fail unless pytest finds each of these tests."""
     named = sorted({f"{path}::{name}" for path, name in tests})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)

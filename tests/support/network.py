@@ -1,4 +1,4 @@
-"""A TCP proxy that is a bad network: down, slow, silent, in slivers, cut by a reset or closed on one side."""
+"""A TCP proxy that acts as a bad network: down, slow, silent, in small pieces, reset or half closed."""
 
 import asyncio
 import socket
@@ -11,16 +11,16 @@ from tests.support.proxy import Proxy, running
 
 
 class Link(Proxy):
-    """A good network until one of its attributes says otherwise; they may be set from any thread."""
+    """A good network until an attribute says otherwise. Attributes may be set from any thread."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.delay = 0.0
-        """Seconds that every piece takes."""
+        """Delay of each piece (seconds)."""
         self.slice = 0
-        """Largest piece (bytes) that arrives at once; 0 = as it was sent."""
+        """Largest piece (bytes) that is passed on at once; 0 = as it was sent."""
         self.silent = False
-        """Connections stay open, and nothing arrives."""
+        """Whether connections stay open but pass nothing on."""
         self._down = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -30,7 +30,7 @@ class Link(Proxy):
         await super().serve(ready, stop)
 
     def heal(self) -> None:
-        """A good network again."""
+        """Work as a good network again."""
         self.delay, self.slice, self.silent, self._down = 0.0, 0, False, False
 
     def go_down(self) -> None:
@@ -39,11 +39,11 @@ class Link(Proxy):
         self.reset()
 
     def reset(self) -> None:
-        """Cut every connection with a RST; new ones are fine."""
+        """Cut every connection with a RST; new ones work."""
         self._soon(lambda end: end.transport.abort(), linger=True)
 
     def half_close(self) -> None:
-        """Tell both sides of every connection that the other will send no more, while it still listens."""
+        """End the stream towards both sides of every connection (FIN), but still pass on what they send."""
         self._soon(lambda end: end.write_eof())
 
     def _soon(self, act: Callable[[asyncio.StreamWriter], object], *, linger: bool = False) -> None:
@@ -85,5 +85,5 @@ class Link(Proxy):
 
 
 def link_to(port: int) -> AbstractContextManager[Link]:
-    """A network in front of a port of the loopback interface."""
+    """A network in front of a port on the loopback interface."""
     return running(Link(port))

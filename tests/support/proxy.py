@@ -1,6 +1,6 @@
-"""A TCP proxy that loses replies: what was sent through it arrives, what comes back does not.
+"""A TCP proxy that loses replies: requests arrive, their replies do not come back.
 
-It runs on a thread with an event loop of its own, so that blocking tests can use it too.
+It has its own thread and event loop, so that blocking tests can use it too.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from tests.support.waiting import SECONDS
 
 
 class Proxy:
-    """Passes everything on, until `lose_replies` names what to lose."""
+    """Passes everything on until `lose_replies` names a request whose reply is to be lost."""
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -22,14 +22,14 @@ class Proxy:
         self._connections: set[asyncio.Future[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
-        """Where it listens on the loopback interface."""
+        """The port of the loopback interface that it listens on."""
         self.lost = threading.Event()
         """Set when a reply was lost."""
 
     def lose_replies(self, trigger: bytes, *, cut: bool = True) -> None:
-        """The next connection that sends a chunk with `trigger` gets no reply any more, and is cut when one comes from
-        upstream. Happens once. With `cut=False` it is left open until `cut()`: for protocols where the first bytes
-        that come back may not be the reply yet."""
+        """Lose the replies to the next connection that sends a chunk with `trigger`, and cut it when the first reply
+        comes from upstream. Happens once. With `cut=False` the connection stays open until `cut()`, for protocols in
+        which the first bytes that come back may not be the reply yet."""
         self.lost.clear()
         self._cut.clear()
         if cut:
@@ -60,7 +60,7 @@ class Proxy:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        except OSError:  # nobody listens there
+        except OSError:  # nothing listens there
             writer.transport.abort()
             return
         self._ends |= {up_writer, writer}
@@ -104,7 +104,7 @@ P = TypeVar("P", bound=Proxy)
 
 @contextmanager
 def running(proxy: P) -> Iterator[P]:
-    """The proxy, listening."""
+    """Run the proxy on a thread while the block lasts."""
     ready, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -125,6 +125,6 @@ def running(proxy: P) -> Iterator[P]:
 
 @contextmanager
 def proxy_to(port: int) -> Iterator[Proxy]:
-    """A proxy in front of a port of the loopback interface."""
+    """A proxy in front of a port on the loopback interface."""
     with running(Proxy(port)) as proxy:
         yield proxy

@@ -1,5 +1,7 @@
-"""A training script that validates every 100 batches, whatever the rungs: `python -m tests.support.rare_validation LOOP
-TARGET NAME FOLDER`."""
+"""A training script that validates every 100 batches, whatever the rungs, as each kind of loop.
+
+Run it by `python -m tests.support.rare_validation LOOP TARGET NAME FOLDER`.
+"""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +20,7 @@ def trials(client: Client, folder: Path) -> None:
 
 
 def train(assignment: Assignment, folder: Path) -> Result:
-    """Up to the next decision, where it validates as well."""
+    """Train up to the next decision, and validate there as well."""
     with network_of(assignment, folder) as network:
         reports = []
         for batch in range(assignment.from_length + 1, assignment.next_decision + 1):

@@ -1,4 +1,4 @@
-"""One redis-server process with a port, folder and configuration file of its own: it can be killed and come back."""
+"""A redis-server process with its own port, folder and configuration file, which can be killed and restarted."""
 
 import signal
 import socket
@@ -51,7 +51,7 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How clients and the nodes among themselves get in: passwords ("" = none) and certificates (None = no TLS)."""
+    """How clients and nodes authenticate: passwords ("" = none) and certificates (None = no TLS)."""
 
     password: str = ""
     tls: Certificates | None = None
@@ -70,7 +70,7 @@ class Access:
 
 
 OPEN = Access()
-"""Neither password nor TLS."""
+"""Access without password and TLS."""
 
 
 class Node:
@@ -104,12 +104,12 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Run it, from what its folder holds; returns when it answers."""
+        """Run it with the data of its folder; returns when it answers."""
         self.launch()
         self.wait_ready()
 
     def launch(self) -> None:
-        """Run it without waiting: several nodes come up side by side."""
+        """Run it without waiting, so that several nodes can start at once."""
         binary = find_redis_server(tls=self.access.tls is not None)
         command = [binary, str(self._config), *(["--sentinel"] if self._sentinel else [])]
         with self._log.open("ab") as log:
@@ -129,7 +129,7 @@ class Node:
             self.process.wait()
 
     def stop(self) -> None:
-        """SIGSTOP: alive, connected and silent, like a host that hangs."""
+        """SIGSTOP: the process lives and stays connected but does not answer, like a host that hangs."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -152,7 +152,7 @@ class Node:
         return str(self.command("ROLE")[0])
 
     def log(self) -> str:
-        """All it has written."""
+        """Its log so far."""
         return self._log.read_text(errors="replace")
 
     def _signal(self, number: signal.Signals) -> None:

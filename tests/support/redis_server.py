@@ -1,7 +1,7 @@
 """Real Redis or Valkey processes for tests: on a unix socket, or on a free TCP port of the loopback interface.
 
-Nothing is written to disk (no snapshots, no append-only file) and the data folder is a temporary one. The variable
-REDIS_SERVER names the binary; without it tests run on the one that an embedded store would take.
+Nothing is written to disk (no snapshots, no append-only file), and the data folder is temporary. The variable
+REDIS_SERVER names the binary; by default it is the one that an embedded store would run.
 """
 
 import os
@@ -26,7 +26,7 @@ STORES = Path(sys.prefix) / "stores"
 
 @cache
 def find_redis_server(*, tls: bool = False) -> str:
-    """The path of the server under the tests; with `tls`, of the first that can do TLS."""
+    """The path of the server that tests run on; with `tls`, of the first that supports TLS."""
     named = os.environ.get("REDIS_SERVER")
     fit = (str(server.path) for server in redis_servers() if server.version >= OLDEST)
     for path in [named] if named else fit:
@@ -50,7 +50,7 @@ def servers_at_hand() -> dict[str, str]:
 
 
 def embedded_binary() -> dict[str, str]:
-    """The variables that have a service of these tests embed the same server."""
+    """Environment variables that make a service with an embedded store run the same server."""
     named = os.environ.get("REDIS_SERVER")
     return {"RUNGWAY_REDIS_SERVER": named} if named else {}
 
@@ -58,7 +58,7 @@ def embedded_binary() -> dict[str, str]:
 @cache
 def speaks_tls(path: str) -> bool:
     """Whether a server was built with TLS."""
-    command = [path, "--port", "0", "--tls-port", "1", "--save", ""]  # with TLS it misses a certificate, and ends
+    command = [path, "--port", "0", "--tls-port", "1", "--save", ""]  # with TLS: ends without a certificate
     said = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     return "configure TLS" in said.stdout + said.stderr
 
@@ -83,7 +83,7 @@ def redis_on_port(*options: str, port: int | None = None) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listened on a moment ago."""
+    """A TCP port of the loopback interface that was free a moment ago."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -110,13 +110,13 @@ def _running(arguments: list[str], url: str) -> Iterator[str]:
 
 
 def ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
-    """Whether it came to answer."""
+    """Whether the server answered before it ended or the time was up."""
     with closing(redis.Redis.from_url(url)) as client:
         return wait_while_it_runs(process, lambda: answers(client))
 
 
 def answers(client: redis.Redis) -> bool:
-    """Whether the server at the other end answers."""
+    """Whether the server answers a PING."""
     try:
         return bool(client.ping())
     except (redis.ConnectionError, redis.TimeoutError):  # also while it still loads

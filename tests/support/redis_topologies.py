@@ -1,7 +1,7 @@
 """Redis as operators run it: standalone, under Sentinel, as a Cluster, behind TLS, with a least-privilege user.
 
-Real redis-server processes on free loopback ports, up in a second or two, whose nodes can be killed, restarted and
-failed over. `start(name)` gives a `Topology`; what a redis-server binary cannot do raises `Unsupported`.
+The nodes are real redis-server processes on free loopback ports. They start in a second or two, and can be killed,
+restarted and failed over. `start(name)` gives a `Topology`; it raises `Unsupported` for what the binary cannot do.
 """
 
 import re
@@ -71,7 +71,7 @@ def under_sentinel(
     access: Access = OPEN,
     sentinel_password: str = "",
 ) -> UnderSentinel:
-    """A primary, replicas and sentinels, settled."""
+    """A primary, replicas and sentinels that agree on their roles."""
     primary = Node(folder, options, access=access)
     follow = {**options, "replicaof": f"127.0.0.1 {primary.port}"}
     nodes = [primary, *(Node(folder, follow, access=access) for _ in range(2))]
@@ -88,16 +88,16 @@ def under_sentinel(
     sentinels = [Node(folder, watch, access=own, sentinel=True) for _ in range(3)]
     _run(sentinels, stack)
     found = UnderSentinel(nodes, sentinels, _query(access))
-    # Sentinels greet each other every 2 s; with Redis 7 that can be hurried until they have met. Not for longer: in a
-    # failover they would take the new primary for a stray one.
+    # Sentinels greet each other every 2 s. Redis 7 can do it faster until they have met. Not for longer: in a
+    # failover they would demote the new primary.
     _set_greeting(sentinels, 100)
-    wait_for(found.settled)
+    wait_for(found.in_agreement)
     _set_greeting(sentinels, 2000)
     return found
 
 
 def cluster(folder: Path, options: Mapping[str, str], stack: ExitStack, access: Access = OPEN) -> Cluster:
-    """Three shards with a replica each, settled."""
+    """Three shards with a replica each, which agree on their roles."""
     own = {"cluster-enabled": "yes", "cluster-node-timeout": "1500", "cluster-config-file": "nodes.conf"}
     if access.tls:
         own["tls-cluster"] = "yes"
@@ -115,12 +115,12 @@ def cluster(folder: Path, options: Mapping[str, str], stack: ExitStack, access: 
         identity = str(primary.command("CLUSTER", "MYID"))
         wait_for(partial(quietly, partial(replica.command, "CLUSTER", "REPLICATE", identity)))
     found = Cluster(nodes, _query(access))
-    wait_for(found.settled)
+    wait_for(found.in_agreement)
     return found
 
 
 def operators_user() -> str:
-    """The ACL rules that the operators' page gives, as they stand there."""
+    """The ACL rules of the operators' page, read from it."""
     found = re.search(r"^    user rungway on (.*?)\n\n", OPERATORS_PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert found, "docs/redis.md has no user"
     return " ".join(found[1].replace("\\\n", " ").split())
@@ -136,8 +136,8 @@ def _single(folder: Path, options: Mapping[str, str], stack: ExitStack, name: st
 
 
 def _with_user(folder: Path, options: Mapping[str, str], stack: ExitStack) -> Topology:
-    """A Redis that takes the operators' page at its word: its user for the service, none by default. Tests have one
-    with every right."""
+    """A Redis with the user of the operators' page for the service, and no default user. Tests use one that has every
+    right."""
     users = folder / "users.acl"
     rules = operators_user().replace(">SECRET", ">s3cret")
     nobody = re.search(r"^    (user default .*)$", OPERATORS_PAGE.read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What tests can do to a Redis of several nodes: find who takes writes, kill it, have a replica take over."""
+"""What tests can do to a Redis of several nodes: find the primary, kill it, promote a replica."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Topology:
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
-        """Those that hold data, primaries and replicas alike."""
+        """The nodes that hold data: primaries and replicas."""
 
     @property
     def admin_url(self) -> str:
@@ -36,34 +36,34 @@ class Topology:
         return redis.Redis(host="127.0.0.1", port=self.primary().port, **self.nodes[0].access.arguments)
 
     def async_client(self) -> Any:
-        """The same for asyncio, with text for answers."""
+        """The same for asyncio, with replies as text."""
         arguments = {**self.nodes[0].access.arguments, "decode_responses": True}
         return redis.asyncio.Redis(host="127.0.0.1", port=self.primary().port, **arguments)
 
     def primary(self, key: str = "") -> Node:
-        """The living node that takes writes of the key."""
+        """The live node that accepts writes of the key."""
         return self.nodes[0]
 
     def replicas(self, key: str = "") -> list[Node]:
-        """The other living nodes that hold the key."""
+        """The other live nodes that hold the key."""
         return []
 
     def failover(self, key: str = "") -> Node:
-        """Have a replica take over in good order; returns the new primary once it takes writes."""
+        """Promote a replica in an orderly failover; returns the new primary once it accepts writes."""
         raise NotImplementedError(f"{self.name} has no replicas")
 
-    def settled(self) -> bool:
-        """Whether every node is there and all agree on who is who: one may be killed next."""
+    def in_agreement(self) -> bool:
+        """Whether every node is up and all agree on their roles, so that one may be killed."""
         return all(node.alive for node in self.nodes)
 
     def kill_primary(self, key: str = "") -> Node:
-        """SIGKILL the primary of the key; returns it, for `start`. Nothing is waited for."""
+        """SIGKILL the primary of the key, without waiting; returns it, for `start`."""
         node = self.primary(key)
         node.kill()
         return node
 
     def wait_for_new_primary(self, old: Node, key: str = "") -> Node:
-        """Wait until another node than `old` takes writes of the key; returns it."""
+        """Wait until another node than `old` accepts writes of the key; returns it."""
         return cast("Node", wait_for(lambda: self._primary_but(old, key)))
 
     def _primary_but(self, old: Node, key: str) -> Node | None:
@@ -105,11 +105,11 @@ class UnderSentinel(Topology):
         old = self.primary()
         wait_for(lambda: quietly(lambda: self.sentinels[0].command("SENTINEL", "FAILOVER", SERVICE_NAME)))
         new = self.wait_for_new_primary(old)
-        wait_for(lambda: new.command("ROLE")[2])  # the third node follows it too: it may die next
+        wait_for(lambda: new.command("ROLE")[2])  # the third node follows it too, so it may be killed next
         return new
 
-    def settled(self) -> bool:
-        """Whether every sentinel knows the others and both replicas, all of them well."""
+    def in_agreement(self) -> bool:
+        """Whether every sentinel knows the others and both replicas, and all are healthy."""
         return all(_sees_everything(node) for node in self.sentinels)
 
     @staticmethod
@@ -141,7 +141,7 @@ class Cluster(Topology):
         return redis.asyncio.RedisCluster(host="127.0.0.1", port=self.primary().port, **arguments)
 
     def primary(self, key: str = "") -> Node:
-        """See above; as the living nodes agree."""
+        """See above; as the live nodes agree."""
         return self._holders(key)[0]
 
     def replicas(self, key: str = "") -> list[Node]:
@@ -158,12 +158,12 @@ class Cluster(Topology):
         """The node with this CLUSTER MYID."""
         return next(node for node in self.nodes if node.alive and node.command("CLUSTER", "MYID") == identity)
 
-    def settled(self) -> bool:
+    def in_agreement(self) -> bool:
         """Whether every node serves all slots and knows three replicas."""
         return all(_serves_all(node, len(self.nodes)) for node in self.nodes)
 
     def _holders(self, key: str) -> list[Node]:
-        """Primary and replicas of the key's slot, the same in the eyes of every living node."""
+        """Primary and replicas of the key's slot, if all live nodes agree on them."""
         living = [node for node in self.nodes if node.alive]
         slot = int(living[0].command("CLUSTER", "KEYSLOT", key))
         views = {_holders_seen_by(node, slot) for node in living}
@@ -178,7 +178,7 @@ class Cluster(Topology):
 
 
 def wait_for(condition: Callable[[], T], seconds: float = SECONDS) -> T:
-    """What the condition gives, once that is something true."""
+    """Wait until the condition returns something true; returns that."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -188,7 +188,7 @@ def wait_for(condition: Callable[[], T], seconds: float = SECONDS) -> T:
 
 
 def quietly(call: Callable[[], T]) -> T | None:
-    """What the call gives, None when the nodes cannot tell yet."""
+    """The result of the call, None if the nodes cannot tell yet."""
     try:
         return call()
     except (redis.RedisError, LookupError, StopIteration, OSError):

@@ -1,4 +1,4 @@
-"""Experiments made straight in a store, past the service, from a plan of the test's own."""
+"""Experiments created directly in a store, without the service, from a plan of the test."""
 
 from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Reason, Report, Result
 from rungway_server.domain.experiment import ExperimentConfig, parse
@@ -29,7 +29,7 @@ def config_of(
     seed: int = 7,
     points: int = 0,
 ) -> ExperimentConfig:
-    """A configuration to go with a plan; its space has so many points, or (0) too many to count."""
+    """A configuration that fits a plan; its space has `points` points, 0 = too many to count."""
     some = {"type": "int", "minval": 1, "maxval": points}
     document = {
         "hyperparameters": {"x": some if points else {"type": "double", "minval": 0.0, "maxval": 1.0}},
@@ -47,7 +47,7 @@ def config_of(
     return parse(document)[0]
 
 
-async def stored(
+async def create_planned(
     store: ExperimentStore,
     ref: ExperimentRef,
     plan: Plan,
@@ -64,20 +64,20 @@ async def stored(
     return await store.create(ref, config, plan, (), request_id)
 
 
-async def take(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignment]:
-    """Assignments, exactly as many as asked for."""
+async def ask_for(store: Store, ref: ExperimentRef, count: int = 1) -> list[Assignment]:
+    """Ask for `count` trials. Fails unless all of them are assigned."""
     answer = await store.ask(ref, "", count, "w")
     assert answer.status is AskStatus.ASSIGNED
     assert len(answer.assignments) == count
     return list(answer.assignments)
 
 
-async def say(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
-    """Tell one result; what was decided, and why."""
+async def tell_one(store: Store, ref: ExperimentRef, lease: Lease, length: int, metric: float) -> Said:
+    """Tell one result; returns the decision and its reason."""
     answer = await store.tell(ref, "", [Result(lease, [Report(length, metric)], f"at {length}")])
     return answer.replies[0].decision, answer.replies[0].explanation.reason
 
 
 async def started(store: Store, ref: ExperimentRef) -> int:
-    """Trials started so far."""
+    """How many trials have started."""
     return sum((await store.progress(ref)).started)

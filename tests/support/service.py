@@ -1,4 +1,4 @@
-"""`rungway serve` processes for tests: any number of them on one Redis, each on a free port."""
+"""Runs `rungway serve` processes for tests, any number on one Redis, each on a free port."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.waiting import SECONDS, wait_while_it_runs
 
 
 class Service:
-    """One running `rungway serve`; its log lines are read as they are needed."""
+    """One running `rungway serve`; its log is read when needed."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class Service:
 
     @property
     def address(self) -> str:
-        """Where it listens, host:port; waits until it does."""
+        """Its host:port; waits until it listens."""
         return str(self._line("ready")["address"])
 
     def log(self) -> str:
-        """All it has written."""
+        """Its log so far."""
         return self._log.read_text(errors="replace")
 
     def lines(self, event: str) -> list[dict[str, object]]:
@@ -70,7 +70,7 @@ class Service:
 def service_by(
     command: Sequence[str | Path], folder: Path, redis_url: str, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Service]:
-    """One service, ready, that another program than `rungway` runs; killed at the end."""
+    """One service that another program than `rungway` runs, ready; killed at the end."""
     flags = ("--listen", "127.0.0.1:0", "--redis", redis_url)
     service = Service(folder, flags, command=command, environment=environment)
     try:

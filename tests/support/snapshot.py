@@ -1,4 +1,4 @@
-"""Everything a Redis of the tests holds, to compare before and after, and to put back."""
+"""Everything that a Redis holds, to compare before and after, and to restore."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,13 +38,13 @@ def snapshot(client: Redis) -> Snapshot:
 
 
 def restore(client: Redis, saved: Snapshot) -> None:
-    """Make Redis hold exactly what the snapshot holds."""
+    """Replace all data of Redis by that of the snapshot."""
     client.flushall()
     _each(client, list(saved), lambda pipe, key: pipe.restore(key, 0, saved[key].dump))
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """The names of keys that were made, removed or changed."""
+    """Names of keys that were created, deleted or changed."""
     return sorted(key.decode() for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 

@@ -1,6 +1,6 @@
-"""A small network as training scripts have it: steps, validation, states on disk; each step is written down.
+"""A small network with steps, validation and checkpoints on disk, for training scripts; each step is logged.
 
-A script has a loop of each kind, and `run_loop` runs the one that its command names: LOOP TARGET NAME FOLDER.
+A script has one loop of each kind; `run_loop` runs the one that the command line names: LOOP TARGET NAME FOLDER.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ VALIDATE_EVERY = 100
 
 
 class Network:
-    """One weight and gradient descent on its square. Resumes from a saved state."""
+    """One weight, trained by gradient descent on its square. Resumes from a checkpoint."""
 
     def __init__(self, folder: Path, trial: int, hparams: dict[str, Any], checkpoint: str) -> None:
         self._folder, self._trial, self._rate = folder, trial, hparams["rate"]
@@ -36,29 +36,29 @@ class Network:
         os.write(self._log, f"{self._trial} {self._state['steps']}\n".encode())
 
     def validate(self) -> float:
-        """The loss: it falls until nothing is left but what the rate costs."""
+        """The loss; it falls to a floor that depends on the learning rate."""
         return float(self._state["weight"] ** 2 + (self._rate - 0.3) ** 2)
 
     def is_over(self, loss: float) -> bool:
-        """Early stopping: whether the loss has not fallen for some time. It is part of the state."""
+        """Early stopping: whether the loss has stopped falling. The count is part of the checkpoint."""
         state = self._state
         state["waited"] = 0 if loss < state["best"] - LEAST_GAIN else state["waited"] + 1
         state["best"] = min(state["best"], loss)
         return bool(state["waited"] >= PATIENCE)
 
     def save(self) -> str:
-        """Where the state was saved."""
+        """Save a checkpoint; returns its path."""
         path = self._folder / f"{self._trial}-{self._state['steps']}.json"
         path.write_text(json.dumps(self._state))
         return str(path)
 
     def close(self) -> None:
-        """Done with it."""
+        """Close the log of steps."""
         os.close(self._log)
 
 
 def network_of(work: TrialRun | AsyncTrialRun | Assignment, folder: Path) -> "closing[Network]":
-    """The network of what was handed out, closed at the end of a `with`."""
+    """The network of an assignment, closed at the end of the `with` block."""
     return closing(Network(folder, work.lease.trial, work.hparams, work.checkpoint))
 
 
@@ -87,7 +87,7 @@ async def _both(
 
 
 def trained(folder: Path) -> dict[int, list[int]]:
-    """The steps of each trial in the order in which they were trained, by whichever process."""
+    """The steps of each trial in the order of training, by all processes."""
     steps: dict[int, list[int]] = {}
     for line in (folder / "trained").read_text().splitlines():
         trial, step = map(int, line.split())
@@ -96,7 +96,7 @@ def trained(folder: Path) -> dict[int, list[int]]:
 
 
 def losses(folder: Path, hparams: dict[str, Any], most: int) -> list[float]:
-    """What training gives without a service: the loss after each step, up to the end by early stopping or `most`."""
+    """Train without a service: the loss after each step, until early stopping or `most` steps."""
     network, found = Network(folder, -1, hparams, ""), []
     for _ in range(most):
         network.step()

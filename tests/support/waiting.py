@@ -1,4 +1,4 @@
-"""Waiting for what other threads and processes do."""
+"""Waits for other threads and processes."""
 
 import asyncio
 import subprocess
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 280.0
-"""How long anything is waited for: as long as a test may take (pyproject.toml), less the time to say what was wrong.
+"""The longest wait: the timeout of a test (pyproject.toml) less the time to report what was wrong.
 
-How long a busy machine takes says nothing, and a process that has ended is seen at once."""
+A long wait on a busy machine is not a failure, and the end of a process is noticed at once."""
 _PAUSE = 0.01
 
 
 def wait_until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Return as soon as it holds. Raises AssertionError when it does not in so many seconds."""
+    """Return as soon as `holds` is true. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not in {seconds:g} s"
@@ -23,12 +23,12 @@ def wait_until(holds: Callable[[], object], seconds: float = SECONDS) -> None:
 
 
 async def happens(holds: Callable[[], object]) -> None:
-    """The same, while other tasks go on."""
+    """`wait_until` for coroutines: other tasks go on."""
     await asyncio.to_thread(wait_until, holds)
 
 
 def wait_while_it_runs(process: subprocess.Popen[Any], holds: Callable[[], object]) -> bool:
-    """Whether it held before the process ended, or the time was up."""
+    """Whether `holds` became true before the process ended or the time was up."""
     deadline = time.monotonic() + SECONDS
     while not (found := holds()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)
@@ -36,7 +36,7 @@ def wait_while_it_runs(process: subprocess.Popen[Any], holds: Callable[[], objec
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether a process exists and has not ended (zombies have)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,8 +1,8 @@
-"""A worker process for tests: trains nothing, tells a result per unit of length, and writes down what it was told.
+"""A worker process for tests: it tells one result per unit of length, without training, and logs the replies.
 
-`python -m tests.support.worker TARGET EXPERIMENT LOG [STEP_SECONDS [HANG_AT [HANG_SECONDS]]]`: with the first
-assignment from its HANG_AT-th on that has more than one unit of length it hangs after one result, for HANG_SECONDS and
-with the lease held.
+`python -m tests.support.worker TARGET EXPERIMENT LOG [STEP_SECONDS [HANG_AT [HANG_SECONDS]]]`: from its
+HANG_AT-th assignment on, in the first that has more than one unit of length, it hangs after one result for HANG_SECONDS
+and keeps the lease.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_while_it_runs
 
 
 def metric_of(trial: int, length: int) -> float:
-    """What training gives: some trials are better than others, and all get better with length."""
+    """The metric: some trials are better than others, and all improve with length."""
     return trial * 7919 % 101 / 101 + 1 / length
 
 

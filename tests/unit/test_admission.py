@@ -1,4 +1,4 @@
-"""A busy experiment leaves room for others."""
+"""A busy experiment leaves places to others."""
 
 from contextlib import ExitStack
 
@@ -12,7 +12,7 @@ BUSY, OTHER, THIRD = (ExperimentRef("default", name) for name in ("busy", "other
 
 
 def fill(admission: Admission, ref: ExperimentRef, stack: ExitStack) -> int:
-    """How many calls of the experiment are admitted."""
+    """Admit calls of the experiment until one is refused; returns how many were admitted."""
     taken = 0
     while True:
         try:
@@ -39,7 +39,7 @@ def test_a_call_that_fails_makes_room_again() -> None:
         assert fill(admission, BUSY, stack) == 1
 
 
-def test_those_who_hold_less_than_their_share_get_in() -> None:
+def test_an_experiment_below_its_share_is_admitted() -> None:
     admission = Admission(8)
     with ExitStack() as stack, ExitStack() as others:
         assert fill(admission, BUSY, stack) == 4

@@ -1,4 +1,4 @@
-"""The words of the engine: the same in the proto, in Python and in the scripts, and each explained."""
+"""The words of the engine are the same in proto, Python and Lua, and each has a text."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from rungway_server.domain.explain import in_words
 from rungway_server.store.redis.layout.codes import CODES, WORDS
 
 NEVER_STORED = {Reason.BETWEEN_RUNGS, Reason.LEASE_LOST, Reason.CONCURRENCY_LIMIT, Reason.WAITING_FOR_RESULTS}
-"""Reasons of answers that are neither remembered nor logged."""
+"""Reasons of replies that are neither remembered nor logged."""
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ NEVER_STORED = {Reason.BETWEEN_RUNGS, Reason.LEASE_LOST, Reason.CONCURRENCY_LIMI
     ],
 )
 def test_python_has_the_words_of_the_proto(proto: EnumTypeWrapper, python: type[StrEnum]) -> None:
-    """Unreadable is what the service says of an experiment; the engine never does."""
+    """Only the service reports an experiment as unreadable, never the engine."""
     words = {name.removeprefix(prefix_of(python)).lower() for name, _ in proto.items()} - {"unspecified", "unreadable"}
     assert {str(word) for word in python} == words
     assert all(word.name.lower() == word for word in python)
 
 
 def prefix_of(kind: type[StrEnum]) -> str:
-    """What names of the proto begin with."""
+    """The prefix of the values of the proto enum."""
     return "".join(f"_{letter}" if letter.isupper() else letter for letter in kind.__name__)[1:].upper() + "_"
 
 

@@ -1,4 +1,4 @@
-"""What is stored of a configuration says all of it, without the names."""
+"""A stored configuration is complete although it holds no names."""
 
 from typing import Any
 
@@ -78,14 +78,14 @@ def test_each_choice_is_told_from_those_that_are_equal_to_it(choice: object) -> 
     ],
     ids=str,
 )
-def test_what_users_give(change: dict[str, Any]) -> None:
+def test_configurations_of_users(change: dict[str, Any]) -> None:
     stays(SPACE, GOOD | change)
     stays(SPACE, {name: value for name, value in GOOD.items() if name not in change})
 
 
 @given(hparams=st.dictionaries(name | st.sampled_from(["const", "int", "kind", "net"]), json_value, max_size=4))
-def test_whatever_is_given(hparams: dict[str, Any]) -> None:
-    """A configuration that the space does not even allow: a group that is none, texts for numbers."""
+def test_any_document(hparams: dict[str, Any]) -> None:
+    """Configurations that the space does not allow: a value in place of a group, texts in place of numbers."""
     stays(SPACE, hparams)
 
 
@@ -98,13 +98,13 @@ def test_names_are_not_stored(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "packed", [b"", b"\xc1", b"\x91", b"\x90", b"\x01", b"\xa1x", msgpack.packb([0] * 8)], ids=repr
 )
-def test_what_is_no_configuration_is_refused(packed: bytes) -> None:
+def test_other_bytes_are_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         Configurations(SPACE).unpack(packed)
 
 
 @pytest.mark.parametrize("wrong", [9, "x", [0]], ids=repr)
-def test_a_position_that_is_none_is_refused(wrong: object) -> None:
+def test_an_invalid_position_is_refused(wrong: object) -> None:
     values = [1 if entry.path != ("kind",) else wrong for entry in SPACE.leaves.values()]
     with pytest.raises((IndexError, TypeError)):
         Configurations(SPACE).unpack(bytes(msgpack.packb(values)))

@@ -41,11 +41,11 @@ def test_a_folder_of_files(base: bytes, expected: DataFormat, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("manifest", ["", "neither is this\n", "file missing.rdb seq 7 type b\n"])
-def test_a_folder_that_says_little(manifest: str, tmp_path: Path) -> None:
+def test_a_folder_without_details(manifest: str, tmp_path: Path) -> None:
     assert of(a_folder(tmp_path, b"REDIS0010", manifest)) == DataFormat(in_folder=True)
 
 
-def test_one_file_and_none(tmp_path: Path) -> None:
+def test_a_single_file_and_no_file(tmp_path: Path) -> None:
     assert of(tmp_path) == EMPTY
     (tmp_path / "appendonly.aof").write_bytes(b"*2\r\n$6\r\nSELECT")
     assert of(tmp_path) == EMPTY
@@ -66,7 +66,7 @@ def test_one_file_and_none(tmp_path: Path) -> None:
         (EMPTY, "Redis 6.2 or newer, or any Valkey,", "r62 r70 r72 r74 r80 v72 v80 v90"),
     ],
 )
-def test_who_reads_what(data: DataFormat, readers: str, reading: str) -> None:
+def test_which_servers_read_which_data(data: DataFormat, readers: str, reading: str) -> None:
     products = {"r": "Redis", "v": "Valkey"}
     servers = ["r62", "r70", "r72", "r74", "r80", "v72", "v80", "v90"]
     able = [name for name in servers if data.readable_by(products[name[0]], tuple(map(int, name[1:])))]

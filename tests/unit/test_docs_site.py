@@ -1,4 +1,4 @@
-"""The order of the pages on the documents' site."""
+"""The order of pages in the site of the documents."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ WRONG = [
     ("RUNGWAY_QUOTA_TRIAL", "RUNGWAY_QUOTA_TRIALS"),
     ("rungway_target", "RUNGWAY_TARGET"),
 ]
-"""The last one: a client reads its own in capitals only."""
+"""The last one, because a client reads its variables in capitals only."""
 NOT_OURS = {
     "RUNGWAY_PORT": "tcp://10.0.0.7:7077",
     "RUNGWAY_SERVICE_HOST": "10.0.0.7",
@@ -71,7 +71,7 @@ def test_every_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["RUNGWAY_LISTN", "RUNGWAY_REDIS_ULR"]
 
 
-def test_what_kubernetes_and_tests_set_is_left_alone() -> None:
+def test_what_kubernetes_and_tests_set_is_accepted() -> None:
     assert misspelt(NOT_OURS | {name: "x" for name in SERVER_VARIABLES | CLIENT_VARIABLES}) == []
 
 
@@ -93,4 +93,4 @@ def test_the_command_line_ends_with_wrong_usage(tmp_path: Path, command: list[st
     )
     assert done.returncode == 2
     assert "RUNGWAY_REDIS_ULR: there is no such variable, the nearest is RUNGWAY_REDIS_URL" in done.stderr
-    assert list(tmp_path.iterdir()) == []  # no empty store was made in place of the Redis
+    assert list(tmp_path.iterdir()) == []  # no embedded store was created instead of using the Redis

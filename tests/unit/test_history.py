@@ -1,4 +1,4 @@
-"""The checks of tests/support/history.py find what they are there to find."""
+"""The checks of tests/support/history.py find broken promises."""
 
 import pytest
 
@@ -30,8 +30,8 @@ def test_a_good_history_passes() -> None:
         pytest.param([*GOOD, held(2, 4, 9.0, 10.0)], 2, 2, id="one trial too many"),
         pytest.param(GOOD, 3, 2, id="one trial too few"),
         pytest.param([held(0, 1, 1.0, 2.0), held(0, 2, 3.0, 4.0)], 1, 2, id="a trial started twice"),
-        pytest.param([held(0, 1, 1.0, 2.0), held(1, 1, 3.0, 4.0)], 2, 2, id="a fence given twice"),
-        pytest.param([held(0, 2, 1.0, 2.0), held(0, 1, 3.0, 4.0, new=False)], 1, 2, id="a fence that falls"),
+        pytest.param([held(0, 1, 1.0, 2.0), held(1, 1, 3.0, 4.0)], 2, 2, id="a fencing token used twice"),
+        pytest.param([held(0, 2, 1.0, 2.0), held(0, 1, 3.0, 4.0, new=False)], 1, 2, id="a smaller fencing token"),
         pytest.param([held(0, 1, 1.0, 2.0), held(0, 2, 1.9, 4.0, new=False)], 1, 2, id="held twice"),
         pytest.param([held(0, 1, 1.0, None), held(0, 2, 99.0, None, new=False)], 1, 2, id="held before it expired"),
         pytest.param(GOOD, 2, 1, id="above the cap"),

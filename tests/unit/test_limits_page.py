@@ -1,4 +1,4 @@
-"""docs/limits.md says what the code does: the bounds of calls and files are those of the modules that check them."""
+"""docs/limits.md gives the bounds of calls and files that the code checks."""
 
 import re
 from pathlib import Path

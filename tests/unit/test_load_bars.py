@@ -1,4 +1,4 @@
-"""How the bars of the load tests are judged, where rows are missing too."""
+"""How the bars of the load tests are judged, also when rows are missing."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def test_a_figure_without_a_bar_is_neither_met_nor_missed() -> None:
 def test_pairs_one_by_one_are_judged_and_pairs_in_batches_are_shown() -> None:
     rows = [replace(one, pairs_per_second=900.0) if "batches" in one.pruner else one for one in ALL]
     one_by_one, batches = judged(rows)
-    assert [(one.wanted, one.measured, one.met) for one in one_by_one] == [
+    assert [(one.required, one.measured, one.met) for one in one_by_one] == [
         (">= 25", "1.00", "no"),
         (">= 10", "1.00", "no"),
         (">= 10", "1.00", "no"),
@@ -50,7 +50,7 @@ def test_pairs_one_by_one_are_judged_and_pairs_in_batches_are_shown() -> None:
         (">= 5", "1.00", "no"),
         (">= 5", "1.00", "no"),
     ]
-    assert {(one.wanted, one.measured, one.met) for one in batches} == {("-", "9.00", "-")}
+    assert {(one.required, one.measured, one.met) for one in batches} == {("-", "9.00", "-")}
     assert all("one by one" in one.bar for one in one_by_one)
     assert all("batches of 16" in one.bar for one in batches)
 
@@ -61,7 +61,7 @@ def test_a_bar_is_met_at_its_factor() -> None:
     assert judged(rows)[0][0].note == "2,500 to 100 per second"
 
 
-def test_a_peer_that_is_not_there_says_why_and_the_others_are_judged() -> None:
+def test_a_missing_peer_says_why_and_the_others_are_judged() -> None:
     gone = row(entrants.VIZIER, 1_000, None, "not installed: no such package")
     one_by_one, batches = judged([one for one in ALL if one.peer != "Vizier"] + [gone])
     for found in (one_by_one, batches):

@@ -1,4 +1,4 @@
-"""Logs: every line of the process is one JSON object."""
+"""Logs: each line is one JSON object."""
 
 import io
 import json
@@ -67,14 +67,14 @@ def test_less_important_lines_are_left_out(stream: io.StringIO) -> None:
     assert stream.getvalue() == ""
 
 
-def test_text_for_people(stream: io.StringIO) -> None:
+def test_the_text_format(stream: io.StringIO) -> None:
     logs.configure("info", "console", stream)
     structlog.get_logger().info("told", trial=7)
     assert "told" in stream.getvalue()
     assert "trial=7" in stream.getvalue()
 
 
-def test_auto_is_json_where_nobody_looks(stream: io.StringIO) -> None:
+def test_auto_is_json_without_a_terminal(stream: io.StringIO) -> None:
     logs.configure("info", "auto", stream)
     structlog.get_logger().info("told")
     assert lines_of(stream)[0]["event"] == "told"

@@ -1,4 +1,4 @@
-"""The project keeps its own rules: size, generated code, import directions, nothing of anybody's machine."""
+"""The rules of the project: sizes, generated code, import directions, nothing that belongs to one machine."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def python_files() -> Iterator[Path]:
 
 
 def own_files() -> list[Path]:
-    """What belongs to the project: tracked, or new and not ignored."""
+    """Files of the project: tracked, or new and not ignored."""
     listed = run("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed.returncode:
         pytest.skip("not a git checkout")
@@ -123,7 +123,7 @@ def test_every_class_named_exists() -> None:
 
 
 _MADE = (".venv", "docs/_site")
-"""What `make` writes."""
+"""Folders that `make` writes."""
 
 
 def test_nothing_private_of_other_libraries_is_used() -> None:
@@ -207,7 +207,7 @@ def test_imports_point_inward() -> None:
 
 
 def test_nothing_of_a_machine_or_a_package_index() -> None:
-    # Put together here, so that this file does not hold them itself.
+    # Composed here, so that this file does not contain them.
     words = [
         "/wo" + "rk/",
         "/ro" + "ot/",

@@ -1,4 +1,4 @@
-"""Reads take turns, pay for what they read, and leave the event loop to others in between."""
+"""Reads take turns, are charged for what they read, and let other calls run in between."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from rungway_server.service.reading import PIECE, Pace, Reading
 
 
 class Purse:
-    """Pays until it is empty; says how much was asked for."""
+    """A quota of calls that notes each charge."""
 
     def __init__(self, calls: int) -> None:
         self.left, self.asked = calls, list[int]()
@@ -22,7 +22,7 @@ class Purse:
     async def charge_call(self, namespace: str, calls: int = 1) -> None:
         self.asked.append(calls)
         if calls > self.left:
-            self.left = 1  # there is room again when it has waited
+            self.left = 1  # after a wait one call is allowed again
             raise QuotaExceeded("calls_per_second", most=1, retry_seconds=0.001)
         self.left -= calls
 
@@ -37,7 +37,7 @@ async def many(reading: Reading, namespace: str, count: int, done: list[str]) ->
 
 
 async def test_namespaces_take_turns() -> None:
-    """Whoever comes with one read waits for one of each other namespace, and not for all that they want."""
+    """A namespace with one read waits for one read of each other namespace, not for all of theirs."""
     reading, done = Reading(), list[str]()
     greedy = asyncio.ensure_future(many(reading, "greedy", 50, done))
     other = asyncio.ensure_future(many(reading, "other", 20, done))
@@ -50,7 +50,7 @@ async def test_namespaces_take_turns() -> None:
     assert (done.count("greedy"), done.count("other")) == (50, 20)
 
 
-async def test_one_piece_at_a_time_whatever_ends_it() -> None:
+async def test_one_read_at_a_time_however_it_ends() -> None:
     reading, inside, most = Reading(), 0, 0
 
     async def one(number: int) -> None:
@@ -116,8 +116,8 @@ async def test_a_stream_waits_until_it_can_pay() -> None:
         await Reading(Purse(2)).pay("n", 1000)
 
 
-def test_what_costs_more_than_a_second_has_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "time", SimpleNamespace(monotonic=lambda: 5.0))  # no time goes by in between
+def test_a_charge_above_the_rate_takes_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "time", SimpleNamespace(monotonic=lambda: 5.0))  # the clock stands still
     rate = CallRate()
     rate.charge("n", 4, 1000)
     with pytest.raises(QuotaExceeded) as refused:
@@ -129,7 +129,7 @@ def test_what_costs_more_than_a_second_has_takes_a_second(monkeypatch: pytest.Mo
 
 
 async def test_long_work_in_a_turn_lets_others_have_the_loop() -> None:
-    """Counted in rounds of the loop: while 40 items of a millisecond are worked on, others are served many times."""
+    """Counted in rounds of the loop: others run many times while 40 items of a millisecond are processed."""
     reading, rounds, working = Reading(), 0, True
 
     async def others() -> None:
@@ -151,7 +151,7 @@ async def test_long_work_in_a_turn_lets_others_have_the_loop() -> None:
 
 
 async def test_a_pace_spreads_what_comes_at_once() -> None:
-    """Of a thousand that want to begin at the same moment, few do in one round of the loop."""
+    """Of a thousand that begin at the same moment, only some do so in one round of the loop."""
     pace, begun, most = Pace(0.001), 0, 0
 
     async def one() -> None:

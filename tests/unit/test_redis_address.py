@@ -1,4 +1,4 @@
-"""URLs of Redis: what each form means, and that a wrong one is refused without a word of what may be secret."""
+"""URLs of Redis: what each form means; the refusal of a wrong one shows nothing that may be secret."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rungway_server.store.redis.connection.address import RedisAddress, Tls, par
 
 
 @pytest.mark.parametrize(
-    ("url", "wanted"),
+    ("url", "expected"),
     [
         ("redis://", RedisAddress("single", (("localhost", 6379),), arguments={"db": 0})),
         ("redis://h:1/2", RedisAddress("single", (("h", 1),), arguments={"db": 2})),
@@ -38,8 +38,8 @@ from rungway_server.store.redis.connection.address import RedisAddress, Tls, par
         ),
     ],
 )
-def test_what_a_url_means(url: str, wanted: RedisAddress) -> None:
-    assert parse_address(url) == wanted
+def test_what_a_url_means(url: str, expected: RedisAddress) -> None:
+    assert parse_address(url) == expected
 
 
 def test_files_for_tls_come_from_the_settings_or_the_url(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The rights that the operators' page gives cover every command of the service, and nothing that no one uses."""
+"""The rights in the operators' page are exactly those that the commands of the service need."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support.redis_topologies import operators_user
 
 STORE = Path(store.__file__).parent
 FROM_CLIENT = {"ping", "cluster"}
-"""What redis-py says by itself."""
+"""Commands that redis-py sends by itself."""
 
 
 def test_every_command_is_allowed_and_no_other() -> None:

@@ -1,4 +1,4 @@
-"""The Lua files: what each includes and gives, and that commands get by with that."""
+"""The Lua files: each includes exactly what it uses and names what it defines for others."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ COMMANDS = {path.stem: path.read_text() for path in sorted((LUA / "commands").gl
 INCLUDES = {path.stem: path.read_text() for path in sorted((LUA / "include").glob("*.lua"))}
 SOURCES = Sources()
 DEFINED = {name: {each for part in SOURCES.include(name)[1] for each in part.names} for name in (*INCLUDES, "layout")}
-"""The names that each include defines; `layout` is made from Python's tables."""
+"""The names that each include defines; `layout` is generated from tables in Python."""
 HOME = {name: include for include, names in DEFINED.items() for name in names}
 
 INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
@@ -31,22 +31,22 @@ LUA_WORDS = WORD.findall(
 GIVEN = WORD.findall(
     "ARGV KEYS cjson cmsgpack ipairs math pairs pcall redis string struct table tonumber tostring type unpack"
 )
-"""What Redis gives every script."""
+"""The names that Redis defines for every script."""
 
 
 def names_of(text: str) -> frozenset[str]:
-    """The names in a text, and in nothing that its functions make when they are called."""
+    """The names that a text uses, without its functions that have includes of their own."""
     return names_in(COMMENT_OR_TEXT.sub("", with_values(MADE_WHEN_CALLED.sub("", text))))
 
 
 @dataclass(frozen=True)
 class Scope:
-    """A text with includes of its own: a file, or in it a function that makes them when it is called."""
+    """A text with its own includes: a file, or a function in it that defines them when it is called."""
 
     file: str
     text: str
     around: tuple[str, ...] = ()
-    """What the text around a function includes."""
+    """The includes of the text around a function."""
 
     @property
     def included(self) -> list[str]:
@@ -55,12 +55,12 @@ class Scope:
 
     @property
     def used(self) -> set[str]:
-        """Other includes of whose names it uses any."""
+        """Other includes that define a name it uses."""
         return {HOME[name] for name in names_of(self.text) & HOME.keys()} - {self.file.partition("include/")[2]}
 
 
 def scopes() -> Iterator[Scope]:
-    """All of them."""
+    """Every file, and every function with includes of its own."""
     files = {f"include/{name}": text for name, text in INCLUDES.items()} | COMMANDS
     for file, text in files.items():
         yield (whole := Scope(file, text))
@@ -81,7 +81,7 @@ def test_includes_need_each_other_in_one_direction() -> None:
         assert name not in needed
 
 
-def test_a_name_has_one_home() -> None:
+def test_a_name_is_defined_once() -> None:
     assert sum(map(len, DEFINED.values())) == len(HOME)
     for text in COMMANDS.values():
         assert not set(re.findall(r"^local function (\w+)", text, re.MULTILINE)) & HOME.keys()
@@ -89,7 +89,7 @@ def test_a_name_has_one_home() -> None:
 
 @pytest.mark.parametrize("name", INCLUDES)
 def test_an_include_says_what_it_gives(name: str) -> None:
-    """Its first lines name what other files use of it, and nothing that none does."""
+    """Its header names exactly what other files use of it."""
     head = "\n".join(takewhile(lambda line: line.startswith("-- "), INCLUDES[name].splitlines()))
     purpose, _, gives = head.partition("-- Gives  ")
     used = {each for scope in scopes() if scope.file != f"include/{name}" for each in names_of(scope.text)}
@@ -130,7 +130,7 @@ def test_every_part_of_an_include_is_used_by_some_command() -> None:
 
 
 def test_a_command_has_no_more_than_it_uses() -> None:
-    """And what it includes in a function is made in there."""
+    """And what a function includes is defined inside it."""
     loaded = load_scripts()
     assert "local function grant(" not in loaded["heartbeat"].source
     assert "local function add_result" not in loaded["tell"].source.partition("local function rung_decisions()")[0]
@@ -145,11 +145,11 @@ READERS = (
     *("progress", "trials", "best", "explain", "events", "read", "records", "snapshot_mark", "snapshot_changes"),
 )
 DELETION = ("delete", "unlist", "replace_claim")
-"""What a deletion needs."""
+"""The commands of a deletion."""
 
 
 def test_every_first_line_is_a_shebang_with_the_flags_of_its_kind() -> None:
-    """Readers write nothing, what a deletion needs runs on a Redis that is full, and all else is refused there."""
+    """Readers write nothing; deletion runs even when Redis is out of memory; all else is refused then."""
     flags = dict.fromkeys(READERS, " flags=no-writes") | dict.fromkeys(DELETION, " flags=allow-oom")
     for name, script in load_scripts().items():
         assert script.source.partition("\n")[0] == f"#!lua{flags.get(name, '')}"

@@ -1,4 +1,4 @@
-"""Settings: where they come from, their bounds, and what a wrong one says."""
+"""Settings: their sources, their bounds, and the message for a wrong value."""
 
 from pathlib import Path
 
@@ -33,19 +33,19 @@ def test_the_environment_sets_and_flags_win(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.reflection
 
 
-def test_variables_of_kubernetes_and_of_the_client_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_kubernetes_and_of_the_client_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNGWAY_PORT", "tcp://10.0.0.7:7077")
     monkeypatch.setenv("RUNGWAY_TARGET", "elsewhere:7077")
     assert Settings.load() == Settings()
 
 
 @pytest.mark.parametrize(
-    ("xdg", "wanted"),
+    ("xdg", "expected"),
     [("/x/data", "/x/data/rungway"), ("", "~/.local/share/rungway"), ("a/b", "~/.local/share/rungway")],
 )
-def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> None:
+def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, expected: str) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", xdg)
-    assert Settings.load().data_dir == Path(wanted).expanduser()
+    assert Settings.load().data_dir == Path(expected).expanduser()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_data_folder(monkeypatch: pytest.MonkeyPatch, xdg: str, wanted: str) -> 
         ("redis_url", "unix://", "wanted a path"),
     ],
 )
-def test_a_wrong_value_names_setting_value_and_wish(name: str, value: str, text: str) -> None:
+def test_a_wrong_value_names_setting_value_and_what_is_allowed(name: str, value: str, text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.load(**{name: value})
     assert text in str(refused.value)

@@ -1,4 +1,4 @@
-"""Records on their way into an export: the last of each trial comes back, from memory or from a file."""
+"""The spool of an export: it returns the last record of each trial, from memory or from a file."""
 
 import random
 import tempfile
@@ -16,20 +16,20 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def filled(spool: Spool) -> dict[int, bytes]:
-    """Puts records of random bytes, some of them twice; what must come back."""
-    rng, wanted = random.Random(1), {}
+    """Add records of random bytes, some of them twice; returns what must come back."""
+    rng, expected = random.Random(1), {}
     for _ in range(300):
         number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))
         spool.put(str(number).encode(), record)
-        wanted[number] = record
+        expected[number] = record
         await spool.settle()
-    return wanted
+    return expected
 
 
 async def test_the_last_record_of_each_trial_comes_back(small: None) -> None:
     with Spool() as spool:
-        wanted = await filled(spool)
-        assert list(spool) == sorted(wanted.items())
+        expected = await filled(spool)
+        assert list(spool) == sorted(expected.items())
 
 
 async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,5 +38,5 @@ async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkey
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     with Spool() as spool:
-        wanted = await filled(spool)
-        assert list(spool) == sorted(wanted.items())
+        expected = await filled(spool)
+        assert list(spool) == sorted(expected.items())

@@ -1,4 +1,4 @@
-"""Every case of every reference table is played by a test, and those that Rungway does not follow are listed."""
+"""Every case of every reference table is run by a test, and departures are listed."""
 
 import importlib
 from collections import defaultdict
@@ -15,9 +15,9 @@ from tests.reference.tables import departures, load, table_names
 
 TESTS = Path(__file__).parents[1]
 PLAYED = ("fifo", "picked", "sequential")
-"""How recorded searches were driven; each case so driven is a whole search."""
+"""The harnesses of recorded searches; each case with one of them is a whole search."""
 NOT_APPLICABLE = {"asha_stopping_units.json": {"metric-3", "metric-4", "metric-5"}}
-"""Departures that no test can run: what they are given does not exist here. All others are run, and must fail."""
+"""Departures that no test can run, because their input does not exist here. All others run and must fail."""
 NOT_YET_PLAYED = ("pbt_cases.json",)
 """Population based training is planned, but not run yet."""
 
@@ -36,47 +36,47 @@ def test_ids_are_unique(table: str) -> None:
 
 
 def parameters_of(mark: Mark) -> Iterator[object]:
-    """What a `parametrize` mark gives its test, one by one."""
+    """The parameters of a `parametrize` mark, one by one."""
     if mark.name == "parametrize":
         for given in mark.args[1]:
             yield from given.values if isinstance(given, ParameterSet) else [given]
 
 
 @dataclass(frozen=True)
-class Takes:
-    """A test that is parametrized with a case; an engine it asks and tells is made by one of its fixtures."""
+class Runs:
+    """A test that is parametrized with a case. One of its fixtures makes the engine that it plays on."""
 
     name: str
     has_engine: bool
 
 
 @cache
-def takers() -> dict[tuple[str, str], list[Takes]]:
-    """Table and id of each case, to the tests that take it, also those that are expected to fail."""
-    found: dict[tuple[str, str], list[Takes]] = defaultdict(list)
+def runs_by_case() -> dict[tuple[str, str], list[Runs]]:
+    """The tests that run each case, by table and id; expected failures count."""
+    found: dict[tuple[str, str], list[Runs]] = defaultdict(list)
     for path in TESTS.rglob("test_*.py"):
         if "tests.reference.tables" not in path.read_text():
             continue
         module = importlib.import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
         for name, test in vars(module).items():
             if name.startswith("test_"):
-                takes = Takes(f"{module.__name__}.{name}", "make_engine" in signature(test).parameters)
+                runs = Runs(f"{module.__name__}.{name}", "make_engine" in signature(test).parameters)
                 for value in (value for mark in getattr(test, "pytestmark", []) for value in parameters_of(mark)):
                     if isinstance(value, dict) and "table" in value:
-                        found[value["table"], value["id"]].append(takes)
+                        found[value["table"], value["id"]].append(runs)
     return found
 
 
 @pytest.mark.parametrize("table", table_names())
-def test_every_case_is_taken_by_a_test(table: str) -> None:
-    left = [case["id"] for case in load(table) if (table, case["id"]) not in takers()]
-    assert set(left) <= NOT_APPLICABLE.get(table, set()), f"no test takes these cases of {table}"
+def test_every_case_is_run_by_a_test(table: str) -> None:
+    left = [case["id"] for case in load(table) if (table, case["id"]) not in runs_by_case()]
+    assert set(left) <= NOT_APPLICABLE.get(table, set()), f"no test runs these cases of {table}"
 
 
 @pytest.mark.parametrize("table", [name for name in table_names() if name not in NOT_YET_PLAYED])
 def test_every_recorded_search_is_played_by_ask_and_tell(table: str) -> None:
     recorded = [case["id"] for case in load(table) if case.get("harness") in PLAYED]
-    left = [name for name in recorded if not any(test.has_engine for test in takers()[table, name])]
+    left = [name for name in recorded if not any(test.has_engine for test in runs_by_case()[table, name])]
     assert not left, f"no test plays these searches of {table} on an engine"
 
 

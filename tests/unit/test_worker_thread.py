@@ -1,4 +1,4 @@
-"""One thread for all callers: whose call is next, and how many may wait."""
+"""The worker thread: the order of calls, and how many may wait."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.waiting import SECONDS, wait_until
 
 
 class Busy:
-    """A thread that is held up, so that calls pile up, and what it has done since."""
+    """A thread that is blocked so that calls pile up; notes what it does afterwards."""
 
     def __init__(self) -> None:
         self.thread = WorkerThread("tested")
@@ -31,7 +31,7 @@ class Busy:
         self.thread.submit(priority, namespace, lambda: self.done.append(name or namespace))
 
     def go_on(self) -> list[str]:
-        """The order in which it did what was waiting."""
+        """Unblock the thread; returns the order in which it ran the calls."""
         last = self.thread.submit(Priority.PREVIEW, "last of all", lambda: None)
         self._go.set()
         last.result(SECONDS)

@@ -1,7 +1,6 @@
 """From the jobs of a run to its figures, by hand; leases; plans under the other rule."""
 
 import math
-from collections.abc import Mapping
 
 import pytest
 
@@ -13,26 +12,18 @@ from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run
 from rungway_server.simulation.summary import LengthRow, Point, Target, summarise
 from rungway_server.simulation.twin import asynchronous, synchronous
+from tests.support.curves import SteadyCurves
 
 METRICS = {(0, 1): 0.5, (1, 1): 0.4, (1, 3): 0.3, (2, 1): 0.6, (0, 3): 0.2}
 
 
-class HandMade:
+class HandMade(SteadyCurves):
     """Curves that know the results of METRICS."""
 
-    name, max_length, smaller_is_better, unit_seconds = "hand-made", 3, True, 1.0
+    name, max_length = "hand-made", 3
 
     def metric(self, trial: int, length: int) -> float:
         return METRICS[trial, length]
-
-    def seconds(self, trial: int, start: int, end: int) -> float:
-        return float(end - start)
-
-    def ends(self, trial: int) -> int:
-        return self.max_length
-
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        raise AssertionError("no population here")
 
     def finals(self) -> list[float]:
         return [0.2, 0.3, 0.5]

@@ -1,4 +1,4 @@
-"""The connection that carries every script: many calls under way at once, and what a break does to them."""
+"""The pipelined connection: many calls under way at once, and what happens to them when it breaks."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ async def test_answers_find_their_calls(url: str) -> None:
 
 async def test_a_caller_that_leaves_does_not_shift_the_answers(connection: PipelinedConnection) -> None:
     calls = [asyncio.ensure_future(connection.send(("ECHO", number))) for number in range(10)]
-    await asyncio.sleep(0)  # all are on their way
+    await asyncio.sleep(0)  # all have been sent
     calls[3].cancel()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [int(answer) for answer in answers if not isinstance(answer, BaseException)] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -78,7 +78,7 @@ async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_connection(
 
 
 async def test_answers_that_come_steadily_are_never_late(connection: PipelinedConnection) -> None:
-    """The time allowed counts from each call, not from the first of an unbroken row of calls."""
+    """The timeout counts from each call, not from the first of an unbroken series."""
     began = time.monotonic()
     while time.monotonic() - began < 3 * TIMEOUT_SECONDS:
         await connection.send(("ECHO", 1))
@@ -88,7 +88,7 @@ async def test_answers_that_come_steadily_are_never_late(connection: PipelinedCo
 
 async def test_calls_one_at_a_time_never_wait(connection: PipelinedConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rungway_server.store.redis.connection.pipelined._PAUSE_SECONDS", 30.0)
-    for number in range(20):  # one that waited would be late
+    for number in range(20):  # a call that waited would be late
         assert await connection.send(("ECHO", number)) == b"%d" % number
 
 

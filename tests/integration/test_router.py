@@ -1,4 +1,4 @@
-"""Commands find the node that takes them, whatever happens to the nodes, and none is executed twice."""
+"""The router: commands reach the right node whatever happens to the nodes, and none is executed twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,9 +19,9 @@ from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from tests.support import redis_topologies
 from tests.support.redis_node import Access
 from tests.support.redis_topology import Cluster, Topology, UnderSentinel, wait_for
-from tests.support.searches import plan, stored, take
+from tests.support.searches import ask_for, create_planned, plan
 
-REF = ExperimentRef("default", "lanes")
+REF = ExperimentRef("default", "router")
 META = experiment_keys(REF)[0]
 
 
@@ -51,7 +51,7 @@ async def to_one(standalone: Topology) -> AsyncIterator[Router]:
 
 
 async def until(call: Callable[[], Any]) -> Any:
-    """What the call gives, once Redis takes it."""
+    """The result of the call, once Redis accepts it."""
     async with asyncio.timeout(60):
         while True:
             try:
@@ -79,14 +79,14 @@ async def test_a_primary_that_becomes_a_replica_is_left(standalone: Topology, to
     assert await to_one.call(key, ("CLIENT", "ID")) != number
 
 
-async def test_a_script_that_redis_forgot_is_brought_again(standalone: Topology, to_one: Router) -> None:
+async def test_a_script_that_redis_forgot_is_loaded_again(standalone: Topology, to_one: Router) -> None:
     store = RedisStore(to_one)
-    await stored(store, REF, plan((1,)))
+    await create_planned(store, REF, plan((1,)))
     standalone.nodes[0].command("SCRIPT", "FLUSH")
-    assert len(await take(store, REF)) == 1
+    assert len(await ask_for(store, REF)) == 1
 
 
-async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone: Topology, to_one: Router) -> None:
+async def test_an_unreachable_redis_is_reported_at_once_and_used_again(standalone: Topology, to_one: Router) -> None:
     key = "rungway:{away}"
     await count(to_one, key)
     standalone.nodes[0].kill()
@@ -97,7 +97,7 @@ async def test_a_redis_that_is_away_says_so_at_once_and_is_used_again(standalone
         await to_one.check()
     standalone.nodes[0].start()
     await to_one.check()
-    assert sorted(await count(to_one, key, 50)) == list(range(1, 51))  # nothing was saved, nothing sent late
+    assert sorted(await count(to_one, key, 50)) == list(range(1, 51))  # nothing was stored, and nothing was sent later
 
 
 # A Cluster.
@@ -118,8 +118,8 @@ async def test_moved_slots_are_followed(cluster: Cluster, to_cluster: Router) ->
     assert to_cluster.topology.primary(key) == new.address
 
 
-async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
-    """ASK for a key that has left already, or is not there yet; the script goes along; TRYAGAIN for half a set."""
+async def test_a_migrating_slot_is_served_where_the_key_is(cluster: Cluster, to_cluster: Router) -> None:
+    """ASK for a key that has moved or does not exist yet, script included; TRYAGAIN if only some keys have moved."""
     await to_cluster.check()
     slot = key_slot(META.encode())
     source = cluster.primary(META)
@@ -132,20 +132,20 @@ async def test_a_slot_on_its_way_is_served_where_the_key_is(cluster: Cluster, to
     await to_cluster.call(META, ("UNLINK", META))
 
     store = RedisStore(to_cluster)
-    with pytest.raises(StoreUnavailable):  # a script needs all of its keys in one place
-        await stored(store, REF, plan((1,)))
+    with pytest.raises(StoreUnavailable):  # a script needs all of its keys on one node
+        await create_planned(store, REF, plan((1,)))
     for node in (target, source):
         node.command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
-    await until(lambda: stored(store, REF, plan((1,))))
+    await until(lambda: create_planned(store, REF, plan((1,))))
     assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) > 0
     assert [name for name, _ in await store.experiments("default", "", 10)] == [REF.experiment]
-    assert len(await take(store, REF)) == 1
+    assert len(await ask_for(store, REF)) == 1
     await store.delete(REF)
     assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) == 0
 
 
 async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> None:
-    await asyncio.to_thread(wait_for, cluster.settled)  # a node that just changed sides is left out by the others
+    await asyncio.to_thread(wait_for, cluster.in_agreement)  # the others ignore a node that has just changed its role
     facts = await inspect(to_cluster)
     assert {each.node for each in facts.nodes} == {node.address for node in cluster.nodes}
     replica = cluster.replicas(META)[0]
@@ -154,14 +154,14 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> 
     replica.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-# Deleting, which is two steps on two shards.
+# Deletion takes two steps on two shards.
 
 
-async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Router) -> None:
+async def test_a_deletion_cut_short_is_finished_by_the_next_read(standalone: Topology, to_one: Router) -> None:
     store, index = RedisStore(to_one), index_key("mend")
     for name, look in (("listed", "progress"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)
-        await stored(store, ref, plan((1,)))
+        await create_planned(store, ref, plan((1,)))
         other = RedisStore(to_one)
         await other.progress(ref)
         await to_one.call(META, ("UNLINK", *(await other._experiments.find(ref)).keys))
@@ -173,10 +173,10 @@ async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Top
 
 async def test_a_late_deletion_leaves_a_new_experiment_on_the_list(to_one: Router) -> None:
     store, ref, index = RedisStore(to_one), ExperimentRef("late", "again"), index_key("late")
-    old = await stored(store, ref, plan((1,)))
+    old = await create_planned(store, ref, plan((1,)))
     await store.delete(ref)
     await asyncio.sleep(0.002)
-    new = await stored(store, ref, plan((1,)))
+    new = await create_planned(store, ref, plan((1,)))
     assert new.created_ms > old.created_ms
     await store._experiments.unlist(ref, old.created_ms)
     assert await to_one.call(index, ("ZSCORE", index, "again")) == b"%d" % new.created_ms
@@ -201,8 +201,8 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
             router = await stack.enter_async_context(connect(topology.url, timeout_seconds=10))
             store = RedisStore(router)
             await router.check()
-            await stored(store, REF, plan((1,)))
-            assert len(await take(store, REF)) == 1
+            await create_planned(store, REF, plan((1,)))
+            assert len(await ask_for(store, REF)) == 1
             assert (await inspect(router)).silent == {}
         untrusted = topology.url.replace(f"ssl_ca_certs={access.tls.ca}&", "") if access.tls else ""
         async with connect(untrusted, timeout_seconds=5) as router:
@@ -214,13 +214,13 @@ async def test_passwords_and_certificates(kind: str, tmp_path: Path) -> None:
 
 
 async def test_a_failover_by_order_is_noticed_though_the_old_primary_lives() -> None:
-    """Sentinels tell the old primary last: until then it takes writes, which are lost."""
+    """Sentinels demote the old primary last. Until then it accepts writes, which are lost."""
     with redis_topologies.start("sentinel") as topology:
         async with connect(topology.url, timeout_seconds=10) as router:
             await router.check()
             old = router.topology.primary("")
             new = await asyncio.to_thread(topology.failover)
-            async with asyncio.timeout(20):  # until the sentinel asked has heard of it
+            async with asyncio.timeout(20):  # until the sentinel that is asked knows of it
                 while router.topology.primary("") == old:
                     await router.check()
             assert (router.topology.primary(""), old) == (new.address, topology.nodes[0].address)

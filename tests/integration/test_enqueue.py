@@ -1,4 +1,4 @@
-"""Configurations of users' own: taken first and in order, counted like all others, each exactly once."""
+"""Enqueued configurations: they start before suggested ones, in order, each exactly once, and count as trials."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from tests.integration.lives import create, halving, own, rates, report, run_out, state_of
 from tests.support.calls import config, new_id
-from tests.support.searches import take
+from tests.support.searches import ask_for
 
 REQUESTS = [own(0.01), own(0.02, 2), own(0.03, 3)]
 
@@ -21,12 +21,12 @@ async def enqueue(store: RedisStore, ref: ExperimentRef, rate: float, request_id
 
 async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], ref: ExperimentRef) -> None:
     await create(stores[0], ref, halving(6))
-    (before,) = await take(stores[0], ref)
+    (before,) = await ask_for(stores[0], ref)
     positions = [
         await TrialUseCases(stores[i % 2]).enqueue(ref, new_id(), hparams) for i, hparams in enumerate(REQUESTS)
     ]
     assert positions == [0, 1, 2]
-    following = await take(stores[1], ref, 4)
+    following = await ask_for(stores[1], ref, 4)
     assert [given.hparams for given in following[:3]] == REQUESTS
     assert [given.explanation.reason for given in (before, *following)] == [
         Reason.NEW_TRIAL,
@@ -38,20 +38,22 @@ async def test_the_next_new_trials_take_them_in_order(stores: list[RedisStore], 
     assert [trial.hparams for trial in shown] == REQUESTS
 
 
-async def test_the_other_trials_keep_what_was_proposed_for_their_numbers(store: RedisStore, ref: ExperimentRef) -> None:
-    """The configuration of a trial depends on seed, space and number alone, whatever others were queued."""
+async def test_the_other_trials_keep_what_was_suggested_for_their_numbers(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
+    """A suggestion depends only on seed, space and trial number, whatever was enqueued."""
     plain = ExperimentRef("default", f"{ref.experiment}-plain")
     for each in (ref, plain):
         await create(store, each, config(max_trials=5))
     await enqueue(store, ref, 0.0101)
-    queued, proposed = await rates(store, ref, 5), await rates(store, plain, 5)
-    assert queued[0] == 0.0101
-    assert queued[1:] == proposed[1:]
+    enqueued, suggested = await rates(store, ref, 5), await rates(store, plain, 5)
+    assert enqueued[0] == 0.0101
+    assert enqueued[1:] == suggested[1:]
 
 
 async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, halving(5))
-    await take(store, ref, 2)
+    await ask_for(store, ref, 2)
     for rate in (0.01, 0.02, 0.03):
         await enqueue(store, ref, rate)
     with pytest.raises(NoTrialsLeft):
@@ -63,15 +65,17 @@ async def test_they_count_toward_max_trials(store: RedisStore, ref: ExperimentRe
         await enqueue(store, ref, 0.04)
 
 
-async def test_what_waits_goes_before_new_trials_only(store: RedisStore, ref: ExperimentRef) -> None:
-    """A promotion and a trial given back come before a queued configuration."""
+async def test_enqueued_configurations_come_after_promotions_and_requeued_trials(
+    store: RedisStore, ref: ExperimentRef
+) -> None:
+    """A promotion and a requeued trial come before an enqueued configuration."""
     await create(store, ref, halving(9))
-    given = await take(store, ref, 4)
+    given = await ask_for(store, ref, 4)
     await enqueue(store, ref, 0.0101)
     await store.fail(ref, "", given[3].lease, Outcome.PREEMPTED, "")
     for assignment, metric in zip(given[:3], (0.1, 0.2, 0.3), strict=True):
         await report(store, ref, assignment, metric)
-    reasons = [assignment.explanation.reason for assignment in await take(store, ref, 4)]
+    reasons = [assignment.explanation.reason for assignment in await ask_for(store, ref, 4)]
     assert reasons == [Reason.REQUEUED, Reason.PROMOTED, Reason.ENQUEUED, Reason.NEW_TRIAL]
 
 
@@ -84,7 +88,7 @@ async def test_a_repeat_with_the_same_request_id_is_one_entry(stores: list[Redis
         await enqueue(stores[0], ref, 0.0103, request_id)
     assert (await rates(stores[0], ref, 3))[:2] == [0.0101, 0.0102]
     revision = (await stores[0].progress(ref)).revision
-    assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # also when it was handed out since
+    assert await enqueue(stores[1], ref, 0.0102, request_id) == 1  # even after it has started
     assert (await stores[0].progress(ref)).revision == revision
 
 
@@ -96,7 +100,7 @@ async def test_without_a_request_id_each_call_is_an_entry(store: RedisStore, ref
 async def test_an_invalid_one_is_replaced_by_a_fresh_trial(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, config(max_trials=2))
     await enqueue(store, ref, 0.0101)
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     await store.fail(ref, "", given.lease, Outcome.INVALID, "no such rate")
     assert 0.0101 not in await rates(store, ref, 2)
     assert [trial.state for trial in await store.trials(ref, [0])] == [TrialState.INVALID]
@@ -125,7 +129,7 @@ async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None
 async def test_it_is_checked_against_the_experiment_that_is_there_now(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
-    """Another server deleted the experiment and made a new one of the same name with another space."""
+    """Another server has deleted the experiment and created one of the same name with another space."""
     await create(stores[0], ref, config())
     await stores[0].progress(ref)
     await stores[1].delete(ref)
@@ -163,7 +167,7 @@ GOOD: dict[str, object] = {"kind": "adam", "low": 1, "high": 2, "net": {"width":
     ],
     ids=str,
 )
-async def test_what_does_not_belong_to_the_space_is_refused(
+async def test_a_configuration_outside_the_space_is_refused(
     change: dict[str, object], field: str, store: RedisStore, ref: ExperimentRef
 ) -> None:
     await create(store, ref, config(space=SPACE) | {"constraints": ["low <= high"]})
@@ -171,7 +175,7 @@ async def test_what_does_not_belong_to_the_space_is_refused(
     with pytest.raises(InvalidInput) as refused:
         await TrialUseCases(store).enqueue(ref, "", hparams)
     assert field in {violation.field for violation in refused.value.violations}
-    assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was queued
+    assert await TrialUseCases(store).enqueue(ref, "", GOOD) == 0  # and nothing was enqueued
 
 
 @pytest.mark.parametrize(("written", "drawn"), [(3.0, 3), (2e0, 2), (1, 1)])
@@ -181,10 +185,10 @@ async def test_whole_numbers_are_handed_out_as_integers(
     kinds = {"type": "categorical", "vals": [16, 32]}
     space = {"layers": {"type": "int", "minval": 1, "maxval": 4}, "group": {"batch": kinds, "fixed": 7}}
     await create(stores[0], ref, config(space=space))
-    queued = {"layers": written, "group": {"batch": 32.0, "fixed": 7.0}}
-    await TrialUseCases(stores[0]).enqueue(ref, new_id(), queued)
-    (given,) = await take(stores[1], ref)
+    enqueued = {"layers": written, "group": {"batch": 32.0, "fixed": 7.0}}
+    await TrialUseCases(stores[0]).enqueue(ref, new_id(), enqueued)
+    (given,) = await ask_for(stores[1], ref)
     assert repr(given.hparams["layers"]) == repr(drawn)
     assert repr(given.hparams["group"]) == "{'batch': 32, 'fixed': 7}"
     with pytest.raises(InvalidInput, match="layers"):
-        await TrialUseCases(stores[0]).enqueue(ref, new_id(), queued | {"layers": 2.5})
+        await TrialUseCases(stores[0]).enqueue(ref, new_id(), enqueued | {"layers": 2.5})

@@ -1,4 +1,4 @@
-"""`rungway serve --workers 2` on a port that was just used."""
+"""`rungway serve --workers 2` on a port that was in use a moment ago."""
 
 import socket
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.waiting import SECONDS
 
 
 def leave_in_time_wait(port: int) -> None:
-    """A connection that this port's side has closed first."""
+    """Leave a connection that the side of this port closed first."""
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as gRPC does
@@ -34,7 +34,7 @@ def test_a_connection_in_time_wait_holds_no_port(redis_url: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "with SO_REUSEPORT"])
-def test_a_port_that_somebody_listens_on_is_refused(redis_url: str, tmp_path: Path, shared: bool) -> None:
+def test_a_port_in_use_is_refused(redis_url: str, tmp_path: Path, shared: bool) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:

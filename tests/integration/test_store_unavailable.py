@@ -1,4 +1,4 @@
-"""A Redis that goes away and comes back, with all it had or without its last moments."""
+"""A Redis that becomes unreachable and returns, with all its data or without the last writes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,7 +18,7 @@ from rungway_server.store.redis.connection.errors import broken_connections
 from rungway_server.store.redis.connection.router import Router
 from tests.support.network import Link, link_to
 from tests.support.redis_server import port_of, redis_on_port
-from tests.support.searches import plan, say, stored, take
+from tests.support.searches import ask_for, create_planned, plan, tell_one
 from tests.support.snapshot import restore, snapshot
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def link(redis_tcp: str) -> Iterator[Link]:
-    """Between the store and Redis."""
+    """The network between the store and Redis."""
     with link_to(port_of(redis_tcp)) as link:
         yield link
 
@@ -49,7 +49,7 @@ async def store(router: Router) -> RedisStore:
 
 
 async def soon(call: Callable[[], Awaitable[T]]) -> T:
-    """The answer, as soon as there is one: a connection opened in bad times may still break."""
+    """The reply, as soon as there is one; a connection opened during the outage may still break."""
     for _ in range(50):
         with suppress(StoreUnavailable):
             return await call()
@@ -60,29 +60,29 @@ async def soon(call: Callable[[], Awaitable[T]]) -> T:
 async def test_every_call_meanwhile_says_so_and_the_next_works(
     link: Link, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan())
+    await create_planned(store, ref, plan())
     link.go_down()
     for _ in range(3):
-        calls = [take(store, ref) for _ in range(5)]
+        calls = [ask_for(store, ref) for _ in range(5)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreUnavailable}
     link.heal()
-    await soon(lambda: take(store, ref))
+    await soon(lambda: ask_for(store, ref))
 
 
 async def test_a_lease_lost_in_a_crash_is_never_given_again(
     redis_tcp: str, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan())
+    await create_planned(store, ref, plan())
     with Redis.from_url(redis_tcp) as redis:
         before = snapshot(redis)
-        (lost,) = await take(store, ref)
-        await asyncio.sleep(0.005)  # no Redis is back sooner
+        (lost,) = await ask_for(store, ref)
+        await asyncio.sleep(0.005)  # a Redis takes at least this long to return
         restore(redis, before)
-    (given,) = await take(store, ref)
+    (given,) = await ask_for(store, ref)
     assert given.lease.trial == lost.lease.trial
-    assert await say(store, ref, lost.lease, 1, 0.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
-    assert (await say(store, ref, given.lease, 1, 0.5))[0] is Decision.PAUSE
+    assert await tell_one(store, ref, lost.lease, 1, 0.0) == (Decision.SUPERSEDED, Reason.LEASE_LOST)
+    assert (await tell_one(store, ref, given.lease, 1, 0.5))[0] is Decision.PAUSE
     (trial,) = await store.trials(ref, [given.lease.trial], curve=True)
     assert [report.metric for report in trial.curve] == [0.5]
 
@@ -90,8 +90,8 @@ async def test_a_lease_lost_in_a_crash_is_never_given_again(
 async def test_after_an_outage_workers_have_a_chance_to_renew_first(
     link: Link, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
-    (held,) = await take(store, ref)
+    await create_planned(store, ref, plan(trials=1), lease_seconds=1.0)
+    (held,) = await ask_for(store, ref)
     await asyncio.sleep(1.1)
     link.go_down()
     with pytest.raises(StoreUnavailable):
@@ -99,17 +99,17 @@ async def test_after_an_outage_workers_have_a_chance_to_renew_first(
     link.heal()
     early = await soon(lambda: store.ask(ref, "", 1, "another"))
     assert (early.status, early.retry_after_ms) == (AskStatus.WAIT, 1000)
-    assert await say(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+    assert await tell_one(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
 
 
 async def test_a_worker_that_died_in_an_outage_is_replaced_a_lease_after_it(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan(trials=1), lease_seconds=0.3)
-    await take(store, ref)  # by a store that has just been started
+    await create_planned(store, ref, plan(trials=1), lease_seconds=0.3)
+    await ask_for(store, ref)  # by a store that has just started
     assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
     await asyncio.sleep(0.4)
-    (again,) = await take(store, ref)
+    (again,) = await ask_for(store, ref)
     assert again.restarts == 1
 
 
@@ -125,8 +125,8 @@ def silent(link: Link) -> None:
 async def test_an_outage_that_only_health_sees_gives_workers_the_same_chance(
     outage: Callable[[Link], None], link: Link, router: Router, store: RedisStore, ref: ExperimentRef
 ) -> None:
-    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
-    (held,) = await take(store, ref)
+    await create_planned(store, ref, plan(trials=1), lease_seconds=1.0)
+    (held,) = await ask_for(store, ref)
     outage(link)
     with pytest.raises(ConnectionError):
         await router.check()
@@ -136,25 +136,25 @@ async def test_an_outage_that_only_health_sees_gives_workers_the_same_chance(
     link.reset()
     early = await soon(lambda: store.ask(ref, "", 1, "another"))
     assert (early.status, early.retry_after_ms) == (AskStatus.WAIT, 1000)
-    assert await say(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
+    assert await tell_one(store, ref, held.lease, 1, 0.5) == (Decision.PAUSE, Reason.NOT_PROMOTED)
 
 
 async def test_a_server_that_stood_still_gives_workers_the_same_chance(
     router: Router, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router_module, "_CHECK_IS_LATE_SECONDS", 0.5)
-    await stored(store, ref, plan(trials=1), lease_seconds=1.0)
-    await take(store, ref)
+    await create_planned(store, ref, plan(trials=1), lease_seconds=1.0)
+    await ask_for(store, ref)
     await router.check()
     await asyncio.sleep(1.1)
     assert (await store.ask(ref, "", 1, "another")).status is AskStatus.WAIT
 
 
 @pytest.mark.parametrize("mistake", [RuntimeError("dictionary changed size"), KeyError("node"), ValueError("port")])
-async def test_a_mistake_of_ours_is_no_outage(
+async def test_a_mistake_of_ours_is_not_an_outage(
     mistake: Exception, router: Router, store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stored(store, ref, plan())
+    await create_planned(store, ref, plan())
     before = router.answers_for()
 
     async def connect(_: str) -> None:
@@ -165,16 +165,16 @@ async def test_a_mistake_of_ours_is_no_outage(
         for connection in list(router._connections.values()):
             await connection.close()
         with pytest.raises(type(mistake)):
-            await take(store, ref)
+            await ask_for(store, ref)
         with pytest.raises(type(mistake)):
             await router.check()
         with pytest.raises(type(mistake)):
             await router.on_each(("PING",))
     assert router.answers_for() > before > 0
-    await take(store, ref)
+    await ask_for(store, ref)
 
 
-def test_what_uvloop_says_of_a_broken_connection_is_one() -> None:
+def test_the_error_of_uvloop_for_a_broken_connection_is_recognised() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def write_to_a_broken_one() -> None:

@@ -1,0 +1,18 @@
+"""Learning curves of tests, for simulations."""
+
+from collections.abc import Mapping
+
+
+class SteadyCurves:
+    """Every training reaches the maximum length, and a unit of length takes a second. Subclasses have the metrics."""
+
+    name, max_length, smaller_is_better, unit_seconds = "", 1, True, 1.0
+
+    def seconds(self, trial: int, start: int, end: int) -> float:
+        return float(end - start)
+
+    def ends(self, trial: int) -> int:
+        return self.max_length
+
+    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+        raise AssertionError("no population here")
