@@ -1,1 +1,1 @@
-"""Load tests: what the service carries on this machine, beside a no-op rpc on the same server stack."""
+"""Load tests: the throughput of the service on this machine, compared with a no-op rpc on the same server stack."""

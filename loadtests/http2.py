@@ -24,7 +24,7 @@ _REFILL = 1 << 30
 
 
 class CallFailed(Exception):
-    """A call did not end with status OK: the number of its status ("" when there was none), and the message."""
+    """A call did not end with status OK; has the number of its status ("" if there was none) and the message."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(f"status {status or 'none'}: {message}")
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
         """What the server's limits let through now: bytes, and calls at once. The others wait here, in order."""
         while self._waiting and self._waiting[0][0] <= self._window and self._open < self._most_open:
             size, frames, stream = self._waiting.popleft()
-            if self._calls[stream].answer.done():  # its caller gave up: it is never sent
+            if self._calls[stream].answer.done():  # its caller gave up: do not send it
                 del self._calls[stream]
                 continue
             self._window -= size

@@ -1,4 +1,4 @@
-"""Bars: what was wanted of a figure, what was measured, met or not."""
+"""Bars: the required value of a figure, the measured one, and whether it is met."""
 
 from dataclasses import dataclass
 
@@ -19,18 +19,18 @@ class Bar:
 
 
 def at_least(test: str, bar: str, wanted: float, measured: float | None, note: str = "") -> Bar:
-    """Met by so much or more; None = it could not be measured."""
+    """A bar that is met by this value or more; None = not measured."""
     met = _NOT_MEASURED if measured is None else "yes" if measured >= wanted else "no"
     return Bar(test, bar, f">= {wanted:g}", _figure(measured), met, note)
 
 
 def at_most(test: str, bar: str, wanted: float, measured: float, note: str = "") -> Bar:
-    """Met by so much or less."""
+    """A bar that is met by this value or less."""
     return Bar(test, bar, f"<= {wanted:g}", _figure(measured), "yes" if measured <= wanted else "no", note)
 
 
 def no_bar(test: str, figure: str, measured: float | None, note: str = "") -> Bar:
-    """A figure that nothing is wanted of."""
+    """A figure without a bar."""
     return Bar(test, figure, "-", _figure(measured), "-" if measured is not None else _NOT_MEASURED, note)
 
 

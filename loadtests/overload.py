@@ -1,4 +1,4 @@
-"""Three times more calls than the service can carry: it must shed what is too much, serve the rest, and recover.
+"""Three times more calls than the service can serve: it must refuse the excess, serve the rest, and recover.
 
 Calls arrive at a fixed rate, whatever becomes of those before (open loop), and give up after a deadline. First the peak
 is found (closed loop, with some and with as many calls under way as the open loop may have); then half of it is

@@ -33,7 +33,7 @@ class _Longest:
             self.seconds, self.whose = took, _whose(handle)
 
     def say(self, *_: object) -> None:
-        """Log it, and begin anew."""
+        """Log the longest slice and reset it."""
         line = {"event": "slices", "longest_ms": round(1000 * self.seconds, 3), "whose": self.whose}
         self.seconds, self.whose = 0.0, ""
         print(json.dumps(line), flush=True)

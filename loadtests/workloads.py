@@ -1,4 +1,4 @@
-"""What the slots of the load generator do: each has one call in flight, like a worker that trains in no time."""
+"""What the slots of the load generator do: each has one call in flight, like a worker whose training takes no time."""
 
 import random
 import uuid
@@ -15,7 +15,7 @@ BATCH = 16
 """Results in a message of the workload "batch"."""
 
 Prepared = Callable[[Meter], Coroutine[None, None, None]]
-"""A slot that is ready: runs until the meter stops."""
+"""A prepared slot: runs until the meter stops."""
 Workload = Callable[[Connection, str], Awaitable[Prepared]]
 """Prepares one slot on a connection to its server and an experiment."""
 

@@ -83,7 +83,7 @@ def loss() -> float:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on at the moment."""
+    """A free port of the loopback interface."""
     with socket.create_server(("localhost", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

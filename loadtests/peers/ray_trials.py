@@ -1,4 +1,4 @@
-"""Adapter: whole trials of Ray Tune under its ASHA scheduler, with a function that trains in no time.
+"""Adapter: whole trials of Ray Tune under its ASHA scheduler, with a training function that returns at once.
 
 A pair is a trial here: Tune has no other way to ask and to tell. Each run begins empty; its start is not measured.
 """
@@ -17,7 +17,7 @@ from loadtests.peers.adapter import Pair, Peer, loss, main
 from loadtests.peers.ray_memory import SPACE
 
 _AT_ONCE = 8
-"""As many as there are clients elsewhere."""
+"""The same number as clients of the other peers."""
 _START_SECONDS = 120
 _MORE_THAN_RUN = 100_000
 

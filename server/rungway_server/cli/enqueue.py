@@ -23,9 +23,9 @@ def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], targ
     if output is Output.JSON:
         print_json({"experiment": experiment_id, "position": position, "hparams": hparams})
     elif position:
-        console().print(f"queued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
+        console().print(f"enqueued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
     else:
-        console().print(f"queued in {experiment_id}: the next new trial takes it")
+        console().print(f"enqueued in {experiment_id}: the next new trial takes it")
 
 
 def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
