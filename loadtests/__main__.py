@@ -22,7 +22,7 @@ TESTS: dict[str, Any] = {
     "peers": peers,
 }
 """Each has `add_arguments(parser)` and `run(arguments)`, which returns rows: dataclasses of one kind. One whose rows
-are judged has `judge(everything)`, too, which returns rows of another kind."""
+are judged has `judgements(everything)`, too, which returns rows of another kind."""
 
 
 def main() -> None:
