@@ -1,8 +1,8 @@
-"""Wires settings, store and transport into a running service: the one place that knows them all.
+"""Builds a running service from settings, store and transport; the only module that imports all of them.
 
-Life of a service: store (embedded or by URL) -> listening -> Redis answers and is fit for use: SERVING -> SIGTERM:
-NOT_SERVING, a moment for load balancers to see it -> no new calls, those in work finish -> connections closed, embedded
-Redis ended last. A Redis that is away, at start or later, makes the service NOT_SERVING until it is back.
+Life of a service: store (embedded or by URL) -> listening -> Redis answers and passes its checks: SERVING -> SIGTERM:
+NOT_SERVING, a moment for load balancers to notice -> no new calls, running ones finish -> connections closed, embedded
+Redis stopped last. While Redis is away, at the start or later, the service is NOT_SERVING.
 """
 
 import asyncio
@@ -51,15 +51,15 @@ _SERVICES = (
     experiment_service_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name,
 )
 _PING_SECONDS = 1.0
-"""How often Redis is asked whether it is there; health checks are answered from the last time."""
+"""How often Redis is pinged; health checks are answered from the last ping."""
 _AWAY = (OSError, ResponseError, StoreUnavailable)
-"""What is raised for a Redis that may be used later."""
+"""Errors of a Redis that may become usable later."""
 
 _log = structlog.get_logger()
 
 
 class ServeError(Exception):
-    """The service cannot start; the text says why."""
+    """The service cannot start; the message says why."""
 
 
 def serve_sync(settings: Settings) -> int:
@@ -78,8 +78,8 @@ def serve_sync(settings: Settings) -> int:
 async def serve(settings: Settings, ready: Callable[[str], None] | None = None, *, shared_port: bool = False) -> int:
     """Serve until SIGTERM, SIGINT or cancellation; returns the exit code: 0, or 1 when the embedded Redis died.
 
-    `ready` is called with the address, host:port, once calls are taken; without it a log line says so. Other processes
-    may listen on a `shared_port` too. Raises ServeError or RedisStartError when it cannot start.
+    `ready` is called with the address, host:port, once calls are accepted; without it a log line tells. Other processes
+    may listen on a `shared_port`, too. Raises ServeError or RedisStartError when it cannot start.
     """
     async with AsyncExitStack() as stack:
         url, died = await start_store(stack, settings)
@@ -103,7 +103,7 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
 
 
 async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
-    """The URL of the Redis to use, and what completes when an embedded one has ended by itself."""
+    """The URL of the Redis to use, and a future that completes if an embedded one ends by itself."""
     if settings.redis_url:
         return settings.redis_url.get_secret_value(), asyncio.get_running_loop().create_future()
     embedded = EmbeddedRedis(settings.data_dir, fsync=settings.fsync, binary=settings.redis_server)
@@ -116,7 +116,7 @@ async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, a
         _log.critical("embedded_redis_died", code=code, log_tail=redis.log_tail())
 
     died = asyncio.ensure_future(death())
-    stack.callback(died.cancel)  # from here on its end is wanted
+    stack.callback(died.cancel)  # from now on we end it ourselves
     return redis.url, died
 
 
@@ -130,7 +130,7 @@ def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
 
 
 def build_server(router: Router, settings: Settings, health: Health, *, shared_port: bool = False) -> Server:
-    """The server with its services: the only lines that know the store's and the servicers' classes."""
+    """The server with its services; only here are the classes of store and servicers named."""
     store = RedisStore(
         router, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
     )
@@ -143,12 +143,12 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
         [AccessInterceptor(guard, streams)],
         [
             ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.so_reuseport", int(shared_port)),  # else a taken port is an error, not a share of somebody's calls
-            ("grpc.max_concurrent_streams", 100),  # of one connection; gRPC clients keep further calls back themselves
-            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep quiet connections alive
-            ("grpc.max_connection_age_ms", 30 * 60_000),  # clients that balance meet new replicas
-            ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # then no stream is open longer
-            ("grpc.max_connection_idle_ms", 5 * 60_000),  # who holds a connection makes a call now and then
+            ("grpc.so_reuseport", int(shared_port)),  # otherwise a port in use is an error
+            ("grpc.max_concurrent_streams", 100),  # per connection; gRPC clients hold back further calls
+            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep idle connections alive
+            ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients that balance find new replicas
+            ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # no stream lasts longer
+            ("grpc.max_connection_idle_ms", 5 * 60_000),  # a connection without calls is closed
             ("grpc.server_handshake_timeout_ms", 10_000),
             ("grpc.max_allowed_incoming_connections", most_connections()),
         ],
@@ -164,14 +164,14 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
     add_ExperimentServiceServicer_to_server(experiments, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)
     if settings.reflection:
-        curious: Any = ReadingServer(server, AnonymousCalls("reflection", most=100, most_of_a_peer=10))
+        limited: Any = ReadingServer(server, AnonymousCalls("reflection", most=100, most_of_a_peer=10))
         names = (*_SERVICES, reflection.SERVICE_NAME)
-        add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), curious)
+        add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), limited)
     return server
 
 
 def _quota(settings: Settings) -> Quota:
-    """The limits of namespaces for which no others are set."""
+    """The default limits of namespaces."""
     return Quota(
         experiments=settings.quota_experiments,
         trials=settings.quota_trials,
@@ -181,7 +181,7 @@ def _quota(settings: Settings) -> Quota:
 
 
 def _certificate(stack: AsyncExitStack, settings: Settings) -> grpc.ServerCredentials | None:
-    """What to listen with, looked after from now on; None = plain text."""
+    """Credentials to listen with, reloaded when their files change; None = plain text."""
     if not (settings.tls_cert and settings.tls_key):
         return None
     files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
@@ -194,7 +194,7 @@ def _certificate(stack: AsyncExitStack, settings: Settings) -> grpc.ServerCreden
 
 
 def _bind(server: Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
-    """Listen; the address with the port that was taken."""
+    """Listen. Returns the address with the port in use."""
     host, port = split_address(address)
     try:
         if credentials:
@@ -207,13 +207,13 @@ def _bind(server: Server, address: str, credentials: grpc.ServerCredentials | No
 
 
 async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:
-    """Let health follow Redis. Raises RedisStartError when Redis is there and must not be used."""
+    """Let health follow Redis. Raises RedisStartError when Redis answers but must not be used."""
 
     async def check() -> None:
         await router.check()
         if not health.ready:
             await _fit_for_use(router, settings)
-            with suppress(StoreFull):  # `rungway quota show` tells them
+            with suppress(StoreFull):  # for `rungway quota show`
                 await RedisQuotas(router).publish(_quota(settings))
 
     try:
@@ -226,7 +226,7 @@ async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, se
 
 
 async def _fit_for_use(router: Router, settings: Settings) -> None:
-    """Raises RedisStartError when a search must not be trusted to this Redis; logs what it found."""
+    """Raises RedisStartError when this Redis may lose searches; logs what it found."""
     facts = await inspect(router)
     for each in facts.evicting:
         policy = f"maxmemory-policy {each.eviction} of {each.node}"
@@ -235,7 +235,9 @@ async def _fit_for_use(router: Router, settings: Settings) -> None:
             raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
         _log.warning("redis_unsafe", problem=problem)
     if slow := ", ".join(each.node for each in facts.holding_up):
-        problem = "searches whose retention is over are freed while everybody waits: set lazyfree-lazy-expire to yes"
+        problem = (
+            "searches whose retention is over are freed while other commands wait: set lazyfree-lazy-expire to yes"
+        )
         _log.warning("redis_slow", problem=f"{problem} ({slow})")
     if unknown := ", ".join(facts.unknown_eviction):
         _log.warning("redis_unsafe", problem=f"maxmemory-policy not checked, make sure it is noeviction: {unknown}")
@@ -243,9 +245,9 @@ async def _fit_for_use(router: Router, settings: Settings) -> None:
 
 
 async def _end_of(server: Server) -> None:
-    """Until the server has ended by itself, which no input can make it do: the process ends, and is replaced."""
+    """Completes if the server ends by itself, which no input can cause; the process then ends and is replaced."""
     try:
-        while await server.wait_for_termination(_PING_SECONDS):  # without a time, cancelling it would end the server
+        while await server.wait_for_termination(_PING_SECONDS):  # without a timeout, cancelling it would end the server
             pass
     except Exception as error:
         _log.critical("server_ended_by_itself", error=repr(error))
@@ -265,7 +267,7 @@ def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
         _log.info("stopping", signal=number.name)
         received.set()
 
-    with suppress(ValueError, RuntimeError):  # not in the main thread: served until cancelled
+    with suppress(ValueError, RuntimeError):  # outside of the main thread: serve until cancelled
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, first, number)
     stack.callback(unhook)
@@ -279,17 +281,17 @@ async def _drain(server: Server, health: Health, settings: Settings) -> None:
 
 
 def serving_runner() -> asyncio.Runner:
-    """Runs the event loop of a process that does nothing but serve.
+    """Runs the event loop of a process that only serves.
 
-    What exists by now lives as long as the process does. The garbage collector does not look at it again: that takes
-    a fifteenth off a call.
+    Objects that exist by now live as long as the process. They are frozen, so that the garbage collector does not scan
+    them again, which makes calls a fifteenth faster.
     """
     gc.freeze()
     return asyncio.Runner(loop_factory=loop_factory())
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed: it carries about a third more calls."""
+    """The factory of uvloop if it is installed: it serves about a third more calls. None otherwise."""
     try:
         import uvloop
     except ImportError:

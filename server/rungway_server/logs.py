@@ -19,8 +19,8 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
     """Route all logs of the process to `stream` (default stdout) as `json` or `console` lines, or `auto`: console
     on a terminal.
 
-    Lines of structlog are rendered directly and not through `logging`: one is written for every call. What should
-    stand in every line of a task (request_id, method, …) is bound with `structlog.contextvars.bind_contextvars`.
+    Lines of structlog are rendered directly and not through `logging`, which is slower. Values for every line of a task
+    are bound with `structlog.contextvars.bind_contextvars`.
     """
     stream = stream or sys.stdout
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -38,7 +38,7 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
-    # Libraries speak up from warnings on: their debug lines can hold payloads and addresses with passwords.
+    # Of libraries, warnings and above only: their debug lines can contain payloads and addresses with passwords.
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
     logging.captureWarnings(True)
 

@@ -23,7 +23,7 @@ from rungway_server.store.redis.connection.address import Tls, parse_address
 
 
 class SettingsError(Exception):
-    """A setting is wrong; the text names every one, what it got and what it wanted."""
+    """Settings are wrong; the message names each, with its value and what is wanted."""
 
 
 def split_address(listen: str) -> tuple[str, int]:
@@ -37,7 +37,7 @@ def split_address(listen: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this host reaches what listens there; other names than localhost do not count."""
+    """Whether an address is reachable from this host only; names other than localhost count as not."""
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -61,7 +61,7 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything `rungway serve` can be told. `Settings.load(...)` reads it with clear errors."""
+    """The settings of `rungway serve`. `Settings.load(...)` reads them, with errors for users."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
 
     # One field and not host and port: Kubernetes sets RUNGWAY_PORT=tcp://… beside any Service named "rungway".
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:7077"
-    """Where to listen, host:port; port 0 takes a free one, printed in the log line `ready`."""
+    """Where to listen, host:port; port 0 picks a free one, which the log line `ready` shows."""
 
     tokens: bool = False
     """Whether calls need a bearer token (`rungway token create`); health checks never do."""
@@ -87,14 +87,15 @@ class Settings(BaseSettings):
     """The private key of tls_cert (PEM)."""
 
     tls_client_ca: Path | None = None
-    """Certificate authorities (PEM) of clients: with it every client must show a certificate of theirs (mTLS)."""
+    """Certificate authorities (PEM) of clients: with it every client must have a certificate from one of them
+    (mTLS)."""
 
     insecure: bool = False
-    """Listen beyond loopback although TLS or tokens are off: whoever reaches the port may then do everything, or read
-    everything on the way."""
+    """Listen beyond loopback although TLS or tokens are off: anyone who can reach the port may then do everything, or
+    read the traffic."""
 
     quota_experiments: int = Field(default=0, ge=0)
-    """Most experiments of a namespace; 0 = no limit, here and below. `rungway quota set` makes exceptions."""
+    """Most experiments of a namespace; 0 = no limit, here and below. `rungway quota set` sets other limits for one."""
 
     quota_trials: int = Field(default=0, ge=0)
     """Most trials of a namespace: the sum of max_trials of its experiments that are not over."""
@@ -104,23 +105,24 @@ class Settings(BaseSettings):
     that are not over."""
 
     quota_calls_per_second: int = Field(default=0, ge=0)
-    """Most calls of a namespace that this server takes (calls per second; as many at once after a quiet second)."""
+    """Most calls of a namespace on this server (calls per second; the same number in one burst after a quiet
+    second)."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
     """The Redis or Valkey that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or
     redis+cluster://; none = the embedded store in data_dir."""
 
     redis_ca_file: FilePath | None = None
-    """Whom to trust with rediss:// (PEM); none = the system's authorities, or ssl_ca_certs of the URL."""
+    """Authorities to trust with rediss:// (PEM); none = the system's, or ssl_ca_certs of the URL."""
 
     redis_cert_file: FilePath | None = None
-    """Our own certificate for a Redis that wants one (PEM); none = ssl_certfile of the URL."""
+    """Client certificate for a Redis that requires one (PEM); none = ssl_certfile of the URL."""
 
     redis_key_file: FilePath | None = None
-    """Its key (PEM); none = ssl_keyfile of the URL."""
+    """Private key of redis_cert_file (PEM); none = ssl_keyfile of the URL."""
 
     data_dir: Path = Field(default_factory=default_data_dir)
-    """Folder of the embedded store; made when missing, refused when it is not this user's alone (mode 0700)."""
+    """Folder of the embedded store; created when missing, refused unless only this user can open it (mode 0700)."""
 
     redis_server: FilePath | None = None
     """The valkey-server or redis-server of the embedded store; none = Valkey of the wheel, else what is on PATH."""
@@ -129,7 +131,7 @@ class Settings(BaseSettings):
     """When the embedded store syncs to disk: each second (a power cut may lose one second) or with every change."""
 
     redis_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60)
-    """How long to wait for Redis or Valkey: for connecting, and for an answer (seconds, each)."""
+    """How long to wait for Redis or Valkey: for a connection, and for an answer (seconds each)."""
 
     unsafe_eviction: Literal["refuse", "warn"] = "refuse"
     """What to do with a Redis or Valkey that may evict keys (maxmemory-policy other than noeviction), which destroys
@@ -139,26 +141,26 @@ class Settings(BaseSettings):
     """How long the answer to a request id is remembered (seconds)."""
 
     most_events: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
-    """About how many lines the event log of an experiment keeps (about 150 bytes each); the oldest are dropped then."""
+    """About how many lines the event log of an experiment keeps (about 150 bytes each); older ones are dropped."""
 
     max_message_bytes: int = Field(default=1 << 20, ge=1 << 12, le=1 << 26)
-    """Largest request taken (bytes)."""
+    """Largest request accepted (bytes)."""
 
     max_concurrent_rpcs: int = Field(default=8_000, ge=1, le=100_000)
-    """Calls in work at once in one process; further ones are refused with RESOURCE_EXHAUSTED. A quarter is for streams.
-    Of the rest, once half is taken, no experiment gets more than its share."""
+    """Calls that run at once in one process; further ones are refused with RESOURCE_EXHAUSTED. A quarter is for
+    streams. Once half of the rest is in use, no experiment gets more than its share."""
 
     workers: int = Field(default=1, ge=1, le=64)
-    """Server processes behind the one port; one per core is the most that helps."""
+    """Server processes behind one port; more than one per core does not help."""
 
     reflection: bool = False
     """Serve the descriptors to tools such as grpcurl."""
 
     drain_notice_seconds: float = Field(default=0.5, ge=0, le=60)
-    """On SIGTERM: how long to go on serving as NOT_SERVING, so that load balancers see it (seconds)."""
+    """On SIGTERM: how long to keep serving as NOT_SERVING, so that load balancers notice (seconds)."""
 
     drain_seconds: float = Field(default=10.0, ge=0, le=3_600)
-    """Then: how long calls in work may take to finish (seconds)."""
+    """After that: how long running calls may take to finish (seconds)."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines to log."""
@@ -188,19 +190,19 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"listen ({PREFIX}LISTEN): {self.listen} is open to other hosts, and {' and '.join(missing)} "
                 f"{'are' if len(missing) > 1 else 'is'} not set: set what is missing (docs/security.md), listen on "
-                f"127.0.0.1, or say --insecure ({PREFIX}INSECURE=true)"
+                f"127.0.0.1, or set --insecure ({PREFIX}INSECURE=true)"
             )
         return self
 
     @property
     def redis_tls(self) -> Tls:
-        """The files for TLS with Redis."""
+        """The files for TLS with Redis; "" where there is none."""
         return Tls(*(str(file or "") for file in (self.redis_ca_file, self.redis_cert_file, self.redis_key_file)))
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
         """The settings of this process; overrides that are None count as not given. Raises SettingsError."""
-        if wrong := misspelt():  # one left out may be the Redis that holds everything
+        if wrong := misspelt():  # a misspelt one may be the address of the Redis
             raise SettingsError("\n".join(f"{variable}: {advice}" for variable, advice in wrong))
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic

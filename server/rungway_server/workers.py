@@ -1,8 +1,8 @@
 """Several server processes behind one port: `rungway serve --workers N`, for hosts with several cores.
 
 The kernel spreads connections over the processes (SO_REUSEPORT). This parent owns the embedded store, holds the port,
-replaces a process that dies and ends them all; it takes no calls itself. A process whose parent is gone drains and
-ends.
+replaces a process that dies, and stops all of them at the end; it serves no calls itself. A process whose parent is
+gone drains and exits.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 _RESTART_SECONDS = 1.0
-"""Pause before a process that died is replaced, so that one that cannot live does not take a core."""
+"""Pause before a process that died is replaced, so that one that always dies does not use up a core."""
 
 _log = structlog.get_logger()
 _spawn = multiprocessing.get_context("spawn")  # gRPC does not survive a fork
@@ -74,7 +74,7 @@ async def supervise(settings: Settings) -> int:
 
 @asynccontextmanager
 async def _first_error() -> AsyncIterator[None]:
-    """Raises one error in place of a group of them: each process has failed for the same reason."""
+    """Raises the first error of a group: all processes fail for the same reason."""
     try:
         yield
     except ExceptionGroup as group:
@@ -82,7 +82,7 @@ async def _first_error() -> AsyncIterator[None]:
 
 
 class _Worker:
-    """One place for a process; whoever dies in it is replaced, once it has ever been ready."""
+    """Keeps one process running: one that dies is replaced, if any before it has been ready."""
 
     def __init__(self, number: int, settings: Settings) -> None:
         self._number, self._settings = number, settings
@@ -91,7 +91,8 @@ class _Worker:
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Until `stop`, and then until the process has drained. Raises ServeError when it cannot start."""
+        """Run processes until `stop`, and then until the last one has drained. Raises ServeError when the first one
+        cannot start."""
         while not self._stopping.is_set():
             code = await self._life()
             if self._stopping.is_set():
@@ -173,12 +174,12 @@ async def _serve_as_child(settings: Settings, ready: Callable[[str], None]) -> i
 
 @contextmanager
 def _reserved(settings: Settings) -> Iterator[str]:
-    """Hold the port, so that the processes share one that nobody else has; its address. Raises ServeError."""
+    """Hold the port while the processes share it, and give its address. Raises ServeError if another program has it."""
     host, port = settings.address
     name = host.strip("[]")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
-        with socket.socket(family) as alone:  # a port that is shared could be somebody else's without our noticing
+        with socket.socket(family) as alone:  # a shared port could belong to another program without our noticing
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME-WAIT hold no port
             alone.bind((name, port))
         with socket.socket(family) as held:

@@ -193,9 +193,9 @@ def test_own_configurations_come_first(target: str, file: str, tmp_path: Path) -
     assert run(target, "create", file, "--name", "queued")[0] == 0
     path = tmp_path / "own.json"
     path.write_text(json.dumps(OWN))
-    assert run(target, "enqueue", "queued", str(path)) == (0, "queued in queued: the next new trial takes it\n", "")
+    assert run(target, "enqueue", "queued", str(path)) == (0, "enqueued in queued: the next new trial takes it\n", "")
     changed = run(target, "enqueue", "queued", "-", "--set", "optimizer.name=sgd", input=json.dumps(OWN))
-    assert changed == (0, "queued in queued, behind 1 other\n", "")
+    assert changed == (0, "enqueued in queued, behind 1 other\n", "")
     sets = ("--set", "rate=1", "--set", "optimizer.momentum=1e-1", "--set", "optimizer.name=adam")
     third = json.loads(run(target, "enqueue", "queued", *sets, "--output", "json")[1])
     assert (third["position"], third["hparams"]["optimizer"]["momentum"]) == (2, 0.1)

@@ -1,4 +1,4 @@
-"""The command `rungway`. Installed with the thin client too, where it says what is missing."""
+"""The command `rungway`. It is installed with the thin client, too, and then says which packages are missing."""
 
 import importlib.util
 import sys

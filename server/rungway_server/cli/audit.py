@@ -1,4 +1,4 @@
-"""`rungway audit`: does what Redis holds of an experiment fit together?"""
+"""`rungway audit`: checks that all keys of an experiment in Redis are consistent."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rungway_server.store.redis.snapshot.audit import audit as audit_stored
 
 
 def audit(experiment: str, namespace: str, redis: str | None, data: Path | None, output: Output) -> None:
-    """Check an experiment, print each invariant with what violates it, and end with 1 when something does."""
+    """Check an experiment and print each invariant with its violations; exits with 1 if there are any."""
     ref = ExperimentRef(namespace, experiment)
 
     async def work(place: Place) -> Report:

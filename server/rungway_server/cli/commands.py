@@ -1,4 +1,4 @@
-"""The commands of people: what they take. What they do is imported when they run, so that `--help` starts quickly."""
+"""The arguments of the commands for users. Their code is imported when they run, so that `--help` starts quickly."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +24,10 @@ def preview(
     file: FileArgument,
     *,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Show how long it takes with so many workers.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Show how long it takes with this many workers.")
     ] = None,
     seconds_per_unit: Annotated[
-        float | None, typer.Option(min=1e-6, help="What training one unit of length takes; needs --workers.")
+        float | None, typer.Option(min=1e-6, help="Seconds to train one unit of length; needs --workers.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the brackets and their rungs.")] = None,
     output: OutputOption = Output.TABLE,
@@ -44,7 +44,7 @@ def create(
         str | None,
         typer.Option(
             envvar="RUNGWAY_EXPERIMENT",
-            help="Its id. Default: made from the file's key 'name', else from its file name.",
+            help="Its id. Default: from the key 'name' in the file, else from the file name.",
         ),
     ] = None,
     warm_start_from: Annotated[
@@ -66,15 +66,15 @@ def create(
 def status(
     experiment: Annotated[
         str | None,
-        typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all of them."),
+        typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: list all."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="List all experiments, whatever RUNGWAY_EXPERIMENT says.")
+        bool, typer.Option("--all", help="List all experiments, even if RUNGWAY_EXPERIMENT is set.")
     ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show how far an experiment is, or list all of them."""
+    """Show the progress of an experiment, or list all."""
     from rungway_server.cli import experiments
 
     if experiment and not every:
@@ -141,11 +141,11 @@ def update(
     experiment: ExperimentArgument,
     *,
     max_trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials to start in all; not fewer than have been started.")
+        int | None, typer.Option(min=1, help="Trials to start in all; not fewer than are started.")
     ] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=0, help="Most trials at once; 0 = no limit.")] = None,
     retention_days: Annotated[
-        float | None, typer.Option(min=0, help="Remove it so long after its end; 0 = keep it. Also when it has ended.")
+        float | None, typer.Option(min=0, help="Remove it this many days after its end; 0 = keep it.")
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
@@ -182,7 +182,7 @@ def enqueue(
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Queue a configuration of your own: the next new trial takes it."""
+    """Enqueue a configuration of your own: the next new trial takes it."""
     from rungway_server.cli.enqueue import enqueue
 
     enqueue(experiment, file, assigned or [], target, output)
@@ -194,7 +194,7 @@ def explain(
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the life of a trial: every decision about it, with the numbers it rested on."""
+    """Show every decision about a trial, with the numbers behind it."""
     from rungway_server.cli.events import explain
 
     explain(experiment, trial, target, output)
@@ -203,7 +203,7 @@ def explain(
 def watch(
     experiment: ExperimentArgument,
     after: Annotated[
-        str, typer.Option(metavar="EVENT_ID", help="Begin after this event. Default: at the beginning of the search.")
+        str, typer.Option(metavar="EVENT_ID", help="Begin after this event. Default: at the start of the search.")
     ] = "",
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
@@ -234,7 +234,7 @@ def audit(
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Check that everything Redis holds of an experiment fits together. Changes nothing and needs no service.
+    """Check that all that Redis stores of an experiment is consistent. Changes nothing and needs no service.
 
     Redis is found as 'rungway serve' finds it: RUNGWAY_REDIS_URL, or the data folder. Exit code 1: something is wrong.
     """
@@ -250,7 +250,7 @@ def export(
         ExportFormat, typer.Option("--format", help="jsonl: a file that can be imported; csv: tables for analysis.")
     ] = ExportFormat.JSONL,
     out: Annotated[
-        Path | None, typer.Option(help="The file, default standard output; for csv the folder, made when missing.")
+        Path | None, typer.Option(help="The file, default standard output; for csv the folder, created if missing.")
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
 ) -> None:
@@ -261,14 +261,14 @@ def export(
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'rungway export' wrote; '-' = standard input.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from 'rungway export'; '-' = standard input.")],
     *,
     name: Annotated[str | None, typer.Option("--as", metavar="EXPERIMENT", help="Under another id.")] = None,
     namespace: NamespaceOption = "default",
     redis: RedisOption = None,
     data: DataOption = None,
 ) -> None:
-    """Rebuild an experiment from an export file; its search goes on as it would have. Needs no service.
+    """Restore an experiment from an export file; its search continues where it was. Needs no service.
 
     Redis is found as 'rungway serve' finds it. Trials that were running wait for another worker. A file that is not
     whole, or an id that is taken, changes nothing.
@@ -287,7 +287,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the training.")] = 1,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run a whole search on this machine: a service, workers that train real models, one of them killed on the way."""
+    """Run a whole search on this machine: a service and workers that train real models, one of them killed midway."""
     from rungway_server.cli.demo import demo
 
     demo(out, trials=count, epochs=epochs, workers=workers, seed=seed, output=output)

@@ -21,7 +21,7 @@ def demo(out: Path, *, trials: int, epochs: int, workers: int, seed: int, output
     missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise fail(Exit.USAGE, f"the demo needs {', '.join(missing)}: pip install 'rungway[all]'")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of ours would rob the workers
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: threads here would slow the workers
     from rungway_server.demo import report
     from rungway_server.demo.processes import ServiceFailed
     from rungway_server.demo.run import DemoFailed, Order, run

@@ -1,4 +1,4 @@
-"""What commands that draw or write files share."""
+"""Checks for commands that draw pictures or write files."""
 
 import importlib.util
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ FORMATS = (".png", ".pdf", ".svg")
 
 
 def check_matplotlib(*pictures: Path | None) -> None:
-    """End the command when a picture is asked for that cannot be drawn."""
+    """End the command if a picture is wanted and matplotlib is missing."""
     if any(pictures) and importlib.util.find_spec("matplotlib") is None:
         raise fail(Exit.USAGE, "pictures need matplotlib: pip install 'rungway[demo]'")
 
 
 def check_picture(path: Path, formats: Sequence[str] = FORMATS) -> None:
-    """End the command when a picture cannot be written there, before anything is worked out for it."""
+    """End the command if the picture cannot be written, before any work is done for it."""
     if path.suffix.lower() not in formats:
         raise fail(Exit.USAGE, f"{path}: wanted a file name that ends in {', '.join(formats)}")
     if not path.parent.is_dir():
@@ -27,7 +27,7 @@ def check_picture(path: Path, formats: Sequence[str] = FORMATS) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """End the command in one block when the file cannot be written."""
+    """End the command with one message if the file cannot be written."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a command says of a search that has paused itself, or is over and nothing came of it."""
+"""Messages about a search that has paused itself, or is over without a result."""
 
 from rungway import Experiment, ExperimentState, Reason
 from rungway_server.service.warnings import NO_RESULT
@@ -7,13 +7,13 @@ _OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 def warnings_of(experiment: Experiment) -> list[str]:
-    """What did not go well, and how to go on."""
+    """The warnings of an experiment, and what to do about them."""
     hint = f"when that is corrected: rungway resume {experiment.experiment}"
     return [*experiment.warnings, *([hint] if experiment.reason is Reason.FAILING else [])]
 
 
 def in_a_word(experiment: Experiment) -> str:
-    """Its state, in a list."""
+    """The state of an experiment, for a list."""
     if experiment.reason is Reason.FAILING:
         return f"{experiment.state}: {experiment.reason}"
     return f"{experiment.state}: all failed" if _all_failed(experiment) else str(experiment.state)

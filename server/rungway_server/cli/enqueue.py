@@ -1,4 +1,4 @@
-"""The command that queues a configuration of one's own."""
+"""`rungway enqueue`: a configuration of the user's own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from rungway_server.domain.documents.paths import read_path, spelled
 
 
 def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:
-    """Queue the configuration of a file, with what `NAME=VALUE` texts add to it or replace in it."""
+    """Enqueue the configuration of a file, with the values of `NAME=VALUE` texts added or replaced."""
     if file is None and not assigned:
         raise fail(Exit.USAGE, "no configuration: give a FILE ('-' = standard input), --set NAME=VALUE or both")
     with errors():
@@ -23,9 +23,9 @@ def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], targ
     if output is Output.JSON:
         print_json({"experiment": experiment_id, "position": position, "hparams": hparams})
     elif position:
-        console().print(f"queued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
+        console().print(f"enqueued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
     else:
-        console().print(f"queued in {experiment_id}: the next new trial takes it")
+        console().print(f"enqueued in {experiment_id}: the next new trial takes it")
 
 
 def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
@@ -51,5 +51,5 @@ def _put(mapping: dict[str, Any], path: Sequence[str], value: object) -> None:
     for group in path[:-1]:
         mapping = mapping.setdefault(group, {})
         if not isinstance(mapping, dict):
-            raise BadFile(f"{spelled(group)} has a value of its own and is no group")
+            raise BadFile(f"{spelled(group)} has a value of its own and is not a group")
     mapping[path[-1]] = value

@@ -30,7 +30,7 @@ _ENDINGS = ("done", "stopped", "too_many_invalid")
 
 
 def explain(experiment_id: str, trial_number: int, target: str, output: Output) -> None:
-    """Print the life of a trial: its decisions with their numbers; of a long life the first and the last."""
+    """Print the decisions about a trial with their numbers; if there are many, the first and the last."""
     with service(target, experiment_id) as client:
         events = client.explain_trial(trial_number)
         if output is Output.JSON:
@@ -43,9 +43,9 @@ def explain(experiment_id: str, trial_number: int, target: str, output: Output) 
 
 
 def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
-    """Print the event log line by line as it grows, until the search is over, across restarts of the service."""
+    """Print the event log as it grows, until the search is over; survives restarts of the service."""
     with service(target, experiment_id) as client:
-        client.get_experiment()  # where nobody answers at the start, the command ends as soon as any other
+        client.get_experiment()  # without a service the command ends as quickly as any other
     last = after
 
     async def follow(client: AsyncClient) -> None:
@@ -72,7 +72,7 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
 
 
 async def _ending(client: AsyncClient, event: Event) -> str:
-    """What to say of a search that ends with this event and that nothing came of."""
+    """The message about a search that ends with this event and has no result."""
     if event.kind not in _ENDINGS:
         return ""
     try:
@@ -83,10 +83,10 @@ async def _ending(client: AsyncClient, event: Event) -> str:
 
 
 def _cancel_on_interrupt() -> None:
-    """Make the first Ctrl-C cancel this task, the next one interrupt as ever.
+    """Make the first Ctrl-C cancel this task; the next one interrupts as usual.
 
     Raised wherever the program is, as it is without this, a KeyboardInterrupt now and then comes in the middle of gRPC
-    and is lost, or leaves one of its locks held for ever.
+    and is lost, or leaves one of its locks held.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task
@@ -129,7 +129,7 @@ def _print_life(out: Console, events: Sequence[Event]) -> None:
 
 
 def _line(event: Event, experiment_id: str) -> str:
-    """One event on one line: when, what of which trial, its last result, why."""
+    """One event on one line: time, trial, kind, last result, reason."""
     when, kind = f"{event.time:%Y-%m-%dT%H:%M:%SZ}", str(text(event.kind))
     if event.kind == Reason.FAILING:
         why = f"its first trials all failed; the last error: {text(event.message)}"

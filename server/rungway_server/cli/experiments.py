@@ -70,7 +70,7 @@ def create(
 
 
 def show(experiment_id: str, target: str, output: Output) -> None:
-    """Print how far one experiment is."""
+    """Print the progress of one experiment."""
     with service(target, experiment_id) as client:
         experiment = client.get_experiment()
     if output is Output.JSON:
@@ -103,7 +103,7 @@ def show_all(target: str, output: Output) -> None:
 
 
 def change(what: str, experiment_id: str, target: str, output: Output) -> None:
-    """Pause, resume or stop an experiment and print where it stands then."""
+    """Pause, resume or stop an experiment and print its new state."""
     with service(target, experiment_id) as client:
         experiment: Experiment = getattr(client, f"{what}_experiment")()
     if output is Output.JSON:
@@ -123,7 +123,7 @@ def update(
     max_concurrent: int | None,
     retention_days: float | None,
 ) -> None:
-    """Change how many trials a search may start or run at once, or how long it is kept, and print how it stands."""
+    """Change how many trials a search may start or run at once, or how long it is kept, and print its state."""
     if max_trials is None and max_concurrent is None and retention_days is None:
         raise fail(Exit.USAGE, "nothing to change: give --max-trials, --max-concurrent or --retention-days")
     with service(target, experiment_id) as client:
@@ -164,7 +164,7 @@ def _id_from(document: Mapping[str, Any], file: Path) -> str:
     given = document.get("name")
     source = given if isinstance(given, str) and given else file.stem
     if not (made := as_id(source)):
-        raise BadFile(f"{file}: no id can be made of the name {source!r}: give one with --name")
+        raise BadFile(f"{file}: no id can be made from the name {source!r}: give one with --name")
     return made
 
 
@@ -188,7 +188,7 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
 
 
 def _started(experiment: Experiment) -> str:
-    """How many trials are started, of how many: a grid, Hyperband and a budget say so in the plan alone."""
+    """How many trials are started, of how many: for a grid, Hyperband and a budget only the plan has the total."""
     started = count(experiment.trials.started)
     most = sum(bracket.max_trials for bracket in experiment.plan.brackets) if experiment.plan else 0
     return f"{started} of {count(most)}" if most else started

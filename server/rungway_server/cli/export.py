@@ -1,4 +1,4 @@
-"""`rungway export` and `rungway import`: an experiment as a file, and back."""
+"""`rungway export` and `rungway import`: an experiment to a file, and back."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ _EVENT_COLUMNS = (
 
 _NO_COLUMNS = ("hparams", "curve", "entries", "log")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a text begins that a spreadsheet takes for a formula, and runs."""
+"""First characters of a text that a spreadsheet would run as a formula."""
 
 
 def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -> None:
@@ -41,7 +41,7 @@ def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -
                 _write_tables(read_export(lines), out)
             else:
                 with _opened(out) as stream:
-                    read_export(_written(lines, stream), keep=False)  # also a check that all of it has come
+                    read_export(_written(lines, stream), keep=False)  # also checks that the file is complete
     except BadExport as error:
         raise fail(Exit.UNREACHABLE, f"the export did not come whole: {error}") from None
     except OSError as error:
@@ -50,7 +50,7 @@ def export(experiment: str, target: str, form: ExportFormat, out: Path | None) -
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is there under its name only when it is whole."""
+    """Standard output, or a file that gets its name only once it is complete."""
     if out is None or str(out) == "-":
         yield sys.stdout
         return
@@ -102,7 +102,7 @@ def _write_tables(export: Export, folder: Path) -> None:
 
 
 def _cell(value: object) -> object:
-    """A value as a table has it: a text that begins like a formula gets an apostrophe in front, a number stays."""
+    """A value for a table: a text that begins like a formula is prefixed with an apostrophe; numbers stay."""
     if not isinstance(value, str) or not value.startswith(_FORMULA):
         return value
     try:
@@ -113,7 +113,7 @@ def _cell(value: object) -> object:
 
 
 def _flat(hparams: Mapping[str, Any]) -> dict[str, object]:
-    """The values by the names of their columns; a group without any has none."""
+    """The values by the names of their columns; an empty group has no column."""
     found = ((spelled(*path), value) for path, value in values_by_path(hparams) if value != {})
     return {name: json.dumps(value) if isinstance(value, list) else value for name, value in found}
 

@@ -19,7 +19,7 @@ MAX_VALUES = 100_000
 
 
 class BadFile(Exception):
-    """The file cannot be read as one mapping; the text says why and where."""
+    """The file cannot be read as one mapping; the message says why and where."""
 
 
 def read_document(path: Path, wanted: str = "a mapping with 'hyperparameters' and 'searcher'") -> dict[str, Any]:
@@ -45,7 +45,7 @@ def read_document(path: Path, wanted: str = "a mapping with 'hyperparameters' an
 
 
 def read_value(text: str) -> Any:
-    """One value as a YAML file would have it: `0.1`, `true`, `[1, 2]`, `adam`. Raises BadFile."""
+    """One value in the syntax of YAML: `0.1`, `true`, `[1, 2]`, `adam`. Raises BadFile."""
     try:
         return _Plain().copy(_parse_yaml(text), "", 0)
     except RecursionError:
@@ -98,18 +98,18 @@ def _parse_yaml(text: str) -> Any:
         raise BadFile(str(error).splitlines()[0]) from None
     except ValueError as error:
         raise BadFile(str(error)) from None
-    except (LookupError, AttributeError, TypeError):  # what PyYAML makes of `!!bool 7`
+    except (LookupError, AttributeError, TypeError):  # what PyYAML raises for `!!bool 7`
         raise BadFile("a value does not fit the tag that is written with it") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the words and numbers of YAML 1.2, which refuses a key that is given twice."""
+    """Safe YAML with the scalars of YAML 1.2; refuses a key that is given twice."""
 
     _taken_in = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the base class)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Take in what "<<" refers to, which may be the same thing a thousand times, and so may that."""
+        """Resolve "<<", with a limit on values: references may repeat the same mapping exponentially often."""
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
@@ -136,7 +136,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _core_schema() -> None:
-    """What a bare word means in YAML 1.2, chapter 10.3; anything else is a text. "<<" stays, as everybody uses it."""
+    """How a plain scalar resolves in YAML 1.2, chapter 10.3; anything else is a text. "<<" of YAML 1.1 stays."""
     words = (
         ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
         ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -154,7 +154,7 @@ _core_schema()
 
 
 class _Plain:
-    """Copies a document into fresh mappings and lists, so that aliases cannot make it endless or huge."""
+    """Copies a document into new mappings and lists, so that aliases cannot make it infinite or huge."""
 
     def __init__(self) -> None:
         self.values = 0

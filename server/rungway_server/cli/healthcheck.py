@@ -16,7 +16,7 @@ def healthcheck(
         typer.Option(help="HOST:PORT. Default: RUNGWAY_TARGET, else this host at the port of RUNGWAY_LISTEN or 7077."),
     ] = None,
     service: Annotated[
-        str, typer.Option(help="Full name of a service; 'liveness' asks for the process alone; '' = all.")
+        str, typer.Option(help="Full name of a service; 'liveness' asks about the process only; '' = all.")
     ] = "",
     timeout: Annotated[float, typer.Option(min=0.01, help="How long to wait for the answer (seconds).")] = 3.0,
 ) -> None:
@@ -53,7 +53,7 @@ def _channel(target: str) -> "Channel":
 
 
 def _own_address(listen: str) -> str:
-    """Where a service on this host that listens at `listen` is reached."""
+    """The address at which a service that listens at `listen` is reached from this host."""
     host, _, port = listen.rpartition(":")
     if host in ("", "0.0.0.0", "[::]"):  # noqa: S104 # compared, not bound
         host = "127.0.0.1"

@@ -8,11 +8,11 @@ from rungway import Bracket, Plan, Rung
 from rungway_server.cli.output import count, table, unit_name
 
 BRACKETS_PER_TABLE = 4
-"""So many fit into 80 columns."""
+"""Brackets that fit into 80 columns."""
 
 
 def ladder(plan: Plan) -> Iterator[Table]:
-    """Tables of some brackets each: what every rung holds, and after the arrow how many of it went on."""
+    """Tables of some brackets each: the results of every rung, and after the arrow how many were promoted."""
     for start in range(0, len(plan.brackets), BRACKETS_PER_TABLE):
         yield _table(plan.brackets[start : start + BRACKETS_PER_TABLE], start, plan.unit)
 

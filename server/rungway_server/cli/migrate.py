@@ -1,4 +1,4 @@
-"""`rungway migrate`: stored searches of older layouts come up to that of today."""
+"""`rungway migrate`: converts stored searches of older layouts to the current one."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,7 @@ def migrate(
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Bring a stored search of an older layout up to that of this version. Needs no service, and disturbs no worker.
+    """Convert a stored search to the layout of this version. Needs no service, and does not disturb workers.
 
     Redis is found as 'rungway serve' finds it. Servers of the version before refuse what was brought up.
     """
@@ -37,7 +37,7 @@ def migrate(
             try:
                 found[name] = await _one(place, namespace, name)
             except UnknownExperiment as error:
-                if not every:  # else it was removed, and is still on the list
+                if not every:  # with --all, it was removed and is still listed
                     found[name] = str(error)
 
     with_redis(redis, data, work)
@@ -49,7 +49,7 @@ def migrate(
 
 
 async def _one(place: "Place", namespace: str, name: str) -> int | str:
-    """The layout that it had, or why it stays there."""
+    """The layout that it had, or why it was not converted."""
     from rungway_server.domain.errors import NewerSchema, OlderSchema
     from rungway_server.service.port import ExperimentRef
     from rungway_server.store.redis.layout.keys import experiment_keys

@@ -1,4 +1,4 @@
-"""The arguments that commands share, and how commands end."""
+"""Arguments that commands share, and exit codes."""
 
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -8,8 +8,8 @@ import typer
 
 
 class Exit(IntEnum):
-    """Exit codes: 0 done; 1 refused by the service or by the rules of the search, or the best asked for of a search
-    that nothing came of; 2 wrong usage or a bad file; 3 the service cannot be reached."""
+    """Exit codes: 0 done; 1 refused by the service or by the rules of the search, or no best trial in a search without
+    a result; 2 wrong usage or a bad file; 3 the service cannot be reached."""
 
     OK = 0
     REFUSED = 1
@@ -37,10 +37,10 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for
 TargetOption = Annotated[str, typer.Option(envvar="RUNGWAY_TARGET", help="Where the service is, HOST:PORT.")]
 FileArgument = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="YAML or JSON, '-' = standard input. Determined's form is taken as it is."),
+    typer.Argument(metavar="FILE", help="YAML or JSON, '-' = standard input. Determined's form is accepted, too."),
 ]
 NamedExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's id.")]
-"""Never taken from the environment: where another argument follows, and where it is dangerous."""
+"""Not read from the environment: for commands with a further argument, and for dangerous ones."""
 ExperimentArgument = Annotated[
     str, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
 ]

@@ -1,4 +1,4 @@
-"""What every command shares: tables for people, JSON for programs, errors in one block."""
+"""Output of all commands: tables for people, JSON for programs, errors as one message."""
 
 import dataclasses
 import json
@@ -24,18 +24,18 @@ from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import InvalidInput
 
 _NEVER_CONNECTED = "failed to connect to all addresses"
-"""What gRPC says when it could not even send."""
+"""What gRPC says when it could not send a call."""
 
 
 class _Console(Console):
-    """Lets a table be wider than the screen where its numbers need it, instead of cutting them off."""
+    """Lets a table be wider than the screen rather than truncate its numbers."""
 
     def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
         super().print(*objects, crop=crop, **options)
 
 
 class _Table(Table):
-    """Its columns of numbers are always as wide as the widest of them."""
+    """A table whose columns of numbers are never truncated."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:
         super().add_row(*cells, **options)
@@ -52,7 +52,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
-    """Print one block to standard error: `raise fail(...)`."""
+    """Print one message to standard error; use as `raise fail(...)`."""
     lines = (*f"error: {message}".split("\n"), *(f"  {line}" for line in details))
     print(*(text(line) for line in lines), sep="\n", file=sys.stderr)
     return typer.Exit(int(code))
@@ -60,7 +60,7 @@ def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
 
 @contextmanager
 def errors(target: str = "") -> Iterator[None]:
-    """Turn what may go wrong in a command into one block on standard error and an exit code."""
+    """Turn errors inside a command into one message on standard error and an exit code."""
     try:
         yield
     except BadFile as error:
@@ -79,7 +79,7 @@ def errors(target: str = "") -> Iterator[None]:
 
 
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:
-    last = str(error.__cause__ or error)  # the cause is what the last attempt met
+    last = str(error.__cause__ or error)  # the cause is the error of the last attempt
     if _NEVER_CONNECTED in last:
         return fail(Exit.UNREACHABLE, f'nobody answers at {target}: is "rungway serve" running there?', [last])
     doubt = ": it may have been done or not" if isinstance(error, OutcomeUnknown) else ""
@@ -92,13 +92,13 @@ def print_json(value: object) -> None:
 
 
 def as_json(value: object, indent: int | None = None) -> str:
-    """The same as a text, in which everything that a terminal would obey is escaped."""
+    """The value as JSON text, with control characters escaped, which a terminal would obey."""
     written = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in written)
 
 
 def plain(value: object) -> Any:
-    """The same value in mappings, lists, texts and finite numbers."""
+    """The value as mappings, lists, texts and finite numbers."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -125,7 +125,7 @@ def table(*columns: str) -> Table:
 
 
 def text(value: object) -> Text:
-    """Text from a user or a file: printed as it is, control characters made visible."""
+    """Text from a user or a file, with control characters made visible."""
     return Text("".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value)))
 
 
@@ -150,7 +150,7 @@ def unit_name(unit: str) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Percent; nothing when there is no whole."""
+    """Percent; "" when the whole is 0."""
     return f"{part / whole:.1%}" if whole else ""
 
 
@@ -161,12 +161,12 @@ def settings(hparams: Mapping[str, Any]) -> str:
 
 
 def print_summary(out: Console, summary: Sequence[str]) -> None:
-    """A search as it was understood: lines of text, never cut."""
+    """Print the summary of a search: lines of text, never truncated."""
     for line in summary:
         out.print(text(line), soft_wrap=True)
 
 
 def print_notes(out: Console, notes: Sequence[str]) -> None:
-    """What the service changed in a configuration, or ignores of it."""
+    """Print the notes on a configuration: what was changed or ignored."""
     for note in notes:
         out.print(Text("note: ", style="bold") + text(note))

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAR = 0.62
-"""Height of a rung, of the 1 between two."""
+"""Height of a rung; the distance between two is 1."""
 _ABOVE, _BELOW = 1.2, 0.45
-"""Room for the titles and for the names of the brackets (inches)."""
+"""Space for the titles and for the names of the brackets (inches)."""
 _NARROWEST = 0.012
-"""Width of a rung that hardly anybody reaches, of the whole."""
+"""Least width of a rung, as a fraction of the widest."""
 
 
 def draw_plan(plan: Plan, preview: PlanPreview, title: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`rungway preview`: what a search would do, worked out here, without a service."""
+"""`rungway preview`: what a search would do, computed locally, without a service."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,7 +81,7 @@ def preview(
 
 
 def _accuracy(plan: Plan, result: PlanPreview) -> tuple[str, ...]:
-    """What to say of figures that are not exact; they are but by the asynchronous rule, and where there is one rung.
+    """A note on figures that are estimates: those of the asynchronous rule with several rungs.
 
     They are no floor where trials are stopped on the way (by the results so far, and never taken up again), nor where
     a rung gets fewer trials than the divisor: the preview sends one on, the rule none.
@@ -114,7 +114,7 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
 
 
 def _table(columns: Mapping[str, tuple[Sequence[PreviewRow], int]], unit: str) -> Table:
-    """Trials by the length they train to, a column per bracket; below, how many they are and what they train."""
+    """Trials by the length they train to, one column per bracket, with the totals of trials and length below."""
     grid = table(f">Train to ({unit})", *(f">{name}" for name in columns))
     for length in sorted({row.length for rows, _ in columns.values() for row in rows}):
         ends = ({row.length: count(row.trials) for row in rows}.get(length, "") for rows, _ in columns.values())

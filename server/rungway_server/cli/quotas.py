@@ -1,4 +1,4 @@
-"""`rungway quota`: the limits of single namespaces, past the defaults that `rungway serve` is started with.
+"""`rungway quota`: limits of single namespaces, in place of the defaults that `rungway serve` is started with.
 
 Like `rungway token` it works on the Redis of the installation: limits are not for those who are limited.
 """
@@ -33,11 +33,11 @@ def set_limits(
     trials: Annotated[int | None, typer.Option(min=0, help="Most trials of its live experiments together.")] = None,
     leases: Annotated[int | None, typer.Option(min=0, help="Most trials at once, together.")] = None,
     calls_per_second: Annotated[int | None, typer.Option(min=0, help="Most calls, on each server.")] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Forget what was set before.")] = False,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Go back to the defaults.")] = False,
     redis: RedisOption = None,
     data: DataOption = None,
 ) -> None:
-    """Set limits of a namespace; those not named stay. In force within a few seconds."""
+    """Set limits of a namespace; the others stay. They apply within a few seconds."""
     from rungway_server.cli.tokens import check_name
     from rungway_server.store.redis.quotas import RedisQuotas
 
@@ -60,13 +60,13 @@ def set_limits(
 @app.command("show", cls=Command)
 def show(
     namespace: Annotated[
-        str | None, typer.Argument(metavar="NAMESPACE", help="None: the defaults, and all that have others set.")
+        str | None, typer.Argument(metavar="NAMESPACE", help="None: the defaults, and all with limits of their own.")
     ] = None,
     redis: RedisOption = None,
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the limits in force and what is taken of them. The defaults are those of the server that was started last;
+    """Show the limits and how much of them is in use. The defaults are those of the server that was started last;
     "any" = no limit."""
     from rungway_server.cli.output import console, print_json, table, text
     from rungway_server.cli.redis_store import quotas_on
@@ -95,7 +95,7 @@ def show(
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
-    """What is taken and the limit: "3 of 10", or "10" of what is not counted."""
+    """Use and limit: "3 of 10", or only the limit, "10", of what is not counted."""
     limit = str(row["limits"][name] or "any")
     return f"{row['taken'][name]} of {limit}" if name in row["taken"] else limit
 

@@ -1,4 +1,4 @@
-"""The Redis of a command that works on it directly, found as `rungway serve` finds it; no service is needed."""
+"""Access to Redis for commands that need no service; they find it as `rungway serve` does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,13 +29,13 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where Redis is, and the ways to it."""
+    """The address of Redis, and connections to it."""
 
     url: str = field(repr=False)
     tls: Tls
 
     def router(self) -> Router:
-        """As the service has them; to be closed."""
+        """A router as the service uses it; the caller closes it."""
         return connect(self.url, timeout_seconds=_SECONDS, tls=self.tls)
 
     def client(self, key: str) -> AbstractAsyncContextManager[Redis]:
@@ -44,7 +44,7 @@ class Place:
 
 
 async def quotas_on(router: Router) -> Quotas:
-    """The quotas of a Redis, by the defaults of the servers on it."""
+    """The quotas stored in a Redis, with the defaults of its servers."""
     ledger = RedisLedger(router)
     return Quotas(ledger, RedisStore(router), await ledger.defaults())
 
@@ -52,12 +52,12 @@ async def quotas_on(router: Router) -> Quotas:
 def with_redis(
     redis: str | None, data: Path | None, work: Callable[[Place], Awaitable[Result]], *, new: bool = False
 ) -> Result:
-    """What the work on Redis comes to. Ends the command when Redis cannot be reached or the work is refused.
+    """The result of some work on Redis. Ends the command when Redis cannot be reached or the work is refused.
 
     `new`: the data folder is made where there is none.
     """
     try:
-        # Where the service listens, and whether that is safe, is not the business of these commands.
+        # These commands do not listen, so the checks of the service's address do not apply.
         settings = Settings.load(redis_url=redis, data_dir=data, listen="127.0.0.1:0")
     except SettingsError as error:
         raise fail(Exit.USAGE, f"wrong settings:\n{error}") from None
@@ -82,7 +82,7 @@ def with_redis(
 
 @asynccontextmanager
 async def _found(settings: Settings) -> AsyncIterator[Place]:
-    """The Redis named, else that of the data folder, be there a service on it or not."""
+    """The Redis given, else the one of the data folder, whether a service runs on it or not."""
     async with AsyncExitStack() as stack:
         if settings.redis_url:
             url = settings.redis_url.get_secret_value()

@@ -13,16 +13,16 @@ _SETTINGS = {
     "drain_notice": "drain_notice_seconds",
     "drain": "drain_seconds",
 }
-"""The settings whose flags have shorter names."""
+"""Settings whose flags have shorter names."""
 
 
 def serve(
     *,
-    listen: Annotated[str | None, typer.Option(help="Where to listen, HOST:PORT; port 0 takes a free one.")] = None,
+    listen: Annotated[str | None, typer.Option(help="Where to listen, HOST:PORT; port 0 picks a free one.")] = None,
     tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
-    tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must show a certificate of these.")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must have a certificate of these.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Listen beyond loopback without TLS or tokens.")] = None,
     quota_experiments: Annotated[int | None, typer.Option(help="Most experiments of a namespace; 0 = any.")] = None,
     quota_trials: Annotated[int | None, typer.Option(help="Most trials of its experiments together.")] = None,
@@ -32,19 +32,21 @@ def serve(
     data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     redis_server: Annotated[Path | None, typer.Option(help="Embedded store: which Valkey or Redis to run.")] = None,
     fsync: Annotated[str | None, typer.Option(help="Embedded store: sync to disk 'everysec' or 'always'.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Server processes behind the port: up to one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes behind the port: up to one per core.")] = None,
     reflection: Annotated[bool | None, typer.Option(help="Serve the descriptors to tools.")] = None,
     redis_timeout: Annotated[float | None, typer.Option(help="How long to wait for Redis (seconds).")] = None,
-    redis_ca_file: Annotated[Path | None, typer.Option(help="Whom to trust with rediss:// (PEM).")] = None,
-    redis_cert_file: Annotated[Path | None, typer.Option(help="Our certificate for Redis (PEM).")] = None,
+    redis_ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust with rediss:// (PEM).")] = None,
+    redis_cert_file: Annotated[Path | None, typer.Option(help="Client certificate for Redis (PEM).")] = None,
     redis_key_file: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
     unsafe_eviction: Annotated[str | None, typer.Option(help="If it may evict keys: 'refuse' or 'warn'.")] = None,
     request_window: Annotated[int | None, typer.Option(help="How long answers are kept for repeats (seconds).")] = None,
     most_events: Annotated[int | None, typer.Option(help="About how many lines an event log keeps.")] = None,
-    max_message_bytes: Annotated[int | None, typer.Option(help="Largest request taken (bytes).")] = None,
-    max_concurrent_rpcs: Annotated[int | None, typer.Option(help="Calls in work at once.")] = None,
-    drain_notice: Annotated[float | None, typer.Option(help="SIGTERM: stay as NOT_SERVING so long (seconds).")] = None,
-    drain: Annotated[float | None, typer.Option(help="Then: calls in work may take so long (seconds).")] = None,
+    max_message_bytes: Annotated[int | None, typer.Option(help="Largest request accepted (bytes).")] = None,
+    max_concurrent_rpcs: Annotated[int | None, typer.Option(help="Calls that run at once.")] = None,
+    drain_notice: Annotated[
+        float | None, typer.Option(help="SIGTERM: serve as NOT_SERVING this long (seconds).")
+    ] = None,
+    drain: Annotated[float | None, typer.Option(help="Then: running calls may take this long (seconds).")] = None,
     log_level: Annotated[str | None, typer.Option(help="'debug', 'info', 'warning' or 'error'.")] = None,
     log_format: Annotated[str | None, typer.Option(help="'json', 'console', or 'auto': text on a terminal.")] = None,
 ) -> None:

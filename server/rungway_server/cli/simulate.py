@@ -48,7 +48,7 @@ def simulate(
     ] = None,
     seconds_per_unit: Annotated[
         float | None,
-        typer.Option(min=1e-6, help="What a unit of length takes, instead of what was recorded (1 for made-up ones)."),
+        typer.Option(min=1e-6, help="Seconds per unit of length, instead of those recorded (1 for made-up ones)."),
     ] = None,
     straggler_sd: StragglerOption = 0.0,
     drop_probability: DropProbabilityOption = 0.0,
@@ -56,7 +56,8 @@ def simulate(
         str, typer.Option(help="How a drop shows: 'silent' (the lease expires) or 'told' (the worker says so).")
     ] = "silent",
     horizon: Annotated[
-        float | None, typer.Option(min=0, help="End after so many simulated seconds. Default: when the search is done.")
+        float | None,
+        typer.Option(min=0, help="End after this many simulated seconds. Default: when the search is done."),
     ] = None,
     target: Annotated[list[float] | None, typer.Option(help="When is this metric reached? May be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Deals the rows, and draws stragglers and drops.")] = 0,
@@ -173,7 +174,7 @@ def _animate(order: "Order", path: Path, output: Output) -> None:
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """End the command in one block when there is no Redis, or it gives up."""
+    """End the command with one message when Redis is missing or fails."""
     from rungway_server.cli.output import fail
     from rungway_server.domain.errors import RungwayError
     from rungway_server.store.redis.connection.errors import RedisStartError

@@ -1,4 +1,4 @@
-"""`rungway token`: make, list and revoke the tokens of an installation.
+"""`rungway token`: creates, lists and revokes the tokens of an installation.
 
 The commands write to its Redis directly, found by the settings of `rungway serve` (RUNGWAY_REDIS_URL, or the folder of
 the embedded store), and there is no rpc for them: the first token needs such a way anyhow, whoever reaches the Redis
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rungway_server.service.tokens import Token
     from rungway_server.store.redis.tokens import RedisTokens
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens (on the Redis itself).")
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens (on the Redis itself).")
 
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _T = TypeVar("_T")
@@ -39,15 +39,15 @@ class RoleName(StrEnum):
 def create(
     *,
     role: Annotated[RoleName, typer.Option(help="read, work (ask and tell too), or admin (create and change too).")],
-    namespace: Annotated[str | None, typer.Option(help="The namespace in which it is good.")] = None,
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", help="Good in every namespace.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="The namespace in which it is valid.")] = None,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", help="Valid in every namespace.")] = False,
     expires: Annotated[str, typer.Option(metavar="90d", help="After so many days (d), hours (h), minutes (m).")] = "",
-    name: Annotated[str, typer.Option(help="For people: whose it is, what it is for.")] = "",
+    name: Annotated[str, typer.Option(help="For people: whose it is, or what it is for.")] = "",
     redis: RedisOption = None,
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Make a token and print it, which nothing can do a second time."""
+    """Create a token and print it; it cannot be shown again."""
     from rungway_server.cli.output import print_json
     from rungway_server.service.tokens import EVERY_NAMESPACE, Role, make_token
 
@@ -109,7 +109,7 @@ def _with_tokens(
 
 
 def check_name(namespace: str) -> None:
-    """Ends the command unless this is a lawful name."""
+    """End the command unless this is a valid name."""
     from rungway_server.domain.errors import InvalidInput
     from rungway_server.domain.names import check_namespace
 
@@ -120,7 +120,7 @@ def check_name(namespace: str) -> None:
 
 
 def _milliseconds(duration: str) -> int:
-    """A number of days, hours or minutes; 0 for none."""
+    """A number of days, hours or minutes, in milliseconds; 0 for ""."""
     found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", duration, re.ASCII)
     if duration and not found:
         raise typer.BadParameter(f"--expires: got {duration!r}, wanted something like 90d, 12h or 30m")

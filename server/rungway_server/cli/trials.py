@@ -14,7 +14,7 @@ from rungway_server.cli.output import console, count, fail, number, print_json, 
 
 
 def best(experiment_id: str, most: int, target: str, output: Output) -> None:
-    """Print the best trials with their configurations. Refused where the search is over and nothing came of it."""
+    """Print the best trials with their configurations. Refused for a search that is over without a result."""
     with service(target, experiment_id) as client:
         experiment = client.get_experiment()
         found = client.best(most)
@@ -70,7 +70,7 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) ->
 def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
     bracketed, restarted = any(trial.bracket for trial in found), any(trial.restarts for trial in found)
     cloned = any(trial.parent is not None for trial in found)
-    # Where they say nothing, others need the room.
+    # Empty columns give their space to others.
     optional = (*[">Bracket"] * bracketed, *[">Clone of"] * cloned, *[">Restarts"] * restarted)
     about = ("Configuration",) if hparams else (">Last", *optional, "Worker or message")
     grid = table(">Trial", "State", ">Length", ">Best", *about)
@@ -88,7 +88,7 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
 
 
 def _who(trial: Trial) -> Text:
-    """The worker; of a trial that failed, as much of its last message as there is room for."""
+    """The worker; for a failed trial, as much of its last message as fits."""
     if trial.state is not TrialState.FAILED or not trial.message:
         return text(trial.worker)
     said = text(trial.message)

@@ -1,4 +1,4 @@
-"""Commands whose integer options take every spelling of a whole number: 3.0 is 3, and 1e3 is 1000."""
+"""Commands whose integer options accept any spelling of an integer: 3.0 is 3, and 1e3 is 1000."""
 
 from typing import Any, get_type_hints
 
@@ -8,7 +8,7 @@ from rungway_server.domain.documents.fields import whole_text
 
 
 class Command(TyperCommand):
-    """A command of `rungway`: all of them are of this class, so that no option or argument is left out."""
+    """The class of all commands of `rungway`, so that it holds for every option and argument."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -19,7 +19,7 @@ class Command(TyperCommand):
 
 
 def _read_whole(parameter: Any) -> None:
-    """Have the texts of a parameter put in the form that integers are read from."""
+    """Make a parameter normalise its texts before they are parsed as integers."""
     read = parameter.process_value
 
     def process_value(ctx: Any, value: Any) -> Any:

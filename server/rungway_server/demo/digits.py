@@ -1,4 +1,4 @@
-"""The images of the demo: 1,797 handwritten digits of 8 x 8 pixels in scikit-learn, split once and for all."""
+"""The images of the demo: 1,797 handwritten digits of 8 x 8 pixels in scikit-learn, with a fixed split."""
 
 import os
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Digits:
 
 
 def load(folder: Path) -> Digits:
-    """The same split for every worker, on every machine; read from the folder once it was prepared there."""
+    """The same split for every worker, on every machine; read from the folder if it was prepared there."""
     path = folder / FILE
     if not path.exists():
         prepare(folder)
@@ -38,7 +38,7 @@ def load(folder: Path) -> Digits:
 
 
 def prepare(folder: Path) -> None:
-    """Write scikit-learn's images to the folder: importing it takes each worker longer than many an epoch."""
+    """Write scikit-learn's images to the folder: importing it takes each worker longer than an epoch."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

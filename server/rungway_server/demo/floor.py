@@ -1,4 +1,4 @@
-"""What happens on the floor: which worker does what, and the accident that is made to happen to one of them."""
+"""The workers of the demo: what each one does, and the accident that is caused to one of them."""
 
 import signal
 import time
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from rungway import Trial, TrialState
 
 Say = Callable[[str], None]
-"""Takes a line for people to read."""
+"""A function that shows a line to the user."""
 
 CALM, OVERDUE = 0.15, 0.6
-"""Parts of the search: no accident before the first; after the second, any trial in training will do."""
+"""Fractions of the search: no accident before the first; after the second, any running trial may be hit."""
 
 
 class Process(Protocol):
-    """What is needed of a worker's process."""
+    """The part of a worker's process that the demo uses."""
 
     name: str
 
@@ -33,7 +33,7 @@ class Process(Protocol):
 
 @dataclass
 class Desk:
-    """One worker and what it is busy with; epochs are absolute."""
+    """One worker and its current trial; epochs are absolute."""
 
     number: int
     process: Process
@@ -52,7 +52,7 @@ class Desk:
 
 @dataclass
 class Accident:
-    """The worker killed with SIGKILL, and what became of its trial."""
+    """The worker killed with SIGKILL, and what happened to its trial."""
 
     worker: int
     worker_name: str
@@ -66,7 +66,7 @@ class Accident:
 
 @dataclass
 class Floor:
-    """All workers. `handle` takes in what they print; `cause_accident` kills one of them, once."""
+    """All workers. `handle` reads what they print; `cause_accident` kills one of them, once."""
 
     desks: Mapping[int, Desk]
     say: Say
@@ -75,7 +75,7 @@ class Floor:
     _dead: set[int] = field(default_factory=set)
 
     def handle(self, number: int, event: Mapping[str, Any]) -> None:
-        """Take in one line of a worker."""
+        """Read one line of a worker."""
         desk = self.desks[number]
         match event["what"]:
             case "start":
@@ -92,7 +92,7 @@ class Floor:
                 desk.trial, desk.state = None, "done"
 
     def notice_deaths(self) -> None:
-        """Say it once of each worker that ended before its time."""
+        """Report each worker that ended early, once."""
         for number, desk in self.desks.items():
             if desk.alive or desk.state == "done" or number in self._dead:
                 continue
@@ -119,7 +119,7 @@ class Floor:
                     return
 
     def _kill(self, number: int, desk: Desk, trial: int, read_trial: Callable[[int], Trial]) -> None:
-        """Freeze the worker, make sure that it holds the trial, and kill it; or let it go on."""
+        """Freeze the worker and kill it if it still holds the trial; otherwise let it continue."""
         desk.process.send(signal.SIGSTOP)
         held = read_trial(trial)
         if held.state is not TrialState.RUNNING or held.worker != desk.process.name or not held.checkpoint_length:

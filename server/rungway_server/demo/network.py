@@ -20,12 +20,12 @@ Floats = npt.NDArray[np.float32]
 
 
 class NotFinite(ArithmeticError):
-    """The weights left the range of numbers: training has diverged."""
+    """The weights overflowed: training has diverged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What the demo searches; the names are those of `search_config`."""
+    """The hyperparameters of the demo, with the names of `search_config`."""
 
     hidden_layers: int
     hidden_size: int
@@ -66,7 +66,8 @@ class Network:
             matrix[:] = spread * rng.standard_normal(matrix.shape, np.float32)
 
     def train_epoch(self, digits: Digits) -> None:
-        """Eight passes over the training images, moved afresh each time. Raises NotFinite when training diverged."""
+        """Eight passes over the training images, each with new random shifts. Raises NotFinite when training
+        diverged."""
         self.epoch += 1
         rng = np.random.default_rng([self.seed, self.epoch])
         rate = np.float32(self.hparams.learning_rate * self.hparams.learning_rate_decay ** (self.epoch - 1))
@@ -77,7 +78,7 @@ class Network:
             raise NotFinite(f"weights are no longer finite after epoch {self.epoch}")
 
     def error(self, digits: Digits) -> float:
-        """Part of the validation images that is classified wrongly, 0 to 1."""
+        """The fraction of validation images that are classified wrongly."""
         values = digits.valid_images.reshape(-1, PIXELS)
         for matrix, bias in self._layers[:-1]:
             values = self._activate(values @ matrix + bias)
@@ -93,7 +94,7 @@ class Network:
         return str(path)
 
     def load(self, path: str) -> None:
-        """Go on from a checkpoint."""
+        """Load a checkpoint."""
         with np.load(path) as saved:
             self.epoch = int(saved["epoch"])
             self.weights[:] = saved["weights"]

@@ -30,7 +30,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the picture says in words, and the one trial that was killed and went on (trial, epoch), if any."""
+    """The texts of the picture, and the trial whose worker was killed as (trial, epoch), if any."""
 
     title: str
     subtitle: str
@@ -112,7 +112,7 @@ def _rungs(axes: "Axes", curves: Sequence[Curve], rungs: Sequence[int], colours:
 
 
 def _mark(axes: "Axes", curves: Sequence[Curve], story: Story) -> None:
-    """Name the best trial at its end, and the place where a killed worker left its trial."""
+    """Name the best trial at its end, and the point at which a killed worker left its trial."""
     by_trial = {curve.trial: curve for curve in curves}
     if story.best is not None:
         reports = by_trial[story.best].reports

@@ -42,11 +42,11 @@ _ONE_THREAD = {
 
 
 class ServiceFailed(Exception):
-    """The service did not start, or ended on the way; the text holds the end of its log."""
+    """The service did not start, or ended early; the message has the end of its log."""
 
 
 class Child:
-    """One process, started at once. `environment` is added to ours, of which nothing of RUNGWAY_* is passed on."""
+    """One child process, started at once. `environment` is added to ours, from which RUNGWAY_* is removed."""
 
     def __init__(self, arguments: list[str], log: Path, *, environment: dict[str, str], read: bool = False) -> None:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
@@ -78,7 +78,7 @@ class Child:
         self.process.send_signal(number)
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end, and kill it when that takes longer."""
+        """Wait for its end, and kill it after a time limit."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -162,7 +162,7 @@ class Worker(Child):
         self._reader.start()
 
     def stop(self) -> None:
-        """End it at once; nothing of value is lost with a worker."""
+        """Kill it: a worker has nothing to save."""
         with suppress(ProcessLookupError):
             self.send(signal.SIGKILL)
         self.wait(STOP_SECONDS)

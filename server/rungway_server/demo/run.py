@@ -22,7 +22,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DemoFailed(Exception):
-    """The demo could not be finished; the text says why."""
+    """The demo could not be finished; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Outcome:
     best: Trial | None
     accident: Accident | None
     retried: bool
-    """Whether the service has put the killed worker's trial back in line."""
+    """Whether the service has requeued the killed worker's trial."""
     seconds: float
 
     @property
@@ -57,14 +57,14 @@ class Outcome:
 
 
 def run(order: Order, view: View) -> Outcome:
-    """Run it; whatever happens, no process and no file of it stays. Raises DemoFailed and ServiceFailed."""
+    """Run the demo. In any case its processes and files are removed. Raises DemoFailed and ServiceFailed."""
     stack = ExitStack()
     with _signals_interrupt():
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-demo-")))
             return _search(order, view, folder, stack)
         finally:
-            for number in _INTERRUPTS:  # nothing may interrupt the cleaning up, which ends by itself
+            for number in _INTERRUPTS:  # ignore further signals during the clean-up, which ends by itself
                 signal.signal(number, signal.SIG_IGN)
             stack.close()
 
@@ -106,7 +106,7 @@ def rung_lengths(experiment: Experiment) -> list[int]:
 
 
 class _Search:
-    """One search in the works."""
+    """One running search."""
 
     def __init__(
         self, order: Order, view: View, service: Service, client: Client, *, folder: Path, stack: ExitStack
@@ -137,7 +137,7 @@ class _Search:
             yield number, Desk(number, worker)
 
     def _take_in(self, floor: Floor) -> None:
-        """What the workers printed until now, or a moment from now."""
+        """What the workers have printed; waits a moment if there is nothing."""
         try:
             floor.handle(*self._events.get(timeout=LOOK_SECONDS))
             while True:

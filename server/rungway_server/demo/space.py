@@ -5,7 +5,7 @@ from typing import Any
 EXPERIMENT = "digits"
 DIVISOR = 3
 LEASE_SECONDS = 3.0
-"""Short, so that the trial of a killed worker is soon handed out again."""
+"""Short, so that the trial of a killed worker is soon requeued."""
 
 
 def experiment_config(trials: int, epochs: int, workers: int, seed: int) -> dict[str, Any]:

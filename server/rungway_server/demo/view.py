@@ -31,7 +31,7 @@ class Snapshot:
 
 
 class View(Protocol):
-    """What the demo shows itself on."""
+    """The interface by which the demo shows its progress."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -39,17 +39,17 @@ class View(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End; what was said stays to be read."""
+        """End; lines that were shown stay on the screen."""
 
     def say(self, line: str) -> None:
-        """An event worth a line."""
+        """Show an event as a line."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """The search as it is now."""
+        """Show the current state of the search."""
 
 
 class PlainView:
-    """One line per event, and one every few seconds on how far the search is."""
+    """One line per event, and one every few seconds with the progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -68,7 +68,7 @@ class PlainView:
         self._console.print(line, soft_wrap=True)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Print a line when the last one is a while ago."""
+        """Print a line if the last one is a few seconds old."""
         if snapshot.elapsed < self._next:
             return
         self._next = snapshot.elapsed + PLAIN_SECONDS
@@ -113,7 +113,7 @@ class LiveView:
 
 
 def view(console: Console) -> View:
-    """The view that suits where the console prints to."""
+    """The view for this console: live on a terminal, otherwise lines."""
     return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else PlainView(console)
 
 

@@ -1,7 +1,7 @@
-"""Who may do what: the one check that every transport makes before it serves a call.
+"""Access control: the check that a transport makes before it serves a call.
 
-A token belongs to one namespace (or to all of them) and has a role. Without tokens, on loopback or behind something
-that guards the port, everybody may do everything, in the namespace they name.
+A token belongs to one namespace (or to all) and has a role. Without tokens (on loopback, or behind a proxy that guards
+the port) every caller may do everything, in the namespace that the call names.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, now_ms, 
 DEFAULT_NAMESPACE = "default"
 
 REVOKED_WITHIN_SECONDS = 3.0
-"""How long a server may go on accepting a token after it was revoked: it asks the store once in so many seconds."""
+"""How long a server may accept a revoked token: tokens are cached for so many seconds."""
 _MOST_REMEMBERED = 10_000
 _LONGEST_HEADER = 100
 
@@ -47,17 +47,17 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/ExportExperiment": Role.READ,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.READ,
 }
-"""The role that each rpc needs. With tokens on, one that is not listed is served to nobody."""
+"""The role that each rpc needs. With tokens on, an rpc that is not listed is refused to all callers."""
 
 EXEMPT = frozenset({"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", "grpc.health.v1.Health/List"})
-"""What needs no token: load balancers have none."""
+"""Calls that need no token, because load balancers have none."""
 
 
 class TokenFinder(Protocol):
-    """Where tokens are stored, as this check sees it."""
+    """The store of tokens, as this check needs it."""
 
     async def find(self, token_id: str) -> Token | None:
-        """The token of this id, None when there is none. Raises StoreUnavailable."""
+        """The token with this id, or None. Raises StoreUnavailable."""
         ...
 
 
@@ -66,11 +66,11 @@ class Guard:
 
     def __init__(self, finder: TokenFinder | None, quotas: Quotas | None = None) -> None:
         self._finder, self._quotas = finder, quotas
-        # Concurrent calls with the same token share one question to the store, and so do those of the next seconds.
+        # Concurrent calls with the same token, and those of the next seconds, share one read from the store.
         self._owner = alru_cache(maxsize=_MOST_REMEMBERED, ttl=REVOKED_WITHIN_SECONDS)(self._find_owner)
 
     async def admit(self, rpc: str, authorization: str, namespace: str) -> str:
-        """The namespace in which this call acts, which pays for it. As `check`, or raises QuotaExceeded."""
+        """The namespace in which this call acts; the call is charged to it. Raises as `check`, or QuotaExceeded."""
         found = await self.check(rpc, authorization, namespace)
         if self._quotas:
             await self._quotas.charge_call(found)
@@ -98,14 +98,14 @@ class Guard:
         return token.namespace
 
     async def _identify(self, authorization: str) -> Token:
-        """The valid token that a caller brought. Raises Unauthenticated."""
+        """The valid token in this header. Raises Unauthenticated."""
         token = await self._owner(authorization) if len(authorization) <= _LONGEST_HEADER else None
         if token is None or token.expired(now_ms()):
             raise Unauthenticated(given=bool(authorization))
         return token
 
     async def _find_owner(self, authorization: str) -> Token | None:
-        """The token whose secret this header shows, or None: also when there is a token of its id."""
+        """The token of this header; None if there is no such token, or its secret is another."""
         scheme, _, text = authorization.partition(" ")
         read = read_token(text.strip()) if scheme.lower() == "bearer" else None
         token = await self._finder.find(read.token_id) if read and self._finder else None

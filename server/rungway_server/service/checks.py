@@ -1,4 +1,4 @@
-"""Checks that several use cases share. Each returns what is wrong, an empty list when nothing is."""
+"""Checks that several use cases share. Each returns the violations, an empty list if there are none."""
 
 from collections.abc import Sequence
 
@@ -21,21 +21,21 @@ def check_count(field: str, count: int, most: int, what: str = "") -> list[Viola
 
 
 def check_lease(field: str, lease: Lease) -> list[Violation]:
-    """A lease with numbers that an assignment can have."""
+    """The lease must have numbers that an assignment can have."""
     if lease.well_formed:
         return []
-    found = f"got trial {lease.trial} and fence {lease.fencing_token}"
+    found = f"got trial {lease.trial} and fencing token {lease.fencing_token}"
     return [Violation(field, f"{found}, wanted the lease of an assignment")]
 
 
 def check_leases(field: str, leases: Sequence[Lease], most: int, *, inside: str = ".lease") -> list[Violation]:
-    """Between one and `most` leases, of different trials; `inside` is where in an item of `field` its lease stands."""
+    """Between one and `most` leases, of different trials; `inside` is the path of the lease in an item of `field`."""
     if wrong := check_count(field, len(leases), most):
         return wrong
     wrong = [
         violation
         for i, lease in enumerate(leases)
-        if not lease.well_formed  # names of fields are made for what is wrong alone
+        if not lease.well_formed  # the name of the field is built only for a violation
         for violation in check_lease(f"{field}[{i}]{inside}", lease)
     ]
     if len({lease.trial for lease in leases}) < len(leases):
@@ -51,13 +51,13 @@ def page_size(asked: int) -> int:
 
 
 def check_token(is_good: bool) -> None:
-    """Raises InvalidInput, unless the token of a page is one that this service gave."""
+    """Raises InvalidInput unless the page token has the form of those that this service returns."""
     if not is_good:
         raise InvalidInput.one("page_token", "wanted the next_page_token of an earlier answer")
 
 
 def page_of(asked: int, token: str) -> tuple[int, int]:
-    """Where a page of what is numbered begins, and its size. Raises InvalidInput."""
+    """The first number of a page, and its size. Raises InvalidInput."""
     size = page_size(asked)
     check_token(not token or (token.isascii() and token.isdigit() and len(token) < 16))
     return int(token or 0), size

@@ -1,4 +1,4 @@
-"""The event log as it grows."""
+"""Following the event log of an experiment while it grows."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,11 +10,11 @@ from rungway_server.service.reading import PIECE, Pace, Reading
 
 _POLL_SECONDS = 0.5
 _APART_SECONDS = 0.000_15
-"""Between two events that are sent, over all streams: about three times what sending one takes."""
+"""Least time between two events sent, over all streams: about three times what sending one takes."""
 _KEPT_SECONDS, _MOST_KEPT = 1.0, 256
-"""How long a piece that was read is kept for others who follow, and of how many."""
+"""How long a chunk is cached for other streams, and how many chunks are."""
 Read = tuple[list[EventView], bool]
-"""A piece of the log, and whether the search is over."""
+"""A chunk of the log, and whether the search is over."""
 
 
 class EventUseCases:
@@ -26,7 +26,7 @@ class EventUseCases:
         self._under_way: dict[tuple[ExperimentRef, str], asyncio.Task[Read]] = {}
 
     async def watch(self, ref: ExperimentRef, after: str) -> AsyncIterator[EventView]:
-        """Events after this id ("" = all), as they come, until the search is over and all were given."""
+        """Events after this id ("" = all), as they are written, until the search is over and all are yielded."""
         if after and not all(part.isascii() and part.isdigit() and len(part) < 20 for part in after.split("-", 1)):
             raise InvalidInput.one("after_event_id", "wanted the event_id of an earlier event")
         while not self._stopping.is_set():
@@ -44,7 +44,7 @@ class EventUseCases:
         raise ServiceStopping
 
     async def _piece(self, ref: ExperimentRef, after: str) -> Read:
-        """The next events, read once for all streams that want them at about the same time."""
+        """The next events, read once for all streams that need them at about the same time."""
         key = (ref, after)
         task = self._under_way.get(key)
         if task is None:
@@ -53,7 +53,7 @@ class EventUseCases:
         return await asyncio.shield(task)
 
     def _done(self, key: tuple[ExperimentRef, str], task: asyncio.Task[Read]) -> None:
-        """A whole piece stays for a moment: nothing is added to it."""
+        """A full chunk stays cached for a moment, because no events can be added to it."""
         whole = not task.cancelled() and task.exception() is None and len(task.result()[0]) == PIECE
         if whole and key[1] and len(self._under_way) <= _MOST_KEPT:
             asyncio.get_running_loop().call_later(_KEPT_SECONDS, self._under_way.pop, key)

@@ -1,4 +1,4 @@
-"""What people do with experiments: create, read, list, pause, resume, stop, delete, preview."""
+"""Use cases of users with experiments: create, read, list, pause, resume, stop, change, export, delete, preview."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ from rungway_server.service.worker_thread import Priority
 
 MOST_WARM = 1_000
 _AT_ONCE = 10
-"""Experiments of a list that are read together."""
+"""Experiments of a list that are read concurrently."""
 LARGEST_CONFIGURATION = 32_768
-"""Bytes of JSON: an ask may carry 64 of them and clients take messages of 4 MiB."""
+"""Bytes of JSON of one configuration: an ask may return 64 of them, and clients accept messages of 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A configuration understood: with its plan and what the user should know about it."""
+    """A parsed configuration, its plan, and notes for the user."""
 
     config: ExperimentConfig
     plan: Plan
@@ -42,7 +42,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """One experiment: what never changes, how far it is, and what did not go well (never in lists)."""
+    """One experiment: its definition, its progress, and warnings (not in lists)."""
 
     ref: ExperimentRef
     definition: Definition
@@ -61,7 +61,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One experiment that another version of the service wrote, and why it cannot be read."""
+    """An experiment that another version of the service wrote, and why this one cannot read it."""
 
     ref: ExperimentRef
     why: str
@@ -69,7 +69,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """Whose best configurations come first, and how many of them (0 = 1)."""
+    """The experiment whose best configurations come first, and how many of them (0 = 1)."""
 
     source: ExperimentRef
     count: int
@@ -77,8 +77,7 @@ class WarmStart:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What shall become different in a search; None = as it is. `max_concurrent` 0 = no limit, `retention_days` 0 = for
-    ever."""
+    """Changes to a search; None = unchanged. `max_concurrent` 0 = no limit, `retention_days` 0 = until deleted."""
 
     max_trials: int | None = None
     max_concurrent: int | None = None
@@ -90,7 +89,7 @@ Shown = TypeVar("Shown", bound=Sized)
 
 
 def plan_search(document: Mapping[str, object]) -> Planned:
-    """What a configuration means. Raises InvalidInput with every wrong field."""
+    """Parse and plan a configuration. Raises InvalidInput with every wrong field."""
     config, notes = parse(document)
     plan, more = make_plan(config.searcher, config.space)
     check_rungs(config.searcher, plan)
@@ -109,7 +108,7 @@ async def _planned(priority: Priority, namespace: str, document: Mapping[str, ob
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """Those that the space has, each point that is counted once."""
+    """The configurations that belong to the space; in a finite space, each point once."""
     fitting: dict[object, Mapping[str, object]] = {}
     for place, each in enumerate(configurations):
         with suppress(InvalidInput):
@@ -135,7 +134,7 @@ def _refuse_out_of_range(change: Change) -> None:
 
 
 def _refuse_fixed(config: ExperimentConfig, max_trials: int) -> None:
-    """Raises InvalidInput for a search that has as many trials as it has, whatever its user wants."""
+    """Raises InvalidInput for a search whose number of trials follows from its searcher."""
     name, grid = config.searcher.name, counted(config.space)
     if name is SearcherName.SINGLE:
         why = "a single search has one trial"
@@ -148,7 +147,7 @@ def _refuse_fixed(config: ExperimentConfig, max_trials: int) -> None:
 
 
 def _changed(view: ExperimentView, change: Change) -> Planned:
-    """What a search is after a change. Raises InvalidInput where the search does not allow it."""
+    """A search after a change. Raises InvalidInput where the search does not allow it."""
     max_trials, max_concurrent = change.max_trials, change.max_concurrent
     config, plan = view.definition.config, view.definition.plan
     searcher = config.searcher
@@ -163,7 +162,7 @@ def _changed(view: ExperimentView, change: Change) -> Planned:
         searcher = replace(searcher, max_concurrent_trials=plan.max_concurrent_trials)
     days = config.retention_days if change.retention_days is None else change.retention_days
     config = replace(config, searcher=searcher, retention_days=days)
-    parse(to_document(config))  # what is stored must be a configuration: a grid has all its points, for example
+    parse(to_document(config))  # raises unless it is still valid: a grid must have all its points, for example
     kept = (note for note in view.definition.notes if note not in outdated)
     return Planned(config, plan, (*kept, *plan_notes(searcher, config.space, plan)))
 
@@ -194,11 +193,11 @@ class ExperimentUseCases:
         return ExperimentView(ref, definition, await self._store.progress(ref))
 
     async def preview(self, namespace: str, document: Mapping[str, object]) -> Planned:
-        """What a configuration means; nothing is stored."""
+        """Parse and plan a configuration; nothing is stored."""
         return await _planned(Priority.PREVIEW, namespace, document)
 
     async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
-        """The configurations to begin with, and the notes with what became of the others."""
+        """The configurations to begin with, and the notes with how many did not fit."""
         if not 0 <= start.count <= MOST_WARM:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
@@ -215,7 +214,7 @@ class ExperimentUseCases:
         return replace(view, warnings=await warnings(self._store, ref, view.progress))
 
     async def _view(self, ref: ExperimentRef) -> ExperimentView:
-        # The progress comes first: it notices when the experiment was deleted and created again.
+        # Progress is read first, because it notices when the experiment was deleted and created again.
         progress = await self._store.progress(ref)
         return ExperimentView(ref, await self._store.definition(ref, fresh=True), progress)
 
@@ -236,7 +235,9 @@ class ExperimentUseCases:
         room, following = LARGEST_PAGE, ""
         with self._reading.admit(namespace):
             await self._reading.pay(namespace, size)
-            names = await self._store.experiments(namespace, token, size + 1)  # one more tells of another page
+            names = await self._store.experiments(
+                namespace, token, size + 1
+            )  # one more tells whether there is another page
             together = 1 if with_config else _AT_ONCE
             for at in range(0, len(names), together):
                 piece = names[at : at + together]

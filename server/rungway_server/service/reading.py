@@ -1,8 +1,8 @@
-"""How reading is kept from holding others up.
+"""Keeps large reads from slowing other calls.
 
-Whoever reads much reads in pieces, each of which keeps Redis and this process busy for a few milliseconds. In a process
-one piece is read at a time: namespaces take turns, and after each piece others have both for as long as it took. A call
-takes a place, of which a namespace that wants many leaves some to the others, and the namespace pays for each piece.
+A large read is split into chunks, each of which keeps Redis and this process busy for a few milliseconds. A process
+reads one chunk at a time: namespaces take turns, and after each chunk other work runs for as long as the chunk took.
+Reads pass admission control by namespace, and each chunk is charged to the namespace's rate.
 """
 
 import asyncio
@@ -16,35 +16,35 @@ from rungway_server.domain.errors import Overloaded, QuotaExceeded
 from rungway_server.service.admission import Admission
 
 PIECE = 100
-"""Trials or events in a piece: each counts as a call of the namespace."""
+"""Trials or events in a chunk; each chunk counts as one call of the namespace."""
 LARGEST_PAGE = 2 << 20
-"""Bytes of an answer that is a page: clients take messages of 4 MiB."""
+"""Most bytes of a page: clients accept messages of 4 MiB."""
 MOST_READS = 256
-"""Reads in work at once in one process; those beyond are refused."""
+"""Most reads that run at once in one process; further ones are refused."""
 MOST_EXPORTS = 4
-"""Exports in work at once in one process, each of another namespace."""
+"""Most exports that run at once in one process, each of another namespace."""
 _SLICE_SECONDS = 0.003
 _LONGEST_REST = 0.02
 _SLICE_ITEMS = 500
-"""Small ones, between two looks at the clock."""
+"""Small items between two looks at the clock."""
 
 
 Item = TypeVar("Item")
 
 
 class Sized(Protocol):
-    """Part of an answer."""
+    """A message of protobuf, as far as its size matters."""
 
     def ByteSize(self) -> int:
-        """How much it takes of the answer."""
+        """Its encoded size in bytes."""
         ...
 
 
 class Payer(Protocol):
-    """Who counts the calls of namespaces. See service/quotas.py."""
+    """Charges calls to namespaces. See service/quotas.py."""
 
     async def charge_call(self, namespace: str, calls: int = 1) -> None:
-        """Take so many calls. Raises QuotaExceeded, with the time until there is room again."""
+        """Charge so many calls. Raises QuotaExceeded, with the time until there is room again."""
         ...
 
 
@@ -52,7 +52,7 @@ class Reading:
     """Admits reads, lets them take turns, and charges them to their namespaces; one per process."""
 
     def __init__(self, payer: Payer | None = None, most: int = MOST_READS) -> None:
-        """`most`: how many reads may be in work at once. Without a payer reads are free."""
+        """`most`: how many reads may run at once. Without a payer reads are not charged."""
         self._payer = payer
         self._admission = Admission(most, "many_reads_in_work")
         self._turns, self._exporting = Turns(), set[str]()
@@ -64,12 +64,12 @@ class Reading:
             yield
 
     async def pay(self, namespace: str, items: int) -> None:
-        """Before a call reads so many items: the first piece was paid with the call. Raises QuotaExceeded."""
+        """Charge a read of so many items; its first chunk was charged with the call. Raises QuotaExceeded."""
         if self._payer and items > PIECE:
             await self._payer.charge_call(namespace, (items - 1) // PIECE)
 
     async def afford(self, namespace: str) -> None:
-        """Before one more piece of a stream: wait until the namespace can pay for it."""
+        """Charge one more chunk of a stream; waits until the namespace has room for it."""
         while self._payer:
             try:
                 return await self._payer.charge_call(namespace)
@@ -78,7 +78,7 @@ class Reading:
 
     @contextmanager
     def export(self, namespace: str) -> Iterator[None]:
-        """Hold the one export that a namespace may have in work here. Raises Overloaded."""
+        """Around an export: a namespace may run one at a time in this process. Raises Overloaded."""
         if namespace in self._exporting or len(self._exporting) >= MOST_EXPORTS:
             raise Overloaded
         self._exporting.add(namespace)
@@ -89,14 +89,14 @@ class Reading:
 
     @asynccontextmanager
     async def piece(self, namespace: str) -> AsyncIterator["Turn"]:
-        """A turn that the namespace can pay for."""
+        """A turn that is charged to the namespace."""
         await self.afford(namespace)
         async with self.turn(namespace) as turn:
             yield turn
 
     @asynccontextmanager
     async def turn(self, namespace: str) -> AsyncIterator["Turn"]:
-        """Read one piece, and make of it what is answered."""
+        """Around reading one chunk and building its part of the answer."""
         await self._turns.begin(namespace)
         turn = Turn()
         try:
@@ -106,22 +106,22 @@ class Reading:
 
 
 class Turn:
-    """One piece being read."""
+    """The turn in which one chunk is read."""
 
     def __init__(self) -> None:
         self.begun = self._breathed = time.monotonic()
 
     async def breathe(self) -> None:
-        """Between two items: let others have the event loop, when it is their turn."""
+        """Call between two items: yields the event loop after every _SLICE_SECONDS of work."""
         now = time.monotonic()
         if (took := now - self._breathed) > _SLICE_SECONDS:
             await asyncio.sleep(min(took, _LONGEST_REST))
-            self.begun += (again := time.monotonic()) - now  # rests are not work
+            self.begun += (again := time.monotonic()) - now  # pauses do not count as work
             self._breathed = again
 
 
 async def in_slices(items: Sequence[Item]) -> AsyncIterator[Item]:
-    """The items one by one; now and then others have the event loop."""
+    """The items one by one; yields the event loop now and then."""
     turn = Turn()
     for at in range(0, len(items), _SLICE_ITEMS):
         for item in items[at : at + _SLICE_ITEMS]:
@@ -130,7 +130,7 @@ async def in_slices(items: Sequence[Item]) -> AsyncIterator[Item]:
 
 
 class Turns:
-    """One at a time; namespaces in rotation."""
+    """One turn at a time, with the namespaces in rotation."""
 
     def __init__(self) -> None:
         self._taken = False
@@ -151,7 +151,7 @@ class Turns:
             raise
 
     def end(self, turn: Turn) -> None:
-        """The next turn begins when others had as much time."""
+        """Begin the next turn after a pause as long as this one, at most _LONGEST_REST."""
         rest = min(time.monotonic() - turn.begun, _LONGEST_REST)
         asyncio.get_running_loop().call_later(rest, self._next)
 
@@ -169,13 +169,13 @@ class Turns:
 
 
 class Pace:
-    """Lets things begin one after the other, however many want to: so many seconds apart."""
+    """Spaces out steps: each begins at least so many seconds after the one before."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._next = seconds, 0.0
 
     async def step(self) -> None:
-        """Wait for a moment of one's own."""
+        """Wait until the next step may begin."""
         now = time.monotonic()
         self._next = max(self._next, now) + self._seconds
         await asyncio.sleep(self._next - now if self._next - now > _SLICE_SECONDS else 0)

@@ -1,4 +1,4 @@
-"""What workers do: ask, tell, heartbeat, release, fail."""
+"""Use cases of workers: ask, tell, heartbeat, release, fail."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,9 +26,9 @@ from rungway_server.service.warnings import is_fruitless, warnings
 MOST_PER_ASK = 64
 MOST_PER_CALL = 256
 MOST_REPORTS = 4_096
-"""Of all results of a call together."""
+"""Most reports of all results of a call together."""
 MOST_STEPS = 4_096
-"""Most results at rungs that one call may come to: each trial in it may pass all rungs of its bracket at once."""
+"""Most results at rungs in one call: each trial may pass all rungs of its bracket at once."""
 LONGEST_CHECKPOINT = 4_096
 LONGEST_MESSAGE = 4_096
 LONGEST_WORKER = 256
@@ -60,7 +60,7 @@ class SearchUseCases:
         return answer, best
 
     async def tell(self, ref: ExperimentRef, request_id: str, results: Sequence[Result]) -> TellAnswer:
-        """Take results and decide."""
+        """Record results and return a decision on each."""
         wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
         if len(results) > 1 and (reports := sum(len(result.reports) for result in results)) > MOST_REPORTS:
             wrong.append(Violation("results", f"got {reports} reports together, wanted 1 to {MOST_REPORTS}"))
@@ -77,7 +77,7 @@ class SearchUseCases:
             return await self._store.tell(ref, request_id, list(results))
 
     async def _most_trials(self, ref: ExperimentRef, count: int) -> int:
-        """How many trials one call may decide about, as far as `count` makes that a question."""
+        """How many trials one call may report on; at least `count` if that is surely few enough."""
         if count <= MOST_STEPS // MAX_RUNGS:
             return count
         brackets = (await self._store.definition(ref)).plan.brackets
@@ -90,7 +90,7 @@ class SearchUseCases:
             return await self._store.heartbeat(ref, list(leases))
 
     async def release(self, ref: ExperimentRef, request_id: str, releases: Sequence[Release]) -> TellAnswer:
-        """Give trials back."""
+        """Release leases before their assignments are complete: the trials are requeued."""
         wrong = check_leases("releases", [item.lease for item in releases], MOST_PER_CALL)
         for i, item in enumerate(releases):
             wrong += check_text(f"releases[{i}].checkpoint", item.checkpoint, LONGEST_CHECKPOINT)
@@ -106,7 +106,7 @@ class SearchUseCases:
     async def fail(
         self, ref: ExperimentRef, request_id: str, lease: Lease, outcome: Outcome, message: str
     ) -> tuple[TellReply, int]:
-        """End a trial, or put it back in line."""
+        """End a trial, or requeue it, as the outcome says."""
         wrong = check_text("message", message, LONGEST_MESSAGE) + check_text("request_id", request_id, 64)
         _refuse(wrong + check_lease("lease", lease))
         with self._admission.admit(ref):

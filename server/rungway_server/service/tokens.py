@@ -1,4 +1,4 @@
-"""Bearer tokens: `rwy_<id>_<secret>`. The id is public and finds the token; the secret is known to its owner alone."""
+"""Bearer tokens, `rwy_<id>_<secret>`: the id is public and finds the token, the secret only its owner has."""
 
 import hmac
 import re
@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 EVERY_NAMESPACE = "*"
-"""Namespace of a token for all of them; no namespace can have this name."""
+"""The namespace of a token for all namespaces; no namespace can have this name."""
 
 _FORM = re.compile(r"rwy_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
@@ -27,16 +27,16 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """As people write it."""
+        """The name of the role in commands and messages."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is stored: without its secret, of which only the SHA-256 is kept.
+    """A token as it is stored: with the SHA-256 of its secret instead of the secret.
 
-    A fast hash is right here, and a slow one for passwords would be a waste on every call: the secret is 32 random
-    bytes, so there is nothing that guessing, however fast, could find.
+    A fast hash is enough, and the slow hashes made for passwords would cost time on every call: the secret is 32 random
+    bytes, which cannot be guessed.
     """
 
     token_id: str
@@ -49,36 +49,37 @@ class Token:
     """0 = never."""
 
     def has_secret(self, secret: str) -> bool:
-        """Whether this is its secret, in a time that does not tell how much of it is right."""
+        """Whether this is its secret, compared in constant time."""
         return hmac.compare_digest(_digest(secret), self.secret_sha256)
 
     def expired(self, now: int) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired at this time (milliseconds since the epoch)."""
         return 0 < self.expires_ms <= now
 
 
-class Read(NamedTuple):
-    """The two halves of a token's text."""
+class TokenText(NamedTuple):
+    """The two parts of a token's text."""
 
     token_id: str
     secret: str
 
 
-def read_token(text: str) -> Read | None:
-    """The halves of what may be a token; None when it cannot be one."""
+def read_token(text: str) -> TokenText | None:
+    """The parts of a text that has the form of a token; None for any other text."""
     found = _FORM.fullmatch(text)
-    return Read(found[1], found[2]) if found else None
+    return TokenText(found[1], found[2]) if found else None
 
 
 def make_token(namespace: str, role: Role, *, name: str = "", lifetime_ms: int = 0) -> tuple[Token, str]:
-    """A new token and its text, which nothing can tell again; it never expires with `lifetime_ms` 0."""
+    """A new token and its text, which cannot be recovered later. With `lifetime_ms` 0 it never expires."""
     token_id, secret, now = secrets.token_hex(8), secrets.token_urlsafe(32), now_ms()
     token = Token(token_id, _digest(secret), namespace, role, name, now, now + lifetime_ms if lifetime_ms else 0)
     return token, f"rwy_{token_id}_{secret}"
 
 
 def now_ms() -> int:
-    """The time of this host: tokens live for days, so clocks need not agree better than hosts' clocks do."""
+    """The time of this host in milliseconds since the epoch: tokens live for days, so small clock differences are
+    fine."""
     return time.time_ns() // 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What people do with trials: pages, one with its curve, the best, their lives, configurations of their own."""
+"""Use cases of users with trials: list, get, best, explain, enqueue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ Show = Callable[[TrialView], Shown]
 
 class TrialUseCases:
     """Reads trials. Errors are those of the store, UnknownTrial, InvalidInput, and for reads Overloaded and
-    QuotaExceeded. What `show` makes of a trial is what is answered, so that a page can be bounded in bytes."""
+    QuotaExceeded. `show` turns a trial into the message that is returned, so that a page can be bounded in bytes."""
 
     def __init__(self, store: ExperimentStore, reading: Reading | None = None) -> None:
         self._store, self._reading = store, reading or Reading()
@@ -37,7 +37,7 @@ class TrialUseCases:
     async def _shown(
         self, ref: ExperimentRef, numbers: Sequence[int], show: Show[Shown], wanted: Callable[[TrialView], bool]
     ) -> tuple[list[Shown], bool]:
-        """What is shown of these trials, as far as it fits into an answer, and whether it is all of it."""
+        """The messages of these trials, as many as fit into an answer, and whether these are all."""
         shown: list[Shown] = []
         room = LARGEST_PAGE
         with self._reading.admit(ref.namespace):
@@ -68,7 +68,7 @@ class TrialUseCases:
         return found[0]
 
     async def best(self, ref: ExperimentRef, count: int, show: Show[Shown]) -> list[Shown]:
-        """The best trials, best first as they were ranked at one moment; fewer where an answer does not take them."""
+        """The best trials, best first, as they ranked at one moment; fewer if they do not fit into an answer."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
         numbers = await self._store.ranked(ref, count or 1)
@@ -89,7 +89,7 @@ class TrialUseCases:
         return events, str(before or "")
 
     async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
-        """Queue a configuration for the next new trial; how many wait in front of it."""
+        """Enqueue a configuration for the next new trial. Returns how many are enqueued before it."""
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)

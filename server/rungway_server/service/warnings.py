@@ -1,4 +1,4 @@
-"""What there is to say of a search that stands still, or is over, and did not go well."""
+"""Warnings about a search that has paused itself, or is over with failures or without a result."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from rungway_server.service.port import ExperimentRef, ExperimentStore
 
 NO_RESULT = "no trial has a real result"
 _LATEST = 16
-"""Trials that are looked through for a message, from the last one back."""
+"""How many of the last trials are searched for a message."""
 
 
 async def warnings(store: ExperimentStore, ref: ExperimentRef, progress: Progress) -> tuple[str, ...]:
-    """In words: that a search has paused itself, and why; once it is over, how many trials failed or were invalid, with
-    the last error, and that no trial has a real result. Nothing of a search that goes on."""
+    """Sentences for the user: that a search has paused itself, and why; once it is over, how many trials failed or were
+    invalid, with the last error, and that no trial has a real result. Empty while a search is running well."""
     if progress.failing is not None:
         return (f"{in_words(Explanation(Reason.FAILING))}; the last error: {progress.failing}",)
     if not progress.state.is_over:
@@ -33,7 +33,7 @@ async def warnings(store: ExperimentStore, ref: ExperimentRef, progress: Progres
 
 
 def is_fruitless(progress: Progress, best: TrialView | None) -> bool:
-    """Whether nothing has come of a search that is over: no real result, or all its trials have failed."""
+    """Whether a search that is over has no real result, or all its trials have failed."""
     return best is None or progress.trial_states.get(TrialState.FAILED, 0) == sum(progress.started)
 
 
@@ -43,7 +43,7 @@ def _last_message(latest: Sequence[TrialView], state: TrialState) -> str:
 
 
 class Said:
-    """What was last said of each experiment, so that it is said once and not with every call."""
+    """The last message about each experiment, so that it is logged once and not with every call."""
 
     _MOST = 1_000
 
@@ -51,7 +51,7 @@ class Said:
         self._last: dict[ExperimentRef, str] = {}
 
     def is_new(self, ref: ExperimentRef, text: str) -> bool:
-        """Whether this has not been said of the experiment yet; from now on it has."""
+        """Whether this message is another one than the last about this experiment; remembers it."""
         if not text:
             self._last.pop(ref, None)
             return False

@@ -1,4 +1,4 @@
-"""A process that calls functions for us, so that they cost the event loop nothing and can be given up."""
+"""A child process that runs functions for this one: they do not slow the event loop, and can be aborted."""
 
 import atexit
 import os
@@ -18,28 +18,28 @@ from rungway_server.domain.errors import InvalidInput, RungwayError
 R = TypeVar("R")
 
 MOST_SECONDS = 10.0
-"""Most processor time of one call. The limits of configurations keep well below it; this bounds what they missed."""
+"""Most processor time of one call. The limits of configurations stay well below it; this one catches the rest."""
 _MOST_WALL_SECONDS = 120.0
-"""After so long the process is killed: it computes nothing that looks at its signals, or gets no processor."""
+"""After so long the process is killed: its work does not check for signals, or it gets no processor time."""
 _NICE = 5
 _COMMAND = "from rungway_server.service.worker_process import answer_calls; answer_calls()"
 
 
 class WorkerProcess:
-    """One process, begun with the first call and again after it ended. Calls come from one thread, one at a time."""
+    """One child process, started by the first call and restarted after it ended. Call from one thread at a time."""
 
     def __init__(self, most_seconds: float = MOST_SECONDS, most_wall_seconds: float = _MOST_WALL_SECONDS) -> None:
-        """How much processor time, and how much time, a call may take."""
+        """`most_seconds` of processor time and `most_wall_seconds` by the clock are what a call may take."""
         self._limits = (most_seconds, most_wall_seconds)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
-        """Of the process, once there is one."""
+        """Process id of the child, None before the first call."""
         return self._process.pid if self._process else None
 
     def call(self, work: Callable[..., R], *args: object, **kwargs: object) -> R:
-        """What the function returns or raises over there. Raises InvalidInput when it takes too long."""
+        """What the function returns or raises in the child. Raises InvalidInput when it takes too long."""
         process = self._process
         if process is None or process.poll() is not None:
             process = self._process = self._started()
@@ -50,7 +50,7 @@ class WorkerProcess:
         try:
             pickle.dump((self._limits[0], work, args, kwargs), process.stdin)
             process.stdin.flush()
-            done, result = pickle.load(process.stdout)  # noqa: S301 # what our own process wrote
+            done, result = pickle.load(process.stdout)  # noqa: S301 # written by our own child
         except (OSError, EOFError, pickle.UnpicklingError):
             process.kill()
             process.wait()
@@ -63,9 +63,9 @@ class WorkerProcess:
         return found
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        # -P: no module is taken from the folder we were started in. A session of its own: Ctrl-C is for us alone.
+        # -P: modules are not imported from the current folder. With its own session, Ctrl-C does not reach it.
         command = [sys.executable, "-P", "-c", _COMMAND]
-        process = subprocess.Popen(  # noqa: S603 # our own words
+        process = subprocess.Popen(  # noqa: S603 # our own command
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         atexit.register(_end, process)
@@ -78,18 +78,19 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 class _TooLong(BaseException):
-    """Not an Exception: the work must not take it for one of its own."""
+    """Not an Exception, so that the work does not catch it."""
 
 
 def answer_calls() -> None:
-    """The process itself: calls from standard input, answers to standard output, until the service is gone."""
+    """The child's main function: reads calls from standard input and writes answers to standard output until it
+    ends."""
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what anything prints is no answer
+    os.dup2(2, 1)  # what the work prints must not mix with answers
     os.nice(_NICE)
     signal.signal(signal.SIGVTALRM, _stop)
     with suppress(EOFError, BrokenPipeError):
         while True:
-            most_seconds, work, args, kwargs = pickle.load(calls)  # noqa: S301 # from the service alone
+            most_seconds, work, args, kwargs = pickle.load(calls)  # noqa: S301 # from the service only
             answers.write(_pickled(_answer(most_seconds, work, args, kwargs)))
             answers.flush()
 
@@ -104,7 +105,7 @@ def _answer(most_seconds: float, work: Callable[..., object], args: Any, kwargs:
     except _TooLong:
         return False, _too_long(most_seconds)
     except Exception as error:
-        if not isinstance(error, RungwayError):  # nobody foresaw it: where it was does not travel by itself
+        if not isinstance(error, RungwayError):  # unexpected: the traceback is not pickled by itself
             error.add_note(traceback.format_exc())
         return False, error
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, DPI = 1200, 580, 120
 FRAMES, FRAME_MS, LAST_FRAME_MS = 150, 80, 3000
-"""Twelve seconds of motion, three of rest: milliseconds a frame is shown."""
+"""Twelve seconds of motion and three of rest; milliseconds per frame."""
 _COLOURS, _CLOSE = 64, 16
 _CHARTS = ((0.03, 0.17, 0.455, 0.55), (0.515, 0.17, 0.455, 0.55))
-_WORDS = ("Synchronous: a rung waits for its last result", "Asynchronous: whoever is among the best goes up")
+_WORDS = ("Synchronous: a rung waits for its last result", "Asynchronous: a trial in the top-k is promoted")
 
 
 def animate(order: Order, path: Path) -> None:
@@ -51,7 +51,7 @@ def animate(order: Order, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """One run and where its chart lies, in pixels of the picture."""
+    """One run, and the position of its chart in pixels."""
 
     run: Run
     left: int

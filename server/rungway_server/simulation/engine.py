@@ -1,10 +1,9 @@
 """The simulation: workers as events on a clock, and every decision made by the service's own store.
 
-A worker trains to the next length at which a decision is made, or its fleet reports, tells, and goes on, or asks
-again. What happens at one
-moment is told together, in the order of the workers, and then those without work ask together. A worker that has to
-wait asks again at the next moment at which anything happens: a real one polls, and loses up to a second by it. Leases
-of live workers are renewed when they would expire, those of silent ones are not.
+A worker trains to the next length at which a decision is made or its fleet reports, tells, and then continues or asks
+again. Results of the same moment are told together, in the order of the workers; then all idle workers ask together. A
+worker that has to wait asks again at the next event: a real one polls, which costs up to a second. Leases of live
+workers are renewed before they expire; those of silent ones are not.
 """
 
 import heapq
@@ -60,7 +59,7 @@ async def simulate(
 
 
 class _Running(NamedTuple):
-    """A job under way, and what is to happen on the rest of its way to the next decision."""
+    """A running job, and what will happen to it until the next decision."""
 
     lease: Lease
     job: Job
@@ -68,7 +67,7 @@ class _Running(NamedTuple):
 
 
 class _Simulation:
-    """The state of one simulation: events to come, idle workers, jobs under way by worker."""
+    """The state of one simulation: future events, idle workers, running jobs by worker."""
 
     def __init__(self, store: Store, base_ms: int, plan: Plan, curves: Curves, fleet: Fleet, keep_steps: bool) -> None:
         self._store, self._base_ms = store, base_ms
@@ -82,11 +81,11 @@ class _Simulation:
         self._drops: dict[int, int] = {}
         self._clones: dict[int, int] = {}
         self._leases = Leases()
-        # (time, worker): the end of the worker's job, well or not; (time, -1): a silent worker's lease expires.
+        # (time, worker): the worker's job ends or is dropped; (time, -1): a silent worker's lease expires.
         self._events: list[tuple[float, int]] = []
 
     async def run(self) -> Run:
-        """Everything from the first ask to the end."""
+        """Simulate from the first ask to the end."""
         run = self._run
         await self._hand_out(0.0)
         while self._events and not run.done:
@@ -109,7 +108,7 @@ class _Simulation:
         return run
 
     def _due(self, now: float) -> list[int]:
-        """Take the events of this moment: the workers whose jobs end, in order."""
+        """Remove the events at this time. Returns the workers whose jobs end, in order."""
         workers = []
         while self._events and self._events[0][0] == now:
             worker = heapq.heappop(self._events)[1]
@@ -118,7 +117,7 @@ class _Simulation:
         return workers
 
     async def _tell(self, now: float, workers: list[int]) -> None:
-        """Tell the results of jobs that ended well; go on where the reply says so."""
+        """Tell the results of jobs that ended normally; continue those whose reply says so."""
         jobs = [self._jobs.pop(worker) for worker in workers]
         metrics = [self._curves.metric(job.trial, job.end) for _, job, _ in jobs]
         results = [
@@ -141,7 +140,7 @@ class _Simulation:
                 self._idle.append(job.worker)
 
     async def _drop(self, now: float, worker: int) -> None:
-        """A job is lost; its worker is free, and the service learns of it sooner or later."""
+        """Drop a job: its worker is free, and the service learns of it by a failure or an expired lease."""
         lease, job, _ = self._jobs.pop(worker)
         self._run.jobs.append(job)
         self._run.drops += 1
@@ -158,7 +157,7 @@ class _Simulation:
         self._note(now, job, None, "dropped", None)
 
     async def _hand_out(self, now: float) -> None:
-        """Let every worker without work ask, until the answer is to wait or that the search is over."""
+        """Let idle workers ask, until the answer is WAIT or DONE."""
         self._idle.sort()
         if self._idle and (due := self._leases.due(self._ms(now))):
             statuses = await self._timed(self._store.heartbeat(_REF, due, now_ms=self._ms(now)))
@@ -191,7 +190,7 @@ class _Simulation:
         return self._luck.draw(trial, start, goal, self._drops.get(trial, 0))
 
     def _start(self, now: float, worker: int, lease: Lease, bracket: int, start: int, goal: int, fate: Fate) -> Job:
-        """Begin a job: how it will end is known here."""
+        """Begin a job and schedule its end, which is already known."""
         trial, over = lease.trial, self._over(lease.trial)
         end = min(self._fleet.next_report(start, goal), over)
         seconds = self._curves.seconds(trial, start, end) * fate.factor

@@ -1,5 +1,5 @@
-"""The simulated workers: how many, how uneven, how unreliable. What happens to a job depends on the seed and the job
-alone, so searches under different rules or with different fleets meet the same luck where they train the same."""
+"""The simulated workers: how many, how uneven, how unreliable. What happens to a job depends only on the seed and the
+job, so searches with different rules or fleets have the same luck where they train the same jobs."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ class DropForm(StrEnum):
     """How the service learns of a dropped job."""
 
     SILENT = "silent"
-    """Not at all: the lease expires on the simulated clock, `lease_seconds` after the worker's last sign of life."""
+    """Not at all: the lease expires on the simulated clock, `lease_seconds` after the worker's last report or
+    heartbeat."""
     TOLD = "told"
     """At once: the worker tells TRANSIENT."""
 
@@ -49,7 +50,7 @@ class Fleet:
 
 
 class Fate(NamedTuple):
-    """By what a job's training time is multiplied, and after how many more seconds the job would be dropped."""
+    """The factor of a job's training time, and the seconds until the job would be dropped."""
 
     factor: float
     dropped_after: float

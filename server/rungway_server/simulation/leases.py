@@ -6,23 +6,23 @@ from rungway_server.domain.engine import Lease
 
 
 class Leases:
-    """Deadlines of the leases whose workers live."""
+    """The deadlines of the leases of live workers."""
 
     def __init__(self) -> None:
         self._deadlines: dict[Lease, int] = {}
         self._by_deadline: list[tuple[int, int, int]] = []
 
     def renewed(self, lease: Lease, deadline_ms: int) -> None:
-        """The lease lasts until then."""
+        """Set the deadline of a lease."""
         self._deadlines[lease] = deadline_ms
         heapq.heappush(self._by_deadline, (deadline_ms, lease.trial, lease.fencing_token))
 
     def ended(self, lease: Lease) -> None:
-        """Nobody holds it any more, or its holder fell silent."""
+        """Forget a lease that has ended, or whose worker went silent."""
         self._deadlines.pop(lease, None)
 
     def due(self, now_ms: int) -> list[Lease]:
-        """The leases that an ask at this time would take for expired: to be renewed before it."""
+        """The leases that have expired at this time, to be renewed before an ask reclaims them."""
         found = []
         while self._by_deadline and self._by_deadline[0][0] <= now_ms:
             deadline, trial, fencing_token = heapq.heappop(self._by_deadline)

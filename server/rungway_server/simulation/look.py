@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["BEST", "FAINT", "GRID", "INK", "KILLED", "LADDER"]
 
 LOST = "#efc9a4"
-"""What was trained for nothing: a job that was dropped."""
+"""The colour of dropped jobs."""
 BAR = 0.84
-"""Height of a worker's bar, of the 1 between two workers."""
+"""Height of a worker's bar; the distance between two workers is 1."""
 
 
 def figure(width: float, height: float, dpi: int) -> "Figure":
@@ -48,7 +48,7 @@ def colour_of(job: Job, colours: dict[int, str]) -> str:
 
 
 def whole(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs of each worker, those between two decisions put together to one."""
+    """The jobs of each worker, with those between two decisions merged."""
     found: list[Job] = []
     for job in sorted(jobs, key=lambda job: (job.worker, job.began)):
         last = found[-1] if found else None
@@ -60,7 +60,7 @@ def whole(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _leads_to(one: Job, other: Job) -> bool:
-    """Whether the same worker trained on without a decision."""
+    """Whether a job continues another one on the same worker without a decision."""
     return (one.worker, one.trial, one.goal, one.end, one.ended) == (
         *(other.worker, other.trial, other.goal, other.start, other.began),
     )

@@ -1,4 +1,4 @@
-"""What is to be simulated: a search, its curves and its workers, put together from what the user named."""
+"""What to simulate: a search, its curves and its workers, from the user's options."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """A simulation that can be run; `notes` are for the user."""
+    """A simulation ready to run; `notes` are for the user."""
 
     config: ExperimentConfig
     plan: Plan
@@ -104,7 +104,7 @@ def _recorded(source: Source, planned: Planned, seed: int) -> tuple[Curves, list
 
 
 def _check_unit(unit: str, table: Table) -> None:
-    """Lengths in batches mean nothing to a table of epochs. A search or a table without a unit fits everything."""
+    """Raises BadCurves if search and table have different units of length; a missing unit matches any."""
     ours, theirs = (name.strip().casefold().removesuffix("s") for name in (unit, table.unit))
     if ours and theirs not in ("", "unit", ours):
         raise BadCurves(
@@ -130,7 +130,7 @@ def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tupl
 
 
 def _without_space(planned: Planned) -> list[str]:
-    """Its notes without those on the space, which does not matter where curves do not depend on hyperparameters."""
+    """The notes without those about the space, which has no effect on curves that do not depend on hyperparameters."""
     return [note for note in planned.notes if not note.startswith("hyperparameters:")]
 
 

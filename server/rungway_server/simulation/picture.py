@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_ROWS = 48
-"""More workers than this are drawn as numbers of them, not as rows."""
+"""Above this, the number of busy workers is drawn instead of a row for each."""
 _SAMPLES = 600
 
 
@@ -112,7 +112,7 @@ def _colour(job: Job, colours: dict[int, str]) -> str:
 
 
 def _running(jobs: Sequence[Job], times: Sequence[float]) -> list[int]:
-    """How many of the jobs are under way at each time."""
+    """How many of the jobs are running at each time."""
     from bisect import bisect_right
 
     began, ended = sorted(job.began for job in jobs), sorted(job.ended for job in jobs)

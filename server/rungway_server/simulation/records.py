@@ -1,4 +1,4 @@
-"""What a simulation leaves behind."""
+"""The records of a simulation: events, jobs, and its cost."""
 
 from dataclasses import dataclass, field
 
@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(slots=True)
 class Cost:
-    """What a simulation cost for real: calls, the asks and results answered, seconds in all and within the store."""
+    """The real cost of a simulation: calls, asks and results answered, seconds in all and in the store."""
 
     asks: int = 0
     tells: int = 0

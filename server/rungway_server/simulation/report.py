@@ -1,4 +1,4 @@
-"""A simulation for people and programs: tables, JSON, CSV."""
+"""The output of a simulation: tables, JSON, CSV."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from rungway_server.simulation.summary import Point, Summary
 COLUMNS = ("time", "worker", "trial", "from", "to", "metric", "decision", "reason", "bracket", "rung")
 _BRAKE = "A search pauses itself then; pause_after_failures says after how many, and 0 turns that off."
 MOST_POINTS = 12
-"""So many improvements are printed: the last ones."""
+"""How many of the last improvements are printed."""
 
 
 def write_csv(steps: Iterable[Step], path: Path) -> None:

@@ -36,7 +36,7 @@ class Rows(Protocol):
 
 
 class Dealt:
-    """The rows in an order drawn from the seed, and again in another order when they are used up."""
+    """Deals the rows in random order from the seed; once all are used, again in another order."""
 
     def __init__(self, rows: int, seed: int) -> None:
         self._rows = rows
@@ -56,7 +56,7 @@ class Dealt:
 class Column:
     """One hyperparameter of a table: numbers from `lower` to `upper` (on a log scale or not), or one of `choices`.
 
-    `ordered` choices are numbers, whose distance is that of their places.
+    `ordered` choices are numbers, whose distance is that of their positions.
     """
 
     name: str
@@ -68,11 +68,12 @@ class Column:
 
     @property
     def named(self) -> bool:
-        """Whether its values are names: as far apart as can be, or the same."""
+        """Whether its values are names: two of them are equal, or at the largest distance."""
         return bool(self.choices) and not self.ordered
 
-    def place(self, value: object) -> float:
-        """Where a value lies: 0 to 1, or the number of its choice (-1 for one the table does not have).
+    def position(self, value: object) -> float:
+        """The position of a value: from 0 to 1, or the index of its choice (-1 for a value that the table does not
+        have).
 
         Numbers beyond the table's range count as its bound. Raises BadCurves for a text where numbers are.
         """
@@ -89,12 +90,12 @@ class Column:
     def _between_choices(self, number: float) -> float:
         import numpy as np
 
-        places = np.linspace(0.0, 1.0, len(self.choices))
-        return float(np.interp(number, np.asarray(self.choices, dtype=np.float64), places))
+        positions = np.linspace(0.0, 1.0, len(self.choices))
+        return float(np.interp(number, np.asarray(self.choices, dtype=np.float64), positions))
 
 
 def read_column(document: Mapping[str, Any]) -> Column:
-    """Read a column from the table's `space`. Raises KeyError, TypeError and ValueError where it is none."""
+    """Read a column from the table's `space`. Raises KeyError, TypeError or ValueError if it is malformed."""
     name, choices = str(document["name"]), tuple(document.get("choices") or ())
     if choices:
         ordered = document["type"] == "ordinal"
@@ -123,7 +124,9 @@ class Nearest:
         _check_values(self._parameters, space)
         self._space, self._seed = space, seed
         self._named = np.array([each.named for each in columns])
-        self._places = np.array([_places(each, values) for each, values in zip(columns, configs.T, strict=True)]).T
+        self._positions = np.array(
+            [_positions(each, values) for each, values in zip(columns, configs.T, strict=True)]
+        ).T
         self._rows: dict[int, int] = {}
 
     def __getitem__(self, trial: int) -> int:
@@ -133,7 +136,7 @@ class Nearest:
         return self._rows[trial]
 
     def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        """Note the hyperparameters of a clone, which its number alone does not tell."""
+        """Store the hyperparameters of a clone, which do not follow from its number."""
         self._rows[trial] = self._nearest(hparams)
 
     def _nearest(self, hparams: Mapping[str, object]) -> int:
@@ -142,13 +145,13 @@ class Nearest:
         given = flat(self._space, hparams)
         here = np.array(
             [
-                next((column.place(given[path]) for path in paths if path in given), math.nan)
+                next((column.position(given[path]) for path in paths if path in given), math.nan)
                 for column, paths in self._parameters
             ]
         )
-        distance = self._places - here
+        distance = self._positions - here
         distance = np.where(self._named, distance != 0, distance)
-        one_sided = np.isnan(self._places) != np.isnan(here)
+        one_sided = np.isnan(self._positions) != np.isnan(here)
         distance = np.where(one_sided, 1.0, np.nan_to_num(distance))
         return int((distance * distance).sum(axis=1).argmin())
 
@@ -159,7 +162,7 @@ def lacking(columns: tuple[Column, ...], space: Space) -> list[str]:
 
 
 def _parameters(column: Column, space: Space) -> list[Path]:
-    """The parameter whose path the column's name is; else those with that last name, of which one exists at a time.
+    """The parameter whose path is the column's name; else the parameters with that last name, of which one is active.
 
     Raises BadCurves where several exist at a time.
     """
@@ -179,10 +182,10 @@ def _check_values(parameters: Sequence[tuple[Column, Sequence[Path]]], space: Sp
             node = space.leaves[path].parameter
             if isinstance(node, Categorical | Const):
                 for value in node.vals if isinstance(node, Categorical) else (node.val,):
-                    column.place(value)
+                    column.position(value)
 
 
-def _places(each: Column, values: "Numbers") -> list[float]:
+def _positions(each: Column, values: "Numbers") -> list[float]:
     if each.named:
         return [float(value) for value in values]
-    return [math.nan if math.isnan(value) else each.place(float(value)) for value in values]
+    return [math.nan if math.isnan(value) else each.position(float(value)) for value in values]

@@ -1,4 +1,4 @@
-"""Where simulations run: the store of the service, on an embedded Redis of their own that writes nothing to disk."""
+"""Where simulations run: the service's store, on an embedded Redis that writes nothing to disk."""
 
 import asyncio
 import tempfile
@@ -17,11 +17,11 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def stage() -> AsyncIterator[RedisStore]:
-    """A store for as many simulations as one likes, one at a time. Raises RedisStartError when Redis does not start."""
+    """A store for any number of simulations, one at a time. Raises RedisStartError when Redis does not start."""
     with tempfile.TemporaryDirectory(prefix="rungway-simulation-") as folder:
         async with EmbeddedRedis(Path(folder)) as server:
             async with plain_client(server.url, timeout_seconds=60.0) as client:
-                await client.config_set("appendonly", "no")  # nothing here outlives the simulation
+                await client.config_set("appendonly", "no")  # nothing needs to survive the simulation
             async with connect(server.url, timeout_seconds=60.0) as router:
                 yield RedisStore(router)
 

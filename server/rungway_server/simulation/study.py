@@ -32,11 +32,11 @@ TROUBLES = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.01), (2.0, 0.01))
 """Standard deviation of the stragglers, probability of a drop per unit of time."""
 FLEETS = tuple(Fleet(workers, sd, drop) for workers in WORKERS for sd, drop in TROUBLES)
 WINDOW, WINDOW_WORKERS = 3, 64
-"""Trials trained to the end are counted for so many times as long as one takes without trouble; with fewer workers than
-these, for as much longer."""
+"""Fully trained trials are counted for this many times as long as one takes without trouble; with fewer workers than
+WINDOW_WORKERS, proportionally longer."""
 BEST_PART = 0.01
 LEASE_SECONDS = 5.0
-"""Five units of time: so long a dropped job stays unnoticed."""
+"""Five units of time: how long a dropped job goes unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def adaptive(table: Table) -> Planned:
 
 
 def target_of(table: Table) -> float:
-    """What the best hundredth of the rows come to in the end."""
+    """The final metric that the best hundredth of the rows reach."""
     finals = sorted(table.values[:, -1].tolist(), reverse=not table.smaller_is_better)
     return float(finals[int(BEST_PART * len(finals))])
 
@@ -74,7 +74,7 @@ def _planned(table: Table, **searcher: object) -> Planned:
 
 
 async def trios(table: Table, fleets: Sequence[Fleet], seed: int) -> list[Trio]:
-    """The searches with each fleet. A unit of length takes one second, stragglers aside."""
+    """The searches with each fleet. A unit of length takes one second, except for stragglers."""
     one, several = halving(table), adaptive(table)
     searches = (one, replace(one, plan=synchronous(one.plan)), several)
     async with stage() as store:

@@ -1,4 +1,4 @@
-"""What a simulation shows: the best over time, targets, lengths, and how the workers spent their time."""
+"""The figures of a simulation: the best over time, targets, lengths, and how the workers spent their time."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from rungway_server.simulation.curves import Curves
 from rungway_server.simulation.records import Run
 
 QUANTILES = (0.1, 0.01, 0.001)
-"""The targets where none are given: the best so many of the final results that the search could have drawn."""
+"""Default targets: these quantiles of the final results of all curves that the search could have drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A new best: since this time (simulated seconds), by this trial at this length."""
+    """A new best at this time (simulated seconds), by this trial at this length."""
 
     time: float
     metric: float
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class LengthRow:
-    """So many trials ended at this length and no further."""
+    """How many trials ended at this length."""
 
     length: int
     trials: int

@@ -1,4 +1,4 @@
-"""Learning curves made up from a seed: for plans without a table, and for studies of time alone."""
+"""Synthetic learning curves from a seed: for plans without a table, and for studies of time only."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,19 +10,19 @@ Shape = Callable[[tuple[float, float, float], float], float]
 
 
 def _power(drawn: tuple[float, float, float], part: float) -> float:
-    """Error falls as a power of the length: who is better early is mostly better in the end."""
+    """Error falls as a power of the length: trials that are better early are mostly better at the end."""
     end, speed, _ = drawn
     return 0.02 + 0.6 * end * end + (0.38 - 0.3 * end) * math.pow(1 + 200 * part, -0.4 - 0.8 * speed)
 
 
 def _crossing(drawn: tuple[float, float, float], part: float) -> float:
-    """Who starts slowly ends best: the curves cross, and stopping early is a mistake."""
+    """Curves cross: trials that start slowly end best, so stopping early is a mistake."""
     end, _, _ = drawn
     return 0.02 + 0.4 * end + (0.9 - 0.85 * end) * math.pow(1 - part, 1 + 2 * end)
 
 
 def _random(drawn: tuple[float, float, float], part: float) -> float:
-    """Noise alone: no result says anything about another."""
+    """Noise only: results are independent."""
     return drawn[2]
 
 

@@ -101,7 +101,7 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
 
 
 def _hyperparameters(path: Path, stored: Mapping[str, Any], rows: int) -> "tuple[tuple[Column, ...], Numbers]":
-    """What the table tells of the configurations of its rows: nothing when it has no `space` or no `configs`."""
+    """The configurations of the rows; empty when the table has no `space` or no `configs`."""
     import numpy as np
 
     if "space" not in stored or "configs" not in stored:
@@ -119,7 +119,7 @@ def _hyperparameters(path: Path, stored: Mapping[str, Any], rows: int) -> "tuple
 
 
 def _filled(values: "Numbers", seconds: "Numbers", ends: "Numbers", worst: float) -> "tuple[Numbers, Numbers]":
-    """Diverged cells get the worst value of the table; after its end a run keeps its last value and costs nothing."""
+    """Diverged cells get the worst value of the table; after the end of a run its last value repeats, at no cost."""
     import numpy as np
 
     values = np.where(np.isnan(values), worst, values)

@@ -1,4 +1,4 @@
-"""The access check in front of every gRPC service but health."""
+"""The interceptor that checks access before every gRPC call except those for health."""
 
 import asyncio
 import inspect
@@ -15,25 +15,25 @@ from rungway_server.transport.errors import Context, refuse
 
 AUTHORIZATION = "authorization"
 NAMESPACE = "rungway-namespace"
-"""Metadata by which callers name the namespace they mean, where they have a choice."""
+"""Metadata with the namespace that the caller wants to act in, where its token allows several."""
 
 Serve = Callable[[Any, Context], Awaitable[None]]
-Handler = Any  # grpc.RpcMethodHandler; what its types say lacks half of its attributes
+Handler = Any  # grpc.RpcMethodHandler, whose types lack half of its attributes
 
 
 class AccessInterceptor(grpc.aio.ServerInterceptor):
-    """Asks the guard before each call; what it admits runs with the guard's namespace in `requests.NAMESPACE`."""
+    """Asks the guard before each call; an admitted call runs with its namespace in `requests.NAMESPACE`."""
 
     def __init__(self, guard: Guard, most_streams: int) -> None:
-        """`most_streams`: how many streams a namespace may have open here. They last, and each takes one of the calls
-        that the server has in work at once, so that without a limit one namespace could take them all."""
+        """`most_streams`: how many streams a namespace may have open in this process. A stream is long, and counts as
+        one of the calls that the server runs at once: without a limit one namespace could use them all up."""
         self._guard, self._most_streams = guard, most_streams
         self._streams: Counter[str] = Counter()
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
     ) -> Handler:
-        """See grpc."""
+        """See grpc.aio.ServerInterceptor."""
         handler, rpc = await continuation(details), str(details.method)[1:]
         if handler is None or rpc in EXEMPT:
             return handler
@@ -46,7 +46,9 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         try:
             namespace = await self._guard.admit(*credentials)
         except Exception as error:
-            return grpc.stream_stream_rpc_method_handler(_refusal(error, rpc))  # this kind waits for no message
+            return grpc.stream_stream_rpc_method_handler(
+                _refusal(error, rpc)
+            )  # a stream handler is called before any message
         requests.NAMESPACE.set(namespace)
         if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
             return handler._replace(stream_stream=self._stream(handler.stream_stream, namespace, credentials))

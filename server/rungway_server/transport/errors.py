@@ -1,4 +1,4 @@
-"""Errors on the wire: one table from error to status, and a google.rpc.Status with every failure."""
+"""Errors on the wire: a table from error to status code, and a google.rpc.Status for each failure."""
 
 import functools
 import secrets
@@ -39,9 +39,9 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
 
 _RETRY_SECONDS = 1
 _LONGEST_TEXT = 800
-"""Longest text of a failure (bytes). Clients refuse trailers of more than 8 KB, and the text is in them twice."""
+"""Longest message of a failure (bytes). Clients refuse trailers above 8 KB, and the message is in them twice."""
 _MOST_VIOLATIONS = 2_400
-"""Most that the field violations of a failure may take together (bytes)."""
+"""Most bytes of all field violations of a failure together."""
 _LONGEST_PATH = 500
 _log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ Servicer = TypeVar("Servicer")
 def typed_errors(
     method: Callable[[Servicer, Request, Context], Awaitable[Response]],
 ) -> Callable[[Servicer, Request, Context], Awaitable[Response]]:
-    """Wraps an rpc so that whatever it raises reaches the caller typed, and nothing of the inside does."""
+    """Wraps an rpc so that callers get typed errors, and no details of unexpected ones."""
 
     @functools.wraps(method)
     async def wrapped(servicer: Servicer, request: Request, context: Context) -> Response:
@@ -69,8 +69,9 @@ def typed_errors(
 
 
 async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
-    """End a call with this error: typed, or as an incident that only the log describes."""
-    if isinstance(error, grpc.aio.InternalError):  # a caller who has left cannot be written to, and gRPC knows why
+    """Abort a call with this error: typed, or for an unexpected one as an incident number, with the error in the
+    log."""
+    if isinstance(error, grpc.aio.InternalError):  # the caller has gone: there is nobody to write to
         raise error
     if isinstance(error, errors.RungwayError):
         await _abort(context, STATUS[type(error)], str(error), _details(error))
@@ -103,7 +104,7 @@ def _details(error: errors.RungwayError) -> list[Message]:
 
 
 def _that_fit(violations: Sequence[errors.Violation]) -> Iterator[errors.Violation]:
-    """The first violations, as many as a trailer takes, and the number of the others."""
+    """The first violations, as many as fit into a trailer, and the number of the others."""
     room = _MOST_VIOLATIONS
     for i, violation in enumerate(violations):
         field, description = _cut(violation.field, _LONGEST_PATH), _cut(violation.description, _LONGEST_TEXT)

@@ -27,7 +27,7 @@ from rungway_server.transport.wire import event_message, experiment_message, lis
 _log = structlog.get_logger()
 _TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_without_result"}
 
-# what each rpc does stands in the proto
+# The proto describes what each rpc does.
 
 
 def build_search_servicer(store: Store, admission: Admission) -> SearchServiceServicer:
@@ -38,7 +38,7 @@ def build_search_servicer(store: Store, admission: Admission) -> SearchServiceSe
 def build_experiment_servicer(
     store: ExperimentStore, stopping: asyncio.Event, reading: Reading | None = None
 ) -> ExperimentServiceServicer:
-    """ExperimentService on this store, with these bounds for reads; streams end soon after `stopping` is set."""
+    """ExperimentService on this store; `reading` limits its reads. Streams end soon after `stopping` is set."""
     return _ExperimentServicer(store, stopping, reading or Reading())
 
 
@@ -216,7 +216,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         )
 
     @typed_errors
-    async def WatchEvents(  # type: ignore[override]  # written to the context, which is as good as yielded
+    async def WatchEvents(  # type: ignore[override]  # writes to the context instead of yielding
         self, request: experiments_pb2.WatchEventsRequest, context: Context
     ) -> None:
         ref = requests.read_ref(request.experiment)

@@ -1,4 +1,4 @@
-"""The standard health service: what may be asked for, and how it follows the store."""
+"""The standard gRPC health service; it follows the state of the store."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,16 +9,16 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 LIVENESS = "liveness"
-"""A service name that is SERVING as long as the process runs, whatever the store does: for liveness probes."""
+"""A service name that is SERVING as long as the process runs, even without a store: for liveness probes."""
 
 _Response = health_pb2.HealthCheckResponse
 _log = structlog.get_logger()
 
 
 class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no types
-    """SERVING for "" and every service named, while the store can be used; NOT_SERVING until then.
+    """SERVING for "" and every named service while the store can be used, otherwise NOT_SERVING.
 
-    A store that is away makes the server not ready, never dead: it recovers by itself when the store is back.
+    Without its store the server is not ready, but alive: it recovers by itself when the store is back.
     """
 
     def __init__(self, services: tuple[str, ...]) -> None:
@@ -26,7 +26,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
         self._services = ("", *services)
         self._problem = "not known yet"
         self.drained = asyncio.Event()
-        """Set when the server drains and load balancers had time to see it: streams end."""
+        """Set once the server drains and load balancers have had time to notice: streams end."""
 
     @property
     def ready(self) -> bool:
@@ -34,7 +34,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
         return not self._problem
 
     async def report(self, problem: str) -> None:
-        """Tell everybody who asks or watches that the store can be used (""), or why it cannot; log each change."""
+        """Set the status: the store can be used (""), or the reason why not. Logs each change."""
         if problem == self._problem:
             return
         self._problem = problem
@@ -49,8 +49,8 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
     async def follow(
         self, check: Callable[[], Awaitable[None]], interval_seconds: float, problems: tuple[type[Exception], ...]
     ) -> None:
-        """Run `check` again and again; which of `problems` it raises is what is wrong with the store. Anything else is
-        a fault of ours, which says nothing of the store. Ends when cancelled."""
+        """Run `check` at intervals until cancelled. An exception in `problems` is a problem of the store and is
+        reported; any other one is a bug of ours, is logged, and does not change the status."""
         fault = ""
         while True:
             problem = ""
@@ -67,7 +67,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
             await asyncio.sleep(interval_seconds)
 
     async def drain(self, notice_seconds: float) -> None:
-        """NOT_SERVING for good; wait until load balancers had time to see it, then end the watches."""
+        """Switch to NOT_SERVING, wait `notice_seconds` for load balancers to notice, then end the watches."""
         await self.enter_graceful_shutdown()
         await asyncio.sleep(notice_seconds)
         self.drained.set()
@@ -75,7 +75,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> None:
-        """Stream the status until the client goes or the server drains: an open watch would hold up its end."""
+        """Stream the status until the client leaves or the server drains: an open watch would delay its end."""
         watch = asyncio.ensure_future(super().Watch(request, context))
         drained = asyncio.ensure_future(self.drained.wait())
         try:

@@ -1,4 +1,4 @@
-"""From when to when a certificate is valid: two fields of it that the standard library does not give."""
+"""The validity of a certificate: two fields that the standard library does not parse."""
 
 import base64
 import re
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _BLOCK = re.compile("-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.+?)-----END", re.DOTALL)
-"""The content of a certificate in PEM, by each name that OpenSSL reads."""
+"""A certificate in PEM, under each of the labels that OpenSSL accepts."""
 _VERSION, _UTC_TIME = 0xA0, 0x17
-"""Tags of DER (X.690): the version, which may be left out, and a time whose year has two digits."""
+"""Tags of DER (X.690): the optional version, and UTCTime, whose year has two digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """From when to when a certificate is valid."""
+    """The period in which a certificate is valid (UTC)."""
 
     begins: datetime
     ends: datetime
 
 
 def lifetimes(pem: str) -> list[Lifetime]:
-    """Those of all certificates in a text, in its order. Raises ValueError for one that cannot be read, or for none."""
+    """The lifetimes of all certificates in a text, in order. Raises ValueError if one is malformed, or there is
+    none."""
     try:
         found = [_lifetime(base64.b64decode(block)) for block in _BLOCK.findall(pem)]
     except (IndexError, StopIteration) as error:
@@ -44,7 +45,7 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The items of a DER sequence: tag and content of each."""
     while data:
         size, at = data[1], 2
-        if size & 0x80:  # so many bytes of it follow
+        if size & 0x80:  # the length itself takes so many bytes
             at += size & 0x7F
             size = int.from_bytes(data[2:at], "big")
         yield data[0], data[at : at + size]

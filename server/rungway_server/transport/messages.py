@@ -1,4 +1,4 @@
-"""How the message of a call is read: within a time, and refused like any other bad input when it is no message."""
+"""Reads the message of a call: with a time limit, and refused as bad input if it cannot be parsed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,7 +12,7 @@ from rungway_server.transport.anonymous_calls import AnonymousCalls
 from rungway_server.transport.server import Server
 
 MESSAGE_SECONDS = 10.0
-"""How long a call may be open before its message is there, or its next one."""
+"""How long a call may wait for its first message, or the next one."""
 
 Context = Any
 Serve = Callable[[Any, Context], Awaitable[Any]]
@@ -26,12 +26,13 @@ class Unreadable:
 
 
 class ReadingServer:
-    """Stands in for the server where generated code adds a servicer: `add_…_to_server(servicer, ReadingServer(…))`.
+    """Takes the place of the server where generated code adds a servicer: `add_…_to_server(servicer,
+    ReadingServer(…))`.
 
-    gRPC itself waits for a message for ever, before it calls anybody. Here the handler is called at the headers, so
-    that a call can be refused by then, and waits for the message for some seconds. To what is no message gRPC answers
-    UNKNOWN, with the parser's exception as text, and logs a traceback. Here the servicer is called with `Unreadable`
-    instead, which `typed_errors` refuses.
+    gRPC itself waits for a message without limit before it calls a handler. Here the handler is called once the headers
+    have arrived, so that a call can be refused then, and waits MESSAGE_SECONDS for the message. gRPC answers a message
+    that cannot be parsed with UNKNOWN and the parser's exception as text, and logs a traceback. Here the servicer is
+    called with `Unreadable` instead, which `typed_errors` refuses.
     """
 
     def __init__(self, server: Server, anonymous: AnonymousCalls | None = None) -> None:
@@ -39,7 +40,7 @@ class ReadingServer:
         self._server, self._anonymous = server, anonymous
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Nothing: generated code registers the same handlers by name, too."""
+        """Ignored: generated code registers the same handlers by name, too."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         """Register the methods of a service."""
@@ -48,7 +49,7 @@ class ReadingServer:
         )
 
     def _reading(self, handler: Any) -> Any:
-        """The same method, as one that gRPC calls at the headers."""
+        """The same method as a handler that gRPC calls once the headers have arrived."""
         serve = _conversation(handler.stream_stream) if handler.request_streaming else _served(_one(handler))
         if self._anonymous:
             serve = self._anonymous.limited(serve)
@@ -65,13 +66,13 @@ class ReadingServer:
 
 
 def _one(handler: Any) -> Serve:
-    """What serves a call of one request."""
+    """The function that serves a call with one request."""
     serve: Serve = handler.unary_stream or handler.unary_unary
     return serve
 
 
 async def _next(context: Context) -> Any:
-    """The next message of the caller, or EOF; ends the call when none comes."""
+    """The next message of the caller, or EOF. Aborts the call if none arrives in time."""
     try:
         async with asyncio.timeout(MESSAGE_SECONDS):
             return await context.read()
@@ -90,7 +91,7 @@ def _served(serve: Serve) -> Serve:
 
 
 def _conversation(serve: Callable[[Any, Context], AsyncIterator[Any]]) -> Serve:
-    """For a method that answers message after message, as reflection does."""
+    """For a method with a stream of requests and answers, such as reflection."""
 
     async def requests(context: Context) -> AsyncIterator[Any]:
         while (request := await _next(context)) is not grpc.aio.EOF:

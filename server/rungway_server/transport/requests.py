@@ -1,4 +1,4 @@
-"""Messages of the wire as values of the domain. What a message cannot mean is InvalidInput with its field."""
+"""Reads messages of the wire into values of the domain. Raises InvalidInput with the field that is wrong."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
-"""The namespace of the call that is being served: set by the access check, never by a request."""
+"""The namespace of the call being served: set by the access check, not by the request."""
 
 _OUTCOMES: dict[int, Outcome] = {
     trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome
@@ -28,7 +28,7 @@ _OUTCOMES: dict[int, Outcome] = {
 
 
 def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
-    """The experiment a request names in this field."""
+    """The experiment that a request names in this field. Raises InvalidInput."""
     return _ref(NAMESPACE.get(), experiment, field)
 
 

@@ -1,9 +1,8 @@
-"""The gRPC server, with a loop that no input of a caller can end.
+"""The gRPC server, with an accept loop that no input can end.
 
-The loop of grpc.aio decodes the path of a call that belongs to no registered method, outside of any call: a path that
-is not UTF-8, whoever sent it, ends the loop and with it the service. Here every method is registered, so that the C
-core finds it by its bytes, and the calls that are left over are answered UNIMPLEMENTED without a look at their path.
-See docs/adr/0007-a-loop-that-no-input-ends.md.
+The loop of grpc.aio decodes the path of a call to an unregistered method outside of any call: a path that is not UTF-8
+ends the loop, and with it the service. Here every method is registered, so that the C core matches paths as bytes, and
+other calls are answered UNIMPLEMENTED without decoding their path. See docs/adr/0007-a-loop-that-no-input-ends.md.
 """
 
 import asyncio
@@ -19,12 +18,12 @@ from rungway_server.service.high_water import HighWaterWarning
 
 _MOST_CONNECTIONS = 10_000
 _OTHER_FILES = 200
-"""So many files are open beside the connections of callers, at most."""
+"""Most files that are open beside the connections of callers."""
 
 
 def most_connections() -> int:
-    """How many connections one process takes; gRPC closes further ones. Raises the limit of open files for it where it
-    may, and where it may not there are fewer."""
+    """How many connections one process accepts; gRPC closes further ones. Raises the process's limit of open files for
+    them as far as allowed, and returns fewer where it is not."""
     wanted = _MOST_CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
@@ -40,13 +39,13 @@ class Server(grpc_aio.Server):
     def __init__(
         self, interceptors: Sequence[grpc.aio.ServerInterceptor], options: Sequence[tuple[str, int]], most_calls: int
     ) -> None:
-        """`most_calls` in work at once: what is beyond is refused without a reason. Needs a running event loop."""
+        """`most_calls` run at once; further ones are refused without error details. Needs a running event loop."""
         self._loop = asyncio.get_running_loop()
         self._server = _Loop(self._loop, None, (), tuple(interceptors), tuple(options), None)
         self._server.prepare(self._loop, tuple(interceptors), most_calls)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
-        """Nothing: generated code registers the same handlers by name, too, and only those are served."""
+        """Ignored: generated code registers the same handlers by name, too, and those are served."""
 
 
 class _Method:
@@ -62,10 +61,10 @@ class _Method:
 
 
 class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
-    """Takes the calls of each method in a task of its own, in place of one loop for all."""
+    """Accepts the calls of each method in its own task, instead of one loop for all."""
 
     def prepare(self, loop: asyncio.AbstractEventLoop, interceptors: tuple[Any, ...], most: int) -> None:
-        """What __init__ of the class cannot take."""
+        """Set what __init__, which is in C, cannot take."""
         self._own_loop, self._own_interceptors, self._most = loop, interceptors, most
         self._handlers: dict[str, object] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -77,7 +76,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         super().add_registered_method_handlers(method_handlers)
 
     def _make_request_call_future(self, method: bytes | None) -> asyncio.Future[None]:
-        """For each method, and for all others (None): the loop of grpc.aio waits for this one until the server ends."""
+        """Called for each method, and with None for all others; grpc.aio waits for the future until the server ends."""
         ended: asyncio.Future[None] = self._own_loop.create_future()
         taker = self._own_loop.create_task(self._take(method, ended))
         self._takers.add(taker)
@@ -92,14 +91,14 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
             while True:
                 try:
                     state = await (self._request_registered_call(method) if method else self._request_call())
-                except cygrpc._RequestCallError:  # this one call failed, or the server ends
+                except cygrpc._RequestCallError:  # this call failed, or the server is stopping
                     if not self.is_running():
                         raise
                     continue
                 self._begin(name, resolver, interceptors, state)
-                del state  # which a connection counts as a call until nobody has it
+                del state  # a connection counts it as a call while it is referenced
         except Exception as error:
-            if not ended.done():  # else grpc.aio waits no longer
+            if not ended.done():  # otherwise grpc.aio no longer waits
                 ended.set_exception(error)
 
     def _begin(self, name: str, resolver: _Method, interceptors: tuple[Any, ...], state: object) -> None:

@@ -1,4 +1,5 @@
-"""The certificate of the service: checked at the start, read again when its files change, watched until it ends."""
+"""The certificate of the service: checked at the start, reloaded when its files change, with warnings before its
+end."""
 
 import asyncio
 import ssl
@@ -14,15 +15,15 @@ import structlog
 from rungway_server.transport.lifetime import Lifetime, lifetimes
 
 _AHEAD = timedelta(days=14)
-"""How long before the end of a certificate the log begins to warn."""
+"""How long before a certificate expires the log begins to warn."""
 _WARN_EVERY = timedelta(days=1)
 _AGAIN_SECONDS = 60.0
-"""How long files that cannot be served are left alone while they stay as they are: a certificate may begin later."""
+"""How often unchanged files that could not be used are tried again: a certificate may become valid later."""
 _log = structlog.get_logger()
 
 
 class TlsError(Exception):
-    """The files make no certificate that can be served; the text says which and why."""
+    """The files cannot be used; the message says which and why."""
 
 
 class TlsFiles:
@@ -30,21 +31,21 @@ class TlsFiles:
 
     def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
         self._cert, self._key, self._client_ca = cert, key, client_ca
-        self._lock = threading.Lock()  # gRPC asks from threads of its own
+        self._lock = threading.Lock()  # gRPC calls from its own threads
         self._seen: object = None
         self._problem, self._again = "", 0.0  # of the files, where they cannot be served, and when to look again
         self._unserved: grpc.ServerCertificateConfiguration | None = None
         self._lifetimes: list[tuple[Path, Lifetime]] = []
 
     def credentials(self) -> grpc.ServerCredentials:
-        """What to listen with: each new connection gets the files as they are by then. Raises TlsError."""
+        """Credentials to listen with; each new connection uses the current files. Raises TlsError."""
         self._seen = self._state()
         first = self._read()
         self._warn()
         return grpc.dynamic_ssl_server_credentials(first, self._renewed, self._client_ca is not None)
 
     async def follow(self) -> None:
-        """Look after the files although nobody connects, and warn of the end of a certificate, each day. Ends when
+        """Check the files even without connections, and warn daily before a certificate expires. Runs until
         cancelled."""
         while True:
             await asyncio.sleep(self._pause())
@@ -53,22 +54,22 @@ class TlsFiles:
                 self._warn()
 
     def _pause(self) -> float:
-        """Seconds until there may be something to say; one more, for clocks differ."""
+        """Seconds until the next warning may be due, plus one for clock differences."""
         now = datetime.now(UTC)
         turns = [turn - now for _, each in self._lifetimes for turn in (each.ends - _AHEAD, each.ends) if turn > now]
         seconds = min(_WARN_EVERY, *turns).total_seconds() + 1
         return min(seconds, _AGAIN_SECONDS) if self._problem else seconds
 
     def _renewed(self) -> Any:
-        """Called by gRPC for each handshake: a configuration, or None = as before (its types lack None)."""
+        """Called by gRPC for each handshake: a new configuration, or None = unchanged (its types lack None)."""
         with self._lock:
             self._look()
             found, self._unserved = self._unserved, None
             return found
 
     def _look(self) -> None:
-        """Read the files when they are others than before. What cannot be served, such as files that are only half
-        replaced or a certificate that has expired, changes nothing."""
+        """Reload the files if they have changed. Files that cannot be used, such as a key replaced before its
+        certificate, or an expired certificate, change nothing."""
         state = self._state()
         if state == self._seen and not (self._problem and time.monotonic() >= self._again):
             return

@@ -1,4 +1,4 @@
-"""Between the messages of the wire and the values of the domain."""
+"""Writes values of the domain as messages of the wire."""
 
 from functools import lru_cache
 from typing import TypeVar
@@ -56,7 +56,7 @@ def timestamp(ms: int) -> Timestamp:
 
 @lru_cache(maxsize=64)
 def duration(ms: int) -> Duration:
-    """Milliseconds as a Duration. Not to be changed, being from the cache."""
+    """Milliseconds as a Duration. It is cached: do not change it."""
     return Duration(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
 
 
@@ -67,7 +67,7 @@ def lease_message(lease: Lease) -> trial_pb2.Lease:
 
 @lru_cache(maxsize=4096)
 def explanation_message(why: Explanation) -> trial_pb2.Explanation:
-    """Why, with its numbers and in words. Not to be changed: whoever holds it has it from the cache, or copied."""
+    """The explanation with its numbers and in words. It is cached: do not change it."""
     return trial_pb2.Explanation(
         reason=_REASONS[why.reason],
         bracket=why.bracket,
@@ -99,7 +99,7 @@ def write_assignment(assignment: Assignment, lease_ms: int, message: trial_pb2.A
 
 
 def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> search.AskResponse:
-    """What an ask came to."""
+    """The answer to an ask."""
     message = search.AskResponse(
         status=_ASK_STATUSES[answer.status],
         reason=_REASONS[answer.reason] if answer.reason else trial_pb2.REASON_UNSPECIFIED,
@@ -142,7 +142,7 @@ def fail_message(reply: TellReply, revision: int) -> search.FailResponse:
 
 
 def lease_status_message(status: LeaseStatus) -> search.LeaseStatus:
-    """How one lease stands."""
+    """The status of one lease."""
     renewed = status.decision is Decision.CONTINUE
     return search.LeaseStatus(
         lease=lease_message(status.lease),
@@ -183,7 +183,7 @@ _converted: dict[str, bytes] = {}
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
-    """One experiment of a list: without its plan, and of one that cannot be read its name and why."""
+    """One experiment of a list, without its plan; of one that cannot be read only its name, and why."""
     if isinstance(found, Unreadable):
         state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
         return experiment_pb2.Experiment(experiment=found.ref.experiment, state=state, notes=[found.why])
@@ -222,7 +222,7 @@ def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experi
 
 
 async def _write_config(definition: Definition, message: experiment_pb2.Experiment) -> None:
-    """The configuration and its summary; those of a large one are made once, beside the event loop."""
+    """The configuration and its summary; large ones are converted once, in a thread."""
     text = definition.config_text
     if len(text) <= _LONGEST_ON_LOOP:
         message.MergeFrom(_configured(definition.config))
@@ -242,7 +242,7 @@ def _configured(config: ExperimentConfig) -> experiment_pb2.Experiment:
 
 
 def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2.Plan:
-    """A plan, with how far each bracket is where there is progress."""
+    """A plan; with `progress`, the counts of each bracket, too."""
     return experiment_pb2.Plan(
         brackets=[_bracket(bracket, b, progress) for b, bracket in enumerate(plan.brackets)],
         rule=_RULES[plan.rule],
@@ -254,7 +254,7 @@ def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2
 
 
 def preview_message(planned: Planned) -> experiment_pb2.Preview:
-    """What a search would do."""
+    """A preview of a search."""
     shown = preview(planned.plan)
     return experiment_pb2.Preview(
         plan=plan_message(planned.plan),
@@ -313,7 +313,7 @@ def _counts(progress: Progress) -> experiment_pb2.TrialCounts:
 
 
 def _whole(length: int) -> int:
-    """A sum of lengths as the wire has it: the largest number there is stands for all above."""
+    """A sum of lengths, capped at the largest integer of the wire."""
     return min(length, 2**63 - 1)
 
 

@@ -1,4 +1,4 @@
-"""A range that nobody would search is refused with what was meant, and groups of constants are still to be had."""
+"""A mapping that looks like a range of another tool is refused with what was meant; groups of constants still work."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_meant_as_a_range_is_a_group(document: dict[str, Any]) ->
 
 @pytest.mark.parametrize("written", [written for written, _ in OTHER_TOOLS if "type" not in written], ids=str)
 def test_a_group_of_constants_says_so_by_its_members(written: dict[str, Any]) -> None:
-    """The one documented way; and so is it stored, so that what was stored before is read for ever."""
+    """The one documented way; and so is it stored, so that what was stored before stays readable."""
     group = {name: const(value) for name, value in written.items()}
     space, violations = read({"g": group})
     assert violations == []

@@ -1,4 +1,4 @@
-"""Drawing configurations: the same for ever, independent of order and neighbours, and fair."""
+"""Drawing configurations: the same in every release, independent of order and neighbours, and fair."""
 
 import json
 import math

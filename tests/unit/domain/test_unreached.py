@@ -1,4 +1,4 @@
-"""A plan whose top rung nobody can reach says so, and with how many trials one would."""
+"""A plan whose top rung no trial can reach says so, and how many trials would be enough."""
 
 from typing import Any
 
