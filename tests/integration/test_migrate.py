@@ -76,7 +76,7 @@ async def test_it_is_the_same_search_afterwards(old: Old, golden: dict[str, Any]
 
 
 async def test_who_holds_a_lease_notices_nothing(old: Old, golden: dict[str, Any]) -> None:
-    """And whoever repeats a call of before is answered what it was answered then."""
+    """And a repeat of an earlier call gets the same answer."""
     _, client, store = old
     request = "a0"
     first = await store.ask(REF, request, 2, "w", now_ms=golden["now_ms"])

@@ -101,7 +101,7 @@ async def test_experiments_of_the_same_millisecond_are_all_listed(store: RedisSt
     assert await listed(store, "ties", 3) == names
 
 
-async def test_a_listing_that_was_lost_is_healed_by_whoever_reads_the_experiment(
+async def test_a_lost_listing_is_repaired_by_the_next_read(
     stores: list[RedisStore], redis: Redis, ref: ExperimentRef
 ) -> None:
     await stored(stores[0], ref, plan())

@@ -78,7 +78,7 @@ async def test_a_silent_redis_fails_the_calls_in_time_and_closes_the_connection(
 
 
 async def test_answers_that_come_steadily_are_never_late(connection: PipelinedConnection) -> None:
-    """The time allowed counts from each call, not from the first of an unbroken row of calls."""
+    """The time allowed counts from each call, not from the first of an unbroken series of calls."""
     began = time.monotonic()
     while time.monotonic() - began < 3 * TIMEOUT_SECONDS:
         await connection.send(("ECHO", 1))

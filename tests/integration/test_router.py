@@ -21,7 +21,7 @@ from tests.support.redis_node import Access
 from tests.support.redis_topology import Cluster, Topology, UnderSentinel, wait_for
 from tests.support.searches import plan, stored, take
 
-REF = ExperimentRef("default", "lanes")
+REF = ExperimentRef("default", "router")
 META = experiment_keys(REF)[0]
 
 
@@ -157,7 +157,7 @@ async def test_every_node_is_inspected(cluster: Cluster, to_cluster: Router) -> 
 # Deleting, which is two steps on two shards.
 
 
-async def test_a_deletion_cut_short_is_finished_by_whoever_looks(standalone: Topology, to_one: Router) -> None:
+async def test_a_deletion_cut_short_is_finished_by_the_next_reader(standalone: Topology, to_one: Router) -> None:
     store, index = RedisStore(to_one), index_key("mend")
     for name, look in (("listed", "progress"), ("deleted", "delete")):
         ref = ExperimentRef("mend", name)
