@@ -1,7 +1,6 @@
 """Reads what the scripts answer into the values of the domain. Texts in answers are bytes."""
 
 import json
-import struct
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
@@ -28,11 +27,10 @@ from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdRe
 from rungway_server.domain.ranking import metric_of
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
+from rungway_server.store.redis.layout.curves import POINT
 from rungway_server.store.redis.layout.records import trained_of
 
 _DECISIONS = {decision.value.encode(): decision for decision in Decision}
-_POINT = struct.Struct(">Q8s")
-"""A point of a curve: length, sort key of the metric (see lua/include/reports.lua)."""
 Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
 
@@ -49,8 +47,8 @@ def _explanation(
     cutoff: bytes = b"",
     *parent: int,
 ) -> Explanation:
-    """What a script says of why. `reason`: the word, or the number that is stored for it; what follows the bracket is
-    left out where no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
+    """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
+    is missing if no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     return Explanation(
         Reason(_word(reason)), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None
@@ -121,7 +119,7 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
 
 
 def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventView:
-    """One item of explain.lua: a line of the log, or how many are no longer kept."""
+    """One item of explain.lua: a line of the log, or the number of lines that were dropped."""
     if fields[1] == b"dropped":
         time_ms = int(fields[0].partition(b"-")[0])
         return EventView("", time_ms, "dropped", trial, dropped=fields[2])
@@ -130,7 +128,7 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
 
 def read_points(packed: bytes, smaller_is_better: bool) -> list[Report]:
     """Points of a curve."""
-    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(packed)]
+    return [Report(length, metric_of(key, smaller_is_better)) for length, key in POINT.iter_unpack(packed)]
 
 
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
@@ -184,8 +182,8 @@ def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...
     return tuple(tuple(islice(left, len(bracket.rungs))) for bracket in plan.brackets)
 
 
-def read_place(answer: list[Any], experiment: str, request_id: str) -> int:
-    """How many wait in front of a queued configuration, from the answer of enqueue.lua; raises what that refuses."""
+def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> int:
+    """How many configurations wait before an enqueued one, from the answer of enqueue.lua; raises its refusals."""
     match answer:
         case [b"reused"]:
             raise RequestIdReused(request_id)

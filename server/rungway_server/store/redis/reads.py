@@ -1,4 +1,4 @@
-"""What the store reads without deciding anything: tallies, trials, events, lists."""
+"""The reading half of the store: progress, trials, events, lists, exports."""
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
@@ -11,17 +11,17 @@ from rungway_server.service.reading import Reading
 from rungway_server.store.redis.answers import read_event, read_life, read_points, read_progress, read_trial
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
+from rungway_server.store.redis.layout.curves import CURVE_PIECE
 from rungway_server.store.redis.layout.keys import index_key
-from rungway_server.store.redis.snapshot.cut import Cutting
-from rungway_server.store.redis.snapshot.export import Export
-from rungway_server.store.redis.snapshot.source import CURVES, Source
-from rungway_server.store.redis.snapshot.spool import Spool
-from rungway_server.store.redis.snapshot.stored import CHUNK
+from rungway_server.store.redis.snapshot.copying import Copier
+from rungway_server.store.redis.snapshot.export_file import ExportWriter
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
+from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 
-_PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
-"""Most that a script reads: trials, bytes of them, and pieces of a curve."""
+_PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
+"""Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
-"""Points of a curve that are read of one trial; an export has all of them."""
+"""Most points that are read of one trial's curve, its last ones; an export has all of them."""
 
 
 class RedisReads:
@@ -61,14 +61,14 @@ class RedisReads:
         return views
 
     async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
-        """The curve of a trial that was read, or the end of a long one. Its pieces never change."""
+        """The curve of a trial, or the end of a long one. Pieces never change: they may be read after the trial."""
         number, (count, tail) = fields[0], fields[16:18]
-        pieces = count // CHUNK
+        pieces = count // CURVE_PIECE
         points: list[Report] = []
-        for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
-            names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
+        for first in range(max(0, pieces - MOST_POINTS // CURVE_PIECE), pieces, _CURVE_PIECES):
+            names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _CURVE_PIECES, pieces))]
             found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
-            if found.definition.uid != known.definition.uid:  # another experiment has its name by now
+            if found.definition.uid != known.definition.uid:  # another experiment has the name by now
                 raise UnknownTrial(ref.experiment, int(number))
             points += read_points(b"".join(answer[1]), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
@@ -101,10 +101,10 @@ class RedisReads:
         """See the port."""
         known = await self._experiments.refresh(ref)  # so that the schema is looked at
         piece = piece or partial(Reading().turn, ref.namespace)
-        source = Source(self._router, ref, known.definition.uid, piece)
-        with Spool() as spool:
-            cut = await Cutting(source, spool, whole=False).take()
-            async for text in Export(source, ref, cut, spool, piece).pieces():
+        reader = PieceReader(self._router, ref, known.definition.uid, piece)
+        with RecordBuffer() as records:
+            copy = await Copier(reader, records, whole=False).copy()
+            async for text in ExportWriter(reader, ref, copy, records, piece).pieces():
                 yield text
 
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
@@ -115,9 +115,8 @@ class RedisReads:
             words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", offset, count, "WITHSCORES")
             found: Any = await self._router.call(key, words)
             piece = [(int(score), name.decode()) for name, score in zip(found[::2], found[1::2], strict=True)]
-            past += [
-                item for item in piece if not after or item > (int(created), last)
-            ]  # others are as old as the last
+            # Experiments that are as old as the last one may have been on the page before.
+            past += [item for item in piece if not after or item > (int(created), last)]
             if len(piece) < count:
                 break
             offset += count
