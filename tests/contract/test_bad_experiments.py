@@ -142,9 +142,7 @@ TOKENS = ["x", "-1", "1.5", "٣", "1e3", " 1", "9" * 100, "{x}", "0x1", "../"]
 
 @pytest.mark.parametrize("token", [*TOKENS, "1/e"])
 @pytest.mark.parametrize("rpc", ["ListTrials", "ExplainTrial"])
-def test_a_page_of_what_is_numbered_with_a_wrong_token(
-    rpc: str, token: str, five: str, calls: Calls, store: Redis
-) -> None:
+def test_a_numbered_page_with_a_wrong_token(rpc: str, token: str, five: str, calls: Calls, store: Redis) -> None:
     request = NAMED[rpc](experiment=five, page_token=token)
     refusal = refused(store, lambda: call(calls, rpc, request))
     assert (refusal.code, refusal.fields) == (INVALID, ("page_token",))

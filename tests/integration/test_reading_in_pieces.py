@@ -27,7 +27,7 @@ from rungway_server.store.redis.snapshot.export_file import read_export
 from rungway_server.store.redis.snapshot.read_stored import _Records, read_stored
 from rungway_server.store.redis.snapshot.source import Source
 from rungway_server.store.redis.snapshot.spool import Spool
-from tests.integration.lives import create
+from tests.integration.live_searches import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
 from tests.support.searches import create_planned
