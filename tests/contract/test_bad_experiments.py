@@ -114,7 +114,7 @@ def test_a_create_with_a_long_id(calls: Calls, store: Redis) -> None:
 
 @pytest.fixture(scope="module")
 def five(calls: Calls) -> str:
-    """An experiment of five trials, all handed out."""
+    """An experiment of five trials, all assigned."""
     experiment = unique_name("five")
     calls.create(experiment, config(max_trials=5))
     assert len(calls.ask(experiment, 5).assignments) == 5
