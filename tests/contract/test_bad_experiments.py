@@ -114,7 +114,7 @@ def test_a_create_with_a_long_id(calls: Calls, store: Redis) -> None:
 
 @pytest.fixture(scope="module")
 def five(calls: Calls) -> str:
-    """An experiment of five trials, all handed out."""
+    """An experiment of five trials, all assigned."""
     experiment = unique_name("five")
     calls.create(experiment, config(max_trials=5))
     assert len(calls.ask(experiment, 5).assignments) == 5
@@ -142,9 +142,7 @@ TOKENS = ["x", "-1", "1.5", "٣", "1e3", " 1", "9" * 100, "{x}", "0x1", "../"]
 
 @pytest.mark.parametrize("token", [*TOKENS, "1/e"])
 @pytest.mark.parametrize("rpc", ["ListTrials", "ExplainTrial"])
-def test_a_page_of_what_is_numbered_with_a_wrong_token(
-    rpc: str, token: str, five: str, calls: Calls, store: Redis
-) -> None:
+def test_a_numbered_page_with_a_wrong_token(rpc: str, token: str, five: str, calls: Calls, store: Redis) -> None:
     request = NAMED[rpc](experiment=five, page_token=token)
     refusal = refused(store, lambda: call(calls, rpc, request))
     assert (refusal.code, refusal.fields) == (INVALID, ("page_token",))

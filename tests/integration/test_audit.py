@@ -141,7 +141,7 @@ def fewer_trials(scene: Scene) -> None:
 
 
 def shrink_plan_to_started(scene: Scene) -> None:
-    """Nothing is left to start, promote, run or hand out again, yet the search is still running."""
+    """Nothing is left to start, promote, run or assign again, yet the search is still running."""
     plan = json.loads(scene.redis.hget(scene.key("meta"), "plan_json"))  # type: ignore[arg-type]  # as above
     for bracket, started in zip(plan["brackets"], scene.progress("counts")["started"], strict=True):
         bracket["max_trials"] = started

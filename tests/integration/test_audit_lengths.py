@@ -5,7 +5,7 @@ import pytest
 from rungway_server.domain.engine import Decision, Report, Result
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving
+from tests.integration.live_searches import create, halving
 from tests.support.audited import assert_sound
 from tests.support.searches import ask_for
 

@@ -15,7 +15,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_REPORTS, MOST_STEPS, SearchUseCases
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from tests.integration.lives import create
+from tests.integration.live_searches import create
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.redis_server import redis_on_socket
@@ -45,7 +45,7 @@ def test_a_plan_with_very_many_rungs_is_refused(document: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize("rungs", [[MAX_RUNGS, MAX_RUNGS, 56], [2] * 100, [16] * 16])
-def test_a_plan_with_many_rungs_is_taken(rungs: list[int]) -> None:
+def test_a_plan_with_many_rungs_is_accepted(rungs: list[int]) -> None:
     plan = plan_search(adaptive(bracket_rungs=rungs, divisor=1.1, max_trials=1_000_000)).plan
     assert sum(len(bracket.rungs) for bracket in plan.brackets) == sum(rungs) <= MAX_ALL_RUNGS
 

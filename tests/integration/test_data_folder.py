@@ -191,7 +191,7 @@ async def test_the_folder_is_the_one_that_was_checked(tmp_path: Path) -> None:
         pass
 
 
-def test_the_commands_say_it_too(tmp_path: Path) -> None:
+def test_the_commands_refuse_it_too(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "log").mkdir()
     service = Service(tmp_path / "log", ("--listen", "127.0.0.1:0", "--data", str(tmp_path)))

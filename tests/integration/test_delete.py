@@ -11,7 +11,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
-from tests.integration.lives import create, halving, report
+from tests.integration.live_searches import create, halving, report
 from tests.support.searches import ask_for, create_planned, plan
 
 OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
@@ -71,7 +71,7 @@ async def test_the_plan_of_an_old_search_may_be_odd(
 
 
 @pytest.mark.parametrize("schema", [SCHEMA, 3, 99])
-async def test_a_repeated_delete_leaves_the_namesake(
+async def test_a_repeated_delete_leaves_a_new_search_of_the_name(
     schema: int, stores: list[RedisStore], redis: Redis, ref: ExperimentRef
 ) -> None:
     one, two = stores

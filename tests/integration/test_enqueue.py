@@ -8,7 +8,7 @@ from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving, own, rates, report, run_out, state_of
+from tests.integration.live_searches import create, halving, own, rates, report, run_out, state_of
 from tests.support.calls import config, new_id
 from tests.support.searches import ask_for
 
@@ -117,7 +117,7 @@ async def test_a_paused_search_takes_them_and_an_ended_one_does_not(store: Redis
         await enqueue(store, ref, 0.0102)
 
 
-async def test_a_raise_makes_room(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_more_trials_make_room(store: RedisStore, ref: ExperimentRef) -> None:
     await create(store, ref, config(max_trials=2))
     for rate in (0.0101, 0.0102):
         await enqueue(store, ref, rate)
@@ -179,7 +179,7 @@ async def test_a_configuration_outside_the_space_is_refused(
 
 
 @pytest.mark.parametrize(("written", "drawn"), [(3.0, 3), (2e0, 2), (1, 1)])
-async def test_whole_numbers_are_handed_out_as_integers(
+async def test_whole_numbers_are_assigned_as_integers(
     stores: list[RedisStore], ref: ExperimentRef, written: float, drawn: int
 ) -> None:
     kinds = {"type": "categorical", "vals": [16, 32]}

@@ -9,7 +9,7 @@ from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving, life_of, report
+from tests.integration.live_searches import create, halving, history_of, report
 from tests.support.searches import ask_for
 
 Told = tuple[str, Explanation]
@@ -20,7 +20,7 @@ def of(events: Sequence[EventView]) -> list[Told]:
     return [(event.kind, event.explanation) for event in events if event.explanation]
 
 
-async def test_a_life_from_start_to_top(stores: list[RedisStore], ref: ExperimentRef) -> None:
+async def test_a_history_from_start_to_top(stores: list[RedisStore], ref: ExperimentRef) -> None:
     """Started, paused, resumed, promoted at once, completed; rank, size, quota and cut-off are those of the replies."""
     store = stores[0]
     await create(store, ref, halving(9))
@@ -36,7 +36,7 @@ async def test_a_life_from_start_to_top(stores: list[RedisStore], ref: Experimen
     reply = await report(store, ref, resumed, 0.2)
     told[0].append((reply.decision.value, reply.explanation))
     for number, events in told.items():
-        assert of(await life_of(stores[1], ref, number)) == events
+        assert of(await history_of(stores[1], ref, number)) == events
     kinds = [kind for kind, _ in told[0]]
     assert kinds == ["assign", "pause", "assign", "pause"]
     assert told[3][1] == ("continue", Explanation(Reason.PROMOTED, 0, 0, 0, 4, 1, 0.4))
@@ -48,7 +48,7 @@ async def test_what_an_event_says_of_its_trial(store: RedisStore, ref: Experimen
     await create(store, ref, halving(9))
     (given,) = (await store.ask(ref, "", 1, "worker with blanks")).assignments
     await report(store, ref, given, 0.5)
-    start, pause = await life_of(store, ref)
+    start, pause = await history_of(store, ref)
     assert (start.trial, start.length, start.metric, start.worker) == (0, 0, None, "worker with blanks")
     assert (pause.trial, pause.length, pause.metric, pause.worker) == (0, 1, 0.5, "worker with blanks")
     assert start.time_ms <= pause.time_ms
@@ -61,11 +61,11 @@ async def test_every_way_to_end(stop_once: bool, store: RedisStore, ref: Experim
     outcomes = (Outcome.PREEMPTED, Outcome.TRANSIENT, Outcome.INVALID, Outcome.DIVERGED, Outcome.ERROR, Outcome.STOPPED)
     for given, outcome in zip(await ask_for(store, ref, 6), outcomes, strict=True):
         reply, _ = await store.fail(ref, "", given.lease, outcome, "why not")
-        *_, last = await life_of(store, ref, given.lease.trial)
+        *_, last = await history_of(store, ref, given.lease.trial)
         assert last.explanation == reply.explanation
-    lives = [[event.kind for event in await life_of(store, ref, number)] for number in range(6)]
+    histories = [[event.kind for event in await history_of(store, ref, number)] for number in range(6)]
     ends = ["release", "retry", "invalid", "failed", "failed", "failed"]
-    assert lives == [["assign", end] for end in ends]
+    assert histories == [["assign", end] for end in ends]
 
 
 async def test_the_stopping_form(store: RedisStore, ref: ExperimentRef) -> None:
@@ -74,8 +74,8 @@ async def test_the_stopping_form(store: RedisStore, ref: ExperimentRef) -> None:
     up = await report(store, ref, first, 0.5)
     down = await report(store, ref, second, 0.6)
     assert down.decision is Decision.STOP
-    assert of(await life_of(store, ref, 0))[1:] == [("continue", up.explanation)]
-    assert of(await life_of(store, ref, 1))[1:] == [("stop", down.explanation)]
+    assert of(await history_of(store, ref, 0))[1:] == [("continue", up.explanation)]
+    assert of(await history_of(store, ref, 1))[1:] == [("stop", down.explanation)]
     assert down.explanation == Explanation(Reason.STOPPED_AT_RUNG, 0, 0, 1, 2, 1, 0.5)
 
 
@@ -84,7 +84,7 @@ async def test_numbers_of_a_larger_is_better_search(store: RedisStore, ref: Expe
     for given, metric in zip(await ask_for(store, ref, 3), (0.1, 0.2, 0.9), strict=True):
         reply = await report(store, ref, given, metric)
     assert reply.explanation.cutoff == 0.9
-    assert of(await life_of(store, ref, 2))[1:] == [("continue", reply.explanation)]
+    assert of(await history_of(store, ref, 2))[1:] == [("continue", reply.explanation)]
 
 
 async def test_an_expired_lease_and_an_enqueued_configuration(store: RedisStore, ref: ExperimentRef) -> None:
@@ -94,7 +94,7 @@ async def test_an_expired_lease_and_an_enqueued_configuration(store: RedisStore,
     (given,) = (await store.ask(ref, "", 1, "lost", now_ms=start)).assignments
     (again,) = (await store.ask(ref, "", 1, "found", now_ms=start + 60_000)).assignments
     await store.release(ref, "", [Release(again.lease)])
-    life = await life_of(store, ref, given.lease.trial)
+    life = await history_of(store, ref, given.lease.trial)
     assert [(event.kind, event.explanation and event.explanation.reason, event.worker) for event in life] == [
         ("assign", Reason.ENQUEUED, "lost"),
         ("retry", Reason.RETRY, "lost"),

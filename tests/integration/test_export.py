@@ -25,7 +25,7 @@ from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
-from tests.integration.lives import create, halving
+from tests.integration.live_searches import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, exported, move
@@ -120,9 +120,9 @@ async def test_a_search_goes_on_as_it_would_have(
     views = [await site.store.trials(ref, list(range(60)), curve=True) for site in sites]
     of_both = [[repr(replace(view, created_ms=0)) for view in each] for each in views]
     assert of_both[0] == of_both[1]
-    lives = [await site.store.explain(ref, 0) for site in sites]
-    of_life = [repr([event.explanation for event in life]) for life, _ in lives]
-    assert of_life[0] == of_life[1]
+    histories = [await site.store.explain(ref, 0) for site in sites]
+    explained = [repr([event.explanation for event in history]) for history, _ in histories]
+    assert explained[0] == explained[1]
     await assert_sound(there.url, ref.experiment)
 
 
@@ -164,7 +164,7 @@ async def test_every_float_comes_back_bit_by_bit(sites: tuple[Site, Site], ref: 
     assert [repr(report.metric) for report in view.curve] == [repr(metric) for metric in metrics]
 
 
-async def test_an_old_lease_is_worth_nothing_after_an_import(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+async def test_an_old_lease_is_superseded_after_an_import(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
     here, there = sites
     await create(here.store, ref, halving(9))
     (given,) = (await here.store.ask(ref, "", 1, "w")).assignments
@@ -185,7 +185,7 @@ async def test_a_stopped_search_comes_back_stopped(sites: tuple[Site, Site], ref
     assert (await there.store.progress(ExperimentRef("default", "another"))).state is ExperimentState.STOPPED
 
 
-async def test_a_name_that_is_taken_is_refused(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+async def test_a_name_in_use_is_refused(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
     here, there = sites
     await create(here.store, ref, halving(9))
     await create(there.store, ref, halving(3))

@@ -17,7 +17,7 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create
+from tests.integration.live_searches import create
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, move

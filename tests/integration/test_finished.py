@@ -19,7 +19,7 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving, report, state_of
+from tests.integration.live_searches import create, halving, report, state_of
 from tests.support.searches import ask_for, create_planned, plan
 
 
@@ -88,7 +88,7 @@ async def test_the_reports_that_come_with_it_are_judged_first(store: RedisStore,
     assert (again.lease.trial, again.explanation.reason) == (3, Reason.NEW_TRIAL)
 
 
-async def test_a_result_told_under_an_earlier_lease_stands(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_a_result_told_under_an_earlier_lease_counts(store: RedisStore, ref: ExperimentRef) -> None:
     await create_planned(store, ref, plan((9,), trials=2))
     (given,) = await ask_for(store, ref)
     for length in range(1, 9):
@@ -156,7 +156,7 @@ async def test_one_without_a_real_metric_ranks_last(store: RedisStore, ref: Expe
 
 
 @pytest.mark.parametrize("paused", [False, True])
-async def test_one_that_ends_at_its_rung_is_never_handed_out_again(
+async def test_one_that_ends_at_its_rung_is_never_assigned_again(
     paused: bool, store: RedisStore, ref: ExperimentRef
 ) -> None:
     """Finished with the result at the rung or after it: either way only the rung decides about it."""

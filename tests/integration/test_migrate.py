@@ -112,7 +112,7 @@ async def _fresh(store: RedisStore, client: Any) -> dict[str, Any]:
     return await read_keys(client)
 
 
-async def test_a_long_life_is_shortened(old: Old) -> None:
+async def test_a_long_history_is_shortened(old: Old) -> None:
     _, client, store = old
     values = unpack(await client.hget(TRIALS, "0"))
     lines = [number for n in range(4_000) for number in (n, 0)]

@@ -22,7 +22,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import plain_client
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.transport.wire import experiment_message
-from tests.integration.lives import create, report, run_out, state_of
+from tests.integration.live_searches import create, report, run_out, state_of
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.searches import ask_for
@@ -95,7 +95,7 @@ async def broken(store: RedisStore, ref: ExperimentRef, given: Assignment) -> No
 # The promise, in random play.
 
 
-class Life:
+class RandomPlay:
     """A search whose workers and users act at random; `uses` counts trials and enqueued configurations by point."""
 
     def __init__(self, stores: list[RedisStore], ref: ExperimentRef, planned: ExperimentConfig, size: int) -> None:
@@ -157,20 +157,20 @@ async def test_every_point_is_used_once_before_any_is_repeated(
     """Two servers enqueue configurations and report invalid ones; a random search also gets more trials."""
     document, size = search(space, sampler, times), SPACES[space][2]
     await create(stores[0], ref, document)
-    life, rng = Life(stores, ref, parse(document)[0], size), random.Random(f"{space} {sampler} {times}")
+    play, rng = RandomPlay(stores, ref, parse(document)[0], size), random.Random(f"{space} {sampler} {times}")
     for raised in (0, 3 if sampler != "grid" else 0):
-        while await life.ask(rng):
-            await life.enqueue(rng)
-            await life.enqueue(rng)
+        while await play.ask(rng):
+            await play.enqueue(rng)
+            await play.enqueue(rng)
         assert await state_of(stores[0], ref) is ExperimentState.DONE
-        if raised and len(life.invalid) < size:
+        if raised and len(play.invalid) < size:
             await update(stores[0], ref, times * size + raised)
     found = await runs(stores[1], ref)
     if sampler == "grid":
-        expected = [count for point, count in life.uses.items() if point not in life.invalid]
-        assert expected == [times] * (size - len(life.invalid))
-    elif len(life.invalid) < size:
-        assert sum(found.values()) == times * size + 3 * (len(life.invalid) < size) - 3
+        expected = [count for point, count in play.uses.items() if point not in play.invalid]
+        assert expected == [times] * (size - len(play.invalid))
+    elif len(play.invalid) < size:
+        assert sum(found.values()) == times * size + 3 * (len(play.invalid) < size) - 3
     await assert_sound(admin_url, ref.experiment)
 
 

@@ -22,7 +22,7 @@ from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, report, state_of
+from tests.integration.live_searches import create, report, state_of
 from tests.support.calls import SPACE, unique_name
 from tests.support.searches import ask_for, started
 
@@ -75,7 +75,7 @@ async def test_a_clones_configuration_is_that_of_its_parent_changed_by_its_numbe
         assert trial.curve[0].length in (4, 6)
 
 
-async def test_clones_are_handed_out_once_by_two_servers_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
+async def test_clones_are_assigned_once_by_two_servers_at_once(stores: list[RedisStore], ref: ExperimentRef) -> None:
     """More clones than one call has configurations for, to workers that all ask at once."""
     await create(stores[0], ref, population(300, rounds=2))
     given = [each for _ in range(5) for each in await ask_for(stores[0], ref, 60)]

@@ -8,7 +8,7 @@ import pytest
 from rungway_server.domain.engine import Decision, Report, Result
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create
+from tests.integration.live_searches import create
 from tests.support.calls import config
 from tests.support.searches import ask_for
 

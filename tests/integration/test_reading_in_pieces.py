@@ -26,7 +26,7 @@ from rungway_server.store.redis.snapshot.export_file import ExportWriter, read_e
 from rungway_server.store.redis.snapshot.piece_reader import PieceReader
 from rungway_server.store.redis.snapshot.read_snapshot import _Records, read_snapshot
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
-from tests.integration.lives import create
+from tests.integration.live_searches import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
 from tests.support.searches import create_planned

@@ -71,7 +71,7 @@ async def test_a_shorter_checkpoint_is_no_progress(store: RedisStore, ref: Exper
     assert reply.decision is Decision.STOP
 
 
-async def test_the_third_fruitless_return_counts(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_the_third_release_without_progress_counts(store: RedisStore, ref: ExperimentRef) -> None:
     await create_planned(store, ref, plan((9,), trials=1), max_restarts=2)
     reasons = []
     for _ in range(5):

@@ -13,7 +13,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport.wire import listed_message
-from tests.integration.lives import create, halving, report, run_out, state_of
+from tests.integration.live_searches import create, halving, report, run_out, state_of
 from tests.support.searches import ask_for
 from tests.support.waiting import SECONDS
 

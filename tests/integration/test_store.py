@@ -26,7 +26,7 @@ from tests.support.searches import ask_for, create_planned, plan, tell_one
 # Pause, resume, stop.
 
 
-async def test_a_paused_search_hands_nothing_out_and_goes_on_where_it_was(
+async def test_a_paused_search_assigns_nothing_and_continues_where_it_was(
     store: RedisStore, ref: ExperimentRef
 ) -> None:
     await create_planned(store, ref, plan())
@@ -149,7 +149,7 @@ async def test_a_store_with_an_old_plan_in_its_cache_uses_the_new_one(
     assert (await two.definition(ref)).plan == plan((2, 6))
 
 
-async def test_leases_of_a_deleted_experiment_mean_nothing_in_the_new_one(
+async def test_leases_of_a_deleted_experiment_are_superseded_in_the_new_one(
     stores: list[RedisStore], ref: ExperimentRef
 ) -> None:
     one, two = stores

@@ -10,7 +10,7 @@ from rungway_server.domain.errors import WrongState
 from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, halving, report, state_of
+from tests.integration.live_searches import create, halving, report, state_of
 from tests.support.searches import ask_for
 
 

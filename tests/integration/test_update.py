@@ -10,7 +10,7 @@ from rungway_server.service.experiments import Change, ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from tests.integration.lives import create, halving, own, report, run_out, state_of
+from tests.integration.live_searches import create, halving, own, report, run_out, state_of
 from tests.model.mutants import Mutant
 from tests.support.audited import report_of
 from tests.support.calls import config, unique_name

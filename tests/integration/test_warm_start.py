@@ -8,7 +8,7 @@ from rungway_server.service.experiments import ExperimentUseCases, ExperimentVie
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
-from tests.integration.lives import create, own, rates, report, run_out
+from tests.integration.live_searches import create, own, rates, report, run_out
 from tests.support.calls import config, new_id, unique_name
 from tests.support.searches import ask_for
 

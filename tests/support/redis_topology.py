@@ -154,10 +154,6 @@ class Cluster(Topology):
         wait_for(lambda: quietly(lambda: self.replicas(key)[0].command("CLUSTER", "FAILOVER")))
         return self.wait_for_new_primary(old, key)
 
-    def by_id(self, identity: str) -> Node:
-        """The node with this CLUSTER MYID."""
-        return next(node for node in self.nodes if node.alive and node.command("CLUSTER", "MYID") == identity)
-
     def in_agreement(self) -> bool:
         """Whether every node serves all slots and knows three replicas."""
         return all(_serves_all(node, len(self.nodes)) for node in self.nodes)

@@ -86,7 +86,7 @@ class TrialRecord:
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
     `parent` is False but for a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
-    the length of that. `log` names lines of the event log (see `life_of`).
+    the length of that. `log` names lines of the event log (see `history_of`).
     """
 
     state: str
@@ -165,7 +165,7 @@ def order_of(event: str) -> tuple[int, ...]:
     return tuple(int(part) for part in event.split("-"))
 
 
-def life_of(log: list[str]) -> tuple[dict[int, str], int]:
+def history_of(log: list[str]) -> tuple[dict[int, str], int]:
     """The lines that a record names, each by how many came before it, and how many there are in all.
 
     Of a long life it names the first and the last: "0-7866" between them stands for 7,866 others

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.layout.records import LogLine, life_of, order_of
+from rungway_server.store.redis.layout.records import LogLine, history_of, order_of
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
 _AFTER = {
@@ -63,7 +63,7 @@ def trials_remember_their_events(snapshot: Snapshot) -> Iterator[str]:
     for line in snapshot.log:
         told.setdefault(line.trial, []).append(line.id)
     for number, trial in snapshot.trials.items():
-        found, (named, lines) = told.get(number, []), life_of(trial.log)
+        found, (named, lines) = told.get(number, []), history_of(trial.log)
         trimmed = lines - len(found)  # the oldest lines of the log go when there are too many
         kept = {at: found[at - trimmed] for at in named if at >= max(trimmed, 0)}
         gone = [line_id for at, line_id in named.items() if at < trimmed]

@@ -33,7 +33,7 @@ async def report(store: Store, ref: ExperimentRef, given: Assignment, metric: fl
     return (await store.tell(ref, "", [Result(given.lease, reports, "saved")])).replies[0]
 
 
-async def life_of(store: Store, ref: ExperimentRef, number: int = 0, size: int = 0) -> list[EventView]:
+async def history_of(store: Store, ref: ExperimentRef, number: int = 0, size: int = 0) -> list[EventView]:
     """All pages of the history of a trial."""
     found: list[EventView] = []
     token = ""

@@ -11,7 +11,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from tests.integration.lives import life_of
+from tests.integration.live_searches import history_of
 from tests.support.audited import assert_sound
 from tests.support.moving import Site, move
 from tests.support.searches import ask_for, create_planned, plan
@@ -74,13 +74,13 @@ async def test_a_record_stays_small_and_says_what_it_left_out(
 
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 65, 1_000])
-async def test_pages_give_the_same_life(size: int, store: RedisStore, ref: ExperimentRef) -> None:
+async def test_pages_give_the_same_history(size: int, store: RedisStore, ref: ExperimentRef) -> None:
     await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(50))
-    assert await life_of(store, ref, size=size) == (await store.explain(ref, 0))[0]
+    assert await history_of(store, ref, size=size) == (await store.explain(ref, 0))[0]
 
 
-async def test_what_is_dropped_between_two_pages_is_said(store: RedisStore, ref: ExperimentRef) -> None:
+async def test_what_is_dropped_between_two_pages_is_reported(store: RedisStore, ref: ExperimentRef) -> None:
     """Whatever happens meanwhile, each event is on a page or counted."""
     await create_planned(store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(store, ref, failed, range(30))
@@ -104,15 +104,15 @@ async def test_a_record_that_has_grown_long_is_shortened(
         await create_planned(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
         await live(before, ref, failed, range(150))
     long = await size_of(redis, ref)
-    life = await life_of(store, ref, size=7)
+    life = await history_of(store, ref, size=7)
     assert [event.dropped for event in life] == [0] * 300
     await live(store, ref, failed, range(150, 151))
     assert await size_of(redis, ref) < long / 2
-    (gap,) = [event.dropped for event in await life_of(store, ref, size=7) if event.dropped]
+    (gap,) = [event.dropped for event in await history_of(store, ref, size=7) if event.dropped]
     assert gap == 302 - KEPT
 
 
-async def test_lines_that_left_the_event_log_are_counted_as_well(
+async def test_events_that_left_the_log_are_counted_as_well(
     store: RedisStore, redis: Redis, ref: ExperimentRef
 ) -> None:
     """At the beginning of a history, and up to events that the record does not name anyway."""
@@ -120,25 +120,25 @@ async def test_lines_that_left_the_event_log_are_counted_as_well(
     await live(store, ref, failed, range(100))
     (log, _), events = await store.events(ref, "", 1_000), f"rungway:{{default/{ref.experiment}}}:events"
     await redis.xtrim(events, minid=log[10].event_id, approximate=False)
-    gaps = [(at, event.dropped) for at, event in enumerate(await life_of(store, ref)) if event.dropped]
+    gaps = [(at, event.dropped) for at, event in enumerate(await history_of(store, ref)) if event.dropped]
     assert gaps == [(0, 10), (1 + KEPT // 2 - 10, 200 - KEPT)]
     await redis.xtrim(events, minid=log[150].event_id, approximate=False)
-    assert [event.dropped for event in await life_of(store, ref)] == [150 + 50 - KEPT // 2] + [0] * (KEPT // 2)
+    assert [event.dropped for event in await history_of(store, ref)] == [150 + 50 - KEPT // 2] + [0] * (KEPT // 2)
     await redis.xtrim(events, maxlen=0, approximate=False)
-    assert [event.dropped for event in await life_of(store, ref)] == [200]
+    assert [event.dropped for event in await history_of(store, ref)] == [200]
 
 
 @pytest.mark.parametrize("end", [failed, released_with_progress])
-async def test_a_long_life_survives_export_and_import(end: End, sites: tuple[Site, Site], ref: ExperimentRef) -> None:
+async def test_a_long_history_survives_an_export(end: End, sites: tuple[Site, Site], ref: ExperimentRef) -> None:
     """And continues: events dropped later are added to those dropped before."""
     here, there = sites
     await create_planned(here.store, ref, LONG, max_restarts=1_000_000, pause_after=0)
     await live(here.store, ref, end, range(90))
     await move(here, ref, there)
-    before = await life_of(here.store, ref)
-    assert await life_of(there.store, ref) == before
+    before = await history_of(here.store, ref)
+    assert await history_of(there.store, ref) == before
     await live(there.store, ref, end, range(90, 110))
-    after = await life_of(there.store, ref)
+    after = await history_of(there.store, ref)
     assert after[: KEPT // 2] == before[: KEPT // 2]
     assert sum(event.dropped or 1 for event in after) == sum(event.dropped or 1 for event in before) + 40
     await assert_sound(there.url, ref.experiment)
