@@ -134,7 +134,7 @@ def fencing_tokens_keep_up_with_the_clock(start: Start) -> None:
 
 @example
 def a_late_report_is_good_until_reclaimed(start: Start) -> None:
-    """A lease past its deadline that nobody reclaimed still holds, and a report renews it."""
+    """A lease past its deadline that no ask reclaimed is still valid, and a report renews it."""
     hand = start(async_plan(4, 8, trials=2))
     hand.ask()
     hand.now += 3 * LEASE_MS

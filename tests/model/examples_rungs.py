@@ -142,7 +142,7 @@ def equal_rungs_cost_no_training(start: Start) -> None:
     assert hand.sizes() == [2, 1, 0, 0]
     reply = hand.tell(2, 0.3)  # best of 3; then best of 2 in rung 1; then alone in rung 2
     assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 2, 0, 1, 0, None)
-    assert hand.told(3, 0.9) == WAITS  # best two of 4 are up: nobody moves
+    assert hand.told(3, 0.9) == WAITS  # the best two of 4 are promoted already
     assert hand.sizes() == [4, 2, 1, 0]
     assert hand.waits() == "done search_done"
 

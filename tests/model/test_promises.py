@@ -48,12 +48,12 @@ def test_whoever_may_go_up_does_and_nobody_else(workbench: Workbench, rule: Prom
 
 MISTAKES = [
     (ASYNC, "quota rounds up"),
-    (ASYNC, "nobody else becomes promotable"),
+    (ASYNC, "no other trial becomes promotable"),
     (ASYNC, "new trials before promotions"),
     (ASYNC, "ties go to the newest"),
     (SYNC, "sync rule promotes one too early"),
     (SYNC, "sync rule waits for one more"),
-    (SYNC, "nobody else becomes promotable"),
+    (SYNC, "no other trial becomes promotable"),
 ]
 
 

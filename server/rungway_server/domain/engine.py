@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_BEST = 1_000
+"""How many of the best trials the engine keeps ranked by their best metric."""
+CURVE_CHUNK = 16
+"""Points of a learning curve that are stored together."""
+
 
 class Decision(StrEnum):
     """What a worker does next."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.engine import EventView, ExperimentState, Progress, Report, TrialView
+from rungway_server.domain.engine import CURVE_CHUNK, EventView, ExperimentState, Progress, Report, TrialView
 from rungway_server.domain.errors import UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading
@@ -16,7 +16,6 @@ from rungway_server.store.redis.snapshot.cut import Cutting
 from rungway_server.store.redis.snapshot.export import Export
 from rungway_server.store.redis.snapshot.source import CURVES, Source
 from rungway_server.store.redis.snapshot.spool import Spool
-from rungway_server.store.redis.snapshot.stored import CHUNK
 
 _PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
 """Most that a script reads: trials, bytes of them, and pieces of a curve."""
@@ -63,9 +62,9 @@ class RedisReads:
     async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
         """The curve of a trial that was read, or the end of a long one. Its pieces never change."""
         number, (count, tail) = fields[0], fields[16:18]
-        pieces = count // CHUNK
+        pieces = count // CURVE_CHUNK
         points: list[Report] = []
-        for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
+        for first in range(max(0, pieces - MOST_POINTS // CURVE_CHUNK), pieces, _PIECE_CHUNKS):
             names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
             found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
             if found.definition.uid != known.definition.uid:  # another experiment has its name by now

@@ -6,7 +6,7 @@ Scripts write `Reason.promoted` or `Field.entries`, and `--- @include "layout"` 
 import re
 from collections.abc import Iterable, Mapping
 
-from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import CURVE_CHUNK, MOST_BEST, Decision, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS
@@ -15,6 +15,7 @@ _FIELDS = tuple(NOT_NAMES.get(name, name) for name in TRIAL_FIELDS)
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
+    "Limit": {"curve_chunk": str(CURVE_CHUNK), "most_best": str(MOST_BEST)},
     "Field": {name: str(at) for at, name in enumerate(_FIELDS, 1)},
 }
 """What scripts name, as Lua text: words, and places in a record."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 
+from rungway_server.domain.engine import CURVE_CHUNK
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
@@ -21,7 +22,7 @@ from rungway_server.store.redis.snapshot.export_file import (
 from rungway_server.store.redis.snapshot.moment import Cut
 from rungway_server.store.redis.snapshot.source import CURVES, Source
 from rungway_server.store.redis.snapshot.spool import Spool
-from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, Stored, decode
+from rungway_server.store.redis.snapshot.stored import POINT, Stored, decode
 
 _CHUNKS, _TRIALS = 256, 100
 """Pieces of curves, and trials, that are read at once."""
@@ -63,12 +64,12 @@ class Export:
         chunks = 0
         for number, packed in self._spool:
             trial = TrialRecord.unpacked(packed)
-            if batch and (len(batch) == _TRIALS or chunks + trial.points // CHUNK > _CHUNKS):
+            if batch and (len(batch) == _TRIALS or chunks + trial.points // CURVE_CHUNK > _CHUNKS):
                 async for parts in self._trials(batch):
                     yield parts
                 batch, chunks = [], 0
             batch.append((number, trial))
-            chunks += trial.points // CHUNK
+            chunks += trial.points // CURVE_CHUNK
         async for parts in self._trials(batch):
             yield parts
         yield await self._made(line_of(suggestion_of(*each)) for each in sorted(stored.suggestions.items()))
@@ -87,7 +88,7 @@ class Export:
 
     async def _trials(self, batch: list[tuple[int, TrialRecord]]) -> AsyncIterator[list[str]]:
         """Trials whose curves are read together, or one whose curve is long."""
-        names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CHUNK)]
+        names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CURVE_CHUNK)]
         if len(names) <= _CHUNKS:
             found = iter(await self._source.read("HMGET", CURVES, *names) if names else [])
             yield await self._made(self._together(batch, found))
@@ -102,7 +103,7 @@ class Export:
     def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[bytes | None]) -> Iterator[str]:
         for number, trial in batch:
             yield self._head(number, trial)
-            yield from self._points([*islice(found, trial.points // CHUNK), as_bytes(trial.tail)], follows=False)
+            yield from self._points([*islice(found, trial.points // CURVE_CHUNK), as_bytes(trial.tail)], follows=False)
             yield _END
 
     def _head(self, number: int, trial: TrialRecord) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.domain.engine import ExperimentState, TrialState
+from rungway_server.domain.engine import CURVE_CHUNK, MOST_BEST, ExperimentState, TrialState
 from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
@@ -30,7 +30,7 @@ from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, T
 from rungway_server.store.redis.snapshot.field_checks import Curve
 from rungway_server.store.redis.snapshot.import_checks import PROGRESS_FIELDS
 from rungway_server.store.redis.snapshot.import_keys import write_keys
-from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, decode
+from rungway_server.store.redis.snapshot.stored import POINT, decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -46,7 +46,6 @@ _WRONG = (
     OverflowError,
     RungwayError,
 )
-_KEPT_BEST = 1_000
 _COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
 """What of the progress is stored as `counts`."""
 
@@ -123,7 +122,7 @@ class _Contents:
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
-            best[:_KEPT_BEST],
+            best[:MOST_BEST],
             dict(self._pieces()),
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
@@ -182,7 +181,7 @@ class _Contents:
         }
 
     def _record(self, trial: dict[str, Any]) -> bytes:
-        last = len(trial["curve"]) % CHUNK
+        last = len(trial["curve"]) % CURVE_CHUNK
         tail = self._points(trial["curve"], len(trial["curve"]) - last, len(trial["curve"]))
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
@@ -212,8 +211,8 @@ class _Contents:
     def _pieces(self) -> Iterator[tuple[bytes, bytes]]:
         for trial in self._export.trials:
             curve = trial["curve"]
-            for piece in range(len(curve) // CHUNK):
-                points = self._points(curve, piece * CHUNK, (piece + 1) * CHUNK)
+            for piece in range(len(curve) // CURVE_CHUNK):
+                points = self._points(curve, piece * CURVE_CHUNK, (piece + 1) * CURVE_CHUNK)
                 yield f"{int(trial['trial'])}.{piece}".encode(), points
 
     def _rungs(self) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from rungway_server.domain.engine import CURVE_CHUNK
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
@@ -15,7 +16,7 @@ from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.snapshot.cut import Cutting
 from rungway_server.store.redis.snapshot.moment import Cut
 from rungway_server.store.redis.snapshot.source import CONFIGS, CURVES, OLD, YOUNG, Source, paired
-from rungway_server.store.redis.snapshot.stored import CHUNK, Stored, decode
+from rungway_server.store.redis.snapshot.stored import Stored, decode
 
 _HASHES, _SETS, _LISTS, _STREAM = (0, 1, 2, 7, 9, 10, 13), (3, 5, 6, 12), (4, 11), 8
 """Positions of the keys by what they are."""
@@ -94,7 +95,7 @@ async def _with_later(source: Source, curves: dict[bytes, bytes], trials: dict[b
     for number, record in trials.items():
         try:
             count = unpack(record)[_POINTS]
-            names = [b"%b.%d" % (number, piece) for piece in range(count // CHUNK)]
+            names = [b"%b.%d" % (number, piece) for piece in range(count // CURVE_CHUNK)]
         except (ValueError, TypeError, IndexError):  # it cannot be read, which is said elsewhere
             continue
         lacking += [name for name in names if name not in curves]

@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from rungway_server.domain.engine import CURVE_CHUNK
 from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
@@ -19,7 +20,7 @@ from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
-CHUNK, POINT = 16, struct.Struct(">Q8s")
+POINT = struct.Struct(">Q8s")
 """Points of a curve in each piece, and one of them: its length and the sort key of its metric."""
 
 
@@ -69,7 +70,7 @@ class Stored:
 def points_of(stored: Stored, number: int) -> list[tuple[int, str]]:
     """The curve of a trial: lengths and sort keys of the metrics in the order in which they were told."""
     trial = stored.trials[number]
-    pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CHUNK)]
+    pieces = [stored.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CURVE_CHUNK)]
     points = POINT.iter_unpack(b"".join([*pieces, as_bytes(trial.tail)]))
     return [(length, key.hex()) for length, key in points]
 

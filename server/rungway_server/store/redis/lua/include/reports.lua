@@ -5,8 +5,7 @@
 --- @include "sort_keys"
 --- @include "trials"
 --- @include "requests"
-local CHUNK_BYTES = 16 * 16
-local KEPT_BEST = 1000
+local CHUNK_BYTES = 16 * Limit.curve_chunk -- a point has 16 bytes
 
 -- The results that begin at ARGV[at], and the numbers of their trials.
 local function read_results(at, count)
@@ -40,7 +39,7 @@ end
 local function add_point(number, trial, report)
   trial.tail, trial.points = trial.tail .. struct.pack('>I8', report.length) .. report.metric, trial.points + 1
   if #trial.tail < CHUNK_BYTES then return end
-  redis.call('HSET', CURVES, number .. '.' .. trial.points / 16 - 1, trial.tail)
+  redis.call('HSET', CURVES, number .. '.' .. trial.points / Limit.curve_chunk - 1, trial.tail)
   trial.tail = ''
 end
 
@@ -59,7 +58,7 @@ local function keep_best(number, trial)
   if not before then return end
   local replaced = before ~= '' and redis.call('ZREM', BEST, best_member(number, before)) == 1
   redis.call('ZADD', BEST, 0, best_member(number, trial.best_key))
-  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, KEPT_BEST, -1) end
+  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, Limit.most_best, -1) end
   trial.best_before = nil
 end
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from rungway_server.domain.engine import CURVE_CHUNK, MOST_BEST
 from rungway_server.domain.ranking import WORST_KEY, metric_key
-from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, Stored, points_of
+from rungway_server.store.redis.snapshot.stored import POINT, Stored, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
-_KEPT_BEST = 1_000
 
 
 def ranked(key: str) -> str:
@@ -29,7 +29,7 @@ def curves_belong_to_trials(stored: Stored) -> Iterator[str]:
     for name, piece in stored.curves.items():
         number, _, chunk = name.partition(".")
         trial = stored.trials.get(int(number))
-        wanted = CHUNK if trial and int(chunk) < trial.points // CHUNK else 0
+        wanted = CURVE_CHUNK if trial and int(chunk) < trial.points // CURVE_CHUNK else 0
         if len(piece) != wanted * POINT.size or not piece:
             yield f"piece {name} has {len(piece) / POINT.size} points, wanted {wanted}"
 
@@ -52,11 +52,11 @@ def the_list_of_the_best_is_right(stored: Stored) -> Iterator[str]:
     wanted = sorted(f"{ranked(trial.best_key)}{number:010d}" for number, trial in valid.items() if trial.best_key)
     yield from (f"{member} is listed, its trial's record says otherwise" for member in set(stored.best) - set(wanted))
     invalid = len(stored.trials) - len(valid)
-    if invalid and len(wanted) > _KEPT_BEST - invalid:
-        least = min(len(wanted), _KEPT_BEST) - invalid
-        if not least <= len(stored.best) <= _KEPT_BEST:
-            yield f"{len(stored.best)} are listed, wanted {least} to {_KEPT_BEST}"
-    elif lacking := set(wanted[:_KEPT_BEST]) - set(stored.best):
+    if invalid and len(wanted) > MOST_BEST - invalid:
+        least = min(len(wanted), MOST_BEST) - invalid
+        if not least <= len(stored.best) <= MOST_BEST:
+            yield f"{len(stored.best)} are listed, wanted {least} to {MOST_BEST}"
+    elif lacking := set(wanted[:MOST_BEST]) - set(stored.best):
         yield from (f"{member} is not listed" for member in sorted(lacking))
 
 
