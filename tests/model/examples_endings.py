@@ -17,7 +17,7 @@ def finish(hand: Hand, trial: int, *reports: tuple[int, float], request: str = "
 
 
 @example
-def a_finished_trial_goes_up_without_training(start: Start) -> None:
+def a_finished_trial_is_promoted_without_training(start: Start) -> None:
     """Its result stands in its rung under its true length, and in those above as soon as it is promoted; it is not
     handed out again."""
     hand = start(async_plan(4, 8, 16, trials=4, divisor=2))
@@ -113,7 +113,7 @@ def a_training_that_ends_at_its_rung_is_decided_first(start: Start) -> None:
 
 
 @example
-def a_training_that_ends_at_its_rung_goes_up_in_a_pause(start: Start) -> None:
+def a_training_that_ends_at_its_rung_is_promoted_in_a_pause(start: Start) -> None:
     """There is nothing to wait for: no worker will train it."""
     hand = start(async_plan(4, 8, trials=3, divisor=2))
     assert hand.ask(3) == [0, 1, 2]

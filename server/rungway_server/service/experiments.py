@@ -109,10 +109,10 @@ async def _planned(priority: Priority, namespace: str, document: Mapping[str, ob
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """The configurations that belong to the space; in a finite space, each point once."""
     fitting: dict[object, Mapping[str, object]] = {}
-    for place, each in enumerate(configurations):
+    for index, each in enumerate(configurations):
         with suppress(InvalidInput):
             own = own_configuration(space, each)
-            fitting.setdefault(json.dumps(own) if counted(space) else place, own)
+            fitting.setdefault(json.dumps(own) if counted(space) else index, own)
     return list(fitting.values())
 
 
