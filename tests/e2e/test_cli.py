@@ -241,7 +241,7 @@ def test_the_installed_command_says_soon_that_the_service_is_away(file: str) -> 
     begin = time.monotonic()
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert ended.stderr.startswith("error: nobody answers at 127.0.0.1:")
+    assert ended.stderr.startswith("error: no service answers at 127.0.0.1:")
     assert 'is "rungway serve" running there?' in ended.stderr
     assert "may not have been" not in ended.stderr
     assert "Traceback" not in ended.stderr

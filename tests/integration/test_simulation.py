@@ -363,7 +363,7 @@ def test_trials_are_the_rows_nearest_to_them() -> None:
     search = (str(EXAMPLES / "simulated.yaml"), "--curves", str(TABLE), "--workers", "8", "--output", "json")
     near, dealt = timeless(invoke(*search)), timeless(invoke(*search, "--rows", "dealt"))
     assert near["notes"] == ["rows: of 2000, the nearest by hyperparameters; several trials may share one"]
-    assert dealt["notes"] == ["rows: dealt by the seed, whatever a trial's hyperparameters"]
+    assert dealt["notes"] == ["rows: dealt by the seed, regardless of a trial's hyperparameters"]
     assert near["best"] != dealt["best"]
     assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # nothing is random any more
 

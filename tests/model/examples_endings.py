@@ -17,7 +17,7 @@ def finish(hand: Hand, trial: int, *reports: tuple[int, float], request: str = "
 
 
 @example
-def a_finished_trial_goes_up_without_training(start: Start) -> None:
+def a_finished_trial_is_promoted_without_training(start: Start) -> None:
     """Its result stands in its rung under its true length, and in those above as soon as it is promoted; it is not
     handed out again."""
     hand = start(async_plan(4, 8, 16, trials=4, divisor=2))
@@ -56,7 +56,7 @@ def a_finished_trial_reaches_the_top_at_once(start: Start) -> None:
 
 @example
 def a_synchronous_rung_gets_the_result_it_waits_for(start: Start) -> None:
-    """A finished trial fills its place in the rung, and blocks nobody."""
+    """A finished trial counts in its rung, and blocks no other trial."""
     hand = start(sync_plan((4, 3, 1), (8, 1, 0)))
     assert hand.ask(3) == [0, 1, 2]
     hand.told(0, 0.3)
@@ -83,7 +83,7 @@ def the_last_result_stands_without_a_new_one(start: Start) -> None:
 
 @example
 def a_result_of_an_earlier_lease_stands(start: Start) -> None:
-    """With its length, though the trial began anew since."""
+    """With its length, though the trial has been restarted since."""
     hand = start(async_plan(4, trials=1))
     hand.ask()
     hand.tell(0, 0.5, at=2, checkpoint="")
@@ -113,7 +113,7 @@ def a_training_that_ends_at_its_rung_is_decided_first(start: Start) -> None:
 
 
 @example
-def a_training_that_ends_at_its_rung_goes_up_in_a_pause(start: Start) -> None:
+def a_training_that_ends_at_its_rung_is_promoted_in_a_pause(start: Start) -> None:
     """There is nothing to wait for: no worker will train it."""
     hand = start(async_plan(4, 8, trials=3, divisor=2))
     assert hand.ask(3) == [0, 1, 2]
@@ -168,7 +168,7 @@ def progress_sets_restarts_back(start: Start) -> None:
 
 @example
 def without_checkpoints_a_further_length_is_progress(start: Start) -> None:
-    """The same length again is none, for the trial began anew."""
+    """The same length again is no progress, because the trial restarted."""
     hand = start(async_plan(40, trials=1))
     for length in range(1, 6):
         hand.ask()
@@ -218,7 +218,7 @@ def a_lease_that_ends_with_a_decision_was_no_return(start: Start) -> None:
 
 @example
 def the_brake_stops_a_search_that_only_fails(start: Start) -> None:
-    """Three failures of the first trials, nothing told: paused, with the last error; resumed, it counts anew."""
+    """Three failures of the first trials, nothing told: paused, with the last error; resumed, it counts from 0."""
     hand = start(async_plan(4, trials=9), pause_after=3)
     for _ in range(2):
         for failures in range(3):

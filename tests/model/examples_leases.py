@@ -134,7 +134,7 @@ def fencing_tokens_keep_up_with_the_clock(start: Start) -> None:
 
 @example
 def a_late_report_is_good_until_reclaimed(start: Start) -> None:
-    """A lease past its deadline that nobody reclaimed still holds, and a report renews it."""
+    """A lease past its deadline that no ask reclaimed is still valid, and a report renews it."""
     hand = start(async_plan(4, 8, trials=2))
     hand.ask()
     hand.now += 3 * LEASE_MS
@@ -249,7 +249,7 @@ def an_invalid_trial_leaves_no_trace(start: Start) -> None:
 
 
 @example
-def a_zone_shrinks_when_results_leave(start: Start) -> None:
+def the_top_k_shrinks_when_results_leave(start: Start) -> None:
     """A waiting result that a removal puts outside the top-k is not promotable any more."""
     hand = start(async_plan(1, 2, trials=6, divisor=2))
     hand.ask(6)
@@ -267,7 +267,7 @@ def a_zone_shrinks_when_results_leave(start: Start) -> None:
 
 
 @example
-def a_removal_outside_the_zone(start: Start) -> None:
+def a_removal_outside_the_top_k(start: Start) -> None:
     """It may narrow the top-k too: its last result is not promotable any more."""
     hand = start(async_plan(1, 2, trials=8, divisor=2))
     hand.ask(6)

@@ -21,7 +21,7 @@ def clone(rank: int, size: int, clones: int, cutoff: float, parent: int, rung: i
 
 @example
 def a_round_ends_when_all_have_told(start: Start) -> None:
-    """Of four the worst makes way for a clone of the best, which starts where its parent stood."""
+    """Of four the worst is replaced by a clone of the best, which starts from its parent's checkpoint."""
     hand = start(population_plan(2, 5, size=4, cut=1))
     assert hand.ask(5) == [0, 1, 2, 3]
     assert play_round(hand, {0: 0.4, 1: 0.1, 2: 0.3}) == [WAITS] * 3
@@ -34,7 +34,7 @@ def a_round_ends_when_all_have_told(start: Start) -> None:
     assert given.explanation == clone(0, 4, 1, 0.1, parent=1)
     assert (given.lease.trial, given.checkpoint, given.from_length, given.to_length) == (4, "of 1", 2, 5)
     assert (given.bracket, given.rung, given.restarts) == (0, 1, 0)
-    assert given.hparams != hand.view(1).hparams  # moved a little, or drawn anew
+    assert given.hparams != hand.view(1).hparams  # perturbed or resampled
     assert hand.ask(3) == [1, 2]  # best first; trial 3 went on by itself, trial 0 is out
     assert hand.passed() == [3, 0]
     assert play_round(hand, {4: 0.5, 1: 0.1, 2: 0.3}) == [DONE] * 3
@@ -49,7 +49,7 @@ def a_round_ends_when_all_have_told(start: Start) -> None:
 
 @example
 def clones_of_clones(start: Start) -> None:
-    """Two of four are cloned each round, whoever they are; of equals the one that told first is the better."""
+    """Two of four are cloned each round; of equals the one that told first is the better."""
     hand = start(population_plan(1, 2, 3, size=4, cut=2))
     assert hand.ask(4) == [0, 1, 2, 3]
     assert play_round(hand, {2: 0.5, 0: 0.5, 1: 0.9, 3: 0.7}) == [WAITS] * 4
@@ -107,7 +107,7 @@ def the_last_of_a_round_dies(start: Start) -> None:
 
 @example
 def all_are_dead(start: Start) -> None:
-    """Nobody is left to be cloned: the search has ended."""
+    """No trial is left to be cloned: the search has ended."""
     hand = start(population_plan(1, 2, 3, size=2, cut=1))
     hand.ask(2)
     hand.fail(1, Outcome.ERROR)
@@ -132,7 +132,7 @@ def a_lease_expires_for_good(start: Start) -> None:
 
 @example
 def the_clone_is_still_to_come(start: Start) -> None:
-    """A search is not done while nobody has asked for a clone yet."""
+    """A search is not done before its clones have been asked for."""
     hand = start(population_plan(1, 2, size=2, cut=1))
     hand.ask(2)
     hand.fail(0, Outcome.ERROR)

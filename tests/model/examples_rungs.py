@@ -11,7 +11,7 @@ STOPPED = "stop stopped_at_rung"
 
 
 @example
-def best_third_goes_up(start: Start) -> None:
+def the_best_third_is_promoted(start: Start) -> None:
     """Nine trials, divisor 3: of n results of a rung the best floor(n / 3) are promoted."""
     hand = start(async_plan(1, 3, 9, trials=9))
     assert hand.ask(9) == list(range(9))
@@ -142,13 +142,13 @@ def equal_rungs_cost_no_training(start: Start) -> None:
     assert hand.sizes() == [2, 1, 0, 0]
     reply = hand.tell(2, 0.3)  # best of 3; then best of 2 in rung 1; then alone in rung 2
     assert reply.explanation == Explanation(Reason.NOT_PROMOTED, 0, 2, 0, 1, 0, None)
-    assert hand.told(3, 0.9) == WAITS  # best two of 4 are up: nobody moves
+    assert hand.told(3, 0.9) == WAITS  # the best two of 4 are promoted already
     assert hand.sizes() == [4, 2, 1, 0]
     assert hand.waits() == "done search_done"
 
 
 @example
-def an_ask_climbs_equal_rungs(start: Start) -> None:
+def an_ask_promotes_through_equal_rungs(start: Start) -> None:
     """An ask takes a waiting result up as far as its length counts; where it stays, the next candidate is served."""
     hand = start(async_plan(1, 1, 4, trials=6, divisor=2))
     hand.ask(4)
@@ -163,7 +163,7 @@ def an_ask_climbs_equal_rungs(start: Start) -> None:
 
 
 @example
-def an_ask_climbs_to_training(start: Start) -> None:
+def an_ask_promotes_to_training(start: Start) -> None:
     """A waiting result that passes the equal rung as well trains on; the explanation is of the last rung it passed."""
     hand = start(async_plan(1, 1, 4, trials=4, divisor=2))
     hand.ask(4)
@@ -272,7 +272,7 @@ def a_dead_trial_that_wins_a_slot(start: Start) -> None:
 
 
 @example
-def a_newcomer_that_dies_inside_the_zone(start: Start) -> None:
+def a_newcomer_that_dies_in_the_top_k(start: Start) -> None:
     """A dead newcomer in the top-k is promoted at once, to the top if need be; the explanation is of the last rung."""
     hand = start(sync_plan((1, 1, 1), (2, 1, 1), (4, 1, 0)))
     hand.ask()
@@ -283,7 +283,7 @@ def a_newcomer_that_dies_inside_the_zone(start: Start) -> None:
 
 
 @example
-def the_dead_never_climb_in_the_stop_form(start: Start) -> None:
+def the_dead_are_never_promoted_in_the_stop_form(start: Start) -> None:
     """There a dead trial counts in its rung and that is all; its rank is the number of strictly better results."""
     hand = start(async_plan(1, 2, trials=3, divisor=1.5, form=STOP))
     hand.ask(3)

@@ -1,4 +1,4 @@
-"""Finite spaces in the plainest form: how often each point was used is counted anew each time someone asks."""
+"""Finite spaces in the plainest form: how often each point was used is counted from scratch each time."""
 
 import json
 from collections import Counter

@@ -17,7 +17,7 @@ class Mutant:
         if file != self.file:
             return source
         if missing := [before for before, _ in self.changes if before not in source]:
-            raise LookupError(f"mutant {self.name!r}: {file}.lua does not hold {missing}: write the mutant anew")
+            raise LookupError(f"mutant {self.name!r}: {file}.lua does not hold {missing}: rewrite the mutant")
         return reduce(lambda text, change: text.replace(*change), self.changes, source)
 
 
@@ -196,7 +196,7 @@ MUTANTS = (
         "after == before then\n    tostring(",
     ),
     _mutant(
-        "nobody else becomes promotable",
+        "no other trial becomes promotable",
         "include/results",
         "after > before then\n    enter_top(",
         "after > before then\n    tostring(",
@@ -211,7 +211,7 @@ MUTANTS = (
     ),
     _mutant("invalid results stay", "include/results", "redis.call('ZREM', RUNGS, member)", "local _ = member"),
     _mutant(
-        "a removal makes nobody promotable",
+        "a removal makes no trial promotable",
         "include/results",
         "after == before then\n      enter_top(",
         "after == before then\n      tostring(",

@@ -17,7 +17,7 @@ def async_plan(
 
 
 def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
-    """One bracket under the sync rule; a rung is (length, size, passes)."""
+    """One bracket under the sync rule; a rung is (length, size, slots)."""
     bracket = Bracket(tuple(Rung(*rung) for rung in rungs), rungs[0][1], concurrency)
     return Plan((bracket,), SYNC, PROMOTE, 2, 0, "epochs")
 

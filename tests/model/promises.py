@@ -148,8 +148,8 @@ class Ladder:
 
 
 def certain(found: list[Told], rung: Rung) -> set[int]:
-    """Who is among the best `passes` of the finished rung in every way it can be finished: each missing result may be
-    better than all there are, worse than all there are, or that of a dead trial."""
+    """The trials among the best `slots` of the finished rung in every way it can be finished: each missing result may
+    be better than all there are, worse than all there are, or that of a dead trial."""
     missing = rung.size - len(found)
     endings = itertools.combinations_with_replacement([-math.inf, math.inf, None], missing)
     tops = []
@@ -237,7 +237,7 @@ class Game:
             self.tell(ladder, given.lease, result)
 
     def tell(self, ladder: Ladder, lease: Lease, score: float) -> None:
-        """A result at the end of the rung; the trial goes on, or leaves its worker to whoever is next."""
+        """A result at the end of the rung; the trial goes on, or leaves its worker."""
         length = ladder.bracket.rungs[ladder.rung_of[lease.trial]].length
         metric = score if self.smaller_is_better else -score
         [reply] = self.engine.tell("", [Result(lease, [Report(length, metric)], "saved")], self.now).replies

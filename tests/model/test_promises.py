@@ -40,7 +40,7 @@ def play(workbench: Workbench, rule: PromotionRule, store: RedisStore | None = N
 
 @pytest.mark.timeout(3600 if LONG else 120)
 @pytest.mark.parametrize("rule", [ASYNC, SYNC])
-def test_whoever_may_go_up_does_and_nobody_else(workbench: Workbench, rule: PromotionRule) -> None:
+def test_promotable_trials_are_promoted_and_no_others(workbench: Workbench, rule: PromotionRule) -> None:
     """Async: no new trial while one of its bracket waits that is among the best floor(n / divisor) of its rung. Sync: a
     trial is promoted once no later result can displace it, and not before."""
     play(workbench, rule)
@@ -48,12 +48,12 @@ def test_whoever_may_go_up_does_and_nobody_else(workbench: Workbench, rule: Prom
 
 MISTAKES = [
     (ASYNC, "quota rounds up"),
-    (ASYNC, "nobody else becomes promotable"),
+    (ASYNC, "no other trial becomes promotable"),
     (ASYNC, "new trials before promotions"),
     (ASYNC, "ties go to the newest"),
     (SYNC, "sync rule promotes one too early"),
     (SYNC, "sync rule waits for one more"),
-    (SYNC, "nobody else becomes promotable"),
+    (SYNC, "no other trial becomes promotable"),
 ]
 
 

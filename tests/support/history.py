@@ -1,4 +1,4 @@
-"""What many clients were told, and what must hold whatever the order of their calls."""
+"""What many clients were told, and what must be true of it in any order of their calls."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -81,7 +81,7 @@ def errors(target: str = "") -> Iterator[None]:
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:
     last = str(error.__cause__ or error)  # the cause is the error of the last attempt
     if _NEVER_CONNECTED in last:
-        return fail(Exit.UNREACHABLE, f'nobody answers at {target}: is "rungway serve" running there?', [last])
+        return fail(Exit.UNREACHABLE, f'no service answers at {target}: is "rungway serve" running there?', [last])
     doubt = ": it may have been done or not" if isinstance(error, OutcomeUnknown) else ""
     return fail(Exit.UNREACHABLE, f"no answer from the service at {target}{doubt}", [str(error)])
 

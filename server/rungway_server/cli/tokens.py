@@ -1,8 +1,8 @@
 """`rungway token`: creates, lists and revokes the tokens of an installation.
 
 The commands write to its Redis directly, found by the settings of `rungway serve` (RUNGWAY_REDIS_URL, or the folder of
-the embedded store), and there is no rpc for them: the first token needs such a way anyhow, whoever reaches the Redis
-owns everything already, and so no token, however mighty, can make others.
+the embedded store), and there is no rpc for them: the first token needs such a way in any case, and anyone who can
+reach the Redis can do everything. So no token can create others.
 """
 
 import re

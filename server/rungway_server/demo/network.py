@@ -44,7 +44,7 @@ class Network:
     """One model in training.
 
     All weights live in one flat vector (layers are views into it), so that an optimiser step is a few operations on
-    vectors. Whatever is random in an epoch is drawn from (seed, epoch): a resumed trial trains exactly as one that was
+    vectors. All random numbers of an epoch are drawn from (seed, epoch): a resumed trial trains exactly as one that was
     never interrupted.
     """
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_BEST = 1_000
+"""How many of the best trials the engine keeps ranked by their best metric."""
+
 
 class Decision(StrEnum):
     """What a worker does next."""

@@ -26,7 +26,7 @@ _AT_RUNG = {
     Reason.NOT_PROMOTED: "waits",
     Reason.STOPPED_AT_RUNG: "stopped",
     Reason.COMPLETED: "completed at the top",
-    Reason.FINISHED: "its training has ended, its last result stands",
+    Reason.FINISHED: "its training has ended, its last result counts",
     Reason.EXPERIMENT_PAUSED: "may be promoted once the experiment is resumed",
 }
 
@@ -40,10 +40,10 @@ def in_words(why: Explanation) -> str:
         return f"cloned from trial {why.parent}, ranked {why.rank} of {why.rung_size} at rung {why.rung}"
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
-    place = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"
+    where = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"
     if why.reason is Reason.COMPLETED:
-        return place
+        return where
     if why.quota == 0:
-        return f"{place}, none goes on yet"
+        return f"{where}, none goes on yet"
     cutoff = "" if why.cutoff is None else f" (cut-off {why.cutoff:.6g})"
-    return f"{place}, the best {why.quota} {'goes' if why.quota == 1 else 'go'} on{cutoff}"
+    return f"{where}, the best {why.quota} {'goes' if why.quota == 1 else 'go'} on{cutoff}"

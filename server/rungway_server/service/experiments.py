@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from rungway_server.domain.engine import ExperimentState, Progress
+from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.sampling.sampling import counted, example, is_quick, own_configuration
@@ -24,7 +24,6 @@ from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.warnings import warnings
 from rungway_server.service.worker_thread import Priority
 
-MOST_WARM = 1_000
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
 LARGEST_CONFIGURATION = 32_768
@@ -110,10 +109,10 @@ async def _planned(priority: Priority, namespace: str, document: Mapping[str, ob
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """The configurations that belong to the space; in a finite space, each point once."""
     fitting: dict[object, Mapping[str, object]] = {}
-    for place, each in enumerate(configurations):
+    for index, each in enumerate(configurations):
         with suppress(InvalidInput):
             own = own_configuration(space, each)
-            fitting.setdefault(json.dumps(own) if counted(space) else place, own)
+            fitting.setdefault(json.dumps(own) if counted(space) else index, own)
     return list(fitting.values())
 
 
@@ -198,8 +197,8 @@ class ExperimentUseCases:
 
     async def _warm(self, planned: Planned, start: WarmStart) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
         """The configurations to begin with, and the notes with how many did not fit."""
-        if not 0 <= start.count <= MOST_WARM:
-            raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_WARM}")
+        if not 0 <= start.count <= MOST_BEST:
+            raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_BEST}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
         fitting = await in_thread(Priority.CREATE, start.source.namespace, _fitting, planned.config.space, found)

@@ -123,7 +123,7 @@ def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tupl
         return nearest, [*planned.notes, shared, *([_CLONES] if config.searcher.population else [])]
     if config.searcher.population:
         raise BadCurves(_NEEDS_NEAREST)
-    notes = [*_without_space(planned), "rows: dealt by the seed, whatever a trial's hyperparameters"]
+    notes = [*_without_space(planned), "rows: dealt by the seed, regardless of a trial's hyperparameters"]
     if trials > number:
         notes.append(f"curves: {trials} trials share {number} rows, so some are trained more than once")
     return Dealt(number, seed), notes

@@ -71,7 +71,7 @@ def typed_errors(
 async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
     """Abort a call with this error: typed, or for an unexpected one as an incident number, with the error in the
     log."""
-    if isinstance(error, grpc.aio.InternalError):  # the caller has gone: there is nobody to write to
+    if isinstance(error, grpc.aio.InternalError):  # the caller has gone, so nothing can be written
         raise error
     if isinstance(error, errors.RungwayError):
         await _abort(context, STATUS[type(error)], str(error), _details(error))

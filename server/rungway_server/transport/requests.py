@@ -74,7 +74,7 @@ def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
     for j, report in enumerate(reports):
         if not report.HasField("metric"):
             raise InvalidInput.one(f"results[{i}].reports[{j}].metric", "is missing; wanted a number (NaN for none)")
-        metric = report.metric  # every NaN is the same NaN, whatever its sign and payload
+        metric = report.metric  # all NaNs are treated alike, regardless of sign and payload
         read.append(Report(report.length, math.nan if math.isnan(metric) else metric))
     return read
 

@@ -199,7 +199,7 @@ def test_whatever_is_drawn_in_steps_belongs(number: int, whole: int, step: float
 
 
 def test_whole_numbers_are_integers_and_equal_values_are_those_of_the_space() -> None:
-    """Whoever trains is handed what the space would have drawn, however it was written when it was queued."""
+    """A worker gets the values that the space would have drawn, however they were written when they were enqueued."""
     kinds = {"type": "categorical", "vals": [16, 32.0, [1], "a", True]}
     space = space_of(
         PARAMETERS | {"batch": kinds, "deep": {"er": {"type": "int", "minval": 1, "maxval": 2000, "step": 1}}}

@@ -151,11 +151,11 @@ def test_adaptive_plans_are_sound(
     counts = [len(bracket.rungs) for bracket in plan.brackets]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] <= max_rungs
-    for bracket, climb in zip(plan.brackets, lengths(plan), strict=True):
+    for bracket, found in zip(plan.brackets, lengths(plan), strict=True):
         assert bracket.max_trials >= 1
         assert bracket.max_concurrent_trials >= 1
-        assert climb[-1] == length
-        assert climb == sorted(climb)
+        assert found[-1] == length
+        assert found == sorted(found)
         if divisor >= 2:
-            assert len(set(climb)) == len(climb)
+            assert len(set(found)) == len(found)
     assert sum(row.trials for row in preview(plan).total) == trials

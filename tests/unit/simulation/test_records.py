@@ -91,7 +91,7 @@ def test_the_synchronous_twin_has_the_same_ladder_and_costs_what_the_preview_say
     assert asynchronous(twin).rule is PromotionRule.ASYNC
 
 
-def test_at_least_one_goes_up_in_the_synchronous_twin() -> None:
+def test_at_least_one_is_promoted_in_the_synchronous_twin() -> None:
     rungs = synchronous(ladder(1, 4, 16, trials=5, divisor=4.0)).brackets[0].rungs
     assert [(rung.size, rung.slots) for rung in rungs] == [(5, 1), (1, 1), (1, 0)]
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from rungway_server.service.port import MOST_BEST
+from rungway_server.domain.engine import MOST_BEST
 
 POINT = struct.Struct(">Q8s")
 """A point of a curve: its length, and the sort key of its metric."""
