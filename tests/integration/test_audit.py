@@ -172,7 +172,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.zadd(s.key("leases"), {str(s.first("running")): 0}),
         lambda s: s.redis.zadd(s.key("leases"), {"999": 1e12}),
     ],
-    "queued_trials_wait_in_line": [
+    "requeued_trials_wait_once": [
         lambda s: s.redis.delete(s.key("line")),
         lambda s: s.redis.rpush(s.key("line"), s.first("queued")),
         lambda s: s.redis.rpush(s.key("line"), 999),
@@ -206,11 +206,11 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     ],
     "rungs_hold_the_results_of_trials": [add_rung_member, lambda s: s.redis.zpopmin(s.key("rungs"))],
     "results_were_reported": [lambda s: s.set_trial(s.first("paused"), points=0, tail="", metric="")],
-    "ready_is_what_may_go_up": [
+    "promotable_results_are_listed": [
         lambda s: s.redis.delete(s.key("ready")),
         lambda s: s.redis.zadd(s.key("ready"), {b"\0\xff" + entry("8" * 16, 0x88888888, 0): 0}),
     ],
-    "passed_are_those_who_went_up": [
+    "promotions_are_counted": [
         lambda s: s.set_counts(passed=[9, 0, 0, 0, 0]),
         lambda s: s.set_trial(s.first("paused"), rung=s.trial(s.first("paused"))["rung"] + 1),
     ],
@@ -229,7 +229,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
     "there_are_enough_suggestions": [lambda s: s.set_progress(proposed=2)],
     "no_bracket_starts_too_many": [fewer_trials],
     "no_more_leases_than_allowed": [lower_cap],
-    "the_queue_fits": [
+    "enqueued_configurations_fit": [
         lambda s: s.redis.rpush(s.key("queue"), *[packb({})] * 50),
     ],
     "a_search_is_done_when_nothing_is_left": [

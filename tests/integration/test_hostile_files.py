@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect, plain_client
-from rungway_server.store.redis.snapshot import import_keys
+from rungway_server.store.redis.snapshot import import_file
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.test_reading_in_pieces import Player, made
@@ -249,7 +249,7 @@ async def test_an_import_that_is_cut_off_is_never_seen(
     lines: list[Line], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is stored under the name, and the keys written so far expire even if nothing deletes them."""
-    write, seen = import_keys.write_part, []
+    write, seen = import_file.write_part, []
 
     async def failing(client: Any, position: int, key: str, part: Any) -> None:
         await write(client, position, key, part)
@@ -258,7 +258,7 @@ async def test_an_import_that_is_cut_off_is_never_seen(
         if len(seen) == 5:
             raise RedisConnectionError
 
-    monkeypatch.setattr(import_keys, "write_part", failing)
+    monkeypatch.setattr(import_file, "write_part", failing)
     with pytest.raises(RedisConnectionError):
         await import_experiment(redis, REF, read_export(file_of(lines)))
     assert await redis.keys("*") == []

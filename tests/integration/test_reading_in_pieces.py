@@ -19,14 +19,13 @@ from rungway_server.service.reading import Reading
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.snapshot import cut, source
+from rungway_server.store.redis.snapshot import copying, piece_reader
 from rungway_server.store.redis.snapshot.audit import check
-from rungway_server.store.redis.snapshot.cut import Cutting
-from rungway_server.store.redis.snapshot.export import Export
-from rungway_server.store.redis.snapshot.export_file import read_export
-from rungway_server.store.redis.snapshot.read_stored import _Records, read_stored
-from rungway_server.store.redis.snapshot.source import Source
-from rungway_server.store.redis.snapshot.spool import Spool
+from rungway_server.store.redis.snapshot.copying import Copier
+from rungway_server.store.redis.snapshot.export_file import ExportWriter, read_export
+from rungway_server.store.redis.snapshot.piece_reader import PieceReader
+from rungway_server.store.redis.snapshot.read_snapshot import _Records, read_snapshot
+from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from tests.integration.lives import create
 from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
@@ -125,9 +124,9 @@ SMALL = {"MOST": 3, "MOST_BYTES": 2_000, "_RECORDS": 4, "_BETWEEN": 2, "MEMBERS"
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of the usual sizes, and so small that every limit is reached."""
     for name, value in SMALL.items() if request.param == "small" else ():
-        monkeypatch.setattr(cut, name, value)
-        monkeypatch.setattr(source, "MEMBERS", 5)
-        monkeypatch.setattr(source, "LINES", 5)
+        monkeypatch.setattr(copying, name, value)
+        monkeypatch.setattr(piece_reader, "MEMBERS", 5)
+        monkeypatch.setattr(piece_reader, "LINES", 5)
 
 
 async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: float = 60) -> str:
@@ -168,12 +167,12 @@ async def test_a_copy_is_of_one_moment(
     await player.play(60)
     disturbed = Disturbed(player, 2)
     records = _Records()
-    place = Source(router, ref, uid, disturbed.piece)
-    found = await Cutting(place, records, whole=whole).take()
+    place = PieceReader(router, ref, uid, disturbed.piece)
+    found = await Copier(place, records, whole=whole).copy()
     now = await everything(router, ref)
     assert records == now[0]
     progress = found.meta[b"tally"]
-    same = [found.suggestions, found.line, found.queue, found.ready, progress, found.meta[b"counts"]]
+    same = [found.suggestions, found.requeued, found.enqueued, found.promotable, progress, found.meta[b"counts"]]
     assert same == [now[1], now[2], now[3], now[4], now[7], now[8]]
     if whole:
         assert sorted(found.rungs) == sorted(now[5])
@@ -188,14 +187,14 @@ async def test_an_audit_of_a_busy_search_finds_it_sound(
     await made(store, ref, name)
     player = Player(store, ref, random.Random(7))
     await player.play(40)
-    run = Source.run
+    run = PieceReader.run
 
-    async def disturbed(self: Source, *args: Any) -> list[Any]:
+    async def disturbed(self: PieceReader, *args: Any) -> list[Any]:
         await player.play(2)
         return await run(self, *args)
 
-    monkeypatch.setattr(Source, "run", disturbed)
-    assert check(await read_stored(router, ref)).violated == {}
+    monkeypatch.setattr(PieceReader, "run", disturbed)
+    assert check(await read_snapshot(router, ref)).violated == {}
 
 
 async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, router: Router, ref: ExperimentRef) -> None:
@@ -213,11 +212,11 @@ async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, router: 
         async with reading.turn("") as turn:
             yield turn
 
-    place = Source(router, ref, view.definition.uid, piece)
-    with Spool() as spool:
-        found = await Cutting(place, spool, whole=False).take()
+    place = PieceReader(router, ref, view.definition.uid, piece)
+    with RecordBuffer() as spool:
+        found = await Copier(place, spool, whole=False).copy()
         at = (await store.progress(ref)).revision
-        text = "".join([part async for part in Export(place, ref, found, spool, piece).pieces()])
+        text = "".join([part async for part in ExportWriter(place, ref, found, spool, piece).pieces()])
     export = read_export(text.splitlines(keepends=True))
     assert (await store.progress(ref)).revision > at
     assert export.search["tally"]["revision"] == at

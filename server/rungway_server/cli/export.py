@@ -16,7 +16,7 @@ from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import ExperimentExists
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
-from rungway_server.store.redis.snapshot.export_file import BadExport, Export, read_export
+from rungway_server.store.redis.snapshot.export_file import BadExport, ExportFile, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 
 _EVENT_COLUMNS = (
@@ -78,7 +78,7 @@ def _written(lines: Iterator[str], stream: TextIO) -> Iterator[str]:
         yield line
 
 
-def _write_tables(export: Export, folder: Path) -> None:
+def _write_tables(export: ExportFile, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = sorted({name for trial in export.trials for name in _flat(trial["hparams"])})
     columns = [name for name in (export.trials or [{"trial": 0}])[0] if name not in _NO_COLUMNS]
@@ -118,7 +118,7 @@ def _flat(hparams: Mapping[str, Any]) -> dict[str, object]:
     return {name: json.dumps(value) if isinstance(value, list) else value for name, value in found}
 
 
-async def _import(place: Place, ref: ExperimentRef, export: Export) -> None:
+async def _import(place: Place, ref: ExperimentRef, export: ExportFile) -> None:
     async with place.router() as router, place.client(experiment_keys(ref)[0]) as client:
         quotas = await quotas_on(router)
         try:

@@ -12,11 +12,11 @@ from rungway_server.store.redis.answers import read_event, read_life, read_point
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.keys import index_key
-from rungway_server.store.redis.snapshot.cut import Cutting
-from rungway_server.store.redis.snapshot.export import Export
-from rungway_server.store.redis.snapshot.source import CURVES, Source
-from rungway_server.store.redis.snapshot.spool import Spool
-from rungway_server.store.redis.snapshot.stored import CHUNK
+from rungway_server.store.redis.snapshot.copying import Copier
+from rungway_server.store.redis.snapshot.export_file import ExportWriter
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
+from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
+from rungway_server.store.redis.snapshot.snapshot import CHUNK
 
 _PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
 """Most that a script reads: trials, bytes of them, and pieces of a curve."""
@@ -101,10 +101,10 @@ class RedisReads:
         """See the port."""
         known = await self._experiments.refresh(ref)  # so that the schema is looked at
         piece = piece or partial(Reading().turn, ref.namespace)
-        source = Source(self._router, ref, known.definition.uid, piece)
-        with Spool() as spool:
-            cut = await Cutting(source, spool, whole=False).take()
-            async for text in Export(source, ref, cut, spool, piece).pieces():
+        reader = PieceReader(self._router, ref, known.definition.uid, piece)
+        with RecordBuffer() as records:
+            copy = await Copier(reader, records, whole=False).copy()
+            async for text in ExportWriter(reader, ref, copy, records, piece).pieces():
                 yield text
 
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:

@@ -8,17 +8,25 @@ cut off or changed is noticed.
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isfinite
 from typing import Any
 
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.ranking import metric_of
-from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord, order_of
-from rungway_server.store.redis.snapshot import import_checks as checks
-from rungway_server.store.redis.snapshot.field_checks import BadField, curve
-from rungway_server.store.redis.snapshot.stored import Stored
+from rungway_server.service.offload import in_thread
+from rungway_server.service.port import ExperimentRef, Piece
+from rungway_server.service.worker_thread import Priority
+from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
+from rungway_server.store.redis.snapshot import file_checks as checks
+from rungway_server.store.redis.snapshot.copying import Copy
+from rungway_server.store.redis.snapshot.file_checks import BadField, curve
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
+from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
+from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, Snapshot, decode
 
 FORMAT = 1
 TRIAL_NAMES = tuple(
@@ -26,11 +34,10 @@ TRIAL_NAMES = tuple(
     for name in TRIAL_FIELDS
     if name not in {"metric", "best_key", "points", "tail", "request", "print", "verdict", "config"}
 )
-"""What is exported of a trial record as it is. Metrics are written as numbers, curve and configuration by themselves,
-and the answer to a request id not at all."""
+"""Fields of a trial record that are exported as they are. Metrics are exported as numbers, curve and configuration
+apart, and the answer to a request id not at all."""
 SETTINGS = {"window_ms": 600_000, "window_count": 50_000, "most_events": 1_000_000, "pause_after": 0}
-"""What is exported of the plan for scripts, which neither plan nor configuration say; and what stands for it in files
-without it."""
+"""What is exported of the plan for scripts beside plan and configuration, and the defaults for files without it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
 """Of an event."""
 _SIGN, _ALL = 1 << 63, (1 << 64) - 1
@@ -38,12 +45,12 @@ _NO_EXPORT = "the file is not one that `rungway export` wrote"
 
 
 class BadExport(Exception):
-    """The file is no whole export file; the text says where and why."""
+    """The file is not a whole export file; the text says where and why."""
 
 
 @dataclass(slots=True)
-class Export:
-    """What the lines of a file say, as plain values."""
+class ExportFile:
+    """The contents of a file, as plain values."""
 
     experiment: str = ""
     search: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +58,7 @@ class Export:
     suggestions: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     last: tuple[int, ...] = (0, 0)
-    """Of the events, the id of the last."""
+    """Id of the last event."""
 
 
 def line_of(record: dict[str, Any]) -> str:
@@ -59,22 +66,22 @@ def line_of(record: dict[str, Any]) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def head_of(stored: Stored) -> Iterator[dict[str, Any]]:
+def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
-    progress, meta = stored.progress, stored.meta
-    yield {"rungway_export": FORMAT, "experiment": stored.ref.experiment, "revision": progress["revision"]}
+    progress, meta = snapshot.progress, snapshot.meta
+    yield {"rungway_export": FORMAT, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
-            "created_ms": stored.created_ms,
+            "created_ms": snapshot.created_ms,
             "config": json.loads(meta["config"]),
             "plan": json.loads(meta["plan_json"]),
             "notes": json.loads(meta["notes"]),
-            "settings": {name: stored.lua_plan[name] for name in SETTINGS if name in stored.lua_plan},
+            "settings": {name: snapshot.lua_plan[name] for name in SETTINGS if name in snapshot.lua_plan},
             "tally": progress,
             "failing": meta.get("failing", b"").decode(errors="replace"),
-            "line": stored.line,
-            "ready": stored.ready,
-            "queue": stored.queue,
+            "line": snapshot.requeued,
+            "ready": snapshot.promotable,
+            "queue": snapshot.enqueued,
         }
     }
 
@@ -129,13 +136,13 @@ def _metric(key: str, smaller_is_better: bool) -> float | str:
     return metric if isfinite(metric) else str(metric)
 
 
-def read_export(lines: Iterable[str], *, keep: bool = True) -> Export:
-    """What the file says; without `keep` it is only checked, and trials and events are left out.
+def read_export(lines: Iterable[str], *, keep: bool = True) -> ExportFile:
+    """Read a file; without `keep` it is only checked, and trials and events are left out.
 
-    Raises BadExport, with the line and the field, unless it is whole, of a format that is known, and each value is
+    Raises BadExport, with the line and the field, unless the file is whole, its format is known, and each value is
     within the limits of the wire.
     """
-    export, digest, ended = Export(), hashlib.sha256(), False
+    export, digest, ended = ExportFile(), hashlib.sha256(), False
     for at, line in enumerate(lines, 1):
         if ended:
             raise BadExport(f"line {at}: there are lines after the end")
@@ -146,7 +153,7 @@ def read_export(lines: Iterable[str], *, keep: bool = True) -> Export:
             if "end" in record:
                 ended = _check_end(record, at, digest.hexdigest())
             else:
-                _take(export, record, at, keep)
+                _add(export, record, at, keep)
             digest.update(line.encode())
         except json.JSONDecodeError:
             why = "the file was cut off there or damaged" if at > 1 else _NO_EXPORT
@@ -172,7 +179,7 @@ def _check_end(record: dict[str, Any], at: int, digest: str) -> bool:
     return True
 
 
-def _take(export: Export, record: dict[str, Any], at: int, keep: bool) -> None:
+def _add(export: ExportFile, record: dict[str, Any], at: int, keep: bool) -> None:
     if at == 1:
         _check_head(record)
         export.experiment = str(record["experiment"])
@@ -204,9 +211,107 @@ def _check_head(record: dict[str, Any]) -> None:
     checks.HEADER("", record)
 
 
-def _check_order(export: Export, event: str) -> None:
-    """The event log has its lines in order, and Redis takes them in no other."""
+def _check_order(export: ExportFile, event: str) -> None:
+    """Redis takes the lines of an event log only in order."""
     order = order_of(event)
     if order <= export.last:
         raise BadField("event", event, "the id of a later event than the one before")
     export.last = order
+
+
+_CHUNKS, _TRIALS = 256, 100
+"""Pieces of curves, and trials, that are read at once."""
+_POINTS = 2_000 * POINT.size
+"""Bytes of a curve that are written without a break."""
+_TEXT = 1 << 18
+"""Characters of the file that are given at once, or a little more; clients take messages of 4 MiB."""
+
+_END = "]}\n"
+
+
+class ExportWriter:
+    """Writes the file of one experiment, from a copy and from what never changes in Redis. `piece` lets other calls
+    have their turn before each piece of work."""
+
+    def __init__(
+        self, reader: PieceReader, ref: ExperimentRef, copy: Copy, records: RecordBuffer, piece: Piece
+    ) -> None:
+        self._reader, self._ref, self._copy, self._records, self._piece = reader, ref, copy, records, piece
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """The text of the file."""
+        snapshot = await in_thread(Priority.READ, self._ref.namespace, decode, self._ref, self._copy.answers())
+        assert snapshot.config is not None
+        self._smaller = snapshot.config.searcher.smaller_is_better
+        self._unpack = Configurations(snapshot.config.space).unpack
+        digest, lines, text, size = hashlib.sha256(), 0, list[str](), 0
+        async for parts in self._parts(snapshot):
+            for part in parts:
+                text.append(part)
+                digest.update(part.encode())
+                lines, size = lines + part.endswith("\n"), size + len(part)
+                if size >= _TEXT:
+                    yield "".join(text)
+                    text, size = [], 0
+        yield "".join((*text, line_of({"end": lines, "sha256": digest.hexdigest()})))
+
+    async def _parts(self, snapshot: Snapshot) -> AsyncIterator[list[str]]:
+        """Lines, or parts of long ones."""
+        yield await self._made(line_of(record) for record in head_of(snapshot))
+        batch: list[tuple[int, TrialRecord]] = []
+        chunks = 0
+        for number, packed in self._records:
+            trial = TrialRecord.unpacked(packed)
+            if batch and (len(batch) == _TRIALS or chunks + trial.points // CHUNK > _CHUNKS):
+                async for parts in self._trials(batch):
+                    yield parts
+                batch, chunks = [], 0
+            batch.append((number, trial))
+            chunks += trial.points // CHUNK
+        async for parts in self._trials(batch):
+            yield parts
+        yield await self._made(line_of(suggestion_of(*each)) for each in sorted(snapshot.suggestions.items()))
+        async for lines in self._reader.events("", self._copy.last_event or "0-0"):
+            events = (LogLine.unpacked(line_id, packed) for line_id, packed in lines)
+            yield await self._made(line_of(event_of(event, self._smaller)) for event in events)
+
+    async def _made(self, parts: Iterable[str]) -> list[str]:
+        """The parts, made one by one while it is this export's turn."""
+        made = []
+        async with self._piece() as turn:
+            for part in parts:
+                made.append(part)
+                await turn.breathe()
+        return made
+
+    async def _trials(self, batch: list[tuple[int, TrialRecord]]) -> AsyncIterator[list[str]]:
+        """The lines of trials whose curves are read together, or of one whose curve is long."""
+        names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CHUNK)]
+        if len(names) <= _CHUNKS:
+            found = iter(await self._reader.read("HMGET", CURVES, *names) if names else [])
+            yield await self._made(self._together(batch, found))
+            return
+        ((number, trial),) = batch
+        yield [self._head(number, trial)]
+        for at in range(0, len(names), _CHUNKS):
+            found = await self._reader.read("HMGET", CURVES, *names[at : at + _CHUNKS])
+            yield await self._made(self._points(found, follows=at > 0))
+        yield [*self._points([as_bytes(trial.tail)], follows=True), _END]
+
+    def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[bytes | None]) -> Iterator[str]:
+        for number, trial in batch:
+            yield self._head(number, trial)
+            yield from self._points([*islice(found, trial.points // CHUNK), as_bytes(trial.tail)], follows=False)
+            yield _END
+
+    def _head(self, number: int, trial: TrialRecord) -> str:
+        """A line up to its curve."""
+        hparams = self._unpack(as_bytes(trial.config))
+        return json.dumps(trial_of(number, trial, hparams, self._smaller), allow_nan=False)[:-1] + ', "curve": ['
+
+    def _points(self, chunks: list[bytes | None], *, follows: bool) -> Iterator[str]:
+        """Points as JSON, in parts; `follows`: others stand before them."""
+        packed = b"".join(chunk or b"" for chunk in chunks)
+        for at in range(0, len(packed), _POINTS):
+            text = points_text(packed[at : at + _POINTS], self._smaller)
+            yield f", {text}" if at or follows else text

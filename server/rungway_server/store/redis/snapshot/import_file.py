@@ -1,7 +1,8 @@
-"""Rebuilds an experiment from an export file: its keys are made, audited as they will be stored, and seen at once.
+"""Rebuilds an experiment from an export file: its keys are made, audited, written piece by piece, and visible at once.
 
-The search goes on as it would have. Nobody holds a lease any more: trials that were running wait in line, at no cost,
-in the order of their leases. Answers to request ids are not carried over; fencing tokens skip those given since.
+The search goes on as it would have, without leases: trials that were running are requeued, at no cost to their
+restarts, in the order of their leases. Answers to request ids are not carried over; fencing tokens skip those that may
+have been given since.
 """
 
 import json
@@ -13,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.engine import ExperimentState, TrialState
-from rungway_server.domain.errors import RungwayError
+from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
@@ -21,19 +22,18 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.layout.keys import POINTS
+from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
-from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, Export
-from rungway_server.store.redis.snapshot.field_checks import Curve
-from rungway_server.store.redis.snapshot.import_checks import PROGRESS_FIELDS
-from rungway_server.store.redis.snapshot.import_keys import write_keys
-from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, decode
+from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
+from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
+from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
 
 _WRONG = (
     struct.error,
@@ -54,31 +54,31 @@ Room = Callable[[Claim], AbstractAsyncContextManager[object]]
 """Holds room in the quotas for what a search may claim, while it is written."""
 
 
-async def import_experiment(redis: "Redis", ref: ExperimentRef, export: Export, room: Room = nullcontext) -> int:
+async def import_experiment(redis: "Redis", ref: ExperimentRef, export: ExportFile, room: Room = nullcontext) -> int:
     """Store the experiment under this name; returns when it was created (ms), for the list of its namespace.
 
-    `redis` is a client of the node of its keys, `room` reserves what it may come to. Raises BadExport,
-    ExperimentExists, InvalidInput for the name, and what `room` raises.
+    `redis` is a client of the node of its keys, `room` reserves what it may use. Raises BadExport, ExperimentExists,
+    InvalidInput for the name, and what `room` raises.
     """
     check_experiment_id(ref.experiment, "--as")
     seconds, _ = await redis.time()
     try:
         _end_leases(export)
         contents = _Contents(export, 1000 * int(seconds)).all()
-        stored = decode(ref, contents)
+        snapshot = decode(ref, contents)
     except _WRONG as error:
         raise BadExport(f"it does not describe a search: {type(error).__name__}: {error}") from None
-    if violated := check(stored).violated:
+    if violated := check(snapshot).violated:
         name, texts = next(iter(violated.items()))
         raise BadExport(f"it contradicts itself: {name}: {texts[0]}")
-    assert stored.plan
-    async with room(claim_of(stored.plan, ExperimentState(export.search["tally"]["state"]))):
+    assert snapshot.plan
+    async with room(claim_of(snapshot.plan, ExperimentState(export.search["tally"]["state"]))):
         await write_keys(redis, ref, contents)
-    return stored.created_ms
+    return snapshot.created_ms
 
 
-def _end_leases(export: Export) -> None:
-    """End every lease as if its worker had given the trial back."""
+def _end_leases(export: ExportFile) -> None:
+    """End every lease as if its worker had released the trial."""
     progress = export.search["tally"]
     over = progress["state"] in ("stopped", "done")
     state = "stopped" if over else "queued"
@@ -103,9 +103,9 @@ def _end_leases(export: Export) -> None:
 
 
 class _Contents:
-    """What each key will hold, as Redis would answer."""
+    """The contents of each key, as Redis would answer."""
 
-    def __init__(self, export: Export, now_ms: int) -> None:
+    def __init__(self, export: ExportFile, now_ms: int) -> None:
         self._export, self._now_ms = export, now_ms
         self._config = parse_config(export.search["config"])[0]
         self._pack = Configurations(self._config.space).pack
@@ -224,7 +224,7 @@ class _Contents:
                 yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
 
     def _points_used(self) -> dict[bytes, bytes]:
-        """How often each point was used; a clone's configuration is no point."""
+        """How often each point was used. The configurations of clones are not counted."""
         search = self._export.search
         if "points" not in search["tally"]:
             return {}
@@ -246,3 +246,68 @@ class _Contents:
 
 def _name(number: Any) -> bytes:
     return str(int(number)).encode()
+
+
+_AT_ONCE, _BYTES = 500, 1 << 18
+"""Most items and bytes that are written at once."""
+_ABANDONED_MS = 3_600_000
+"""How long temporary keys stay when an import breaks off."""
+_LISTS, _EVENTS = (4, 11), 8
+"""Positions of the keys that are lists, and of the stream."""
+
+
+async def write_keys(redis: "Redis", ref: ExperimentRef, contents: list[Any]) -> None:
+    """Write all keys under temporary names, piece by piece, and rename them in one MULTI/EXEC, which does nothing when
+    the name is taken. What a broken import leaves is never visible, and expires."""
+    keys = experiment_keys(ref, POINTS)
+    staged = [f"{key}:import:{uuid.uuid4().hex}" for key in keys]
+    if await redis.exists(keys[0]):
+        raise ExperimentExists(ref.experiment)
+    try:
+        for position, (key, content) in enumerate(zip(staged, contents, strict=True)):
+            for part in _parts(content):
+                await write_part(redis, position, key, part)
+        async with redis.pipeline(transaction=True) as pipe:
+            await pipe.watch(keys[0])
+            if await pipe.exists(keys[0]):
+                raise ExperimentExists(ref.experiment)
+            pipe.multi()  # type: ignore[no-untyped-call]  # redis-py has no types here
+            pipe.unlink(*keys)
+            for name, key, content in zip(staged, keys, contents, strict=True):
+                if content:
+                    pipe.rename(name, key)
+                    pipe.persist(key)
+            await pipe.execute()
+    except BaseException:
+        await redis.unlink(*staged)
+        raise
+
+
+async def write_part(redis: "Redis", position: int, key: str, part: Any) -> None:
+    """Add items to a key."""
+    async with redis.pipeline(transaction=False) as pipe:
+        if isinstance(part, dict):
+            pipe.hset(key, mapping=part)
+        elif position in _LISTS:
+            pipe.rpush(key, *part)
+        elif position == _EVENTS:
+            for line_id, fields in part:
+                pipe.xadd(key, fields, id=line_id)
+        else:
+            pipe.zadd(key, dict.fromkeys(part, 0))
+        pipe.pexpire(key, _ABANDONED_MS)
+        await pipe.execute()
+
+
+def _parts(content: dict[bytes, bytes] | list[Any]) -> Iterator[Any]:
+    """The content in parts, each of which keeps Redis busy for a moment only."""
+    part: list[Any] = []
+    size = 0
+    for item in content.items() if isinstance(content, dict) else content:
+        part.append(item)
+        size += len(item) if isinstance(item, bytes) else sum(map(len, item))
+        if len(part) == _AT_ONCE or size >= _BYTES:
+            yield dict(part) if isinstance(content, dict) else part
+            part, size = [], 0
+    if part:
+        yield dict(part) if isinstance(content, dict) else part

@@ -1,6 +1,6 @@
-"""What numbers and texts of an experiment may be: the same for imports, which refuse others, and for audits.
+"""Ranges of the numbers and texts of an experiment: imports refuse values out of range, audits report them.
 
-They are the limits of the wire and of configurations (docs/limits.md), and what the layout in Redis can hold.
+They are the limits of the wire and of configurations (docs/limits.md), and those of the layout in Redis.
 """
 
 import re
@@ -9,18 +9,18 @@ from rungway_server.domain.search.config import MAX_LENGTH, MAX_TRIALS
 from rungway_server.service.search import LONGEST_CHECKPOINT, LONGEST_MESSAGE, LONGEST_WORKER
 
 MOST = 10**14 - 1
-"""Up to which Lua writes numbers exactly."""
+"""Largest number that Lua writes exactly."""
 MOST_NUMBER = 2**32 - 1
 """Of a trial, and of a result in a rung: four bytes."""
 MOST_FENCING_TOKEN = 2**53
 BRACKETS = RUNGS = 100
 
 Range = tuple[int, int]
-_LENGTH, _COUNT, _PLACE = (0, MAX_LENGTH), (0, MOST), (0, RUNGS)
+_LENGTH, _COUNT, _RUNG = (0, MAX_LENGTH), (0, MOST), (0, RUNGS)
 
 TRIAL: dict[str, Range] = {
     "bracket": (0, BRACKETS - 1),
-    "rung": _PLACE,
+    "rung": _RUNG,
     **dict.fromkeys(("length", "next", "to", "from", "best_length", "checkpoint_length", "reached"), _LENGTH),
     "fence": (0, MOST_FENCING_TOKEN),
     "restarts": _COUNT,
@@ -59,8 +59,8 @@ EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,13})-(0|[1-9][0-9]{0,9})")
 """Time (ms) and count of a line of the event log."""
 STAMP = re.compile(r"([0-9a-f]{24})?")
 """A result in a rung: sort key and running number."""
-READY = re.compile(r"[0-9a-f]{28}(0|[1-9][0-9]{0,9})")
-"""A result that may go up: bracket and rung, and the result with its trial."""
+PROMOTABLE = re.compile(r"[0-9a-f]{28}(0|[1-9][0-9]{0,9})")
+"""A promotable result: bracket and rung, and the result with its trial."""
 
 
 def outside(found: object, least: int, most: int) -> str:

@@ -1,7 +1,7 @@
-"""The audit: does everything that Redis holds of an experiment fit together?
+"""The audit: do all keys of an experiment in Redis fit together?
 
-`invariants` says what must be true at any moment between two decisions, whatever happened before: one small function
-each, its first line the sentence that `rungway audit` prints. Nothing is written and no service is needed.
+Each invariant is a small function; the first line of its docstring is the sentence that `rungway audit` prints. It must
+be true at any moment between two decisions, whatever happened before. The audit writes nothing and needs no service.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,24 +10,24 @@ from itertools import islice
 
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.snapshot.audit import counters, curves, event_log, in_range, places, points, rungs
-from rungway_server.store.redis.snapshot.read_stored import read_stored
-from rungway_server.store.redis.snapshot.stored import Stored
+from rungway_server.store.redis.snapshot.audit import counters, curves, event_log, in_range, points, rungs, trials
+from rungway_server.store.redis.snapshot.read_snapshot import read_snapshot
+from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
-Invariant = Callable[[Stored], Iterator[str]]
+Invariant = Callable[[Snapshot], Iterator[str]]
 """Gives one text per violation."""
 
 _MOST_SHOWN = 20
 """Violations kept of each invariant."""
 
 
-def everything_is_readable(stored: Stored) -> Iterator[str]:
+def everything_is_readable(snapshot: Snapshot) -> Iterator[str]:
     """Every key has its type, and every record in it its form."""
-    yield from stored.problems
+    yield from snapshot.problems
 
 
 INVARIANTS: tuple[Invariant, ...] = (
-    *places.INVARIANTS,
+    *trials.INVARIANTS,
     *rungs.INVARIANTS,
     *counters.INVARIANTS,
     *points.INVARIANTS,
@@ -39,7 +39,7 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one invariant came to: ok without violations. `checked` is False when what it needs could not be read."""
+    """The result of one invariant: ok without violations. `checked` is False when what it needs could not be read."""
 
     invariant: str
     sentence: str
@@ -68,20 +68,20 @@ class Report:
 
 async def audit(router: Router, ref: ExperimentRef) -> Report:
     """Check an experiment, as of one moment. Raises what `read_stored` raises."""
-    return check(await read_stored(router, ref))
+    return check(await read_snapshot(router, ref))
 
 
-def check(stored: Stored) -> Report:
-    """Check what was read. What cannot be read is all that is said then: the rest would only repeat it."""
-    findings = [_find(everything_is_readable, stored)]
-    findings += [_skip(each) if stored.problems else _find(each, stored) for each in INVARIANTS]
-    return Report(stored.ref.experiment, int(stored.progress.get("revision", 0)), tuple(findings))
+def check(snapshot: Snapshot) -> Report:
+    """Check a snapshot. If something could not be read, only that is reported: other invariants would repeat it."""
+    findings = [_find(everything_is_readable, snapshot)]
+    findings += [_skip(each) if snapshot.problems else _find(each, snapshot) for each in INVARIANTS]
+    return Report(snapshot.ref.experiment, int(snapshot.progress.get("revision", 0)), tuple(findings))
 
 
-def _find(invariant: Invariant, stored: Stored) -> Finding:
+def _find(invariant: Invariant, snapshot: Snapshot) -> Finding:
     try:
-        violations = tuple(islice(invariant(stored), _MOST_SHOWN))
-    except (KeyError, IndexError, ValueError, TypeError) as error:  # state so odd that the check itself stumbled
+        violations = tuple(islice(invariant(snapshot), _MOST_SHOWN))
+    except (KeyError, IndexError, ValueError, TypeError) as error:  # the state is so wrong that the check fails
         violations = (f"cannot be checked: {type(error).__name__} {error}",)
     return Finding(_name(invariant), _sentence(invariant), violations)
 

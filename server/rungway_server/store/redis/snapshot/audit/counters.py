@@ -1,4 +1,4 @@
-"""What is counted and bounded: the progress, budgets, the plan in its two forms, request ids, the queue."""
+"""Counters and bounds: the progress, budgets, the plan in its two forms, request ids, enqueued configurations."""
 
 import json
 from collections import Counter
@@ -8,111 +8,115 @@ from rungway_server.domain.ranking import sort_key
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.layout.records import first_suggestion, hexadecimal
 from rungway_server.store.redis.snapshot.audit.event_log import changed_at, is_assignment
-from rungway_server.store.redis.snapshot.stored import Stored
+from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
 
-def started_are_the_valid_trials(stored: Stored) -> Iterator[str]:
+def started_are_the_valid_trials(snapshot: Snapshot) -> Iterator[str]:
     """The trials counted as started are, by bracket, those that are not invalid."""
-    valid = Counter(trial.bracket for trial in stored.trials.values() if trial.state != "invalid")
-    for b, counted in enumerate(stored.progress["started"]):
+    valid = Counter(trial.bracket for trial in snapshot.trials.values() if trial.state != "invalid")
+    for b, counted in enumerate(snapshot.progress["started"]):
         if counted != valid[b]:
             yield f"bracket {b}: {counted} are counted as started, {valid[b]} trials are valid"
 
 
-def live_are_the_running_trials(stored: Stored) -> Iterator[str]:
+def live_are_the_running_trials(snapshot: Snapshot) -> Iterator[str]:
     """The leases counted are, by bracket, those of running trials."""
-    running = Counter(trial.bracket for trial in stored.trials.values() if trial.state == "running")
-    for b, counted in enumerate(stored.progress["live"]):
+    running = Counter(trial.bracket for trial in snapshot.trials.values() if trial.state == "running")
+    for b, counted in enumerate(snapshot.progress["live"]):
         if counted != running[b]:
             yield f"bracket {b}: {counted} are counted as live, {running[b]} trials are running"
 
 
-def states_are_counted(stored: Stored) -> Iterator[str]:
+def states_are_counted(snapshot: Snapshot) -> Iterator[str]:
     """The count of trials in each state is that of the records."""
-    found = Counter(trial.state for trial in stored.trials.values())
-    counted = Counter(dict(stored.progress["states"] or {}))
+    found = Counter(trial.state for trial in snapshot.trials.values())
+    counted = Counter(dict(snapshot.progress["states"] or {}))
     for state in sorted(found.keys() | counted.keys()):
         if found[state] != counted[state]:
             yield f"{counted[state]} trials are counted as {state}, {found[state]} are"
 
 
-def there_are_enough_suggestions(stored: Stored) -> Iterator[str]:
+def there_are_enough_suggestions(snapshot: Snapshot) -> Iterator[str]:
     """Configurations are proposed in advance: as many at least as trials used, or passed over."""
-    if stored.progress["proposed"] < first_suggestion(stored.progress):
-        yield f"{stored.progress['proposed']} are proposed, {first_suggestion(stored.progress)} were used"
+    if snapshot.progress["proposed"] < first_suggestion(snapshot.progress):
+        yield f"{snapshot.progress['proposed']} are proposed, {first_suggestion(snapshot.progress)} were used"
 
 
-def no_bracket_starts_too_many(stored: Stored) -> Iterator[str]:
+def no_bracket_starts_too_many(snapshot: Snapshot) -> Iterator[str]:
     """No bracket has started more valid trials than its share, and so all together no more than max_trials."""
-    assert stored.plan is not None
-    for b, bracket in enumerate(stored.plan.brackets):
-        if stored.progress["started"][b] > bracket.max_trials:
-            yield f"bracket {b} has started {stored.progress['started'][b]} of {bracket.max_trials} trials"
+    assert snapshot.plan is not None
+    for b, bracket in enumerate(snapshot.plan.brackets):
+        if snapshot.progress["started"][b] > bracket.max_trials:
+            yield f"bracket {b} has started {snapshot.progress['started'][b]} of {bracket.max_trials} trials"
 
 
-def no_more_leases_than_allowed(stored: Stored) -> Iterator[str]:
-    """No more leases are held than max_concurrent_trials; where it was lowered since, none was given meanwhile."""
-    assert stored.plan is not None
-    cap = stored.plan.max_concurrent_trials
-    if not cap or len(stored.leases) <= cap:
+def no_more_leases_than_allowed(snapshot: Snapshot) -> Iterator[str]:
+    """No more leases are held than max_concurrent_trials; if it was lowered, none was given since."""
+    assert snapshot.plan is not None
+    cap = snapshot.plan.max_concurrent_trials
+    if not cap or len(snapshot.leases) <= cap:
         return
-    since = changed_at(stored)
-    given = [line for line in stored.log[since + 1 :] if is_assignment(line)]
+    since = changed_at(snapshot)
+    given = [line for line in snapshot.log[since + 1 :] if is_assignment(line)]
     if since < 0 or given:
-        yield f"{len(stored.leases)} leases are held, wanted at most {cap}"
+        yield f"{len(snapshot.leases)} leases are held, wanted at most {cap}"
 
 
-def _to_start(stored: Stored) -> int:
+def _to_start(snapshot: Snapshot) -> int:
     """New trials that are left; clones come after all of them."""
-    assert stored.plan is not None
-    started: list[int] = stored.progress["started"]
-    points = stored.progress.get("points")
+    assert snapshot.plan is not None
+    started: list[int] = snapshot.progress["started"]
+    points = snapshot.progress.get("points")
     if points and not points["left"]:  # all are invalid
         return 0
-    return max(stored.plan.new_trials - sum(started) - (points["lost"] if points else 0), 0)
+    return max(snapshot.plan.new_trials - sum(started) - (points["lost"] if points else 0), 0)
 
 
-def the_queue_fits(stored: Stored) -> Iterator[str]:
-    """Not more of users' configurations are queued than new trials are left, unless max_trials was lowered."""
-    assert stored.plan is not None
-    left = _to_start(stored)
-    if len(stored.queue) > left and changed_at(stored) < 0:
-        yield f"{len(stored.queue)} configurations are queued, {left} new trials are left"
+def enqueued_configurations_fit(snapshot: Snapshot) -> Iterator[str]:
+    """No more configurations of users are enqueued than new trials are left, unless max_trials was lowered."""
+    assert snapshot.plan is not None
+    left = _to_start(snapshot)
+    if len(snapshot.enqueued) > left and changed_at(snapshot) < 0:
+        yield f"{len(snapshot.enqueued)} configurations are enqueued, {left} new trials are left"
 
 
-def a_search_is_done_when_nothing_is_left(stored: Stored) -> Iterator[str]:
-    """A search is done when nothing runs, waits, or may start or go up, or its target was reached; else it is not."""
-    assert stored.plan is not None
-    left = {"leases": len(stored.leases), "in line": len(stored.line), "ready to go up": len(stored.ready)}
-    left |= {"to start": _to_start(stored), "clones to come": len(stored.progress.get("clones", ()))}
-    state, some = stored.progress["state"], {what: count for what, count in left.items() if count}
+def a_search_is_done_when_nothing_is_left(snapshot: Snapshot) -> Iterator[str]:
+    """A search is done when nothing runs, waits, or may start or be promoted, or its target was reached; else not."""
+    assert snapshot.plan is not None
+    left = {
+        "leases": len(snapshot.leases),
+        "requeued": len(snapshot.requeued),
+        "promotable": len(snapshot.promotable),
+    }
+    left |= {"to start": _to_start(snapshot), "clones to come": len(snapshot.progress.get("clones", ()))}
+    state, some = snapshot.progress["state"], {what: count for what, count in left.items() if count}
     if state not in ("running", "paused", "stopped", "done"):
         yield f"the search is {state!r}"
-    if state == "done" and some and not stored.progress.get("target_reached"):
+    if state == "done" and some and not snapshot.progress.get("target_reached"):
         yield f"the search is done, and there are {some}"
     if state == "running" and not some:
         yield "the search is running, and nothing is left to do"
 
 
-def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
+def both_forms_of_the_plan_agree(snapshot: Snapshot) -> Iterator[str]:
     """The plan that the scripts use is the one that is shown, with the lease and restarts of the configuration."""
-    assert stored.plan is not None
-    assert stored.config is not None
-    goal, smaller = stored.config.searcher.target_metric, stored.config.searcher.smaller_is_better
+    assert snapshot.plan is not None
+    assert snapshot.config is not None
+    goal, smaller = snapshot.config.searcher.target_metric, snapshot.config.searcher.smaller_is_better
     expected = json.loads(
         plan_for_lua(
-            stored.plan,
-            lease_ms=round(stored.config.lease_seconds * 1000),
-            max_restarts=stored.config.max_restarts,
-            pause_after=stored.lua_plan.get("pause_after", 0),
-            window_ms=stored.lua_plan["window_ms"],
-            window_count=stored.lua_plan["window_count"],
+            snapshot.plan,
+            lease_ms=round(snapshot.config.lease_seconds * 1000),
+            max_restarts=snapshot.config.max_restarts,
+            pause_after=snapshot.lua_plan.get("pause_after", 0),
+            window_ms=snapshot.lua_plan["window_ms"],
+            window_count=snapshot.lua_plan["window_count"],
             target=b"" if goal is None else sort_key(goal, smaller),
-            keep_ms=round(stored.config.retention_days * 86_400_000),
-            most_events=stored.lua_plan.get("most_events", 0),
+            keep_ms=round(snapshot.config.retention_days * 86_400_000),
+            most_events=snapshot.lua_plan["most_events"],
         )
     )
-    used = stored.lua_plan | stored.lua_ladder
+    used = snapshot.lua_plan | snapshot.lua_ladder
     used["target"] = hexadecimal(used["target"])
     later = {"pause_after"}  # plans that were made in layout 5 have none
     for name, wanted in sorted((expected["plan"] | expected["ladder"]).items()):
@@ -122,12 +126,12 @@ def both_forms_of_the_plan_agree(stored: Stored) -> Iterator[str]:
         yield f"the scripts use {sorted(used)}, which no plan has"
 
 
-def remembered_answers_are_bounded(stored: Stored) -> Iterator[str]:
+def remembered_answers_are_bounded(snapshot: Snapshot) -> Iterator[str]:
     """Both generations of answers to request ids are within their bound, and each answer has its print."""
-    most = stored.lua_plan["window_count"]
-    if stored.progress["generation"] not in (0, 1):
-        yield f"the generation is {stored.progress['generation']}"
-    for generation, answers in enumerate(stored.requests):
+    most = snapshot.lua_plan["window_count"]
+    if snapshot.progress["generation"] not in (0, 1):
+        yield f"the generation is {snapshot.progress['generation']}"
+    for generation, answers in enumerate(snapshot.requests):
         if len(answers) > most:
             yield f"generation {generation} holds {len(answers)} answers, wanted at most {most}"
         for name, kept in answers.items():
@@ -142,7 +146,7 @@ INVARIANTS = (
     there_are_enough_suggestions,
     no_bracket_starts_too_many,
     no_more_leases_than_allowed,
-    the_queue_fits,
+    enqueued_configurations_fit,
     a_search_is_done_when_nothing_is_left,
     both_forms_of_the_plan_agree,
     remembered_answers_are_bounded,

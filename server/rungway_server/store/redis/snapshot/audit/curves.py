@@ -1,9 +1,9 @@
-"""Learning curves, and the best metrics taken from them."""
+"""Learning curves, and the best metrics of them."""
 
 from collections.abc import Iterator
 
 from rungway_server.domain.ranking import WORST_KEY, metric_key
-from rungway_server.store.redis.snapshot.stored import CHUNK, POINT, Stored, points_of
+from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, Snapshot, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
 _KEPT_BEST = 1_000
@@ -14,30 +14,30 @@ def ranked(key: str) -> str:
     return ZERO_KEY if key == MINUS_ZERO_KEY else key
 
 
-def curves_have_the_points_counted(stored: Stored) -> Iterator[str]:
+def curves_have_the_points_counted(snapshot: Snapshot) -> Iterator[str]:
     """Each trial's curve has as many points as its record says, the last of them its last metric."""
-    for number, trial in stored.trials.items():
-        points = points_of(stored, number)
+    for number, trial in snapshot.trials.items():
+        points = points_of(snapshot, number)
         if len(points) != trial.points:
             yield f"trial {number} has {len(points)} points, its record says {trial.points}"
         elif (points[-1][1] if points else "") != trial.metric:
             yield f"trial {number}: the last point is {points[-1:]}, its record says {trial.metric!r}"
 
 
-def curves_belong_to_trials(stored: Stored) -> Iterator[str]:
+def curves_belong_to_trials(snapshot: Snapshot) -> Iterator[str]:
     """Every piece of a curve belongs to a trial and is full; the last points are with the trial."""
-    for name, piece in stored.curves.items():
+    for name, piece in snapshot.curves.items():
         number, _, chunk = name.partition(".")
-        trial = stored.trials.get(int(number))
+        trial = snapshot.trials.get(int(number))
         wanted = CHUNK if trial and int(chunk) < trial.points // CHUNK else 0
         if len(piece) != wanted * POINT.size or not piece:
             yield f"piece {name} has {len(piece) / POINT.size} points, wanted {wanted}"
 
 
-def best_metrics_are_those_of_the_curves(stored: Stored) -> Iterator[str]:
+def best_metrics_are_those_of_the_curves(snapshot: Snapshot) -> Iterator[str]:
     """The best metric of a trial is the first of the best points of its curve; NaN is never best."""
-    for number, trial in stored.trials.items():
-        points = points_of(stored, number)
+    for number, trial in snapshot.trials.items():
+        points = points_of(snapshot, number)
         # of equal ones the first that was told, which may be the longer one where a training began anew
         real = [(ranked(key), i, at, key) for i, (at, key) in enumerate(points) if key != WORST_KEY.hex()]
         _, _, length, best = min(real, default=("", 0, 0, ""))
@@ -46,17 +46,17 @@ def best_metrics_are_those_of_the_curves(stored: Stored) -> Iterator[str]:
             yield f"trial {number}: the best key is {found}, the curve says {wanted}"
 
 
-def the_list_of_the_best_is_right(stored: Stored) -> Iterator[str]:
+def the_list_of_the_best_is_right(snapshot: Snapshot) -> Iterator[str]:
     """The list of the best has the best trials by their records; it keeps 1,000, less those that became invalid."""
-    valid = {number: trial for number, trial in stored.trials.items() if trial.state != "invalid"}
+    valid = {number: trial for number, trial in snapshot.trials.items() if trial.state != "invalid"}
     wanted = sorted(f"{ranked(trial.best_key)}{number:010d}" for number, trial in valid.items() if trial.best_key)
-    yield from (f"{member} is listed, its trial's record says otherwise" for member in set(stored.best) - set(wanted))
-    invalid = len(stored.trials) - len(valid)
+    yield from (f"{member} is listed, its trial's record says otherwise" for member in set(snapshot.best) - set(wanted))
+    invalid = len(snapshot.trials) - len(valid)
     if invalid and len(wanted) > _KEPT_BEST - invalid:
         least = min(len(wanted), _KEPT_BEST) - invalid
-        if not least <= len(stored.best) <= _KEPT_BEST:
-            yield f"{len(stored.best)} are listed, wanted {least} to {_KEPT_BEST}"
-    elif lacking := set(wanted[:_KEPT_BEST]) - set(stored.best):
+        if not least <= len(snapshot.best) <= _KEPT_BEST:
+            yield f"{len(snapshot.best)} are listed, wanted {least} to {_KEPT_BEST}"
+    elif lacking := set(wanted[:_KEPT_BEST]) - set(snapshot.best):
         yield from (f"{member} is not listed" for member in sorted(lacking))
 
 

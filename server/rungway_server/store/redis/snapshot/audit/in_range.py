@@ -1,10 +1,10 @@
-"""Numbers and texts are what they may be: the limits that imports are held to as well."""
+"""Numbers and texts are within the ranges that imports are checked by as well."""
 
 from collections.abc import Iterator, Mapping
 
 from rungway_server.store.redis.layout.records import NOT_NAMES, order_of
 from rungway_server.store.redis.snapshot import ranges
-from rungway_server.store.redis.snapshot.stored import Stored, points_of
+from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
 
 def _wrong(found: object, limits: Mapping[str, ranges.Range], names: Mapping[str, str]) -> Iterator[str]:
@@ -14,9 +14,9 @@ def _wrong(found: object, limits: Mapping[str, ranges.Range], names: Mapping[str
             yield f"{name} is {value!r}, {wanted}"
 
 
-def records_are_in_range(stored: Stored) -> Iterator[str]:
+def records_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every number of a trial's record, and every text, is within the limits of the service."""
-    for number, trial in stored.trials.items():
+    for number, trial in snapshot.trials.items():
         if wanted := ranges.outside(number, 0, ranges.MOST_NUMBER):
             yield f"trial {number}: {wanted}"
         yield from (f"trial {number}: {text}" for text in _wrong(trial, ranges.TRIAL, NOT_NAMES))
@@ -26,19 +26,19 @@ def records_are_in_range(stored: Stored) -> Iterator[str]:
         yield from (f"trial {number}: event {each}" for each in trial.log if not ranges.EVENT_ID.fullmatch(each))
 
 
-def curves_are_in_range(stored: Stored) -> Iterator[str]:
+def curves_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every length of a curve is within the limits of the service."""
     least, most = ranges.TRIAL["length"]
-    for number in stored.trials:
-        for length, _ in points_of(stored, number):
+    for number in snapshot.trials:
+        for length, _ in points_of(snapshot, number):
             if wanted := ranges.outside(length, max(least, 1), most):
                 yield f"trial {number}: a point at length {length}, {wanted}"
 
 
-def events_are_in_range(stored: Stored) -> Iterator[str]:
+def events_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every number of the event log is within the limits of the service, and its lines are in order."""
     before: tuple[int, ...] = (0, 0)
-    for line in stored.log:
+    for line in snapshot.log:
         order = order_of(line.id)
         if order <= before or not ranges.EVENT_ID.fullmatch(line.id):
             yield f"event {line.id}: wanted a later one than before, of the time of a clock"
@@ -49,11 +49,11 @@ def events_are_in_range(stored: Stored) -> Iterator[str]:
                 yield f"event {line.id}: worker is of {len(line.worker)} characters, {wanted}"
 
 
-def counters_are_in_range(stored: Stored) -> Iterator[str]:
+def counters_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every counter of the search is within the limits of the service."""
     for name, (least, most) in ranges.PROGRESS.items():
-        if wanted := ranges.outside(stored.progress[name], least, most):
-            yield f"{name} is {stored.progress[name]!r}, {wanted}"
+        if wanted := ranges.outside(snapshot.progress[name], least, most):
+            yield f"{name} is {snapshot.progress[name]!r}, {wanted}"
 
 
 INVARIANTS = (records_are_in_range, curves_are_in_range, events_are_in_range, counters_are_in_range)

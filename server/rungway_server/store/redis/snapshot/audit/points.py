@@ -1,37 +1,37 @@
-"""Finite spaces: what is counted of their points is what the trials and the queue say."""
+"""Finite spaces: the counts of their points agree with the trials and the enqueued configurations."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.snapshot.stored import Stored
+from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
 
-def _uses(stored: Stored) -> tuple[Counter[str], set[str]]:
-    """How many trials and queued configurations each point has, and the points that a trial found invalid."""
-    of_trials = {n: json.dumps(stored.configs[n]) for n, trial in stored.trials.items() if not trial.parent}
-    uses = Counter([*of_trials.values(), *map(json.dumps, stored.queue)])
-    return uses, {point for number, point in of_trials.items() if stored.trials[number].state == "invalid"}
+def _uses(snapshot: Snapshot) -> tuple[Counter[str], set[str]]:
+    """How many trials and enqueued configurations each point has, and the points that a trial found invalid."""
+    of_trials = {n: json.dumps(snapshot.configs[n]) for n, trial in snapshot.trials.items() if not trial.parent}
+    uses = Counter([*of_trials.values(), *map(json.dumps, snapshot.enqueued)])
+    return uses, {point for number, point in of_trials.items() if snapshot.trials[number].state == "invalid"}
 
 
-def points_are_counted(stored: Stored) -> Iterator[str]:
-    """Each point of a finite space is counted as often as trials and the queue have it, or as invalid."""
-    if not stored.progress.get("points"):
-        yield from (f"{point} is counted" for point in stored.points)
+def points_are_counted(snapshot: Snapshot) -> Iterator[str]:
+    """Each point of a finite space is counted as often as trials and enqueued configurations have it, or as invalid."""
+    if not snapshot.progress.get("points"):
+        yield from (f"{point} is counted" for point in snapshot.points)
         return
-    uses, invalid = _uses(stored)
+    uses, invalid = _uses(snapshot)
     wanted = {point: "invalid" if point in invalid else str(count) for point, count in uses.items()}
-    for point in wanted.keys() | stored.points.keys():
-        found = stored.points.get(point, "not at all")
+    for point in wanted.keys() | snapshot.points.keys():
+        found = snapshot.points.get(point, "not at all")
         if found != wanted.get(point):
             yield f"{point} is counted {found}, wanted {wanted.get(point, 'not at all')}"
 
 
-def no_point_is_repeated_before_all_were_used(stored: Stored) -> Iterator[str]:
+def no_point_is_repeated_before_all_were_used(snapshot: Snapshot) -> Iterator[str]:
     """Each point of a finite space that is not invalid was used once for each pass that is over, or once more."""
-    if not stored.progress.get("points"):
+    if not snapshot.progress.get("points"):
         return
-    points, (uses, invalid) = stored.progress["points"], _uses(stored)
+    points, (uses, invalid) = snapshot.progress["points"], _uses(snapshot)
     passes, left = points["passes"], points["size"] - len(invalid)
     for point in uses.keys() - invalid:
         left -= uses[point] > passes
@@ -47,13 +47,13 @@ def no_point_is_repeated_before_all_were_used(stored: Stored) -> Iterator[str]:
         yield f"the next place is {points['at']} after {passes} passes of {points['size']}"
 
 
-def lost_trials_are_those_of_invalid_points(stored: Stored) -> Iterator[str]:
+def lost_trials_are_those_of_invalid_points(snapshot: Snapshot) -> Iterator[str]:
     """A grid has as many trials less as its invalid points would have had."""
-    points = stored.progress.get("points")
+    points = snapshot.progress.get("points")
     if not points:
         return
-    _, invalid = _uses(stored)
-    valid = Counter(json.dumps(stored.configs[n]) for n, trial in stored.trials.items() if trial.state != "invalid")
+    _, invalid = _uses(snapshot)
+    valid = Counter(json.dumps(snapshot.configs[n]) for n, trial in snapshot.trials.items() if trial.state != "invalid")
     lost = sum(points["samples"] - valid[point] for point in invalid) if points["samples"] else 0
     if points["lost"] != lost:
         yield f"{points['lost']} trials are counted as lost, {lost} are"

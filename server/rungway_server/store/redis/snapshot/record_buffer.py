@@ -1,4 +1,4 @@
-"""Records of trials on their way into an export: those of a large search in a temporary file, not in memory."""
+"""Holds the records of trials while an export is made: those of a large search in a temporary file, not in memory."""
 
 import asyncio
 import tempfile
@@ -13,13 +13,13 @@ _SIZE = 4
 """Bytes in front of a record that say how long it is."""
 
 
-class Spool:
+class RecordBuffer:
     """Keeps the last record put for each trial. To be closed."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._filed, self._held = 0, bytearray()
-        self._places = array("q")
+        self._offsets = array("q")
 
     def __enter__(self) -> Self:
         return self
@@ -31,16 +31,16 @@ class Spool:
             self._file.close()
 
     def put(self, number: bytes, record: bytes) -> None:
-        """Keep a record in place of one of the same trial."""
+        """Keep a record; it replaces the one of the same trial."""
         at = int(number)
-        if at >= len(self._places):
-            self._places.extend([-1] * (at + 1 - len(self._places)))
-        self._places[at] = self._filed + len(self._held)
+        if at >= len(self._offsets):
+            self._offsets.extend([-1] * (at + 1 - len(self._offsets)))
+        self._offsets[at] = self._filed + len(self._held)
         self._held += len(record).to_bytes(_SIZE, "big") + record
 
-    async def settle(self) -> None:
-        """Between two pieces: what is too much for the memory goes into the file. A disk may be slow, so the event loop
-        does not wait for it. Where no temporary file can be made, all stays in memory."""
+    async def flush(self) -> None:
+        """Move what is too much for the memory into the file, in a thread, because a disk may be slow. Where no
+        temporary file can be made, all stays in memory."""
         if self._filed + len(self._held) > IN_MEMORY and len(self._held) >= _AT_ONCE:
             try:
                 await asyncio.to_thread(self._write, self._held)
@@ -49,7 +49,7 @@ class Spool:
             self._filed, self._held = self._filed + len(self._held), bytearray()
 
     def _write(self, records: bytearray) -> None:
-        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed with the spool
+        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed with the buffer
         self._file.seek(self._filed)
         view = memoryview(records)
         while view:
@@ -57,13 +57,13 @@ class Spool:
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Trials with their records, by number."""
-        for number, place in enumerate(self._places):
-            if place >= 0:
-                size = int.from_bytes(self._read(place, _SIZE), "big")
-                yield number, self._read(place + _SIZE, size)
+        for number, offset in enumerate(self._offsets):
+            if offset >= 0:
+                size = int.from_bytes(self._read(offset, _SIZE), "big")
+                yield number, self._read(offset + _SIZE, size)
 
-    def _read(self, place: int, size: int) -> bytes:
-        if place >= self._filed or not self._file:
-            return bytes(self._held[place - self._filed : place - self._filed + size])
-        self._file.seek(place)
+    def _read(self, offset: int, size: int) -> bytes:
+        if offset >= self._filed or not self._file:
+            return bytes(self._held[offset - self._filed : offset - self._filed + size])
+        self._file.seek(offset)
         return self._file.read(size)

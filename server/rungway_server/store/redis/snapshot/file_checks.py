@@ -1,11 +1,16 @@
-"""What the fields of an export file may be: each check raises BadField, with the path, what was found and wanted."""
+"""The lines of an export file, checked as the wire checks a request: each number, text, list and word has its limit.
+
+Each check raises BadField, with the path, what was found and what was wanted.
+"""
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, shown
-from rungway_server.domain.search.config import MAX_LENGTH
+from rungway_server.domain.engine import ExperimentState, Outcome, TrialState
+from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
+from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.snapshot import ranges
 
 Check = Callable[[str, Any], None]
@@ -45,7 +50,7 @@ class Curve:
 
 
 def number(least: int, most: int) -> Check:
-    """A whole number; 1.0 and true are none."""
+    """A whole number; 1.0 and true are not."""
 
     def check(path: str, found: Any) -> None:
         if wanted := ranges.outside(found, least, most):
@@ -97,7 +102,7 @@ def listed(each: Check, most: int, least: int = 0) -> Check:
 
 
 def fields(checks: Mapping[str, Check], *, may_lack: tuple[str, ...] = ()) -> Check:
-    """A mapping with these fields; others are not looked at, and not used."""
+    """A mapping with these fields; others are ignored."""
 
     def check(path: str, found: Any) -> None:
         if not isinstance(found, dict):
@@ -166,7 +171,7 @@ def digits(path: str, found: Any) -> None:
 
 
 def curve(path: str, found: Any) -> Curve:
-    """The points of a curve, checked and kept small."""
+    """The points of a curve, checked; 16 bytes each."""
     if not isinstance(found, list):
         raise BadField(path, found, "a list of points")
     kept = Curve()
@@ -181,3 +186,129 @@ def curve(path: str, found: Any) -> Curve:
             raise BadField(f"{path}[{at}][1]", told, 'a finite number, "nan", "inf" or "-inf"')
         kept.add(length, real)
     return kept
+
+
+_WORD = 40
+"""Longest kind or reason of an event, in bytes."""
+_EVENT_ID = like(ranges.EVENT_ID, "the id of an event, like 1795264784155-0")
+_STATES = tuple(TrialState)
+_count = number(0, ranges.MOST_NUMBER)
+_trial_number = number(0, ranges.MOST_NUMBER)
+
+HEADER = fields({"experiment": text(63), "revision": number(1, ranges.MOST)})
+TRIAL = fields(
+    {
+        "trial": _trial_number,
+        "hparams": mapping,
+        "state": one_of(*_STATES),
+        **{name: number(*bounds) for name, bounds in ranges.TRIAL.items()},
+        **{name: text(longest) for name, longest in ranges.TEXTS.items()},
+        "outcome": one_of("", *Outcome),
+        "entries": listed(like(ranges.STAMP, '24 hexadecimal digits, or ""'), ranges.RUNGS),
+        "log": listed(_EVENT_ID, 10**9),
+        "parent": parent,
+        "metric": metric,
+        "best_metric": metric,
+    },
+    may_lack=("reached",),  # files of layout 5
+)
+SUGGESTION = fields({"proposal": _trial_number, "hparams": mapping})
+EVENT_OF_SEARCH = fields(
+    {"event": _EVENT_ID, "kind": text(_WORD), "message": text(2 * ranges.TEXTS["message"])}, may_lack=("message",)
+)
+EVENT = fields(
+    {
+        "event": _EVENT_ID,
+        "kind": text(_WORD),
+        "reason": text(_WORD),
+        **{name: number(*bounds) for name, bounds in ranges.EVENT.items()},
+        "cutoff": metric,
+        "metric": metric,
+        "worker": text(ranges.TEXTS["worker"]),
+        "parent": digits,
+    },
+    may_lack=("parent",),
+)
+
+
+def _divisor(path: str, found: Any) -> None:
+    value = finite(found)
+    if value is None or not 1 < value <= MAX_DIVISOR:
+        raise BadField(path, found, f"a number above 1, at most {MAX_DIVISOR}")
+
+
+def _rung(path: str, found: Any) -> None:
+    if not isinstance(found, list) or not 1 <= len(found) <= 4:
+        raise BadField(path, found, "a length, and how many results there are, pass and are cloned")
+    number(1, MAX_LENGTH)(f"{path}[0]", found[0])
+    for at, value in enumerate(found[1:], 1):
+        _count(f"{path}[{at}]", value)
+
+
+def _states(path: str, found: Any) -> None:
+    if not isinstance(found, dict):
+        if found != []:  # as Lua writes it while there is none
+            raise BadField(path, found, "counts by state")
+        return
+    for name, value in found.items():
+        one_of(*_STATES)(path, name)
+        _count(f"{path}.{name}", value)
+
+
+_PLAN = fields(
+    {
+        "brackets": listed(
+            fields(
+                {
+                    "rungs": listed(_rung, ranges.RUNGS, 1),
+                    "max_trials": number(0, MAX_TRIALS),
+                    "max_concurrent_trials": number(0, MAX_TRIALS),
+                }
+            ),
+            ranges.BRACKETS,
+            1,
+        ),
+        "rule": one_of(*PromotionRule),
+        "form": one_of(*DecisionForm),
+        "divisor": _divisor,
+        "max_concurrent_trials": number(0, MAX_TRIALS),
+        "unit": text(4 * MAX_TEXT),
+    }
+)
+_POINTS = fields(dict.fromkeys(("size", "samples", "passes", "left", "at", "invalid", "lost"), number(0, ranges.MOST)))
+_OPTIONAL = {
+    "points": _POINTS,
+    "clones": listed(digits, 10**9),
+    "failures": _count,
+    "failing": truth,
+    "target_reached": truth,
+}
+_COUNTED = {
+    "state": one_of(*ExperimentState),
+    **{name: number(*bounds) for name, bounds in ranges.PROGRESS.items()},
+    "started": listed(_count, ranges.BRACKETS, 1),
+    "live": listed(_count, ranges.BRACKETS, 1),
+    "states": _states,
+    "sizes": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
+    "passed": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
+}
+PROGRESS_FIELDS = frozenset(_COUNTED) | frozenset(_OPTIONAL)
+"""Fields of the progress that an import uses."""
+_PROGRESS = fields(_COUNTED | _OPTIONAL, may_lack=tuple(_OPTIONAL))
+SEARCH = fields(
+    {
+        "created_ms": number(0, ranges.MOST),
+        "config": mapping,
+        "plan": _PLAN,
+        "notes": listed(text(4 * LONGEST_VALUE), 1_000),
+        "settings": fields(
+            {name: number(*bounds) for name, bounds in ranges.SETTINGS.items()}, may_lack=tuple(ranges.SETTINGS)
+        ),
+        "tally": _PROGRESS,
+        "failing": text(2 * ranges.TEXTS["message"]),
+        "line": listed(_trial_number, 10**9),
+        "ready": listed(like(ranges.PROMOTABLE, "28 hexadecimal digits and the number of a trial"), 10**9),
+        "queue": listed(mapping, 10**9),
+    },
+    may_lack=("failing",),
+)

@@ -1,4 +1,4 @@
-"""Reads an experiment whole, as of one moment, for the audit: in pieces, so that nobody waits for it."""
+"""Reads a whole experiment as of one moment, for the audit: in pieces, so that no other call waits for long."""
 
 import asyncio
 from contextlib import nullcontext
@@ -12,10 +12,9 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
-from rungway_server.store.redis.snapshot.cut import Cutting
-from rungway_server.store.redis.snapshot.moment import Cut
-from rungway_server.store.redis.snapshot.source import CONFIGS, CURVES, OLD, YOUNG, Source, paired
-from rungway_server.store.redis.snapshot.stored import CHUNK, Stored, decode
+from rungway_server.store.redis.snapshot.copying import Copier, Copy
+from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, OLD, YOUNG, PieceReader, paired
+from rungway_server.store.redis.snapshot.snapshot import CHUNK, Snapshot, decode
 
 _HASHES, _SETS, _LISTS, _STREAM = (0, 1, 2, 7, 9, 10, 13), (3, 5, 6, 12), (4, 11), 8
 """Positions of the keys by what they are."""
@@ -29,12 +28,12 @@ class _Records(dict[bytes, bytes]):
     def put(self, number: bytes, record: bytes) -> None:
         self[number] = record
 
-    async def settle(self) -> None:
-        """All of it stays in memory."""
+    async def flush(self) -> None:
+        """All records stay in memory."""
 
 
-async def read_stored(router: Router, ref: ExperimentRef) -> Stored:
-    """Read an experiment. What cannot be read is named in its problems.
+async def read_snapshot(router: Router, ref: ExperimentRef) -> Snapshot:
+    """Read an experiment. Its `problems` name what cannot be read.
 
     Raises UnknownExperiment, NewerSchema, OlderSchema and StoreUnavailable.
     """
@@ -47,26 +46,26 @@ async def read_stored(router: Router, ref: ExperimentRef) -> Stored:
     unreadable = await _unreadable(router, ref, keys)
     if unreadable.problems:
         return unreadable
-    source = Source(router, ref, uid.decode(), nullcontext)
-    curves, configs, trials = await source.pairs(CURVES), await source.pairs(CONFIGS), _Records()
-    cut = await Cutting(source, trials, whole=True).take()
-    answers = cut.answers()
+    reader = PieceReader(router, ref, uid.decode(), nullcontext)
+    curves, configs, trials = await reader.pairs(CURVES), await reader.pairs(CONFIGS), _Records()
+    copy = await Copier(reader, trials, whole=True).copy()
+    answers = copy.answers()
     answers[1] = trials
-    answers[2] = cut.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), cut)
-    answers[7] = await _with_later(source, curves, trials)
+    answers[2] = copy.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), copy)
+    answers[7] = await _with_later(reader, curves, trials)
     answers[8] = [
         (line_id.encode(), {b"e": text})
-        async for lines in source.events("", cut.last_event or "0-0")
+        async for lines in reader.events("", copy.last_event or "0-0")
         for line_id, text in lines
     ]
     for position, key in ((9, YOUNG), (10, OLD)):
-        found, count = await source.pairs(key), await source.read("HLEN", key)
+        found, count = await reader.pairs(key), await reader.read("HLEN", key)
         answers[position] = dict(list(found.items())[:count])  # they may have been dropped and begun anew meanwhile
     return await asyncio.to_thread(decode, ref, answers)
 
 
-async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Stored:
-    """What is wrong with types of keys, and with what the scripts that read them need."""
+async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Snapshot:
+    """Problems of the types of keys, and of the fields that the reading scripts need; none in a sound experiment."""
     commands = dict.fromkeys(_HASHES, "HLEN") | dict.fromkeys(_SETS, "ZCARD") | dict.fromkeys(_LISTS, "LLEN")
     commands[_STREAM] = "XLEN"
     answers: list[Any] = [{}, {}, {}, [], [], [], [], {}, [], {}, {}, [], [], {}]
@@ -81,15 +80,17 @@ async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> St
     return await asyncio.to_thread(decode, ref, answers)
 
 
-def _for_no_trial(configs: dict[bytes, bytes], first: int, cut: Cut) -> dict[bytes, bytes]:
-    """Of the configurations found, those that were for no trial to come: the others were taken meanwhile."""
-    progress = unpack(cut.meta[b"tally"])
+def _for_no_trial(configs: dict[bytes, bytes], first: int, copy: Copy) -> dict[bytes, bytes]:
+    """The configurations that are for no future trial. The others were used meanwhile."""
+    progress = unpack(copy.meta[b"tally"])
     taken = range(first, progress["proposed"])
     return {name: value for name, value in configs.items() if not name.isdigit() or int(name) not in taken}
 
 
-async def _with_later(source: Source, curves: dict[bytes, bytes], trials: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """Pieces of curves, with those that were written since they were looked for."""
+async def _with_later(
+    reader: PieceReader, curves: dict[bytes, bytes], trials: dict[bytes, bytes]
+) -> dict[bytes, bytes]:
+    """Pieces of curves, with those that were written after the first look."""
     lacking = []
     for number, record in trials.items():
         try:
@@ -100,6 +101,6 @@ async def _with_later(source: Source, curves: dict[bytes, bytes], trials: dict[b
         lacking += [name for name in names if name not in curves]
     for at in range(0, len(lacking), _AT_ONCE):
         names = lacking[at : at + _AT_ONCE]
-        found = await source.read("HMGET", CURVES, *names)
+        found = await reader.read("HMGET", CURVES, *names)
         curves |= {name: piece for name, piece in zip(names, found, strict=True) if piece is not None}
     return curves

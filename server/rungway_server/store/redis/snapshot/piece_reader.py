@@ -1,4 +1,4 @@
-"""An experiment in Redis, read a piece at a time: nothing that is read here keeps others waiting for long."""
+"""Reads an experiment in Redis a piece at a time, so that no other call waits for long."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,21 +9,23 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout import keys
 from rungway_server.store.redis.layout.keys import experiment_keys
 
-META, TRIALS, CONFIGS, LEASES, LINE, READY, BEST, CURVES, EVENTS, YOUNG, OLD, QUEUE, RUNGS, POINTS = range(1, 15)
+META, TRIALS, CONFIGS, LEASES, REQUEUED, PROMOTABLE, BEST, CURVES, EVENTS, YOUNG, OLD, ENQUEUED, RUNGS, POINTS = range(
+    1, 15
+)
 """Positions of the keys, as scripts count them."""
 LINES, MEMBERS = 200, 1_000
 """Most lines of the event log, and members of a list or a set, in a piece."""
 
 
-class Source:
-    """One experiment in Redis, by its uid, read a piece at a time. Raises UnknownExperiment when it is gone."""
+class PieceReader:
+    """Reads the experiment of one uid. Methods raise UnknownExperiment when it is gone, and StoreUnavailable."""
 
     def __init__(self, router: Router, ref: ExperimentRef, uid: str, piece: Piece) -> None:
         self._router, self._ref, self._uid, self._piece = router, ref, uid, piece
         self._keys = experiment_keys(ref, keys.POINTS)
 
     async def run(self, script: str, *args: str | bytes | int) -> list[Any]:
-        """What a script answers, its first word included."""
+        """The answer of a script, its first word included."""
         async with self._piece():
             answer = await self._router.run(script, self._keys, [self._uid, *args])
         if answer[0] in (b"missing", b"stale"):
@@ -31,11 +33,11 @@ class Source:
         return answer
 
     async def read(self, command: str, key: int, *args: str | bytes | int) -> Any:
-        """What a command of reading answers."""
+        """The answer of a command that only reads, on the key of this position."""
         return (await self.run("read", command, key, *args))[1]
 
     async def pairs(self, key: int) -> dict[bytes, bytes]:
-        """A hash; fields that come or go meanwhile may be there or not."""
+        """A hash. Fields that are added or removed meanwhile may be missing or not."""
         found: dict[bytes, bytes] = {}
         cursor = b"0"
         while True:
@@ -45,7 +47,7 @@ class Source:
                 return found
 
     async def members(self, key: int) -> list[bytes]:
-        """A sorted set whose scores are all 0."""
+        """The members of a sorted set whose scores are all 0, in order."""
         found: list[bytes] = []
         first = b"-"
         while piece := await self.read("ZRANGEBYLEX", key, first, "+", "LIMIT", 0, MEMBERS):
@@ -54,7 +56,7 @@ class Source:
         return found
 
     async def deadlines(self, first: int) -> dict[bytes, int]:
-        """Leases that end at this time or later; those that are renewed meanwhile may be there or not."""
+        """Leases that end at this time (ms) or later, by trial. Those that are renewed meanwhile may be missing."""
         found: dict[bytes, int] = {}
         at_once = MEMBERS
         while True:
@@ -66,7 +68,7 @@ class Source:
             at_once, first = (2 * at_once if last == first else at_once), last
 
     async def items(self, key: int, at_once: int) -> list[bytes]:
-        """A list."""
+        """The items of a list."""
         found: list[bytes] = []
         while piece := await self.read("LRANGE", key, len(found), len(found) + at_once - 1):
             found += piece

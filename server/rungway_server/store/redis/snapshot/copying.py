@@ -6,34 +6,110 @@ copied after the mark of the round in which it last changed.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import count, pairwise
 from typing import Any, Protocol
 
-from rungway_server.store.redis.layout.records import first_suggestion, order_of, unpack
-from rungway_server.store.redis.snapshot.moment import (
-    Cut,
-    Mark,
-    configuration_of,
-    line_of,
-    members_of,
-    name_of,
-    trial_in,
-)
-from rungway_server.store.redis.snapshot.source import (
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS, as_bytes, first_suggestion, order_of, unpack
+from rungway_server.store.redis.snapshot.piece_reader import (
     BEST,
     CONFIGS,
+    ENQUEUED,
     EVENTS,
-    LINE,
     MEMBERS,
     META,
     POINTS,
-    QUEUE,
-    READY,
+    PROMOTABLE,
+    REQUEUED,
     RUNGS,
     TRIALS,
-    Source,
+    PieceReader,
     paired,
 )
+
+_BRACKET, _ENTRIES, _CONFIG = (TRIAL_FIELDS.index(name) for name in ("bracket", "entries", "config"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the search was at a moment."""
+
+    now_ms: int
+    event: str
+    progress: dict[str, Any]
+    clones: tuple[bytes, ...]
+    suggestion: int = 0
+    """Number of the first that was not used."""
+    raised: tuple[bytes, ...] = ()
+    """Dead trials that were promoted since the mark before."""
+
+
+@dataclass(slots=True)
+class Copy:
+    """The search as of one moment, without the records of its trials and without what never changes.
+
+    `leases` (flat, with their deadlines), `best`, `rungs` and `points` are for an audit alone.
+    """
+
+    meta: dict[bytes, bytes]
+    last_event: str
+    suggestions: dict[bytes, bytes]
+    requeued: list[bytes]
+    promotable: list[bytes]
+    enqueued: list[bytes]
+    leases: list[bytes] = field(default_factory=list)
+    best: list[bytes] = field(default_factory=list)
+    rungs: list[bytes] = field(default_factory=list)
+    points: dict[bytes, bytes] = field(default_factory=dict)
+
+    def answers(self) -> list[Any]:
+        """What Redis would answer for each key, trials and what belongs to them left out."""
+        return [
+            *(self.meta, {}, self.suggestions, list(paired(self.leases)), self.requeued, self.promotable, self.best),
+            *({}, [], {}, {}, self.enqueued, self.rungs, self.points),
+        ]
+
+
+def name_of(number: int) -> bytes:
+    """The field of a trial, or of a suggestion, in its hash."""
+    return str(number).encode()
+
+
+def trial_in(member: bytes) -> bytes:
+    """The trial of a result in the rungs, as in `name_of`."""
+    return name_of(int.from_bytes(member[-4:], "big"))
+
+
+def members_of(number: bytes, record: bytes) -> list[bytes]:
+    """The results of a trial as rungs hold them; none of a record that cannot be read."""
+    try:
+        fields = unpack(record)
+        bracket, entries = fields[_BRACKET], fields[_ENTRIES]
+        return [
+            bytes([bracket, k]) + as_bytes(stamp) + int(number).to_bytes(4, "big")
+            for k, stamp in enumerate(entries)
+            if stamp
+        ]
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError):
+        return []
+
+
+def line_of(packed: bytes) -> list[Any]:
+    """Kind and trial of a line of the event log; nothing of one that cannot be read."""
+    try:
+        fields = unpack(packed)
+    except ValueError:
+        fields = None
+    return fields[:2] if isinstance(fields, list) and fields else [""]
+
+
+def configuration_of(record: bytes) -> bytes:
+    """The configuration in a record, packed; b"" where it cannot be read, which is said elsewhere."""
+    try:
+        return as_bytes(unpack(record)[_CONFIG]) if record else b""
+    except (ValueError, TypeError, IndexError, AttributeError):
+        return b""
+
 
 MOST, MOST_BYTES = 500, 1 << 19
 """Most trials and bytes that the last script reads."""
@@ -44,24 +120,24 @@ _MARGIN_MS = 2
 """By so much the clock of Redis may have been set back unnoticed."""
 
 
-class Copy(Protocol):
+class RecordSink(Protocol):
     """Takes the records of trials: those read later replace those read earlier."""
 
     def put(self, number: bytes, record: bytes) -> None:
         """Keep a record."""
         ...
 
-    async def settle(self) -> None:
-        """After a piece."""
+    async def flush(self) -> None:
+        """Called after each piece: may write to a disk."""
         ...
 
 
-class Cutting:
-    """Makes a copy and a cut that fit together."""
+class Copier:
+    """Copies an experiment: the records of its trials into a `RecordSink`, all else into a `Copy` that fits to them."""
 
-    def __init__(self, source: Source, copy: Copy, *, whole: bool) -> None:
-        """`whole`: with what an audit looks at; also records whose numbers no trial has."""
-        self._source, self._copy, self._whole = source, copy, whole
+    def __init__(self, reader: PieceReader, records: RecordSink, *, whole: bool) -> None:
+        """`whole`: with what only an audit needs, and with records whose numbers no trial has."""
+        self._reader, self._records, self._whole = reader, records, whole
         self._mark = Mark(0, "", {}, ())
         self._points: dict[bytes, bytes] = {}
         self._pending: set[bytes] = set()
@@ -73,15 +149,15 @@ class Cutting:
         self._members: dict[bytes, list[bytes]] = {}
         """Of trials that were read again, in rungs."""
 
-    async def take(self) -> Cut:
-        """The cut; the copy then has all records as of the same moment."""
+    async def copy(self) -> Copy:
+        """The copy; the sink then has all records as of the same moment."""
         self._mark = await self._marked(0)
         why = ""
         for attempt in count():
             if self._replanned:
                 await self._read_meta()
             if self._everything:
-                await self._copy_all()
+                await self._copy_everything()
             if why == "lists":
                 await self._read_lists()
             while True:
@@ -93,9 +169,9 @@ class Cutting:
             if self._replanned or self._everything:
                 continue
             await self._read_suggestions()
-            answer = await self._source.run("snapshot_changes", *self._arguments(attempt))
+            answer = await self._reader.run("snapshot_changes", *self._arguments(attempt))
             if answer[0] != b"behind":
-                return self._cut(answer)
+                return self._finished(answer)
             why = answer[1].decode()
             self._replanned |= why == "plan"
             self._everything |= why == "everything" or (why == "trials" and self._silent)
@@ -117,29 +193,29 @@ class Cutting:
         return following
 
     async def _marked(self, since: int) -> Mark:
-        _, now, event, progress, counts, raised = await self._source.run("snapshot_mark", "", since)
+        _, now, event, progress, counts, raised = await self._reader.run("snapshot_mark", "", since)
         counted, stated = unpack(counts), unpack(progress)
         clones = tuple(map(name_of, counted.get("clones") or ()))
         return Mark(now, event.decode(), stated, clones, first_suggestion(stated | counted), tuple(raised))
 
     async def _read_meta(self) -> None:
         self._replanned = False
-        flat = await self._source.read("HGETALL", META)
+        flat = await self._reader.read("HGETALL", META)
         self._meta = dict(paired(flat))
         self._lease_ms = unpack(self._meta[b"plan"])["lease_ms"]
         ladder = unpack(self._meta[b"ladder"])
         ends = [first + rungs for first, rungs in zip(ladder["first"], ladder["rungs"], strict=True)]
-        # Where rungs are equally long a trial may go up, and stay there, without training: nothing tells of that.
+        # Where rungs are equally long a trial may be promoted without training: no event tells of that.
         steps = enumerate(pairwise(ladder["lengths"]), 2)
         self._silent = any(below == above for at, (below, above) in steps if at not in ends)
 
-    async def _copy_all(self) -> None:
+    async def _copy_everything(self) -> None:
         self._everything, self._complete = False, self._mark.progress["revision"]
         if self._whole:
-            for number, record in (await self._source.pairs(TRIALS)).items():
-                self._copy.put(number, record)
-            self._rungs, self._members = await self._source.members(RUNGS), {}
-            self._points = await self._source.pairs(POINTS)
+            for number, record in (await self._reader.pairs(TRIALS)).items():
+                self._records.put(number, record)
+            self._rungs, self._members = await self._reader.members(RUNGS), {}
+            self._points = await self._reader.pairs(POINTS)
             return
         numbers, size = range(self._mark.progress["next_trial"]), _RECORDS * _BETWEEN
         for at in range(0, len(numbers), size):
@@ -150,29 +226,29 @@ class Cutting:
         at = 0
         while at < len(numbers):
             piece = numbers[at : at + _RECORDS]
-            _, *records = await self._source.run("records", _RECORD_BYTES, *piece)
+            _, *records = await self._reader.run("records", _RECORD_BYTES, *piece)
             read = dict(zip(piece, records, strict=False))
             for number, record in read.items():
                 if record:
-                    self._copy.put(number, record)
+                    self._records.put(number, record)
             if self._whole:
                 self._members |= await self._in_rungs(read)
                 await self._read_points(read)
-            await self._copy.settle()
+            await self._records.flush()
             at += len(records)
 
     async def _in_rungs(self, read: dict[bytes, bytes]) -> dict[bytes, list[bytes]]:
         """Which of the results that these records name are in rungs."""
         named = {number: members_of(number, record) for number, record in read.items()}
         flat = [member for members in named.values() for member in members]
-        scores = await self._source.read("ZMSCORE", RUNGS, *flat) if flat else []
+        scores = await self._reader.read("ZMSCORE", RUNGS, *flat) if flat else []
         there = {member for member, score in zip(flat, scores, strict=True) if score is not None}
         return {number: [member for member in members if member in there] for number, members in named.items()}
 
     async def _read_points(self, read: dict[bytes, bytes]) -> None:
         """How often the configurations of these records were used."""
         points = [config for config in map(configuration_of, read.values()) if config]
-        found = await self._source.read("HMGET", POINTS, *points) if points else []
+        found = await self._reader.read("HMGET", POINTS, *points) if points else []
         self._use((point, uses or b"") for point, uses in zip(points, found, strict=True))
 
     def _use(self, found: Iterable[tuple[bytes, bytes]]) -> None:
@@ -182,7 +258,7 @@ class Cutting:
                 self._points[point] = uses
 
     async def _follow(self) -> None:
-        """Set a new mark, and note which trials may have changed between the one before and it."""
+        """Set a new mark, and note which trials may have changed since the mark before."""
         before = self._mark
         mark = self._mark = await self._marked(before.progress["next_entry"])
         if (mark.progress["revision"], mark.clones) == (before.progress["revision"], before.clones):
@@ -191,27 +267,31 @@ class Cutting:
         self._everything |= mark.now_ms < before.now_ms
         self._pending.update(before.clones, mark.raised)
         self._pending.update(map(name_of, range(before.progress["next_trial"], mark.progress["next_trial"])))
-        oldest = await self._source.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
+        oldest = await self._reader.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
         if before.event and oldest and order_of(oldest[0][0].decode()) > order_of(before.event):
             self._everything = True  # lines that would have told are gone
-        async for lines in self._source.events(before.event, mark.event or "+"):
+        async for lines in self._reader.events(before.event, mark.event or "+"):
             for _, line in lines:
                 kind, *rest = line_of(line)
                 self._replanned |= kind == "changed"
                 self._pending.update(map(name_of, rest[:1]))
         # Every tell renews a lease.
-        self._pending.update(await self._source.deadlines(before.now_ms + self._lease_ms - _MARGIN_MS))
+        self._pending.update(await self._reader.deadlines(before.now_ms + self._lease_ms - _MARGIN_MS))
 
     async def _read_lists(self) -> None:
-        """Long lists, piece by piece; they count when nothing was decided meanwhile."""
+        """Read long lists piece by piece. They are used only if nothing was decided meanwhile."""
         before = await self._marked(self._mark.progress["next_entry"])
-        source = self._source
-        lists = [await source.items(LINE, MEMBERS), await source.members(READY), await source.items(QUEUE, 20)]
+        reader = self._reader
+        lists = [
+            await reader.items(REQUEUED, MEMBERS),
+            await reader.members(PROMOTABLE),
+            await reader.items(ENQUEUED, 20),
+        ]
         if self._whole:
-            leases = await source.deadlines(0)
+            leases = await reader.deadlines(0)
             lists += [
                 [word for name, end in leases.items() for word in (name, str(end).encode())],
-                await source.members(BEST),
+                await reader.members(BEST),
             ]
         after = await self._marked(before.progress["next_entry"])
         if (before.progress["revision"], before.clones) == (after.progress["revision"], after.clones):
@@ -223,27 +303,27 @@ class Cutting:
         numbers = [name for name in names if name not in self._suggestions]
         for at in range(0, len(numbers), 20):
             piece = numbers[at : at + 20]
-            found = await self._source.read("HMGET", CONFIGS, *piece)
+            found = await self._reader.read("HMGET", CONFIGS, *piece)
             self._suggestions.update((number, value) for number, value in zip(piece, found, strict=True) if value)
 
-    def _cut(self, answer: list[Any]) -> Cut:
+    def _finished(self, answer: list[Any]) -> Copy:
         _, schema, progress, counts, failing, events, records, suggestions, lists, members, points = answer
         for number, record in paired(records):
-            self._copy.put(number, record)
+            self._records.put(number, record)
         meta = self._meta | {b"schema": schema, b"tally": progress, b"counts": counts, b"failing": failing}
         self._suggestions.update(paired(suggestions))
         stated = unpack(progress)
         wanted = map(name_of, range(first_suggestion(stated | unpack(counts)), stated["proposed"]))
         own = {number: self._suggestions[number] for number in wanted if number in self._suggestions}
         last = events[-1][0].decode() if events else self._mark.event
-        cut = Cut(meta, last, own, *(lists or self._lists[1]))
-        cut.rungs = self._in_all_rungs(records, members)
+        copy = Copy(meta, last, own, *(lists or self._lists[1]))
+        copy.rungs = self._in_all_rungs(records, members)
         self._use(paired(points))
-        cut.points = self._points
-        return cut
+        copy.points = self._points
+        return copy
 
     def _in_all_rungs(self, records: list[bytes], members: list[bytes]) -> list[bytes]:
-        """What was read of the rungs, with the results of trials that were read again as they were found then."""
+        """The members of all rungs. Those of trials that were read again are as they were found then."""
         found = self._members | {number: [] for number in records[::2]}
         for member in members:
             found[trial_in(member)].append(member)

@@ -5,8 +5,8 @@ import tempfile
 
 import pytest
 
-from rungway_server.store.redis.snapshot import spool as module
-from rungway_server.store.redis.snapshot.spool import Spool
+from rungway_server.store.redis.snapshot import record_buffer as module
+from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 
 
 @pytest.fixture(params=[0, 4_000, 1 << 20], ids=["in a file", "in both", "in memory"])
@@ -15,21 +15,21 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_AT_ONCE", 300)
 
 
-async def filled(spool: Spool) -> dict[int, bytes]:
+async def filled(buffer: RecordBuffer) -> dict[int, bytes]:
     """Add records of random bytes, some of them twice; returns what must come back."""
     rng, expected = random.Random(1), {}
     for _ in range(300):
         number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))
-        spool.put(str(number).encode(), record)
+        buffer.put(str(number).encode(), record)
         expected[number] = record
-        await spool.settle()
+        await buffer.flush()
     return expected
 
 
 async def test_the_last_record_of_each_trial_comes_back(small: None) -> None:
-    with Spool() as spool:
-        expected = await filled(spool)
-        assert list(spool) == sorted(expected.items())
+    with RecordBuffer() as buffer:
+        expected = await filled(buffer)
+        assert list(buffer) == sorted(expected.items())
 
 
 async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +37,6 @@ async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkey
         raise OSError("read-only")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    with Spool() as spool:
-        expected = await filled(spool)
-        assert list(spool) == sorted(expected.items())
+    with RecordBuffer() as buffer:
+        expected = await filled(buffer)
+        assert list(buffer) == sorted(expected.items())
