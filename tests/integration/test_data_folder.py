@@ -122,7 +122,7 @@ async def test_a_second_name_of_a_file_elsewhere(name: str, victim: Path, tmp_pa
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     (folder / name).hardlink_to(victim)
-    with pytest.raises(RedisStartError, match=f"{name} in it is no plain file of its own: remove it"):
+    with pytest.raises(RedisStartError, match=f"{name} in it is not a plain file of its own: remove it"):
         await EmbeddedRedis(folder).__aenter__()
     assert [each for _, each in contents(victim.parent).values()] == [b"precious\n" * 5]
 

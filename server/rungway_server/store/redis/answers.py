@@ -49,8 +49,8 @@ def _explanation(
     cutoff: bytes = b"",
     *parent: int,
 ) -> Explanation:
-    """What a script says of why. `reason`: the word, or the number that is stored for it; what follows the bracket is
-    left out where no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
+    """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
+    is missing if no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     return Explanation(
         Reason(_word(reason)), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None
@@ -121,7 +121,7 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
 
 
 def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventView:
-    """One item of explain.lua: a line of the log, or how many are no longer kept."""
+    """One item of explain.lua: a line of the log, or the number of lines that were dropped."""
     if fields[1] == b"dropped":
         time_ms = int(fields[0].partition(b"-")[0])
         return EventView("", time_ms, "dropped", trial, dropped=fields[2])
@@ -184,8 +184,8 @@ def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...
     return tuple(tuple(islice(left, len(bracket.rungs))) for bracket in plan.brackets)
 
 
-def read_place(answer: list[Any], experiment: str, request_id: str) -> int:
-    """How many wait in front of a queued configuration, from the answer of enqueue.lua; raises what that refuses."""
+def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> int:
+    """How many configurations wait before an enqueued one, from the answer of enqueue.lua; raises its refusals."""
     match answer:
         case [b"reused"]:
             raise RequestIdReused(request_id)

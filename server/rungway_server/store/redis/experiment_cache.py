@@ -1,7 +1,6 @@
-"""What a server remembers of the experiments it serves, and how it calls scripts on them.
+"""Caches the experiments that a server serves, and runs scripts on them.
 
-The memory is a cache: any of it may be dropped at any time. It notices by its uid that
-an experiment was deleted and created anew.
+Any entry may be dropped at any time. The uid shows that an experiment was deleted and created anew.
 """
 
 import json
@@ -37,9 +36,9 @@ _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 class CachedExperiment:
     """One experiment: what never changes of it, its keys, and how far its trials and suggestions are.
 
-    `next_trial`: the next suggestion to be used, by the number of the trial or, where points are counted, by its place
-    in their order. `asking`: how many assignments are being asked for through this server now, each perhaps about to
-    use a suggestion.
+    `next_trial`: number of the next suggestion to be used: the number of a trial or, in a finite space, the position in
+    the order of points. `proposed`: number of the next suggestion to be drawn. `asking`: how many assignments this
+    server is asking for now, each of which may use a suggestion.
     """
 
     definition: Definition
@@ -47,7 +46,7 @@ class CachedExperiment:
     configurations: Configurations
     suggestions: Suggestions
     stored: tuple[str, ...] = ()
-    """What it was read from."""
+    """The fields that it was read from."""
     next_trial: int = 0
     proposed: int = 0
     asking: int = 0
@@ -58,10 +57,10 @@ class CachedExperiment:
         return self.definition.config.searcher.smaller_is_better
 
     def reserve(self, count: int) -> range:
-        """Numbers of the suggestions that an ask for `count` shall bring: none while there are enough.
+        """Numbers of the suggestions that an ask for `count` should bring along: none while there are enough.
 
-        They count as proposed from now on, so that of many asks at the same moment each brings others. Should they be
-        lost on the way, a later ask finds them missing and brings them.
+        They count as proposed from now on, so that simultaneous asks bring different ones. If they get lost on the way,
+        a later ask finds them missing and brings them.
         """
         enough = self.proposed - self.next_trial - self.asking >= _SUGGESTIONS_LOW
         if enough or not self.next_trial < self.proposed < self.definition.plan.new_trials:
@@ -69,7 +68,7 @@ class CachedExperiment:
         return self.bring(self.proposed, count)
 
     def bring(self, first: int, count: int) -> range:
-        """Like `reserve`, where `count` from `first` on are known to be missing; of very many the first."""
+        """The same when `count` suggestions from `first` on are missing; at most 1,000 and some ahead."""
         numbers = range(first, first + min(count, _MOST_BROUGHT) + _SUGGESTIONS_AHEAD)
         self.proposed = max(self.proposed, numbers.stop)
         return numbers
@@ -90,18 +89,18 @@ class ExperimentCache:
         self._known: dict[ExperimentRef, CachedExperiment] = {}
 
     async def find(self, ref: ExperimentRef) -> CachedExperiment:
-        """The experiment, from memory where it can."""
+        """The experiment, from the cache if it is there."""
         return self._known.get(ref) or await self.refresh(ref)
 
     def forget(self, ref: ExperimentRef) -> None:
-        """Drop what is remembered."""
+        """Drop the experiment from the cache."""
         self._known.pop(ref, None)
 
     async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[CachedExperiment, list[Any]]:
         """Run a script on the experiment; `args` follow the uid.
 
-        Arguments that depend on the experiment are given as a function of it: what is remembered may turn out to be
-        of a deleted experiment of the same name.
+        Arguments that depend on the experiment are a function of it, because the cached one may turn out to be a
+        deleted experiment of the same name. Then the script runs again on the new one.
         """
         while True:
             known = await self.find(ref)
@@ -112,20 +111,20 @@ class ExperimentCache:
             self.forget(ref)
 
     async def removable(self, ref: ExperimentRef) -> tuple[str, str, list[str]]:
-        """Uid, time of creation and all keys of an experiment of whatever layout. Raises UnknownExperiment."""
+        """Uid, creation time and all keys of an experiment of any layout. Raises UnknownExperiment."""
         meta = experiment_keys(ref)[0]
         uid, created, *layout = _texts(await self._router.call(meta, ("HMGET", meta, "uid", "created", *OF_LAYOUT)))
         if uid is None:
-            await self._mend_list(ref)
+            await self._repair_list(ref)
             raise UnknownExperiment(ref.experiment)
         return uid, created or "", every_key(ref, *layout)
 
     async def unlist(self, ref: ExperimentRef, created: str | bytes | int) -> None:
-        """Take a deleted experiment off its namespace's list, but not a new one of the same name."""
+        """Remove a deleted experiment from its namespace's list, but not a new one of the same name."""
         await self._router.run("unlist", [index_key(ref.namespace)], [ref.experiment, created])
 
     async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
-        """What is small of the experiment, as it is now, and what progress.lua answers."""
+        """The small fields of the experiment as it is now, and the answer of progress.lua."""
         while True:
             schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
             check_schema(ref.experiment, int(schema))
@@ -140,14 +139,14 @@ class ExperimentCache:
         meta = experiment_keys(ref)[0]
         values = _texts(await self._router.call(meta, ("HMGET", meta, *fields)))
         if values[0] is None:
-            await self._mend_list(ref)
+            await self._repair_list(ref)
             raise UnknownExperiment(ref.experiment)
         return values
 
     async def refresh(self, ref: ExperimentRef) -> CachedExperiment:
-        """The experiment as it is stored now. What has not changed is not worked out again: it may be large."""
+        """The experiment as it is stored now. If it has not changed, it is not parsed again: it may be large."""
         index, values = index_key(ref.namespace), await self._stored(ref, _STORED)
-        # Heals the listing: a server may have died between making the experiment and listing it.
+        # Repairs the list: a server may have died after it made the experiment and before it listed it.
         with suppress(StoreFull):
             await self._router.call(index, ("ZADD", index, values[2], ref.experiment))
         schema, uid, created, config, plan_json, notes, more = values
@@ -167,8 +166,8 @@ class ExperimentCache:
         self._known[ref] = known
         return known
 
-    async def _mend_list(self, ref: ExperimentRef) -> None:
-        """Finish a deletion that was cut short after the experiment was gone and before it was off the list."""
+    async def _repair_list(self, ref: ExperimentRef) -> None:
+        """Finish a deletion that broke off after the experiment was removed and before its entry in the list was."""
         meta, index = experiment_keys(ref)[0], index_key(ref.namespace)
         created = await self._router.call(index, ("ZSCORE", index, ref.experiment))
         if created is not None and await self._router.call(meta, ("HGET", meta, "uid")) is None:

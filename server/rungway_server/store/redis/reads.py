@@ -1,4 +1,4 @@
-"""What the store reads without deciding anything: tallies, trials, events, lists."""
+"""The reading half of the store: progress, trials, events, lists, exports."""
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
@@ -19,9 +19,9 @@ from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import CHUNK
 
 _PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
-"""Most that a script reads: trials, bytes of them, and pieces of a curve."""
+"""Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
-"""Points of a curve that are read of one trial; an export has all of them."""
+"""Most points that are read of one trial's curve, its last ones; an export has all of them."""
 
 
 class RedisReads:
@@ -61,14 +61,14 @@ class RedisReads:
         return views
 
     async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
-        """The curve of a trial that was read, or the end of a long one. Its pieces never change."""
+        """The curve of a trial, or the end of a long one. Pieces never change: they may be read after the trial."""
         number, (count, tail) = fields[0], fields[16:18]
         pieces = count // CHUNK
         points: list[Report] = []
         for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
             names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
             found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
-            if found.definition.uid != known.definition.uid:  # another experiment has its name by now
+            if found.definition.uid != known.definition.uid:  # another experiment has the name by now
                 raise UnknownTrial(ref.experiment, int(number))
             points += read_points(b"".join(answer[1]), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
@@ -115,9 +115,8 @@ class RedisReads:
             words = ("ZRANGE", key, created or "-inf", "+inf", "BYSCORE", "LIMIT", offset, count, "WITHSCORES")
             found: Any = await self._router.call(key, words)
             piece = [(int(score), name.decode()) for name, score in zip(found[::2], found[1::2], strict=True)]
-            past += [
-                item for item in piece if not after or item > (int(created), last)
-            ]  # others are as old as the last
+            # Experiments that are as old as the last one may have been on the page before.
+            past += [item for item in piece if not after or item > (int(created), last)]
             if len(piece) < count:
                 break
             offset += count

@@ -32,7 +32,7 @@ from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_place, read_reply
+from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
@@ -43,7 +43,7 @@ from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
 
 _GRACE_SECONDS = 15.0
-"""Longer than clients wait before they try again."""
+"""Longer than clients wait before they retry."""
 
 
 class RedisStore(RedisReads):
@@ -51,7 +51,7 @@ class RedisStore(RedisReads):
 
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
     stays for at least one window unless more than `request_window_count` came within it. `most_events` bounds the event
-    log of each experiment, whose oldest lines are dropped then.
+    log of each experiment: the oldest lines are dropped.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ class RedisStore(RedisReads):
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
-        """See the port. Proposals ride along when the stock seems low; a miss, or a clone whose configuration is not
-        known yet, costs one more exchange."""
+        """See the port. If few suggestions are left, new ones are sent along. If none is left, or a clone needs its
+        configuration, the script runs a second time."""
         asked = await self._experiments.find(ref)
         missing: tuple[int, int] | None = None
         cloned: Argument = ""
@@ -136,7 +136,7 @@ class RedisStore(RedisReads):
             asked.asking -= count
 
     def _may_reclaim(self, known: CachedExperiment) -> bool:
-        """After an outage an expired lease says nothing of its worker, who could not renew it."""
+        """False after an outage: its workers could not renew leases, so an expired one does not mean a dead worker."""
         return self._router.answers_for() >= min(_GRACE_SECONDS, known.definition.config.lease_seconds)
 
     async def tell(
@@ -242,7 +242,7 @@ class RedisStore(RedisReads):
             return [_time(now_ms), request_id, known.configurations.pack(hparams)]
 
         _, answer = await self._experiments.run("enqueue", ref, args)
-        return read_place(answer, ref.experiment, request_id)
+        return read_enqueued(answer, ref.experiment, request_id)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
@@ -259,7 +259,7 @@ class RedisStore(RedisReads):
         )
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
-        """See the port. It reads no more than it must, so that what cannot be read can be deleted."""
+        """See the port. It reads as little as it can, so that an unreadable experiment can be deleted."""
         while True:
             self._experiments.forget(ref)
             found, created, keys = await self._experiments.removable(ref)

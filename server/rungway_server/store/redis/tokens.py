@@ -1,7 +1,7 @@
-"""Tokens in Redis, where every server sees a new or revoked one.
+"""Tokens in Redis, so that every server sees new and revoked ones at once.
 
 One hash, `rungway:tokens`: token id -> JSON of everything but the secret, whose SHA-256 it holds. Each operation is one
-command on one key, so a Cluster needs nothing special.
+command on one key, so it works on a Cluster as well.
 """
 
 import json

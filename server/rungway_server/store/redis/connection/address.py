@@ -1,4 +1,4 @@
-"""Reads the URL that says where Redis is. What is wrong is told without any part of it: it may hold a password."""
+"""Reads the URL of a Redis. Error messages never contain parts of the URL, because it may hold a password."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _OPTIONS = ("db", "username", "password", "sentinel_username", "sentinel_passwor
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Files for TLS (PEM): whom to trust ("" = the system's authorities), and our own certificate with its key."""
+    """Files for TLS (PEM): trusted authorities ("" = the system's), and our own certificate with its key."""
 
     ca: str = ""
     certificate: str = ""
@@ -32,23 +32,23 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """A URL understood. `service` is the name of the primary that sentinels watch; `path` that of a unix socket."""
+    """A parsed URL. `service` is the name of the primary that sentinels watch; `path` is that of a unix socket."""
 
     kind: Literal["single", "sentinel", "cluster"]
     hosts: tuple[tuple[str, int], ...] = ()
     path: str = ""
     service: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What redis-py is given to connect to a node: credentials, database, TLS."""
+    """Credentials, database and TLS of a node, as arguments of redis-py's clients."""
     sentinel_arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The same for a sentinel."""
 
 
 def parse_address(url: str, tls: Tls = Tls()) -> RedisAddress:  # frozen
-    """Understand a URL; `tls` holds where its query says nothing. Raises ValueError with what is wanted."""
+    """Parse a URL; `tls` has the defaults for its query. Raises ValueError that says what is wanted."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # a bracket without its partner
+    except ValueError:  # a bracket is missing
         raise ValueError(WANTED) from None
     secure = parts.scheme.partition("+")[0] == "rediss"
     kind = _KINDS.get(parts.scheme.replace("rediss", "redis", 1))
@@ -93,7 +93,7 @@ def _credentials(parts: SplitResult, options: Mapping[str, str]) -> dict[str, st
 
 
 def _tls(options: Mapping[str, str], given: Tls) -> dict[str, Any]:
-    """redis-py checks certificates and host names unless it is told not to."""
+    """Arguments for TLS. Certificates and host names are checked, unless the URL turns the latter off."""
     files = dict(zip(_FILES, (given.ca, given.certificate, given.key), strict=True))
     files = {name: options.get(name, file) for name, file in files.items()}
     for name, file in files.items():
@@ -126,7 +126,7 @@ def _database(text: str) -> int:
 
 
 def _hosts(parts: SplitResult, kind: str) -> tuple[tuple[str, int], ...]:
-    """Every host:port of the list; only one where there is one node."""
+    """Every host:port of the list; a single node has only one."""
     texts = parts.netloc.rpartition("@")[2].split(",")
     if kind == "single" and len(texts) > 1:
         raise ValueError("wanted one host; several are for redis+sentinel:// and redis+cluster://")
@@ -137,7 +137,7 @@ def _host(text: str, default: int, may_lack: bool) -> tuple[str, int]:
     try:
         found = urlsplit(f"//{text}")
         host, port = found.hostname, found.port
-    except ValueError:  # the port is no number, or too large, or a bracket lacks its partner
+    except ValueError:  # the port is not a number, or too large, or a bracket is missing
         raise ValueError("wanted a port from 1 to 65535 after each host, like redis://host:6379") from None
     if port == 0 or (not host and not may_lack):
         raise ValueError("wanted a host and a port from 1 to 65535, several divided by commas")

@@ -1,4 +1,4 @@
-"""What can be wrong with a Redis, before any call is served and in the middle of one."""
+"""Errors of a Redis, at the start and during a call."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from redis.exceptions import RedisError
 
 
 class RedisStartError(Exception):
-    """The embedded Redis cannot start, or the Redis found must not be used; the text says what to do."""
+    """The embedded Redis cannot start, or this Redis must not be used; the text says what to do."""
 
 
 NO_ANSWER = (RedisError, OSError, TimeoutError)
-"""What a command raises that was not answered."""
+"""Errors of a command that got no answer."""
 _CLOSED = "the handler is closed"
-"""In what uvloop says of a connection that broke just before somebody wrote to it: the one RuntimeError that is an
-answer of the network. Every other one is a mistake of ours."""
+"""Part of uvloop's message when a connection broke just before a write: the one RuntimeError that is an error of the
+network. Every other RuntimeError is a bug."""
 
 
 @contextmanager
 def broken_connections() -> Iterator[None]:
-    """Around what redis-py sends itself: a connection that breaks meanwhile is a ConnectionError on any event loop."""
+    """Around calls of redis-py: a connection that breaks meanwhile raises ConnectionError on any event loop."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""What a Redis must be like before a search is trusted to it, and what its settings keep in which kind of crash."""
+"""Checks a Redis before searches are stored in it: version, eviction, and what a crash or a failover loses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ASKED = ("appendfsync", "save", "min-replicas-to-write", "maxmemory-policy", "l
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a node says of itself. `settings` is None where CONFIG is not allowed, as with many managed ones."""
+    """Facts about a node. `settings` is None where CONFIG is not allowed, as at many cloud providers."""
 
     node: str
     info: Mapping[str, str]
@@ -25,12 +25,12 @@ class NodeFacts:
 
     @property
     def eviction(self) -> str | None:
-        """Its policy when memory is short; None where it may not be read."""
+        """The maxmemory policy; None where it may not be read."""
         return self.info.get("maxmemory_policy") or (self.settings or {}).get("maxmemory-policy")
 
     @property
     def version(self) -> str:
-        """Product and version; Valkey tells beside its own the version of Redis that it stands in for."""
+        """Product and version; Valkey reports its own version beside that of the Redis it is compatible with."""
         if valkey := self.info.get("valkey_version"):
             return f"Valkey {valkey}"
         return f"Redis {self.info.get('redis_version', '')}"
@@ -74,36 +74,36 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """What was found; `silent` are nodes that did not answer or did not allow to be asked, with what they said."""
+    """Facts about all nodes; `silent` has the nodes that did not answer or refused, with their errors."""
 
     nodes: tuple[NodeFacts, ...]
     silent: Mapping[str, str]
 
     @property
     def evicting(self) -> list[NodeFacts]:
-        """Those that may drop keys of a search when memory is short."""
+        """Nodes that may drop keys of a search when memory is short."""
         return [each for each in self.nodes if each.eviction not in (None, "noeviction")]
 
     @property
     def holding_up(self) -> list[NodeFacts]:
-        """Those that free a search, when its retention is over, while everybody waits."""
+        """Nodes that block all calls while they free a search whose retention is over."""
         return [each for each in self.nodes if (each.settings or {}).get("lazyfree-lazy-expire") == "no"]
 
     @property
     def unknown_eviction(self) -> list[str]:
-        """Those whose policy could not be read."""
+        """Nodes whose policy could not be read."""
         return [each.node for each in self.nodes if each.eviction is None] + list(self.silent)
 
     @property
     def version(self) -> str:
-        """Product and version of the oldest one."""
+        """Product and version of the oldest node."""
         return min(
             (each.version for each in self.nodes), key=lambda version: version_numbers(version.partition(" ")[2])
         )
 
     @property
     def survival(self) -> str:
-        """One line: what survives what. Where nodes differ, each kind is said once."""
+        """One line: what a crash or a failover loses. Where nodes differ, each sentence appears once."""
         primaries = [each for each in self.nodes if each.is_primary] or list(self.nodes)
         said = dict.fromkeys([*(each.persistence for each in primaries), *(each.replication for each in primaries)])
         return "; ".join(text for text in said if text)

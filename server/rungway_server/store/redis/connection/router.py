@@ -23,18 +23,18 @@ from rungway_server.store.redis.connection.topology import Topology
 from rungway_server.store.redis.scripts import Script, Transform, load_scripts
 
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
-"""Before each try of a command that was certainly not executed (seconds). Clients try on for longer."""
+"""Seconds before each try of a command that was certainly not executed. Clients retry for longer."""
 _FOLLOWING = ("READONLY", "MASTERDOWN", "LOADING")
-"""Refusals by a node that takes no writes, or not yet: it may have followed another one since we connected."""
+"""Refusals by a node that takes no writes, or not yet: it may have become a replica since we connected."""
 _PASSING = ("NOSCRIPT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
-"""Refusals that pass when the right node is asked, with the script, or soon."""
+"""Refusals that a retry can cure: at another node, with the text of the script, or a little later."""
 _UNFIT = ("MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
-"""Beginnings of the refusals by which a Redis says that it cannot serve now; nothing was executed."""
+"""First words of the refusals of a Redis that cannot serve now; nothing was executed."""
 _NO_MEMORY = "OOM command not allowed"
-"""In what a Redis before 7 says of a script whose first write it refused; from 7 on it refuses the whole script."""
+"""Part of the message of a Redis before 7 that refuses the first write of a script; from 7 on it refuses the script."""
 _READY_KEY = "rungway:{ready}"
 _CHECK_IS_LATE_SECONDS = 5.0
-"""A check that is so late was not made because this process stood still, and so did its answers to workers."""
+"""If a check is this late, the process was suspended, and could not answer workers either."""
 
 Argument = str | bytes | int | float
 """Of a script."""
@@ -146,7 +146,7 @@ class Router:
         return now - self._answers_since
 
     def _failed(self, error: Exception) -> Exception:
-        """The error for the caller; an outage begins with it, where it is one."""
+        """The error for the caller; StoreUnavailable begins an outage."""
         translated = _translated(error)
         if isinstance(translated, StoreUnavailable):
             self._answers_since = None
@@ -174,7 +174,7 @@ class Router:
 
     async def check(self) -> None:
         """Try a write: it removes a key that never exists. Raises ConnectionError, with what is wrong, if it fails."""
-        self.answers_for()  # was the last one long ago?
+        self.answers_for()  # notices whether the last check was long ago
         self._checked = time.monotonic()
         try:
             await self.topology.follow()
@@ -244,12 +244,12 @@ def version_numbers(version: str) -> tuple[int, ...]:
 
 
 def _same_host(found: str, node: str) -> str:
-    """An address that a node redirects to; it leaves the host out where it means its own."""
+    """The address that a node redirects to; without a host it means the same host."""
     return f"{node.rpartition(':')[0]}{found}" if found.startswith(":") else found
 
 
 def _translated(error: Exception) -> Exception:
-    """A Redis error as the service's own; what only a bug can cause is left as it is."""
+    """A Redis error as one of the service; an error that only a bug can cause stays as it is."""
     if isinstance(error, ResponseError):
         if _NO_MEMORY in str(error) or str(error).startswith("OOM"):
             return StoreFull(

@@ -1,4 +1,4 @@
-"""Which node of a Redis takes the commands of a key, and how to connect to it: alone, under Sentinel, as a Cluster.
+"""Finds the node of a Redis that takes the commands of a key, and connects to it: alone, under Sentinel, as a Cluster.
 
 redis-py asks sentinels and clusters for their nodes. It never sends a command of ours, because a script whose reply was
 lost may have run.
@@ -30,22 +30,22 @@ class Topology(Protocol):
     """
 
     def primary(self, key: str) -> str:
-        """The node that takes writes of a key, as far as is known; "" when nothing is."""
+        """The last known node that takes writes of a key; "" if none is known."""
 
     async def connect(self, node: str) -> PipelinedConnection:
         """A new connection to a node, logged in."""
 
     async def refresh(self) -> None:
-        """Find out anew who takes writes."""
+        """Look again for the nodes that take writes."""
 
     async def follow(self) -> None:
-        """Find out what the old primary would not tell: called each second."""
+        """Notice a change that the old primary does not report: called each second."""
 
     async def nodes(self) -> list[str]:
         """Every node, replicas too."""
 
     async def aclose(self) -> None:
-        """Close what it keeps open itself."""
+        """Close connections to sentinels and for finding nodes."""
 
 
 def topology_of(address: RedisAddress, timeout_seconds: float) -> Topology:
@@ -116,8 +116,8 @@ class Single:
 
 
 class UnderSentinel:
-    """A primary that sentinels watch. They are asked before each connection, and by `follow`: in a failover that an
-    operator orders, the old primary goes on taking writes for some seconds, which are lost."""
+    """A primary that sentinels watch. They are asked before each connection, and by `follow`: in a failover by order of
+    an operator, the old primary still takes writes for some seconds, which are lost."""
 
     def __init__(self, address: RedisAddress, timeout_seconds: float) -> None:
         self._service = address.service
@@ -161,7 +161,7 @@ class UnderSentinel:
 
 
 class Sharded:
-    """A Cluster: sixteen thousand slots, shared among the primaries. All keys of an experiment are in one of them."""
+    """A Cluster: 16,384 slots, shared among the primaries. All keys of an experiment are in one slot."""
 
     def __init__(self, address: RedisAddress, timeout_seconds: float) -> None:
         self._seeds = address.hosts
@@ -176,11 +176,11 @@ class Sharded:
     async def connect(self, node: str) -> PipelinedConnection:
         """See Topology."""
         if not node:
-            raise ConnectionError("no node of the Redis Cluster tells who has which slots")
+            raise ConnectionError("no node of the Redis Cluster says which node has which slots")
         return await open_connection(node, self._arguments, self._timeout)
 
     async def refresh(self) -> None:
-        """See Topology. When none of the nodes known is there any more, the seeds are asked again."""
+        """See Topology. If none of the known nodes answers, the nodes of the URL are asked again."""
         try:
             await self._find()
         except Exception:
@@ -188,11 +188,13 @@ class Sharded:
             self._cluster = self._new()
             try:
                 await self._find()
-            except Exception as error:  # redis-py has many kinds, not all of them its RedisError
-                raise ConnectionError(f"no node of the Redis Cluster tells who has which slots: {error}") from error
+            except Exception as error:  # redis-py raises many kinds, not all of them RedisError
+                raise ConnectionError(
+                    f"no node of the Redis Cluster says which node has which slots: {error}"
+                ) from error
 
     async def follow(self) -> None:
-        """See Topology: a node that has handed its slots on says so."""
+        """See Topology: nothing to do, because a node that has handed its slots on says so."""
 
     async def nodes(self) -> list[str]:
         """See Topology."""

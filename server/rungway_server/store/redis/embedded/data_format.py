@@ -1,4 +1,4 @@
-"""Which servers can read what an embedded store left in its folder.
+"""Tells which servers can read the data that an embedded store left in its folder.
 
 A server that cannot read the data must not be started on it: Redis 6.2 does not even look at the files of newer ones
 and would begin with an empty store. What counts is the file that was written whole last, the base of the append-only
@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 
 _READ_BEFORE = (((7, 0), 9), ((7, 2), 10), ((7, 4), 11))
-"""The newest format that versions of Redis before these read. What a later one cannot read it says itself."""
+"""The newest format that versions of Redis before these read. A later version checks itself."""
 _READ_BY_VALKEY = 11
 """The newest format of Redis that Valkey reads: it parted from Redis after 7.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataFormat:
-    """How data was written. `product` and `number` are those of the last whole file, "" and 0 where there is none."""
+    """The format of data. `product` and `number` are those of the last whole file, "" and 0 if there is none."""
 
     product: str = ""
     number: int = 0
@@ -29,7 +29,7 @@ class DataFormat:
 
     @property
     def readers(self) -> str:
-        """Who can read it, in words."""
+        """The servers that can read it, in words."""
         if self.product == "VALKEY":
             return "Valkey 9 or newer"
         if self.number > _READ_BY_VALKEY:
@@ -38,7 +38,7 @@ class DataFormat:
         return f"Redis {oldest} or newer, or any Valkey,"
 
     def readable_by(self, product: str, version: tuple[int, ...]) -> bool:
-        """Whether a server can read it; True as well for one that knows better than we do and will say no itself."""
+        """Whether a server can read it; also True for newer servers, which check it themselves."""
         if self.in_folder and version < (7,):
             return False
         if self.product == "VALKEY":
@@ -61,7 +61,7 @@ def data_format(folder: int) -> DataFormat:
 
 
 def _beginning(folder: int, name: str, most: int) -> bytes | None:
-    """The first bytes of a file, None where there is none."""
+    """The first bytes of a file; None if there is no file."""
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError:

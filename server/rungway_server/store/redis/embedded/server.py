@@ -1,12 +1,12 @@
 """The embedded store: a Valkey or Redis of our own, so that installing the package alone gives a working service.
 
 It is the same server that a large installation uses, as a child process on a unix socket, with an append-only file in
-the data folder. Who owns the folder is decided by an flock on `lock` in it. The child inherits the locked file, so the
-folder stays locked until the last of the two processes is gone: no second server can ever write to the same
-append-only file, not even after the service was killed. The child gets SIGTERM from the kernel when the service dies
-(PR_SET_PDEATHSIG, Linux) and saves as it goes. It runs in a session of its own, so that Ctrl-C in a terminal reaches
-the service alone, which still needs its store to finish the calls in work. The folder is opened once and checked
-(data_folder.py); all that is opened in it later, by the child too, is opened through that descriptor.
+the data folder. An flock on the file `lock` in the folder decides which process owns it. The child inherits the locked
+file, so the folder stays locked until both processes have ended: no second server can write to the same append-only
+file, not even after the service was killed. The child gets SIGTERM from the kernel when the service dies
+(PR_SET_PDEATHSIG, Linux) and saves its data. It runs in a session of its own, so that Ctrl-C in a terminal reaches only
+the service, which still needs its store to finish the calls in work. The folder is opened once and checked
+(data_folder.py); later all files in it, those of the child too, are opened through that descriptor.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class EmbeddedRedis:
     url: str
     """Where it listens, `unix:///…`."""
     server: RedisServer
-    """What runs."""
+    """The binary that runs."""
     process: asyncio.subprocess.Process
     """The child; `await process.wait()` returns when it ends, which it should not do by itself."""
 
@@ -89,7 +89,7 @@ class EmbeddedRedis:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(find_redis_server, self._binary)  # before anything is made
+        self.server = await asyncio.to_thread(find_redis_server, self._binary)  # before anything is made
         async with AsyncExitStack() as stack:
             try:
                 self._folder = open_data_folder(self.data_dir)
@@ -101,7 +101,8 @@ class EmbeddedRedis:
                 data = data_format(self._folder)
             except OSError as error:
                 raise RedisStartError(f"cannot use the data folder {self.data_dir}: {error}") from error
-            self.server = await asyncio.to_thread(self._find, data)
+            if not data.readable_by(self.server.product, self.server.version):
+                self.server = await asyncio.to_thread(self._find, data)
             socket = stack.enter_context(_SocketPath(self.data_dir))
             self.url = f"unix://{quote(socket)}"
             self.process = await self._spawn(socket, lock, log)
@@ -186,9 +187,9 @@ class EmbeddedRedis:
 
 
 async def running_url(data_dir: Path) -> str | None:
-    """Where the store of this folder listens that somebody else runs; None when nobody does.
+    """The URL of the store of this folder that another process runs; None if none runs.
 
-    Raises RedisStartError when the folder is not ours alone: what it names must not be trusted then.
+    Raises RedisStartError when the folder is not ours alone: then the socket that it names cannot be trusted.
     """
 
     def socket_in() -> str:
@@ -214,7 +215,7 @@ async def running_url(data_dir: Path) -> str | None:
 
 
 class _SocketPath:
-    """A path for the socket: in the data folder, or in a short temporary folder where that path would be too long."""
+    """A path for the socket: in the data folder, or in a temporary folder if that path would be too long."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = str(data_dir / "redis.sock")
@@ -232,7 +233,7 @@ class _SocketPath:
 
 
 async def _lock(data_dir: Path, folder: int) -> int:
-    """The descriptor of the locked file; the folder is ours while anybody holds it."""
+    """The descriptor of the locked file; the folder is ours while a process holds it open."""
     lock = open_in(folder, "lock", os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + _LOCK_WAIT_SECONDS
     try:
@@ -255,6 +256,6 @@ async def _lock(data_dir: Path, folder: int) -> int:
 
 
 def _write_owner(lock: int, child: str = "", socket: str = "") -> None:
-    """Leave in the locked file who holds it, and the socket: read by those who find it locked."""
+    """Write the holder and the socket into the locked file, for other processes that find it locked."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"process {os.getpid()}{child}\n{socket}\n".encode(), 0)

@@ -1,8 +1,8 @@
 """Configurations as they are stored: MessagePack lists of values, without the names, which the space puts back.
 
 The values are in the order of the space's parameters. That of a categorical parameter or a constant is the position of
-its choice, nil that of a parameter which does not exist in this configuration. What such a list cannot say exactly (a
-user's own configuration may have 1.0 where the space has 1) is stored with its names instead.
+its choice, nil that of a parameter which does not exist in this configuration. A configuration that such a list
+cannot represent exactly (a user's may have 1.0 where the space has 1) is stored with its names instead.
 """
 
 import json
@@ -29,8 +29,8 @@ _Shape: TypeAlias = "list[tuple[str, _Choices | None, _Shape | None]]"
 
 
 class Configurations:
-    """Packs and unpacks the configurations of one space. What is unpacked may hold the space's own values: not to be
-    changed."""
+    """Packs and unpacks the configurations of one space. Unpacked ones may share values with the space: do not change
+    them."""
 
     def __init__(self, space: Space) -> None:
         self._shape = _shape(space.entries)
@@ -54,7 +54,7 @@ class Configurations:
 
 
 class _Unlike(Exception):
-    """The configuration differs from all that the space proposes."""
+    """The configuration is not one that the space can suggest."""
 
 
 def _shape(entries: tuple[Entry, ...]) -> _Shape:

@@ -23,7 +23,7 @@ _NAMES = (
 
 
 POINTS = "points"
-"""The one further key, of an experiment whose points are counted."""
+"""The only further key: of an experiment whose points are counted."""
 
 
 def experiment_keys(ref: ExperimentRef, more: str = "") -> list[str]:
@@ -38,7 +38,7 @@ _RUNGS_APART = "1"
 
 
 def every_key(ref: ExperimentRef, schema: str | None, more: str | None, plan_json: str | None) -> list[str]:
-    """Every key of an experiment of whatever layout, from `OF_LAYOUT`.
+    """Every key of an experiment of any layout, from the fields `OF_LAYOUT`.
 
     A layout names its further keys in the field `keys` of `meta`, with spaces between them.
     """
@@ -60,5 +60,5 @@ def index_key(namespace: str) -> str:
 
 
 def ledger_key(namespace: str) -> str:
-    """The hash of what a namespace's experiments claim of its quotas."""
+    """The hash of the claims of a namespace's experiments on its quotas."""
     return f"rungway:{{{namespace}}}:ledger"

@@ -1,8 +1,8 @@
-"""Brings a stored search of an older layout up to that of today: in one step, beside live workers.
+"""Migrates a stored search of an older layout to that of today: in one step, while workers go on.
 
-Trials, leases, fencing tokens and answers to request ids stay as they are; a worker notices nothing. All is read under
-WATCH, and written under another name, piece by piece; one MULTI/EXEC then puts it in place, and does nothing when the
-search has changed meanwhile: then it begins anew.
+Trials, leases, fencing tokens and answers to request ids stay as they are, and workers notice nothing. The records are
+read under WATCH and written under a temporary name, piece by piece. One MULTI/EXEC then puts them in place. It does
+nothing if the search has changed meanwhile; then the migration starts again.
 """
 
 import json
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 60.0
 _AT_ONCE = 500
 _ABANDONED_MS = 3_600_000
-"""How long what was written under another name stays when the command is cut off."""
+"""How long the temporary key stays when the command breaks off."""
 
 
 class TooBusy(Exception):
-    """The search has changed each time before its records could be put in place."""
+    """The search changed each time before its new records could be put in place."""
 
 
 async def migrate(redis: "Redis", ref: ExperimentRef, *, patience_seconds: float = _PATIENCE_SECONDS) -> int:
-    """Bring the experiment up to the layout of today; the layout that it had.
+    """Migrate the experiment to the layout of today; returns the layout that it had.
 
     `redis` is a client of the node of its keys, with answers as bytes. Raises UnknownExperiment, NewerSchema,
-    OlderSchema for a layout that has no way up, and TooBusy.
+    OlderSchema for a layout without a migration, and TooBusy.
     """
     until = time.monotonic() + patience_seconds
     while True:
@@ -52,7 +52,7 @@ class _Attempt:
     def __init__(self, redis: "Redis", ref: ExperimentRef) -> None:
         self._redis, self._ref = redis, ref
         self._meta, self._trials = experiment_keys(ref)[:2]
-        self._aside = f"{self._trials}:migrate:{uuid.uuid4().hex}"
+        self._new_trials = f"{self._trials}:migrate:{uuid.uuid4().hex}"
 
     async def run(self) -> int:
         """Raises WatchError, and changes nothing then."""
@@ -60,7 +60,7 @@ class _Attempt:
             async with self._redis.pipeline(transaction=True) as pipe:
                 return await self._run(pipe)
         finally:
-            await self._redis.unlink(self._aside)
+            await self._redis.unlink(self._new_trials)
 
     async def _run(self, pipe: Any) -> int:
         await pipe.watch(self._meta, self._trials)
@@ -73,8 +73,8 @@ class _Attempt:
             return layout
         fields = _upgraded_meta(found, layout)
         async for part in self._upgraded_records(pipe):
-            await pipe.hset(self._aside, mapping=part)
-            await pipe.pexpire(self._aside, _ABANDONED_MS)
+            await pipe.hset(self._new_trials, mapping=part)
+            await pipe.pexpire(self._new_trials, _ABANDONED_MS)
         await self._put(pipe, fields)
         return layout
 
@@ -92,12 +92,12 @@ class _Attempt:
                 yield {number: packed(record_of_today(unpack(record))) for number, record in part.items()}
 
     async def _put(self, pipe: Any, fields: dict[str, bytes | str]) -> None:
-        """What is replaced is freed beside the calls of others; what was to expire still does."""
-        left, any_trial = await pipe.pttl(self._trials), await pipe.exists(self._aside)
+        """The old key is freed in the background; a time to live stays."""
+        left, any_trial = await pipe.pttl(self._trials), await pipe.exists(self._new_trials)
         pipe.multi()
         if any_trial:
             pipe.unlink(self._trials)
-            pipe.rename(self._aside, self._trials)
+            pipe.rename(self._new_trials, self._trials)
             _ = pipe.pexpire(self._trials, left) if left > 0 else pipe.persist(self._trials)
         pipe.hset(self._meta, mapping=fields)
         await pipe.execute()

@@ -8,8 +8,8 @@ from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, Promo
 
 _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
-"""A search ends when it had so many invalid configurations, and so many per trial: then it is not the configurations
-that are wrong, and replacing them would go on for ever."""
+"""A search ends when it had this many invalid configurations, and this many per trial: then the cause is not the
+configurations, and replacing them would never end."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -70,7 +70,7 @@ def plan_for_lua(
 
     `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
     says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none),
-    `keep_ms` how long it is kept after its end (0 = for ever).
+    `keep_ms` how long it is kept after its end (0 = without a limit).
     """
     rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
     counts = [len(bracket.rungs) for bracket in plan.brackets]

@@ -1,7 +1,6 @@
-"""Older layouts: what a stored search of each was, and its way up to the next.
+"""Migrations: one module for each older layout, with the step to the next.
 
-Each module is of one layout, and frozen: once a later one is written, it never changes. So it says by itself what it
-needs, and takes nothing from modules that follow the layout of today.
+A module never changes once a later layout exists. So it imports nothing from modules that follow the layout of today.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,15 +21,15 @@ class Step:
 
 
 STEPS: Mapping[int, Step] = {5: Step(layout_5.record, layout_5.meta)}
-"""By the layout that each begins at."""
+"""By the layout that each step begins at."""
 FIRST = min(STEPS)
-"""The oldest layout that has a way up."""
+"""The oldest layout that has a migration."""
 
 
 def record_of_today(values: list[Any]) -> list[Any]:
-    """The fields of a record as the scripts of today write them, whichever of their layouts it is of.
+    """The fields of a record of any supported layout, as the scripts of today write them.
 
-    Searches of several layouts are worked on as they are, so their records may be of each of these.
+    Searches of several layouts are worked on without a migration, so a record may be of any of these.
     """
     for layout in sorted(STEPS):
         values = STEPS[layout].record(values)

@@ -1,6 +1,7 @@
 """Layout 5: records of 28 fields, which name every line of their trial's life; no brake.
 
-What layout 6 added is what servers of layout 6 take for it where it is missing: so both ways show the same search.
+The fields that layout 6 added get the values that servers of layout 6 assume where they are missing, so that a search
+looks the same before and after its migration.
 """
 
 from typing import Any
@@ -36,9 +37,9 @@ _FIELDS = (
 )
 _LENGTH, _CHECKPOINT_LENGTH, _CREATED, _LOG = map(_FIELDS.index, ("length", "checkpoint_length", "created", "log"))
 _KEPT = 32
-"""Lines of a life that layout 6 names at its beginning, and as many at its end."""
+"""Layout 6 names so many lines at the beginning of a trial's life, and as many at its end."""
 _MANY = 10**14
-"""What layout 6 counts apart of the length trained in all."""
+"""Layout 6 counts multiples of this apart from the rest of the trained length."""
 
 
 def record(values: list[Any]) -> list[Any]:
