@@ -8,7 +8,7 @@ import pytest
 from rungway_server.cli import files
 from rungway_server.domain.search import config as searcher_config
 from rungway_server.domain.search import ladder, planning
-from rungway_server.service import experiments, search, trials
+from rungway_server.service import experiments, port, search
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
 
@@ -31,7 +31,7 @@ def row(what: str) -> str:
         ("reports of a call", f"{search.MOST_REPORTS:,}"),
         ("trials that a tell decides about", f"{search.MOST_STEPS:,} / rungs; an ask hands out no more at once"),
         ("rungs of a bracket, brackets", f"{ladder.MAX_RUNGS}; {planning.MAX_ALL_RUNGS}"),
-        ("`count` of best trials", f"{trials.MOST_BEST:,}"),
+        ("`count` of best trials", f"{port.MOST_BEST:,}"),
         ("`count` of best trials", f"{experiments.MOST_WARM:,}"),
         ("JSON of one configuration", f"{experiments.LARGEST_CONFIGURATION // 1024} KiB"),
         ("`max_trials`", f"{searcher_config.MAX_TRIALS:,}"),

@@ -22,6 +22,8 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
 
+MOST_BEST = 1_000
+"""Most trials that can be asked for as the best."""
 Piece = Callable[[], AbstractAsyncContextManager[Any]]
 """Begins a piece of a long read, when others have had their turn. See service/reading.py."""
 

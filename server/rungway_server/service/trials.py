@@ -8,12 +8,10 @@ from rungway_server.domain.engine import EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.port import ExperimentRef, ExperimentStore
+from rungway_server.service.port import MOST_BEST, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 from rungway_server.service.suggester import with_space
 from rungway_server.service.worker_thread import Priority
-
-MOST_BEST = 1_000
 
 Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]

@@ -1,7 +1,6 @@
 """Reads what the scripts answer into the values of the domain. Texts in answers are bytes."""
 
 import json
-import struct
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
@@ -28,11 +27,10 @@ from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdRe
 from rungway_server.domain.ranking import metric_of
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
+from rungway_server.store.redis.layout.curves import POINT
 from rungway_server.store.redis.layout.records import trained_of
 
 _DECISIONS = {decision.value.encode(): decision for decision in Decision}
-_POINT = struct.Struct(">Q8s")
-"""A point of a curve: length, sort key of the metric (see lua/include/reports.lua)."""
 Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
 
@@ -130,7 +128,7 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
 
 def read_points(packed: bytes, smaller_is_better: bool) -> list[Report]:
     """Points of a curve."""
-    return [Report(length, metric_of(key, smaller_is_better)) for length, key in _POINT.iter_unpack(packed)]
+    return [Report(length, metric_of(key, smaller_is_better)) for length, key in POINT.iter_unpack(packed)]
 
 
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:

@@ -17,7 +17,7 @@ from rungway_server.store.redis.layout.keys import ledger_key
 
 _KEY = "rungway:quotas"
 _OTHERS = "*"
-"""Stands for every namespace without limits of its own; no namespace has this name."""
+"""Stands for every namespace without limits of its own. It is not a valid name of a namespace."""
 _RESERVED_MS = 60_000
 """A reservation that is older was left by a server that died: every wait for Redis is shorter."""
 

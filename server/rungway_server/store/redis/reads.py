@@ -11,14 +11,14 @@ from rungway_server.service.reading import Reading
 from rungway_server.store.redis.answers import read_event, read_life, read_points, read_progress, read_trial
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
+from rungway_server.store.redis.layout.curves import CURVE_PIECE
 from rungway_server.store.redis.layout.keys import index_key
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
-from rungway_server.store.redis.snapshot.snapshot import CHUNK
 
-_PIECE_TRIALS, _PIECE_BYTES, _PIECE_CHUNKS = 100, 1 << 18, 128
+_PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
 """Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
 """Most points that are read of one trial's curve, its last ones; an export has all of them."""
@@ -63,10 +63,10 @@ class RedisReads:
     async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
         """The curve of a trial, or the end of a long one. Pieces never change: they may be read after the trial."""
         number, (count, tail) = fields[0], fields[16:18]
-        pieces = count // CHUNK
+        pieces = count // CURVE_PIECE
         points: list[Report] = []
-        for first in range(max(0, pieces - MOST_POINTS // CHUNK), pieces, _PIECE_CHUNKS):
-            names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _PIECE_CHUNKS, pieces))]
+        for first in range(max(0, pieces - MOST_POINTS // CURVE_PIECE), pieces, _CURVE_PIECES):
+            names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _CURVE_PIECES, pieces))]
             found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
             if found.definition.uid != known.definition.uid:  # another experiment has the name by now
                 raise UnknownTrial(ref.experiment, int(number))

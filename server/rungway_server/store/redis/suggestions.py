@@ -25,10 +25,11 @@ class Suggestions:
         """The suggestions with these numbers."""
         return [*map(self._configurations.pack, await self._suggester.new(numbers))] if numbers else []
 
-    async def clones(self, wanted: list[tuple[bytes, bytes]]) -> bytes:
-        """Configurations of clones by number, packed for Lua; `wanted`: numbers with the parents' configurations."""
+    async def clones(self, parents: list[tuple[bytes, bytes]]) -> bytes:
+        """Configurations of clones by number, packed for Lua. `parents`: numbers of clones, each with its parent's
+        configuration."""
         unpack, pack = self._configurations.unpack, self._configurations.pack
-        parents = [(int(number), unpack(parent)) for number, parent in wanted]
-        made = [pack(hparams).decode(errors=BINARY) for hparams in await self._suggester.clones(parents)]
-        numbers = [number.decode() for number, _ in wanted]
+        unpacked = [(int(number), unpack(parent)) for number, parent in parents]
+        made = [pack(hparams).decode(errors=BINARY) for hparams in await self._suggester.clones(unpacked)]
+        numbers = [number.decode() for number, _ in parents]
         return packed(dict(zip(numbers, made, strict=True)))  # Lua reads text alone

@@ -1,1 +1,1 @@
-"""Connections to Redis: where it is, who is primary, many calls under way on one connection."""
+"""Connections to Redis: its address, its primary, and one connection for many simultaneous calls."""

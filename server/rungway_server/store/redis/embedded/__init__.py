@@ -1,1 +1,1 @@
-"""The embedded store: a Redis of our own, for those who install nothing else."""
+"""The embedded store: a Redis of our own, so that nothing else must be installed."""

@@ -1,1 +1,1 @@
-"""What an experiment looks like in Redis: its keys, records and codecs, and the number of the layout."""
+"""The layout of an experiment in Redis: its keys, records and codecs, and the number of the layout."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
 from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS
 
 _FIELDS = tuple(NOT_NAMES.get(name, name) for name in TRIAL_FIELDS)
@@ -16,8 +17,13 @@ _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reaso
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
     "Field": {name: str(at) for at, name in enumerate(_FIELDS, 1)},
+    "Size": {
+        "curve_piece": str(CURVE_PIECE),
+        "curve_piece_bytes": str(CURVE_PIECE * POINT.size),
+        "kept_best": str(KEPT_BEST),
+    },
 }
-"""What scripts name, as Lua text: words, and places in a record."""
+"""What scripts name, as Lua text: words, places in a record, and sizes."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
 _SHORTENED = ("state", "metric", "best_key", "best_length")
 """Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""

@@ -313,8 +313,8 @@ class Copier:
         meta = self._meta | {b"schema": schema, b"tally": progress, b"counts": counts, b"failing": failing}
         self._suggestions.update(paired(suggestions))
         stated = unpack(progress)
-        wanted = map(name_of, range(first_suggestion(stated | unpack(counts)), stated["proposed"]))
-        own = {number: self._suggestions[number] for number in wanted if number in self._suggestions}
+        expected = map(name_of, range(first_suggestion(stated | unpack(counts)), stated["proposed"]))
+        own = {number: self._suggestions[number] for number in expected if number in self._suggestions}
         last = events[-1][0].decode() if events else self._mark.event
         copy = Copy(meta, last, own, *(lists or self._lists[1]))
         copy.rungs = self._in_all_rungs(records, members)

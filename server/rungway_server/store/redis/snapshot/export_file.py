@@ -20,13 +20,14 @@ from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
 from rungway_server.store.redis.snapshot.file_checks import BadField, curve
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
-from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, Snapshot, decode
+from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
 FORMAT = 1
 TRIAL_NAMES = tuple(
@@ -219,7 +220,7 @@ def _check_order(export: ExportFile, event: str) -> None:
     export.last = order
 
 
-_CHUNKS, _TRIALS = 256, 100
+_CURVE_PIECES, _TRIALS = 256, 100
 """Pieces of curves, and trials, that are read at once."""
 _POINTS = 2_000 * POINT.size
 """Bytes of a curve that are written without a break."""
@@ -259,15 +260,15 @@ class ExportWriter:
         """Lines, or parts of long ones."""
         yield await self._made(line_of(record) for record in head_of(snapshot))
         batch: list[tuple[int, TrialRecord]] = []
-        chunks = 0
+        curve_pieces = 0
         for number, packed in self._records:
             trial = TrialRecord.unpacked(packed)
-            if batch and (len(batch) == _TRIALS or chunks + trial.points // CHUNK > _CHUNKS):
+            if batch and (len(batch) == _TRIALS or curve_pieces + trial.points // CURVE_PIECE > _CURVE_PIECES):
                 async for parts in self._trials(batch):
                     yield parts
-                batch, chunks = [], 0
+                batch, curve_pieces = [], 0
             batch.append((number, trial))
-            chunks += trial.points // CHUNK
+            curve_pieces += trial.points // CURVE_PIECE
         async for parts in self._trials(batch):
             yield parts
         yield await self._made(line_of(suggestion_of(*each)) for each in sorted(snapshot.suggestions.items()))
@@ -286,22 +287,22 @@ class ExportWriter:
 
     async def _trials(self, batch: list[tuple[int, TrialRecord]]) -> AsyncIterator[list[str]]:
         """The lines of trials whose curves are read together, or of one whose curve is long."""
-        names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CHUNK)]
-        if len(names) <= _CHUNKS:
+        names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CURVE_PIECE)]
+        if len(names) <= _CURVE_PIECES:
             found = iter(await self._reader.read("HMGET", CURVES, *names) if names else [])
             yield await self._made(self._together(batch, found))
             return
         ((number, trial),) = batch
         yield [self._head(number, trial)]
-        for at in range(0, len(names), _CHUNKS):
-            found = await self._reader.read("HMGET", CURVES, *names[at : at + _CHUNKS])
+        for at in range(0, len(names), _CURVE_PIECES):
+            found = await self._reader.read("HMGET", CURVES, *names[at : at + _CURVE_PIECES])
             yield await self._made(self._points(found, follows=at > 0))
         yield [*self._points([as_bytes(trial.tail)], follows=True), _END]
 
     def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[bytes | None]) -> Iterator[str]:
         for number, trial in batch:
             yield self._head(number, trial)
-            yield from self._points([*islice(found, trial.points // CHUNK), as_bytes(trial.tail)], follows=False)
+            yield from self._points([*islice(found, trial.points // CURVE_PIECE), as_bytes(trial.tail)], follows=False)
             yield _END
 
     def _head(self, number: int, trial: TrialRecord) -> str:
@@ -309,9 +310,9 @@ class ExportWriter:
         hparams = self._unpack(as_bytes(trial.config))
         return json.dumps(trial_of(number, trial, hparams, self._smaller), allow_nan=False)[:-1] + ', "curve": ['
 
-    def _points(self, chunks: list[bytes | None], *, follows: bool) -> Iterator[str]:
+    def _points(self, curve_pieces: list[bytes | None], *, follows: bool) -> Iterator[str]:
         """Points as JSON, in parts; `follows`: others stand before them."""
-        packed = b"".join(chunk or b"" for chunk in chunks)
+        packed = b"".join(piece or b"" for piece in curve_pieces)
         for at in range(0, len(packed), _POINTS):
             text = points_text(packed[at : at + _POINTS], self._smaller)
             yield f", {text}" if at or follows else text

@@ -53,8 +53,8 @@ def number(least: int, most: int) -> Check:
     """A whole number; 1.0 and true are not."""
 
     def check(path: str, found: Any) -> None:
-        if wanted := ranges.outside(found, least, most):
-            raise BadField(path, found, wanted)
+        if problem := ranges.outside(found, least, most):
+            raise BadField(path, found, problem)
 
     return check
 
@@ -63,8 +63,8 @@ def text(longest: int) -> Check:
     """A text of so many bytes at most."""
 
     def check(path: str, found: Any) -> None:
-        if wanted := ranges.too_long(found, longest):
-            raise BadField(path, found, wanted)
+        if problem := ranges.too_long(found, longest):
+            raise BadField(path, found, problem)
 
     return check
 

@@ -22,6 +22,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
@@ -29,7 +30,7 @@ from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
 from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
-from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, decode
+from rungway_server.store.redis.snapshot.snapshot import decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -46,7 +47,6 @@ _WRONG = (
     OverflowError,
     RungwayError,
 )
-_KEPT_BEST = 1_000
 _COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
 """What of the progress is stored as `counts`."""
 
@@ -123,7 +123,7 @@ class _Contents:
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
-            best[:_KEPT_BEST],
+            best[:KEPT_BEST],
             dict(self._pieces()),
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
@@ -182,7 +182,7 @@ class _Contents:
         }
 
     def _record(self, trial: dict[str, Any]) -> bytes:
-        last = len(trial["curve"]) % CHUNK
+        last = len(trial["curve"]) % CURVE_PIECE
         tail = self._points(trial["curve"], len(trial["curve"]) - last, len(trial["curve"]))
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
@@ -212,8 +212,8 @@ class _Contents:
     def _pieces(self) -> Iterator[tuple[bytes, bytes]]:
         for trial in self._export.trials:
             curve = trial["curve"]
-            for piece in range(len(curve) // CHUNK):
-                points = self._points(curve, piece * CHUNK, (piece + 1) * CHUNK)
+            for piece in range(len(curve) // CURVE_PIECE):
+                points = self._points(curve, piece * CURVE_PIECE, (piece + 1) * CURVE_PIECE)
                 yield f"{int(trial['trial'])}.{piece}".encode(), points
 
     def _rungs(self) -> Iterator[bytes]:

@@ -9,12 +9,13 @@ from redis.exceptions import ResponseError
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.layout.curves import CURVE_PIECE
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.snapshot.copying import Copier, Copy
 from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, OLD, YOUNG, PieceReader, paired
-from rungway_server.store.redis.snapshot.snapshot import CHUNK, Snapshot, decode
+from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
 _HASHES, _SETS, _LISTS, _STREAM = (0, 1, 2, 7, 9, 10, 13), (3, 5, 6, 12), (4, 11), 8
 """Positions of the keys by what they are."""
@@ -95,7 +96,7 @@ async def _with_later(
     for number, record in trials.items():
         try:
             count = unpack(record)[_POINTS]
-            names = [b"%b.%d" % (number, piece) for piece in range(count // CHUNK)]
+            names = [b"%b.%d" % (number, piece) for piece in range(count // CURVE_PIECE)]
         except (ValueError, TypeError, IndexError):  # it cannot be read, which is said elsewhere
             continue
         lacking += [name for name in names if name not in curves]

@@ -1,7 +1,6 @@
 """Everything that Redis holds of one experiment, as of one moment, decoded."""
 
 import json
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,12 +14,11 @@ from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
-CHUNK, POINT = 16, struct.Struct(">Q8s")
-"""Points of a curve in each piece, and the form of a point: its length and the sort key of its metric."""
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ class Snapshot:
 def points_of(snapshot: Snapshot, number: int) -> list[tuple[int, str]]:
     """The curve of a trial: lengths and sort keys of the metrics in the order in which they were told."""
     trial = snapshot.trials[number]
-    pieces = [snapshot.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CHUNK)]
+    pieces = [snapshot.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CURVE_PIECE)]
     points = POINT.iter_unpack(b"".join([*pieces, as_bytes(trial.tail)]))
     return [(length, key.hex()) for length, key in points]
 

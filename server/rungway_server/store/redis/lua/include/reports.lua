@@ -5,9 +5,6 @@
 --- @include "sort_keys"
 --- @include "trials"
 --- @include "requests"
-local CHUNK_BYTES = 16 * 16
-local KEPT_BEST = 1000
-
 -- The results that begin at ARGV[at], and the numbers of their trials.
 local function read_results(at, count)
   local results, numbers = {}, {}
@@ -39,8 +36,8 @@ end
 -- A point is the length (8 bytes) and the sort key of the metric (8 bytes). The last few are kept with the trial.
 local function add_point(number, trial, report)
   trial.tail, trial.points = trial.tail .. struct.pack('>I8', report.length) .. report.metric, trial.points + 1
-  if #trial.tail < CHUNK_BYTES then return end
-  redis.call('HSET', CURVES, number .. '.' .. trial.points / 16 - 1, trial.tail)
+  if #trial.tail < Size.curve_piece_bytes then return end
+  redis.call('HSET', CURVES, number .. '.' .. trial.points / Size.curve_piece - 1, trial.tail)
   trial.tail = ''
 end
 
@@ -59,7 +56,7 @@ local function keep_best(number, trial)
   if not before then return end
   local replaced = before ~= '' and redis.call('ZREM', BEST, best_member(number, before)) == 1
   redis.call('ZADD', BEST, 0, best_member(number, trial.best_key))
-  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, KEPT_BEST, -1) end
+  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, Size.kept_best, -1) end
   trial.best_before = nil
 end
 

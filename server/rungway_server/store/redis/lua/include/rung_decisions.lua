@@ -80,7 +80,7 @@ local function finish_training(search, number, trial)
   log_decision(search, Decision.stop, number, why)
   -- The line above says how far this lease came; the last result may have been told under an earlier one.
   local points = trial.tail
-  if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / 16 - 1) end
+  if points == '' then points = redis.call('HGET', CURVES, number .. '.' .. trial.points / Size.curve_piece - 1) end
   trial.length = struct.unpack('>I8', points, #points - 15)
   if in_top and search.plan.form == DecisionForm.promote then promote_ended(search, number, trial) end
   return make_reply(Decision.stop, why)

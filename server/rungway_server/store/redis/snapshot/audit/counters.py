@@ -119,9 +119,9 @@ def both_forms_of_the_plan_agree(snapshot: Snapshot) -> Iterator[str]:
     used = snapshot.lua_plan | snapshot.lua_ladder
     used["target"] = hexadecimal(used["target"])
     later = {"pause_after"}  # plans that were made in layout 5 have none
-    for name, wanted in sorted((expected["plan"] | expected["ladder"]).items()):
-        if used.pop(name, None) != wanted and name not in later:
-            yield f"{name}: the scripts use another than {wanted!r}"
+    for name, value in sorted((expected["plan"] | expected["ladder"]).items()):
+        if used.pop(name, None) != value and name not in later:
+            yield f"{name}: the scripts use another than {value!r}"
     if used:
         yield f"the scripts use {sorted(used)}, which no plan has"
 

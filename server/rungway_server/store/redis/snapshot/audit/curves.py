@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from rungway_server.domain.ranking import WORST_KEY, metric_key
-from rungway_server.store.redis.snapshot.snapshot import CHUNK, POINT, Snapshot, points_of
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
+from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
-_KEPT_BEST = 1_000
 
 
 def ranked(key: str) -> str:
@@ -29,9 +29,9 @@ def curves_belong_to_trials(snapshot: Snapshot) -> Iterator[str]:
     for name, piece in snapshot.curves.items():
         number, _, chunk = name.partition(".")
         trial = snapshot.trials.get(int(number))
-        wanted = CHUNK if trial and int(chunk) < trial.points // CHUNK else 0
-        if len(piece) != wanted * POINT.size or not piece:
-            yield f"piece {name} has {len(piece) / POINT.size} points, wanted {wanted}"
+        expected = CURVE_PIECE if trial and int(chunk) < trial.points // CURVE_PIECE else 0
+        if len(piece) != expected * POINT.size or not piece:
+            yield f"piece {name} has {len(piece) / POINT.size} points, wanted {expected}"
 
 
 def best_metrics_are_those_of_the_curves(snapshot: Snapshot) -> Iterator[str]:
@@ -42,21 +42,23 @@ def best_metrics_are_those_of_the_curves(snapshot: Snapshot) -> Iterator[str]:
         real = [(ranked(key), i, at, key) for i, (at, key) in enumerate(points) if key != WORST_KEY.hex()]
         _, _, length, best = min(real, default=("", 0, 0, ""))
         if (trial.best_key, trial.best_length) != (best, length):
-            found, wanted = f"{trial.best_key!r} at {trial.best_length}", f"{best!r} at {length}"
-            yield f"trial {number}: the best key is {found}, the curve says {wanted}"
+            found, expected = f"{trial.best_key!r} at {trial.best_length}", f"{best!r} at {length}"
+            yield f"trial {number}: the best key is {found}, the curve says {expected}"
 
 
 def the_list_of_the_best_is_right(snapshot: Snapshot) -> Iterator[str]:
     """The list of the best has the best trials by their records; it keeps 1,000, less those that became invalid."""
     valid = {number: trial for number, trial in snapshot.trials.items() if trial.state != "invalid"}
-    wanted = sorted(f"{ranked(trial.best_key)}{number:010d}" for number, trial in valid.items() if trial.best_key)
-    yield from (f"{member} is listed, its trial's record says otherwise" for member in set(snapshot.best) - set(wanted))
+    expected = sorted(f"{ranked(trial.best_key)}{number:010d}" for number, trial in valid.items() if trial.best_key)
+    yield from (
+        f"{member} is listed, its trial's record says otherwise" for member in set(snapshot.best) - set(expected)
+    )
     invalid = len(snapshot.trials) - len(valid)
-    if invalid and len(wanted) > _KEPT_BEST - invalid:
-        least = min(len(wanted), _KEPT_BEST) - invalid
-        if not least <= len(snapshot.best) <= _KEPT_BEST:
-            yield f"{len(snapshot.best)} are listed, wanted {least} to {_KEPT_BEST}"
-    elif lacking := set(wanted[:_KEPT_BEST]) - set(snapshot.best):
+    if invalid and len(expected) > KEPT_BEST - invalid:
+        least = min(len(expected), KEPT_BEST) - invalid
+        if not least <= len(snapshot.best) <= KEPT_BEST:
+            yield f"{len(snapshot.best)} are listed, wanted {least} to {KEPT_BEST}"
+    elif lacking := set(expected[:KEPT_BEST]) - set(snapshot.best):
         yield from (f"{member} is not listed" for member in sorted(lacking))
 
 

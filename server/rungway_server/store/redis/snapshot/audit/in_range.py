@@ -10,19 +10,19 @@ from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 def _wrong(found: object, limits: Mapping[str, ranges.Range], names: Mapping[str, str]) -> Iterator[str]:
     for name, (least, most) in limits.items():
         value = getattr(found, names.get(name, name))
-        if wanted := ranges.outside(value, least, most):
-            yield f"{name} is {value!r}, {wanted}"
+        if problem := ranges.outside(value, least, most):
+            yield f"{name} is {value!r}, {problem}"
 
 
 def records_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every number of a trial's record, and every text, is within the limits of the service."""
     for number, trial in snapshot.trials.items():
-        if wanted := ranges.outside(number, 0, ranges.MOST_NUMBER):
-            yield f"trial {number}: {wanted}"
+        if problem := ranges.outside(number, 0, ranges.MOST_NUMBER):
+            yield f"trial {number}: {problem}"
         yield from (f"trial {number}: {text}" for text in _wrong(trial, ranges.TRIAL, NOT_NAMES))
         for name, longest in ranges.TEXTS.items():
-            if wanted := ranges.too_long(getattr(trial, name), longest):
-                yield f"trial {number}: {name} is of {len(getattr(trial, name))} characters, {wanted}"
+            if problem := ranges.too_long(getattr(trial, name), longest):
+                yield f"trial {number}: {name} is of {len(getattr(trial, name))} characters, {problem}"
         yield from (f"trial {number}: event {each}" for each in trial.log if not ranges.EVENT_ID.fullmatch(each))
 
 
@@ -31,8 +31,8 @@ def curves_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     least, most = ranges.TRIAL["length"]
     for number in snapshot.trials:
         for length, _ in points_of(snapshot, number):
-            if wanted := ranges.outside(length, max(least, 1), most):
-                yield f"trial {number}: a point at length {length}, {wanted}"
+            if problem := ranges.outside(length, max(least, 1), most):
+                yield f"trial {number}: a point at length {length}, {problem}"
 
 
 def events_are_in_range(snapshot: Snapshot) -> Iterator[str]:
@@ -45,15 +45,15 @@ def events_are_in_range(snapshot: Snapshot) -> Iterator[str]:
         before = order
         if line.trial >= 0:
             yield from (f"event {line.id}: {text}" for text in _wrong(line, ranges.EVENT, {}))
-            if wanted := ranges.too_long(line.worker, ranges.TEXTS["worker"]):
-                yield f"event {line.id}: worker is of {len(line.worker)} characters, {wanted}"
+            if problem := ranges.too_long(line.worker, ranges.TEXTS["worker"]):
+                yield f"event {line.id}: worker is of {len(line.worker)} characters, {problem}"
 
 
 def counters_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     """Every counter of the search is within the limits of the service."""
     for name, (least, most) in ranges.PROGRESS.items():
-        if wanted := ranges.outside(snapshot.progress[name], least, most):
-            yield f"{name} is {snapshot.progress[name]!r}, {wanted}"
+        if problem := ranges.outside(snapshot.progress[name], least, most):
+            yield f"{name} is {snapshot.progress[name]!r}, {problem}"
 
 
 INVARIANTS = (records_are_in_range, curves_are_in_range, events_are_in_range, counters_are_in_range)

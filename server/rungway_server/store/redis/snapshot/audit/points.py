@@ -20,11 +20,11 @@ def points_are_counted(snapshot: Snapshot) -> Iterator[str]:
         yield from (f"{point} is counted" for point in snapshot.points)
         return
     uses, invalid = _uses(snapshot)
-    wanted = {point: "invalid" if point in invalid else str(count) for point, count in uses.items()}
-    for point in wanted.keys() | snapshot.points.keys():
+    expected = {point: "invalid" if point in invalid else str(count) for point, count in uses.items()}
+    for point in expected.keys() | snapshot.points.keys():
         found = snapshot.points.get(point, "not at all")
-        if found != wanted.get(point):
-            yield f"{point} is counted {found}, wanted {wanted.get(point, 'not at all')}"
+        if found != expected.get(point):
+            yield f"{point} is counted {found}, wanted {expected.get(point, 'not at all')}"
 
 
 def no_point_is_repeated_before_all_were_used(snapshot: Snapshot) -> Iterator[str]:
