@@ -214,12 +214,12 @@ class ExperimentsWithinQuotas:
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[Mapping[str, object]] = (),
+        enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            made = await self._store.create(ref, config, plan, notes, request_id, queue=queue, origin=origin)
+            made = await self._store.create(ref, config, plan, notes, request_id, enqueued=enqueued, origin=origin)
         await self._ledger.set_claim(ref, claim_of(made.plan), reserved.entry)
         return made
 
