@@ -9,7 +9,7 @@ behind. The next call that finds no room repairs that: it compares the ledger wi
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from async_lru import alru_cache
@@ -303,7 +303,3 @@ class ExperimentsWithinQuotas:
 def changed(quota: Quota, values: dict[str, int | None]) -> Quota:
     """The quota with the values that are given; None = as it is."""
     return replace(quota, **{name: value for name, value in values.items() if value is not None})
-
-
-LIMITS = tuple(field.name for field in fields(Quota))
-"""The names of all limits."""
