@@ -222,7 +222,8 @@ async def test_a_used_point_is_refused(sampler: str, store: RedisStore, ref: Exp
     (given,) = await ask_for(store, ref)
     one, other, *_ = sorted(set("abcd") - {given.hparams["x"]})
     await enqueue(store, ref, {"x": one})
-    text = "POINT_USED: hparams: got a point that has a trial, or is queued, already, wanted one of the 2 that are left"
+    found = "got a point that has a trial, or is enqueued, already"
+    text = f"POINT_USED: hparams: {found}, wanted one of the 2 that are left"
     assert (await refused(store, ref, given.hparams)).startswith(text)
     assert (await refused(store, ref, {"x": one})).startswith(text)
     await enqueue(store, ref, {"x": other})

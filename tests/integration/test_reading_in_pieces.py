@@ -167,8 +167,8 @@ async def test_a_copy_is_of_one_moment(
     await player.play(60)
     disturbed = Disturbed(player, 2)
     records = _Records()
-    place = PieceReader(router, ref, uid, disturbed.piece)
-    found = await Copier(place, records, whole=whole).copy()
+    reader = PieceReader(router, ref, uid, disturbed.piece)
+    found = await Copier(reader, records, whole=whole).copy()
     now = await everything(router, ref)
     assert records == now[0]
     progress = found.meta[b"tally"]
@@ -212,11 +212,11 @@ async def test_an_export_of_a_busy_search_reads_back(store: RedisStore, router: 
         async with reading.turn("") as turn:
             yield turn
 
-    place = PieceReader(router, ref, view.definition.uid, piece)
-    with RecordBuffer() as spool:
-        found = await Copier(place, spool, whole=False).copy()
+    reader = PieceReader(router, ref, view.definition.uid, piece)
+    with RecordBuffer() as records:
+        found = await Copier(reader, records, whole=False).copy()
         at = (await store.progress(ref)).revision
-        text = "".join([part async for part in ExportWriter(place, ref, found, spool, piece).pieces()])
+        text = "".join([part async for part in ExportWriter(reader, ref, found, records, piece).pieces()])
     export = read_export(text.splitlines(keepends=True))
     assert (await store.progress(ref)).revision > at
     assert export.search["tally"]["revision"] == at

@@ -16,20 +16,20 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def filled(buffer: RecordBuffer) -> dict[int, bytes]:
-    """Puts records of random bytes, some of them twice; what must come back."""
-    rng, wanted = random.Random(1), {}
+    """Add records of random bytes, some of them twice; returns what must come back."""
+    rng, expected = random.Random(1), {}
     for _ in range(300):
         number, record = rng.randrange(100), rng.randbytes(rng.randrange(1, 90))
         buffer.put(str(number).encode(), record)
-        wanted[number] = record
+        expected[number] = record
         await buffer.flush()
-    return wanted
+    return expected
 
 
 async def test_the_last_record_of_each_trial_comes_back(small: None) -> None:
     with RecordBuffer() as buffer:
-        wanted = await filled(buffer)
-        assert list(buffer) == sorted(wanted.items())
+        expected = await filled(buffer)
+        assert list(buffer) == sorted(expected.items())
 
 
 async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,5 +38,5 @@ async def test_where_no_file_can_be_made_all_stays_in_memory(small: None, monkey
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     with RecordBuffer() as buffer:
-        wanted = await filled(buffer)
-        assert list(buffer) == sorted(wanted.items())
+        expected = await filled(buffer)
+        assert list(buffer) == sorted(expected.items())

@@ -187,7 +187,7 @@ class ExperimentUseCases:
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(
-            ref, planned.config, planned.plan, notes, request_id, queue=queue, origin=origin
+            ref, planned.config, planned.plan, notes, request_id, enqueued=queue, origin=origin
         )
         return ExperimentView(ref, definition, await self._store.progress(ref))
 

@@ -115,12 +115,12 @@ class ExperimentStore(Protocol):
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[Mapping[str, object]] = (),
+        enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
-        """Store a new experiment; `queue` are configurations for its first trials. `origin` says where these come from:
-        a repeat must name the same, though it may find others there. Raises ExperimentExists unless it was created by
-        the same request_id."""
+        """Store a new experiment; `enqueued` are configurations for its first trials. `origin` says where these come
+        from: a repeat must name the same, though it may find others there. Raises ExperimentExists unless it was
+        created by the same request_id."""
         ...
 
     async def change_plan(

@@ -9,7 +9,7 @@ behind. The next call that finds no room repairs that: it compares the ledger wi
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from async_lru import alru_cache
@@ -214,12 +214,12 @@ class ExperimentsWithinQuotas:
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[Mapping[str, object]] = (),
+        enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            made = await self._store.create(ref, config, plan, notes, request_id, queue=queue, origin=origin)
+            made = await self._store.create(ref, config, plan, notes, request_id, enqueued=enqueued, origin=origin)
         await self._ledger.set_claim(ref, claim_of(made.plan), reserved.entry)
         return made
 
@@ -303,7 +303,3 @@ class ExperimentsWithinQuotas:
 def changed(quota: Quota, values: dict[str, int | None]) -> Quota:
     """The quota with the values that are given; None = as it is."""
     return replace(quota, **{name: value for name, value in values.items() if value is not None})
-
-
-LIMITS = tuple(field.name for field in fields(Quota))
-"""The names of all limits."""

@@ -159,7 +159,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
 
 def read_progress(answer: list[Any], plan: Plan) -> Progress:
     """The answer of progress.lua after its first word."""
-    progress, counts, ready, error = answer
+    progress, counts, promotable, error = answer
     fields: dict[str, Any] = json.loads(progress) | json.loads(counts)
     return Progress(
         state=ExperimentState(fields["state"]),
@@ -170,7 +170,7 @@ def read_progress(answer: list[Any], plan: Plan) -> Progress:
         running=tuple(fields["live"]),
         rung_results=_by_bracket(fields["sizes"], plan),
         rung_promoted=_by_bracket(fields["passed"], plan),
-        rung_promotable=_by_bracket(ready, plan),
+        rung_promotable=_by_bracket(promotable, plan),
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
         failing=_text(error) if fields.get("failing") else None,
         lost=fields.get("points", {}).get("lost", 0),
@@ -197,6 +197,6 @@ def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> int:
 
 
 def _used(uses: bytes, left: int) -> InvalidInput:
-    found = "was found invalid" if uses == b"invalid" else "has a trial, or is queued, already"
+    found = "was found invalid" if uses == b"invalid" else "has a trial, or is enqueued, already"
     wanted = f"one of the {left} that are left: each is run once before any is repeated"
     return InvalidInput.one("hparams", f"got a point that {found}, wanted {wanted}", reason="POINT_USED")

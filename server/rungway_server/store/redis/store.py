@@ -27,7 +27,7 @@ from rungway_server.domain.errors import (
     WrongState,
 )
 from rungway_server.domain.experiment import ExperimentConfig, to_document
-from rungway_server.domain.ranking import metric_key, sort_key
+from rungway_server.domain.ranking import metric_key
 from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
@@ -37,7 +37,7 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.layout.plan_codec import plan_to_json, plan_with_settings
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
@@ -74,12 +74,12 @@ class RedisStore(RedisReads):
         notes: tuple[str, ...],
         request_id: str,
         *,
-        queue: Sequence[Mapping[str, object]] = (),
+        enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
     ) -> Definition:
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
-        print_ = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
+        fingerprint = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         configurations = Configurations(config.space)
         first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
         points = counted(config.space)
@@ -87,15 +87,15 @@ class RedisStore(RedisReads):
             uuid.uuid4().hex,
             "",
             request_id,
-            print_,
+            fingerprint,
             self._for_lua(plan, config),
             plan_json,
             document,
             json.dumps(notes),
             SCHEMA,
             *(points or (0, 0)),
-            len(queue),
-            *map(configurations.pack, queue),
+            len(enqueued),
+            *map(configurations.pack, enqueued),
         ]
         keys = experiment_keys(ref, POINTS if points else "")
         answer = await self._router.run("create", keys, [*args, *first])
@@ -245,16 +245,13 @@ class RedisStore(RedisReads):
         return read_enqueued(answer, ref.experiment, request_id)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
-        target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
-        return plan_for_lua(
+        window_ms, window_count = self._window
+        return plan_with_settings(
             plan,
-            lease_ms=round(config.lease_seconds * 1000),
-            max_restarts=config.max_restarts,
+            config,
             pause_after=config.pause_after_failures,
-            window_ms=self._window[0],
-            window_count=self._window[1],
-            target=b"" if target is None else sort_key(target, smaller),
-            keep_ms=round(config.retention_days * 86_400_000),
+            window_ms=window_ms,
+            window_count=window_count,
             most_events=self._most_events,
         )
 

@@ -5,25 +5,27 @@ from contextlib import suppress
 
 from rungway_server.service.port import ExperimentRef
 
-_NAMES = (
-    "meta",
-    "trials",
-    "configs",
-    "leases",
-    "line",
-    "ready",
-    "best",
-    "curves",
-    "events",
-    "requests:0",
-    "requests:1",
-    "queue",
-    "rungs",
-)
-
-
 POINTS = "points"
 """The only further key: of an experiment whose points are counted."""
+_TYPES = {
+    "meta": "hash",
+    "trials": "hash",
+    "configs": "hash",
+    "leases": "zset",
+    "line": "list",
+    "ready": "zset",
+    "best": "zset",
+    "curves": "hash",
+    "events": "stream",
+    "requests:0": "hash",
+    "requests:1": "hash",
+    "queue": "list",
+    "rungs": "zset",
+    POINTS: "hash",
+}
+_NAMES = tuple(name for name in _TYPES if name != POINTS)
+KEY_TYPES = tuple(_TYPES.values())
+"""Redis types of the keys of `experiment_keys(ref, POINTS)`, in the same order."""
 
 
 def experiment_keys(ref: ExperimentRef, more: str = "") -> list[str]:

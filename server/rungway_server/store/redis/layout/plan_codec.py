@@ -4,6 +4,8 @@ import json
 from itertools import accumulate
 from typing import Any
 
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.ranking import sort_key
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
 _LEAST_INVALID = 100
@@ -51,6 +53,24 @@ def plan_from_json(text: str | bytes) -> Plan:
         divisor=fields["divisor"],
         max_concurrent_trials=fields["max_concurrent_trials"],
         unit=fields["unit"],
+    )
+
+
+def plan_with_settings(
+    plan: Plan, config: ExperimentConfig, *, pause_after: int, window_ms: int, window_count: int, most_events: int
+) -> str:
+    """`plan_for_lua` with what the configuration says. `pause_after` is not taken from it: plans of layout 5 have 0."""
+    target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
+    return plan_for_lua(
+        plan,
+        lease_ms=round(config.lease_seconds * 1000),
+        max_restarts=config.max_restarts,
+        pause_after=pause_after,
+        window_ms=window_ms,
+        window_count=window_count,
+        target=b"" if target is None else sort_key(target, smaller),
+        keep_ms=round(config.retention_days * 86_400_000),
+        most_events=most_events,
     )
 
 

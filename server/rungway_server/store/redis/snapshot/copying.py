@@ -40,7 +40,7 @@ class Mark:
     clones: tuple[bytes, ...]
     suggestion: int = 0
     """Number of the first that was not used."""
-    raised: tuple[bytes, ...] = ()
+    promoted_dead: tuple[bytes, ...] = ()
     """Dead trials that were promoted since the mark before."""
 
 
@@ -265,7 +265,7 @@ class Copier:
             return
         self._lists = ("", [])
         self._everything |= mark.now_ms < before.now_ms
-        self._pending.update(before.clones, mark.raised)
+        self._pending.update(before.clones, mark.promoted_dead)
         self._pending.update(map(name_of, range(before.progress["next_trial"], mark.progress["next_trial"])))
         oldest = await self._reader.read("XRANGE", EVENTS, "-", "+", "COUNT", 1)
         if before.event and oldest and order_of(oldest[0][0].decode()) > order_of(before.event):

@@ -1,4 +1,4 @@
-"""The lines of an export file, checked as the wire checks a request: each number, text, list and word has its limit.
+"""Checks the lines of an export file as the wire checks a request: numbers, texts, lists and words have limits.
 
 Each check raises BadField, with the path, what was found and what was wanted.
 """
@@ -19,7 +19,7 @@ _METRIC_WORDS = {"": None, "nan": float("nan"), "inf": float("inf"), "-inf": flo
 
 
 class BadField(ValueError):
-    """A field of a line is not what it may be."""
+    """A field of a line has a value that is not allowed."""
 
     def __init__(self, path: str, found: object, wanted: str) -> None:
         super().__init__(f"{path}: got {shown(found)}, wanted {wanted}")
@@ -45,7 +45,7 @@ class Curve:
         return zip(self._lengths, self._metrics, strict=True)
 
     def part(self, first: int, last: int) -> Iterator[tuple[int, float]]:
-        """Points from the first to the one before the last."""
+        """Points `first` to `last` - 1, by their position."""
         return zip(self._lengths[first:last], self._metrics[first:last], strict=True)
 
 

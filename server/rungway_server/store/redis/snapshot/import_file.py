@@ -23,8 +23,8 @@ from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
-from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
+from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
+from rungway_server.store.redis.layout.plan_codec import plan_from_json, plan_to_json, plan_with_settings
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
@@ -145,22 +145,14 @@ class _Contents:
         return binary(self._key(metric).hex())
 
     def _meta(self) -> dict[bytes, bytes]:
-        search, config, goal = self._export.search, self._config, self._config.searcher.target_metric
+        search, config = self._export.search, self._config
         fencing_token = max(int(search["tally"]["next_fence"]), 16 * self._now_ms)
         progress = {name: value for name, value in search["tally"].items() if name in PROGRESS_FIELDS}
         progress |= {"generation": 0, "since": self._now_ms, "next_fence": fencing_token, "remembered": 0}
         progress |= stored_trained(int(progress["trained"]))
         counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
-        parts = json.loads(
-            plan_for_lua(
-                self._plan,
-                lease_ms=round(config.lease_seconds * 1000),
-                max_restarts=config.max_restarts,
-                target=b"" if goal is None else self._rank(goal),
-                keep_ms=round(config.retention_days * 86_400_000),
-                **{name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()},
-            )
-        )
+        settings = {name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()}
+        parts = json.loads(plan_with_settings(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
             "schema": str(SCHEMA),
@@ -252,8 +244,6 @@ _AT_ONCE, _BYTES = 500, 1 << 18
 """Most items and bytes that are written at once."""
 _ABANDONED_MS = 3_600_000
 """How long temporary keys stay when an import breaks off."""
-_LISTS, _EVENTS = (4, 11), 8
-"""Positions of the keys that are lists, and of the stream."""
 
 
 async def write_keys(redis: "Redis", ref: ExperimentRef, contents: list[Any]) -> None:
@@ -284,17 +274,18 @@ async def write_keys(redis: "Redis", ref: ExperimentRef, contents: list[Any]) ->
 
 
 async def write_part(redis: "Redis", position: int, key: str, part: Any) -> None:
-    """Add items to a key."""
+    """Add items to a key; `position` is that in `KEY_TYPES`."""
     async with redis.pipeline(transaction=False) as pipe:
-        if isinstance(part, dict):
-            pipe.hset(key, mapping=part)
-        elif position in _LISTS:
-            pipe.rpush(key, *part)
-        elif position == _EVENTS:
-            for line_id, fields in part:
-                pipe.xadd(key, fields, id=line_id)
-        else:
-            pipe.zadd(key, dict.fromkeys(part, 0))
+        match KEY_TYPES[position]:
+            case "hash":
+                pipe.hset(key, mapping=part)
+            case "list":
+                pipe.rpush(key, *part)
+            case "stream":
+                for line_id, fields in part:
+                    pipe.xadd(key, fields, id=line_id)
+            case "zset":
+                pipe.zadd(key, dict.fromkeys(part, 0))
         pipe.pexpire(key, _ABANDONED_MS)
         await pipe.execute()
 

@@ -10,15 +10,15 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
-from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
+from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.snapshot.copying import Copier, Copy
 from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, OLD, YOUNG, PieceReader, paired
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-_HASHES, _SETS, _LISTS, _STREAM = (0, 1, 2, 7, 9, 10, 13), (3, 5, 6, 12), (4, 11), 8
-"""Positions of the keys by what they are."""
+_COUNTED_BY = {"hash": "HLEN", "zset": "ZCARD", "list": "LLEN", "stream": "XLEN"}
+"""A command that fails on a key of another type."""
 _AT_ONCE = 200
 _POINTS = TRIAL_FIELDS.index("points")
 
@@ -67,14 +67,13 @@ async def read_snapshot(router: Router, ref: ExperimentRef) -> Snapshot:
 
 async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Snapshot:
     """Problems of the types of keys, and of the fields that the reading scripts need; none in a sound experiment."""
-    commands = dict.fromkeys(_HASHES, "HLEN") | dict.fromkeys(_SETS, "ZCARD") | dict.fromkeys(_LISTS, "LLEN")
-    commands[_STREAM] = "XLEN"
-    answers: list[Any] = [{}, {}, {}, [], [], [], [], {}, [], {}, {}, [], [], {}]
-    for position, command in commands.items():
+    answers: list[Any] = []
+    for key, kind in zip(keys, KEY_TYPES, strict=True):
         try:
-            await router.call(keys[position], (command, keys[position]))
+            await router.call(key, (_COUNTED_BY[kind], key))
+            answers.append({} if kind == "hash" else [])
         except ResponseError as error:
-            answers[position] = error
+            answers.append(error)
     if answers[0] == {}:
         flat = await router.call(keys[0], ("HGETALL", keys[0]))
         answers[0] = dict(paired(flat))

@@ -84,7 +84,8 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
             raise answer
     if snapshot.problems:
         return snapshot
-    meta, trials, configs, leases, line, ready, best, curves, events, young, old, queue, rungs, points = answers
+    meta, trials, configs, leases, requeued, promotable, best, curves, events, *rest = answers
+    young, old, enqueued, rungs, points = rest
     snapshot.meta = {name.decode(): value for name, value in meta.items()}
     if snapshot.meta:
         _decode_meta(snapshot)
@@ -96,15 +97,15 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
         packed = ((str(number).encode(), as_bytes(trial.config)) for number, trial in snapshot.trials.items())
         snapshot.configs = _each(snapshot, "configuration of trial", packed, int, unpack_config)
         with snapshot.noting("an enqueued configuration"):
-            snapshot.enqueued = [unpack_config(item) for item in queue]
+            snapshot.enqueued = [unpack_config(item) for item in enqueued]
         with snapshot.noting("a point"):
             snapshot.points = {json.dumps(unpack_config(point)): uses.decode() for point, uses in points.items()}
     snapshot.leases = _each(snapshot, "lease", leases, int, int)
     snapshot.curves = _each(snapshot, "curve", curves.items(), bytes.decode, bytes)
     snapshot.requests = tuple(_each(snapshot, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with snapshot.noting("a list"):
-        snapshot.requeued = [int(number) for number in line]
-        snapshot.promotable = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in ready]
+        snapshot.requeued = [int(number) for number in requeued]
+        snapshot.promotable = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in promotable]
         snapshot.best = [f"{member[:8].hex()}{int.from_bytes(member[8:], 'big'):010d}" for member in best]
     for member in rungs:
         with snapshot.noting("a rung"):

@@ -4,8 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.domain.ranking import sort_key
-from rungway_server.store.redis.layout.plan_codec import plan_for_lua
+from rungway_server.store.redis.layout.plan_codec import plan_with_settings
 from rungway_server.store.redis.layout.records import first_suggestion, hexadecimal
 from rungway_server.store.redis.snapshot.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
@@ -102,18 +101,10 @@ def both_forms_of_the_plan_agree(snapshot: Snapshot) -> Iterator[str]:
     """The plan that the scripts use is the one that is shown, with the lease and restarts of the configuration."""
     assert snapshot.plan is not None
     assert snapshot.config is not None
-    goal, smaller = snapshot.config.searcher.target_metric, snapshot.config.searcher.smaller_is_better
+    settings = {name: snapshot.lua_plan[name] for name in ("window_ms", "window_count", "most_events")}
     expected = json.loads(
-        plan_for_lua(
-            snapshot.plan,
-            lease_ms=round(snapshot.config.lease_seconds * 1000),
-            max_restarts=snapshot.config.max_restarts,
-            pause_after=snapshot.lua_plan.get("pause_after", 0),
-            window_ms=snapshot.lua_plan["window_ms"],
-            window_count=snapshot.lua_plan["window_count"],
-            target=b"" if goal is None else sort_key(goal, smaller),
-            keep_ms=round(snapshot.config.retention_days * 86_400_000),
-            most_events=snapshot.lua_plan["most_events"],
+        plan_with_settings(
+            snapshot.plan, snapshot.config, pause_after=snapshot.lua_plan.get("pause_after", 0), **settings
         )
     )
     used = snapshot.lua_plan | snapshot.lua_ladder
