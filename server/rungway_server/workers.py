@@ -113,29 +113,29 @@ class _Worker:
 
     async def _life(self) -> int | None:
         """One process from its start to its end; its exit code."""
-        heard, says = _spawn.Pipe(duplex=False)
-        process = self._process = _spawn.Process(target=_serve, args=(self._settings, says), daemon=True)
+        receiver, sender = _spawn.Pipe(duplex=False)
+        process = self._process = _spawn.Process(target=_serve, args=(self._settings, sender), daemon=True)
         process.start()
-        says.close()
+        sender.close()
         _log.info("worker_started", worker=self._number, pid=process.pid)
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
-        def hear() -> None:
-            loop.remove_reader(heard.fileno())
+        def receive() -> None:
+            loop.remove_reader(receiver.fileno())
             try:
-                heard.recv()
+                receiver.recv()
             except EOFError:  # it ended before it was ready
                 return
             self.ready.set()
 
-        loop.add_reader(heard.fileno(), hear)
+        loop.add_reader(receiver.fileno(), receive)
         loop.add_reader(process.sentinel, ended.set)
         try:
             await ended.wait()
         finally:
             loop.remove_reader(process.sentinel)
-            loop.remove_reader(heard.fileno())
-            heard.close()
+            loop.remove_reader(receiver.fileno())
+            receiver.close()
         process.join()
         return process.exitcode
 
@@ -145,12 +145,12 @@ async def _all_ready(workers: list[_Worker]) -> None:
         await worker.ready.wait()
 
 
-def _serve(settings: Settings, says: Connection) -> None:
+def _serve(settings: Settings, sender: Connection) -> None:
     """The main function of a server process."""
     logs.configure(settings.log_level, settings.log_format)
     try:
         with serving_runner() as runner:
-            code = runner.run(_serve_as_child(settings, says.send))
+            code = runner.run(_serve_as_child(settings, sender.send))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))
         code = 1

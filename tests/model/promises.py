@@ -250,7 +250,7 @@ class Game:
             raise Broken(f"trial {lease.trial} has to wait though it is promotable")
 
     def watch_progress(self, *, may_drop: bool) -> None:
-        """The part done never drops but for erased results, and is the whole only at the end."""
+        """The part done only drops when results are erased, and is the whole only at the end."""
         progress = self.engine.progress()
         part = fraction_done(self.plan, progress)
         if part < self.done and not may_drop:

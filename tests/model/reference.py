@@ -44,7 +44,7 @@ def _clone_of(number: int, parent: Mapping[str, object]) -> Mapping[str, object]
 
 
 class ReferenceModel:
-    """One experiment. `first_fence` is the fencing token of the first lease; times are in milliseconds."""
+    """One experiment. `first_fencing_token` is the fencing token of the first lease; times are in milliseconds."""
 
     def __init__(
         self,

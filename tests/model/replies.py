@@ -122,7 +122,7 @@ def _end(
 
 def release_lease(search: Search, trial: TrialRecord, release: Release) -> TellReply:
     """The worker leaves; the trial is requeued, or ends with a stopped experiment. Too often with nothing told is as
-    bad as a failure that a retry may cure."""
+    bad as a failure that may pass."""
     if release.checkpoint:
         trial.save(release.checkpoint, release.checkpoint_length)
     if search.over:

@@ -42,7 +42,7 @@ def _last_message(latest: Sequence[TrialView], state: TrialState) -> str:
     return f"; the last said: {messages[-1]}" if messages else ""
 
 
-class Said:
+class LastMessages:
     """The last message about each experiment, so that it is logged once and not with every call."""
 
     _MOST = 1_000

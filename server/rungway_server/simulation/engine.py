@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 async def simulate(
     store: Store, config: ExperimentConfig, plan: Plan, curves: Curves, fleet: Fleet, *, keep_steps: bool = True
 ) -> Run:
-    """Run a search to its end, or to the fleet's horizon. The same arguments give the same run, but for its cost.
+    """Run a search to its end, or to the fleet's horizon. The same arguments give the same run, except for its cost.
 
     The store is used by one simulation at a time. Raises BadCurves where curves and plan do not fit (see `check_fit`),
     and StoreUnavailable.

@@ -55,7 +55,7 @@ def halving(table: Table) -> Planned:
 
 
 def adaptive(table: Table) -> Planned:
-    """Adaptive ASHA over a whole table, with the defaults but for the divisor."""
+    """Adaptive ASHA over a whole table, with the defaults except for the divisor."""
     rows, longest = table.values.shape
     return _planned(table, name="adaptive_asha", max_trials=rows, max_length=longest)
 

@@ -18,7 +18,7 @@ from rungway_server.service.port import ExperimentStore, Store
 from rungway_server.service.reading import Reading, in_slices
 from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
-from rungway_server.service.warnings import Said
+from rungway_server.service.warnings import LastMessages
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
@@ -46,13 +46,13 @@ class _SearchServicer(SearchServiceServicer):
     def __init__(self, store: Store, admission: Admission) -> None:
         self._store = store
         self._search = SearchUseCases(store, admission)
-        self._said = Said()
+        self._last_messages = LastMessages()
 
     @typed_errors
     async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
         ref = requests.read_ref(request.experiment)
         answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker)
-        if self._said.is_new(ref, answer.message):
+        if self._last_messages.is_new(ref, answer.message):
             _log.warning(_TROUBLES[answer.status], **ref._asdict(), why=answer.message)
         lease_ms = round((await self._store.definition(ref)).config.lease_seconds * 1000) if answer.assignments else 0
         return wire.ask_message(answer, best, lease_ms)

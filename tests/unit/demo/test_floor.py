@@ -11,7 +11,7 @@ RUNGS = [1, 3, 9]
 
 
 class Process:
-    """Takes signals down instead of dying, but for SIGKILL."""
+    """Takes signals down instead of dying, except at SIGKILL."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -188,7 +188,7 @@ def _names_kind(key: str) -> bool:
 
 
 def _almost_type(key: str) -> bool:
-    """Whether a key is "type" but for its case, its marks, one letter, or letters in another order."""
+    """Whether a key is "type" except for its case, its marks, one letter, or letters in another order."""
     word = _word(key)
     if key == "type" or not 3 <= len(word) <= 5:
         return False

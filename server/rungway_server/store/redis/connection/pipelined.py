@@ -17,7 +17,7 @@ Call = tuple[str | bytes | int | float, ...]
 _PAUSE_SECONDS = 0.003
 """Between two writes, while there are many calls."""
 _MANY = 5
-"""So many calls within a pause are many, unless each waits for the one before."""
+"""With so many calls within a pause they leave together, unless each waited for the one before."""
 
 _INCOMPLETE = object()
 """What the reader gives while an answer has not come whole."""

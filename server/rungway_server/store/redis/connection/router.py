@@ -27,7 +27,7 @@ _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 _FOLLOWING = ("READONLY", "MASTERDOWN", "LOADING")
 """Refusals by a node that takes no writes, or not yet: it may have become a replica since we connected."""
 _PASSING = ("NOSCRIPT", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", *_FOLLOWING)
-"""Refusals that a retry can cure: at another node, with the text of the script, or a little later."""
+"""Refusals after which a retry can succeed: at another node, with the text of the script, or a little later."""
 _UNFIT = ("MISCONF", "BUSY", "NOREPLICAS", *_PASSING)
 """First words of the refusals of a Redis that cannot serve now; nothing was executed."""
 _NO_MEMORY = "OOM command not allowed"

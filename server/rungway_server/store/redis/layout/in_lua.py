@@ -54,7 +54,7 @@ def layout_include() -> str:
 
 
 def _chain(function: str, given: str, pairs: Iterable[tuple[str, str]]) -> Iterable[str]:
-    """A function that returns the other of a pair, and what it is given where there is none."""
+    """A Lua function that returns the other word or number of a pair; what is in no pair comes back as it is."""
     yield f"local function {function}({given})"
     yield from (f"  if {given} == {one} then return {other} end" for one, other in pairs)
     yield f"  return {given}"

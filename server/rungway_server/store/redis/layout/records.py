@@ -85,7 +85,7 @@ class TrialRecord:
     """A trial as it is stored (KEYS.md).
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
-    `parent` is False but for a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
+    `parent` is False except in a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
     the length of that. `log` names lines of the event log (see `history_of`).
     """
 
@@ -150,7 +150,7 @@ def trained_of(progress: dict[str, Any]) -> int:
 
 
 def stored_trained(trained: int) -> dict[str, int]:
-    """The inverse of `trained_of`: fields of a tally."""
+    """The inverse of `trained_of`: fields of the stored progress."""
     times = max(-(-trained // MANY) - 1, 0)
     return {"trained": trained - times * MANY} | ({"trained_many": times} if times else {})
 

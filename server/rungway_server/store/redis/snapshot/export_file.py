@@ -88,7 +88,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
 
 
 def trial_of(number: int, trial: TrialRecord, hparams: Mapping[str, object], smaller_is_better: bool) -> dict[str, Any]:
-    """The line of a trial, but for its curve, which comes last."""
+    """The line of a trial without its curve, which comes last."""
     return {
         "trial": number,
         "hparams": hparams,

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Reads records of trials as they are stored, as many as make up a piece.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 most bytes, but for one record at least  3… trial numbers
+-- ARGV   1 uid  2 most bytes (one record at least)  3… trial numbers
 -- Returns {'records', record or '' of each number that was looked at…}, {'missing'} or {'stale'}
 --- @include "call"
 local uid = redis.call('HGET', META, 'uid')

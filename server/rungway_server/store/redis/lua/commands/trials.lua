@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Reads trials, as many as make up a piece.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 most bytes of records, but for one trial at least  3… trial numbers
+-- ARGV   1 uid  2 most bytes of records (one trial at least)  3… trial numbers
 -- Returns {'trials', how many numbers were looked at, {trial}…} (none for a number without a trial),
 --         {'missing'} or {'stale'}; trial: see `view` below
 --- @include "call"

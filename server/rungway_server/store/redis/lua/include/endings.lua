@@ -44,7 +44,7 @@ local function die(search, number, trial, outcome, message)
   return why
 end
 
--- A failure that a retry may cure: the trial is requeued until its restarts are spent. Returns whether it lives, and
+-- A failure that may pass: the trial is requeued until its restarts are spent. Returns whether it lives, and
 -- the explanation.
 local function restart(search, number, trial, message)
   trial.restarts, trial.returns = trial.restarts + 1, 0
