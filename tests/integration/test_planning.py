@@ -18,12 +18,16 @@ import pytest
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway.values import from_map, to_map
+from rungway_server.domain.engine import Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling import sampling
 from rungway_server.domain.sampling.sampling import is_quick, suggest_many
-from rungway_server.service.experiments import plan_search
+from rungway_server.service.experiments import Change, ExperimentUseCases, WarmStart, plan_search
+from rungway_server.service.port import ExperimentRef
+from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.worker_process import WorkerProcess
+from rungway_server.store.redis import RedisStore
 from tests.support.calls import SECONDS, calls_to, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
@@ -164,6 +168,34 @@ def test_a_plan_puts_no_long_list_in_order(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sampling, "_shuffled", refuse)
     for document in (LISTED, GRID, {**LISTED, "constraints": ["p0 < 5"]}):
         plan_search(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**GRID, "constraints": ["p0 + p1 > 2"]},
+        {**LISTED, "constraints": ["p0 + p1 > 3"]},
+        {**LISTED, "constraints": ["p0 > p1 or p2 < 7"], "searcher": {**RANDOM, "sampler": "sobol"}},
+    ],
+)
+async def test_the_points_of_a_hard_space_are_listed_in_worker_processes_only(
+    document: dict[str, Any], store: RedisStore, ref: ExperimentRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("points are listed beside the event loop")
+
+    monkeypatch.setattr(sampling, "points_of", refuse)
+    experiments = ExperimentUseCases(store)
+    await experiments.create(ref, document, "")
+    (given,) = (await store.ask(ref, "", 1, "w")).assignments
+    await store.tell(ref, "", [Result(given.lease, [Report(1, 0.5)])])
+    await TrialUseCases(store).enqueue(ref, "", {f"p{i}": 9 - i for i in range(5)})
+    if document["searcher"]["name"] == "random":
+        await experiments.update(ref, Change(max_trials=1200))
+    warm = ExperimentRef(ref.namespace, f"{ref.experiment}-warm")
+    await experiments.create(warm, document, "", WarmStart(ref, 1))
+    (first,) = (await store.ask(warm, "", 1, "w")).assignments
+    assert first.hparams == given.hparams
 
 
 @pytest.fixture(scope="module")

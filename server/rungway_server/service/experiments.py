@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
@@ -23,6 +23,9 @@ from rungway_server.service.port import Brief, Definition, ExperimentRef, Experi
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.warnings import warnings
 from rungway_server.service.worker_thread import Priority
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
@@ -104,6 +107,12 @@ def plan_search(document: Mapping[str, object]) -> Planned:
 async def _planned(priority: Priority, namespace: str, document: Mapping[str, object]) -> Planned:
     """`plan_search` beside the event loop."""
     return await (in_process if is_slow_to_plan(document) else in_thread)(priority, namespace, plan_search, document)
+
+
+async def _beside(space: Space, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What the function returns, from a thread, or from a process where its space is slow to list."""
+    where = in_thread if is_quick(space) else in_process
+    return await where(Priority.CREATE, namespace, work, *args, **kwargs)
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
@@ -201,7 +210,7 @@ class ExperimentUseCases:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_BEST}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
-        fitting = await in_thread(Priority.CREATE, start.source.namespace, _fitting, planned.config.space, found)
+        fitting = await _beside(planned.config.space, start.source.namespace, _fitting, planned.config.space, found)
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -271,8 +280,7 @@ class ExperimentUseCases:
         _refuse_out_of_range(change)
         while True:
             view = await self._view(ref)
-            where = in_thread if is_quick(view.definition.config.space) else in_process
-            changed = await where(Priority.CREATE, ref.namespace, _changed, view, change)
+            changed = await _beside(view.definition.config.space, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)
 
