@@ -6,26 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
 from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
-from rungway_server.domain.sampling.sampling import counted, example, is_quick, own_configuration
+from rungway_server.domain.sampling.sampling import counted, example, own_configuration
 from rungway_server.domain.search.config import MAX_TRIALS, SearcherName
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.planning import check_rungs, check_totals, make_plan, plan_notes
 from rungway_server.domain.search.replan import with_concurrency, with_trials
 from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, check_token, page_size
-from rungway_server.service.offload import in_process, in_thread, is_slow_to_plan
+from rungway_server.service.offload import in_process, in_thread, in_thread_or_process, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, Reading, Sized
 from rungway_server.service.warnings import warnings
 from rungway_server.service.worker_thread import Priority
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
@@ -107,12 +104,6 @@ def plan_search(document: Mapping[str, object]) -> Planned:
 async def _planned(priority: Priority, namespace: str, document: Mapping[str, object]) -> Planned:
     """`plan_search` beside the event loop."""
     return await (in_process if is_slow_to_plan(document) else in_thread)(priority, namespace, plan_search, document)
-
-
-async def _beside(space: Space, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What the function returns, from a thread, or from a process where its space is slow to list."""
-    where = in_thread if is_quick(space) else in_process
-    return await where(Priority.CREATE, namespace, work, *args, **kwargs)
 
 
 def _fitting(space: Space, configurations: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
@@ -210,7 +201,8 @@ class ExperimentUseCases:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_BEST}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
-        fitting = await _beside(planned.config.space, start.source.namespace, _fitting, planned.config.space, found)
+        space = planned.config.space
+        fitting = await in_thread_or_process(space, start.source.namespace, _fitting, space, found)
         note = (
             f"warm start: {len(fitting)} of the {len(best)} best configurations of {start.source.experiment} come first"
         )
@@ -280,7 +272,8 @@ class ExperimentUseCases:
         _refuse_out_of_range(change)
         while True:
             view = await self._view(ref)
-            changed = await _beside(view.definition.config.space, ref.namespace, _changed, view, change)
+            space = view.definition.config.space
+            changed = await in_thread_or_process(space, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
                 return await self.get(ref)
 

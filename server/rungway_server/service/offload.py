@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from rungway_server.domain.sampling.sampling import is_quick
+from rungway_server.domain.space.space import Space
 from rungway_server.service.worker_process import WorkerProcess
 from rungway_server.service.worker_thread import Priority, WorkerThread
 
@@ -51,6 +53,25 @@ async def in_process(priority: Priority, namespace: str, work: Callable[P, R], *
         thread.submit(priority, namespace, partial(process.call, work, *args, **kwargs))
     )
     return result
+
+
+async def at_once_or_in_process(
+    space: Space, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """For work on one configuration, or to count points: on the event loop if configurations of the space are drawn
+    quickly, else like `in_process`."""
+    if is_quick(space):
+        return work(*args, **kwargs)
+    return await in_process(Priority.CREATE, namespace, work, *args, **kwargs)
+
+
+async def in_thread_or_process(
+    space: Space, namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """For work on a plan or on many configurations: like `in_thread` if configurations of the space are drawn quickly,
+    else like `in_process`."""
+    where = in_thread if is_quick(space) else in_process
+    return await where(Priority.CREATE, namespace, work, *args, **kwargs)
 
 
 def is_slow_to_plan(document: object) -> bool:

@@ -3,16 +3,14 @@
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.sampling.perturb import perturb
 from rungway_server.domain.sampling.sampling import is_quick, suggest_many
-from rungway_server.domain.space.space import Space
 from rungway_server.service.offload import in_process
 from rungway_server.service.worker_thread import Priority
 
-R = TypeVar("R")
 Hparams = dict[str, object]
 _Work = Callable[[ExperimentConfig, Any], list[Hparams]]
 
@@ -38,14 +36,6 @@ class Suggester:
         if self.quick:
             return work(self._config, what)
         return await in_process(priority, self._namespace, _with_pickled, work, self._pickled, what)
-
-
-async def with_space(priority: Priority, namespace: str, work: Callable[[Space], R], space: Space) -> R:
-    """What the function returns for a space: at once if its configurations are drawn quickly, else from a worker
-    process. Raises Overloaded."""
-    if is_quick(space):
-        return work(space)
-    return await in_process(priority, namespace, work, space)
 
 
 def _with_pickled(work: _Work, pickled: bytes, what: object) -> list[Hparams]:

@@ -1,17 +1,15 @@
 """Use cases of users with trials: list, get, best, explain, enqueue."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
+from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
-from rungway_server.service.suggester import with_space
-from rungway_server.service.worker_thread import Priority
 
 Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]
@@ -91,5 +89,5 @@ class TrialUseCases:
         space = (await self._store.definition(ref, fresh=True)).config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        own = await with_space(Priority.CREATE, ref.namespace, partial(own_configuration, hparams=hparams), space)
+        own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
         return await self._store.enqueue(ref, request_id, own)

@@ -31,9 +31,8 @@ from rungway_server.domain.ranking import metric_key
 from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
+from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.service.suggester import with_space
-from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
@@ -84,7 +83,7 @@ class RedisStore(RedisReads):
         fingerprint = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
         configurations = Configurations(config.space)
         first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
-        points = await with_space(Priority.CREATE, ref.namespace, counted, config.space)
+        points = await at_once_or_in_process(config.space, ref.namespace, counted, config.space)
         args: list[Argument] = [
             uuid.uuid4().hex,
             "",
