@@ -31,7 +31,6 @@ RAY_NAMES = {
     "time_attr": "unit",
 }
 """What Ray Tune's ASHAScheduler calls the keys of async_halving (its `brackets` are called so here too)."""
-
 MAX_ROUNDS = 100
 """Most rounds of a population: each is a rung."""
 MAX_POPULATION = 1000
@@ -57,7 +56,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
         return None
     _note_ignored(section, name, notes)
     if name is SearcherName.PBT:
-        return read_population(section, metric)
+        return _read_population(section, metric)
     if name is not SearcherName.ASYNC_HALVING:
         section.allow(KEYS[name], unsaid=_unsaid(name))
         return _read(section, name, metric, notes)
@@ -67,7 +66,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
 
 def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -> SearcherConfig:
     keys, noted = KEYS[name], len(section.violations)
-    max_length, unit = read_length(section, name, notes)
+    max_length, unit = _read_length(section, name, notes)
     longest = max_length if max_length and len(section.violations) == noted else MAX_LENGTH  # else a placeholder
     return SearcherConfig(
         name=name,
@@ -82,7 +81,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         else 1,
         sampler=section.choice("sampler", Sampler.RANDOM) if "sampler" in keys else Sampler.RANDOM,
         num_samples=section.integer("num_samples", 1, least=1, most=MAX_SAMPLES) if "num_samples" in keys else 1,
-        budget=read_budget(section, unit) if "budget" in keys else None,
+        budget=_read_budget(section, unit) if "budget" in keys else None,
         divisor=_divisor(section, 3.0 if name is SearcherName.HYPERBAND else 4.0) if "divisor" in keys else 4.0,
         min_length=section.optional_integer("min_length", least=1, most=longest) if "min_length" in keys else None,
         stop_once="stop_once" in keys and section.flag("stop_once", False),
@@ -183,17 +182,17 @@ def _is_rung_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUNGS
 
 
-def read_population(section: Section, metric: str) -> SearcherConfig:
+def _read_population(section: Section, metric: str) -> SearcherConfig:
     """Read the section of population based training; what is wrong is noted in it.
 
     Determined's older form is read, too: `replace_function: {truncate_fraction: …}` and `explore_function: {…}`.
     """
     section = section.renamed({"explore_function": "explore"})
     section.allow(KEYS[SearcherName.PBT], unsaid=_UNSAID_OF_PBT)
-    length, unit = length_with_unit(section, "length_per_round")
-    replace = section.section("replace_function") if section.has("replace_function") else section
-    if replace is not section:
-        replace.allow(("truncate_fraction",))
+    length, unit = _length_with_unit(section, "length_per_round")
+    truncation = section.section("replace_function") if section.has("replace_function") else section
+    if truncation is not section:
+        truncation.allow(("truncate_fraction",))
         if section.has("truncate_fraction"):
             section.refuse("truncate_fraction", "given together with replace_function, wanted one of them")
     explore = section.section("explore")
@@ -202,7 +201,7 @@ def read_population(section: Section, metric: str) -> SearcherConfig:
         population_size=section.integer("population_size", least=1, most=MAX_POPULATION),
         num_rounds=section.integer("num_rounds", least=1, most=MAX_ROUNDS),
         length_per_round=length,
-        truncate_fraction=_fraction(replace, "truncate_fraction", 0.2, most=0.5),
+        truncate_fraction=_fraction(truncation, "truncate_fraction", 0.2, most=0.5),
         resample_probability=_fraction(explore, "resample_probability", 0.25, most=1.0),
         perturb_factor=_fraction(explore, "perturb_factor", 0.2, most=1.0),
     )
@@ -228,7 +227,7 @@ def _fraction(section: Section, key: str, default: float, *, most: float) -> flo
     return fraction
 
 
-def read_length(section: Section, name: SearcherName, notes: list[str]) -> tuple[int | None, str]:
+def _read_length(section: Section, name: SearcherName, notes: list[str]) -> tuple[int | None, str]:
     """The full length and its unit: max_time with time_metric, else max_length, else None for a whole run."""
     length, unit = _max_length(section)
     time = section.optional_integer("max_time", least=1, most=MAX_LENGTH)
@@ -249,20 +248,20 @@ def read_length(section: Section, name: SearcherName, notes: list[str]) -> tuple
     return length, unit
 
 
-def read_budget(section: Section, unit: str) -> int | None:
+def _read_budget(section: Section, unit: str) -> int | None:
     """The length that all trials together may train, in the unit of max_length; None when it is not given."""
     value = section.values.get("budget")
     if value is None:
         return None
     if not isinstance(value, Mapping):
         return section.integer("budget", least=1, most=MAX_BUDGET)
-    budget, own = unit_length(section, "budget", MAX_BUDGET)
+    budget, own = _unit_length(section, "budget", MAX_BUDGET)
     if own and own != unit:
         section.refuse("budget", f"got {shown(own)}, but max_length is in {unit or 'no unit'}")
     return budget
 
 
-def unit_length(section: Section, key: str, most: int) -> tuple[int, str]:
+def _unit_length(section: Section, key: str, most: int) -> tuple[int, str]:
     """A required length and the unit written with it: "" for a plain integer."""
     value = section.values.get(key)
     if not isinstance(value, Mapping):
@@ -275,11 +274,11 @@ def unit_length(section: Section, key: str, most: int) -> tuple[int, str]:
     return section.section(key).integer(unit, least=1, most=most), unit
 
 
-def length_with_unit(section: Section, key: str) -> tuple[int, str]:
+def _length_with_unit(section: Section, key: str) -> tuple[int, str]:
     """A required length and its unit, from the length itself or from the key `unit`."""
     beside = section.text("unit", "")
     noted = len(section.violations)
-    length, unit = unit_length(section, key, MAX_LENGTH)
+    length, unit = _unit_length(section, key, MAX_LENGTH)
     if unit and beside and unit != beside and len(section.violations) == noted:
         section.refuse("unit", f"got {shown(beside)}, but {key} is in {unit}")
     return length, unit or beside
@@ -287,7 +286,7 @@ def length_with_unit(section: Section, key: str) -> tuple[int, str]:
 
 def _max_length(section: Section) -> tuple[int | None, str]:
     if section.has("max_length"):
-        return length_with_unit(section, "max_length")
+        return _length_with_unit(section, "max_length")
     section.text("unit", "")
     if section.has("unit"):
         section.refuse("unit", "given without max_length")
