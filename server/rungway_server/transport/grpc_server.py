@@ -22,7 +22,6 @@ from rungway_server.service.warnings import LastMessages
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport import requests, wire
 from rungway_server.transport.errors import Context, typed_errors
-from rungway_server.transport.wire import event_message, experiment_message, listed_message, preview_message
 
 _log = structlog.get_logger()
 _TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_without_result"}
@@ -100,14 +99,14 @@ class _ExperimentServicer(ExperimentServiceServicer):
                 requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
             )
         view = await self._experiments.create(ref, document, request.request_id, warm_start)
-        return experiments_pb2.CreateExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.CreateExperimentResponse(experiment=await wire.experiment_message(view))
 
     @typed_errors
     async def GetExperiment(
         self, request: experiments_pb2.GetExperimentRequest, context: Context
     ) -> experiments_pb2.GetExperimentResponse:
         view = await self._experiments.get(requests.read_ref(request.experiment))
-        return experiments_pb2.GetExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.GetExperimentResponse(experiment=await wire.experiment_message(view))
 
     @typed_errors
     async def ListExperiments(
@@ -117,7 +116,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
             requests.NAMESPACE.get(),
             request.page_size,
             request.page_token,
-            listed_message,
+            wire.listed_message,
             with_config=request.with_config,
         )
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
@@ -127,21 +126,21 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PauseExperimentRequest, context: Context
     ) -> experiments_pb2.PauseExperimentResponse:
         view = await self._change(request, ExperimentState.PAUSED)
-        return experiments_pb2.PauseExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.PauseExperimentResponse(experiment=await wire.experiment_message(view))
 
     @typed_errors
     async def ResumeExperiment(
         self, request: experiments_pb2.ResumeExperimentRequest, context: Context
     ) -> experiments_pb2.ResumeExperimentResponse:
         view = await self._change(request, ExperimentState.RUNNING)
-        return experiments_pb2.ResumeExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.ResumeExperimentResponse(experiment=await wire.experiment_message(view))
 
     @typed_errors
     async def StopExperiment(
         self, request: experiments_pb2.StopExperimentRequest, context: Context
     ) -> experiments_pb2.StopExperimentResponse:
         view = await self._change(request, ExperimentState.STOPPED)
-        return experiments_pb2.StopExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.StopExperimentResponse(experiment=await wire.experiment_message(view))
 
     async def _change(self, request: Any, state: ExperimentState) -> ExperimentView:
         return await self._experiments.change_state(requests.read_ref(request.experiment), state)
@@ -152,7 +151,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> experiments_pb2.UpdateExperimentResponse:
         ref = requests.read_ref(request.experiment)
         view = await self._experiments.update(ref, requests.read_change(request))
-        return experiments_pb2.UpdateExperimentResponse(experiment=await experiment_message(view))
+        return experiments_pb2.UpdateExperimentResponse(experiment=await wire.experiment_message(view))
 
     @typed_errors
     async def DeleteExperiment(
@@ -168,7 +167,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         namespace = requests.NAMESPACE.get()
         document = await in_thread(Priority.PREVIEW, namespace, requests.read_map, request.config, "config")
         planned = await self._experiments.preview(namespace, document)
-        return experiments_pb2.PreviewSearchResponse(preview=preview_message(planned))
+        return experiments_pb2.PreviewSearchResponse(preview=wire.preview_message(planned))
 
     @typed_errors
     async def ListTrials(
@@ -212,7 +211,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         ref = requests.read_ref(request.experiment)
         events, token = await self._trials.explain(ref, request.trial, request.page_size, request.page_token)
         return experiments_pb2.ExplainTrialResponse(
-            events=[event_message(event) for event in events], next_page_token=token
+            events=[wire.event_message(event) for event in events], next_page_token=token
         )
 
     @typed_errors
@@ -221,7 +220,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> None:
         ref = requests.read_ref(request.experiment)
         async for event in self._events.watch(ref, request.after_event_id):
-            await context.write(experiments_pb2.WatchEventsResponse(event=event_message(event)))
+            await context.write(experiments_pb2.WatchEventsResponse(event=wire.event_message(event)))
 
     @typed_errors
     async def ExportExperiment(  # type: ignore[override]  # as above

@@ -45,6 +45,13 @@ _DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") fo
 _STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
 _OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
 _ASK_STATUSES = {status: search.AskStatus.Value(f"ASK_STATUS_{status.name}") for status in AskStatus}
+_EXPERIMENT_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
+_RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
+_FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
+
+_LONGEST_ON_LOOP, _MOST_CONVERTED = 10_000, 32
+"""Longest configuration (characters) that is converted on the event loop, and how many longer ones are remembered."""
+_converted: dict[str, bytes] = {}
 
 _Told = TypeVar("_Told", search.TellResponse, search.ReleaseResponse)
 
@@ -172,14 +179,6 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
     )
-
-
-_EXPERIMENT_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
-_RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
-_FORMS = {f: experiment_pb2.DecisionForm.Value(f"DECISION_FORM_{f.name}") for f in DecisionForm}
-_LONGEST_ON_LOOP, _MOST_CONVERTED = 10_000, 32
-"""Longest configuration (characters) that is converted on the event loop, and how many longer ones are remembered."""
-_converted: dict[str, bytes] = {}
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
