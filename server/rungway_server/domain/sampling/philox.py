@@ -1,8 +1,8 @@
 """Random bits at any position of a stream: the counter-based generator Philox 4x64-10.
 
-Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". The rounds are implemented here, on
-Python integers: that is cheaper than setting up a library's generator for each block, and does not depend on a
-library's seeding. Tests compare the output with numpy's.
+Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". The rounds are implemented here, on Python integers:
+that is cheaper than setting up a library's generator for each block, and does not depend on a library's seeding. Tests
+compare the output with numpy's.
 """
 
 from functools import lru_cache
