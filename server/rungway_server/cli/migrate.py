@@ -22,7 +22,7 @@ def migrate(
 ) -> None:
     """Convert a stored search to the layout of this version. Needs no service, and does not disturb workers.
 
-    Redis is found as 'rungway serve' finds it. Servers of the version before refuse what was brought up.
+    Redis is found as 'rungway serve' finds it. Servers of the version before refuse a converted search.
     """
     from rungway_server.cli.output import fail, many
     from rungway_server.cli.redis_store import with_redis

@@ -26,9 +26,8 @@ from rungway_server.cli.output import (
     unit_name,
 )
 from rungway_server.cli.plan_picture import draw_plan
-from rungway_server.domain import experiment as configs
 from rungway_server.domain.describe import describe
-from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.experiment import ExperimentConfig, to_document
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PlanPreview, PreviewRow
 from rungway_server.domain.search.preview import preview as preview_plan
@@ -139,6 +138,6 @@ def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: 
         "total_length": result.total_length,
         "random_search_length": result.random_search_length,
         "summary": list(describe(config)),
-        "config": configs.to_document(config),
+        "config": to_document(config),
         "notes": list(notes),
     }

@@ -80,7 +80,7 @@ def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
 
 
 def read_releases(request: search.ReleaseRequest) -> list[Release]:
-    """The trials given back."""
+    """The leases to release."""
     _refuse_too_many("releases", len(request.releases), MOST_PER_CALL)
     return [Release(read_lease(item.lease), item.checkpoint, item.checkpoint_length) for item in request.releases]
 

@@ -16,11 +16,11 @@ def fraction_done(plan: Plan, progress: Progress) -> float:
     if plan.rule is PromotionRule.POPULATION:
         sizes = sum(rung.size for bracket in plan.brackets for rung in bracket.rungs)
         return sum(map(sum, progress.rung_results)) / sizes
-    shares = [_bracket_progress(plan, progress, b) for b in range(len(plan.brackets))]
+    shares = [_bracket_fraction(plan, progress, b) for b in range(len(plan.brackets))]
     return sum(shares) / len(shares)
 
 
-def _bracket_progress(plan: Plan, progress: Progress, b: int) -> float:
+def _bracket_fraction(plan: Plan, progress: Progress, b: int) -> float:
     total, results = plan.brackets[b].max_trials, progress.rung_results[b]
     if len(results) == 1:
         return min(results[0] / total, 1.0) if total else 1.0  # a grid all of whose points are invalid
