@@ -39,7 +39,7 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_to_json, plan_with_settings
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
@@ -64,8 +64,11 @@ class RedisStore(RedisReads):
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
     ) -> None:
-        self._window = (request_window_ms, request_window_count)
-        self._most_events = most_events
+        self._bounds = {
+            "window_ms": request_window_ms,
+            "window_count": request_window_count,
+            "most_events": most_events,
+        }
         super().__init__(router, ExperimentCache(router))
 
     async def create(
@@ -247,15 +250,7 @@ class RedisStore(RedisReads):
         return read_enqueued(answer, ref.experiment, request_id)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
-        window_ms, window_count = self._window
-        return plan_with_settings(
-            plan,
-            config,
-            pause_after=config.pause_after_failures,
-            window_ms=window_ms,
-            window_count=window_count,
-            most_events=self._most_events,
-        )
+        return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """See the port. It reads as little as it can, so that an unreadable experiment can be deleted."""

@@ -24,7 +24,7 @@ from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_from_json, plan_to_json, plan_with_settings
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
@@ -152,7 +152,7 @@ class _Contents:
         progress |= stored_trained(int(progress["trained"]))
         counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
         settings = {name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()}
-        parts = json.loads(plan_with_settings(self._plan, config, **settings))
+        parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
             "schema": str(SCHEMA),
