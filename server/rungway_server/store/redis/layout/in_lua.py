@@ -10,9 +10,9 @@ from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Rea
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
-from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS
+from rungway_server.store.redis.layout.records import ATTRIBUTES
 
-_FIELDS = tuple(NOT_NAMES.get(name, name) for name in TRIAL_FIELDS)
+_FIELDS = tuple(ATTRIBUTES.values())
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
