@@ -6,10 +6,10 @@ Scripts write `Reason.promoted` or `Field.entries`, and `--- @include "layout"` 
 import re
 from collections.abc import Iterable, Mapping
 
-from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import MOST_BEST, Decision, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
-from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.records import ATTRIBUTES
 
 _FIELDS = tuple(ATTRIBUTES.values())
@@ -20,7 +20,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "Size": {
         "curve_piece": str(CURVE_PIECE),
         "curve_piece_bytes": str(CURVE_PIECE * POINT.size),
-        "kept_best": str(KEPT_BEST),
+        "most_best": str(MOST_BEST),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""

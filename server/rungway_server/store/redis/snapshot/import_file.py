@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.domain.engine import ExperimentState, TrialState
+from rungway_server.domain.engine import MOST_BEST, ExperimentState, TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
@@ -22,7 +22,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
@@ -123,7 +123,7 @@ class _Contents:
             [],
             [_name(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
-            best[:KEPT_BEST],
+            best[:MOST_BEST],
             dict(self._pieces()),
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
