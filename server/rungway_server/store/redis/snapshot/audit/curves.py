@@ -28,9 +28,9 @@ def curves_have_the_points_counted(snapshot: Snapshot) -> Iterator[str]:
 def curves_belong_to_trials(snapshot: Snapshot) -> Iterator[str]:
     """Every piece of a curve belongs to a trial and is full; the last points are with the trial."""
     for name, piece in snapshot.curves.items():
-        number, _, chunk = name.partition(".")
+        number, _, at = name.partition(".")
         trial = snapshot.trials.get(int(number))
-        expected = CURVE_PIECE if trial and int(chunk) < trial.points // CURVE_PIECE else 0
+        expected = CURVE_PIECE if trial and int(at) < trial.points // CURVE_PIECE else 0
         if len(piece) != expected * POINT.size or not piece:
             yield f"piece {name} has {len(piece) / POINT.size} points, wanted {expected}"
 
