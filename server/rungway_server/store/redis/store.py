@@ -35,8 +35,8 @@ from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.service.suggester import with_space
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
-from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
+from rungway_server.store.redis.connection.router import Argument, Router
+from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
@@ -184,7 +184,7 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
-        args: list[str | int] = [request_id]
+        args: list[Argument] = [request_id]
         for item in releases:
             args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
         known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
@@ -206,7 +206,7 @@ class RedisStore(RedisReads):
         now_ms: int | None = None,
     ) -> tuple[TellReply, int]:
         """See the port."""
-        args: list[str | int] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
+        args: list[Argument] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
         told = _told(ref, request_id, [lease], answer, known)
         return told.replies[0], told.revision
@@ -228,7 +228,7 @@ class RedisStore(RedisReads):
         notes: tuple[str, ...] | None = None,
     ) -> bool:
         """See the port."""
-        args: list[str | int] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
+        args: list[Argument] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
         args += [seen.config_text, SCHEMA, json.dumps(seen.notes if notes is None else notes)]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
