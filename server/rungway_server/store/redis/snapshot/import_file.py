@@ -28,6 +28,7 @@ from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
+from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
 from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
 from rungway_server.store.redis.snapshot.snapshot import decode
@@ -80,7 +81,7 @@ async def import_experiment(redis: "Redis", ref: ExperimentRef, export: ExportFi
 def _end_leases(export: ExportFile) -> None:
     """End every lease as if its worker had released the trial."""
     progress = export.search["tally"]
-    over = progress["state"] in ("stopped", "done")
+    over = ExperimentState(progress["state"]).is_over
     state = "stopped" if over else "queued"
     running = sorted(
         (each for each in export.trials if each["state"] == "running"), key=lambda each: int(each["fence"])
@@ -118,10 +119,10 @@ class _Contents:
         best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
         return [
             self._meta(),
-            {_name(each["trial"]): self._record(each) for each in export.trials},
-            {_name(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
+            {name_of(each["trial"]): self._record(each) for each in export.trials},
+            {name_of(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
             [],
-            [_name(number) for number in search["line"]],
+            [name_of(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
             best[:MOST_BEST],
             dict(self._pieces()),
@@ -234,10 +235,6 @@ class _Contents:
         parent = [each["parent"]] if "parent" in each else []
         rung = [*numbers, self._text(each["cutoff"]), *parent]
         return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
-
-
-def _name(number: Any) -> bytes:
-    return str(int(number)).encode()
 
 
 _AT_ONCE, _BYTES = 500, 1 << 18
