@@ -19,6 +19,7 @@ from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
+from rungway_server.store.redis.layout.records import BINARY
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.suggestions import Suggestions
 
@@ -174,8 +175,8 @@ class ExperimentCache:
 
 
 def _texts(values: list[bytes | None]) -> list[Any]:
-    """Fields of `meta` that are texts; None for those that are not there."""
-    return [value if value is None else value.decode() for value in values]
+    """Fields of `meta` that are texts, damaged ones too; None for those that are not there."""
+    return [value if value is None else value.decode(errors=BINARY) for value in values]
 
 
 async def _parsed(namespace: str, config: str) -> ExperimentConfig:
