@@ -52,10 +52,13 @@ async def test_a_search_of_any_layout_can_be_deleted(
     assert await left(redis, ref) == []
 
 
+@pytest.mark.parametrize("found", ["no such thing", b"\xff\xfe"], ids=["text", "bytes"])
 @pytest.mark.parametrize("name", ["schema", "config", "plan_json", "notes", "plan", "tally", "counts"])
-async def test_a_damaged_search_can_be_deleted(name: str, store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
+async def test_a_damaged_search_can_be_deleted(
+    name: str, found: str | bytes, store: RedisStore, redis: Redis, ref: ExperimentRef
+) -> None:
     await made(store, redis, ref, SCHEMA)
-    await redis.hset(experiment_keys(ref)[0], name, "no such thing")
+    await redis.hset(experiment_keys(ref)[0], name, found)
     await store.delete(ref)
     assert await left(redis, ref) == []
 

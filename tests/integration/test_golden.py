@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from rungway_server.store.redis.layout.records import NOT_NAMES
+from rungway_server.store.redis.layout.records import ATTRIBUTES
 from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
 from tests.support.audited import report_of
 from tests.support.golden import FOLDER, REF, kept, log_of, play, read_keys, repeat, seen_of, write_keys
@@ -85,7 +85,7 @@ def record_swap(one: str, other: str) -> Callable[[str, str], str]:
         if name != "include/layout":
             return text
         for form in (" {} = stored[", "trial.{},"):
-            a, b = (form.format(NOT_NAMES.get(name, name)) for name in (one, other))
+            a, b = (form.format(ATTRIBUTES[name]) for name in (one, other))
             assert text.count(a) >= 1 <= text.count(b)
             text = text.replace(a, "\0").replace(b, a).replace("\0", b)
         return text

@@ -127,9 +127,10 @@ def calls_of(
 def lua_plan(plan: Plan, more: int) -> str:
     """The plan with `more` trials added to each bracket, as scripts read it."""
     brackets = tuple(replace(bracket, max_trials=bracket.max_trials + more) for bracket in plan.brackets)
-    limits = {"lease_ms": LEASE_MS, "max_restarts": 0, "pause_after": 0, "window_ms": 600_000, "window_count": 50_000}
-    more_limits = {"keep_ms": 1_000, "most_events": 9}
-    return plan_for_lua(replace(plan, brackets=brackets), **limits, **more_limits, target=b"")
+    config = config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0)
+    kept = replace(config, retention_days=1 / 86_400)
+    limits = {"pause_after": 0, "window_ms": 600_000, "window_count": 50_000, "most_events": 9}
+    return plan_for_lua(replace(plan, brackets=brackets), kept, **limits)
 
 
 @pytest.fixture(scope="module", params=[(PLAN, 0), (STOPPING, 0), (PLAN, 200)], ids=["promote", "stop", "counted"])

@@ -1,14 +1,17 @@
 """The pipelined connection: many calls under way at once, and what happens to them when it breaks."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import hiredis
 import pytest
 from redis.asyncio import Redis
 
 from rungway_server.store.redis.connection.address import parse_address
+from rungway_server.store.redis.connection.opening import open_connection
 from rungway_server.store.redis.connection.pipelined import PipelinedConnection
 from rungway_server.store.redis.connection.topology import Topology, topology_of
 from tests.support.redis_server import redis_on_port, redis_on_socket
@@ -132,3 +135,19 @@ async def test_a_connection_that_drains_answers_what_is_under_way_and_takes_noth
         await client.rpush("soon", "late")
     assert await waiting == [b"soon", b"late"]
     await draining
+
+
+async def test_a_login_that_breaks_off_is_one_error_and_nothing_is_logged() -> None:
+    """All its commands are under way at once, and only one error can be raised."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    unseen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(ConnectionError, match="lost the connection"):
+            await open_connection(f"{host}:{port}", {"password": "secret", "db": 2}, TIMEOUT_SECONDS)
+    gc.collect()  # asyncio logs errors that nobody has seen when their futures go
+    assert unseen == []

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from async_lru import alru_cache
 
-from rungway_server.domain.engine import EventView, ExperimentState, Progress, TrialView
+from rungway_server.domain.engine import ExperimentState
 from rungway_server.domain.errors import (
     NewerSchema,
     OlderSchema,
@@ -24,7 +24,7 @@ from rungway_server.domain.errors import (
 )
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
-from rungway_server.service.port import Brief, Definition, ExperimentRef, ExperimentStore, Piece
+from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore
 
 KNOWN_FOR_SECONDS = 3.0
 """How long a server caches a quota: a changed one is in force after so many seconds."""
@@ -205,6 +205,11 @@ class ExperimentsWithinQuotas:
 
     def __init__(self, store: ExperimentStore, quotas: Quotas, ledger: Ledger) -> None:
         self._store, self._quotas, self._ledger = store, quotas, ledger
+        # What claims nothing is the store's own.
+        self.enqueue, self.definition, self.export = store.enqueue, store.definition, store.export
+        self.progress, self.brief, self.trials = store.progress, store.brief, store.trials
+        self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
+        self.events, self.experiments = store.events, store.experiments
 
     async def create(
         self,
@@ -252,52 +257,6 @@ class ExperimentsWithinQuotas:
         entry = await self._ledger.entry(ref)
         await self._store.delete(ref, uid)
         await self._ledger.set_claim(ref, None, entry)
-
-    async def enqueue(
-        self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
-    ) -> int:
-        """See the port."""
-        return await self._store.enqueue(ref, request_id, hparams, now_ms=now_ms)
-
-    async def definition(self, ref: ExperimentRef, *, fresh: bool = False) -> Definition:
-        """See the port."""
-        return await self._store.definition(ref, fresh=fresh)
-
-    async def progress(self, ref: ExperimentRef) -> Progress:
-        """See the port."""
-        return await self._store.progress(ref)
-
-    async def brief(self, ref: ExperimentRef) -> tuple[Brief, Progress]:
-        """See the port."""
-        return await self._store.brief(ref)
-
-    async def trials(self, ref: ExperimentRef, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
-        """See the port."""
-        return await self._store.trials(ref, numbers, curve=curve)
-
-    async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
-        """See the port."""
-        return await self._store.ranked(ref, count)
-
-    async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
-        """See the port."""
-        return await self._store.best(ref, count)
-
-    async def explain(self, ref: ExperimentRef, trial: int, before: int, count: int) -> tuple[list[EventView], int]:
-        """See the port."""
-        return await self._store.explain(ref, trial, before, count)
-
-    async def events(self, ref: ExperimentRef, after: str, count: int) -> tuple[list[EventView], bool]:
-        """See the port."""
-        return await self._store.events(ref, after, count)
-
-    def export(self, ref: ExperimentRef, piece: Piece | None = None) -> AsyncIterator[str]:
-        """See the port."""
-        return self._store.export(ref, piece)
-
-    async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
-        """See the port."""
-        return await self._store.experiments(namespace, after, count)
 
 
 def changed(quota: Quota, values: dict[str, int | None]) -> Quota:

@@ -15,10 +15,11 @@ from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.service.offload import in_process, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.worker_thread import Priority
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
+from rungway_server.store.redis.layout.records import BINARY
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.suggestions import Suggestions
 
@@ -27,7 +28,7 @@ _SUGGESTIONS_LOW = 128
 _SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
 _STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
-_GONE = frozenset({b"missing", b"stale"})
+GONE = frozenset({b"missing", b"stale"})
 """First words of answers of scripts that did not find the experiment of this uid."""
 _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
 
@@ -74,7 +75,6 @@ class CachedExperiment:
         return numbers
 
 
-Argument = str | bytes | int
 Arguments = Sequence[Argument] | Callable[[CachedExperiment], Awaitable[Sequence[Argument]]]
 
 
@@ -106,7 +106,7 @@ class ExperimentCache:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
             answer = await self._router.run(script, known.keys, (known.definition.uid, *given))
-            if answer[0] not in _GONE:
+            if answer[0] not in GONE:
                 return known, answer
             self.forget(ref)
 
@@ -175,8 +175,8 @@ class ExperimentCache:
 
 
 def _texts(values: list[bytes | None]) -> list[Any]:
-    """Fields of `meta` that are texts; None for those that are not there."""
-    return [value if value is None else value.decode() for value in values]
+    """Fields of `meta` that are texts, damaged ones too; None for those that are not there."""
+    return [value if value is None else value.decode(errors=BINARY) for value in values]
 
 
 async def _parsed(namespace: str, config: str) -> ExperimentConfig:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, Quota, Reserved, changed
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.layout.keys import ledger_key
 
 _KEY = "rungway:quotas"
@@ -70,7 +70,7 @@ class RedisLedger(RedisQuotas):
     async def reserve(self, ref: ExperimentRef, claim: Claim, quota: Quota) -> Reserved:
         """See the protocol."""
         most = (quota.experiments, quota.trials, quota.leases)
-        args: list[str | int] = [ref.experiment, claim.trials, claim.leases, *most, ""]
+        args: list[Argument] = [ref.experiment, claim.trials, claim.leases, *most, ""]
         answer = await self._router.run("reserve", [ledger_key(ref.namespace)], args)
         if answer[0] == b"full":
             raise QuotaExceeded(answer[1].decode(), most=int(answer[2]), used=int(answer[3]))
@@ -80,13 +80,13 @@ class RedisLedger(RedisQuotas):
         self, ref: ExperimentRef, claim: Claim | None, instead_of: str, *, reserved_too: bool = True
     ) -> None:
         """See the protocol."""
-        claimed: list[str | int] = [claim.trials, claim.leases] if claim else ["", ""]
-        args: list[str | int] = [ref.experiment, *claimed, instead_of, 0 if reserved_too else _RESERVED_MS, ""]
+        claimed: list[Argument] = [claim.trials, claim.leases] if claim else ["", ""]
+        args: list[Argument] = [ref.experiment, *claimed, instead_of, 0 if reserved_too else _RESERVED_MS, ""]
         await self._router.run("replace_claim", [ledger_key(ref.namespace)], args)
 
     async def cancel(self, reserved: Reserved) -> None:
         """See the protocol."""
-        args: list[str | int] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
+        args: list[Argument] = [reserved.ref.experiment, reserved.before, "", reserved.entry, 0, ""]
         await self._router.run("replace_claim", [ledger_key(reserved.ref.namespace)], args)
 
     async def entry(self, ref: ExperimentRef) -> str:

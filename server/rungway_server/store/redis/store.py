@@ -34,11 +34,11 @@ from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
-from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.experiment_cache import Argument, CachedExperiment, ExperimentCache
+from rungway_server.store.redis.connection.router import Argument, Router
+from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_to_json, plan_with_settings
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
@@ -63,8 +63,11 @@ class RedisStore(RedisReads):
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
     ) -> None:
-        self._window = (request_window_ms, request_window_count)
-        self._most_events = most_events
+        self._bounds = {
+            "window_ms": request_window_ms,
+            "window_count": request_window_count,
+            "most_events": most_events,
+        }
         super().__init__(router, ExperimentCache(router))
 
     async def create(
@@ -180,7 +183,7 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
-        args: list[str | int] = [request_id]
+        args: list[Argument] = [request_id]
         for item in releases:
             args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
         known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
@@ -202,7 +205,7 @@ class RedisStore(RedisReads):
         now_ms: int | None = None,
     ) -> tuple[TellReply, int]:
         """See the port."""
-        args: list[str | int] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
+        args: list[Argument] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
         told = _told(ref, request_id, [lease], answer, known)
         return told.replies[0], told.revision
@@ -224,7 +227,7 @@ class RedisStore(RedisReads):
         notes: tuple[str, ...] | None = None,
     ) -> bool:
         """See the port."""
-        args: list[str | int] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
+        args: list[Argument] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
         args += [seen.config_text, SCHEMA, json.dumps(seen.notes if notes is None else notes)]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
@@ -246,15 +249,7 @@ class RedisStore(RedisReads):
         return read_enqueued(answer, ref.experiment, request_id)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
-        window_ms, window_count = self._window
-        return plan_with_settings(
-            plan,
-            config,
-            pause_after=config.pause_after_failures,
-            window_ms=window_ms,
-            window_count=window_count,
-            most_events=self._most_events,
-        )
+        return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """See the port. It reads as little as it can, so that an unreadable experiment can be deleted."""

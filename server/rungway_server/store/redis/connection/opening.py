@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hiredis import ReplyError
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from rungway_server.store.redis.connection.pipelined import Call, PipelinedConnection
 
 _CLIENT_NAME = "rungway"
 """What `CLIENT LIST` of Redis shows; a user without the right to say it is served as well."""
+_REFUSED: Mapping[object, type[RedisError]] = {"AUTH": AuthenticationError, "SELECT": ResponseError}
+"""The error for each command whose refusal ends the connection."""
 
 
 async def open_connection(node: str, arguments: Mapping[str, Any], timeout_seconds: float) -> PipelinedConnection:
@@ -66,16 +68,16 @@ def _tls_context(arguments: Mapping[str, Any]) -> ssl.SSLContext:
 
 async def _log_in(connection: PipelinedConnection, arguments: Mapping[str, Any]) -> None:
     user, password, database = (arguments.get(name, "") for name in ("username", "password", "db"))
-    auth: Call | None = ("AUTH", user, password) if user else ("AUTH", password) if password else None
-    select: Call | None = ("SELECT", database) if database else None
-    commands = [auth, ("CLIENT", "SETNAME", _CLIENT_NAME), select]
+    commands: list[Call] = [("CLIENT", "SETNAME", _CLIENT_NAME)]
+    if user or password:
+        commands.insert(0, ("AUTH", user, password) if user else ("AUTH", password))
+    if database:
+        commands.append(("SELECT", database))
     # All are sent before any is waited for.
-    answers = [command and connection.send(command) for command in commands]
-    authorized, _, selected = [answer and await answer for answer in answers]
-    if isinstance(authorized, ReplyError):
-        raise AuthenticationError(str(authorized))
-    if isinstance(selected, ReplyError):
-        raise ResponseError(str(selected))
+    answers = await asyncio.gather(*map(connection.send, commands))
+    for (word, *_), answer in zip(commands, answers, strict=True):
+        if isinstance(answer, ReplyError) and word in _REFUSED:
+            raise _REFUSED[word](str(answer))
 
 
 def split_node(node: str) -> tuple[str, int]:

@@ -36,7 +36,7 @@ _READY_KEY = "rungway:{ready}"
 _CHECK_IS_LATE_SECONDS = 5.0
 """If a check is this late, the process was suspended, and could not answer workers either."""
 
-Argument = str | bytes | int | float
+Argument = str | bytes | int
 """Of a script."""
 
 

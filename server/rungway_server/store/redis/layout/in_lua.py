@@ -6,13 +6,13 @@ Scripts write `Reason.promoted` or `Field.entries`, and `--- @include "layout"` 
 import re
 from collections.abc import Iterable, Mapping
 
-from rungway_server.domain.engine import Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import MOST_BEST, Decision, ExperimentState, Outcome, Reason, TrialState
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
-from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
-from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
+from rungway_server.store.redis.layout.records import ATTRIBUTES
 
-_FIELDS = tuple(NOT_NAMES.get(name, name) for name in TRIAL_FIELDS)
+_FIELDS = tuple(ATTRIBUTES.values())
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
@@ -20,7 +20,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "Size": {
         "curve_piece": str(CURVE_PIECE),
         "curve_piece_bytes": str(CURVE_PIECE * POINT.size),
-        "kept_best": str(KEPT_BEST),
+        "most_best": str(MOST_BEST),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""

@@ -56,42 +56,17 @@ def plan_from_json(text: str | bytes) -> Plan:
     )
 
 
-def plan_with_settings(
+def plan_for_lua(
     plan: Plan, config: ExperimentConfig, *, pause_after: int, window_ms: int, window_count: int, most_events: int
 ) -> str:
-    """`plan_for_lua` with what the configuration says. `pause_after` is not taken from it: plans of layout 5 have 0."""
-    target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
-    return plan_for_lua(
-        plan,
-        lease_ms=round(config.lease_seconds * 1000),
-        max_restarts=config.max_restarts,
-        pause_after=pause_after,
-        window_ms=window_ms,
-        window_count=window_count,
-        target=b"" if target is None else sort_key(target, smaller),
-        keep_ms=round(config.retention_days * 86_400_000),
-        most_events=most_events,
-    )
-
-
-def plan_for_lua(
-    plan: Plan,
-    *,
-    lease_ms: int,
-    max_restarts: int,
-    pause_after: int,
-    window_ms: int,
-    window_count: int,
-    target: bytes,
-    keep_ms: int,
-    most_events: int,
-) -> str:
-    """The plan as the scripts use it: numbers of the whole, and those of brackets and rungs as lists.
+    """The plan as the scripts use it, with what the configuration says: numbers of the whole, and those of brackets and
+    rungs as lists. `pause_after` is not taken from the configuration: plans of layout 5 have 0.
 
     `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
-    says how many start in a bracket, `most` how many with clones; `target` is the key of the target (b"" for none),
+    says how many start in a bracket, `most` how many with clones; `target` is the key of the target ("" for none),
     `keep_ms` how long it is kept after its end (0 = without a limit).
     """
+    target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
     rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
     counts = [len(bracket.rungs) for bracket in plan.brackets]
     return json.dumps(
@@ -101,13 +76,13 @@ def plan_for_lua(
                 "form": plan.form,
                 "divisor": plan.divisor,
                 "cap": plan.max_concurrent_trials,
-                "lease_ms": lease_ms,
-                "max_restarts": max_restarts,
+                "lease_ms": round(config.lease_seconds * 1000),
+                "max_restarts": config.max_restarts,
                 "pause_after": pause_after,
                 "window_ms": window_ms,
                 "window_count": window_count,
-                "target": target.hex(),
-                "keep_ms": keep_ms,
+                "target": "" if target is None else sort_key(target, smaller).hex(),
+                "keep_ms": round(config.retention_days * 86_400_000),
                 "most_events": most_events,
                 "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
             },

@@ -19,11 +19,6 @@ _ENTRY_BYTES = 16
 MANY = 10**14
 """What is counted apart of the trained length (`lua/include/reports.lua`)."""
 
-NOT_NAMES = {
-    **{"from": "from_length", "to": "to_length", "next": "next_length"},
-    **{"fence": "fencing_token", "verdict": "reply", "print": "fingerprint"},
-}
-"""Fields of a record that Python and the scripts call otherwise."""
 NO_RUNG = (-1, 0, 0, 0, "")
 """Rung, rank, size, quota and cutoff key of a stored explanation that ends before them."""
 _STATES = {state[0]: state.value for state in TrialState}
@@ -82,7 +77,7 @@ def entry_of(packed: bytes) -> str:
 
 @dataclass(slots=True)
 class TrialRecord:
-    """A trial as it is stored (KEYS.md).
+    """A trial as it is stored (KEYS.md), in the order of `TRIAL_FIELDS`.
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
     `parent` is False except in a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
@@ -127,7 +122,7 @@ class TrialRecord:
             values = record_of_today(values)
         if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
             raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
-        named = {NOT_NAMES.get(name, name): value for name, value in zip(TRIAL_FIELDS, values, strict=True)}
+        named = dict(zip(ATTRIBUTES.values(), values, strict=True))
         named["state"] = _STATES.get(named["state"])
         named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
         for name, last in (("best_key", "metric"), ("best_length", "length")):
@@ -142,6 +137,10 @@ class TrialRecord:
         times = zip(record.log[::2], record.log[1::2], strict=True)
         record.log = [f"{record.created + ms}-{count}" for ms, count in times]
         return record
+
+
+ATTRIBUTES = dict(zip(TRIAL_FIELDS, (field.name for field in fields(TrialRecord)), strict=True))
+"""What Python and the scripts call each field of a record: some stored names are older."""
 
 
 def trained_of(progress: dict[str, Any]) -> int:

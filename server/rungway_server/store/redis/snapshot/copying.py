@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 from typing import Any, Protocol
 
+from rungway_server.store.redis.connection.router import Argument
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, as_bytes, first_suggestion, order_of, unpack
 from rungway_server.store.redis.snapshot.piece_reader import (
     BEST,
@@ -177,7 +178,7 @@ class Copier:
             self._everything |= why == "everything" or (why == "trials" and self._silent)
         raise AssertionError("not reached")
 
-    def _arguments(self, attempt: int) -> tuple[str | bytes | int, ...]:
+    def _arguments(self, attempt: int) -> tuple[Argument, ...]:
         mark, known = self._mark, self._known_suggestions()
         more = attempt if self._silent else attempt // 8  # so that a search that never rests is read nevertheless
         return (

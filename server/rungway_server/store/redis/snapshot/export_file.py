@@ -21,7 +21,7 @@ from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
-from rungway_server.store.redis.layout.records import NOT_NAMES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
+from rungway_server.store.redis.layout.records import ATTRIBUTES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
 from rungway_server.store.redis.snapshot.file_checks import BadField, curve
@@ -92,7 +92,7 @@ def trial_of(number: int, trial: TrialRecord, hparams: Mapping[str, object], sma
     return {
         "trial": number,
         "hparams": hparams,
-        **{name: getattr(trial, NOT_NAMES.get(name, name)) for name in TRIAL_NAMES},
+        **{name: getattr(trial, ATTRIBUTES[name]) for name in TRIAL_NAMES},
         "metric": _metric(trial.metric, smaller_is_better),
         "best_metric": _metric(trial.best_key, smaller_is_better),
     }

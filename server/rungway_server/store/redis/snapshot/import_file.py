@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.domain.engine import ExperimentState, TrialState
+from rungway_server.domain.engine import MOST_BEST, ExperimentState, TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
@@ -22,12 +22,13 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_from_json, plan_to_json, plan_with_settings
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
 from rungway_server.store.redis.layout.schema import SCHEMA
 from rungway_server.store.redis.snapshot.audit import check
+from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
 from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
 from rungway_server.store.redis.snapshot.snapshot import decode
@@ -80,7 +81,7 @@ async def import_experiment(redis: "Redis", ref: ExperimentRef, export: ExportFi
 def _end_leases(export: ExportFile) -> None:
     """End every lease as if its worker had released the trial."""
     progress = export.search["tally"]
-    over = progress["state"] in ("stopped", "done")
+    over = ExperimentState(progress["state"]).is_over
     state = "stopped" if over else "queued"
     running = sorted(
         (each for each in export.trials if each["state"] == "running"), key=lambda each: int(each["fence"])
@@ -118,12 +119,12 @@ class _Contents:
         best = sorted(self._rank(float(each["best_metric"])) + int(each["trial"]).to_bytes(4, "big") for each in valid)
         return [
             self._meta(),
-            {_name(each["trial"]): self._record(each) for each in export.trials},
-            {_name(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
+            {name_of(each["trial"]): self._record(each) for each in export.trials},
+            {name_of(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
             [],
-            [_name(number) for number in search["line"]],
+            [name_of(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
-            best[:KEPT_BEST],
+            best[:MOST_BEST],
             dict(self._pieces()),
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
@@ -152,7 +153,7 @@ class _Contents:
         progress |= stored_trained(int(progress["trained"]))
         counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
         settings = {name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()}
-        parts = json.loads(plan_with_settings(self._plan, config, **settings))
+        parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
             "schema": str(SCHEMA),
@@ -234,10 +235,6 @@ class _Contents:
         parent = [each["parent"]] if "parent" in each else []
         rung = [*numbers, self._text(each["cutoff"]), *parent]
         return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
-
-
-def _name(number: Any) -> bytes:
-    return str(int(number)).encode()
 
 
 _AT_ONCE, _BYTES = 500, 1 << 18

@@ -5,7 +5,8 @@ from typing import Any
 
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef, Piece
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.connection.router import Argument, Router
+from rungway_server.store.redis.experiment_cache import GONE
 from rungway_server.store.redis.layout import keys
 from rungway_server.store.redis.layout.keys import experiment_keys
 
@@ -24,15 +25,15 @@ class PieceReader:
         self._router, self._ref, self._uid, self._piece = router, ref, uid, piece
         self._keys = experiment_keys(ref, keys.POINTS)
 
-    async def run(self, script: str, *args: str | bytes | int) -> list[Any]:
+    async def run(self, script: str, *args: Argument) -> list[Any]:
         """The answer of a script, its first word included."""
         async with self._piece():
             answer = await self._router.run(script, self._keys, [self._uid, *args])
-        if answer[0] in (b"missing", b"stale"):
+        if answer[0] in GONE:
             raise UnknownExperiment(self._ref.experiment)
         return answer
 
-    async def read(self, command: str, key: int, *args: str | bytes | int) -> Any:
+    async def read(self, command: str, key: int, *args: Argument) -> Any:
         """The answer of a command that only reads, on the key of this position."""
         return (await self.run("read", command, key, *args))[1]
 

@@ -86,7 +86,7 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
         return snapshot
     meta, trials, configs, leases, requeued, promotable, best, curves, events, *rest = answers
     young, old, enqueued, rungs, points = rest
-    snapshot.meta = {name.decode(): value for name, value in meta.items()}
+    snapshot.meta = {name.decode(errors="replace"): value for name, value in meta.items()}
     if snapshot.meta:
         _decode_meta(snapshot)
     snapshot.trials = _each(snapshot, "trial", trials.items(), int, TrialRecord.unpacked)

@@ -9,7 +9,7 @@
 --        11 '1' = also what only an audit reads
 --        12 revision at which trials are known though some change in silence, or '' where none does
 -- Returns {'changes', schema, progress, counts, failing or '', {event}, {number, record…}, {number, suggestion…},
---          {requeued, promotable, enqueued, leases, best} or {} (as they are known), 
+--          {requeued, promotable, enqueued, leases, best} or {} (as they are known),
 --          {members of these trials in rungs}, {point, uses or ''…}},
 --         {'behind', why: trials, plan, lists, suggestions or everything}, {'missing'} or {'stale'}
 --- @include "call"

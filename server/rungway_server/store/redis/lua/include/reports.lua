@@ -56,7 +56,7 @@ local function keep_best(number, trial)
   if not before then return end
   local replaced = before ~= '' and redis.call('ZREM', BEST, best_member(number, before)) == 1
   redis.call('ZADD', BEST, 0, best_member(number, trial.best_key))
-  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, Size.kept_best, -1) end
+  if not replaced then redis.call('ZREMRANGEBYRANK', BEST, Size.most_best, -1) end
   trial.best_before = nil
 end
 

@@ -67,7 +67,7 @@ class Report:
 
 
 async def audit(router: Router, ref: ExperimentRef) -> Report:
-    """Check an experiment, as of one moment. Raises what `read_stored` raises."""
+    """Check an experiment, as of one moment. Raises what `read_snapshot` raises."""
     return check(await read_snapshot(router, ref))
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.layout.plan_codec import plan_with_settings
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.layout.records import first_suggestion, hexadecimal
 from rungway_server.store.redis.snapshot.audit.event_log import changed_at, is_assignment
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
@@ -103,9 +103,7 @@ def both_forms_of_the_plan_agree(snapshot: Snapshot) -> Iterator[str]:
     assert snapshot.config is not None
     settings = {name: snapshot.lua_plan[name] for name in ("window_ms", "window_count", "most_events")}
     expected = json.loads(
-        plan_with_settings(
-            snapshot.plan, snapshot.config, pause_after=snapshot.lua_plan.get("pause_after", 0), **settings
-        )
+        plan_for_lua(snapshot.plan, snapshot.config, pause_after=snapshot.lua_plan.get("pause_after", 0), **settings)
     )
     used = snapshot.lua_plan | snapshot.lua_ladder
     used["target"] = hexadecimal(used["target"])

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from rungway_server.domain.engine import MOST_BEST
 from rungway_server.domain.ranking import WORST_KEY, metric_key
-from rungway_server.store.redis.layout.curves import CURVE_PIECE, KEPT_BEST, POINT
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
@@ -27,9 +28,9 @@ def curves_have_the_points_counted(snapshot: Snapshot) -> Iterator[str]:
 def curves_belong_to_trials(snapshot: Snapshot) -> Iterator[str]:
     """Every piece of a curve belongs to a trial and is full; the last points are with the trial."""
     for name, piece in snapshot.curves.items():
-        number, _, chunk = name.partition(".")
+        number, _, at = name.partition(".")
         trial = snapshot.trials.get(int(number))
-        expected = CURVE_PIECE if trial and int(chunk) < trial.points // CURVE_PIECE else 0
+        expected = CURVE_PIECE if trial and int(at) < trial.points // CURVE_PIECE else 0
         if len(piece) != expected * POINT.size or not piece:
             yield f"piece {name} has {len(piece) / POINT.size} points, wanted {expected}"
 
@@ -54,11 +55,11 @@ def the_list_of_the_best_is_right(snapshot: Snapshot) -> Iterator[str]:
         f"{member} is listed, its trial's record says otherwise" for member in set(snapshot.best) - set(expected)
     )
     invalid = len(snapshot.trials) - len(valid)
-    if invalid and len(expected) > KEPT_BEST - invalid:
-        least = min(len(expected), KEPT_BEST) - invalid
-        if not least <= len(snapshot.best) <= KEPT_BEST:
-            yield f"{len(snapshot.best)} are listed, wanted {least} to {KEPT_BEST}"
-    elif lacking := set(expected[:KEPT_BEST]) - set(snapshot.best):
+    if invalid and len(expected) > MOST_BEST - invalid:
+        least = min(len(expected), MOST_BEST) - invalid
+        if not least <= len(snapshot.best) <= MOST_BEST:
+            yield f"{len(snapshot.best)} are listed, wanted {least} to {MOST_BEST}"
+    elif lacking := set(expected[:MOST_BEST]) - set(snapshot.best):
         yield from (f"{member} is not listed" for member in sorted(lacking))
 
 

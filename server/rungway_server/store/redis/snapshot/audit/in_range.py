@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from rungway_server.store.redis.layout.records import NOT_NAMES, order_of
+from rungway_server.store.redis.layout.records import ATTRIBUTES, order_of
 from rungway_server.store.redis.snapshot import ranges
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
@@ -19,7 +19,7 @@ def records_are_in_range(snapshot: Snapshot) -> Iterator[str]:
     for number, trial in snapshot.trials.items():
         if problem := ranges.outside(number, 0, ranges.MOST_NUMBER):
             yield f"trial {number}: {problem}"
-        yield from (f"trial {number}: {text}" for text in _wrong(trial, ranges.TRIAL, NOT_NAMES))
+        yield from (f"trial {number}: {text}" for text in _wrong(trial, ranges.TRIAL, ATTRIBUTES))
         for name, longest in ranges.TEXTS.items():
             if problem := ranges.too_long(getattr(trial, name), longest):
                 yield f"trial {number}: {name} is of {len(getattr(trial, name))} characters, {problem}"
