@@ -64,9 +64,8 @@ def _fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: 
         if not isinstance(key, str):
             raise InvalidValue(path, f"got the key {key!r}, wanted a string")
         try:
-            setattr(
-                entries[key], _KINDS[type(value)], value
-            )  # the fast way for most values: configurations are on the hot path
+            # The fast way for most values: configurations are on the hot path.
+            setattr(entries[key], _KINDS[type(value)], value)
         except (KeyError, ValueError):
             _fill(entries[_check_text(key, path)], value, _member(path, key), depth)
 

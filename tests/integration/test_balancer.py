@@ -65,6 +65,9 @@ ENDS = {
     "says goodbye": say_goodbye,
     "breaks off": break_off_in_the_middle,
 }
+VERSIONS = pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"]
+)
 
 
 class Balancer(Link):
@@ -148,18 +151,34 @@ def test_a_user_is_told_that_nobody_answers(end: End, files: Files) -> None:
     assert "leave tls out" not in str(failed.value)
 
 
-def test_a_balancer_that_ends_tls_itself_without_a_service(files: Files) -> None:
-    with tls_ended_here(files) as port:
+@VERSIONS
+def test_a_balancer_that_ends_tls_itself_without_a_service(version: ssl.TLSVersion, files: Files) -> None:
+    with tls_ended_here(files, version) as port:
         alone = ClientConfig(target=f"127.0.0.1:{port}", tls_ca=files.ca, attempt_timeout=1.0, total_timeout=1.5)
         with Client(config=alone) as client, pytest.raises(rungway.Unavailable):
             client.list_experiments()
 
 
-class tls_ended_here:
-    """A port that speaks TLS without asking for a certificate, and hangs up after the handshake."""
+@VERSIONS
+def test_a_wanted_certificate_is_named_in_each_version_of_tls(version: ssl.TLSVersion, files: Files) -> None:
+    with tls_ended_here(files, version, wants=True) as port:
+        alone = ClientConfig(target=f"127.0.0.1:{port}", tls_ca=files.ca, attempt_timeout=1.0, total_timeout=1.5)
+        with (
+            Client(config=alone) as client,
+            pytest.raises(rungway.FailedPrecondition, match="the service wants a client certificate"),
+        ):
+            client.list_experiments()
 
-    def __init__(self, files: Files) -> None:
+
+class tls_ended_here:
+    """A port that speaks TLS, may ask for a certificate, and hangs up after the handshake."""
+
+    def __init__(self, files: Files, version: ssl.TLSVersion, wants: bool = False) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = self._context.maximum_version = version
+        if wants:
+            self._context.verify_mode = ssl.CERT_OPTIONAL  # required would say so in an alert
+            self._context.load_verify_locations(files.ca)
         self._context.load_cert_chain(files.cert, files.key)
         self._context.set_alpn_protocols(["h2"])
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -78,7 +78,7 @@ class AsyncTrialRun(Run):
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        swallowed = self._swallow_errors and is_swallowed(raised)
+        swallowed = self._loop is not None and is_swallowed(raised)
         if swallowed:
             log_swallowed(self.number, raised)
         try:

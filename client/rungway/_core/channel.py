@@ -1,7 +1,6 @@
 """Channels to the service, for both clients."""
 
 import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from rungway._core.calls import MAX_REQUEST_BYTES
@@ -10,7 +9,7 @@ from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.tls import channel_credentials, stays_on_this_host
 
 _MAX_REPLY_BYTES = 4 << 20
-KEEPALIVE_TIMEOUT = 20.0
+_KEEPALIVE_TIMEOUT = 20.0
 """Seconds without an answer to a keepalive ping after which a connection counts as lost."""
 
 
@@ -20,10 +19,10 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_receive_message_length", _MAX_REPLY_BYTES),
         ("grpc.enable_retries", 0),
-        ("grpc.initial_reconnect_backoff_ms", milliseconds(config.backoff_initial)),
-        ("grpc.max_reconnect_backoff_ms", milliseconds(config.backoff_max)),
-        ("grpc.keepalive_time_ms", milliseconds(config.keepalive)),
-        ("grpc.keepalive_timeout_ms", milliseconds(KEEPALIVE_TIMEOUT)),
+        ("grpc.initial_reconnect_backoff_ms", _milliseconds(config.backoff_initial)),
+        ("grpc.max_reconnect_backoff_ms", _milliseconds(config.backoff_max)),
+        ("grpc.keepalive_time_ms", _milliseconds(config.keepalive)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(_KEEPALIVE_TIMEOUT)),
         ("grpc.keepalive_permit_without_calls", 0),
     ]
     if config.tls_server_name:
@@ -53,6 +52,6 @@ def closed_error() -> RungwayError:
     return FailedPrecondition("the client was closed", reason="CLIENT_CLOSED")
 
 
-def milliseconds(seconds: float) -> int:
+def _milliseconds(seconds: float) -> int:
     """Whole milliseconds, at least 1."""
     return max(int(seconds * 1000), 1)

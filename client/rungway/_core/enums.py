@@ -14,7 +14,7 @@ from rungway._core.compat import StrEnum
 
 
 class Decision(StrEnum):
-    """What a tell is answered: what the worker does next."""
+    """The answer to a tell: what the worker does next."""
 
     CONTINUE = "continue"
     """Train on, up to `to_length`, under the same lease."""
@@ -130,7 +130,7 @@ class DecisionForm(StrEnum):
 
 
 class AskStatus(StrEnum):
-    """What an ask is answered."""
+    """The answer to an ask: work, or why there is none."""
 
     UNKNOWN = "unknown"
     ASSIGNED = "assigned"

@@ -50,7 +50,6 @@ class Run:
         self._calls = calls
         self._send_lock = send_lock
         self._loop = loop
-        self._swallow_errors = loop is not None
         self._outbox = Outbox(assignment)
         self._to_length = assignment.to_length
         self._next_decision = assignment.next_decision

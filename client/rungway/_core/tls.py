@@ -2,8 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +14,8 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError
 
 _PROBE_SECONDS = 3.0
-_HANDSHAKE_RECORD = 22
-_CERTIFICATE_REQUEST = 13
-_SERVER_HELLO_DONE = 14
+_HANDSHAKE, _APPLICATION_DATA = 22, 23
+"""Types of records. TLS 1.3 sends handshake messages after the hello as application data."""
 _T = TypeVar("_T")
 
 
@@ -66,7 +64,7 @@ def may_be_tls(error: RungwayError) -> bool:
 
 def tls_problem(config: ClientConfig) -> RungwayError | None:
     """Why no connection can be opened, when only one side speaks TLS or one does not trust the other; None for any
-    other reason. Connects to the service once or twice more, and waits up to 3 s for each of its answers.
+    other reason. Connects to the service once more, and waits up to 3 s for each of its answers.
 
     gRPC says "Socket closed" for most of these, and says nothing to calls that wait for the service.
     """
@@ -76,68 +74,60 @@ def tls_problem(config: ClientConfig) -> RungwayError | None:
 
 
 def _found_at(host: str, port: int, config: ClientConfig) -> str:
+    sent = bytearray()
     try:
         with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             encrypted = _probing_context(config).wrap_bio(
                 incoming, outgoing, server_hostname=config.tls_server_name or host
             )
-            _exchange(plain, incoming, outgoing, encrypted.do_handshake)
+            _exchange(plain, incoming, outgoing, sent, encrypted.do_handshake)
             if not config.encrypted:
                 return "the service speaks TLS: set tls=True (RUNGWAY_TLS=true)"
-            if _exchange(plain, incoming, outgoing, lambda: encrypted.read(1)):
+            if _exchange(plain, incoming, outgoing, sent, lambda: encrypted.read(1)):
                 return ""
     except ssl.SSLCertVerificationError as error:
         return f"the certificate of the service is not accepted: {error.verify_message}"
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         pass
     except ssl.SSLError as error:
-        return _meaning(host, port, config, error) if config.encrypted else ""
+        return _meaning(config, error, sent) if config.encrypted else ""
     except (OSError, ValueError):
         return ""
     # The other side hung up. A service that refuses our certificate does that, and so does a balancer without a service
     # behind it: only the first asks for a certificate.
-    return _refusal(config) if config.encrypted and _asks_for_certificate(host, port, config) else ""
+    return _refusal(config) if config.encrypted and _has_certificate(sent) else ""
 
 
-def _asks_for_certificate(host: str, port: int, config: ClientConfig) -> bool:
-    """Whether the service asks for a client certificate. In TLS 1.2 it does so in plain text; in 1.3 only a private
-    hook of `ssl` could tell."""
-    context = _probing_context(config)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
-            outgoing = ssl.MemoryBIO()
-            encrypted = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=config.tls_server_name or host)
-            with suppress(ssl.SSLWantReadError):
-                encrypted.do_handshake()
-            plain.sendall(outgoing.read())
-            return _CERTIFICATE_REQUEST in _handshake_types(plain)
-    except (OSError, ValueError):
-        return False
+def _has_certificate(sent: bytearray) -> bool:
+    """Whether a client's part of a handshake has a certificate message, maybe an empty one: the client sends it only
+    when the service asks for it.
+
+    TLS 1.3 encrypts the message, but OpenSSL gives each message a record of its own. Without a certificate, TLS 1.3 has
+    one message after the hello (finished), and TLS 1.2 two (key exchange and finished).
+    """
+    types = []
+    while sent:
+        types.append(sent[0])
+        sent = sent[5 + int.from_bytes(sent[3:5], "big") :]
+    return types.count(_APPLICATION_DATA) > 1 or types.count(_HANDSHAKE) > 3
 
 
-def _handshake_types(plain: socket.socket) -> Iterator[int]:
-    """The types of the handshake messages that a server sends first (RFC 5246, section 7.4)."""
-    with plain.makefile("rb") as stream:
-        received = b""
-        while len(header := stream.read(5)) == 5 and header[0] == _HANDSHAKE_RECORD:
-            received += stream.read(int.from_bytes(header[3:], "big"))
-            while len(received) >= 4 and len(received) >= (end := 4 + int.from_bytes(received[1:4], "big")):
-                yield received[0]
-                if received[0] == _SERVER_HELLO_DONE:
-                    return
-                received = received[end:]
-
-
-def _exchange(plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, step: Callable[[], _T]) -> _T:
-    """The result of a step of TLS; sends and receives what the step needs. (An SSLSocket would do this, but one that is
-    reset in its constructor stays open.)"""
+def _exchange(
+    plain: socket.socket,
+    incoming: ssl.MemoryBIO,
+    outgoing: ssl.MemoryBIO,
+    sent: bytearray,
+    step: Callable[[], _T],
+) -> _T:
+    """The result of a step of TLS; sends and receives what the step needs, and adds what it sends to `sent`. (An
+    SSLSocket would do the rest, but one that is reset in its constructor stays open.)"""
     while True:
         try:
             return step()
         except ssl.SSLWantReadError:
-            plain.sendall(outgoing.read())
+            sent += (flight := outgoing.read())
+            plain.sendall(flight)
             if more := plain.recv(1 << 14):
                 incoming.write(more)
             else:
@@ -159,14 +149,14 @@ def _probing_context(config: ClientConfig) -> ssl.SSLContext:
     return context
 
 
-def _meaning(host: str, port: int, config: ClientConfig, error: ssl.SSLError) -> str:
+def _meaning(config: ClientConfig, error: ssl.SSLError, sent: bytearray) -> str:
     """What an error of TLS means for the user; empty when it may pass."""
     reason = error.reason or ""
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return "the service does not speak TLS: leave tls out (RUNGWAY_TLS)"
     if "ALERT_INTERNAL_ERROR" in reason:  # a balancer may send this about itself
         return ""
-    if "ALERT" in reason and _asks_for_certificate(host, port, config):
+    if "ALERT" in reason and _has_certificate(sent):
         return _refusal(config)
     return f"TLS failed: {reason or error}"
 

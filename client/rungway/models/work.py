@@ -171,7 +171,7 @@ class TellReply:
     decision: Decision
     explanation: Explanation
     next_decision: int = 0
-    """CONTINUE only: train up to this length and tell: the next one at which something is decided."""
+    """CONTINUE only: train up to here and tell: the next length at which something is decided."""
     to_length: int = 0
     """CONTINUE only: furthest length that may be told under this lease."""
     deadline: datetime | None = None
