@@ -16,7 +16,7 @@ from tests.support.redis_server import free_port, redis_on_port
 from tests.support.service import Service
 
 TRIALS = 400
-"""More than are proposed at creation, so that servers propose while they hand out."""
+"""More than are suggested at creation, so that servers suggest while they assign."""
 SERVERS = 3
 UNIT = {"type": "double", "minval": 0.0, "maxval": 1.0}
 MIXED = {

@@ -86,23 +86,23 @@ class Crowd:
         """One call, recorded."""
         stub = self.stubs[next(self.calls) % SERVERS]
         begun = time.time()
-        reply = await getattr(stub, rpc)(request, timeout=SECONDS)
-        return reply, Call(begun, time.time(), reply.revision, changed=False)
+        response = await getattr(stub, rpc)(request, timeout=SECONDS)
+        return response, Call(begun, time.time(), response.revision, changed=False)
 
     async def ask(self) -> list[Held]:
         """Ask for one assignment."""
         request = pb.AskRequest(experiment=self.experiment, request_id=new_id())
-        reply, call = await self.send("Ask", request)
-        self.record(call, changed=bool(reply.assignments))
-        held = [Held(assignment, call.ended) for assignment in reply.assignments]
+        response, call = await self.send("Ask", request)
+        self.record(call, changed=bool(response.assignments))
+        held = [Held(assignment, call.ended) for assignment in response.assignments]
         self.history.held += held
         return held
 
     async def is_done(self) -> bool:
-        reply, call = await self.send("Ask", pb.AskRequest(experiment=self.experiment))
-        self.record(call, changed=bool(reply.assignments))
-        self.history.held += [Held(assignment, call.ended) for assignment in reply.assignments]
-        return bool(reply.status == pb.ASK_STATUS_DONE)
+        response, call = await self.send("Ask", pb.AskRequest(experiment=self.experiment))
+        self.record(call, changed=bool(response.assignments))
+        self.history.held += [Held(assignment, call.ended) for assignment in response.assignments]
+        return bool(response.status == pb.ASK_STATUS_DONE)
 
     async def work(self, held: Held) -> None:
         """Tell results until the lease ends; some release it, some fail, some fall silent."""
@@ -114,15 +114,15 @@ class Crowd:
                 return
             until = time.time()
             request = tell_request(self.experiment, lease, (length, self.random.random()), request_id=new_id())
-            reply, call = await self.send("Tell", request)
-            (told,) = reply.verdicts
-            self.record(call, changed=told.decision != trial_pb2.DECISION_SUPERSEDED)
-            if told.decision == trial_pb2.DECISION_CONTINUE:
-                length = told.next_decision_length
-                held.assignment.lease_deadline.CopyFrom(told.lease_deadline)
+            response, call = await self.send("Tell", request)
+            (reply,) = response.verdicts
+            self.record(call, changed=reply.decision != trial_pb2.DECISION_SUPERSEDED)
+            if reply.decision == trial_pb2.DECISION_CONTINUE:
+                length = reply.next_decision_length
+                held.assignment.lease_deadline.CopyFrom(reply.lease_deadline)
                 continue
             # Superseded: the machine was so slow that the lease expired, and it ended at its deadline.
-            held.until = until if told.decision != trial_pb2.DECISION_SUPERSEDED else None
+            held.until = until if reply.decision != trial_pb2.DECISION_SUPERSEDED else None
             return
 
     async def mishap(self, held: Held, which: float) -> None:
@@ -132,16 +132,16 @@ class Crowd:
         until, lease = time.time(), held.assignment.lease
         if which < 0.65:
             release = pb.ReleaseRequest(experiment=self.experiment, releases=[pb.Release(lease=lease)])
-            reply, call = await self.send("Release", release)
-            told = reply.verdicts[0]
+            response, call = await self.send("Release", release)
+            (reply,) = response.verdicts
         else:
             outcome = self.random.choice(FAILURES)
             fail = pb.FailRequest(experiment=self.experiment, lease=lease, outcome=outcome)
-            reply, call = await self.send("Fail", fail)
-            told = reply.verdict
-            if told.explanation.reason == trial_pb2.REASON_INVALID:
+            response, call = await self.send("Fail", fail)
+            reply = response.verdict
+            if reply.explanation.reason == trial_pb2.REASON_INVALID:
                 self.history.invalid.add(lease.trial)
-        superseded = told.decision == trial_pb2.DECISION_SUPERSEDED
+        superseded = reply.decision == trial_pb2.DECISION_SUPERSEDED
         self.record(call, changed=not superseded)
         held.until = None if superseded else until
 

@@ -94,8 +94,8 @@ async def test_an_expired_lease_and_an_enqueued_configuration(store: RedisStore,
     (given,) = (await store.ask(ref, "", 1, "lost", now_ms=start)).assignments
     (again,) = (await store.ask(ref, "", 1, "found", now_ms=start + 60_000)).assignments
     await store.release(ref, "", [Release(again.lease)])
-    life = await history_of(store, ref, given.lease.trial)
-    assert [(event.kind, event.explanation and event.explanation.reason, event.worker) for event in life] == [
+    history = await history_of(store, ref, given.lease.trial)
+    assert [(event.kind, event.explanation and event.explanation.reason, event.worker) for event in history] == [
         ("assign", Reason.ENQUEUED, "lost"),
         ("retry", Reason.RETRY, "lost"),
         ("assign", Reason.REQUEUED, "found"),

@@ -64,8 +64,8 @@ async def test_a_finished_trial_is_promoted_to_the_top_without_training(store: R
     (view,) = await store.trials(ref, [0])
     assert (view.state, view.rung, view.length, view.metric) == (TrialState.COMPLETED, 2, 1, 0.01)
     lines, _ = await store.explain(ref, 0)
-    life = [(line.kind, line.explanation.reason, line.explanation.rung) for line in lines if line.explanation]
-    assert life == [
+    history = [(line.kind, line.explanation.reason, line.explanation.rung) for line in lines if line.explanation]
+    assert history == [
         ("assign", Reason.NEW_TRIAL, -1),
         ("stop", Reason.FINISHED, 0),
         ("finished", Reason.FINISHED, 1),

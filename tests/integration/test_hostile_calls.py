@@ -168,9 +168,7 @@ def checks(stub: health_pb2_grpc.HealthStub) -> bool:
         return False
 
 
-def test_health_is_answered_however_many_calls_strangers_hold(
-    redis_url: str,
-) -> None:
+def test_health_is_answered_however_many_calls_strangers_hold(redis_url: str) -> None:
     holders = range(2, 2 + MOST_IN_ALL // MOST_OF_A_PEER)
     with services(redis_url) as (service,), ExitStack() as stack:
         for number in holders:
@@ -282,9 +280,7 @@ def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, redis_url
         with ExitStack() as stack:
             for _ in range(3):
                 strange = stack.enter_context(Connection(service.address))
-                for i in range(
-                    30
-                ):  # more than fit into the windows of a connection, so that they wait in the middle of a write
+                for i in range(30):  # more than the windows of a connection hold: they wait in the middle of a write
                     strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
                 strange.read_some()
         with Client(service.address, experiment=name) as client:

@@ -66,8 +66,8 @@ async def test_a_record_stays_small_and_says_what_it_left_out(
     await live(store, ref, end, range(60, 200))
     assert await size_of(redis, ref) <= before + 128  # its numbers have more digits
     log = [event for event in (await store.events(ref, "", 1_000))[0] if event.trial == 0]
-    life, _ = await store.explain(ref, 0)
-    first, (gap,), last = life[: KEPT // 2], life[KEPT // 2 : -KEPT // 2], life[-KEPT // 2 :]
+    history, _ = await store.explain(ref, 0)
+    first, (gap,), last = history[: KEPT // 2], history[KEPT // 2 : -KEPT // 2], history[-KEPT // 2 :]
     assert (first, last) == (log[: KEPT // 2], log[-KEPT // 2 :])
     assert (gap.kind, gap.trial, gap.dropped, gap.event_id) == ("dropped", 0, len(log) - KEPT, "")
     assert first[-1].time_ms <= gap.time_ms <= last[0].time_ms
@@ -104,8 +104,8 @@ async def test_a_record_that_has_grown_long_is_shortened(
         await create_planned(before, ref, LONG, max_restarts=1_000_000, pause_after=0)
         await live(before, ref, failed, range(150))
     long = await size_of(redis, ref)
-    life = await history_of(store, ref, size=7)
-    assert [event.dropped for event in life] == [0] * 300
+    history = await history_of(store, ref, size=7)
+    assert [event.dropped for event in history] == [0] * 300
     await live(store, ref, failed, range(150, 151))
     assert await size_of(redis, ref) < long / 2
     (gap,) = [event.dropped for event in await history_of(store, ref, size=7) if event.dropped]

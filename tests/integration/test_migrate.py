@@ -121,8 +121,8 @@ async def test_a_long_history_is_shortened(old: Old) -> None:
     await migrate(client, REF)
     record = unpack(await client.hget(TRIALS, "0"))
     assert record[LOG] == [*lines[:64], -values[CREATED], 4_000 - 64, *lines[-64:]]
-    life, _ = await store.explain(REF, 0)
-    assert sum(event.dropped or 1 for event in life) == 4_000
+    history, _ = await store.explain(REF, 0)
+    assert sum(event.dropped or 1 for event in history) == 4_000
 
 
 @pytest.mark.parametrize("trained", [MANY, MANY + 1, 7 * MANY, 2**53 - 1])

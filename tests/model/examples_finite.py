@@ -26,7 +26,7 @@ def a_grid_goes_from_the_last_to_the_first(start: Start) -> None:
 
 
 @example
-def a_queued_point_takes_its_place(start: Start) -> None:
+def an_enqueued_point_takes_its_place(start: Start) -> None:
     """Wherever it is in the order; the others keep theirs."""
     hand = start(async_plan(1, trials=8), finite=Finite(4, 2))
     hand.enqueue({"x": 1})

@@ -288,7 +288,7 @@ def nothing_is_cloned_after_a_stop(start: Start) -> None:
 
 
 @example
-def queued_configurations_are_for_new_trials(start: Start) -> None:
+def enqueued_configurations_are_for_new_trials(start: Start) -> None:
     """There are as many of these as the population has, whatever is cloned later."""
     hand = start(population_plan(1, 2, size=2, cut=1))
     hand.enqueue({"x": 0.25})

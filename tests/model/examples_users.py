@@ -52,7 +52,7 @@ def nan_never_reaches_a_target(start: Start) -> None:
 
 
 @example
-def queued_configurations_come_first_and_in_order(start: Start) -> None:
+def enqueued_configurations_come_first_and_in_order(start: Start) -> None:
     """Each once, never more than there are new trials; a repeat is the same entry."""
     hand = start(async_plan(1, trials=3))
     assert [hand.enqueue({"x": 0.1}, "a"), hand.enqueue({"x": 0.2}, "b"), hand.enqueue({"x": 0.1}, "a")] == [0, 1, 0]

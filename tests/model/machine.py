@@ -204,9 +204,9 @@ class EngineMachine(RuleBasedStateMachine):
         hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
 
-    @rule(expire=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
-    def time_passes(self, expire: int) -> None:
-        self.now += expire
+    @rule(milliseconds=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
+    def time_passes(self, milliseconds: int) -> None:
+        self.now += milliseconds
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), count=COUNTS)

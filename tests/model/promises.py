@@ -37,7 +37,7 @@ SCORES = [0.0, 0.25, 0.5, 0.5, 0.75, 1.0, math.inf, math.nan]
 ENDS = [*[Outcome.ERROR] * 4, Outcome.INVALID, Outcome.TRANSIENT, Outcome.PREEMPTED, EXPIRE]
 
 Move = tuple[int, object]
-"""Whose turn it is (0 = a worker asks, else a held trial), and what becomes of it: a score, an outcome or a expiry."""
+"""Whose turn it is (0 = a worker asks, else a held trial), and what becomes of it: a score, an outcome or an expiry."""
 
 moves = st.lists(st.tuples(st.integers(0, 8), st.sampled_from([*SCORES * 2, *ENDS])), min_size=10, max_size=90)
 

@@ -1,4 +1,4 @@
-"""The spool of an export: it returns the last record of each trial, from memory or from a file."""
+"""The record buffer of an export: it returns the last record of each trial, from memory or from a file."""
 
 import random
 import tempfile

@@ -1,5 +1,6 @@
 """The Lua files: each includes exactly what it uses and names what it defines for others."""
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rungway_server.domain.engine import Reason
 from rungway_server.store.redis import scripts
 from rungway_server.store.redis.layout.in_lua import with_values
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Sources, load_scripts, names_in
@@ -97,10 +99,44 @@ def test_an_include_says_what_it_gives(name: str) -> None:
     assert set(WORD.findall(gives.partition(".")[0])) == DEFINED[name] & used
 
 
+def head_of(name: str) -> dict[str, str]:
+    """The parts of the comment at the head of a command, by the word that each begins with."""
+    head = "\n".join(takewhile(lambda line: line.startswith("-- "), COMMANDS[name].splitlines()[1:]))
+    return dict(re.findall(r"^-- ([A-Z]\w+) +(.*?)(?=^-- [A-Z]|\Z)", head, re.MULTILINE | re.DOTALL))
+
+
+def answers_of(name: str) -> set[str]:
+    """The first words of what a command returns."""
+    code = re.sub(r"--.*", "", COMMANDS[name])
+    words = set(re.findall(r"(?:return|answer[\w, ]* =) \{ '(\w+)'", code))
+    return words | ({"missing", "stale"} if "open_experiment" in code else set())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_says_what_it_takes_and_answers(name: str) -> None:
-    head = "\n".join(takewhile(lambda line: line.startswith("-- "), COMMANDS[name].splitlines()[1:]))
-    assert [part for part in ("-- KEYS ", "-- ARGV ", "-- Returns ") if part not in head] == []
+    head = head_of(name)
+    assert head.keys() >= {"KEYS", "ARGV", "Returns"}
+    arguments = [int(number) for number in re.findall(r"(?<![\w.])(\d+)…? ", head["ARGV"])]
+    assert max(map(int, re.findall(r"ARGV\[(\d+)\]", COMMANDS[name]))) <= max(arguments)
+    assert set(re.findall(r"\{'(\w+)'", head["Returns"])) == answers_of(name)
+
+
+AS_EXPECTED = WORD.findall(
+    "beat best changed changes created events mark moved queued read records replaced reserved state told trials"
+)
+"""Answers that Python need not tell from others."""
+
+
+def test_python_handles_every_other_answer() -> None:
+    trees = [ast.parse(path.read_text()) for path in LUA.parent.rglob("*.py")]
+    handled = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    answers = set().union(*map(answers_of, NAMES)) - {*AS_EXPECTED}
+    assert {answer.encode() for answer in answers} <= handled
+
+
+def test_scripts_give_every_reason() -> None:
+    code = re.sub(r"--.*", "", "\n".join((*COMMANDS.values(), *INCLUDES.values())))
+    assert set(re.findall(r"\bReason\.(\w+)", code)) == set(Reason)
 
 
 def test_every_command_has_a_file() -> None:
