@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     FilePath,
     SecretStr,
@@ -15,11 +16,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rungway._core.environment import PREFIX, misspelt
 from rungway_server.domain.documents.fields import whole_text
 from rungway_server.store.redis.connection.address import Tls, parse_address
+
+DEFAULT_HTTP_PORT = 7078
 
 
 class SettingsError(Exception):
@@ -49,6 +52,26 @@ def _check_listen(listen: str) -> str:
     return listen
 
 
+def _check_http(http: str | None) -> str | None:
+    if http not in (None, "off"):
+        try:
+            split_address(http)
+        except ValueError as error:
+            raise ValueError(f'{error}, or "off"') from None
+    return http
+
+
+def _names(value: object) -> object:
+    """The names in a comma-separated text."""
+    return tuple(name.strip().lower() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _check_prefix(prefix: str) -> str:
+    if prefix and (not prefix.startswith("/") or not prefix.isascii() or set(prefix) & set("?#% \\")):
+        raise ValueError("wanted a path that begins with /, such as /rungway")
+    return prefix.rstrip("/")
+
+
 def _check_redis_url(url: SecretStr) -> SecretStr:
     parse_address(url.get_secret_value())
     return url
@@ -76,6 +99,17 @@ class Settings(BaseSettings):
     # One field and not host and port: Kubernetes sets RUNGWAY_PORT=tcp://… beside any Service named "rungway".
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:7077"
     """Where to listen, host:port; port 0 picks a free one, which the log line `ready` shows."""
+
+    http: Annotated[str | None, AfterValidator(_check_http)] = None
+    """Where to listen for HTTP, host:port, or "off"; none = the host of `listen`, port 7078 (beside port 0 a free
+    one)."""
+
+    http_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    """Names, comma-separated, under which callers reach the HTTP port while tokens are off, beside localhost and IP
+    addresses; "*" = any. Other names are refused: a web page could point a name of its own at this service."""
+
+    http_prefix: Annotated[str, AfterValidator(_check_prefix)] = ""
+    """Path under which a proxy hands HTTP requests on, such as /rungway; a proxy that strips it needs nothing here."""
 
     tokens: bool = False
     """Whether calls need a bearer token (`rungway token create`); health checks never do."""
@@ -173,6 +207,14 @@ class Settings(BaseSettings):
         """Host and port of `listen`."""
         return split_address(self.listen)
 
+    @property
+    def http_address(self) -> tuple[str, int] | None:
+        """Host and port of `http`; None = off."""
+        if self.http is not None:
+            return None if self.http == "off" else split_address(self.http)
+        host, port = self.address
+        return host, DEFAULT_HTTP_PORT if port else 0
+
     @field_validator("*", mode="before")
     @classmethod
     def _whole_numbers(cls, value: object, info: ValidationInfo) -> object:
@@ -186,9 +228,14 @@ class Settings(BaseSettings):
         if self.tls_client_ca and not self.tls_cert:
             raise ValueError("tls_client_ca: wanted tls_cert and tls_key with it")
         missing = [name for name, on in (("TLS (tls_cert, tls_key)", self.tls_cert), ("tokens", self.tokens)) if not on]
-        if missing and not self.insecure and not is_loopback(self.address[0]):
+        open_ones = {"listen": self.listen}
+        if self.http not in (None, "off"):
+            open_ones["http"] = self.http
+        for name, address in open_ones.items():
+            if not missing or self.insecure or is_loopback(split_address(address)[0]):
+                continue
             raise ValueError(
-                f"listen ({PREFIX}LISTEN): {self.listen} is open to other hosts, and {' and '.join(missing)} "
+                f"{name} ({PREFIX}{name.upper()}): {address} is open to other hosts, and {' and '.join(missing)} "
                 f"{'are' if len(missing) > 1 else 'is'} not set: set what is missing (docs/security.md), listen on "
                 f"127.0.0.1, or set --insecure ({PREFIX}INSECURE=true)"
             )

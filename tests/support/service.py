@@ -41,6 +41,11 @@ class Service:
         """Its host:port; waits until it listens."""
         return str(self._line("ready")["address"])
 
+    @property
+    def http(self) -> str:
+        """Its host:port for HTTP; waits until it listens."""
+        return str(self._line("ready")["http"])
+
     def log(self) -> str:
         """Its log so far."""
         return self._log.read_text(errors="replace")

@@ -19,6 +19,9 @@ _SETTINGS = {
 def serve(
     *,
     listen: Annotated[str | None, typer.Option(help="Where to listen, HOST:PORT; port 0 picks a free one.")] = None,
+    http: Annotated[str | None, typer.Option(help="Where to listen for HTTP, HOST:PORT, or 'off'.")] = None,
+    http_hosts: Annotated[str | None, typer.Option(help="Without tokens: names of this service, 'a,b'.")] = None,
+    http_prefix: Annotated[str | None, typer.Option(help="Path under which a proxy hands requests on.")] = None,
     tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
