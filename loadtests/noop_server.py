@@ -49,7 +49,7 @@ def _register(server: Server) -> None:
 async def _serve(redis_url: str) -> None:
     stopped = asyncio.Event()
     async with connect(redis_url, timeout_seconds=5) as router:  # quotas are sometimes read before a call
-        server = bootstrap.build_server(router, Settings(), Health(()))
+        server, _ = bootstrap.build_server(router, Settings(), Health(()))
         _register(server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

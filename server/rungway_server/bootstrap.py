@@ -8,11 +8,11 @@ Redis stopped last. While Redis is away, at the start or later, the service is N
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -39,9 +39,14 @@ from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.store.redis.tokens import RedisTokens
 from rungway_server.transport import grpc_server
-from rungway_server.transport.access import AccessInterceptor
+from rungway_server.transport.access import AccessInterceptor, OpenStreams
 from rungway_server.transport.anonymous_calls import AnonymousCalls
 from rungway_server.transport.health import Health
+from rungway_server.transport.http.app import App
+from rungway_server.transport.http.bodies import Bodies
+from rungway_server.transport.http.listener import Listener, bound
+from rungway_server.transport.http.routes import routes
+from rungway_server.transport.http.turnstile import Turnstile
 from rungway_server.transport.messages import ReadingServer
 from rungway_server.transport.server import Server, most_connections
 from rungway_server.transport.tls import TlsError, TlsFiles
@@ -85,17 +90,21 @@ async def serve(settings: Settings, ready: Callable[[str], None] | None = None, 
         url, died = await start_store(stack, settings)
         health = Health(_SERVICES)
         router = _router(stack, url, settings)
-        server = build_server(router, settings, health, shared_port=shared_port)
+        server, app = build_server(router, settings, health, shared_port=shared_port)
         await _watch_store(stack, router, health, settings)
-        address = _bind(server, settings.listen, _certificate(stack, settings))
+        certificate = _certificate(stack, settings)
+        address = _bind(server, settings.listen, certificate)
+        http = _http_listener(app, settings, certificate, shared_port=shared_port)
         await server.start()
-        stack.push_async_callback(_drain, server, health, settings)
+        if http:
+            await http.start()
+        stack.push_async_callback(_drain, server, http, health, settings)
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         if ready:
             ready(address)
         else:
-            _log.info("ready", address=address, serving=health.ready)
+            _log.info("ready", address=address, http=http.address if http else "off", serving=health.ready)
         ended = asyncio.ensure_future(_end_of(server))
         stack.callback(ended.cancel)
         await asyncio.wait((stopped, died, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -129,8 +138,11 @@ def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
     return router
 
 
-def build_server(router: Router, settings: Settings, health: Health, *, shared_port: bool = False) -> Server:
-    """The server with its services; only here are the classes of store and servicers named."""
+def build_server(
+    router: Router, settings: Settings, health: Health, *, shared_port: bool = False
+) -> tuple[Server, App]:
+    """The gRPC server with its services, and the same services as an application for HTTP; only here are the classes
+    of store and servicers named."""
     store = RedisStore(
         router, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
     )
@@ -139,8 +151,9 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
     guard = Guard(RedisTokens(router) if settings.tokens else None, quotas)
     streams = max(1, settings.max_concurrent_rpcs // 4)
     admission = Admission(max(1, settings.max_concurrent_rpcs - streams))
+    open_streams = OpenStreams(guard, streams)
     server = Server(
-        [AccessInterceptor(guard, streams)],
+        [AccessInterceptor(guard, open_streams)],
         [
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.so_reuseport", int(shared_port)),  # otherwise a port in use is an error
@@ -150,13 +163,14 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
             ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # no stream lasts longer
             ("grpc.max_connection_idle_ms", 5 * 60_000),  # a connection without calls is closed
             ("grpc.server_handshake_timeout_ms", 10_000),
-            ("grpc.max_allowed_incoming_connections", most_connections()),
+            ("grpc.max_allowed_incoming_connections", most_connections(_ports(settings))),
         ],
         most_calls=4 * settings.max_concurrent_rpcs + 1_000,
     )
     reading: Any = ReadingServer(server)
     health_checks: Any = ReadingServer(server, AnonymousCalls("health"))
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, admission), reading)
+    search = grpc_server.build_search_servicer(store, admission)
+    add_SearchServiceServicer_to_server(search, reading)
     reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
     experiments = grpc_server.build_experiment_servicer(
         ExperimentsWithinQuotas(store, quotas, ledger), health.drained, reads
@@ -167,7 +181,22 @@ def build_server(router: Router, settings: Settings, health: Health, *, shared_p
         limited: Any = ReadingServer(server, AnonymousCalls("reflection", most=100, most_of_a_peer=10))
         names = (*_SERVICES, reflection.SERVICE_NAME)
         add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), limited)
-    return server
+    servicers = {"SearchService": search, "ExperimentService": experiments}
+    app = App(
+        routes(search_service_pb2.DESCRIPTOR, servicers) | routes(experiment_service_pb2.DESCRIPTOR, servicers),
+        guard,
+        open_streams,
+        Turnstile(server.last_call),
+        Bodies(settings.max_message_bytes),
+        hosts=settings.http_hosts,
+        prefix=settings.http_prefix,
+        ready=lambda: health.ready,
+    )
+    return server, app
+
+
+def _ports(settings: Settings) -> int:
+    return 1 if settings.http_address is None else 2
 
 
 def _quota(settings: Settings) -> Quota:
@@ -180,30 +209,55 @@ def _quota(settings: Settings) -> Quota:
     )
 
 
-def _certificate(stack: AsyncExitStack, settings: Settings) -> grpc.ServerCredentials | None:
-    """Credentials to listen with, reloaded when their files change; None = plain text."""
+def _certificate(stack: AsyncExitStack, settings: Settings) -> TlsFiles | None:
+    """The certificate to listen with, reloaded when its files change; None = plain text."""
     if not (settings.tls_cert and settings.tls_key):
         return None
     files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     try:
-        credentials = files.credentials()
+        files.check()
     except TlsError as error:
         raise ServeError(str(error)) from error
     stack.callback(asyncio.ensure_future(files.follow()).cancel)
-    return credentials
+    return files
 
 
-def _bind(server: Server, address: str, credentials: grpc.ServerCredentials | None) -> str:
+def _http_listener(app: App, settings: Settings, certificate: TlsFiles | None, *, shared_port: bool) -> Listener | None:
+    """The HTTP port, bound; None = off."""
+    if settings.http_address is None:
+        return None
+    try:
+        sock = http_socket(settings, shared=shared_port)
+    except OSError as error:
+        raise ServeError(cannot_listen_for_http(settings, error)) from error
+    tls = certificate.context() if certificate else None
+    connections = min(most_connections(_ports(settings)), 4 * settings.max_concurrent_rpcs)
+    return Listener(app, sock, tls, connections)
+
+
+def _bind(server: Server, address: str, certificate: TlsFiles | None) -> str:
     """Listen. Returns the address with the port in use."""
     host, port = split_address(address)
     try:
-        if credentials:
-            taken = server.add_secure_port(f"{host}:{port}", credentials)
+        if certificate:
+            taken = server.add_secure_port(f"{host}:{port}", certificate.credentials())
         else:
             taken = server.add_insecure_port(f"{host}:{port}")
         return f"{host}:{taken}"
     except RuntimeError as error:
         raise ServeError(f"cannot listen on {address}: is the port in use? ({error})") from error
+
+
+def http_socket(settings: Settings, *, shared: bool) -> socket.socket:
+    """A socket bound to the HTTP port of the settings, which is not off. Raises OSError."""
+    assert settings.http_address is not None
+    return bound(*settings.http_address, shared=shared, else_free=settings.http is None)
+
+
+def cannot_listen_for_http(settings: Settings, error: OSError) -> str:
+    """What to tell users."""
+    host, port = settings.http_address or ("", 0)
+    return f"cannot listen on {host}:{port} for HTTP: {error.strerror or error} (--http HOST:PORT, or --http off)"
 
 
 async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:
@@ -274,9 +328,14 @@ def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
     return received
 
 
-async def _drain(server: Server, health: Health, settings: Settings) -> None:
+async def _drain(server: Server, http: Listener | None, health: Health, settings: Settings) -> None:
+    if http:
+        http.announce_end()
     await health.drain(settings.drain_notice_seconds)
-    await server.stop(settings.drain_seconds)
+    stops = [server.stop(settings.drain_seconds)]
+    if http:
+        stops.append(http.stop(settings.drain_seconds))
+    await asyncio.gather(*stops)
     _log.info("drained")
 
 

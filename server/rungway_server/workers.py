@@ -19,9 +19,18 @@ import structlog
 from pydantic import SecretStr
 
 from rungway_server import logs
-from rungway_server.bootstrap import ServeError, serve, serving_runner, start_store, stop_signal
+from rungway_server.bootstrap import (
+    ServeError,
+    cannot_listen_for_http,
+    http_socket,
+    serve,
+    serving_runner,
+    start_store,
+    stop_signal,
+)
 from rungway_server.settings import Settings
 from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.transport.http.listener import bound
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -53,7 +62,10 @@ async def supervise(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         url, died = await start_store(stack, settings)
         address = stack.enter_context(_reserved(settings))
-        shared = settings.model_copy(update={"listen": address, "redis_url": SecretStr(url), "workers": 1})
+        http = stack.enter_context(_reserved_for_http(settings))
+        shared = settings.model_copy(
+            update={"listen": address, "http": http, "redis_url": SecretStr(url), "workers": 1}
+        )
         stopped = asyncio.ensure_future(stop_signal(stack).wait())
         stack.callback(stopped.cancel)
         workers = [_Worker(number, shared) for number in range(settings.workers)]
@@ -63,7 +75,7 @@ async def supervise(settings: Settings) -> int:
             try:
                 await asyncio.wait([ready, *ends], return_when=asyncio.FIRST_COMPLETED)
                 if ready.done():
-                    _log.info("ready", address=address, workers=len(workers))
+                    _log.info("ready", address=address, http=http, workers=len(workers))
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ready.cancel()
@@ -188,3 +200,19 @@ def _reserved(settings: Settings) -> Iterator[str]:
             yield f"{host}:{held.getsockname()[1]}"
     except OSError as error:
         raise ServeError(f"cannot listen on {settings.listen}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _reserved_for_http(settings: Settings) -> Iterator[str]:
+    """The same for the HTTP port; "off" if it is."""
+    if settings.http_address is None:
+        yield "off"
+        return
+    host, port = settings.http_address
+    try:
+        with http_socket(settings, shared=False) as alone:
+            port = alone.getsockname()[1]
+        with bound(host, port, shared=True) as held:
+            yield f"{host}:{held.getsockname()[1]}"
+    except OSError as error:
+        raise ServeError(cannot_listen_for_http(settings, error)) from error

@@ -12,6 +12,8 @@ RungwayError
 ├── OlderSchema             the experiment was written by a version too old for this one
 ├── Unauthenticated         no token, or none that is valid
 ├── PermissionDenied        the token does not allow the call
+├── CrossSite               a browser sent it for another site
+├── UnknownHost             it names this service by an unexpected name
 ├── QuotaExceeded           a quota of the namespace is used up
 ├── Overloaded              this server runs as many calls as it can
 ├── StoreUnavailable        the store does not answer, or refuses writes
@@ -163,6 +165,27 @@ class PermissionDenied(RungwayError):
     """The token is valid and does not allow the call."""
 
     reason = "PERMISSION_DENIED"
+
+
+class CrossSite(RungwayError):
+    """A browser sent the request for a page of another site."""
+
+    reason = "CROSS_SITE"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the request comes from a page of another site: {found}")
+
+
+class UnknownHost(RungwayError):
+    """The request names this service by a name that anybody may have pointed at it."""
+
+    reason = "UNKNOWN_HOST"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"tokens are off, and Host is {host}: use localhost or an IP address, or set --http-hosts "
+            "(RUNGWAY_HTTP_HOSTS) to the names of this service"
+        )
 
 
 _ROOM = {

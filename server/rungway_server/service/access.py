@@ -76,6 +76,15 @@ class Guard:
             await self._quotas.charge_call(found)
         return found
 
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether calls need a token."""
+        return self._finder is not None
+
+    async def sign_in(self, token: str) -> None:
+        """Check that a token is valid. Raises Unauthenticated or StoreUnavailable."""
+        await self._identify(f"Bearer {token}")
+
     async def check(self, rpc: str, authorization: str, namespace: str) -> str:
         """The namespace in which this call may act.
 

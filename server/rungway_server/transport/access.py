@@ -1,4 +1,4 @@
-"""The interceptor that checks access before every gRPC call except those for health."""
+"""Checks access before every gRPC call except those for health, and bounds the streams of both ports."""
 
 import asyncio
 import inspect
@@ -21,14 +21,47 @@ Serve = Callable[[Any, Context], Awaitable[None]]
 Handler = Any  # grpc.RpcMethodHandler, whose types lack half of its attributes
 
 
+class OpenStreams:
+    """Counts the streams of each namespace in this process, over gRPC and HTTP together.
+
+    A stream is long, and counts as one of the calls that the server runs at once: without a limit one namespace could
+    use them all up.
+    """
+
+    def __init__(self, guard: Guard, most: int) -> None:
+        """`most`: how many streams a namespace may have open."""
+        self._guard, self._most = guard, most
+        self._open: Counter[str] = Counter()
+
+    def served(self, serve: Serve, namespace: str, credentials: tuple[str, str, str]) -> Serve:
+        """The same method; its stream is counted while it is open, and ends soon after its token is revoked or
+        expires. `credentials` are the arguments of `Guard.check`."""
+
+        async def served(request: Any, context: Context) -> None:
+            if self._open[namespace] >= self._most:
+                await refuse(context, QuotaExceeded("streams", most=self._most), credentials[0])
+            self._open[namespace] += 1
+            call = asyncio.ensure_future(serve(request, context))
+            try:
+                while not (await asyncio.wait((call,), timeout=REVOKED_WITHIN_SECONDS))[0]:
+                    await self._guard.check(*credentials)
+            except Exception as error:
+                await refuse(context, error, credentials[0])
+            finally:
+                call.cancel()
+                self._open[namespace] -= 1
+                if not self._open[namespace]:
+                    del self._open[namespace]
+            await call
+
+        return served
+
+
 class AccessInterceptor(grpc.aio.ServerInterceptor):
     """Asks the guard before each call; an admitted call runs with its namespace in `requests.NAMESPACE`."""
 
-    def __init__(self, guard: Guard, most_streams: int) -> None:
-        """`most_streams`: how many streams a namespace may have open in this process. A stream is long, and counts as
-        one of the calls that the server runs at once: without a limit one namespace could use them all up."""
-        self._guard, self._most_streams = guard, most_streams
-        self._streams: Counter[str] = Counter()
+    def __init__(self, guard: Guard, streams: OpenStreams) -> None:
+        self._guard, self._streams = guard, streams
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
@@ -50,30 +83,9 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(_refusal(error, rpc))
         requests.NAMESPACE.set(namespace)
         if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
-            return handler._replace(stream_stream=self._stream(handler.stream_stream, namespace, credentials))
+            served = self._streams.served(handler.stream_stream, namespace, credentials)
+            return handler._replace(stream_stream=served)
         return handler
-
-    def _stream(self, serve: Serve, namespace: str, credentials: tuple[str, str, str]) -> Serve:
-        """Counts a stream while it is open, and ends it soon after its token is revoked or expires."""
-
-        async def served(request: Any, context: Context) -> None:
-            if self._streams[namespace] >= self._most_streams:
-                await refuse(context, QuotaExceeded("streams", most=self._most_streams), credentials[0])
-            self._streams[namespace] += 1
-            call = asyncio.ensure_future(serve(request, context))
-            try:
-                while not (await asyncio.wait((call,), timeout=REVOKED_WITHIN_SECONDS))[0]:
-                    await self._guard.check(*credentials)
-            except Exception as error:
-                await refuse(context, error, credentials[0])
-            finally:
-                call.cancel()
-                self._streams[namespace] -= 1
-                if not self._streams[namespace]:
-                    del self._streams[namespace]
-            await call
-
-        return served
 
 
 def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:

@@ -30,6 +30,8 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.OlderSchema: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.CrossSite: grpc.StatusCode.PERMISSION_DENIED,
+    errors.UnknownHost: grpc.StatusCode.PERMISSION_DENIED,
     errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
@@ -69,16 +71,21 @@ def typed_errors(
 
 
 async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
-    """Abort a call with this error: typed, or for an unexpected one as an incident number, with the error in the
-    log."""
+    """Abort a call with this error; see `status_of`."""
     if isinstance(error, grpc.aio.InternalError):  # the caller has gone, so nothing can be written
         raise error
+    await context.abort_with_status(rpc_status.to_status(status_of(error, rpc)))
+    raise AssertionError("abort_with_status returned")
+
+
+def status_of(error: Exception, rpc: str) -> status_pb2.Status:
+    """The status of an error: typed, or for an unexpected one an incident number, with the error in the log."""
     if isinstance(error, errors.RungwayError):
-        await _abort(context, STATUS[type(error)], str(error), _details(error))
+        return _status(STATUS[type(error)], str(error), _details(error))
     incident = secrets.token_hex(6)
     _log.error("unexpected_error", rpc=rpc, incident=incident, exc_info=error)
     text = f"unexpected error; the server's log has it as incident {incident}"
-    await _abort(context, grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
+    return _status(grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
 
 
 def _info(reason: str, metadata: dict[str, str]) -> Message:
@@ -121,12 +128,9 @@ def _cut(text: str, longest: int) -> str:
     return text if len(encoded) <= longest else encoded[: longest - 3].decode(errors="ignore") + "…"
 
 
-async def _abort(context: Context, code: grpc.StatusCode, text: str, details: list[Message]) -> NoReturn:
-    text = _cut(text, _LONGEST_TEXT)
+def _status(code: grpc.StatusCode, text: str, details: list[Message]) -> status_pb2.Status:
     packed = []
     for detail in details:
         packed.append(AnyMessage())
         packed[-1].Pack(detail)
-    status = status_pb2.Status(code=code.value[0], message=text, details=packed)
-    await context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort_with_status returned")
+    return status_pb2.Status(code=code.value[0], message=_cut(text, _LONGEST_TEXT), details=packed)

@@ -6,6 +6,7 @@ other calls are answered UNIMPLEMENTED without decoding their path. See docs/adr
 """
 
 import asyncio
+import math
 import resource
 from collections.abc import Sequence
 from typing import Any
@@ -21,16 +22,16 @@ _OTHER_FILES = 200
 """Most files that are open beside the connections of callers."""
 
 
-def most_connections() -> int:
-    """How many connections one process accepts; gRPC closes further ones. Raises the process's limit of open files for
-    them as far as allowed, and returns fewer where it is not."""
-    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+def most_connections(ports: int = 1) -> int:
+    """How many connections one process accepts on each of its ports; further ones are closed. Raises the process's
+    limit of open files for them as far as allowed, and returns fewer where it is not."""
+    wanted = ports * _MOST_CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(1, wanted - _OTHER_FILES)
+    return max(1, (wanted - _OTHER_FILES) // ports)
 
 
 class Server(grpc_aio.Server):
@@ -43,6 +44,10 @@ class Server(grpc_aio.Server):
         self._loop = asyncio.get_running_loop()
         self._server = _Loop(self._loop, None, (), tuple(interceptors), tuple(options), None)
         self._server.prepare(self._loop, tuple(interceptors), most_calls)
+
+    def last_call(self) -> float:
+        """When the last call began, on the clock of the event loop; minus infinity before the first one."""
+        return float(self._server.last_call)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
         """Ignored: generated code registers the same handlers by name, too, and those are served."""
@@ -70,6 +75,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._calls: set[asyncio.Task[None]] = set()
         self._takers: set[asyncio.Task[None]] = set()
         self._high_water = HighWaterWarning("many_calls", most)
+        self.last_call = -math.inf
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
@@ -103,6 +109,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
 
     def _begin(self, name: str, resolver: _Method, interceptors: tuple[Any, ...], state: object) -> None:
         calls, loop = self._calls, self._own_loop
+        self.last_call = loop.time()
         work = cygrpc._handle_rpc(name, resolver, interceptors, state, loop, len(calls) >= self._most)
         call = loop.create_task(cygrpc._schedule_rpc_coro(work, state, loop, name))
         calls.add(call)

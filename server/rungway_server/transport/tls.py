@@ -32,17 +32,36 @@ class TlsFiles:
     def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
         self._cert, self._key, self._client_ca = cert, key, client_ca
         self._lock = threading.Lock()  # gRPC calls from its own threads
+        self._first: grpc.ServerCertificateConfiguration | None = None
         self._seen: object = None
         self._problem, self._again = "", 0.0  # of the files, where they cannot be served, and when to look again
         self._unserved: grpc.ServerCertificateConfiguration | None = None
+        self._context: ssl.SSLContext | None = None  # with the files in force
         self._lifetimes: list[tuple[Path, Lifetime]] = []
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """Credentials to listen with; each new connection uses the current files. Raises TlsError."""
+    def check(self) -> None:
+        """Read the files, before any of the methods below. Raises TlsError."""
         self._seen = self._state()
-        first = self._read()
+        self._first = self._read()
         self._warn()
-        return grpc.dynamic_ssl_server_credentials(first, self._renewed, self._client_ca is not None)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Credentials for gRPC to listen with; each new connection uses the current files."""
+        assert self._first is not None
+        return grpc.dynamic_ssl_server_credentials(self._first, self._renewed, self._client_ca is not None)
+
+    def context(self) -> ssl.SSLContext:
+        """The same for servers of asyncio, which speak HTTP/1.1."""
+        first = self._context
+        assert first is not None
+
+        def use_current(connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+            with self._lock:
+                self._look()
+                connection.context = self._context or first
+
+        first.sni_callback = use_current  # called in every handshake, also without a server name
+        return first
 
     async def follow(self) -> None:
         """Check the files even without connections, and warn daily before a certificate expires. Runs until
@@ -97,8 +116,10 @@ class TlsFiles:
     def _read(self) -> grpc.ServerCertificateConfiguration:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
+            context.set_alpn_protocols(["http/1.1"])
             context.load_cert_chain(self._cert, self._key, password=_no_password)
             if self._client_ca:
+                context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(self._client_ca)
             pair = (self._key.read_bytes(), self._cert.read_bytes())
             authorities = self._client_ca.read_bytes() if self._client_ca else None
@@ -109,7 +130,7 @@ class TlsFiles:
         except (OSError, ValueError) as error:  # ssl's errors are OSErrors
             paths = ", ".join(map(str, self._paths()))
             raise TlsError(f"cannot use the certificate files {paths}: {error}") from error
-        self._lifetimes = found
+        self._lifetimes, self._context = found, context
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=authorities)
 
     def _warn(self) -> None:

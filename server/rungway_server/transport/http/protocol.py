@@ -1,0 +1,129 @@
+"""uvicorn's HTTP/1.1 with what it lacks: deadlines and limits for heads and bodies, and a limit of connections.
+
+Its class HttpToolsProtocol is no public interface: the version is pinned, and tests/integration/test_http_hostile.py
+holds each of these limits.
+"""
+
+import asyncio
+from enum import Enum
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from rungway_server.service.high_water import HighWaterWarning
+
+HEAD_SECONDS, BODY_SECONDS = 10.0, 30.0
+"""How long the head, and then the body, of a request may take to arrive."""
+MOST_HEAD_BYTES = 16 << 10
+
+
+class _Awaiting(Enum):
+    """What a connection is about to receive."""
+
+    NOTHING = 0
+    HEAD = 1
+    BODY = 2
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    most_connections = 10_000
+    """Set once per process, in a subclass: further connections are closed."""
+    high_water: HighWaterWarning | None = None
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._awaiting, self._timed = _Awaiting.HEAD, _Awaiting.NOTHING
+        self._timer: asyncio.TimerHandle | None = None
+        self._head_bytes, self._status, self._problem = 0, 400, ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most_connections:
+            transport.abort()
+            return
+        if self.high_water:
+            self.high_water.note(len(self.connections))
+        self._set_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._awaiting is _Awaiting.NOTHING:  # the next request begins, maybe with less than its first line
+            self._awaiting = _Awaiting.HEAD
+        if self.parser is not None and not self.transport.is_closing():
+            super().data_received(data)
+        if self._awaiting is _Awaiting.HEAD:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse_head()
+        if self._awaiting is not self._timed:
+            self._set_timer()
+
+    def on_message_begin(self) -> None:
+        """A callback of the parser, like the next ones."""
+        super().on_message_begin()
+        self._awaiting, self._head_bytes = _Awaiting.HEAD, 0
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MOST_HEAD_BYTES:
+            self._status, self._problem = 431, f"The head is larger than {MOST_HEAD_BYTES} bytes."
+            raise ValueError(self._problem)
+        self._awaiting = _Awaiting.BODY
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self._awaiting, self._head_bytes = _Awaiting.NOTHING, 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be parsed, and close."""
+        content = (self._problem or msg).encode("ascii") + b"\n"
+        head = STATUS_LINE[
+            self._status
+        ] + b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+        self.transport.write(head + content)
+        self.transport.close()
+
+    def _refuse_head(self) -> None:
+        self._status, self._problem = 431, f"The head is larger than {MOST_HEAD_BYTES} bytes."
+        self.send_400_response("")
+
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        self._timed = self._awaiting
+        if self._awaiting is not _Awaiting.NOTHING:
+            seconds = HEAD_SECONDS if self._awaiting is _Awaiting.HEAD else BODY_SECONDS
+            self._timer = self.loop.call_later(seconds, self._late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        """The caller is too slow."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self._status, self._problem = 408, "The request did not arrive in time."
+            self.send_400_response("")
+        else:
+            self.transport.close()

@@ -1,0 +1,173 @@
+"""Streams of messages over HTTP: the envelopes of the Connect protocol, and server-sent events."""
+
+import asyncio
+import contextlib
+import json
+import struct
+from typing import Protocol
+
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.transport.http.bodies import Bodies, Receive
+from rungway_server.transport.http.call import Context, written
+from rungway_server.transport.http.problems import Refused, error_object
+from rungway_server.transport.http.replies import COMMON, Send
+from rungway_server.transport.http.routes import Serve
+
+COMMENT_SECONDS = 15.0
+"""How often a stream of server-sent events says something, so that proxies keep it open."""
+_FIRST_SECONDS = 1.0
+"""How long it waits for its first message, or a refusal, before it says that it is open."""
+_ENVELOPE = struct.Struct(">BI")
+_COMPRESSED, _END = 1, 2
+"""Flags of an envelope."""
+
+
+class Form(Protocol):
+    """How a stream is written."""
+
+    content_type: bytes
+
+    async def message(self, message: Message) -> bytes:
+        """One message."""
+        ...
+
+    def end(self, error: status_pb2.Status | None) -> bytes:
+        """The end of the stream, with its error if it has one."""
+        ...
+
+
+class Envelopes:
+    """The streams of the Connect protocol."""
+
+    def __init__(self, namespace: str, *, as_json: bool) -> None:
+        self._namespace, self._as_json = namespace, as_json
+        self.content_type = b"application/connect+json" if as_json else b"application/connect+proto"
+
+    async def message(self, message: Message) -> bytes:
+        """See Form."""
+        data = await written(message, self._namespace, as_json=self._as_json)
+        return _ENVELOPE.pack(0, len(data)) + data
+
+    def end(self, error: status_pb2.Status | None) -> bytes:
+        """See Form."""
+        data = json.dumps({"error": error_object(error)} if error else {}, ensure_ascii=False).encode()
+        return _ENVELOPE.pack(_END, len(data)) + data
+
+
+class Events:
+    """Server-sent events (HTML, 9.2): `id` is the event_id where the message has one."""
+
+    content_type = b"text/event-stream"
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+
+    async def message(self, message: Message) -> bytes:
+        """See Form."""
+        event_id: str = getattr(getattr(message, "event", None), "event_id", "")
+        data = await written(message, self._namespace, as_json=True)
+        return (f"id: {event_id}\n".encode() if event_id else b"") + b"data: " + data + b"\n\n"
+
+    def end(self, error: status_pb2.Status | None) -> bytes:
+        """See Form."""
+        name, found = ("error", error_object(error)) if error else ("end", {})
+        return f"event: {name}\ndata: {json.dumps(found, ensure_ascii=False)}\n\n".encode()
+
+
+def opened(body: bytes, bodies: Bodies, encoding: bytes) -> bytes:
+    """The one message in the body of a stream of the Connect protocol. Raises InvalidInput."""
+    if len(body) < _ENVELOPE.size:
+        raise _unreadable(f"wanted an envelope of {_ENVELOPE.size} bytes and a message, got {len(body)} bytes")
+    flags, length = _ENVELOPE.unpack_from(body)
+    if len(body) != _ENVELOPE.size + length:
+        raise _unreadable(f"the envelope names {length:,} bytes, {len(body) - _ENVELOPE.size:,} follow it")
+    data = body[_ENVELOPE.size :]
+    if flags == _COMPRESSED and encoding == b"gzip":
+        return bodies.gunzip(data)
+    if flags:
+        raise _unreadable(f"the envelope has the flags {flags}, wanted 0, or 1 with Connect-Content-Encoding: gzip")
+    return data
+
+
+def _unreadable(problem: str) -> InvalidInput:
+    return InvalidInput.one("request", problem, reason="UNREADABLE_REQUEST")
+
+
+class _Writer(Context):
+    """The context of a servicer that streams: each message is sent at once."""
+
+    __slots__ = ("_form", "_headers", "_send", "started")
+
+    def __init__(self, form: Form, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._form, self._send, self._headers = form, send, headers
+        self.started = False
+
+    async def start(self) -> None:
+        self.started = True
+        headers = [
+            *COMMON,
+            (b"content-type", self._form.content_type),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+            *self._headers,
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def write(self, message: Message) -> None:
+        """As of grpc.aio.ServicerContext; waits until the caller keeps up."""
+        await self.data(await self._form.message(message))
+
+    async def data(self, data: bytes, *, more: bool = True) -> None:
+        if not self.started:
+            await self.start()
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def stream(
+    serve: Serve,
+    request: Message,
+    form: Form,
+    receive: Receive,
+    send: Send,
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    """Serve a stream until it ends, or until the caller leaves, which ends its work.
+
+    Raises Refused when it is refused before anything was sent and its form is not that of the Connect protocol, which
+    reports every error at the end of the stream.
+    """
+    writer = _Writer(form, send, headers)
+    call = asyncio.ensure_future(serve(request, writer))
+    gone = asyncio.ensure_future(_disconnect(receive))
+    comments = isinstance(form, Events)
+    try:
+        if not comments:
+            await writer.start()
+        while not call.done():
+            timeout = (COMMENT_SECONDS if writer.started else _FIRST_SECONDS) if comments else None
+            done, _ = await asyncio.wait((call, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if gone in done:
+                return
+            if not done:
+                await writer.data(b": still here\n\n")
+        error = None
+        try:
+            call.result()
+        except Refused as refusal:
+            if comments and not writer.started:
+                raise
+            error = refusal.status
+        await writer.data(form.end(error), more=False)
+    finally:
+        gone.cancel()
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await call
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,45 @@
+"""Fair shares of one event loop for gRPC and HTTP.
+
+A turn of the loop runs everything that is ready. Many HTTP requests may be ready at once, but of gRPC only what its
+poller thread has handed over, so that a busy HTTP port would leave gRPC a few calls in a hundred. While gRPC is in use,
+one HTTP request starts per turn. Measured in docs/adr/0011-http-port.md.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+_IN_USE_SECONDS = 0.1
+"""How long after its last call gRPC counts as in use."""
+
+
+class Turnstile:
+    """Where HTTP requests wait for their turn to start; what they wait for later is not counted."""
+
+    def __init__(self, last_grpc_call: Callable[[], float]) -> None:
+        """`last_grpc_call`: when the last one began, on the clock of the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._last_grpc_call = last_grpc_call
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turning = False
+
+    async def enter(self) -> None:
+        """Returns when a request may start."""
+        if not self._waiting and self._loop.time() - self._last_grpc_call() > _IN_USE_SECONDS:
+            return
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._turn)
+        await turn
+
+    def _turn(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # otherwise its request was cancelled
+                turn.set_result(None)
+                break
+        self._turning = bool(self._waiting)
+        if self._turning:
+            self._loop.call_soon(self._turn)
