@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from loadtests import bars, fleet, growth, overload, reads, replicas, soak, throughput
+from loadtests import bars, fleet, growth, overload, ports, reads, replicas, soak, throughput
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.bootstrap import loop_factory
@@ -16,6 +16,7 @@ TESTS: dict[str, Any] = {
     "fleet": fleet,
     "growth": growth,
     "overload": overload,
+    "ports": ports,
     "reads": reads,
     "replicas": replicas,
     "soak": soak,

@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 
-from loadtests import fleet, growth, overload, replicas, throughput
-from loadtests.judging import Bar, at_least, at_most
+from loadtests import fleet, growth, overload, ports, replicas, throughput
+from loadtests.judging import Bar, at_least, at_most, no_bar
 from loadtests.peers import runner as peers
 from loadtests.throughput import Measured
 from loadtests.workloads import BATCH
@@ -66,6 +66,24 @@ def _to_noop(found: list[Measured]) -> float:
     return median(one.to_noop for one in found)
 
 
+async def _ports(arguments: argparse.Namespace) -> list[Bar]:
+    found = {
+        (each.port, each.beside): each
+        for each in ports.medians(await ports.measure(64, arguments.seconds, arguments.rounds))
+    }
+    grpc, proto, as_json = (found[kind, ""].server_us for kind in ports.KINDS)
+    bars = [
+        at_most("ports", "CPU of the server for a tell by HTTP with protobuf to one by gRPC", 0.5, proto / grpc),
+        at_most("ports", "CPU of the server for a tell by HTTP with JSON to one by gRPC", 0.7, as_json / grpc),
+    ]
+    for kind in ports.KINDS[1:]:
+        least = min(found[ports.KINDS[0], kind].share, found[kind, ports.KINDS[0]].share)
+        bars.append(at_least("ports", f"least share of the CPU, gRPC and {kind} both busy", 0.35, least))
+    return bars + [
+        no_bar("ports", f"tells per second and core, {kind}", found[kind, ""].per_core) for kind in ports.KINDS
+    ]
+
+
 async def _replicas(arguments: argparse.Namespace) -> list[Bar]:
     found = await replicas.measure([1, 2], [1], 64, arguments.seconds, arguments.rounds)
     one, two = replicas.medians(found)
@@ -114,6 +132,7 @@ async def _peers(arguments: argparse.Namespace) -> list[Bar]:
 
 _TESTS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Bar]]]] = {
     "throughput": _throughput,
+    "ports": _ports,
     "replicas": _replicas,
     "growth": _growth,
     "fleet": _fleet,

@@ -23,6 +23,7 @@ class Stack:
     """Addresses of the servers, and the processes whose CPU time is read."""
 
     service: str
+    http: str
     noop: str
     redis_url: str
     service_pid: int
@@ -36,10 +37,10 @@ async def running_stack() -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
         redis = await stack.enter_async_context(EmbeddedRedis(Path(folder)))
-        service, service_pid = await stack.enter_async_context(service_on(redis.url))
+        service = await stack.enter_async_context(service_on(redis.url))
         no_op = [sys.executable, "-m", "loadtests.noop_server", redis.url]
-        noop, noop_pid = await stack.enter_async_context(_server(*no_op))
-        yield Stack(service, noop, redis.url, service_pid, noop_pid, redis.process.pid)
+        noop = await stack.enter_async_context(server_process(*no_op))
+        yield Stack(service.address, service.http, noop.address, redis.url, service.pid, noop.pid, redis.process.pid)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -71,16 +72,17 @@ def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
     return pid == root
 
 
-def service_on(redis_url: str) -> AbstractAsyncContextManager[tuple[str, int]]:
-    """Run a service on this Redis; gives its address and PID."""
-    return _server(_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis_url, "--drain-notice", "0")
+def service_on(redis_url: str) -> "AbstractAsyncContextManager[Server]":
+    """Run a service on this Redis."""
+    return server_process(_RUNGWAY, "serve", "--listen", "127.0.0.1:0", "--redis", redis_url, "--drain-notice", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server process: its address, PID, and log since it was ready."""
+    """A server process: its addresses for gRPC and HTTP ("" if it has none), PID, and log since it was ready."""
 
     address: str
+    http: str
     pid: int
     lines: list[str]
 
@@ -93,9 +95,9 @@ async def server_process(*command: str) -> AsyncIterator[Server]:
     lines: list[str] = []
     reading: asyncio.Future[None] | None = None
     try:
-        address = await asyncio.wait_for(_ready(process), _START_SECONDS)
+        ready = await asyncio.wait_for(_ready(process), _START_SECONDS)
         reading = asyncio.ensure_future(_collect(process, lines))
-        yield Server(address, process.pid, lines)
+        yield Server(ready["address"], ready.get("http", ""), process.pid, lines)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -107,24 +109,19 @@ async def server_process(*command: str) -> AsyncIterator[Server]:
             await process.wait()
 
 
-@asynccontextmanager
-async def _server(*command: str) -> AsyncIterator[tuple[str, int]]:
-    async with server_process(*command) as server:
-        yield server.address, server.pid
-
-
 async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:
     assert process.stdout
     async for line in process.stdout:
         lines.append(line.decode())
 
 
-async def _ready(process: asyncio.subprocess.Process) -> str:
+async def _ready(process: asyncio.subprocess.Process) -> dict[str, str]:
+    """The line of the log that says where it listens."""
     assert process.stdout
     log = []
     async for line in process.stdout:
         log.append(line.decode())
-        entry = json.loads(line)
+        entry: dict[str, str] = json.loads(line)
         if entry["event"] == "ready":
-            return str(entry["address"])
+            return entry
     raise RuntimeError(f"the server did not start: {''.join(log)}")

@@ -68,7 +68,8 @@ async def measure(servers: list[int], shards: list[int], in_flight: int, seconds
     for count in shards:
         async with AsyncExitStack() as stack:
             url, redis = await _redis(stack, count)
-            running = [await stack.enter_async_context(service_on(url)) for _ in range(max(servers))]
+            services = [await stack.enter_async_context(service_on(url)) for _ in range(max(servers))]
+            running = [(service.address, service.pid) for service in services]
             for _ in range(rounds):
                 for some in servers:
                     found.append(await _Measurement(running[:some], redis, count, in_flight).run(seconds))

@@ -3,8 +3,8 @@
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Protocol
 
-from loadtests.http2 import Connection
 from loadtests.meter import Meter
 from loadtests.noop_server import PATH
 from rungway.v1 import search_service_pb2 as pb
@@ -13,6 +13,15 @@ from rungway.v1 import trial_pb2
 ASK, TELL = "/rungway.v1.SearchService/Ask", "/rungway.v1.SearchService/Tell"
 BATCH = 16
 """Results per message in the workload "batch"."""
+
+
+class Connection(Protocol):
+    """A connection to a service: http2.Connection, or http1.Connection with protobuf."""
+
+    def call(self, path: str, message: bytes) -> Awaitable[bytes]:
+        """Send a message to `/package.Service/Method`; gives the response message."""
+        ...
+
 
 Prepared = Callable[[Meter], Coroutine[None, None, None]]
 """A prepared slot; it runs until the meter stops."""

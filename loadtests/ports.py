@@ -1,0 +1,161 @@
+"""The gRPC port and the HTTP port side by side: what a tell costs the server, and how both share one that is busy.
+
+Costs: closed loops of tells between two rungs, over gRPC, HTTP with protobuf and HTTP with JSON in turn, in several
+rounds; CPU time of the server per call, medians over the rounds. Shares: as many loops at both ports at once. The share
+of a port is its calls times the cost of one of its calls alone, as a part of the sum of both: what it got of the CPU
+time.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from statistics import median
+
+from loadtests import http1, http2
+from loadtests.experiment import create_experiment
+from loadtests.meter import Meter, percentile
+from loadtests.processes import Stack, cpu_seconds, running_stack
+from loadtests.workloads import TELL, prepare_tells
+
+_GRPC_CONNECTIONS = 8
+_WARM_UP = 0.2
+_MOST_CALLS = 200_000
+KINDS = ("gRPC", "HTTP proto", "HTTP JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port in one measurement, or the median of several. `beside` names the port that was busy at the same time.
+
+    `per_core`: calls per second of a whole core of the server. `share` (0 to 1) of the CPU time, where both were busy.
+    """
+
+    port: str
+    beside: str
+    in_flight: int
+    per_second: float
+    per_core: float
+    p50_ms: float
+    p99_ms: float
+    server_us: float
+    share: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this load test to the command line."""
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement (%(default)s)")
+    parser.add_argument("--in-flight", type=int, default=64, help="calls at once at each port (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each; medians are shown (%(default)s)")
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Port], list[Port]]:
+    """The medians to print, and every measurement for the JSON file."""
+    found = await measure(arguments.in_flight, arguments.seconds, arguments.rounds)
+    return medians(found), found
+
+
+async def measure(slots: int, seconds: float, rounds: int) -> list[Port]:
+    """Every measurement of every round."""
+    found: list[Port] = []
+    async with running_stack() as stack:
+        for _ in range(rounds):
+            alone = {kind: (await _measurement(stack, (kind,), slots, seconds))[0] for kind in KINDS}
+            found += alone.values()
+            for kind in KINDS[1:]:
+                pair = await _measurement(stack, (KINDS[0], kind), slots, seconds)
+                costs = [each.per_second * alone[each.port].server_us for each in pair]
+                found += [_with_share(each, cost / sum(costs)) for each, cost in zip(pair, costs, strict=True)]
+    return found
+
+
+def _with_share(port: Port, share: float) -> Port:
+    values = {name: getattr(port, name) for name in Port.__slots__}
+    return Port(**values | {"share": share})
+
+
+def medians(found: list[Port]) -> list[Port]:
+    """One row per port and what was beside it."""
+    groups: dict[tuple[str, str], list[Port]] = {}
+    for one in found:
+        groups.setdefault((one.port, one.beside), []).append(one)
+    figures = [name for name in Port.__slots__ if name not in ("port", "beside", "in_flight")]
+    return [
+        Port(
+            port,
+            beside,
+            group[0].in_flight,
+            **{name: median(getattr(each, name) for each in group) for name in figures},
+        )
+        for (port, beside), group in groups.items()
+    ]
+
+
+async def _measurement(stack: Stack, kinds: tuple[str, ...], slots: int, seconds: float) -> list[Port]:
+    experiment = f"ports-{uuid.uuid4().hex[:12]}"
+    meters = [Meter(_MOST_CALLS) for _ in kinds]
+    async with AsyncExitStack() as exits, asyncio.TaskGroup() as group:
+        await exits.enter_async_context(create_experiment(stack.service, experiment))
+        for kind, meter in zip(kinds, meters, strict=True):
+            for run in await _prepared(stack, kind, experiment, slots, exits):
+                group.create_task(run(meter))
+        await asyncio.sleep(seconds * _WARM_UP)
+        used, begun = cpu_seconds(stack.service_pid), time.perf_counter()
+        await asyncio.gather(*(meter.record(seconds) for meter in meters))
+        took, used = time.perf_counter() - begun, cpu_seconds(stack.service_pid) - used
+    calls = max(1, sum(meter.calls for meter in meters))
+    rows = []
+    for i, (kind, meter) in enumerate(zip(kinds, meters, strict=True)):
+        latencies = [each for some in meter.latencies.values() for each in some]
+        cost = used / calls
+        beside = kinds[1 - i] if len(kinds) > 1 else ""
+        rate = meter.calls / took
+        p50, p99 = (1e3 * percentile(latencies, share) for share in (0.5, 0.99))
+        rows.append(Port(kind, beside, slots, rate, 1 / cost, p50, p99, 1e6 * cost, 1.0))
+    return rows
+
+
+Run = Callable[[Meter], Coroutine[None, None, None]]
+
+
+async def _prepared(stack: Stack, kind: str, experiment: str, slots: int, exits: AsyncExitStack) -> list[Run]:
+    """A closed loop of tells for each slot."""
+    grpc = [await http2.Connection.open(stack.service) for _ in range(_GRPC_CONNECTIONS)]
+    for connection in grpc:
+        exits.callback(connection.close)
+    if kind == "gRPC":
+        return [await prepare_tells(grpc[i % len(grpc)], experiment) for i in range(slots)]
+    content_type = "application/proto" if kind == "HTTP proto" else "application/json"
+    own = [await http1.Connection.open(stack.http, content_type) for _ in range(slots)]
+    for each in own:
+        exits.callback(each.close)
+    if kind == "HTTP proto":
+        return [await prepare_tells(each, experiment) for each in own]
+    return [await _json_tells(each, experiment) for each in own]
+
+
+async def _json_tells(connection: http1.Connection, experiment: str) -> Run:
+    """As `prepare_tells`, in JSON."""
+    ask = {"experiment": experiment, "requestId": uuid.uuid4().hex, "worker": "load"}
+    answer = await connection.call("/rungway.v1.SearchService/Ask", json.dumps(ask).encode())
+    assignment = json.loads(answer)["assignments"][0]
+    lease = json.dumps(assignment["lease"])
+
+    async def run(meter: Meter) -> None:
+        length = int(assignment.get("fromLength", 0))
+        while meter.running:
+            length += 1
+            body = (
+                f'{{"experiment":"{experiment}","requestId":"{uuid.uuid4().hex}","results":[{{"lease":{lease},'
+                f'"reports":[{{"length":{length},"metric":{random.random()}}}]}}]}}'
+            )
+            answer = await meter.timed("tell", connection.call(TELL, body.encode()))
+            if b"DECISION_CONTINUE" not in answer:
+                raise RuntimeError(f"not the answer this test wants: {answer!r}")
+
+    return run
