@@ -74,6 +74,8 @@ class App:
             reply = error_reply(refusal.status)
         except Gone:
             return
+        except TimeoutError:
+            reply = error_reply(call.too_late())
         except Exception as error:
             reply = error_reply(status_of(error, request.path[:200]), _http_status(error))
         if reply:
@@ -162,8 +164,7 @@ class App:
         form = streams.Events(namespace) if wants_events else streams.Envelopes(namespace, as_json=as_json)
         serve = self._streams.served(route.serve, namespace, credentials)
         headers = [(b"connection", b"close")] if self.draining else []
-        async with call.deadline(request.headers):
-            await streams.stream(serve, message, form, request.receive, request.send, headers)
+        await streams.stream(serve, message, form, request, headers, call.deadline(request.headers))
         return None
 
     async def _stream_request(

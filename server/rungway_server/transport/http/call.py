@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -46,6 +46,7 @@ class Context:
 
 
 CONTEXT = Context()
+_NO_DEADLINE: AbstractAsyncContextManager[object] = nullcontext()
 
 
 def media_type(headers: Headers) -> bytes:
@@ -53,21 +54,19 @@ def media_type(headers: Headers) -> bytes:
     return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
 
-@asynccontextmanager
-async def deadline(headers: Headers) -> AsyncIterator[None]:
-    """Around the work of a call. Raises Refused after Connect-Timeout-Ms, InvalidInput when the header is wrong."""
+def deadline(headers: Headers) -> AbstractAsyncContextManager[object]:
+    """Around the work of a call: after Connect-Timeout-Ms it is cancelled, with a TimeoutError. Raises InvalidInput."""
     given = headers.get(b"connect-timeout-ms")
     if given is None:
-        yield
-        return
+        return _NO_DEADLINE
     if not given.isdigit() or len(given) > 10:
         raise InvalidInput.one("connect-timeout-ms", "wanted milliseconds in at most 10 digits")
-    try:
-        async with asyncio.timeout(int(given) / 1000):
-            yield
-    except TimeoutError:
-        text = f"no answer within {int(given)} ms"
-        raise Refused(status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message=text)) from None
+    return asyncio.timeout(int(given) / 1000)
+
+
+def too_late() -> status_pb2.Status:
+    """The status of a call whose deadline is over."""
+    return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="no answer within Connect-Timeout-Ms")
 
 
 def check_protocol(headers: Headers) -> None:

@@ -1,19 +1,19 @@
 """Streams of messages over HTTP: the envelopes of the Connect protocol, and server-sent events."""
 
 import asyncio
-import contextlib
 import json
 import struct
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.transport.http.bodies import Bodies, Receive
-from rungway_server.transport.http.call import Context, written
+from rungway_server.transport.http.call import Context, too_late, written
 from rungway_server.transport.http.problems import Refused, error_object
-from rungway_server.transport.http.replies import COMMON, Send
+from rungway_server.transport.http.replies import COMMON, Header, Send
 from rungway_server.transport.http.routes import Serve
 
 COMMENT_SECONDS = 15.0
@@ -101,7 +101,7 @@ class _Writer(Context):
 
     __slots__ = ("_form", "_headers", "_send", "started")
 
-    def __init__(self, form: Form, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, form: Form, send: Send, headers: list[Header]) -> None:
         self._form, self._send, self._headers = form, send, headers
         self.started = False
 
@@ -126,46 +126,64 @@ class _Writer(Context):
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
+class Caller(Protocol):
+    """The connection of a request."""
+
+    receive: Receive
+    send: Send
+
+
 async def stream(
     serve: Serve,
     request: Message,
     form: Form,
-    receive: Receive,
-    send: Send,
-    headers: list[tuple[bytes, bytes]],
+    caller: Caller,
+    headers: list[Header],
+    deadline: AbstractAsyncContextManager[object],
 ) -> None:
     """Serve a stream until it ends, or until the caller leaves, which ends its work.
 
     Raises Refused when it is refused before anything was sent and its form is not that of the Connect protocol, which
     reports every error at the end of the stream.
     """
-    writer = _Writer(form, send, headers)
+    writer = _Writer(form, caller.send, headers)
     call = asyncio.ensure_future(serve(request, writer))
-    gone = asyncio.ensure_future(_disconnect(receive))
-    comments = isinstance(form, Events)
+    gone = asyncio.ensure_future(_disconnect(caller.receive))
     try:
-        if not comments:
+        if isinstance(form, Envelopes):
             await writer.start()
-        while not call.done():
-            timeout = (COMMENT_SECONDS if writer.started else _FIRST_SECONDS) if comments else None
-            done, _ = await asyncio.wait((call, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if gone in done:
-                return
-            if not done:
-                await writer.data(b": still here\n\n")
-        error = None
         try:
-            call.result()
+            async with deadline:
+                while not call.done():
+                    if gone in await _first_of(call, gone, form, writer):
+                        return
+                call.result()
+            error = None
         except Refused as refusal:
-            if comments and not writer.started:
+            if not writer.started:
                 raise
             error = refusal.status
+        except TimeoutError:
+            error = too_late()
         await writer.data(form.end(error), more=False)
     finally:
         gone.cancel()
         call.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await call
+        await asyncio.gather(call, gone, return_exceptions=True)
+
+
+async def _first_of(call: "_Task", gone: "_Task", form: Form, writer: _Writer) -> set["_Task"]:
+    """Which of the two is done, if any; server-sent events say something when nothing happens."""
+    seconds = None
+    if isinstance(form, Events):
+        seconds = COMMENT_SECONDS if writer.started else _FIRST_SECONDS
+    done, _ = await asyncio.wait((call, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if not done:
+        await writer.data(b": still here\n\n")
+    return done
+
+
+_Task = asyncio.Future[Any]
 
 
 async def _disconnect(receive: Receive) -> None:
