@@ -44,7 +44,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._awaiting, self._timed = _Awaiting.HEAD, _Awaiting.NOTHING
         self._timer: asyncio.TimerHandle | None = None
-        self._head_bytes, self._status, self._problem = 0, 400, ""
+        self._head_bytes, self._head_began = 0, False
+        self._status, self._problem = 400, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
@@ -65,10 +66,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """See asyncio.Protocol."""
         if self._awaiting is _Awaiting.NOTHING:  # the next request begins, maybe with less than its first line
             self._awaiting = _Awaiting.HEAD
+        self._head_began = False
         if self.parser is not None and not self.transport.is_closing():
             super().data_received(data)
-        if self._awaiting is _Awaiting.HEAD:
-            self._head_bytes += len(data)
+        if self._awaiting is _Awaiting.HEAD:  # one that begins with this data is counted from the next on
+            self._head_bytes = 0 if self._head_began else self._head_bytes + len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse_head()
         if self._awaiting is not self._timed:
@@ -77,7 +79,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A callback of the parser, like the next ones."""
         super().on_message_begin()
-        self._awaiting, self._head_bytes = _Awaiting.HEAD, 0
+        self._awaiting, self._head_began = _Awaiting.HEAD, True
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -90,7 +92,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The body is whole."""
-        self._awaiting, self._head_bytes = _Awaiting.NOTHING, 0
+        self._awaiting = _Awaiting.NOTHING
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
