@@ -31,6 +31,8 @@ _FD = FieldDescriptor
 _FIELDS: dict[int, st.SearchStrategy[Any]] = {
     _FD.CPPTYPE_INT32: st.integers(-1, 5) | st.sampled_from([n for n in INTEGERS if -(2**31) <= n < 2**31]),
     _FD.CPPTYPE_INT64: st.integers(-1, 5) | st.sampled_from(INTEGERS),
+    _FD.CPPTYPE_UINT32: st.integers(0, 2**32 - 1),
+    _FD.CPPTYPE_UINT64: st.integers(0, 2**64 - 1),
     _FD.CPPTYPE_DOUBLE: st.sampled_from(FLOATS) | st.floats(),
     _FD.CPPTYPE_BOOL: st.booleans(),
     _FD.CPPTYPE_ENUM: st.integers(-1, 9) | st.just(2**31 - 1),
@@ -89,21 +91,29 @@ def fill(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> N
     """Give a field a value; beyond a few levels nested messages stay empty."""
     kind = field.message_type
     if kind is None:
-        scalar = _FIELDS[field.cpp_type]
+        scalar = _scalars(field)
         if field.is_repeated:
             getattr(message, field.name).extend(draw(st.lists(scalar, max_size=3)))
         else:
             setattr(message, field.name, draw(scalar))
     elif depth == _DEEPEST:
         return
-    elif kind.GetOptions().map_entry:  # the maps of this contract hold messages
-        entries = messages(class_of(kind.fields_by_name["value"].message_type), depth + 1)
+    elif kind.GetOptions().map_entry:
+        of = kind.fields_by_name["value"]
+        entries = messages(class_of(of.message_type), depth + 1) if of.message_type else _scalars(of)
         for key, entry in draw(st.dictionaries(TEXTS, entries, max_size=3)).items():
-            getattr(message, field.name)[key].CopyFrom(entry)
+            if of.message_type:
+                getattr(message, field.name)[key].CopyFrom(entry)
+            else:
+                getattr(message, field.name)[key] = entry
     elif field.is_repeated:
         getattr(message, field.name).extend(draw(st.lists(messages(class_of(kind), depth + 1), max_size=3)))
     else:
         getattr(message, field.name).CopyFrom(draw(messages(class_of(kind), depth + 1)))
+
+
+def _scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    return st.binary(max_size=9) if field.type == _FD.TYPE_BYTES else _FIELDS[field.cpp_type]
 
 
 def class_of(descriptor: Any) -> type[Message]:
