@@ -100,7 +100,7 @@ class HttpChannel(grpc.Channel):
             body = self._form.written(method, write(request))
             response = self._client.post(method, content=body, headers=headers)
             if response.status_code != 200:
-                raise_error(response.status_code, response.headers, response.content)
+                raise error_in(response)
             assert response.headers["content-type"] == headers["Content-Type"]
             return read(self._form.read(method, response.content))
 
@@ -165,7 +165,8 @@ class _Stream:
         response = self._client.send(self._request, stream=True)
         try:
             if response.status_code != 200:
-                raise_error(response.status_code, response.headers, response.read())
+                response.read()
+                raise error_in(response)
             assert response.headers["content-type"] == self._request.headers["content-type"]
             for flags, data in envelopes(response.iter_raw()):
                 if flags == END:
@@ -199,16 +200,18 @@ def headers_of(metadata: Sequence[tuple[str, str]], timeout: float | None) -> di
     return {**stripped, "Connect-Protocol-Version": "1", **given}
 
 
-def raise_error(http_status: int, headers: Mapping[str, str], body: bytes) -> NoReturn:
-    """Raise the HttpError in a response that is not 200."""
+def error_in(response: httpx.Response) -> HttpError:
+    """The error in a response that was read and is not 200."""
+    headers, body = response.headers, response.content
     assert headers["content-type"] == "application/json", body[:200]
     found = json.loads(body)
     error = HttpError(found)
-    assert http_status == _STATUS[found["code"]] or (found["code"], http_status) in _OTHERS
+    status = response.status_code
+    assert status == _STATUS[found["code"]] or (found["code"], status) in _OTHERS
     waits = any(detail["type"] == "google.rpc.RetryInfo" for detail in found.get("details", ()))
     assert ("retry-after" in headers) == waits
     assert not waits or int(headers["retry-after"]) >= 1
-    raise error
+    return error
 
 
 def _kind(path: str, which: str) -> type[Message] | None:
