@@ -1,11 +1,15 @@
 """One service with its own Redis for all tests of this folder."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
+import grpc
 import pytest
 from redis import Redis
 
-from tests.support.calls import Calls, calls_to
+from tests.contract.transports import TRANSPORTS, Agreeing
+from tests.support.calls import Calls
 from tests.support.redis_topology import Topology
 from tests.support.service import Service, services
 
@@ -30,8 +34,22 @@ def service(redis_url: str) -> Iterator[Service]:
         yield running
 
 
+@pytest.fixture(scope="session", params=TRANSPORTS)
+def each_channel(request: pytest.FixtureRequest, service: Service) -> Iterator[grpc.Channel]:
+    """A channel to the service, of each transport in turn."""
+    with TRANSPORTS[request.param](service) as channel:
+        yield channel
+
+
 @pytest.fixture(scope="session")
-def calls(service: Service) -> Iterator[Calls]:
-    """The rpcs of the service."""
-    with calls_to(service.address) as calls:
-        yield calls
+def calls(each_channel: grpc.Channel) -> Calls:
+    """The rpcs of the service, over each transport in turn."""
+    return Calls(each_channel)
+
+
+@pytest.fixture(scope="session")
+def agreeing(service: Service) -> Iterator[Calls]:
+    """The rpcs of the service, refused in the same words over every transport."""
+    with ExitStack() as stack:
+        channel: Any = Agreeing([stack.enter_context(opened(service)) for opened in TRANSPORTS.values()])
+        yield Calls(channel)

@@ -1,8 +1,7 @@
-"""A valid request for every rpc, and each transport that can send it."""
+"""A valid request for every rpc, and how to send any of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import grpc
 from google.protobuf.message import Message
@@ -67,22 +66,14 @@ def request_for(rpc: str, experiment: str) -> Message:
     return request
 
 
-class Transport(Protocol):
-    """How a request reaches the service."""
-
-    def call(self, rpc: str, request: Message, headers: Mapping[str, str]) -> Refusal | None:
-        """Send a request with these headers; returns the refusal, None if accepted. Reads one message of a stream."""
-        ...
-
-
 @dataclass(frozen=True)
-class Grpc:
-    """gRPC over a channel."""
+class Transport:
+    """How a request reaches the service."""
 
     channel: grpc.Channel
 
     def call(self, rpc: str, request: Message, headers: Mapping[str, str]) -> Refusal | None:
-        """See Transport."""
+        """Send a request with these headers; returns the refusal, None if accepted. Reads one message of a stream."""
         data, metadata = request.SerializeToString(), tuple(headers.items())
         try:
             if rpc.endswith(STREAMS):

@@ -20,7 +20,8 @@ from rungway_server.service.access import REVOKED_WITHIN_SECONDS, ROLES
 from rungway_server.service.tokens import EVERY_NAMESPACE, Role, Token, make_token
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.tokens import RedisTokens
-from tests.contract.every_rpc import RPCS, Grpc, Transport, descriptors, request_for
+from tests.contract.every_rpc import RPCS, Transport, descriptors, request_for
+from tests.contract.transports import TRANSPORTS
 from tests.support.calls import Refusal, config, refusal_of, unique_name
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until
@@ -68,16 +69,16 @@ def guarded(redis_url: str) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def channel(guarded: Service) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(guarded.address) as channel:
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def channel(request: pytest.FixtureRequest, guarded: Service) -> Iterator[grpc.Channel]:
+    """Each transport of the service in turn."""
+    with TRANSPORTS[request.param](guarded) as channel:
         yield channel
 
 
-@pytest.fixture(scope="module", params=["grpc"])
+@pytest.fixture(scope="module")
 def transport(channel: grpc.Channel) -> Transport:
-    """Each transport of the service in turn."""
-    return Grpc(channel)
+    return Transport(channel)
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +270,12 @@ def test_several_tokens_are_good_at_once_and_a_revoked_one_soon_is_not(
     assert transport.call(rpc, RPCS[rpc], bearer(new)) is None
 
 
-def test_health_needs_no_token_and_reflection_does(channel: grpc.Channel, tokens: Tokens) -> None:
+def test_health_needs_no_token_and_reflection_does(guarded: Service, tokens: Tokens) -> None:
+    with grpc.insecure_channel(guarded.address) as channel:
+        check_health_and_reflection(channel, tokens)
+
+
+def check_health_and_reflection(channel: grpc.Channel, tokens: Tokens) -> None:
     answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     ask = iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
@@ -282,9 +288,12 @@ def test_health_needs_no_token_and_reflection_does(channel: grpc.Channel, tokens
     assert list(stub.ServerReflectionInfo(ask, timeout=SECONDS, metadata=metadata))
 
 
-def test_without_tokens_callers_choose_their_namespace(service: Service) -> None:
+@pytest.mark.parametrize("opened", TRANSPORTS.values(), ids=TRANSPORTS)
+def test_without_tokens_callers_choose_their_namespace(
+    opened: Callable[[Service], grpc.Channel], service: Service
+) -> None:
     name = unique_name("open")
-    with grpc.insecure_channel(service.address) as channel:
+    with opened(service) as channel:
         stub, elsewhere = ExperimentServiceStub(channel), (("rungway-namespace", "elsewhere"),)
         stub.CreateExperiment(request_of(name), timeout=SECONDS, metadata=elsewhere)
         request = pb.GetExperimentRequest(experiment=name)

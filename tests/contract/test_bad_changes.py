@@ -12,6 +12,13 @@ from rungway.values import to_map
 from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
 
+
+@pytest.fixture(scope="session")
+def calls(agreeing: Calls) -> Calls:
+    """What is refused is refused alike over every transport."""
+    return agreeing
+
+
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 GOOD = {"rate": 0.01, "layers": 2}
 

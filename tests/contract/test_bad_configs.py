@@ -11,6 +11,13 @@ from rungway.values import to_map
 from tests.contract.refused import INVALID, refused
 from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
 
+
+@pytest.fixture(scope="session")
+def calls(agreeing: Calls) -> Calls:
+    """What is refused is refused alike over every transport."""
+    return agreeing
+
+
 RATE = {"type": "double", "minval": 0.0, "maxval": 1.0}
 
 

@@ -17,6 +17,13 @@ from tests.contract.refused import INVALID, INVALID_NAMES, NOT_FOUND, refused
 from tests.support.calls import SECONDS, SPACE, Calls, config, new_id, unique_name
 from tests.support.snapshot import differences, snapshot
 
+
+@pytest.fixture(scope="session")
+def calls(agreeing: Calls) -> Calls:
+    """What is refused is refused alike over every transport."""
+    return agreeing
+
+
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 NAMED: dict[str, Callable[..., Message]] = {

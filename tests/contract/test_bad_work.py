@@ -15,6 +15,12 @@ from tests.support.calls import SECONDS, Calls, config, new_id, tell_request, un
 from tests.support.snapshot import differences, snapshot
 
 
+@pytest.fixture(scope="session")
+def calls(agreeing: Calls) -> Calls:
+    """What is refused is refused alike over every transport."""
+    return agreeing
+
+
 @pytest.fixture(scope="module")
 def held(calls: Calls) -> Held:
     experiment = unique_name("held")

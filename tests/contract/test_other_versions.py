@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from rungway.v1 import search_service_pb2
 from tests.contract.every_rpc import RPCS, STREAMS, request_for
+from tests.contract.transports import TRANSPORTS
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.service import Service
 from tests.support.waiting import SECONDS
@@ -22,9 +23,10 @@ LATER = b"\xfa\xff\x07\x05later"
 ANSWERED = {"Ask", "GetExperiment", "ListExperiments", "PreviewSearch", "ListTrials", "GetTrial", "BestTrials"}
 
 
-@pytest.fixture(scope="module")
-def channel(service: Service) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(service.address) as channel:
+@pytest.fixture(scope="module", params=["grpc", "http+proto"])
+def channel(request: pytest.FixtureRequest, service: Service) -> Iterator[grpc.Channel]:
+    """JSON is refused with fields that are not known: who writes it by hand has misspelt one."""
+    with TRANSPORTS[request.param](service) as channel:
         yield channel
 
 

@@ -1,26 +1,37 @@
 """An unexpected error reaches the caller as INTERNAL with an incident id, without any internals."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
+import httpx
 import pytest
 from google.protobuf.message import Message
 from redis import Redis
 from structlog.testing import capture_logs
 
 from rungway.v1 import experiment_service_pb2 as experiment_pb
+from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.values import to_map
 from rungway_server.service import experiments
+from rungway_server.service.access import Guard
 from rungway_server.service.admission import Admission
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server, requests
+from rungway_server.transport.access import OpenStreams
+from rungway_server.transport.http.app import App
+from rungway_server.transport.http.bodies import Bodies
+from rungway_server.transport.http.routes import routes
+from rungway_server.transport.http.turnstile import Turnstile
 from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
+from tests.support.http_channel import ENVELOPE, Form, HttpError, envelopes, error_in
 from tests.support.waiting import SECONDS
 
 SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
@@ -51,19 +62,44 @@ class BrokenStore(RedisStore):
 
 
 @pytest.fixture
-async def channel(redis_url: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server in this process whose store is broken."""
-    server, client = grpc.aio.server(), connect(redis_url, timeout_seconds=5)
-    store = BrokenStore(client)
-    add_SearchServiceServicer_to_server(grpc_server.build_search_servicer(store, Admission(100)), server)
-    add_ExperimentServiceServicer_to_server(grpc_server.build_experiment_servicer(store, asyncio.Event()), server)
+async def servicers(redis_url: str) -> AsyncIterator[dict[str, Any]]:
+    """The servicers of both services, by name, on a store that is broken."""
+    async with connect(redis_url, timeout_seconds=5) as client:
+        store = BrokenStore(client)
+        yield {
+            "SearchService": grpc_server.build_search_servicer(store, Admission(100)),
+            "ExperimentService": grpc_server.build_experiment_servicer(store, asyncio.Event()),
+        }
+
+
+@pytest.fixture
+async def channel(servicers: dict[str, Any]) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server in this process with these servicers."""
+    server = grpc.aio.server()
+    add_SearchServiceServicer_to_server(servicers["SearchService"], server)
+    add_ExperimentServiceServicer_to_server(servicers["ExperimentService"], server)
     port = server.add_insecure_port("127.0.0.1:0")
     requests.NAMESPACE.set("default")  # normally set by the access check, which this server does not have
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel
     await server.stop(0)
-    await client.aclose()
+
+
+@pytest.fixture
+async def http(servicers: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application for HTTP with these servicers."""
+    guard = Guard(None)
+    app: Any = App(
+        routes(search_pb.DESCRIPTOR, servicers) | routes(experiment_pb.DESCRIPTOR, servicers),
+        guard,
+        OpenStreams(guard, 9),
+        Turnstile(lambda: 0.0),
+        Bodies(1 << 20),
+        ready=lambda: True,
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -78,6 +114,26 @@ async def test_an_unexpected_error(service: str, rpc: str, request_: Message, ch
     assert line["exc_info"]
 
 
+@pytest.mark.parametrize("form", [Form(as_json=True), Form(as_json=False)], ids=["json", "proto"])
+@pytest.mark.parametrize(
+    ("service", "rpc", "request_"), CALLS, ids=lambda value: value if isinstance(value, str) else ""
+)
+async def test_an_unexpected_error_over_http(
+    service: str, rpc: str, request_: Message, form: Form, http: httpx.AsyncClient
+) -> None:
+    path = f"/{service}/{rpc}"
+    data = form.written(path, request_.SerializeToString())
+    streams = rpc in STREAMS
+    kind = f"application/{'connect+' if streams else ''}{form.name}"
+    with capture_logs() as lines:
+        body = ENVELOPE.pack(0, len(data)) + data if streams else data
+        response = await http.post(path, content=body, headers={"Content-Type": kind})
+    if streams:
+        ((_, end),) = envelopes(iter([response.content]))
+    incident = typed(HttpError(json.loads(end)["error"]) if streams else error_in(response))
+    assert [line["event"] for line in lines if line.get("incident") == incident] == ["unexpected_error"]
+
+
 async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> bytes:
     """The response of an rpc; of a stream, the first."""
     if path.endswith(STREAMS):
@@ -89,7 +145,7 @@ async def answer(channel: grpc.aio.Channel, path: str, request: Message) -> byte
     return await call(request.SerializeToString(), timeout=SECONDS)
 
 
-def typed(error: grpc.aio.AioRpcError) -> str:
+def typed(error: Any) -> str:
     """The incident id of an INTERNAL failure that reveals nothing else."""
     refusal = refusal_of(error)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
