@@ -35,8 +35,9 @@ $(VENV)/.wheels: $(VENV)/.installed
 	$(BIN)/python -m pip download --quiet --dest $(VENV)/wheels -c constraints.txt grpcio protobuf 'hatchling>=1.27'
 	@touch $@
 
-proto: setup ## Generate client/rungway/v1 from proto/rungway/v1
+proto: setup ## Generate client/rungway/v1 and the OpenAPI document from proto/rungway/v1
 	PYTHON=$(BIN)/python sh scripts/proto.sh
+	$(BIN)/python -m scripts.openapi
 
 lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/ruff check .
@@ -45,6 +46,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/mypy --python-version 3.10 client
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/limits_page.py --check
+	$(BIN)/python -m scripts.openapi --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 

@@ -18,6 +18,7 @@ SITE = ROOT / "docs" / "_site"
 FIRST = (
     "concepts",
     "sdk",
+    "http",
     "choosing",
     "searchers",
     "simulation",

@@ -1,0 +1,329 @@
+"""Writes server/rungway_server/transport/http/openapi.json from the protos and their comments.
+
+`make proto` runs it. With `--check` it changes nothing and fails if the file is out of date (`make lint`).
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from rungway_server.service.access import ROLES
+from scripts import protos
+from scripts.openapi_examples import EXAMPLES
+from scripts.openapi_schemas import Json, schemas
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "server" / "rungway_server" / "transport" / "http" / "openapi.json"
+_ERRORS_PAGE = ROOT / "docs" / "errors.md"
+
+_ABOUT = """Hyperparameter search as a service. Every call is a POST of JSON to its path; those that read one thing \
+are GETs, too. `application/proto` in both directions works as well, and is what the Python client sends.
+
+- JSON is that of proto3, but a configuration (`Value`, `MapValue`) is plain JSON, and integers of 64 bits are \
+numbers. Fields may be written as here or as in the protos (`request_id`), and left out when they are empty; null is \
+as good as left out. A field that the call does not have is refused.
+- A number that is not finite is the text `"NaN"`, `"Infinity"` or `"-Infinity"`; inside a configuration it is \
+`{"$double": "NaN"}`, and an integer beyond 2^53 is `{"$int": "9007199254740993"}` in answers.
+- An error is the `Error` below, with a status of HTTP and a `reason`. 429 and 503 say when to try again \
+(`Retry-After`). Repeat a call with its `requestId`: it has one effect and one answer.
+- With tokens on, send `Authorization: Bearer rwy_…`. `Rungway-Namespace` names a namespace.
+"""
+
+_STATUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "400": (
+        "The request is wrong, or does not fit the state of the search.",
+        ("invalid_argument", "failed_precondition", "out_of_range"),
+    ),
+    "401": ("No valid token.", ("unauthenticated",)),
+    "403": ("The token does not allow it, or a browser called from another site.", ("permission_denied",)),
+    "404": ("It is not there.", ("not_found", "unimplemented")),
+    "409": ("It is there already.", ("already_exists", "aborted")),
+    "413": ("The body is too large.", ()),
+    "415": ("The body has another content type or coding than the ones listed.", ("unimplemented", "invalid_argument")),
+    "429": ("Too much at once: repeat it later.", ("resource_exhausted",)),
+    "500": ("A fault of the service.", ("internal", "unknown", "data_loss")),
+    "503": ("The service, or Redis behind it, does not answer: repeat it later.", ("unavailable",)),
+    "504": ("The deadline of the call is over.", ("deadline_exceeded",)),
+}
+"""Each status of a refusal: what it means, and the codes of Connect that have it."""
+_ALWAYS = ("400", "401", "403", "413", "415", "429", "500", "503", "504")
+_LATER = ("429", "503")
+
+
+def document() -> Json:
+    """The whole OpenAPI document."""
+    files = protos.built(ROOT)
+    comments = protos.comments(files)
+    pool = DescriptorPool()
+    for file in files:
+        pool.Add(file)
+    services = [
+        pool.FindServiceByName(f"{file.package}.{each.name}") for file in protos.own(files) for each in file.service
+    ]
+    methods = [method for service in services for method in service.methods]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Rungway", "version": "v1", "description": _ABOUT},
+        "servers": [{"url": "."}],
+        "security": [{"bearer": []}, {}],
+        "tags": [{"name": each.name, "description": comments[each.full_name]} for each in services],
+        "paths": dict(_paths(services, comments)) | _PAGES,
+        "components": {
+            "schemas": schemas([m.input_type for m in methods], [m.output_type for m in methods], comments) | _errors(),
+            "responses": dict(_refusals()),
+            "headers": _HEADERS,
+            "parameters": _PARAMETERS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "A token: `rungway token create`."}
+            },
+        },
+    }
+
+
+def _paths(services: list[ServiceDescriptor], comments: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
+    for service in services:
+        for method in service.methods:
+            rpc = f"{service.full_name}/{method.name}"
+            item: Json = {"post": _post(method, comments)}
+            if ROLES[rpc].word == "read":
+                item["get"] = _get(method, comments)
+            yield f"/{rpc}", item
+
+
+def _post(method: MethodDescriptor, comments: Mapping[str, str]) -> Json:
+    request = _schema(method.input_type.name) | {"example": EXAMPLES[method.name]}
+    return _operation(method, comments) | {
+        "operationId": method.name,
+        "parameters": _parameters(method, _COMMON),
+        "requestBody": {"required": True, "content": {"application/json": request}},
+    }
+
+
+def _get(method: MethodDescriptor, comments: Mapping[str, str]) -> Json:
+    message = {
+        "name": "message",
+        "in": "query",
+        "required": True,
+        "description": "The request.",
+        "content": {"application/json": _schema(method.input_type.name) | {"example": EXAMPLES[method.name]}},
+    }
+    operation, refs = _operation(method, comments), _COMMON
+    if not method.server_streaming:
+        refs = (*_COMMON, "IfNoneMatch")
+        operation["responses"]["200"]["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
+        operation["responses"] |= {"304": {"description": "As it was when it had this `ETag`."}}
+    parameters = [message, {"$ref": "#/components/parameters/Encoding"}, *_parameters(method, refs)]
+    return operation | {"operationId": f"{method.name}ByGet", "parameters": parameters}
+
+
+_COMMON: tuple[str, ...] = ("Namespace", "Timeout")
+
+
+def _parameters(method: MethodDescriptor, names: tuple[str, ...]) -> list[Json]:
+    """References to the parameters of these names; a stream that can be resumed has one more."""
+    resumes = "after_event_id" in method.input_type.fields_by_name
+    return [{"$ref": f"#/components/parameters/{name}"} for name in (*names, *(("LastEventId",) if resumes else ()))]
+
+
+def _operation(method: MethodDescriptor, comments: Mapping[str, str]) -> Json:
+    """What POST and GET of an rpc have in common."""
+    role = ROLES[f"{method.containing_service.full_name}/{method.name}"].word
+    said = comments[method.full_name]
+    if method.server_streaming:
+        said += _STREAM
+        good = {"text/event-stream": {"schema": {"type": "string"}}}
+    else:
+        good = {"application/json": _schema(method.output_type.name)}
+    statuses = [*_ALWAYS, "404"] + (["409"] if _may_clash(method) else [])
+    return {
+        "tags": [method.containing_service.name],
+        "summary": said.partition(". ")[0].rstrip("."),
+        "description": f"{said}\n\nNeeds the role `{role}`.",
+        "security": [{"bearer": [role]}, {}],
+        "responses": {"200": {"description": comments[method.output_type.full_name], "content": good}}
+        | {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)},
+    }
+
+
+_STREAM = (
+    " A stream of server-sent events with `Accept: text/event-stream`: `data:` is the JSON of a message, a refusal"
+    " on the way is the event `error`, and the stream ends by itself. `application/connect+json` has the same as"
+    " Connect's envelopes."
+)
+
+
+def _may_clash(method: MethodDescriptor) -> bool:
+    return "request_id" in method.input_type.fields_by_name
+
+
+def _schema(name: str) -> Json:
+    return {"schema": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def _refusals() -> Iterator[tuple[str, Json]]:
+    for status, (meaning, codes) in _STATUSES.items():
+        reasons = [f"`{reason}`" for reason, (code, _) in _reasons().items() if code in codes]
+        text = f"{meaning} Reasons: {', '.join(reasons)}." if reasons else meaning
+        response: Json = {"description": text, "content": {"application/json": _schema("Error")}}
+        if status in _LATER:
+            response["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+        yield status, response
+
+
+def _errors() -> Json:
+    """The schemas of a refusal."""
+    codes = sorted({code for _, codes in _STATUSES.values() for code in codes} | {"canceled"})
+    reasons = "\n".join(f"- `{reason}`: {meaning}" for reason, (_, meaning) in _reasons().items())
+    text: Json = {"type": "string"}
+    return {
+        "Error": {
+            "description": "Why a call was refused. A refused call has changed nothing.",
+            "type": "object",
+            "required": ["code"],
+            "properties": {
+                "code": {"type": "string", "enum": codes},
+                "message": text | {"description": "For a developer."},
+                "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetail"}},
+            },
+        },
+        "ErrorDetail": {
+            "description": "A message of google.rpc: `ErrorInfo` always where the service itself refuses, `BadRequest`"
+            " and `RetryInfo` where they apply.",
+            "type": "object",
+            "required": ["type", "value"],
+            "properties": {
+                "type": text | {"enum": [f"google.rpc.{kind}" for kind in ("ErrorInfo", "BadRequest", "RetryInfo")]},
+                "value": text | {"description": "Its bytes in base64 without padding."},
+                "debug": {
+                    "description": "The same as JSON.",
+                    "anyOf": [
+                        {"$ref": f"#/components/schemas/{kind}"} for kind in ("ErrorInfo", "BadRequest", "RetryInfo")
+                    ],
+                },
+            },
+        },
+        "ErrorInfo": {
+            "description": "Why, for programs.",
+            "type": "object",
+            "required": ["reason", "domain"],
+            "properties": {
+                "reason": text | {"enum": list(_reasons()), "description": reasons},
+                "domain": {"const": "rungway"},
+                "metadata": {"type": "object", "additionalProperties": text},
+            },
+        },
+        "BadRequest": {
+            "description": "Which fields are wrong.",
+            "type": "object",
+            "required": ["fieldViolations"],
+            "properties": {
+                "fieldViolations": {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"field": text, "description": text}},
+                }
+            },
+        },
+        "RetryInfo": {
+            "description": "When to try again, in seconds such as `1s`.",
+            "type": "object",
+            "required": ["retryDelay"],
+            "properties": {"retryDelay": text},
+        },
+    }
+
+
+def _reasons() -> Mapping[str, tuple[str, str]]:
+    """Each reason of the service in docs/errors.md: its code in Connect's spelling, and what it means."""
+    page = _ERRORS_PAGE.read_text(encoding="utf-8").split("## Reasons of the service\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
+    return {reason: (status.lower(), meaning) for reason, status, meaning in rows}
+
+
+_HEADERS: Json = {
+    "RetryAfter": {"description": "Seconds to wait, at least 1.", "schema": {"type": "integer", "minimum": 1}},
+    "ETag": {"description": "For `If-None-Match` of the next GET.", "schema": {"type": "string"}},
+}
+_PARAMETERS: Json = {
+    "Namespace": {
+        "name": "Rungway-Namespace",
+        "in": "header",
+        "description": "The namespace of the call, where the token does not name it.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"},
+    },
+    "Timeout": {
+        "name": "Connect-Timeout-Ms",
+        "in": "header",
+        "description": "Deadline of the call in milliseconds.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,10}$"},
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` that you have: the answer is 304 if it is still the same.",
+        "schema": {"type": "string", "pattern": '^(W/)?"[!#-~]*"$'},
+    },
+    "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The `id:` of the last event that was read: the stream goes on after it.",
+        "schema": {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+    },
+    "Encoding": {
+        "name": "encoding",
+        "in": "query",
+        "description": "What `message` is: JSON as here. `proto`, with `base64=1`, is a message of protobuf.",
+        "schema": {"const": "json"},
+    },
+}
+_TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def _page(name: str, summary: str, answers: Mapping[str, str], content: Json) -> Json:
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "security": [],
+            "responses": {status: {"description": meaning, "content": content} for status, meaning in answers.items()},
+        }
+    }
+
+
+_PAGES: Json = {
+    "/livez": _page("livez", "Whether the process lives", {"200": "It does."}, _TEXT),
+    "/readyz": _page(
+        "readyz",
+        "Whether calls are served",
+        {"200": "They are.", "503": "Redis does not answer, or the service is about to end."},
+        _TEXT,
+    ),
+    "/openapi.json": _page(
+        "openapi", "This document", {"200": "It."}, {"application/json": {"schema": {"type": "object"}}}
+    ),
+}
+
+
+def text() -> str:
+    """The file."""
+    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
+
+
+def main() -> int:
+    """Write the file; with `--check`, only report whether it is out of date."""
+    made = text()
+    if FILE.exists() and FILE.read_text(encoding="utf-8") == made:
+        return 0
+    if "--check" in sys.argv:
+        print(f"{FILE.relative_to(ROOT)} is out of date: make proto")
+        return 1
+    FILE.write_text(made, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
