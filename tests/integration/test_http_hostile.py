@@ -210,10 +210,11 @@ def test_a_header_that_is_checked_must_not_be_there_twice(service: Service) -> N
 
 def test_who_is_slow_is_let_go(service: Service, redis_url: str, tmp_path: Path) -> None:
     """Heads, bodies and the next head on a connection that was used, byte by byte; each has its deadline."""
+    part = b"POST / HTTP/1.1\r\nx-a: "
     slow = {
         "no byte": (b"", b"", HEAD_SECONDS),
-        "head": (b"P", b"O", HEAD_SECONDS),
-        "second head": (request(*POST, "content-length: 2", body=b"{}") + b"P", b"O", HEAD_SECONDS),
+        "head": (part, b"b", HEAD_SECONDS),
+        "second head": (request(*POST, "content-length: 2", body=b"{}") + part, b"b", HEAD_SECONDS),
         "body": (request(*POST, "content-length: 9999"), b" ", BODY_SECONDS),
         "chunks": (request(*POST, "transfer-encoding: chunked"), b"1\r\n \r\n", BODY_SECONDS),
     }
@@ -254,7 +255,6 @@ def test_connections_are_bounded_and_those_without_a_request_end(redis_url: str,
         with Client(small.address) as client:  # the other port has room of its own
             client.create_experiment(unique_name(), config())
         assert held[0].post(LIST, b"{}").status == 200
-        assert held[1].closed() or True  # answered 408
         wait_until(lambda: served_or_not(small.http))
 
 

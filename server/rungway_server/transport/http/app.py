@@ -17,7 +17,7 @@ from rungway_server.transport import requests
 from rungway_server.transport.access import OpenStreams
 from rungway_server.transport.errors import status_of
 from rungway_server.transport.http import call, session, streams
-from rungway_server.transport.http.bodies import TOO_LARGE, Bodies, Gone, Receive
+from rungway_server.transport.http.bodies import Bodies, Gone, Receive
 from rungway_server.transport.http.browser import Hosts, check_same_origin, is_browser
 from rungway_server.transport.http.problems import Refused, error_reply
 from rungway_server.transport.http.replies import Header, Reply, Send
@@ -249,7 +249,7 @@ def _token(body: bytes) -> str:
 
 
 def _http_status(error: Exception) -> int | None:
-    return 413 if isinstance(error, InvalidInput) and error.reason == TOO_LARGE else None
+    return 413 if isinstance(error, InvalidInput) and error.reason == "REQUEST_TOO_LARGE" else None
 
 
 def _not_allowed(methods: str) -> Reply:

@@ -15,7 +15,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 MOST_IN_ALL = 256 << 20
 """Most bytes of the bodies that one process receives and reads at once."""
-TOO_LARGE = "REQUEST_TOO_LARGE"
 
 
 class Gone(Exception):
@@ -83,4 +82,6 @@ class Bodies:
         return found
 
     def _too_large(self) -> InvalidInput:
-        return InvalidInput.one("request", f"is too large: wanted at most {self.most:,} bytes", reason=TOO_LARGE)
+        return InvalidInput.one(
+            "request", f"is too large: wanted at most {self.most:,} bytes", reason="REQUEST_TOO_LARGE"
+        )
