@@ -1,4 +1,5 @@
-"""uvicorn's HTTP/1.1 with what it lacks: deadlines and limits for heads and bodies, and a limit of connections.
+"""uvicorn's HTTP/1.1 with what it lacks: deadlines and limits for heads and bodies, a limit of connections, one write
+per reply.
 
 Its class HttpToolsProtocol is no public interface: the version is pinned, and tests/integration/test_http_hostile.py
 holds each of these limits.
@@ -6,7 +7,7 @@ holds each of these limits.
 
 import asyncio
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -17,6 +18,7 @@ from rungway_server.service.high_water import HighWaterWarning
 HEAD_SECONDS, BODY_SECONDS = 10.0, 30.0
 """How long the head, and then the body, of a request may take to arrive."""
 MOST_HEAD_BYTES = 16 << 10
+_MOST_HELD = 1 << 16
 
 
 class _Awaiting(Enum):
@@ -25,6 +27,37 @@ class _Awaiting(Enum):
     NOTHING = 0
     HEAD = 1
     BODY = 2
+
+
+class _OneWrite:
+    """A transport that sends with one system call what is written in one turn of the event loop: head and body."""
+
+    __slots__ = ("_held", "_loop", "_size", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _MOST_HELD:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held, self._size = self._held, [], 0
+            self._transport.write(b"".join(held))
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -49,7 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _OneWrite(transport, self.loop)))
         if len(self.connections) > self.most_connections:
             transport.abort()
             return
