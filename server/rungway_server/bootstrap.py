@@ -186,7 +186,7 @@ def build_server(
         routes(search_service_pb2.DESCRIPTOR, servicers) | routes(experiment_service_pb2.DESCRIPTOR, servicers),
         guard,
         open_streams,
-        Turnstile(server.last_call),
+        Turnstile(server.calls),
         Bodies(settings.max_message_bytes),
         hosts=settings.http_hosts,
         prefix=settings.http_prefix,

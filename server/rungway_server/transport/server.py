@@ -45,12 +45,25 @@ class Server(grpc_aio.Server):
         self._server = _Loop(self._loop, None, (), tuple(interceptors), tuple(options), None)
         self._server.prepare(self._loop, tuple(interceptors), most_calls)
 
-    def last_call(self) -> float:
-        """When the last call began, on the clock of the event loop; minus infinity before the first one."""
-        return float(self._server.last_call)
+    @property
+    def calls(self) -> "Calls":
+        """The calls so far."""
+        found: Calls = self._server.counted
+        return found
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
         """Ignored: generated code registers the same handlers by name, too, and those are served."""
+
+
+class Calls:
+    """Counts calls."""
+
+    __slots__ = ("begun", "last_begun")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.last_begun = -math.inf
+        """When the last one began, on the clock of the event loop."""
 
 
 class _Method:
@@ -75,7 +88,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._calls: set[asyncio.Task[None]] = set()
         self._takers: set[asyncio.Task[None]] = set()
         self._high_water = HighWaterWarning("many_calls", most)
-        self.last_call = -math.inf
+        self.counted = Calls()
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
@@ -109,7 +122,8 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
 
     def _begin(self, name: str, resolver: _Method, interceptors: tuple[Any, ...], state: object) -> None:
         calls, loop = self._calls, self._own_loop
-        self.last_call = loop.time()
+        self.counted.begun += 1
+        self.counted.last_begun = loop.time()
         work = cygrpc._handle_rpc(name, resolver, interceptors, state, loop, len(calls) >= self._most)
         call = loop.create_task(cygrpc._schedule_rpc_coro(work, state, loop, name))
         calls.add(call)

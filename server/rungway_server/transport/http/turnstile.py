@@ -7,25 +7,38 @@ one HTTP request starts per turn. Measured in docs/adr/0011-http-port.md.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol
 
 _IN_USE_SECONDS = 0.1
 """How long after its last call gRPC counts as in use."""
 
 
+_PER_GRPC_CALL = 2
+"""How many HTTP requests start for a gRPC call: together they cost about as much."""
+
+
+class GrpcCalls(Protocol):
+    """What the gRPC server counts."""
+
+    begun: int
+    """Calls so far."""
+    last_begun: float
+    """When the last one began, on the clock of the event loop."""
+
+
 class Turnstile:
     """Where HTTP requests wait for their turn to start; what they wait for later is not counted."""
 
-    def __init__(self, last_grpc_call: Callable[[], float]) -> None:
-        """`last_grpc_call`: when the last one began, on the clock of the running event loop."""
+    def __init__(self, grpc: GrpcCalls) -> None:
+        """`grpc`: the calls of the other port. Needs a running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._last_grpc_call = last_grpc_call
+        self._grpc, self._seen = grpc, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turning = False
 
     async def enter(self) -> None:
         """Returns when a request may start."""
-        if not self._waiting and self._loop.time() - self._last_grpc_call() > _IN_USE_SECONDS:
+        if not self._waiting and self._loop.time() - self._grpc.last_begun > _IN_USE_SECONDS:
             return
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.append(turn)
@@ -35,11 +48,13 @@ class Turnstile:
         await turn
 
     def _turn(self) -> None:
-        while self._waiting:
+        begun = self._grpc.begun
+        starts, self._seen = max(1, _PER_GRPC_CALL * (begun - self._seen)), begun
+        while self._waiting and starts:
             turn = self._waiting.popleft()
             if not turn.done():  # otherwise its request was cancelled
                 turn.set_result(None)
-                break
+                starts -= 1
         self._turning = bool(self._waiting)
         if self._turning:
             self._loop.call_soon(self._turn)
