@@ -49,6 +49,7 @@ _LONGEST = 40
 def suspicion(values: Mapping[str, object]) -> tuple[str, str]:
     """Why a mapping without `type` is refused as a group: the key to blame ("" = the whole mapping) and the reason; two
     empty texts if it is a group."""
+    values = dict(sorted(values.items(), key=lambda item: shown(item[0])))  # maps of the wire have no order
     parameters = any(isinstance(value, Mapping) and "type" in value for value in values.values())
     for key, value in values.items():
         if not parameters and _almost_type(key) and is_kind(value):
