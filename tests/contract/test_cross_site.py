@@ -94,7 +94,7 @@ def test_the_table(site: Site, browser: Browser) -> None:
     for number, row in enumerate(rows):
         origin, fetch_site, host, cookie, method, content_type, path = row
         headers = _headers(site, origin, fetch_site, host, content_type, cookie=cookie)
-        name = f"x-{number}" if path == CREATE else site.experiment
+        name = f"{site.experiment}-{number}" if path == CREATE else site.experiment
         body: dict[str, object] = {"experiment": name}
         if path == CREATE:
             body["config"] = config()
@@ -108,7 +108,7 @@ def test_the_table(site: Site, browser: Browser) -> None:
             created.add(name)
     assert accepted > 20
     found = {each["experiment"] for each in _all(browser, site)}
-    assert {each for each in found if each.startswith("x-")} == created
+    assert {each for each in found if each.startswith(f"{site.experiment}-")} == created
 
 
 def _headers(

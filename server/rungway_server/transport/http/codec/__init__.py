@@ -12,7 +12,8 @@ It is proto3 JSON, made from the descriptors, but for two things that proto3 JSO
 
 Elsewhere doubles that are not finite are the texts "NaN", "Infinity" and "-Infinity". The bare word NaN, which some
 programs write, is not JSON and is refused. Enumerations are written by name, and read by name or number. Fields have
-their name in camelCase or snake_case. Unset fields are left out; null counts as unset.
+their name in camelCase or snake_case. Unset messages and optional fields are left
+out, zeros and empty lists are written; null counts as unset.
 
 Whatever is not understood is refused with its path: unknown fields, a key given twice, wrong types, numbers out of
 range, texts that UTF-8 cannot encode.

@@ -32,9 +32,11 @@ def _writer(kind: Descriptor) -> Write:
     if kind.full_name.startswith("google.protobuf."):
         raise TypeError(f"{kind.full_name} is not in the JSON of this port")
     fields = {field.number: (field.json_name, _field(field)) for field in kind.fields}
+    # Zeros are written, so that a reader in shell or JavaScript finds trial 0, and lists to iterate over.
+    zeros = {field.json_name: _zero(field) for field in kind.fields if not field.has_presence}
 
     def write(message: Message) -> dict[str, object]:
-        written = {}
+        written = zeros.copy()
         for field, value in message.ListFields():
             name, write_field = fields[field.number]
             written[name] = write_field(value) if write_field else value
@@ -53,6 +55,16 @@ def _field(field: FieldDescriptor) -> Write | None:
     if not field.is_repeated:
         return write_one
     return (lambda value: [write_one(item) for item in value]) if write_one else list
+
+
+def _zero(field: FieldDescriptor) -> object:
+    """What is written for a field that is not set, and cannot tell that from its zero."""
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return {}
+    if field.is_repeated:
+        return []
+    write_one = _one(field)
+    return write_one(field.default_value) if write_one else field.default_value
 
 
 def _one(field: FieldDescriptor) -> Write | None:
