@@ -29,7 +29,7 @@ from rungway_server.transport.http.app import App
 from rungway_server.transport.http.bodies import Bodies
 from rungway_server.transport.http.routes import routes
 from rungway_server.transport.http.turnstile import Turnstile
-from rungway_server.transport.server import Calls
+from rungway_server.transport.server import CallCount
 from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.http_channel import ENVELOPE, Form, HttpError, envelopes, error_in
@@ -95,7 +95,7 @@ async def http(servicers: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
         routes(search_pb.DESCRIPTOR, servicers) | routes(experiment_pb.DESCRIPTOR, servicers),
         guard,
         OpenStreams(guard, 9),
-        Turnstile(Calls()),
+        Turnstile(CallCount()),
         Bodies(1 << 20),
         ready=lambda: True,
     )

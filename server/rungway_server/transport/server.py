@@ -46,16 +46,16 @@ class Server(grpc_aio.Server):
         self._server.prepare(self._loop, tuple(interceptors), most_calls)
 
     @property
-    def calls(self) -> "Calls":
+    def calls(self) -> "CallCount":
         """The calls so far."""
-        found: Calls = self._server.counted
+        found: CallCount = self._server.counted
         return found
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
         """Ignored: generated code registers the same handlers by name, too, and those are served."""
 
 
-class Calls:
+class CallCount:
     """Counts calls."""
 
     __slots__ = ("begun", "last_begun")
@@ -88,7 +88,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._calls: set[asyncio.Task[None]] = set()
         self._takers: set[asyncio.Task[None]] = set()
         self._high_water = HighWaterWarning("many_calls", most)
-        self.counted = Calls()
+        self.counted = CallCount()
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
