@@ -25,13 +25,16 @@ _STATUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "504": ("The deadline of the call is over.", ("deadline_exceeded",)),
 }
 """Each status of a refusal: what it means, and the codes of Connect that have it."""
+_OTHERS = {"REQUEST_TOO_LARGE": "413"}
+"""Reasons with another status than that of their code."""
 _LATER = ("429", "503")
 
 
 def refusals() -> Iterator[tuple[str, Json]]:
     """The response of each status."""
     for status, (meaning, codes) in _STATUSES.items():
-        reasons = [f"`{reason}`" for reason, (code, _) in _reasons().items() if code in codes]
+        every = {reason: _OTHERS.get(reason, code) for reason, (code, _) in _reasons().items()}
+        reasons = [f"`{reason}`" for reason, found in every.items() if found in (status, *codes)]
         text = f"{meaning} Reasons: {', '.join(reasons)}." if reasons else meaning
         schema = {"$ref": "#/components/schemas/Error"}
         response: Json = {"description": text, "content": {"application/json": {"schema": schema}}}
@@ -44,7 +47,11 @@ def error_schemas() -> Json:
     """The schemas of an error."""
     codes = sorted({code for _, codes in _STATUSES.values() for code in codes} | {"canceled"})
     reasons = "\n".join(f"- `{reason}`: {meaning}" for reason, (_, meaning) in _reasons().items())
-    violation = _object("One field.", {"field": _text("Its path."), "description": _text("What is wrong with it.")})
+    violation = _object(
+        "One field.",
+        {"field": _text("Its path."), "description": _text("What is wrong with it.")},
+        optional=("field",),  # the name of a field may be an empty text
+    )
     details = {
         "ErrorInfo": _object(
             "Why, for programs.",
