@@ -118,7 +118,7 @@ def _operation(method: MethodDescriptor, comments: Mapping[str, str]) -> Json:
     said = comments[method.full_name]
     if method.server_streaming:
         said += _STREAM
-        good = {"text/event-stream": {"schema": {"type": "string"}}}
+        good = {"text/event-stream": {"schema": _event(method.output_type.name)}}
     else:
         good = {"application/json": _schema(method.output_type.name)}
     statuses = [*_ALWAYS, "404"] + (["409"] if _may_clash(method) else [])
@@ -137,6 +137,22 @@ _STREAM = (
     " on the way is the event `error`, and the stream ends by itself. `application/connect+json` has the same as"
     " Connect's envelopes."
 )
+
+
+def _event(message: str) -> Json:
+    """The schema of one event of a stream."""
+    kinds = [{"$ref": f"#/components/schemas/{message}"}, {"$ref": "#/components/schemas/Error"}, {"const": {}}]
+    return {
+        "description": "One event. `message`: the next one; `error`: the stream was refused on the way; `end`: it is"
+        " complete.",
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "id": {"type": "string", "description": "For `Last-Event-ID`, where the stream can be resumed."},
+            "event": {"enum": ["message", "error", "end"]},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": kinds}},
+        },
+    }
 
 
 def _may_clash(method: MethodDescriptor) -> bool:

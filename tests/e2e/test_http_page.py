@@ -1,5 +1,7 @@
-"""The commands of docs/http.md print what the page says, typed one after the other in one shell."""
+"""The commands of docs/http.md print what the page says, typed one after the other in one shell; that of the README,
+too, asks."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ from tests.support import console
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
 
-PAGE = Path(__file__).parents[2] / "docs" / "http.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "http.md"
 SECTIONS = console.sections(PAGE)
 ENCRYPTED = SECTIONS.pop("Tokens, namespaces, TLS")
 PLAIN = [typed for section in SECTIONS.values() for typed in section]
@@ -44,6 +47,9 @@ def test_the_plain_commands(url: str, tmp_path: Path) -> None:
     assert len(PLAIN) > 25
     with services(url) as (service,):
         check(PLAIN, service, tmp_path)
+        (line,) = re.findall(r"^    (curl .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+        (output,) = console.printed([line.replace("localhost:7078", service.http)], tmp_path, {})
+        assert '{"status":"ASK_STATUS_DONE"' in output
 
 
 def test_the_commands_with_tls_and_tokens(url: str, tmp_path: Path) -> None:
