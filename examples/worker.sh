@@ -34,7 +34,7 @@ epochs() {
         for (i = 1; i <= size; i++) w[i] += v[i] -= rate * g[i] * 2 / 41
       }
       for (x = -1; x < 1.01; x += 0.05) error += residual(x) ^ 2 / 41
-      for (i = 1; i <= 2 * size; i++) printf "%.17g ", i > size ? v[i - size] : w[i] >to
+      for (i = 1; i <= 2 * size; i++) printf "%.17g ", (i > size ? v[i - size] : w[i]) >to
       print error < 1e6 ? error : "\"NaN\""
     }' "$2"
 }
@@ -82,7 +82,7 @@ call ExperimentService/CreateExperiment '{$experiment, requestId: $id, config: {
     momentum: {type: "double", minval: 0, maxval: 0.95}, degree: {type: "int", minval: 1, maxval: 9}},
   searcher: {name: "adaptive_asha", metric: "error", max_trials: 40, max_length: {epochs: 64}}, seed: 7}}' >/dev/null ||
   echo "$experiment is there: this worker joins it"
-while answer=$(call SearchService/Ask '{$experiment, requestId: $id}'); do
+while answer=$(call SearchService/Ask '{$experiment, requestId: $id, $worker}' --arg worker "$$@$(uname -n)"); do
   case $(get "$answer" .status) in
     ASK_STATUS_ASSIGNED) train "$(get "$answer" '.assignments[0] | tojson')" ;;
     ASK_STATUS_WAIT) sleep "$(get "$answer" '.retryAfter | rtrimstr("s")')" ;;

@@ -4,7 +4,6 @@
 """
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,12 +13,12 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from rungway_server.service.access import ROLES
 from scripts import protos
+from scripts.openapi_errors import error_schemas, refusals
 from scripts.openapi_examples import EXAMPLES
 from scripts.openapi_schemas import Json, schemas
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "server" / "rungway_server" / "transport" / "http" / "openapi.json"
-_ERRORS_PAGE = ROOT / "docs" / "errors.md"
 
 _ABOUT = """Hyperparameter search as a service. Every call is a POST of JSON to its path; those that read one thing \
 are GETs, too. `application/proto` in both directions works as well, and is what the Python client sends.
@@ -34,25 +33,7 @@ as good as left out. A field that the call does not have is refused.
 - With tokens on, send `Authorization: Bearer rwy_…`. `Rungway-Namespace` names a namespace.
 """
 
-_STATUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "400": (
-        "The request is wrong, or does not fit the state of the search.",
-        ("invalid_argument", "failed_precondition", "out_of_range"),
-    ),
-    "401": ("No valid token.", ("unauthenticated",)),
-    "403": ("The token does not allow it, or a browser called from another site.", ("permission_denied",)),
-    "404": ("It is not there.", ("not_found", "unimplemented")),
-    "409": ("It is there already.", ("already_exists", "aborted")),
-    "413": ("The body is too large.", ()),
-    "415": ("The body has another content type or coding than the ones listed.", ("unimplemented", "invalid_argument")),
-    "429": ("Too much at once: repeat it later.", ("resource_exhausted",)),
-    "500": ("A fault of the service.", ("internal", "unknown", "data_loss")),
-    "503": ("The service, or Redis behind it, does not answer: repeat it later.", ("unavailable",)),
-    "504": ("The deadline of the call is over.", ("deadline_exceeded",)),
-}
-"""Each status of a refusal: what it means, and the codes of Connect that have it."""
 _ALWAYS = ("400", "401", "403", "413", "415", "429", "500", "503", "504")
-_LATER = ("429", "503")
 
 
 def document() -> Json:
@@ -74,8 +55,9 @@ def document() -> Json:
         "tags": [{"name": each.name, "description": comments[each.full_name]} for each in services],
         "paths": dict(_paths(services, comments)) | _PAGES,
         "components": {
-            "schemas": schemas([m.input_type for m in methods], [m.output_type for m in methods], comments) | _errors(),
-            "responses": dict(_refusals()),
+            "schemas": schemas([m.input_type for m in methods], [m.output_type for m in methods], comments)
+            | error_schemas(),
+            "responses": dict(refusals()),
             "headers": _HEADERS,
             "parameters": _PARAMETERS,
             "securitySchemes": {
@@ -136,7 +118,7 @@ def _operation(method: MethodDescriptor, comments: Mapping[str, str]) -> Json:
     said = comments[method.full_name]
     if method.server_streaming:
         said += _STREAM
-        good = {"text/event-stream": {"schema": {"type": "string"}}}
+        good = {"text/event-stream": {"schema": _event(method.output_type.name)}}
     else:
         good = {"application/json": _schema(method.output_type.name)}
     statuses = [*_ALWAYS, "404"] + (["409"] if _may_clash(method) else [])
@@ -157,91 +139,28 @@ _STREAM = (
 )
 
 
+def _event(message: str) -> Json:
+    """The schema of one event of a stream."""
+    kinds = [{"$ref": f"#/components/schemas/{message}"}, {"$ref": "#/components/schemas/Error"}, {"const": {}}]
+    return {
+        "description": "One event. `message`: the next one; `error`: the stream was refused on the way; `end`: it is"
+        " complete.",
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "id": {"type": "string", "description": "For `Last-Event-ID`, where the stream can be resumed."},
+            "event": {"enum": ["message", "error", "end"]},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": kinds}},
+        },
+    }
+
+
 def _may_clash(method: MethodDescriptor) -> bool:
     return "request_id" in method.input_type.fields_by_name
 
 
 def _schema(name: str) -> Json:
     return {"schema": {"$ref": f"#/components/schemas/{name}"}}
-
-
-def _refusals() -> Iterator[tuple[str, Json]]:
-    for status, (meaning, codes) in _STATUSES.items():
-        reasons = [f"`{reason}`" for reason, (code, _) in _reasons().items() if code in codes]
-        text = f"{meaning} Reasons: {', '.join(reasons)}." if reasons else meaning
-        response: Json = {"description": text, "content": {"application/json": _schema("Error")}}
-        if status in _LATER:
-            response["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
-        yield status, response
-
-
-def _errors() -> Json:
-    """The schemas of a refusal."""
-    codes = sorted({code for _, codes in _STATUSES.values() for code in codes} | {"canceled"})
-    reasons = "\n".join(f"- `{reason}`: {meaning}" for reason, (_, meaning) in _reasons().items())
-    text: Json = {"type": "string"}
-    return {
-        "Error": {
-            "description": "Why a call was refused. A refused call has changed nothing.",
-            "type": "object",
-            "required": ["code"],
-            "properties": {
-                "code": {"type": "string", "enum": codes},
-                "message": text | {"description": "For a developer."},
-                "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetail"}},
-            },
-        },
-        "ErrorDetail": {
-            "description": "A message of google.rpc: `ErrorInfo` always where the service itself refuses, `BadRequest`"
-            " and `RetryInfo` where they apply.",
-            "type": "object",
-            "required": ["type", "value"],
-            "properties": {
-                "type": text | {"enum": [f"google.rpc.{kind}" for kind in ("ErrorInfo", "BadRequest", "RetryInfo")]},
-                "value": text | {"description": "Its bytes in base64 without padding."},
-                "debug": {
-                    "description": "The same as JSON.",
-                    "anyOf": [
-                        {"$ref": f"#/components/schemas/{kind}"} for kind in ("ErrorInfo", "BadRequest", "RetryInfo")
-                    ],
-                },
-            },
-        },
-        "ErrorInfo": {
-            "description": "Why, for programs.",
-            "type": "object",
-            "required": ["reason", "domain"],
-            "properties": {
-                "reason": text | {"enum": list(_reasons()), "description": reasons},
-                "domain": {"const": "rungway"},
-                "metadata": {"type": "object", "additionalProperties": text},
-            },
-        },
-        "BadRequest": {
-            "description": "Which fields are wrong.",
-            "type": "object",
-            "required": ["fieldViolations"],
-            "properties": {
-                "fieldViolations": {
-                    "type": "array",
-                    "items": {"type": "object", "properties": {"field": text, "description": text}},
-                }
-            },
-        },
-        "RetryInfo": {
-            "description": "When to try again, in seconds such as `1s`.",
-            "type": "object",
-            "required": ["retryDelay"],
-            "properties": {"retryDelay": text},
-        },
-    }
-
-
-def _reasons() -> Mapping[str, tuple[str, str]]:
-    """Each reason of the service in docs/errors.md: its code in Connect's spelling, and what it means."""
-    page = _ERRORS_PAGE.read_text(encoding="utf-8").split("## Reasons of the service\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
-    return {reason: (status.lower(), meaning) for reason, status, meaning in rows}
 
 
 _HEADERS: Json = {
