@@ -1,16 +1,17 @@
 """Builds a running service from settings, store and transport; the only module that imports all of them.
 
-Life of a service: store (embedded or by URL) -> listening -> Redis answers and passes its checks: SERVING -> SIGTERM:
-NOT_SERVING, a moment for load balancers to notice -> no new calls, running ones finish -> connections closed, embedded
-Redis stopped last. While Redis is away, at the start or later, the service is NOT_SERVING.
+Life of a service: files and health listener -> store (embedded or by URL) -> listening -> Redis answers and passes its
+checks: SERVING -> SIGTERM: NOT_SERVING, a moment for load balancers to notice -> no new calls, running ones finish ->
+connections closed, embedded Redis stopped last. While Redis is away, at the start or later, the service is NOT_SERVING.
+A SIGTERM during the start ends it there.
 """
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from rungway_server.service.admission import Admission
 from rungway_server.service.quotas import ExperimentsWithinQuotas, Quota, Quotas
 from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.settings import Settings, split_address
+from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.store.redis.connection.preflight import inspect
@@ -42,6 +44,7 @@ from rungway_server.transport import grpc_server
 from rungway_server.transport.access import AccessInterceptor, OpenStreams
 from rungway_server.transport.anonymous_calls import AnonymousCalls
 from rungway_server.transport.health import Health
+from rungway_server.transport.health_listener import HealthListener
 from rungway_server.transport.http.app import App
 from rungway_server.transport.http.bodies import Bodies
 from rungway_server.transport.http.listener import Listener, bound
@@ -67,6 +70,18 @@ class ServeError(Exception):
     """The service cannot start; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Up:
+    """The parts of a service that is up."""
+
+    server: Server
+    http: Listener | None
+    health: Health
+    address: str
+    died: asyncio.Future[None]
+    """Completes if an embedded Redis ends by itself."""
+
+
 def serve_sync(settings: Settings) -> int:
     """Configure the logs and serve until a signal; returns the exit code of the process."""
     logs.configure(settings.log_level, settings.log_format)
@@ -80,35 +95,60 @@ def serve_sync(settings: Settings) -> int:
         return 130
 
 
-async def serve(settings: Settings, ready: Callable[[str], None] | None = None, *, shared_port: bool = False) -> int:
+async def serve(settings: Settings, status: Callable[[str], None] | None = None, *, shared_port: bool = False) -> int:
     """Serve until SIGTERM, SIGINT or cancellation; returns the exit code: 0, or 1 when the embedded Redis died.
 
-    `ready` is called with the address, host:port, once calls are accepted; without it a log line tells. Other processes
-    may listen on a `shared_port`, too. Raises ServeError or RedisStartError when it cannot start.
+    `status` is called once calls are accepted, and whenever it changes: "" = they are served, else why not, in a word;
+    without it a log line and the health listener tell. Other processes may listen on a `shared_port`, too. Raises
+    ServeError or RedisStartError when it cannot start.
     """
     async with AsyncExitStack() as stack:
-        url, died = await start_store(stack, settings)
-        health = Health(_SERVICES)
-        router = _router(stack, url, settings)
-        server, app = build_server(router, settings, health, shared_port=shared_port)
-        await _watch_store(stack, router, health, settings)
-        certificate = _certificate(stack, settings)
-        address = _bind(server, settings.listen, certificate)
-        http = _http_listener(app, settings, certificate, shared_port=shared_port)
-        await server.start()
-        if http:
-            await http.start()
-        stack.push_async_callback(_drain, server, http, health, settings)
-        stopped = asyncio.ensure_future(stop_signal(stack).wait())
-        stack.callback(stopped.cancel)
-        if ready:
-            ready(address)
-        else:
-            _log.info("ready", address=address, http=http.address if http else "off", serving=health.ready)
-        ended = asyncio.ensure_future(_end_of(server))
+        stopped = stop_signal(stack)
+        certificate = certificate_files(settings)
+        if certificate:
+            stack.callback(asyncio.ensure_future(certificate.follow()).cancel)
+        report = status or health_listener(stack, settings)
+        try:
+            up = await unless(stopped, _start(stack, settings, certificate, shared_port))
+        except Stopped:
+            return 0
+        await up.server.start()
+        if up.http:
+            await up.http.start()
+        stack.push_async_callback(_drain, up, settings)
+        up.health.tell(report)
+        if not status:
+            http = up.http.address if up.http else "off"
+            _log.info("ready", address=up.address, http=http, serving=up.health.ready)
+        ended = asyncio.ensure_future(_end_of(up.server))
         stack.callback(ended.cancel)
-        await asyncio.wait((stopped, died, ended), return_when=asyncio.FIRST_COMPLETED)
-        return 1 if died.done() or ended.done() else 0
+        await asyncio.wait((stopped, up.died, ended), return_when=asyncio.FIRST_COMPLETED)
+        up.health.stop()
+        return 1 if up.died.done() or ended.done() else 0
+
+
+async def _start(stack: AsyncExitStack, settings: Settings, certificate: TlsFiles | None, shared_port: bool) -> _Up:
+    """Everything that can be waited for: what it returns is bound, and accepts no call yet."""
+    url, died = await start_store(stack, settings)
+    health = Health(_SERVICES)
+    router = _router(stack, url, settings)
+    server, app = build_server(router, settings, health, shared_port=shared_port)
+    await _watch_store(stack, router, health, settings)
+    address = _bind(server, settings.listen, certificate)
+    return _Up(server, _http_listener(app, settings, certificate, shared_port=shared_port), health, address, died)
+
+
+def health_listener(stack: AsyncExitStack, settings: Settings) -> Callable[[str], None]:
+    """Begin to answer probes, if that is set. Returns what takes the status. Raises ServeError."""
+    if not settings.health_address:
+        return lambda _: None
+    host, port = settings.health_address
+    try:
+        listener = stack.enter_context(HealthListener(host.strip("[]"), port))
+    except OSError as error:
+        raise ServeError(f"cannot listen on {settings.health_listen}: {error.strerror or error}") from error
+    _log.info("health_listener", address=listener.address)
+    return listener.report
 
 
 async def start_store(stack: AsyncExitStack, settings: Settings) -> tuple[str, asyncio.Future[None]]:
@@ -209,8 +249,8 @@ def _quota(settings: Settings) -> Quota:
     )
 
 
-def _certificate(stack: AsyncExitStack, settings: Settings) -> TlsFiles | None:
-    """The certificate to listen with, reloaded when its files change; None = plain text."""
+def certificate_files(settings: Settings) -> TlsFiles | None:
+    """The certificate to listen with; None = plain text. Raises ServeError when its files cannot be used."""
     if not (settings.tls_cert and settings.tls_key):
         return None
     files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
@@ -218,7 +258,6 @@ def _certificate(stack: AsyncExitStack, settings: Settings) -> TlsFiles | None:
         files.check()
     except TlsError as error:
         raise ServeError(str(error)) from error
-    stack.callback(asyncio.ensure_future(files.follow()).cancel)
     return files
 
 
@@ -307,34 +346,13 @@ async def _end_of(server: Server) -> None:
         _log.critical("server_ended_by_itself", error=repr(error))
 
 
-def stop_signal(stack: AsyncExitStack) -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-    received = asyncio.Event()
-
-    def unhook() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-    def first(number: signal.Signals) -> None:
-        unhook()
-        _log.info("stopping", signal=number.name)
-        received.set()
-
-    with suppress(ValueError, RuntimeError):  # outside of the main thread: serve until cancelled
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, first, number)
-    stack.callback(unhook)
-    return received
-
-
-async def _drain(server: Server, http: Listener | None, health: Health, settings: Settings) -> None:
-    if http:
-        http.announce_end()
-    await health.drain(settings.drain_notice_seconds)
-    stops = [server.stop(settings.drain_seconds)]
-    if http:
-        stops.append(http.stop(settings.drain_seconds))
+async def _drain(up: _Up, settings: Settings) -> None:
+    if up.http:
+        up.http.announce_end()
+    await up.health.drain(settings.drain_notice_seconds)
+    stops = [up.server.stop(settings.drain_seconds)]
+    if up.http:
+        stops.append(up.http.stop(settings.drain_seconds))
     await asyncio.gather(*stops)
     _log.info("drained")
 

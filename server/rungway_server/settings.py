@@ -3,7 +3,7 @@
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -52,13 +52,16 @@ def _check_listen(listen: str) -> str:
     return listen
 
 
-def _check_http(http: str | None) -> str | None:
-    if http not in (None, "off"):
+Address = TypeVar("Address", bound=str | None)
+
+
+def _check_optional(address: Address) -> Address:
+    if address is not None and address != "off":
         try:
-            split_address(http)
+            split_address(address)
         except ValueError as error:
             raise ValueError(f'{error}, or "off"') from None
-    return http
+    return address
 
 
 def _names(value: object) -> object:
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:7077"
     """Where to listen, host:port; port 0 picks a free one, which the log line `ready` shows."""
 
-    http: Annotated[str | None, AfterValidator(_check_http)] = None
+    http: Annotated[str | None, AfterValidator(_check_optional)] = None
     """Where to listen for HTTP, host:port, or "off"; none = the host of `listen`, port 7078 (beside port 0 a free
     one)."""
 
@@ -110,6 +113,10 @@ class Settings(BaseSettings):
 
     http_prefix: Annotated[str, AfterValidator(_check_prefix)] = ""
     """Path under which a proxy hands HTTP requests on, such as /rungway; a proxy that strips it needs nothing here."""
+
+    health_listen: Annotated[str, AfterValidator(_check_optional)] = "off"
+    """Where to answer `GET /livez` and `GET /readyz` in plain text, host:port, or "off": for the probes of containers,
+    which know neither TLS nor tokens. It tells nothing else."""
 
     tokens: bool = False
     """Whether calls need a bearer token (`rungway token create`); health checks never do."""
@@ -214,6 +221,11 @@ class Settings(BaseSettings):
             return None if self.http == "off" else split_address(self.http)
         host, port = self.address
         return host, DEFAULT_HTTP_PORT if port else 0
+
+    @property
+    def health_address(self) -> tuple[str, int] | None:
+        """Host and port of `health_listen`; None = off."""
+        return None if self.health_listen == "off" else split_address(self.health_listen)
 
     @field_validator("*", mode="before")
     @classmethod

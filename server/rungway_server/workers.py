@@ -1,8 +1,8 @@
 """Several server processes behind one port: `rungway serve --workers N`, for hosts with several cores.
 
 The kernel spreads connections over the processes (SO_REUSEPORT). This parent owns the embedded store, holds the port,
-replaces a process that dies, and stops all of them at the end; it serves no calls itself. A process whose parent is
-gone drains and exits.
+replaces a process that dies, answers probes of health (ready while any process serves), and stops all of them at the
+end; it serves no calls itself. A process whose parent is gone drains and exits.
 """
 
 import asyncio
@@ -22,14 +22,17 @@ from rungway_server import logs
 from rungway_server.bootstrap import (
     ServeError,
     cannot_listen_for_http,
+    certificate_files,
+    health_listener,
     http_socket,
     serve,
     serving_runner,
     start_store,
-    stop_signal,
 )
 from rungway_server.settings import Settings
+from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.transport.health_listener import STARTING, STOPPING
 from rungway_server.transport.http.listener import bound
 
 if TYPE_CHECKING:
@@ -60,15 +63,23 @@ async def supervise(settings: Settings) -> int:
     Raises ServeError when the port is taken or a process cannot start, RedisStartError as `serve`.
     """
     async with AsyncExitStack() as stack:
-        url, died = await start_store(stack, settings)
+        stopped = stop_signal(stack)
+        certificate_files(settings)
+        report = health_listener(stack, settings)
+        try:
+            url, died = await unless(stopped, start_store(stack, settings))
+        except Stopped:
+            return 0
         address = stack.enter_context(_reserved(settings))
         http = stack.enter_context(_reserved_for_http(settings))
         shared = settings.model_copy(
             update={"listen": address, "http": http, "redis_url": SecretStr(url), "workers": 1}
         )
-        stopped = asyncio.ensure_future(stop_signal(stack).wait())
-        stack.callback(stopped.cancel)
-        workers = [_Worker(number, shared) for number in range(settings.workers)]
+
+        def changed() -> None:
+            report(STOPPING if stopped.done() else min(worker.status for worker in workers))  # "" sorts first
+
+        workers = [_Worker(number, shared, changed) for number in range(settings.workers)]
         async with _first_error(), asyncio.TaskGroup() as group:
             ends: list[asyncio.Future[Any]] = [stopped, died, *(group.create_task(worker.run()) for worker in workers)]
             ready: asyncio.Future[Any] = asyncio.ensure_future(_all_ready(workers))
@@ -79,6 +90,7 @@ async def supervise(settings: Settings) -> int:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ready.cancel()
+                report(STOPPING)
                 for worker in workers:
                     worker.stop()
         return 1 if died.done() else 0
@@ -96,8 +108,9 @@ async def _first_error() -> AsyncIterator[None]:
 class _Worker:
     """Keeps one process running: one that dies is replaced, if any before it has been ready."""
 
-    def __init__(self, number: int, settings: Settings) -> None:
-        self._number, self._settings = number, settings
+    def __init__(self, number: int, settings: Settings, changed: Callable[[], None]) -> None:
+        self._number, self._settings, self._changed = number, settings, changed
+        self.status = STARTING
         self._process: SpawnProcess | None = None
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
@@ -133,12 +146,14 @@ class _Worker:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
         def receive() -> None:
-            loop.remove_reader(receiver.fileno())
             try:
-                receiver.recv()
-            except EOFError:  # it ended before it was ready
-                return
-            self.ready.set()
+                self.status = receiver.recv()
+            except EOFError:  # it has ended
+                loop.remove_reader(receiver.fileno())
+                self.status = STARTING
+            else:
+                self.ready.set()
+            self._changed()
 
         loop.add_reader(receiver.fileno(), receive)
         loop.add_reader(process.sentinel, ended.set)
@@ -171,7 +186,7 @@ def _serve(settings: Settings, sender: Connection) -> None:
     raise SystemExit(code)
 
 
-async def _serve_as_child(settings: Settings, ready: Callable[[str], None]) -> int:
+async def _serve_as_child(settings: Settings, status: Callable[[str], None]) -> int:
     parent = multiprocessing.parent_process()
     assert parent is not None
     loop = asyncio.get_running_loop()
@@ -181,7 +196,7 @@ async def _serve_as_child(settings: Settings, ready: Callable[[str], None]) -> i
         os.kill(os.getpid(), signal.SIGTERM)
 
     loop.add_reader(parent.sentinel, orphaned)
-    return await serve(settings, ready, shared_port=True)
+    return await serve(settings, status, shared_port=True)
 
 
 @contextmanager

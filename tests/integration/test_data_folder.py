@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from rungway_server.store.redis.connection.errors import RedisStartError
+from rungway_server.store.redis.embedded.data_folder import open_data_folder
 from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
+from tests.support.another_user import SOMEBODY, as_user
 from tests.support.service import Service
 from tests.support.waiting import SECONDS
-
-SOMEBODY = 65534
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -67,6 +67,33 @@ async def test_a_folder_of_another_user(tmp_path: Path) -> None:
     said = await refused(folder)
     assert f"the data folder {folder} belongs to user nobody ({SOMEBODY}), and this process is user root (0)" in said
     assert f"chown -R 0 {folder}" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_folder_in_one_of_root(mode: int, tmp_path: Path) -> None:
+    """As a folder of the host that is mounted into a container."""
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    mounted.chmod(mode)
+    with as_user(SOMEBODY, tmp_path), pytest.raises(RedisStartError) as why:
+        open_data_folder(mounted / "store")
+    assert f"cannot use the data folder {mounted / 'store'}: {mounted} belongs to user root (0)" in str(why.value)
+    assert f"mode {mode:04o}; this process is user nobody ({SOMEBODY})" in str(why.value)
+    assert f"chown {SOMEBODY} {mounted}" in str(why.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_any_user_of_the_group_makes_a_folder_of_its_own(tmp_path: Path) -> None:
+    """As in the container image, whose /data belongs to group 0, of which every user of OpenShift is."""
+    shared = tmp_path / "data"
+    shared.mkdir()
+    os.chown(shared, 10001, 0)
+    shared.chmod(0o2770)
+    with as_user(SOMEBODY, tmp_path):
+        os.close(open_data_folder(shared / "store"))
+    facts = (shared / "store").stat()
+    assert (facts.st_uid, stat.S_IMODE(facts.st_mode) & 0o777) == (SOMEBODY, 0o700)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

@@ -18,6 +18,8 @@ from redis import Redis
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS
+from rungway_server.transport.tls import TlsError, TlsFiles
+from tests.support.another_user import SOMEBODY, as_user
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run
 from tests.support.redis_server import embedded_binary, free_port, redis_on_port, redis_on_socket
@@ -202,11 +204,38 @@ def test_a_renewed_certificate_is_served_without_a_restart(url: str, tmp_path: P
 
 
 def test_a_certificate_that_cannot_be_used_is_a_clear_error(url: str, files: Files) -> None:
-    for cert, key, text in (("/nowhere.pem", files.key, "No such file"), (files.ca, files.key, "mismatch")):
+    for cert, key, text in (
+        ("/nowhere.pem", files.key, "cannot read the certificate file /nowhere.pem: No such file"),
+        (files.ca, files.key, "mismatch"),
+    ):
         ended = command("serve", "--redis", url, "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
         assert ended.returncode == 1
-        assert "cannot use the certificate files" in ended.stdout
         assert text.lower() in ended.stdout.lower()
+        assert "the certificate file" in ended.stdout
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_certificates_are_read_before_a_store_starts(workers: str, files: Files, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    flags = ("--data", str(data), "--workers", workers, "--tls-cert", files.cert, "--tls-key", "/nowhere.pem")
+    ended = command("serve", "--listen", "127.0.0.1:0", *flags)
+    assert ended.returncode == 1
+    assert "cannot read the certificate file /nowhere.pem" in ended.stdout
+    assert not data.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_key_that_is_for_root_only_is_named_with_its_owner(tmp_path: Path) -> None:
+    """As a secret that is mounted into a container."""
+    files = Files(tmp_path)
+    os.chmod(files.key, 0o400)
+    with as_user(SOMEBODY, tmp_path), pytest.raises(TlsError) as refused:
+        TlsFiles(Path(files.cert), Path(files.key), None).check()
+    owner = f"{files.key} belongs to user root (0) and group 0, mode 0400"
+    assert str(refused.value) == (
+        f"cannot read the certificate file {files.key}: Permission denied ({owner}; this process is user nobody "
+        f"({SOMEBODY}) in group 0)"
+    )
 
 
 def test_beyond_loopback_with_tls_and_tokens(url: str, files: Files) -> None:

@@ -46,6 +46,11 @@ class Service:
         """Its host:port for HTTP; waits until it listens."""
         return str(self._line("ready")["http"])
 
+    @property
+    def probes(self) -> str:
+        """Its host:port for probes of health; waits until it listens."""
+        return str(self._line("health_listener")["address"])
+
     def log(self) -> str:
         """Its log so far."""
         return self._log.read_text(errors="replace")

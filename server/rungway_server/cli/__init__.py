@@ -1,11 +1,16 @@
 """The command `rungway`. It is installed with the thin client, too, and then says which packages are missing."""
 
 import importlib.util
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Entry point of the console script. Exits with 2 when Python is too old or packages are not installed."""
+    if sys.argv[1:2] == ["serve"]:
+        # Before the imports that take most of the start: process 1 of a container would not get it otherwise.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     if sys.version_info < (3, 11):  # noqa: UP036 - the client, and so this script, is installed there too
         print("rungway: the command line needs Python 3.11 or newer; the client runs on 3.10 too", file=sys.stderr)
         raise SystemExit(2)

@@ -22,6 +22,7 @@ def serve(
     http: Annotated[str | None, typer.Option(help="Where to listen for HTTP, HOST:PORT, or 'off'.")] = None,
     http_hosts: Annotated[str | None, typer.Option(help="Without tokens: names of this service, 'a,b'.")] = None,
     http_prefix: Annotated[str | None, typer.Option(help="Path under which a proxy hands requests on.")] = None,
+    health_listen: Annotated[str | None, typer.Option(help="Where to answer probes in plain text, HOST:PORT.")] = None,
     tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
@@ -56,7 +57,8 @@ def serve(
     """Run the service until SIGTERM or Ctrl-C.
 
     Every setting can also come from the environment: RUNGWAY_LISTEN, RUNGWAY_REDIS_URL, RUNGWAY_DATA_DIR, …; a flag
-    wins. Exit codes: 0 after a drain, 1 when it could not start or its store died, 2 for a wrong setting.
+    wins. Exit codes: 0 after a drain, or when it was stopped before it was up; 1 when it could not start or its store
+    died; 2 for a wrong setting; 143 after a second SIGTERM, or one before Python runs its first line.
     """
     given: dict[str, object] = dict(locals())  # every flag, and nothing else yet
     raise typer.Exit(_serve({_SETTINGS.get(flag, flag): value for flag, value in given.items()}))

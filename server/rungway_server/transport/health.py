@@ -8,6 +8,8 @@ import structlog
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
+from rungway_server.transport.health_listener import NO_STORE, STOPPING
+
 LIVENESS = "liveness"
 """A service name that is SERVING as long as the process runs, even without a store: for liveness probes."""
 
@@ -25,6 +27,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
         super().__init__()
         self._services = ("", *services)
         self._problem = "not known yet"
+        self._tell: Callable[[str], None] = lambda _: None
         self.drained = asyncio.Event()
         """Set once the server drains and load balancers have had time to notice: streams end."""
 
@@ -32,6 +35,16 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
     def ready(self) -> bool:
         """Whether it answers SERVING."""
         return not self._problem
+
+    def tell(self, status: Callable[[str], None]) -> None:
+        """Call `status` now and with each change: "" while calls are served, else why not, in a word."""
+        self._tell = status
+        status(NO_STORE if self._problem else "")
+
+    def stop(self) -> None:
+        """Tell that the server stops; nothing is told after that."""
+        self._tell(STOPPING)
+        self._tell = lambda _: None
 
     async def report(self, problem: str) -> None:
         """Set the status: the store can be used (""), or the reason why not. Logs each change."""
@@ -42,6 +55,7 @@ class Health(aio.HealthServicer):  # type: ignore[misc]  # the package has no ty
             _log.error("store_unavailable", error=problem)
         else:
             _log.info("store_available")
+        self._tell(NO_STORE if problem else "")
         for service in self._services:
             await self.set(service, _Response.NOT_SERVING if problem else _Response.SERVING)
         await self.set(LIVENESS, _Response.SERVING)

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import structlog
 
+from rungway_server.ownership import whose
 from rungway_server.transport.lifetime import Lifetime, lifetimes
 
 _AHEAD = timedelta(days=14)
@@ -115,6 +116,11 @@ class TlsFiles:
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        for path in self._paths():  # the errors of ssl do not name the file
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                raise TlsError(f"cannot read the certificate file {path}: {error.strerror} ({whose(path)})") from error
         try:
             context.set_alpn_protocols(["http/1.1"])
             context.load_cert_chain(self._cert, self._key, password=_no_password)

@@ -6,11 +6,11 @@ links and files of others that may be left in it. Nothing is written before thes
 """
 
 import os
-import pwd
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from rungway_server.ownership import nearest, user, whose
 from rungway_server.store.redis.connection.errors import RedisStartError
 
 _FILES = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # so that a pipe in place of a file does not block us
@@ -22,11 +22,18 @@ def open_data_folder(path: Path, *, make: bool = True) -> int:
 
     Raises RedisStartError when it is not ours alone, and OSError when it cannot be made or opened.
     """
-    if make:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError as error:
+        above = nearest(path)
+        raise RedisStartError(
+            f"cannot use the data folder {path}: {whose(above)}: let this user write there "
+            f"(chown {os.geteuid()} {above}), run the service as its owner, or choose another folder (--data)"
+        ) from error
     try:
         _check_folder(path, folder)
         _check_entries(path, folder)
@@ -50,7 +57,7 @@ def _check_folder(path: Path, folder: int) -> None:
     facts, us = os.fstat(folder), os.geteuid()
     if facts.st_uid != us:
         raise RedisStartError(
-            f"the data folder {path} belongs to {_user(facts.st_uid)}, and this process is {_user(us)}: run it as the "
+            f"the data folder {path} belongs to {user(facts.st_uid)}, and this process is {user(us)}: run it as the "
             f"owner, give the folder away (chown -R {us} {path}), or choose another folder (--data)"
         )
     if open_to := stat.S_IMODE(facts.st_mode) & 0o077:
@@ -61,7 +68,7 @@ def _check_folder(path: Path, folder: int) -> None:
         )
     if path.is_symlink() and path.lstat().st_uid not in (us, 0):
         raise RedisStartError(
-            f"the data folder {path} is a link that {_user(path.lstat().st_uid)} made: name the folder itself (--data)"
+            f"the data folder {path} is a link that {user(path.lstat().st_uid)} made: name the folder itself (--data)"
         )
 
 
@@ -95,13 +102,6 @@ def _check_entry(path: Path, facts: os.stat_result) -> None:
         )
     if facts.st_uid != os.geteuid():
         raise RedisStartError(
-            f"{path} belongs to {_user(facts.st_uid)}, and this process is {_user(os.geteuid())}: "
+            f"{path} belongs to {user(facts.st_uid)}, and this process is {user(os.geteuid())}: "
             f"if you trust it, chown {os.geteuid()} {path}, else remove it"
         )
-
-
-def _user(number: int) -> str:
-    try:
-        return f"user {pwd.getpwuid(number).pw_name} ({number})"
-    except KeyError:
-        return f"user {number}"
