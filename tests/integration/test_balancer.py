@@ -112,7 +112,7 @@ def test_a_worker_waits_until_a_service_is_there(
         return found[-1]
 
     for half in ("_sync", "_async"):
-        monkeypatch.setattr(f"rungway.{half}.driver.tls_problem", looked)
+        monkeypatch.setattr(f"rungway.{half}.grpc_connection.tls_problem", looked)
     with Client(config=settings(encrypted, tls_ca=files.ca)) as direct:
         direct.create_experiment(name, config())
     with (
