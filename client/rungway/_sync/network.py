@@ -9,13 +9,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import httpcore
+
+SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
 class _Deadline(threading.local):
@@ -51,7 +53,14 @@ class ClosableNetwork(httpcore.NetworkBackend):
             raise error("no time is left")
         return left if timeout is None else min(left, timeout)
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
         """Open a connection. It is done by a thread of its own, because a wait for a name server cannot be ended."""
         timeout = self.left(timeout, httpcore.ConnectTimeout)
         opened: futures.Future[httpcore.NetworkStream] = futures.Future()
@@ -59,7 +68,7 @@ class ClosableNetwork(httpcore.NetworkBackend):
             if self._closed:
                 raise httpcore.ConnectTimeout("the client was closed")
             self._opening.add(opened)
-        open_it = partial(self._open, opened, host, port, timeout, **options)
+        open_it = partial(self._open, opened, host, port, timeout, local_address, socket_options)
         try:
             threading.Thread(target=open_it, name="rungway-connect", daemon=True).start()
         except RuntimeError:  # the interpreter is ending
@@ -75,16 +84,9 @@ class ClosableNetwork(httpcore.NetworkBackend):
             with self._lock:
                 self._opening.discard(opened)
 
-    def _open(
-        self,
-        opened: "futures.Future[httpcore.NetworkStream]",
-        host: str,
-        port: int,
-        timeout: float | None,
-        options: Any,
-    ) -> None:
+    def _open(self, opened: "futures.Future[httpcore.NetworkStream]", *arguments: Any) -> None:
         try:
-            connection = self._inner.connect_tcp(host, port, timeout, **options)
+            connection = self._inner.connect_tcp(*arguments)
         except Exception as error:
             if opened.set_running_or_notify_cancel():
                 opened.set_exception(error)
