@@ -7,13 +7,14 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from rungway._async.network import TidyNetwork
 from rungway._core.address import HttpAddress
 from rungway._core.channel import closed_error
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Attempt
 from rungway._core.http import SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
-from rungway._core.http_library import AsyncTransport, Failure, Response, Route
+from rungway._core.http_library import AsyncTransport, Failure, Response, Route, open_by
 from rungway._core.http_refusals import check_end, refusal, reply_in
 from rungway._core.rpcs import Reply, Rpc
 
@@ -27,6 +28,7 @@ class AsyncHttpConnection:
         self._patience, self._closed = config.attempt_timeout, False
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
         self._transport = self._route.open(AsyncTransport)
+        open_by(TidyNetwork(), self._transport)
         self._waits: set[asyncio.Task[Any]] = set()
 
     async def attempt(self, effect: Attempt) -> Message:

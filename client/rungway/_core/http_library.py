@@ -1,4 +1,4 @@
-"""All that this client asks of its HTTP library, httpx, which is named here only (`_sync/network.py` names httpcore,
+"""All that this client asks of its HTTP library, httpx, which is named here only (the two `network.py` name httpcore,
 which is below it).
 
 It is imported with the first client whose target is a URL. A transport of httpx is used, and not its client, which
@@ -7,7 +7,7 @@ would keep cookies and log each call.
 
 import ssl
 import urllib.request
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
@@ -150,10 +150,8 @@ def _proxy_to(address: HttpAddress) -> str:
 
 def _context(config: ClientConfig) -> ssl.SSLContext:
     try:
-        if authorities := file_content("tls_ca", config.tls_ca):
-            context = ssl.create_default_context(cadata=authorities.decode("ascii", "replace"))
-        else:
-            context = httpx.create_ssl_context()
+        file_content("tls_ca", config.tls_ca)
+        context = ssl.create_default_context(cafile=config.tls_ca) if config.tls_ca else httpx.create_ssl_context()
     except ssl.SSLError as error:
         raise InvalidArgument.one("tls_ca", f"no certificate can be read from {config.tls_ca!r}: {error}") from error
     if config.tls_cert:
@@ -173,6 +171,6 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
     return failure
 
 
-def open_by(network: httpcore.NetworkBackend, transport: httpx.HTTPTransport) -> None:
+def open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:
     """Let a transport open its connections by `network`, which httpcore has an argument for, and httpx none."""
     transport._pool._network_backend = network
