@@ -124,12 +124,8 @@ def test_the_sdk_works_over_https_with_a_token(encrypted: Service, url: str, tok
 def test_tokens_are_in_no_log_and_no_error(encrypted: Service, files: Files, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = f"rwy_{'a' * 16}_{'w' * 43}"
-    told_why(
-        settings(f"https://{encrypted.http}", token=token, tls_ca=files.ca),
-        rungway.Unauthenticated,
-        "",
-        "UNAUTHENTICATED",
-    )
+    given = settings(f"https://{encrypted.http}", token=token, tls_ca=files.ca)
+    told_why(given, rungway.Unauthenticated, "token", "UNAUTHENTICATED")
     assert "w" * 43 not in caplog.text
 
 
@@ -195,7 +191,7 @@ def test_a_search_through_a_proxy(proxied: Callable[[], list[str]], plain: Servi
 
 
 def test_a_search_through_a_tunnel(
-    proxied: Callable[[], list[str]], encrypted: Service, url: str, files: Files
+    proxied: Callable[[], list[str]], encrypted: Service, token: str, files: Files
 ) -> None:
     host = f"{NAME}:{port_of(encrypted.http)}"
     searched(settings(f"https://{host}/", token=token, tls_ca=files.ca))

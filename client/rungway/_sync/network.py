@@ -9,15 +9,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+T = TypeVar("T")
+_CHUNK = 1 << 16
 
 
 class _Deadline(threading.local):
@@ -96,15 +100,6 @@ class ClosableNetwork(httpcore.NetworkBackend):
         else:
             connection.close()
 
-    @contextmanager
-    def ending(self, end: socket.socket) -> Iterator[None]:
-        """A socket to be shut down if the client is closed in the block."""
-        self.hold(end)
-        try:
-            yield
-        finally:
-            self.drop(end)
-
     def hold(self, end: socket.socket) -> None:
         """A socket to be shut down when the client is closed."""
         with self._lock:
@@ -154,23 +149,96 @@ class ClosableConnection(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """The encrypted connection, which takes the place of this one."""
-        left = self._network.left(timeout, httpcore.ConnectTimeout)
-        self._network.drop(self._socket)
-        # The handshake takes the descriptor out of a plain socket, so that only a copy can be shut down meanwhile.
-        is_plain = not isinstance(self._socket, ssl.SSLSocket)
-        end = self._socket.dup() if is_plain else self._socket
-        try:
-            with self._network.ending(end):
-                return ClosableConnection(self._network, self._inner.start_tls(ssl_context, server_hostname, left))
-        finally:
-            if is_plain:
-                end.close()
+        return _encrypted(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:
         """What the HTTP library wants to know of the socket."""
         return self._inner.get_extra_info(info)
 
 
+class EncryptedConnection(httpcore.NetworkStream):
+    """TLS over another connection, which may be encrypted itself.
+
+    An SSLSocket would take the descriptor out of the socket below, so that a handshake could not be ended, and stay
+    open when the other side resets the connection.
+    """
+
+    def __init__(self, below: httpcore.NetworkStream, context: ssl.SSLContext, name: str | None) -> None:
+        self._below = below
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+
+    def handshake(self, timeout: float | None) -> None:
+        """To be done before anything else. Raises ssl.SSLError."""
+        self._do(self._tls.do_handshake, timeout)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Up to so many bytes; none at the end."""
+        try:
+            return self._do(lambda: self._tls.read(max_bytes), timeout)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+        except ssl.SSLError as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all bytes."""
+        try:
+            while buffer:
+                buffer = buffer[self._do(partial(self._tls.write, buffer), timeout) :]
+        except ssl.SSLError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._below.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """TLS within TLS: a tunnel through a proxy that is encrypted itself."""
+        return _encrypted(self, ssl_context, server_hostname, timeout)
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the HTTP library wants to know of the socket."""
+        return self._tls if info == "ssl_object" else self._below.get_extra_info(info)
+
+    def _do(self, step: Callable[[], T], timeout: float | None) -> T:
+        """The result of a step of TLS; sends and receives what it needs."""
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self._flush(timeout)
+                if data := self._below.read(_CHUNK, timeout):
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            finally:
+                self._flush(timeout)
+
+    def _flush(self, timeout: float | None) -> None:
+        if self._outgoing.pending:
+            self._below.write(self._outgoing.read(), timeout)
+
+
+def _encrypted(
+    below: httpcore.NetworkStream, context: ssl.SSLContext, name: str | None, timeout: float | None
+) -> EncryptedConnection:
+    """TLS over a connection, which is closed if that fails."""
+    try:
+        encrypted = EncryptedConnection(below, context, name)
+        encrypted.handshake(timeout)
+    except BaseException as error:
+        below.close()
+        if isinstance(error, httpcore.TimeoutException):
+            raise httpcore.ConnectTimeout("no handshake in time") from error
+        if isinstance(error, OSError | httpcore.NetworkError | ValueError):
+            raise httpcore.ConnectError(str(error)) from error
+        raise
+    return encrypted
+
+
 def _shut_down(end: socket.socket) -> None:
     with suppress(OSError):
-        socket.socket.shutdown(end, socket.SHUT_RDWR)  # not that of SSLSocket, which is not made for two threads
+        end.shutdown(socket.SHUT_RDWR)
