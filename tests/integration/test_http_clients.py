@@ -201,6 +201,15 @@ def test_a_search_through_a_tunnel(
         Client(config=settings(f"https://{host}", tls_server_name="localhost"))
 
 
+def test_a_tunnel_through_a_proxy_that_speaks_tls_itself(
+    encrypted: Service, token: str, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", files.ca)
+    with forward_proxy(tmp_path / "log", "", files.cert, files.key) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{address.rpartition(':')[2]}")
+        searched(settings(f"https://{NAME}:{port_of(encrypted.http)}", token=token))
+
+
 def test_this_host_and_the_hosts_of_no_proxy_are_reached_without_it(
     proxied: Callable[[], list[str]], plain: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

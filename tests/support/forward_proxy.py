@@ -1,11 +1,12 @@
 """A forward proxy as companies have them: it passes on requests for http:// URLs and opens tunnels for https://.
 
-`python -m tests.support.forward_proxy LOG [USER:PASSWORD]`: it prints its port, and appends a line for each request to
-LOG. Every name means this host, so that tests reach a service by names that only the proxy knows.
+`python -m tests.support.forward_proxy LOG [USER:PASSWORD [CERT KEY]]`: it prints its port, and appends a line for each
+request to LOG. Every name means this host, so that tests reach a service by names that only the proxy knows.
 """
 
 import asyncio
 import os
+import ssl
 import subprocess
 import sys
 from base64 import b64encode
@@ -61,16 +62,19 @@ class _Proxy:
         up_writer.close()
 
 
-async def _serve(log: str, login: str = "") -> None:
-    server = await asyncio.start_server(_Proxy(Path(log), login).accept, "127.0.0.1", 0)
+async def _serve(log: str, login: str = "", *pair: str) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if pair else None
+    if context:
+        context.load_cert_chain(*pair)
+    server = await asyncio.start_server(_Proxy(Path(log), login).accept, "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 @contextmanager
-def forward_proxy(log: Path, login: str = "") -> Iterator[str]:
-    """The host:port of a proxy that runs while the block lasts."""
-    command = [sys.executable, "-m", "tests.support.forward_proxy", str(log), *([login] if login else [])]
+def forward_proxy(log: Path, login: str = "", *pair: str) -> Iterator[str]:
+    """The host:port of a proxy that runs while the block lasts; with a pair of certificate and key it speaks TLS."""
+    command = [sys.executable, "-m", "tests.support.forward_proxy", str(log), login, *pair]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         try:
             assert process.stdout
