@@ -172,5 +172,7 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
 
 
 def open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:
-    """Let a transport open its connections by `network`, which httpcore has an argument for, and httpx none."""
-    transport._pool._network_backend = network
+    """Let a transport open its connections by `network`, for which httpcore has an argument and httpx none. A later
+    httpx may keep its pool elsewhere: then calls go on as before, but closing a client waits for those under way."""
+    if hasattr(transport, "_pool"):
+        transport._pool._network_backend = network
