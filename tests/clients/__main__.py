@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.redis_server import redis_on_socket
-from tests.support.service import services
+from tests.support.service import TRANSPORTS, Service, services
 
 ROOT = Path(__file__).resolve().parents[2]
 _CHECK = Path(__file__).with_name("check.py")
@@ -40,7 +40,12 @@ _OLDEST_PROTOBUF = {"3.14": "5.29.5"}
 
 def oldest(python: str) -> Environment:
     """The oldest versions that the client is for."""
-    packages = (f"grpcio=={_OLDEST[python]}", f"protobuf=={_OLDEST_PROTOBUF.get(python, '4.25.0')}")
+    packages = (
+        f"grpcio=={_OLDEST[python]}",
+        f"protobuf=={_OLDEST_PROTOBUF.get(python, '4.25.0')}",
+        "httpx==0.27.0",
+        "httpcore==1.0.0",
+    )
     return Environment("oldest", python, packages)
 
 
@@ -51,7 +56,7 @@ def protobuf_5(python: str) -> Environment:
 
 def newest(python: str) -> Environment:
     """The newest versions in the index."""
-    return Environment("newest", python)
+    return Environment("newest", python, ("httpx",))
 
 
 ENVIRONMENTS = (
@@ -94,12 +99,15 @@ def make(environment: Environment, wheel: Path, folder: Path) -> Path:
     return own
 
 
-def check(python: Path, environment: Environment, address: str) -> str:
-    """Python, protobuf and grpcio that the search in check.py was run with; CalledProcessError when it went wrong."""
+def check(python: Path, environment: Environment, service: Service) -> str:
+    """Python, protobuf and grpcio that the search in check.py was run with; CalledProcessError when it went wrong. With
+    httpx among the packages it was run over HTTP, too."""
+    over_http = any(each.startswith("httpx") for each in environment.packages)
+    targets = [service.target(transport) for transport in TRANSPORTS[: 1 + over_http]]
     with tempfile.TemporaryDirectory() as elsewhere:  # where no rungway of a source tree can be imported
         lines = "".join(f"import {name}; " for name in environment.imported)
         program = f"{lines}import runpy; runpy.run_path({str(_CHECK)!r}, run_name='__main__')"
-        return _run(python, "-I", "-c", program, address, folder=Path(elsewhere)).splitlines()[-1]
+        return _run(python, "-I", "-c", program, *targets, folder=Path(elsewhere)).splitlines()[-1]
 
 
 def build_wheel(folder: Path) -> Path:
@@ -122,7 +130,7 @@ def main() -> int:
         for each in chosen:
             try:
                 own = ROOT / ".venv-clients" / f"{each.name.replace(' ', '-')}-{each.python}"
-                python, protobuf, grpcio = check(make(each, wheel, own), each, service.address).split()
+                python, protobuf, grpcio = check(make(each, wheel, own), each, service).split()
             except NotToBeHad as why:
                 print(f"{each.name:<17} {each.python:<8} left out: {why}", flush=True)
             except subprocess.CalledProcessError as error:

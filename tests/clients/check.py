@@ -1,6 +1,6 @@
 """A search from beginning to end with nothing but the client installed: run in each environment, against a service.
 
-`python check.py HOST:PORT` exits 0 when all is as it should be. It runs on the oldest Python that the client does.
+`python check.py TARGET …` exits 0 when all is as it should be. It runs on the oldest Python that the client does.
 """
 
 import asyncio
@@ -104,19 +104,20 @@ def refusal(call: Callable[[], object]) -> Any:
     raise AssertionError(f"not refused: {answer}")
 
 
-def main(address: str) -> None:
-    """All of it; the versions on the last line."""
+def main(*targets: str) -> None:
+    """All of it with each target; the versions on the last line."""
     import google.protobuf
     import grpc
 
     versions = f"{sys.version.split()[0]} {google.protobuf.__version__} {grpc.__version__}"
-    name = "check-" + versions.replace(" ", "-").replace(".", "-")
-    by_loop(address, name + "-loop")
-    by_ask_and_tell(address, name + "-plain")
-    asyncio.run(by_asyncio(address, name + "-plain"))
-    errors(address, name)
+    for number, target in enumerate(targets):
+        name = f"check-{versions.replace(' ', '-').replace('.', '-')}-{number}"
+        by_loop(target, name + "-loop")
+        by_ask_and_tell(target, name + "-plain")
+        asyncio.run(by_asyncio(target, name + "-plain"))
+        errors(target, name)
     print(versions)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -25,7 +25,7 @@ from rungway import (
 from tests.support.calls import unique_name
 from tests.support.command_line import run, words
 from tests.support.redis_server import redis_on_socket
-from tests.support.service import Service, services
+from tests.support.service import TRANSPORTS, Service, services
 
 CONFIG: dict[str, Any] = {
     "hyperparameters": {"rate": {"type": "double", "minval": 0, "maxval": 1}},
@@ -44,9 +44,9 @@ def service() -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.address, experiment=unique_name("bad")) as client:
+@pytest.fixture(params=TRANSPORTS)
+def client(service: Service, request: pytest.FixtureRequest) -> Iterator[Client]:
+    with Client(service.target(request.param), experiment=unique_name("bad")) as client:
         client.create_experiment(str(client.config.experiment), CONFIG)
         yield client
 
@@ -80,7 +80,7 @@ def by_the_twin(client: Client) -> None:
 
 @pytest.mark.parametrize("fails", [by_trials, by_plain_calls, by_diverging, by_the_twin])
 def test_a_search_that_paused_itself_says_so(fails: Callable[[Client], None], client: Client, service: Service) -> None:
-    target, name = service.address, str(client.config.experiment)
+    target, name = client.config.target, str(client.config.experiment)
     hint = f"rungway resume {name}"
     with pytest.raises(FailedPrecondition) as caught:
         fails(client)

@@ -14,7 +14,7 @@ from rungway._async.driver import AsyncDriver
 from rungway._core.flow import Attempt
 from rungway._sync.driver import SyncDriver
 from tests.support.redis_server import redis_on_socket
-from tests.support.service import services
+from tests.support.service import TRANSPORTS, Service, services
 from tests.support.waiting import happens, wait_until
 
 TRIALS = 100
@@ -30,9 +30,14 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def service() -> Iterator[Service]:
     with redis_on_socket() as url, services(url) as (service,):
-        yield service.address
+        yield service
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 class FarDriver(SyncDriver):
@@ -71,13 +76,15 @@ def check(trials: list[Trial], renewals: list[float], told: int) -> None:
         assert [report.length for report in trial.curve or ()] == list(range(1, told + 1))
 
 
-def settings(address: str, experiment: str) -> ClientConfig:
-    return ClientConfig(target=address, experiment=experiment, report_interval=0.5)
+def settings(service: Service, transport: str, name: str) -> ClientConfig:
+    experiment = f"{name}-{transport}"
+    return ClientConfig(target=service.target(transport), experiment=experiment, report_interval=0.5)
 
 
-def test_renewals_keep_to_their_time(address: str) -> None:
-    with Client(config=settings(address, "threads")) as client, ExitStack() as stack:
-        client.create_experiment("threads", CONFIG)
+def test_renewals_keep_to_their_time(service: Service, transport: str) -> None:
+    with Client(config=settings(service, transport, "threads")) as client, ExitStack() as stack:
+        client.create_experiment(client.config.experiment, CONFIG)
+        client._driver.close()
         driver = client._driver = FarDriver(client.config)
         stack.callback(driver.close)
         client._keeper = type(client._keeper)(driver, client._work)
@@ -90,13 +97,13 @@ def test_renewals_keep_to_their_time(address: str) -> None:
                 run.report(told, 0.5)
             wait_until(lambda: not any(run._outbox.is_overdue(0) for run in runs))
         stack.pop_all().close()
-        with Client(config=settings(address, "threads")) as reader:
+        with Client(config=settings(service, transport, "threads")) as reader:
             check([reader.get_trial(number) for number in range(TRIALS)], driver.renewals, told)
 
 
-async def test_renewals_of_tasks_keep_to_their_time(address: str) -> None:
-    async with AsyncClient(config=settings(address, "tasks")) as client:
-        await client.create_experiment("tasks", CONFIG)
+async def test_renewals_of_tasks_keep_to_their_time(service: Service, transport: str) -> None:
+    async with AsyncClient(config=settings(service, transport, "tasks")) as client:
+        await client.create_experiment(client.config.experiment, CONFIG)
         await client._driver.close()
         driver = client._driver = FarAsyncDriver(client.config)
         client._keeper = type(client._keeper)(driver, client._work)

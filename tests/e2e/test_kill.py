@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from rungway import Client
@@ -14,7 +15,9 @@ from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, unique_name
-from tests.support.service import services
+from tests.support.proxy import proxy_to
+from tests.support.redis_server import port_of
+from tests.support.service import TRANSPORTS, Service, services
 from tests.support.snapshot import differences, snapshot
 from tests.support.worker import Worker, start_worker
 
@@ -52,7 +55,16 @@ def stored(calls: Calls, experiment: str, trials: int) -> Counter[tuple[int, int
     )
 
 
-def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Path) -> None:
+def target_of(stack: ExitStack, transport: str, servers: list[Service]) -> str:
+    """Where workers reach the first of these servers that lives."""
+    if transport == "grpc":
+        return f"ipv4:{','.join(server.address for server in servers)}"
+    balancer = stack.enter_context(proxy_to(*(port_of(server.http) for server in servers)))
+    return f"http://127.0.0.1:{balancer.port}"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_worker_and_a_server_killed_in_mid_search(transport: str, redis_url: str, tmp_path: Path) -> None:
     experiment, trials = unique_name("kill"), 40
     with ExitStack() as stack:
         doomed, survivor = stack.enter_context(services(redis_url, 2))
@@ -63,7 +75,7 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
                 "adaptive_asha", max_trials=trials, max_length={"epochs": 9}, divisor=3, lease_seconds=LEASE_SECONDS
             ),
         )
-        target = f"ipv4:{doomed.address},{survivor.address}"
+        target = target_of(stack, transport, [doomed, survivor])
         victim = start_worker(tmp_path / "victim", target, experiment, 0.01, 1, FOREVER)
         stack.callback(victim.kill)
         hanging = victim.wait_for("hanging")
@@ -99,13 +111,14 @@ def test_a_worker_and_a_server_killed_in_mid_search(redis_url: str, tmp_path: Pa
         assert again - killed <= LEASE_SECONDS + BOUND_SECONDS
 
 
-def test_servers_killed_one_after_the_other_lose_nothing(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_servers_killed_one_after_the_other_lose_nothing(transport: str, redis_url: str, tmp_path: Path) -> None:
     experiment, trials = unique_name("chain"), 60
     with ExitStack() as stack:
         servers = stack.enter_context(services(redis_url, 3))
         calls = stack.enter_context(calls_to(servers[-1].address))
         calls.create(experiment, config("adaptive_asha", max_trials=trials, max_length={"epochs": 9}, divisor=3))
-        target = f"ipv4:{','.join(server.address for server in servers)}"
+        target = target_of(stack, transport, servers)
         running = stack.enter_context(workers(stack, 3, tmp_path, target, experiment))
         for count, server in ((5, servers[0]), (20, servers[1])):
             running[0].wait_for("told", count)
@@ -116,14 +129,17 @@ def test_servers_killed_one_after_the_other_lose_nothing(redis_url: str, tmp_pat
         assert not any(trial.restarts for trial in (calls.trial(experiment, number) for number in range(trials)))
 
 
-def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(
+    transport: str, redis_url: str, tmp_path: Path
+) -> None:
     experiment = unique_name("stopped")
     with ExitStack() as stack:
         (service,) = stack.enter_context(services(redis_url))
         calls = stack.enter_context(calls_to(service.address))
         redis = stack.enter_context(Redis.from_url(redis_url))
         calls.create(experiment, config("single", max_length={"epochs": 3}, lease_seconds=1.0))
-        sleeper = start_worker(tmp_path / "sleeper", service.address, experiment, 0.0, 1, 2.0)
+        sleeper = start_worker(tmp_path / "sleeper", service.target(transport), experiment, 0.0, 1, 2.0)
         stack.callback(sleeper.kill)
         sleeper.wait_for("hanging")
         sleeper.process.send_signal(signal.SIGSTOP)

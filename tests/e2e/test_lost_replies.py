@@ -13,7 +13,7 @@ from rungway.v1 import trial_pb2
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, tell_request, unique_name
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.redis_server import port_of, redis_on_port
-from tests.support.service import Service, services
+from tests.support.service import TRANSPORTS, Service, services
 from tests.support.snapshot import Snapshot, differences, snapshot
 
 
@@ -130,10 +130,12 @@ def wait_for_change(redis: Redis, before: Snapshot) -> Snapshot:
     return snapshot(redis)  # again: the change may have come in the middle of the one before
 
 
-def test_the_client_repeats_by_itself_with_one_effect(calls: Calls, service: Service) -> None:
-    experiment = halving(calls)
-    with proxy_to(port_of(service.address)) as proxy:
-        settings = rungway.ClientConfig(target=f"127.0.0.1:{proxy.port}", experiment=experiment, backoff_max=0.3)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_client_repeats_by_itself_with_one_effect(transport: str, calls: Calls, service: Service) -> None:
+    experiment, target = halving(calls), service.target(transport)
+    with proxy_to(port := port_of(target)) as proxy:
+        lossy = target.replace(f":{port}", f":{proxy.port}")
+        settings = rungway.ClientConfig(target=lossy, experiment=experiment, backoff_max=0.3)
         with rungway.Client(config=settings) as client:
             for number in range(2):
                 proxy.lose_replies((ask_id := new_id()).encode())

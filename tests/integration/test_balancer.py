@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from tests.integration.test_secure import Files, settings
 from tests.support.calls import config, unique_name
 from tests.support.network import Link
 from tests.support.proxy import running
-from tests.support.service import Service, services
+from tests.support.redis_server import port_of
+from tests.support.service import TRANSPORTS, Service, services
 from tests.support.waiting import wait_until
 
 End = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
@@ -100,26 +102,28 @@ def behind(balancer: Balancer, files: Files, **fields: object) -> ClientConfig:
     return ClientConfig(**(patient | fields))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("kind", ["threads", "asyncio"])
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_a_worker_waits_until_a_service_is_there(
-    end: End, kind: str, encrypted: Service, files: Files, monkeypatch: pytest.MonkeyPatch
+    end: End, kind: str, transport: str, encrypted: Service, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, found = unique_name("balanced"), []
 
-    def looked(config: ClientConfig) -> object:
-        found.append(tls_problem(config))
+    def looked(*words: Any) -> object:
+        found.append(tls_problem(*words))
         return found[-1]
 
-    for half in ("_sync", "_async"):
-        monkeypatch.setattr(f"rungway.{half}.driver.tls_problem", looked)
+    for module in ("_sync.grpc_connection", "_async.grpc_connection", "_core.http_library"):
+        monkeypatch.setattr(f"rungway.{module}.tls_problem", looked)
     with Client(config=settings(encrypted, tls_ca=files.ca)) as direct:
         direct.create_experiment(name, config())
     with (
-        running(Balancer(int(encrypted.address.rpartition(":")[2]), end)) as balancer,
+        running(Balancer(port_of(encrypted.target(transport)), end)) as balancer,
         ThreadPoolExecutor(1) as threads,
     ):
-        asking = threads.submit(ask, behind(balancer, files, experiment=name), kind)
+        target = f"{'https://' if transport == 'http' else ''}127.0.0.1:{balancer.port}"
+        asking = threads.submit(ask, behind(balancer, files, target=target, experiment=name), kind)
         wait_until(lambda: len(found) >= 2 or asking.done())
         assert not asking.done(), asking.exception()
         balancer.end = None
@@ -140,15 +144,16 @@ def ask(config: ClientConfig, kind: str) -> int:
     return asyncio.run(twin())
 
 
+@pytest.mark.parametrize("scheme", ["", "https://"], ids=TRANSPORTS)
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_user_is_told_that_nobody_answers(end: End, files: Files) -> None:
+def test_a_user_is_told_that_nobody_answers(end: End, scheme: str, files: Files) -> None:
     with running(Balancer(1, end)) as balancer:
-        short = behind(balancer, files, total_timeout=1.5)
+        short = behind(balancer, files, target=f"{scheme}127.0.0.1:{balancer.port}", total_timeout=1.5)
         with Client(config=short) as client, pytest.raises(rungway.Unavailable) as failed:
             client.list_experiments()
     assert "gave no answer" in str(failed.value)
     assert failed.value.attempts > 1
-    assert "leave tls out" not in str(failed.value)
+    assert "does not speak TLS" not in str(failed.value)
 
 
 @VERSIONS

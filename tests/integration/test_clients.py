@@ -32,7 +32,7 @@ def test_a_search_with_the_client_alone(
         python = make(environment, wheel, tmp_path)
     except NotToBeHad as why:
         pytest.skip(str(why))
-    python_version, protobuf, grpcio = check(python, environment, service.address).split()
+    python_version, protobuf, grpcio = check(python, environment, service).split()
     assert python_version.startswith(PYTHON)
     pinned = dict(each.split("==") for each in environment.packages)
     assert protobuf.startswith(pinned["protobuf"].rstrip("*"))

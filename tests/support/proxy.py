@@ -13,10 +13,11 @@ from tests.support.waiting import SECONDS
 
 
 class Proxy:
-    """Passes everything on until `lose_replies` names a request whose reply is to be lost."""
+    """Passes everything on until `lose_replies` names a request whose reply is to be lost. With several ports each
+    connection goes to the first that listens."""
 
-    def __init__(self, port: int) -> None:
-        self._upstream = port
+    def __init__(self, *ports: int) -> None:
+        self._upstream = ports
         self._trigger: bytes | None = None
         self._cut = threading.Event()
         self._connections: set[asyncio.Future[None]] = set()
@@ -58,11 +59,10 @@ class Proxy:
         connection.add_done_callback(self._connections.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        except OSError:  # nothing listens there
+        if (upstream := await self._connected()) is None:
             writer.transport.abort()
             return
+        up_reader, up_writer = upstream
         self._ends |= {up_writer, writer}
         losing = asyncio.Event()
         directions = [
@@ -78,6 +78,12 @@ class Proxy:
             with suppress(OSError):
                 await end.wait_closed()
         self._ends -= {up_writer, writer}
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for port in self._upstream:
+            with suppress(OSError):  # nothing listens there
+                return await asyncio.open_connection("127.0.0.1", port)
+        return None
 
     async def _send(self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, losing: asyncio.Event) -> None:
         with suppress(OSError):
@@ -124,7 +130,7 @@ def running(proxy: P) -> Iterator[P]:
 
 
 @contextmanager
-def proxy_to(port: int) -> Iterator[Proxy]:
-    """A proxy in front of a port on the loopback interface."""
-    with running(Proxy(port)) as proxy:
+def proxy_to(*ports: int) -> Iterator[Proxy]:
+    """A proxy in front of ports on the loopback interface."""
+    with running(Proxy(*ports)) as proxy:
         yield proxy

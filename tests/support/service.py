@@ -14,6 +14,9 @@ from types import MappingProxyType
 from tests.support.redis_server import embedded_binary
 from tests.support.waiting import SECONDS, wait_while_it_runs
 
+TRANSPORTS = ("grpc", "http")
+"""How clients reach a service."""
+
 
 class Service:
     """One running `rungway serve`; its log is read when needed."""
@@ -50,6 +53,10 @@ class Service:
     def probes(self) -> str:
         """Its host:port for probes of health; waits until it listens."""
         return str(self._line("health_listener")["address"])
+
+    def target(self, transport: str) -> str:
+        """Where clients reach it over "grpc" or "http"."""
+        return self.address if transport == "grpc" else f"http://{self.http}"
 
     def log(self) -> str:
         """Its log so far."""

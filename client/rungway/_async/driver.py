@@ -1,22 +1,20 @@
-"""Runs flows on the event loop, with the asyncio interface of gRPC."""
+"""Runs flows on the event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
-from rungway._core.channel import channel_options, closed_error, serialized
+from rungway._async.connection import connection
+from rungway._core.channel import closed_error
 from rungway._core.compat import is_cancelling
 from rungway._core.config import ClientConfig
-from rungway._core.errors import RungwayError, from_rpc_error
+from rungway._core.errors import RungwayError
 from rungway._core.experiment_calls import LogReader
 from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, T, drive_async
 from rungway._core.rpcs import WATCH_EVENTS, Reply, Rpc
-from rungway._core.tls import call_metadata, channel_credentials, may_be_tls, tls_problem
+from rungway._core.tls import may_be_tls
 from rungway.models.experiments import Event
 
 
@@ -24,11 +22,8 @@ class AsyncDriver:
     """Runs flows on the event loop of the first call."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self._config, self._metadata = config, call_metadata(config)
-        self._credentials = channel_credentials(config)
+        self._connection = connection(config)
         self._answered = False
-        self._open_channel: grpc.aio.Channel | None = None
-        self._methods: dict[str, Any] = {}
         self._closed = False
 
     async def run(self, flow: Flow[T]) -> T:
@@ -48,10 +43,18 @@ class AsyncDriver:
             await self.run(reader.reconnect(failure))
 
     async def close(self) -> None:
-        """Cancel the calls under way and close the channel."""
+        """Cancel the calls under way and close the connection."""
         self._closed = True
-        if self._open_channel is not None:
-            await self._open_channel.close()
+        await self._connection.close()
+
+    async def stream(self, rpc: Rpc[Reply], request: Message) -> AsyncGenerator[Reply, None]:
+        """The replies of a streaming rpc. Raises Unavailable when the connection is lost."""
+        if self._closed:
+            raise closed_error()
+        with self._failures():
+            async with aclosing(self._connection.stream(rpc, request)) as replies:
+                async for reply in replies:
+                    yield reply
 
     async def _perform(self, effect: Effect) -> Message | bool | None:
         if isinstance(effect, Acquire):
@@ -66,33 +69,15 @@ class AsyncDriver:
             return await self._attempt(effect)
         except RungwayError as error:
             asks = not self._answered and may_be_tls(error)
-            if asks and (problem := await asyncio.to_thread(tls_problem, self._config)):
+            if asks and (problem := await asyncio.to_thread(self._connection.problem, error)):
                 raise problem from error
             raise
 
     async def _attempt(self, effect: Attempt) -> Message:
-        with self._typed_failures():
-            reply: Message = await self._method(effect.rpc)(
-                effect.request,
-                timeout=effect.timeout,
-                metadata=self._metadata,
-                wait_for_ready=effect.rpc.by_worker,
-            )
+        with self._failures():
+            reply = await self._connection.attempt(effect)
         self._answered = True
         return reply
-
-    async def stream(self, rpc: Rpc[Reply], request: Message) -> AsyncGenerator[Reply, None]:
-        """The replies of a streaming rpc. Raises Unavailable when the connection is lost."""
-        if self._closed:
-            raise closed_error()
-        method = self._channel().unary_stream(rpc.path, serialized, rpc.reply.FromString)
-        stream: Any = method(request, metadata=self._metadata)
-        with self._typed_failures():
-            try:
-                async for reply in stream:
-                    yield reply
-            finally:
-                stream.cancel()
 
     async def _events(self, reader: LogReader) -> AsyncGenerator[Event, None]:
         async with aclosing(self.stream(WATCH_EVENTS, reader.request())) as replies:
@@ -100,32 +85,17 @@ class AsyncDriver:
                 yield reader.read(reply)
 
     @contextmanager
-    def _typed_failures(self) -> Iterator[None]:
+    def _failures(self) -> Iterator[None]:
+        """After `close` every failure means that the client was closed."""
         try:
             yield
-        except grpc.RpcError as failure:
-            raise (closed_error() if self._closed else from_rpc_error(failure)) from failure
+        except RungwayError as failure:
+            raise (closed_error() if self._closed else failure) from failure.__cause__
         except asyncio.CancelledError as failure:  # also what grpc raises when the channel was closed meanwhile
             task = asyncio.current_task()
             if not self._closed or (task and is_cancelling(task)):
                 raise
             raise closed_error() from failure
-
-    def _method(self, rpc: Rpc[Any]) -> Any:
-        if (method := self._methods.get(rpc.path)) is None:
-            method = self._channel().unary_unary(rpc.path, serialized, rpc.reply.FromString)
-            self._methods[rpc.path] = method
-        return method
-
-    def _channel(self) -> grpc.aio.Channel:
-        if self._open_channel is None:  # not earlier: a channel belongs to a running event loop
-            target, options = self._config.target, channel_options(self._config)
-            self._open_channel = (
-                grpc.aio.secure_channel(target, self._credentials, options=options)
-                if self._credentials
-                else grpc.aio.insecure_channel(target, options=options)
-            )
-        return self._open_channel
 
 
 async def _acquired(effect: Acquire) -> bool:

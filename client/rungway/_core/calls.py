@@ -36,6 +36,8 @@ _log = logging.getLogger("rungway")
 
 MAX_REQUEST_BYTES = 1 << 20
 """Largest request that a service accepts."""
+MAX_REPLY_BYTES = 4 << 20
+"""Largest reply that a client accepts."""
 REFUSALS = (InvalidArgument, NotFound)
 """How the service refuses a result."""
 

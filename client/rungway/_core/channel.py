@@ -3,12 +3,11 @@
 import grpc
 from google.protobuf.message import Message
 
-from rungway._core.calls import MAX_REQUEST_BYTES
+from rungway._core.calls import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.tls import channel_credentials, stays_on_this_host
 
-_MAX_REPLY_BYTES = 4 << 20
 _KEEPALIVE_TIMEOUT = 20.0
 """Seconds without an answer to a keepalive ping after which a connection counts as lost."""
 
@@ -17,7 +16,7 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
     """Options of a channel: bounded messages, no retries of gRPC's own (ours are in `retry`), quick reconnects."""
     options: list[tuple[str, str | int]] = [
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
-        ("grpc.max_receive_message_length", _MAX_REPLY_BYTES),
+        ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", _milliseconds(config.backoff_initial)),
         ("grpc.max_reconnect_backoff_ms", _milliseconds(config.backoff_max)),

@@ -5,6 +5,7 @@ import re
 import socket
 from dataclasses import dataclass, field, replace
 
+from rungway._core.address import http_address
 from rungway._core.environment import misspelt
 from rungway._core.errors import InvalidArgument
 
@@ -24,6 +25,10 @@ def _flag_from_environment(name: str) -> bool:
     return value in ("1", "true", "yes", "on")
 
 
+def _choice_from_environment(name: str) -> bool | None:
+    return _flag_from_environment(name) if _from_environment(name) else None
+
+
 def _identity() -> str:
     return f"{os.getpid()}@{socket.gethostname()}"
 
@@ -33,8 +38,9 @@ class ClientConfig:
     """Settings of a Client or AsyncClient; all times are seconds. Raises InvalidArgument naming a wrong field."""
 
     target: str = field(default_factory=lambda: _from_environment("RUNGWAY_TARGET"))
-    """Where the service is: "host:port", "unix:/path", or "dns:///host:port" to spread calls over all addresses of a
-    name. Default: the environment variable RUNGWAY_TARGET."""
+    """Where the service is. Over gRPC: "host:port", "unix:/path", or "dns:///host:port" to spread calls over all
+    addresses of a name. Over HTTP (`pip install 'rungway[http]'`): "https://host[:port][/prefix]", or http:// for plain
+    text. Default: the environment variable RUNGWAY_TARGET."""
     experiment: str = field(default_factory=lambda: _from_environment("RUNGWAY_EXPERIMENT"))
     """The experiment that calls mean when they name none. Default: the environment variable RUNGWAY_EXPERIMENT."""
     token: str = field(default_factory=lambda: _from_environment("RUNGWAY_TOKEN"), repr=False)
@@ -43,11 +49,12 @@ class ClientConfig:
     namespace: str = field(default_factory=lambda: _from_environment("RUNGWAY_NAMESPACE"))
     """The namespace of all experiments of this client. Default: RUNGWAY_NAMESPACE, else that of the token, else
     "default"; a token for one namespace is refused in others."""
-    tls: bool = field(default_factory=lambda: _flag_from_environment("RUNGWAY_TLS"))
-    """Encrypt the connection and check the service's certificate; also on when tls_ca or tls_cert is given.
-    Default: the environment variable RUNGWAY_TLS."""
+    tls: bool | None = field(default_factory=lambda: _choice_from_environment("RUNGWAY_TLS"))
+    """Encrypt the connection and check the service's certificate; also on when tls_ca or tls_cert is given. A URL says
+    it itself, and refuses another answer here. Default: the environment variable RUNGWAY_TLS."""
     tls_ca: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CA"))
-    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that come with gRPC."""
+    """File with the certificate authorities to trust (PEM). Default: RUNGWAY_TLS_CA, else those that come with gRPC;
+    over HTTP those of httpx, which are in the package certifi or where SSL_CERT_FILE says."""
     tls_cert: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_CERT"))
     """File with the certificate of this client (PEM), where the service wants one. Default: RUNGWAY_TLS_CLIENT_CERT."""
     tls_key: str = field(default_factory=lambda: _from_environment("RUNGWAY_TLS_CLIENT_KEY"))
@@ -77,18 +84,19 @@ class ClientConfig:
     report_interval: float = 10.0
     """Seconds that a report between two decisions may be held back, to be sent together with those of all trials."""
     keepalive: float = 60.0
-    """Seconds between checks of the connection while a call is under way; services refuse less than 60."""
+    """Seconds between checks of a gRPC connection while a call is under way; services refuse less than 60."""
 
     def __post_init__(self) -> None:
         for variable, wrong in misspelt():
             raise InvalidArgument.one(variable, wrong)
         if not self.target:
             raise InvalidArgument.one(
-                "target", 'no address is given: give "host:port" to the client or set RUNGWAY_TARGET'
+                "target", 'no address is given: give "host:port" or "https://…" to the client or set RUNGWAY_TARGET'
             )
-        if self.target.startswith(("http://", "https://")):
-            raise InvalidArgument.one("target", f'got {self.target!r}, wanted "host:port" of the gRPC port')
-        self._check_port()
+        if self.over_http:
+            self._check_scheme()
+        else:
+            self._check_port()
         if not (self.token.isascii() and all("!" <= char <= "~" for char in self.token)):
             raise InvalidArgument.one("token", "wanted one word of ASCII characters (not shown here)")
         if not (self.namespace.isascii() and self.namespace.isprintable()):
@@ -109,7 +117,27 @@ class ClientConfig:
     @property
     def encrypted(self) -> bool:
         """Whether connections use TLS."""
-        return self.tls or bool(self.tls_ca or self.tls_cert)
+        if address := http_address(self.target):
+            return address.encrypted
+        return bool(self.tls or self.tls_ca or self.tls_cert)
+
+    @property
+    def over_http(self) -> bool:
+        """Whether the target is a URL."""
+        return http_address(self.target) is not None
+
+    def _check_scheme(self) -> None:
+        """Refuse settings of TLS that contradict a URL."""
+        if self.tls is not None and self.tls is not self.encrypted:
+            other = "http://" if self.encrypted else "https://"
+            raise InvalidArgument.one(
+                "tls", f"got {self.tls} with {self.target!r}: leave tls out (RUNGWAY_TLS), or write {other}"
+            )
+        for name in ("tls_ca", "tls_cert", "tls_server_name"):
+            if getattr(self, name) and not self.encrypted:
+                raise InvalidArgument.one(
+                    name, f"means nothing with {self.target!r}, which is plain text: write https://"
+                )
 
     def _check_port(self) -> None:
         """Refuse what gRPC would misread: it takes 443 for a missing port, and a port modulo 65536."""
@@ -118,7 +146,7 @@ class ClientConfig:
         dns = self.target.startswith("dns:")
         found = _HOST_AND_PORT.fullmatch(self.target.removeprefix("dns:").rpartition("/")[2] if dns else self.target)
         if found is None or not 1 <= int(found[1]) <= 65535:
-            wanted = '"host:port" with a port from 1 to 65535 (an IPv6 address in brackets)'
+            wanted = '"host:port" with a port from 1 to 65535 (an IPv6 address in brackets), or "https://…"'
             raise InvalidArgument.one("target", f"got {self.target!r}, wanted {wanted}")
 
     def _check_at_least(self, least: float, *names: str) -> None:

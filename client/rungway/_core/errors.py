@@ -114,6 +114,10 @@ class Unavailable(RungwayError):
     default_code = grpc.StatusCode.UNAVAILABLE
 
 
+class StreamSilent(Unavailable):
+    """Nothing came over a stream for so long that its connection may be lost."""
+
+
 class DeadlineExceeded(RungwayError):
     """The time given by the caller is over; nothing was changed."""
 

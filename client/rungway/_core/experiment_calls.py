@@ -9,7 +9,7 @@ from rungway._core import requests, rpcs
 from rungway._core.calls import call
 from rungway._core.config import ClientConfig
 from rungway._core.enums import ExperimentState
-from rungway._core.errors import FailedPrecondition, NotFound, RungwayError
+from rungway._core.errors import FailedPrecondition, NotFound, RungwayError, StreamSilent
 from rungway._core.flow import Flow, Sleep
 from rungway._core.requests import new_request_id
 from rungway._core.retry import is_transient
@@ -215,6 +215,8 @@ class LogReader:
         if not is_transient(error):
             raise error
         yield from self._calls.get(self._experiment)
+        if isinstance(error, StreamSilent):
+            return
         # A random pause, so that not all followers come back at the same moment.
         yield Sleep((error.retry_after or 0.0) + self._calls.config.backoff_max * random.random())  # noqa: S311
 

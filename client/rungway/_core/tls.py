@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import grpc
 
+from rungway._core.address import http_address
 from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError
 
@@ -24,7 +25,7 @@ def channel_credentials(config: ClientConfig) -> grpc.ChannelCredentials | None:
     if not config.encrypted:
         return None
     return grpc.ssl_channel_credentials(
-        _content("tls_ca", config.tls_ca), _content("tls_key", config.tls_key), _content("tls_cert", config.tls_cert)
+        *(file_content(field, getattr(config, field)) for field in ("tls_ca", "tls_key", "tls_cert"))
     )
 
 
@@ -36,8 +37,8 @@ def call_metadata(config: ClientConfig) -> tuple[tuple[str, str], ...]:
         if not (config.encrypted or config.insecure or stays_on_this_host(config.target)):
             raise InvalidArgument.one(
                 "token",
-                f"is not sent to {config.target} in plain text: set tls (RUNGWAY_TLS=true), "
-                "or insecure (RUNGWAY_INSECURE=true) where others cannot listen",
+                f"is not sent to {config.target} in plain text: {_advice(config, True)}, "
+                "or set insecure (RUNGWAY_INSECURE=true) where others cannot listen",
             )
         found.append(("authorization", f"Bearer {config.token}"))
     if config.namespace:
@@ -50,7 +51,7 @@ def stays_on_this_host(target: str) -> bool:
     resolves (`dns://authority/name`) may be anywhere, even "localhost"."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
-    host, _ = _host_and_port(target)
+    host, _ = host_and_port(target)
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -62,32 +63,43 @@ def may_be_tls(error: RungwayError) -> bool:
     return not error.reason and error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-def tls_problem(config: ClientConfig) -> RungwayError | None:
+def tls_problem(config: ClientConfig, context: ssl.SSLContext | None = None) -> RungwayError | None:
     """Why no connection can be opened, when only one side speaks TLS or one does not trust the other; None for any
-    other reason. Connects to the service once more, and waits up to 3 s for each of its answers.
+    other reason. Connects to the service once more, and waits up to 3 s for each of its answers. `context` is what
+    calls are encrypted with, where it is not gRPC that does it.
 
     gRPC says "Socket closed" for most of these, and says nothing to calls that wait for the service.
     """
-    host, port = _host_and_port(config.target)
-    text = _found_at(host, port, config) if host and port else ""
-    return FailedPrecondition(f"{config.target}: {text}", reason="TLS_MISMATCH") if text else None
+    host, port = host_and_port(config.target)
+    text = _found_at(host, port, config, context) if host and port else ""
+    return tls_mismatch(config, text) if text else None
 
 
-def _found_at(host: str, port: int, config: ClientConfig) -> str:
+def tls_mismatch(config: ClientConfig, text: str) -> RungwayError:
+    """The error for settings of TLS that do not fit the service."""
+    return FailedPrecondition(f"{config.target}: {text}", reason="TLS_MISMATCH")
+
+
+def not_accepted(error: ssl.SSLCertVerificationError) -> str:
+    """What a refused certificate means, in words."""
+    return f"the certificate of the service is not accepted: {error.verify_message}"
+
+
+def _found_at(host: str, port: int, config: ClientConfig, context: ssl.SSLContext | None) -> str:
     sent = bytearray()
     try:
         with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            encrypted = _probing_context(config).wrap_bio(
+            encrypted = (context or _probing_context(config)).wrap_bio(
                 incoming, outgoing, server_hostname=config.tls_server_name or host
             )
             _exchange(plain, incoming, outgoing, sent, encrypted.do_handshake)
             if not config.encrypted:
-                return "the service speaks TLS: set tls=True (RUNGWAY_TLS=true)"
+                return f"the service speaks TLS: {_advice(config, True)}"
             if _exchange(plain, incoming, outgoing, sent, lambda: encrypted.read(1)):
                 return ""
     except ssl.SSLCertVerificationError as error:
-        return f"the certificate of the service is not accepted: {error.verify_message}"
+        return not_accepted(error)
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         pass
     except ssl.SSLError as error:
@@ -136,7 +148,7 @@ def _exchange(
 
 def _probing_context(config: ClientConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(["http/1.1"] if config.over_http else ["h2"])
     if not config.encrypted:  # nothing is sent: the question is only whether the other side speaks TLS
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -153,12 +165,19 @@ def _meaning(config: ClientConfig, error: ssl.SSLError, sent: bytearray) -> str:
     """What an error of TLS means for the user; empty when it may pass."""
     reason = error.reason or ""
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return "the service does not speak TLS: leave tls out (RUNGWAY_TLS)"
+        return f"the service does not speak TLS: {_advice(config, False)}"
     if "ALERT_INTERNAL_ERROR" in reason:  # a balancer may send this about itself
         return ""
     if "ALERT" in reason and _has_certificate(sent):
         return _refusal(config)
     return f"TLS failed: {reason or error}"
+
+
+def _advice(config: ClientConfig, encrypt: bool) -> str:
+    """How to switch TLS on or off."""
+    if config.over_http:
+        return f"write {'https' if encrypt else 'http'}:// in the target"
+    return "set tls=True (RUNGWAY_TLS=true)" if encrypt else "leave tls out (RUNGWAY_TLS)"
 
 
 def _refusal(config: ClientConfig) -> str:
@@ -167,7 +186,8 @@ def _refusal(config: ClientConfig) -> str:
     return "the service wants a client certificate: set tls_cert and tls_key (RUNGWAY_TLS_CLIENT_CERT, …_KEY)"
 
 
-def _content(field: str, path: str) -> bytes | None:
+def file_content(field: str, path: str) -> bytes | None:
+    """What is in the file that a setting names; None without one. Raises InvalidArgument if it cannot be read."""
     if not path:
         return None
     try:
@@ -176,8 +196,10 @@ def _content(field: str, path: str) -> bytes | None:
         raise InvalidArgument.one(field, f"cannot read {path!r}: {error.strerror}") from error
 
 
-def _host_and_port(target: str) -> tuple[str, int]:
+def host_and_port(target: str) -> tuple[str, int]:
     """Host and port of a target; ("", 0) for any other form, and for a name that another host resolves."""
+    if address := http_address(target):
+        return address.host, address.port
     for scheme in ("dns:", "ipv4:", "ipv6:"):
         if target.startswith(scheme):
             path = target.removeprefix(scheme)

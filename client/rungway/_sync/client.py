@@ -39,8 +39,8 @@ class Client:
     seconds where that is set; the others give up after `config.total_timeout` seconds. Every method that calls the
     service may raise a subclass of `rungway.RungwayError`; the docstrings name those to expect.
 
-    Lengths are absolute, in the experiment's unit. A gRPC channel does not survive `os.fork`: create the client in the
-    process that uses it.
+    Lengths are absolute, in the experiment's unit. A client does not survive `os.fork`: create it in the process that
+    uses it.
     """
 
     def __init__(
@@ -52,9 +52,10 @@ class Client:
         tls: bool | None = None,
         config: ClientConfig | None = None,
     ) -> None:
-        """Sends nothing yet. `target` ("host:port"), `experiment`, `token` and `tls` override those of `config`, which
-        override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises InvalidArgument for a wrong
-        setting, without any target, and when the token would cross a network in plain text."""
+        """Sends nothing yet. `target` ("host:port", or "https://…" for HTTP), `experiment`, `token` and `tls` override
+        those of `config`, which override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises
+        InvalidArgument for a wrong setting, without any target, and when the token would cross a network in plain
+        text."""
         self.config = configured(config, target, experiment, token, tls)
         self._driver = SyncDriver(self.config)
         self._work = WorkerCalls(self.config, threading.current_thread)
@@ -68,7 +69,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; leases still held expire."""
+        """Cancel the calls under way and close the connection; leases still held expire."""
         self._work.closed = True
         self._keeper.stop()
         self._driver.close()

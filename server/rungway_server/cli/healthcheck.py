@@ -1,19 +1,28 @@
 """`rungway healthcheck`: ask a service for its health, for Docker's HEALTHCHECK and for scripts."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from grpc import Channel
 
+    from rungway import ClientConfig
+    from rungway._core.address import HttpAddress
+
+_PROBES = {"": "/readyz", "liveness": "/livez"}
+"""What is asked over HTTP, by the name of the service."""
+
 
 def healthcheck(
     *,
     target: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT. Default: RUNGWAY_TARGET, else this host at the port of RUNGWAY_LISTEN or 7077."),
+        typer.Option(
+            help="HOST:PORT, or https://HOST. Default: RUNGWAY_TARGET, else this host at the port of RUNGWAY_LISTEN "
+            "or 7077."
+        ),
     ] = None,
     service: Annotated[
         str, typer.Option(help="Full name of a service; 'liveness' asks about the process only; '' = all.")
@@ -28,7 +37,10 @@ def healthcheck(
         typer.echo(f"rungway: {error.name} is not installed: pip install 'rungway[server]'", err=True)
         raise typer.Exit(2) from error
     target = target or os.environ.get("RUNGWAY_TARGET") or _own_address(os.environ.get("RUNGWAY_LISTEN", ""))
-    with _channel(target) as channel:
+    config, address = _settings(target)
+    if address is not None:
+        _check_over_http(config, address, service, timeout)
+    with _channel(config) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=service), timeout=timeout
@@ -41,15 +53,51 @@ def healthcheck(
     raise typer.Exit(0 if status == "SERVING" else 1)
 
 
-def _channel(target: str) -> "Channel":
+def _settings(target: str) -> "tuple[ClientConfig, HttpAddress | None]":
     from rungway import ClientConfig, InvalidArgument
+    from rungway._core.address import http_address
+
+    try:
+        return ClientConfig(target=target, token=""), http_address(target)
+    except InvalidArgument as error:
+        raise _wrong(str(error)) from None
+
+
+def _channel(config: "ClientConfig") -> "Channel":
+    from rungway import InvalidArgument
     from rungway._core.channel import open_channel
 
     try:
-        return open_channel(ClientConfig(target=target, token=""))
+        return open_channel(config)
     except InvalidArgument as error:
-        typer.echo(f"rungway: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise _wrong(str(error)) from None
+
+
+def _check_over_http(config: "ClientConfig", address: "HttpAddress", service: str, timeout: float) -> NoReturn:
+    """Say what a service answers over HTTP, and exit."""
+    from rungway import InvalidArgument, RungwayError
+
+    if service not in _PROBES:
+        raise _wrong(f"--service: got {service!r}, over HTTP wanted '' or 'liveness'")
+    try:
+        from rungway._core.http_library import get
+
+        answer = get(config, address, _PROBES[service], timeout)
+    except ModuleNotFoundError as missing:
+        raise _wrong(f"{missing.name} is not installed: pip install 'rungway[http]'") from missing
+    except InvalidArgument as error:
+        raise _wrong(str(error)) from None
+    except RungwayError as error:
+        typer.echo(f"{config.target}: {error.code.name}: {error}", err=True)
+        raise typer.Exit(1) from error
+    status = "SERVING" if answer.status == 200 and answer.kind == "text/plain" else "NOT_SERVING"
+    typer.echo(f"{config.target}: {status}")
+    raise typer.Exit(0 if status == "SERVING" else 1)
+
+
+def _wrong(text: str) -> typer.Exit:
+    typer.echo(f"rungway: {text}", err=True)
+    return typer.Exit(2)
 
 
 def _own_address(listen: str) -> str:

@@ -34,7 +34,9 @@ class ExportFormat(StrEnum):
 DEFAULT_TARGET = "localhost:7077"
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
-TargetOption = Annotated[str, typer.Option(envvar="RUNGWAY_TARGET", help="Where the service is, HOST:PORT.")]
+TargetOption = Annotated[
+    str, typer.Option(envvar="RUNGWAY_TARGET", help="Where the service is: HOST:PORT, or https://HOST for HTTP.")
+]
 FileArgument = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="YAML or JSON, '-' = standard input. Determined's form is accepted, too."),

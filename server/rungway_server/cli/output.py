@@ -23,8 +23,8 @@ from rungway_server.cli.options import Exit
 from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import InvalidInput
 
-_NEVER_CONNECTED = "failed to connect to all addresses"
-"""What gRPC says when it could not send a call."""
+_NEVER_CONNECTED = ("failed to connect to all addresses", "no connection to ")
+"""What gRPC, and the SDK over HTTP, say when they could not send a call."""
 
 
 class _Console(Console):
@@ -80,7 +80,7 @@ def errors(target: str = "") -> Iterator[None]:
 
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:
     last = str(error.__cause__ or error)  # the cause is the error of the last attempt
-    if _NEVER_CONNECTED in last:
+    if any(words in last for words in _NEVER_CONNECTED):
         return fail(Exit.UNREACHABLE, f'no service answers at {target}: is "rungway serve" running there?', [last])
     doubt = ": it may have been done or not" if isinstance(error, OutcomeUnknown) else ""
     return fail(Exit.UNREACHABLE, f"no answer from the service at {target}{doubt}", [str(error)])

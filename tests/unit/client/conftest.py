@@ -9,6 +9,7 @@ import pytest
 from rungway import AsyncClient, Client, ClientConfig
 from rungway.v1 import trial_pb2
 from tests.unit.client.scripted import Ladder, ScriptedServer, failed, heartbeat, released
+from tests.unit.client.scripted_http import ScriptedHttpServer
 
 
 @pytest.fixture
@@ -16,10 +17,10 @@ def ladder() -> Ladder:
     return Ladder()
 
 
-@pytest.fixture
-def server(ladder: Ladder) -> Iterator[ScriptedServer]:
+@pytest.fixture(params=[ScriptedServer, ScriptedHttpServer], ids=["grpc", "http"])
+def server(request: pytest.FixtureRequest, ladder: Ladder) -> Iterator[ScriptedServer]:
     """Answers every rpc but Ask, which each test scripts itself."""
-    server = ScriptedServer()
+    server: ScriptedServer = request.param()
     server.on("Tell", ladder.tell)
     server.on("Heartbeat", heartbeat(trial_pb2.DECISION_CONTINUE))
     server.on("Release", released)

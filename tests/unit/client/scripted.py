@@ -101,19 +101,26 @@ class ScriptedServer:
 
     def _handler(self, method: Any) -> "grpc.RpcMethodHandler[Any, Any]":
         def handle(request: Any, context: grpc.ServicerContext) -> Message:
-            answer = self._next(method.name, request)
-            assert not isinstance(answer, Stream)
-            return finish(resolved(answer, request), request, context)
+            (found,) = self.answers(method.name, request)
+            return sent(found, context)
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
-            answer = self._next(method.name, request)
-            for part in answer.parts if isinstance(answer, Stream) else (answer,):
-                yield finish(resolved(part, request), request, context)
+            for found in self.answers(method.name, request):
+                yield sent(found, context)
 
         read = GetMessageClass(method.input_type).FromString
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream, read, lambda reply: reply.SerializeToString())
         return grpc.unary_unary_rpc_method_handler(handle, read, lambda reply: reply.SerializeToString())
+
+    def answers(self, name: str, request: Any) -> Iterator[Message | Abort]:
+        """What a request is answered with, one after the other."""
+        answer = self._next(name, request)
+        for part in answer.parts if isinstance(answer, Stream) else (answer,):
+            found = resolved(part, request)
+            if isinstance(found, Abort) and found.after is not None:
+                resolved(found.after, request)
+            yield found
 
     def _next(self, name: str, request: Any) -> Answer | Stream:
         with self._lock:
@@ -126,13 +133,12 @@ def resolved(answer: Answer, request: Any) -> Message | Abort:
     return answer(request) if callable(answer) and not isinstance(answer, Message | Abort) else answer
 
 
-def finish(answer: Message | Abort, request: Any, context: grpc.ServicerContext) -> Message:
-    if not isinstance(answer, Abort):
-        return answer
-    if answer.after is not None:
-        resolved(answer.after, request)
-    context.set_trailing_metadata((("grpc-status-details-bin", answer.status_bytes()),))
-    context.abort(answer.code, answer.message)
+def sent(found: Message | Abort, context: grpc.ServicerContext) -> Message:
+    """What gRPC is to send; aborts the call."""
+    if not isinstance(found, Abort):
+        return found
+    context.set_trailing_metadata((("grpc-status-details-bin", found.status_bytes()),))
+    context.abort(found.code, found.message)
     raise AssertionError("abort returned")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
+from rungway._core.address import http_address
 from rungway._core.channel import channel_options
 from rungway._core.config import configured
 from rungway._core.tls import call_metadata
@@ -42,7 +43,15 @@ def test_the_worker_is_named_by_process_and_host() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("target", "http://localhost:7077"),
+        ("target", "https://"),
+        ("target", "http:/localhost"),
+        ("target", "https://localhost:0"),
+        ("target", "https://localhost:65536"),
+        ("target", "https://local host"),
+        ("target", "https://localhost?experiment=digits"),
+        ("target", "https://localhost/#page"),
+        ("target", "https://ada@localhost"),
+        ("target", "https://::1"),
         ("target", "localhost"),
         ("target", "localhost:"),
         ("target", ":7077"),
@@ -119,6 +128,10 @@ def test_a_token_is_never_shown() -> None:
         ("unix:/run/x", {}),
         ("dns:///localhost:1", {}),
         ("ipv6:[::1]:1", {}),
+        ("http://[::1]:1", {}),
+        ("http://localhost/prefix", {}),
+        ("https://example.org", {}),
+        ("http://example.org", {"insecure": True}),
         ("example.org:1", {"tls": True}),
         ("example.org:1", {"insecure": True}),
     ],
@@ -139,6 +152,8 @@ def test_a_token_stays_here_or_is_encrypted(target: str, fields: dict[str, Any])
         "dns://ns.example.org:53/127.0.0.1:1",
         "dns://[2001:db8::1]/%6cocalhost:1",
         "ipv4:10.0.0.1:1,127.0.0.1:1",
+        "http://example.org",
+        "http://localhost.example.org/localhost",
     ],
 )
 def test_a_token_does_not_cross_a_network_in_plain_text(target: str) -> None:
@@ -165,5 +180,57 @@ def test_files_of_tls_are_read_at_once() -> None:
     for make in (Client, AsyncClient):
         with pytest.raises(InvalidArgument, match=r"^tls_ca: cannot read '/nowhere.pem'"):
             make("h:1", config=ClientConfig(tls_ca="/nowhere.pem"))
+        with pytest.raises(InvalidArgument, match=r"^tls_ca: cannot read '/nowhere.pem'"):
+            make(config=ClientConfig(target="https://h", tls_ca="/nowhere.pem"))
+        with pytest.raises(InvalidArgument, match=r"^tls_ca: no certificate can be read from '/dev/null'"):
+            make(config=ClientConfig(target="https://h", tls_ca=os.devnull))
+        with pytest.raises(InvalidArgument, match=r"^tls_cert: no pair of certificate and key"):
+            make(config=ClientConfig(target="https://h", tls_cert=os.devnull, tls_key=os.devnull))
     with pytest.raises(InvalidArgument, match="tls_cert: wanted both"):
         ClientConfig(tls_cert="/c.pem")
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("https://rungway.example.org", "https://rungway.example.org:443"),
+        ("http://localhost", "http://localhost:80"),
+        ("https://localhost:7078/", "https://localhost:7078"),
+        ("HTTPS://localhost/team/rungway/", "https://localhost:443/team/rungway"),
+        ("http://[::1]:7078/a", "http://[::1]:7078/a"),
+    ],
+)
+def test_urls_mean_http(target: str, url: str) -> None:
+    config = ClientConfig(target=target)
+    assert config.over_http
+    assert str(http_address(target)) == url
+    assert config.encrypted is url.startswith("https")
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "field"),
+    [
+        ("https://h", {"tls": False}, "tls"),
+        ("http://h", {"tls": True}, "tls"),
+        ("http://h", {"tls_ca": "ca.pem"}, "tls_ca"),
+        ("http://h", {"tls_cert": "c.pem", "tls_key": "k.pem"}, "tls_cert"),
+        ("http://h", {"tls_server_name": "h"}, "tls_server_name"),
+    ],
+)
+def test_a_url_and_settings_of_tls_must_agree(target: str, fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^{field}: .*{target}"):
+        ClientConfig(target=target, **fields)
+
+
+def test_tls_of_the_environment_must_agree_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNGWAY_TLS", "false")
+    assert not ClientConfig(target="h:1").encrypted
+    assert ClientConfig(target="http://h").over_http
+    with pytest.raises(InvalidArgument, match=r"^tls: got False"):
+        Client("https://h")
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        ClientConfig(target="https://ada:hunter2@h")
+    assert "hunter2" not in str(caught.value)
