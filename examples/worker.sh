@@ -49,9 +49,9 @@ trap give_back EXIT && trap 'exit 130' INT TERM
 
 # ASSIGNMENT: trains it up to the decision that ends its lease.
 train() {
-  lease=$(get "$1" '.lease | tojson') trial=$(get "$1" '.lease.trial // 0') size=$(get "$1" '.hparams.degree + 1')
-  rate=$(get "$1" .hparams.learning_rate) momentum=$(get "$1" .hparams.momentum) state=$(get "$1" '.checkpoint // ""')
-  length=$(get "$1" '.fromLength // 0') next=$(get "$1" .nextDecisionLength)
+  lease=$(get "$1" '.lease | tojson') trial=$(get "$1" .lease.trial) size=$(get "$1" '.hparams.degree + 1')
+  rate=$(get "$1" .hparams.learning_rate) momentum=$(get "$1" .hparams.momentum) state=$(get "$1" .checkpoint)
+  length=$(get "$1" .fromLength) next=$(get "$1" .nextDecisionLength)
   third=$(get "$1" '.leaseDuration | rtrimstr("s") | tonumber / 3')
   (while sleep "$third" && kill -0 $$; do # while this worker lives
     call SearchService/Heartbeat '{$experiment, leases: [$lease]}' --argjson lease "$lease"
@@ -69,7 +69,7 @@ train() {
     fi
     told=$(call SearchService/Tell "{\$experiment, requestId: \$id,
       results: [{\$lease, \$checkpoint, reports: [${reports#,}]}]}" --argjson lease "$lease" --arg checkpoint "$state")
-    next=$(get "$told" '.verdicts[0].nextDecisionLength // 0')
+    next=$(get "$told" '.verdicts[0].nextDecisionLength')
     echo "trial $trial: error $error at $length, $(get "$told" '.verdicts[0] | "\(.decision) (\(.explanation.text))"')"
     [ "$next" != 0 ] || break # not CONTINUE: PAUSE, STOP, or SUPERSEDED, when another worker has the trial by now
   done
@@ -86,6 +86,6 @@ while answer=$(call SearchService/Ask '{$experiment, requestId: $id, $worker}' -
   case $(get "$answer" .status) in
     ASK_STATUS_ASSIGNED) train "$(get "$answer" '.assignments[0] | tojson')" ;;
     ASK_STATUS_WAIT) sleep "$(get "$answer" '.retryAfter | rtrimstr("s")')" ;;
-    *) get "$answer" '.bestTrial | "best: trial \(.trial // 0), \(.bestMetric)"' && break ;;
+    *) get "$answer" '.bestTrial | "best: trial \(.trial), \(.bestMetric)"' && break ;;
   esac
 done

@@ -24,8 +24,8 @@ _ABOUT = """Hyperparameter search as a service. Every call is a POST of JSON to 
 are GETs, too. `application/proto` in both directions works as well, and is what the Python client sends.
 
 - JSON is that of proto3, but a configuration (`Value`, `MapValue`) is plain JSON, and integers of 64 bits are \
-numbers. Fields may be written as here or as in the protos (`request_id`), and left out when they are empty; null is \
-as good as left out. A field that the call does not have is refused.
+numbers. Fields may be written as here or as in the protos (`request_id`). Requests may leave out what is empty or 0, \
+or have null there. A field that the call does not have is refused.
 - A number that is not finite is the text `"NaN"`, `"Infinity"` or `"-Infinity"`; inside a configuration it is \
 `{"$double": "NaN"}`, and an integer beyond 2^53 is `{"$int": "9007199254740993"}` in answers.
 - An error is the `Error` below, with a status of HTTP and a `reason`. 429 and 503 say when to try again \

@@ -150,7 +150,8 @@ def _message(message: Descriptor, comments: Mapping[str, str], *, closed: bool) 
         "type": "object",
         "properties": {field.json_name: _field(field, comments, closed) for field in message.fields},
     }
-    if needed := [field.json_name for field in message.fields if closed and _is_needed(field)]:
+    is_there = _is_needed if closed else _is_always_there
+    if needed := [field.json_name for field in message.fields if is_there(field)]:
         schema["required"] = needed
     if closed:
         schema["additionalProperties"] = False
@@ -176,6 +177,11 @@ def _bounds(field: FieldDescriptor) -> Json:
     if field.name == "experiment":
         return _NAME
     return _BOUNDS.get(f"{_owner(field)}.{field.name}", {})
+
+
+def _is_always_there(field: FieldDescriptor) -> bool:
+    """Whether every answer with its message has it, empty or not."""
+    return not field.has_presence
 
 
 def _owner(field: FieldDescriptor) -> str:

@@ -86,3 +86,9 @@ def test_the_service_serves_the_document(http: httpx.Client) -> None:
     served = http.get("/openapi.json")
     assert served.headers["content-type"] == "application/json"
     assert served.content == openapi.FILE.read_bytes()
+
+
+def test_a_stream_without_its_form_says_what_to_send(http: httpx.Client) -> None:
+    refused = http.post("/rungway.v1.ExperimentService/WatchEvents", json={"experiment": EXPERIMENT})
+    assert refused.status_code == 415
+    assert refused.json()["message"].endswith("; or Accept: text/event-stream")

@@ -148,7 +148,8 @@ class App:
         wants_events = b"text/event-stream" in request.headers.get(b"accept", b"")
         as_json = _TYPES.get(kind, request.method == "GET" or None) if wants_events else _STREAM_TYPES.get(kind)
         if as_json is None:
-            return _wrong_type(request.headers, _TYPES if wants_events else _STREAM_TYPES)
+            hint = "" if wants_events else "; or Accept: text/event-stream"
+            return _wrong_type(request.headers, _TYPES if wants_events else _STREAM_TYPES, hint)
         if request.method == "GET" and not wants_events:
             return _not_allowed("POST")
         try:
@@ -258,9 +259,11 @@ def _not_allowed(methods: str) -> Reply:
     return reply
 
 
-def _wrong_type(headers: Mapping[bytes, bytes], wanted: Sequence[bytes] | Mapping[bytes, bool]) -> Reply:
+def _wrong_type(
+    headers: Mapping[bytes, bytes], wanted: Sequence[bytes] | Mapping[bytes, bool], hint: str = ""
+) -> Reply:
     got = call.media_type(headers)[:80].decode("latin-1")
-    text = f"Content-Type is {got!r}, wanted {' or '.join(each.decode() for each in wanted)}"
+    text = f"Content-Type is {got!r}, wanted {' or '.join(each.decode() for each in wanted)}{hint}"
     reply = error_reply(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=text), 415)
     reply.headers = [*reply.headers, (b"accept-post", b", ".join(wanted))]
     return reply
