@@ -12,7 +12,7 @@ CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load chaos clients docs build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ study: setup ## What stragglers, drops and many workers do to a search: the tabl
 
 load: setup ## Every load test in short, beside the bar it has to clear, in under ten minutes (LOAD_ARGS='throughput --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)
+
+meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
+	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
 
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -179,6 +179,16 @@ def test_a_warm_start_with_a_wrong_count(count: int, live: str, calls: Calls, st
     assert (refusal.code, refusal.fields) == (INVALID, ("warm_start_count",))
 
 
+def test_a_warm_start_of_very_many_values(live: str, calls: Calls, store: Redis) -> None:
+    request, most = create(unique_name(), live, 66), 65
+    space = {f"p{i}": {"type": "int", "minval": 0, "maxval": 9} for i in range(1_000)}
+    request.config.CopyFrom(to_map(config(space=space)))
+    refusal = refused(store, lambda: calls.experiments.CreateExperiment(request, timeout=SECONDS))
+    assert (refusal.code, refusal.fields) == (INVALID, ("warm_start_count",))
+    request.warm_start_count = most
+    calls.experiments.CreateExperiment(request, timeout=SECONDS)
+
+
 def test_a_warm_start_from_an_unknown_experiment(calls: Calls, store: Redis) -> None:
     request = create(unique_name(), "nobody")
     refusal = refused(store, lambda: calls.experiments.CreateExperiment(request, timeout=SECONDS))

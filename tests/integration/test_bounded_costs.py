@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.domain.engine import Assignment, Decision, Report, Result
+from rungway_server.domain.engine import AskStatus, Assignment, Decision, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.ladder import MAX_RUNGS
 from rungway_server.domain.search.planning import MAX_ALL_RUNGS
 from rungway_server.service.admission import Admission
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
-from rungway_server.service.search import MOST_REPORTS, MOST_STEPS, SearchUseCases
+from rungway_server.service.search import MOST_REPORTS, SearchUseCases
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.store import TRIALS_AT_ONCE
 from tests.integration.live_searches import create
 from tests.support.audited import assert_sound
 from tests.support.calls import config
@@ -102,34 +103,68 @@ async def test_a_best_metric_is_written_once_for_all_reports_of_a_result(
                 await calls.tell(ref, "", [curve(given, reports, after=told * reports) for given in held])
                 done = await redis.info("commandstats")
                 written = sum(done.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("zadd", "zrem"))
-                assert written <= 2 * results + 2
+                assert written <= 2 * results + 2 + results / TRIALS_AT_ONCE
             best = await store.best(ref, 300)
             assert {trial.best_metric for trial in best} == {-2 * reports}
             assert len(best) == results
             await assert_sound(url, ref.experiment, ref.namespace)
 
 
-async def test_trials_that_may_pass_very_many_rungs_are_decided_in_smaller_calls(
-    calls: SearchUseCases, store: RedisStore, ref: ExperimentRef
+async def test_trials_that_may_pass_very_many_rungs_are_decided_in_smaller_steps(
+    ref: ExperimentRef,
 ) -> None:
-    port: Any = store
     document = config(
         "async_halving", max_trials=1_000, max_length={"epochs": 10**6}, max_concurrent_trials=0, num_rungs=MAX_RUNGS,
         divisor=1.1, stop_once=True,
     )  # fmt: skip
+    with redis_on_socket() as url:
+        async with connect(url, timeout_seconds=20) as router, Redis.from_url(url) as redis:
+            store: Any = RedisStore(router)
+            calls = SearchUseCases(store, Admission(100))
+            await create(store, ref, document)
+            held = await handed_out(calls, ref, 64)
+            await redis.config_resetstat()
+            answer = await calls.tell(ref, "", [Result(given.lease, [Report(10**6, 0.5)], "") for given in held])
+            done = await redis.info("commandstats")
+            assert done["cmdstat_evalsha"]["calls"] + done["cmdstat_eval"]["calls"] == 2 * 64 + 1  # one was unknown
+            assert len(answer.replies) == 64
+            trials = await store.trials(ref, list(range(64)))
+            assert max(trial.rung for trial in trials) == MAX_RUNGS - 1
+
+
+async def test_an_ask_passes_few_trials_through_rungs_of_equal_lengths_at_once(
+    calls: SearchUseCases, store: RedisStore, ref: ExperimentRef, redis_url: str
+) -> None:
+    """What is left then is handed out by the next one: in the end each trial is where its results say."""
+    port: Any = store
+    document = config(
+        "async_halving", max_trials=256, max_length={"epochs": 1}, max_concurrent_trials=0, num_rungs=16, divisor=1.1
+    )
     await create(port, ref, document)
-    most = MOST_STEPS // MAX_RUNGS
-    first = (await calls.ask(ref, "", 64, "w"))[0].assignments
-    assert len(first) == most
-    held = [*first, *(await handed_out(calls, ref, most))]
-    results = [Result(given.lease, [Report(10**6, 0.5)], "") for given in held]
-    with pytest.raises(InvalidInput, match=f"got {2 * most}, wanted at most {most} of a search with so many rungs"):
-        await calls.tell(ref, "", results)
-    for some in (results[:most], results[most:]):
-        answer = await calls.tell(ref, "", some)
-        assert len(answer.replies) == most
-    trials = await store.trials(ref, list(range(2 * most)))
-    assert max(trial.rung for trial in trials) == MAX_RUNGS - 1
+    held = await handed_out(calls, ref, 256)
+    await calls.tell(ref, "", [Result(given.lease, [Report(1, float(n))], "") for n, given in enumerate(held)])
+    asks, entries = 0, [sum(map(sum, (await store.progress(ref)).rung_results))]
+    while (answer := (await calls.ask(ref, "", 64, "w"))[0]).status is AskStatus.WAIT:
+        assert answer.retry_after_ms == 100
+        entries.append(sum(map(sum, (await store.progress(ref)).rung_results)))
+        assert entries[-1] - entries[-2] <= 64 + 16
+        asks += 1
+    assert answer.status is AskStatus.DONE
+    assert asks > 3
+    await assert_sound(redis_url, ref.experiment, ref.namespace)
+
+
+async def test_an_ask_hands_out_so_many_bytes_and_the_next_one_more(
+    calls: SearchUseCases, store: RedisStore, ref: ExperimentRef
+) -> None:
+    port: Any = store
+    space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(1_000)}
+    await create(port, ref, config(space=space, max_trials=64, max_concurrent_trials=0))
+    first = (await calls.ask(ref, "id", 64, "w"))[0].assignments
+    assert 40 < len(first) < 64
+    assert (await calls.ask(ref, "id", 64, "w"))[0].assignments == first
+    rest = (await calls.ask(ref, "", 64, "w"))[0].assignments
+    assert [each.lease.trial for each in (*first, *rest)] == list(range(64))
 
 
 async def test_a_usual_search_is_told_256_results_at_once(

@@ -89,8 +89,8 @@ def calls_of(
     plan: Plan, points: int, uid: str, now: int, leases: list[Lease]
 ) -> dict[str, list[list[str | bytes | int]]]:
     """For each script, arguments of calls that change or read as much as one call can."""
-    tell: list[str | bytes | int] = [uid, now, "q", len(leases)]
-    release: list[str | bytes | int] = [uid, now, "q"]
+    tell: list[str | bytes | int] = [uid, now, "q", "", len(leases)]
+    release: list[str | bytes | int] = [uid, now, "q", ""]
     for lease in leases:
         tell += [lease.trial, lease.fencing_token, "c", "", 1, 9, bytes([0] * 7 + [lease.trial])]
         release += [lease.trial, lease.fencing_token, "", 0]

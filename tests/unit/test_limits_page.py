@@ -10,6 +10,7 @@ from rungway_server.domain import engine
 from rungway_server.domain.search import config as searcher_config
 from rungway_server.domain.search import ladder, planning
 from rungway_server.service import experiments, search
+from rungway_server.store.redis import store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
 
@@ -30,7 +31,11 @@ def row(what: str) -> str:
         ("`count` of an ask", f"{search.MOST_PER_ASK:,}"),
         ("results, releases or leases in a call", f"{search.MOST_PER_CALL:,}"),
         ("reports of a call", f"{search.MOST_REPORTS:,}"),
-        ("trials that a tell decides about", f"{search.MOST_STEPS:,} / rungs; an ask hands out no more at once"),
+        (
+            "results, releases or leases in one step",
+            f"{store.TRIALS_AT_ONCE}, of a tell also at most {store.STEPS_AT_ONCE} / rungs (at least 1); see below",
+        ),
+        ("`warm_start_count` times parameters", f"{experiments.MOST_WARM_VALUES:,}"),
         ("rungs of a bracket, brackets", f"{ladder.MAX_RUNGS}; {planning.MAX_ALL_RUNGS}"),
         ("`count` of best trials", f"{engine.MOST_BEST:,}"),
         ("JSON of one configuration", f"{experiments.LARGEST_CONFIGURATION // 1024} KiB"),

@@ -39,7 +39,7 @@ class CreateExperimentRequest(_message.Message):
     warm_start_from: _builtins.str
     """An experiment whose best configurations become the first trials of this one; empty = none."""
     warm_start_count: _builtins.int
-    """How many of them: 1 (also when 0) to 1,000. Those that this space does not allow are left out, with a note."""
+    """How many of them: 1 (also when 0) to 1,000, and no more than 65,536 / parameters. Those that this space does not allow are left out, with a note."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds", …"""

@@ -153,8 +153,8 @@ class TellRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Result]:
-        """1 to 256 results, each for another lease, with at most 4,096 reports in all. Where a bracket has more than 16
-        rungs, fewer results: at most 4,096 / rungs.
+        """1 to 256 results, each for another lease, with at most 4,096 reports in all. More than 32 are taken in several
+        steps (docs/limits.md).
         """
 
     def __init__(

@@ -26,6 +26,8 @@ from rungway_server.service.worker_thread import Priority
 
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
+MOST_WARM_VALUES = 1 << 16
+"""Values of all configurations of a warm start together: they are stored in one step."""
 LARGEST_CONFIGURATION = 32_768
 """Bytes of JSON of one configuration: an ask may return 64 of them, and clients accept messages of 4 MiB."""
 
@@ -199,6 +201,9 @@ class ExperimentUseCases:
         """The configurations to begin with, and the notes with how many did not fit."""
         if not 0 <= start.count <= MOST_BEST:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_BEST}")
+        if start.count > (most := max(1, MOST_WARM_VALUES // (len(planned.config.space.leaves) or 1))):
+            wanted = f"at most {most} configurations of so many parameters"
+            raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted {wanted}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
         found = [each.hparams for each in best]
         space = planned.config.space

@@ -17,7 +17,6 @@ from rungway_server.domain.engine import (
     TrialView,
 )
 from rungway_server.domain.errors import InvalidInput, Violation
-from rungway_server.domain.search.ladder import MAX_RUNGS
 from rungway_server.service.admission import Admission
 from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
 from rungway_server.service.port import ExperimentRef, Store
@@ -27,8 +26,6 @@ MOST_PER_ASK = 64
 MOST_PER_CALL = 256
 MOST_REPORTS = 4_096
 """Most reports of all results of a call together."""
-MOST_STEPS = 4_096
-"""Most results at rungs in one call: each trial may pass all rungs of its bracket at once."""
 LONGEST_CHECKPOINT = 4_096
 LONGEST_MESSAGE = 4_096
 LONGEST_WORKER = 256
@@ -50,8 +47,7 @@ class SearchUseCases:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._admission.admit(ref):
-            count = min(count or 1, await self._most_trials(ref, count or 1))
-            answer = await self._store.ask(ref, request_id, count, worker)
+            answer = await self._store.ask(ref, request_id, count or 1, worker)
         if answer.status is not AskStatus.DONE:
             return answer, None
         best, progress = next(iter(await self._store.best(ref, 1)), None), await self._store.progress(ref)
@@ -71,17 +67,7 @@ class SearchUseCases:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._admission.admit(ref):
-            if len(results) > (most := await self._most_trials(ref, len(results))):
-                text = f"got {len(results)}, wanted at most {most} of a search with so many rungs in a bracket"
-                raise InvalidInput.one("results", text)
             return await self._store.tell(ref, request_id, list(results))
-
-    async def _most_trials(self, ref: ExperimentRef, count: int) -> int:
-        """How many trials one call may report on; at least `count` if that is surely few enough."""
-        if count <= MOST_STEPS // MAX_RUNGS:
-            return count
-        brackets = (await self._store.definition(ref)).plan.brackets
-        return MOST_STEPS // max(len(bracket.rungs) for bracket in brackets)
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""

@@ -54,7 +54,7 @@ class _SearchServicer(SearchServiceServicer):
         if self._last_messages.is_new(ref, answer.message):
             _log.warning(_TROUBLES[answer.status], **ref._asdict(), why=answer.message)
         lease_ms = round((await self._store.definition(ref)).config.lease_seconds * 1000) if answer.assignments else 0
-        return wire.ask_message(answer, best, lease_ms)
+        return await wire.ask_message(answer, best, lease_ms)
 
     @typed_errors
     async def Tell(self, request: search_pb2.TellRequest, context: Context) -> search_pb2.TellResponse:

@@ -37,6 +37,7 @@ from rungway_server.domain.search.replan import without_lost
 from rungway_server.service.experiments import ExperimentView, Found, Listed, Planned, Unreadable
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import Definition
+from rungway_server.service.reading import Turn
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.requests import NAMESPACE
 
@@ -105,8 +106,8 @@ def write_assignment(assignment: Assignment, lease_ms: int, message: trial_pb2.A
     message.explanation.CopyFrom(explanation_message(assignment.explanation))
 
 
-def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> search.AskResponse:
-    """The answer to an ask."""
+async def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> search.AskResponse:
+    """The answer to an ask. Large configurations are written in slices."""
     message = search.AskResponse(
         status=_ASK_STATUSES[answer.status],
         reason=_REASONS[answer.reason] if answer.reason else trial_pb2.REASON_UNSPECIFIED,
@@ -115,8 +116,10 @@ def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) -> sea
         revision=answer.revision,
         message=answer.message,
     )
+    turn = Turn()
     for assignment in answer.assignments:
         write_assignment(assignment, lease_ms, message.assignments.add())
+        await turn.breathe()
     return message
 
 

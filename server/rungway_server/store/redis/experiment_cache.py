@@ -57,6 +57,11 @@ class CachedExperiment:
         """Direction of the metric."""
         return self.definition.config.searcher.smaller_is_better
 
+    @property
+    def most_rungs(self) -> int:
+        """Rungs of the bracket that has most."""
+        return max(len(bracket.rungs) for bracket in self.definition.plan.brackets)
+
     def reserve(self, count: int) -> range:
         """Numbers of the suggestions that an ask for `count` should bring along: none while there are enough.
 

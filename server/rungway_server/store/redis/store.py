@@ -1,9 +1,10 @@
-"""The store on Redis: one script per decision, one exchange per call."""
+"""The store on Redis: one script per decision, one exchange per call; calls for many trials are done in pieces."""
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from rungway_server.domain.engine import (
@@ -45,6 +46,12 @@ from rungway_server.store.redis.suggestions import Suggestions
 
 _GRACE_SECONDS = 15.0
 """Longer than clients wait before they retry."""
+TRIALS_AT_ONCE = 32
+"""Trials that one script handles of a call for more: others get their turn in between."""
+STEPS_AT_ONCE = 128
+"""Results at rungs that one script of a tell may come to: each trial may pass all rungs of its bracket at once."""
+_Run = Callable[[slice, Argument], Awaitable[tuple[CachedExperiment, list[Any]]]]
+"""Runs the script of a call for some of its items; with "1" it only checks them."""
 
 
 class RedisStore(RedisReads):
@@ -147,52 +154,60 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, request_id: str, results: Sequence[Result], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
-        smaller = (await self._experiments.find(ref)).smaller_is_better
-        args: list[Argument] = [request_id, len(results)]
+        known = await self._experiments.find(ref)
+        items: list[list[Argument]] = []
         for result in results:
             finished = "1" if result.finished else ""
-            args += [result.lease.trial, result.lease.fencing_token, result.checkpoint, finished, len(result.reports)]
-            for report in result.reports:
-                args += [report.length, metric_key(report.metric, smaller)]
-        known, answer = await self._experiments.run("tell", ref, [_time(now_ms), *args])
-        if answer[0] == b"untold":
-            wanted = "a report, for this trial has never told a result"
-            raise InvalidInput.one(f"results[{answer[1]}].finished", f"got true without reports, wanted {wanted}")
-        if answer[0] == b"length":
-            _, item, report_index, before, most = answer
-            found = results[item].reports[report_index].length
-            raise InvalidInput.one(
-                f"results[{item}].reports[{report_index}].length",
-                f"got {found}, wanted more than {before} (told before) and at most {most} (the assignment's end)",
-                reason="LENGTH_OUT_OF_ORDER" if found <= before else "LENGTH_BEYOND_ASSIGNMENT",
+            items.append(
+                [result.lease.trial, result.lease.fencing_token, result.checkpoint, finished, len(result.reports)]
             )
-        return _told(ref, request_id, [result.lease for result in results], answer, known)
+            for report in result.reports:
+                items[-1] += [report.length, metric_key(report.metric, known.smaller_is_better)]
+        size = min(TRIALS_AT_ONCE, max(1, STEPS_AT_ONCE // known.most_rungs)) if len(results) > 1 else 1
+
+        async def run(part: slice, only_check: Argument) -> tuple[CachedExperiment, list[Any]]:
+            some = items[part]
+            args = (_time(now_ms), request_id, only_check, len(some), *chain.from_iterable(some))
+            known, answer = await self._experiments.run("tell", ref, args)
+            _refuse_tell(answer, results, part.start)
+            return known, answer
+
+        return await _in_pieces(ref, request_id, [result.lease for result in results], size, run)
 
     async def heartbeat(
         self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None
     ) -> list[LeaseStatus]:
         """See the port."""
-        args = [number for lease in leases for number in (lease.trial, lease.fencing_token)]
-        _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
-        return [
-            LeaseStatus(lease, Decision(decision.decode()), deadline)
-            for lease, (decision, deadline) in zip(leases, answer[1:], strict=True)
-        ]
+        found: list[LeaseStatus] = []
+        for part in _pieces(len(leases), TRIALS_AT_ONCE):
+            some = leases[part]
+            args = [number for lease in some for number in (lease.trial, lease.fencing_token)]
+            _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
+            found += [
+                LeaseStatus(lease, Decision(decision.decode()), deadline)
+                for lease, (decision, deadline) in zip(some, answer[1:], strict=True)
+            ]
+        return found
 
     async def release(
         self, ref: ExperimentRef, request_id: str, releases: Sequence[Release], *, now_ms: int | None = None
     ) -> TellAnswer:
         """See the port."""
-        args: list[Argument] = [request_id]
-        for item in releases:
-            args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
-        known, answer = await self._experiments.run("release", ref, [_time(now_ms), *args])
-        if answer[0] == b"checkpoint_length":
-            raise InvalidInput.one(
-                f"releases[{answer[1]}].checkpoint_length",
-                f"got {releases[answer[1]].checkpoint_length}, wanted at most {answer[2]} (the length told)",
-            )
-        return _told(ref, request_id, [item.lease for item in releases], answer, known)
+
+        async def run(part: slice, only_check: Argument) -> tuple[CachedExperiment, list[Any]]:
+            args: list[Argument] = [_time(now_ms), request_id, only_check]
+            for item in releases[part]:
+                args += [item.lease.trial, item.lease.fencing_token, item.checkpoint, item.checkpoint_length]
+            known, answer = await self._experiments.run("release", ref, args)
+            if answer[0] == b"checkpoint_length":
+                index = part.start + answer[1]
+                raise InvalidInput.one(
+                    f"releases[{index}].checkpoint_length",
+                    f"got {releases[index].checkpoint_length}, wanted at most {answer[2]} (the length told)",
+                )
+            return known, answer
+
+        return await _in_pieces(ref, request_id, [item.lease for item in releases], TRIALS_AT_ONCE, run)
 
     async def fail(
         self,
@@ -278,13 +293,54 @@ def _asked(request_id: str, answer: list[Any], known: CachedExperiment) -> AskAn
     return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
 
 
-def _told(
-    ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: CachedExperiment
-) -> TellAnswer:
+def _pieces(count: int, size: int) -> list[slice]:
+    """The pieces of so many items, `size` in each but the last."""
+    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
+
+
+async def _in_pieces(ref: ExperimentRef, request_id: str, leases: list[Lease], size: int, run: _Run) -> TellAnswer:
+    """Tell or release under one request id, in scripts of at most `size` items.
+
+    `run` runs the script for a piece, or only checks it. Several pieces are all checked before the first is done. Each
+    item's reply is remembered under the request id, so a repeat after a crash finishes what was left.
+    """
+    pieces, replies, revision = _pieces(len(leases), size), list[TellReply](), 0
+    for part in pieces if len(pieces) > 1 else []:
+        _refuse(ref, request_id, (await run(part, "1"))[1])
+    for part in pieces:
+        known, answer = await run(part, "")
+        told = _told(ref, request_id, leases[part], answer, known)
+        replies += told.replies
+        revision = told.revision
+    return TellAnswer(replies, revision)
+
+
+def _refuse_tell(answer: list[Any], results: Sequence[Result], first: int) -> None:
+    """Raise what the script says is wrong with a result; `first` is the index of the first that it was given."""
+    if answer[0] == b"untold":
+        wanted = "a report, for this trial has never told a result"
+        raise InvalidInput.one(f"results[{first + answer[1]}].finished", f"got true without reports, wanted {wanted}")
+    if answer[0] == b"length":
+        _, item, report_index, before, most = answer
+        found = results[first + item].reports[report_index].length
+        raise InvalidInput.one(
+            f"results[{first + item}].reports[{report_index}].length",
+            f"got {found}, wanted more than {before} (told before) and at most {most} (the assignment's end)",
+            reason="LENGTH_OUT_OF_ORDER" if found <= before else "LENGTH_BEYOND_ASSIGNMENT",
+        )
+
+
+def _refuse(ref: ExperimentRef, request_id: str, answer: list[Any]) -> None:
     if answer[0] == b"unknown_trial":
         raise UnknownTrial(ref.experiment, int(answer[1]))
     if answer[0] == b"reused":
         raise RequestIdReused(request_id)
+
+
+def _told(
+    ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: CachedExperiment
+) -> TellAnswer:
+    _refuse(ref, request_id, answer)
     smaller = known.smaller_is_better
     replies = [read_reply(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]
     return TellAnswer(replies, answer[1])

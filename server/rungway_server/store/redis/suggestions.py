@@ -7,6 +7,8 @@ from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.records import BINARY, packed
 
 _AT_CREATION, _AT_CREATION_SLOW = 256, 32
+_VALUES_AT_CREATION = 1 << 16
+"""Values of all suggestions together that an experiment starts with: a value takes up to 9 bytes."""
 
 
 class Suggestions:
@@ -18,7 +20,8 @@ class Suggestions:
 
     async def at_creation(self, most: int) -> list[bytes]:
         """The suggestions that a new experiment starts with; it needs at most `most` in all."""
-        numbers = range(min(most, _AT_CREATION if self._suggester.quick else _AT_CREATION_SLOW))
+        fitting = _VALUES_AT_CREATION // max(1, self._configurations.count)
+        numbers = range(min(most, fitting, _AT_CREATION if self._suggester.quick else _AT_CREATION_SLOW))
         return [*map(self._configurations.pack, await self._suggester.new(numbers, Priority.CREATE))]
 
     async def new(self, numbers: range) -> list[bytes]:

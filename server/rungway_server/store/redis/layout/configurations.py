@@ -34,7 +34,8 @@ class Configurations:
 
     def __init__(self, space: Space) -> None:
         self._shape = _shape(space.entries)
-        self._count = len(space.leaves)
+        self.count = len(space.leaves)
+        """Values of a configuration."""
 
     def pack(self, hparams: Mapping[str, object]) -> bytes:
         """The stored form of any configuration: `unpack` gives an equal one, types and signs of zeros included."""
@@ -48,8 +49,8 @@ class Configurations:
         found: Any = msgpack.unpackb(packed)
         if isinstance(found, dict):
             return found
-        if not isinstance(found, list) or len(found) != self._count:
-            raise ValueError(f"wanted a map or a list of {self._count} values")
+        if not isinstance(found, list) or len(found) != self.count:
+            raise ValueError(f"wanted a map or a list of {self.count} values")
         return _named(self._shape, iter(found))
 
 

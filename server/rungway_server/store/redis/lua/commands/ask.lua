@@ -104,5 +104,6 @@ end_search_if_done(search)
 save(search)
 if progress.state == ExperimentState.done then return { 'done', progress.revision, Reason.search_done } end
 local retry_ms, first = 1000, redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
+if search.promotable > 0 and why_not == Reason.waiting_for_results then retry_ms = 100 end -- it stopped midway
 if first[2] and may_reclaim then retry_ms = math.max(100, math.min(retry_ms, first[2] - search.now_ms)) end
 return { 'wait', progress.revision, why_not, retry_ms, '' }

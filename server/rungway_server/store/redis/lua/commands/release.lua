@@ -1,9 +1,11 @@
 #!lua
 -- Requeues trials at no cost (`release_trial` in include/endings.lua has the limit of that).
 -- Promise: the next ask hands them out again, with their last checkpoint; every item is checked before any is released.
+-- A call of many items is checked in pieces first, and then done in these.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id, then for each: trial  fencing token  checkpoint  checkpoint length
--- Returns {'told', revision, reply to each…}, {'unknown_trial', number},
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 '1' = check only, then for each: trial  fencing token  checkpoint
+--        checkpoint length
+-- Returns {'told', revision, reply to each…}, {'checked'}, {'unknown_trial', number},
 --         {'checkpoint_length', index, most}, {'missing'}, {'stale'} or {'reused'}
 -- Replay the same request id gets the same replies
 --- @include "experiment"
@@ -17,7 +19,7 @@ if refusal then return refusal end
 local request = ARGV[3]
 
 local items = {}
-for at = 4, #ARGV, 4 do
+for at = 5, #ARGV, 4 do
   local item = { number = ARGV[at], checkpoint = ARGV[at + 2], length = tonumber(ARGV[at + 3]) }
   local trial = load_trial(search, item.number)
   if not trial then return { 'unknown_trial', item.number } end
@@ -29,6 +31,7 @@ for at = 4, #ARGV, 4 do
   if item.held and item.length > trial.length then return { 'checkpoint_length', #items, trial.length } end
   items[#items + 1] = item
 end
+if ARGV[4] == '1' then return { 'checked' } end
 
 open_ladder(search)
 local answer = { 'told', 0 }

@@ -1,11 +1,13 @@
 #!lua
 -- Adds results and decides what each worker does next.
 -- Promise: a result counts once in each rung it has reached; a report under an old fencing token changes nothing; every
--- result is checked before any is added.
+-- result is checked before any is added. A call of many results is checked in pieces first, and then done in these.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 now_ms or ''  3 request id  4 number of results, then for each: trial  fencing token  checkpoint
---        '1' = finished  number of reports, and for each report: length  sort key of the metric (8 bytes)
--- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'unknown_trial', number},
+-- ARGV   1 uid  2 now_ms or ''  3 request id  4 '1' = check only  5 number of results, then for each: trial
+--        fencing token  checkpoint  '1' = finished  number of reports, and for each report: length  sort key of the
+--        metric (8 bytes)
+-- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'checked'},
+--         {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
 --         {'missing'}, {'stale'} or {'reused'}
@@ -44,7 +46,7 @@ local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request = ARGV[3]
 
-local results, numbers = read_results(5, tonumber(ARGV[4]))
+local results, numbers = read_results(6, tonumber(ARGV[5]))
 load_trials(search, numbers)
 -- what a result between rungs writes
 redis.call('ZCARD', LEASES)
@@ -64,6 +66,8 @@ for i, result in ipairs(results) do
     if may_decide(search, trial, result) then open_ladder(search) end
   end
 end
+
+if ARGV[4] == '1' then return { 'checked' } end
 
 local decide, end_search = add_between_rungs, nil
 if search.ladder then decide, end_search = rung_decisions() end

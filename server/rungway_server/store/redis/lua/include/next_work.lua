@@ -18,9 +18,14 @@ local function next_bracket(search, tried)
   return least and least - 1
 end
 
--- Returns trial number, record and explanation; nil when there is nothing to hand out. `pass_equal_rungs` is called for
--- a promoted trial whose length reaches the next rung already; it returns nil when that leaves nothing to train.
-local function pick(search, pass_equal_rungs)
+-- An ask hands out less than it could after so many results at rungs that are equally long, and with so many bytes of
+-- configurations and checkpoints: no script takes long.
+local ENTRIES_AT_ONCE, BYTES_AT_ONCE = 64, 512 * 1024
+
+-- Returns trial number, record and explanation; nil when there is nothing to hand out, or the next entry would be
+-- `last_entry`. `pass_equal_rungs` is called for a promoted trial whose length reaches the next rung already; it
+-- returns nil when that leaves nothing to train.
+local function pick(search, pass_equal_rungs, last_entry)
   if search.requeued > 0 then
     local number = redis.call('LPOP', REQUEUED)
     search.requeued, search.changed = search.requeued - 1, true
@@ -29,13 +34,15 @@ local function pick(search, pass_equal_rungs)
   end
   local tried, bracket = {}, next_bracket(search, {})
   while bracket do
-    local number, trial, why = pop_promotable(search, bracket)
-    while number do
-      promote(search, trial)
-      if trial.next_length <= trial.length then why = pass_equal_rungs(search, number, trial) end
-      if why then return number, trial, why end
-      number, trial, why = pop_promotable(search, bracket)
-    end
+    repeat
+      if search.progress.next_entry >= last_entry then return nil end
+      local number, trial, why = pop_promotable(search, bracket)
+      if number then
+        promote(search, trial)
+        if trial.next_length <= trial.length then why = pass_equal_rungs(search, number, trial) end
+        if why then return number, trial, why end
+      end
+    until not number
     if trials_left(search, bracket) > 0 then return new_trial(search, bracket) end
     tried[bracket] = true
     bracket = next_bracket(search, tried)
@@ -43,14 +50,17 @@ local function pick(search, pass_equal_rungs)
   return nil
 end
 
--- Adds assignments to an answer until it has `most` items. Returns the reason when there are fewer.
+-- Adds assignments to an answer until it has `most` items, or much was done. Returns the reason when there is no more
+-- to hand out.
 local function hand_out(search, answer, most, worker, pass_equal_rungs)
-  while #answer < most do
+  local bytes, last_entry = 0, search.progress.next_entry + ENTRIES_AT_ONCE
+  while #answer < most and bytes < BYTES_AT_ONCE do
     if search.plan.cap > 0 and search.live >= search.plan.cap then return Reason.concurrency_limit end
-    local number, trial, why = pick(search, pass_equal_rungs)
+    local number, trial, why = pick(search, pass_equal_rungs, last_entry)
     if not number then return Reason.waiting_for_results end
     local deadline_ms = grant(search, number, trial, worker)
     log_decision(search, 'assign', number, why)
+    bytes = bytes + #(trial.config or '') + #trial.checkpoint
     answer[#answer + 1] = {
       number, trial.fencing_token, '', trial.from_length, trial.to_length, trial.next_length, trial.checkpoint,
       trial.bracket, trial.rung, trial.restarts, deadline_ms, stored_why(why, 1),

@@ -1,0 +1,258 @@
+"""Every rpc at its documented limits: what `test_every_rpc_is_short.py` calls and measures."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import random
+from typing import Any
+
+from redis import Redis
+
+from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report
+from rungway.v1.trial_pb2 import Result as TrialResult
+from rungway.values import to_map
+from tests.support.calls import SECONDS, Calls, config, new_id, unique_name
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+WIDE = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(1_000)}
+"""Configurations of nearly 30 KB (limit: 32 KiB) with as many parameters as there may be; 9 KB in a record."""
+LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
+"""A document of 0.9 MB, near the limit of a message."""
+KNOWN = "for i = 1, ARGV[1] do redis.call('HGET', KEYS[1], i % 100) end return 1"
+
+
+@dataclass
+class Bench:
+    """A service with its own Redis, which logs every script, and searches as large as the limits allow."""
+
+    redis: Redis
+    service: Service
+    calls: Calls
+    names: dict[str, str]
+    wide: str = ""
+    large: str = ""
+    long: str = ""
+
+    def scripts(self) -> dict[str, float]:
+        """The longest run (ms) of each script since the last call."""
+        longest: dict[str, float] = {}
+        for entry in self.redis.slowlog_get(100_000):
+            words = entry["command"].split(b" ")
+            if words[0] in (b"EVALSHA", b"EVAL"):
+                name = self.names.get(words[1].decode(errors="replace"), "another")
+                longest[name] = max(longest.get(name, 0.0), entry["duration"] / 1000)
+        self.redis.slowlog_reset()
+        return longest
+
+    def known_ms(self) -> float:
+        """How long (ms) a script with a thousand reads takes at this moment."""
+        took = []
+        for _ in range(3):
+            self.redis.slowlog_reset()
+            self.redis.eval(KNOWN, 1, "known", 1000)
+            (entry,) = [one for one in self.redis.slowlog_get(9) if one["command"].startswith(b"EVAL for")]
+            took.append(float(entry["duration"]) / 1000)
+        self.redis.slowlog_reset()
+        return min(took)
+
+    def slice_ms(self) -> tuple[float, str]:
+        """The longest slice (ms of processor time) since the last call."""
+        said = len(self.service.lines("slices"))
+        os.kill(self.service.process.pid, signal.SIGUSR1)
+        wait_until(lambda: len(self.service.lines("slices")) > said)
+        line: dict[str, Any] = self.service.lines("slices")[-1]
+        return line["longest_ms"], line["whose"]
+
+
+def fill(bench: Bench) -> None:
+    """Create searches as large as the limits allow, or nearly, to save time."""
+    bench.wide, bench.long = unique_name("wide"), unique_name("long")
+    bench.calls.create(bench.wide, config(space=WIDE, max_trials=100_000, max_concurrent_trials=0, lease_seconds=600))
+    for _ in range(10):
+        given = bench.calls.ask(bench.wide, 64).assignments
+        told = [result(each.lease, 1, "c" * 4_000, float(each.lease.trial)) for each in given]
+        bench.calls.search.Tell(search_pb.TellRequest(experiment=bench.wide, results=told), timeout=SECONDS)
+    for _ in range(300):
+        bench.calls.create(unique_name("small"), config())
+    for _ in range(3):  # more than fit on a page
+        bench.large = large(bench)
+    bench.calls.create(bench.long, config(max_trials=1, max_length={"epochs": 10**9}, lease_seconds=600))
+    lease = bench.calls.assignment(bench.long).lease
+    for first in range(1, 100_001, 4_000):
+        bench.calls.tell(bench.long, lease, *((n, 1.0) for n in range(first, first + 4_000)))
+
+
+def result(lease: Lease, length: int, checkpoint: str = "", metric: float = 0.5) -> TrialResult:
+    return TrialResult(lease=lease, reports=[Report(length=length, metric=metric)], checkpoint=checkpoint)
+
+
+def leases(bench: Bench) -> tuple[str, list[Lease]]:
+    """Another search, and 256 leases of it."""
+    name = unique_name("many")
+    bench.calls.create(
+        name, config(space=WIDE, max_trials=300, max_concurrent_trials=0, max_length={"epochs": 9}, lease_seconds=600)
+    )
+    held: list[Lease] = []
+    while len(held) < 256:
+        held += [each.lease for each in bench.calls.ask(name, min(64, 256 - len(held))).assignments]
+    return name, held
+
+
+def tell(bench: Bench) -> Callable[[], object]:
+    name, held = leases(bench)
+    request = search_pb.TellRequest(experiment=name, results=[result(each, 1) for each in held], request_id=new_id())
+    return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
+
+
+def release(bench: Bench) -> Callable[[], object]:
+    name, held = leases(bench)
+    request = search_pb.ReleaseRequest(
+        experiment=name, releases=[search_pb.Release(lease=each) for each in held], request_id=new_id()
+    )
+    return lambda: bench.calls.search.Release(request, timeout=SECONDS)
+
+
+def heartbeat(bench: Bench) -> Callable[[], object]:
+    name, held = leases(bench)
+    return lambda: bench.calls.search.Heartbeat(
+        search_pb.HeartbeatRequest(experiment=name, leases=held), timeout=SECONDS
+    )
+
+
+def fail(bench: Bench) -> Callable[[], object]:
+    given = bench.calls.assignment(bench.wide)
+    request = search_pb.FailRequest(
+        experiment=bench.wide, lease=given.lease, outcome=OUTCOME_ERROR, message="m" * 4_000
+    )
+    return lambda: bench.calls.search.Fail(request, timeout=SECONDS)
+
+
+def create(bench: Bench) -> Callable[[], object]:
+    request = pb.CreateExperimentRequest(experiment=unique_name("large"), config=to_map(config(space=LARGE)))
+    return lambda: bench.calls.experiments.CreateExperiment(request, timeout=SECONDS)
+
+
+def warm(bench: Bench) -> Callable[[], object]:
+    document = to_map(config(space=WIDE, max_trials=1_000))
+    request = pb.CreateExperimentRequest(
+        experiment=unique_name("warm"), config=document, warm_start_from=bench.wide, warm_start_count=65
+    )
+    return lambda: bench.calls.experiments.CreateExperiment(request, timeout=SECONDS)
+
+
+def experiment(method: str, request: Callable[[Bench], Any]) -> Callable[[Bench], Callable[[], object]]:
+    def prepared(bench: Bench) -> Callable[[], object]:
+        message = request(bench)
+        return lambda: getattr(bench.calls.experiments, method)(message, timeout=SECONDS)
+
+    return prepared
+
+
+def large(bench: Bench) -> str:
+    """A search with a large configuration."""
+    name = unique_name("large")
+    bench.calls.create(name, config(space=LARGE))
+    return name
+
+
+def streamed(method: str, request: Callable[[Bench], Any]) -> Callable[[Bench], Callable[[], object]]:
+    return lambda bench: (
+        lambda: sum(1 for _ in getattr(bench.calls.experiments, method)(request(bench), timeout=SECONDS))
+    )
+
+
+def tell_reports(bench: Bench) -> Callable[[], object]:
+    """One result with as many reports as a call may have, each better than the one before."""
+    name = unique_name("reports")
+    bench.calls.create(name, config(space=WIDE, max_length={"epochs": 10**9}))
+    reports = [Report(length=n, metric=-float(n)) for n in range(1, 4_097)]
+    told = TrialResult(lease=bench.calls.assignment(name).lease, reports=reports, checkpoint="c" * 4_000)
+    request = search_pb.TellRequest(experiment=name, results=[told], request_id=new_id())
+    return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
+
+
+def tell_rungs(bench: Bench) -> Callable[[], object]:
+    """64 trials, each of which passes 64 rungs at once."""
+    name, lengths = unique_name("rungs"), {"epochs": 10**6}
+    odd: dict[str, Any] = {"num_rungs": 64, "divisor": 1.1, "stop_once": True, "max_concurrent_trials": 0}
+    bench.calls.create(name, config("async_halving", max_trials=100, max_length=lengths, **odd))
+    given = bench.calls.ask(name, 64).assignments
+    told = [result(each.lease, 10**6) for each in given]
+    request = search_pb.TellRequest(experiment=name, results=told, request_id=new_id())
+    return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
+
+
+def ask_rungs(bench: Bench) -> Callable[[], object]:
+    """An ask that passes trials through rungs of equal lengths."""
+    name = unique_name("equal")
+    odd: dict[str, Any] = {"num_rungs": 16, "divisor": 1.1, "max_concurrent_trials": 0}
+    bench.calls.create(name, config("async_halving", max_trials=1_000, max_length={"epochs": 1}, **odd))
+    given = [each for _ in range(4) for each in bench.calls.ask(name, 64).assignments]
+    told = [result(each.lease, 1, metric=float(n)) for n, each in enumerate(given)]
+    bench.calls.search.Tell(search_pb.TellRequest(experiment=name, results=told), timeout=SECONDS)
+    return lambda: bench.calls.ask(name, 64)
+
+
+S, E = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/"
+REPORTS = f"{S}Tell reports"
+CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
+    f"{S}Ask": lambda bench: lambda: bench.calls.ask(bench.wide, 64, request_id=new_id(), worker="w" * 256),
+    f"{S}Tell": tell,
+    REPORTS: tell_reports,
+    f"{S}Tell rungs": tell_rungs,
+    f"{S}Ask rungs": ask_rungs,
+    f"{S}Heartbeat": heartbeat,
+    f"{S}Release": release,
+    f"{S}Fail": fail,
+    f"{E}CreateExperiment": create,
+    f"{E}CreateExperiment warm": warm,
+    f"{E}GetExperiment": experiment("GetExperiment", lambda bench: pb.GetExperimentRequest(experiment=bench.large)),
+    f"{E}ListExperiments": experiment("ListExperiments", lambda _: pb.ListExperimentsRequest(page_size=1_000)),
+    f"{E}ListExperiments whole": experiment(
+        "ListExperiments", lambda _: pb.ListExperimentsRequest(page_size=1_000, with_config=True)
+    ),
+    f"{E}PauseExperiment": experiment(
+        "PauseExperiment", lambda bench: pb.PauseExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}ResumeExperiment": experiment(
+        "ResumeExperiment", lambda bench: pb.ResumeExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}StopExperiment": experiment("StopExperiment", lambda bench: pb.StopExperimentRequest(experiment=large(bench))),
+    f"{E}UpdateExperiment": experiment(
+        "UpdateExperiment", lambda bench: pb.UpdateExperimentRequest(experiment=large(bench), max_trials=9)
+    ),
+    f"{E}DeleteExperiment": experiment(
+        "DeleteExperiment", lambda bench: pb.DeleteExperimentRequest(experiment=large(bench))
+    ),
+    f"{E}PreviewSearch": experiment(
+        "PreviewSearch", lambda _: pb.PreviewSearchRequest(config=to_map(config(space=LARGE)))
+    ),
+    f"{E}EnqueueTrial": experiment(
+        "EnqueueTrial",
+        lambda bench: pb.EnqueueTrialRequest(experiment=bench.wide, hparams=to_map(dict.fromkeys(WIDE, random()))),
+    ),
+    f"{E}ListTrials": experiment(
+        "ListTrials", lambda bench: pb.ListTrialsRequest(experiment=bench.wide, page_size=1_000)
+    ),
+    f"{E}GetTrial": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.long, trial=0)),
+    f"{E}BestTrials": experiment("BestTrials", lambda bench: pb.BestTrialsRequest(experiment=bench.wide, count=1_000)),
+    f"{E}ExplainTrial": experiment(
+        "ExplainTrial", lambda bench: pb.ExplainTrialRequest(experiment=bench.wide, trial=0, page_size=1_000)
+    ),
+    f"{E}ExportExperiment": streamed(
+        "ExportExperiment", lambda bench: pb.ExportExperimentRequest(experiment=bench.wide)
+    ),
+    f"{E}WatchEvents": lambda bench: lambda: watched(bench),
+}
+
+
+def watched(bench: Bench) -> int:
+    """The events so far; the stream of a live search never ends."""
+    stream = bench.calls.experiments.WatchEvents(pb.WatchEventsRequest(experiment=bench.wide), timeout=SECONDS)
+    count = sum(1 for _, _ in zip(range(1_000), stream, strict=False))
+    stream.cancel()
+    return count
