@@ -10,9 +10,11 @@ FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
+BASE ?=
+IMAGE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,8 +102,11 @@ docs: ## The documents as a static site with a reference of SDK and wire, into d
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-image: ## The container image (needs Docker)
-	docker build --tag rungway .
+image: setup ## The container image, with docker or podman (BASE=python:3.12-slim-trixie@sha256:… pins what it stands on)
+	$(BIN)/python -m scripts.image.build $(if $(BASE),--base $(BASE)) $(IMAGE_ARGS)
+
+image-test: setup ## Build the image, and check containers of it: searches, stops, kills, TLS, users, mounts (4 minutes)
+	$(BIN)/python -m tests.image $(IMAGE_ARGS)
 
 clean: ## Remove caches and what was built
 	rm -rf build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="standalone",
         help="the Redis below the tests of contract and store",
     )
+    parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""What builds the container image: with podman or docker, whichever is there."""
