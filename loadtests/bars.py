@@ -107,13 +107,15 @@ async def _growth(arguments: argparse.Namespace) -> list[Bar]:
 
 async def _fleet(arguments: argparse.Namespace) -> list[Bar]:
     loops = arguments.fleet + arguments.fleet // 100  # at any moment, a few loops are between two trials
-    seen = await fleet.measure(loops, 5.0, 20.0)
-    cores = seen.service_cores + seen.redis_cores + seen.generator_cores
-    bars = [
-        at_least("fleet", "live trials that report every 5 s", arguments.fleet, seen.live),
-        at_most("fleet", "errors and lost leases of the fleet", 0, seen.errors + seen.lost_leases),
-        at_most("fleet", f"p99 of a decision of the fleet, ms ({cores:.2f} cores in all)", 250, seen.decision_p99_ms),
-    ]
+    bars = []
+    for port in fleet.PORTS:
+        seen = await fleet.measure(loops, 5.0, 20.0, port)
+        cores = f"{seen.service_cores:.2f} cores of the server, {seen.generator_cores:.2f} of the clients"
+        bars += [
+            at_least("fleet", f"live trials that report every 5 s over {port}", arguments.fleet, seen.live),
+            at_most("fleet", f"errors and lost leases of the fleet over {port}", 0, seen.errors + seen.lost_leases),
+            at_most("fleet", f"p99 of a decision of the fleet over {port}, ms", 250, seen.decision_p99_ms, cores),
+        ]
     return bars
 
 

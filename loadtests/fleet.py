@@ -19,6 +19,7 @@ from loadtests.meter import percentile
 from loadtests.processes import cpu_seconds, running_stack
 from rungway import AsyncClient, ClientConfig, Decision, RungwayError
 
+PORTS = ("gRPC", "HTTP")
 _EXPERIMENT = "fleet"
 _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
 
@@ -27,6 +28,7 @@ _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
 class Fleet:
     """What the loops measured. Latencies in ms from the time due; CPU in cores over the measured time."""
 
+    port: str
     trials: int
     interval: float
     seconds: float
@@ -49,19 +51,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=5_000, help="live trials (%(default)s)")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between reports of one (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the measurement (%(default)s)")
+    parser.add_argument("--port", choices=PORTS, default="gRPC", help="the port of the service (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Fleet], list[Fleet]]:
     """The rows to print and the rows for the JSON file: the same here."""
-    rows = [await measure(arguments.trials, arguments.interval, arguments.seconds)]
+    rows = [await measure(arguments.trials, arguments.interval, arguments.seconds, arguments.port)]
     return rows, rows
 
 
-async def measure(trials: int, interval: float, seconds: float) -> Fleet:
+async def measure(trials: int, interval: float, seconds: float, port: str = "gRPC") -> Fleet:
     """Run `trials` loops that report every `interval` seconds; measure for `seconds` once all hold a trial."""
     async with running_stack() as stack:
         pids = (stack.service_pid, stack.redis_pid, os.getpid())
-        async with AsyncClient(config=ClientConfig(target=stack.service, experiment=_EXPERIMENT)) as client:
+        target = stack.service if port == "gRPC" else f"http://{stack.http}"
+        async with AsyncClient(config=ClientConfig(target=target, experiment=_EXPERIMENT)) as client:
             searcher = {**CONFIG["searcher"], **_LADDER}  # type: ignore[dict-item]  # a mapping
             lease_seconds = 6 * interval
             await client.create_experiment(
@@ -82,6 +86,7 @@ async def measure(trials: int, interval: float, seconds: float) -> Fleet:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
     return Fleet(
+        port,
         trials,
         interval,
         took,
