@@ -171,6 +171,13 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
     return failure
 
 
+def check_other_side(connection: httpcore.NetworkStream | httpcore.AsyncNetworkStream) -> None:
+    """Raises ConnectError for a connection to itself: where nobody listens on this host, a port that the system chooses
+    for a new connection may be the very one that it asks for."""
+    if connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr"):
+        raise httpcore.ConnectError("nobody listens there")
+
+
 def open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:
     """Let a transport open its connections by `network`, for which httpcore has an argument and httpx none. A later
     httpx may keep its pool elsewhere: then calls go on as before, but closing a client waits for those under way."""
