@@ -163,11 +163,19 @@ def test_clients_must_show_a_certificate(url: str, files: Files, tmp_path: Path)
         searched(shown(tls_cert=files.client_cert, tls_key=files.client_key))
 
 
-def test_the_grpc_port_is_recognised(plain: Service, encrypted: Service, files: Files) -> None:
-    for target, fields in ((f"http://{plain.address}", {}), (f"https://{encrypted.address}", {"tls_ca": files.ca})):
-        address = target.partition("//")[2]
-        text = f'speaks HTTP/2 only, as the gRPC port does: for gRPC write "{address}"'
-        told_why(settings(target, **fields), rungway.FailedPrecondition, text, "NOT_RUNGWAY")
+def test_the_other_port_is_recognised(plain: Service, encrypted: Service, files: Files) -> None:
+    for scheme, service, fields in (("http", plain, {}), ("https", encrypted, {"tls_ca": files.ca})):
+        for target, protocol, other in (
+            (f"{scheme}://{service.address}", "HTTP/2", f'for gRPC write "{service.address}"'),
+            (service.http, "HTTP/1.1", f'for HTTP write "{scheme}://{service.http}"'),
+        ):
+            quick = settings(target, attempt_timeout=2.0, **fields)  # gRPC only says that the time is over
+            told_why(
+                quick,
+                rungway.FailedPrecondition,
+                f"{target} speaks {protocol} only, as the .* port does: {other}",
+                "NOT_RUNGWAY",
+            )
 
 
 # Proxies.

@@ -29,7 +29,8 @@ class Canned:
     def __init__(self, answer: bytes | Answerer) -> None:
         self._answer = answer
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: set[socket.socket] = set()
+        self.open: set[socket.socket] = set()
+        """Its connections."""
         self.port = int(self._listener.getsockname()[1])
         self.connections = 0
         self.requests: list[bytes] = []
@@ -47,7 +48,7 @@ class Canned:
             except OSError:
                 return
             self.connections += 1
-            self._open.add(connection)
+            self.open.add(connection)
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def stop(self) -> None:
@@ -55,7 +56,7 @@ class Canned:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for connection in list(self._open):
+        for connection in list(self.open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -68,7 +69,7 @@ class Canned:
                         break
                 else:
                     connection.sendall(self._answer)
-        self._open.discard(connection)
+        self.open.discard(connection)
 
 
 def read_request(connection: socket.socket) -> bytes:

@@ -49,11 +49,11 @@ class Link(Proxy):
     def _soon(self, act: Callable[[asyncio.StreamWriter], object], *, linger: bool = False) -> None:
         def all_ends() -> None:
             for end in list(self._ends):
-                if linger:
-                    end.get_extra_info("socket").setsockopt(
-                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                    )
                 with suppress(OSError, RuntimeError):  # it is just closing
+                    if linger:
+                        end.get_extra_info("socket").setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                        )
                     act(end)
 
         assert self._loop

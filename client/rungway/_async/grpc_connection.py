@@ -11,6 +11,7 @@ from rungway._core.channel import channel_options, serialized
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError, from_rpc_error
 from rungway._core.flow import Attempt
+from rungway._core.port_probe import http_port
 from rungway._core.rpcs import Reply, Rpc
 from rungway._core.tls import call_metadata, channel_credentials, tls_problem
 
@@ -50,8 +51,8 @@ class AsyncGrpcConnection:
             stream.cancel()
 
     def problem(self, _: RungwayError) -> RungwayError | None:
-        """Why no connection can be opened, when TLS does not fit."""
-        return tls_problem(self._config)
+        """Why no connection can be opened, when TLS does not fit or the port is that of HTTP."""
+        return tls_problem(self._config) or http_port(self._config)
 
     async def close(self) -> None:
         """Cancel the calls under way and close the channel."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpcore
 
+from rungway._core.http_library import check_other_side
+
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
@@ -22,7 +24,13 @@ class TidyNetwork(httpcore.AnyIOBackend):
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection."""
-        return TidyConnection(await super().connect_tcp(host, port, timeout, local_address, socket_options))
+        connection = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        try:
+            check_other_side(connection)
+        except BaseException:
+            await connection.aclose()
+            raise
+        return TidyConnection(connection)
 
 
 class TidyConnection(httpcore.AsyncNetworkStream):

@@ -16,15 +16,14 @@ from rungway._core.address import HttpAddress
 from rungway._core.config import ClientConfig
 from rungway._core.errors import (
     DeadlineExceeded,
-    FailedPrecondition,
     InvalidArgument,
     RungwayError,
     StreamSilent,
     Unavailable,
 )
 from rungway._core.http import KEEP_SECONDS, MOST_CONNECTIONS, SILENCE_SECONDS, Answer, Outgoing
-from rungway._core.http_probe import speaks_http2
 from rungway._core.http_refusals import one_line
+from rungway._core.port_probe import grpc_port
 from rungway._core.tls import file_content, not_accepted, stays_on_this_host, tls_mismatch, tls_problem
 
 Failure = httpx.TransportError
@@ -105,14 +104,8 @@ class Route:
             return tls_mismatch(self._config, not_accepted(refused))
         if self._proxy:
             return None
-        return tls_problem(self._config, self._context) or self._grpc_port(failure)
-
-    def _grpc_port(self, failure: httpx.TransportError) -> RungwayError | None:
-        if isinstance(failure, _NOT_SENT) or not speaks_http2(self._config):
-            return None
-        advice = f'for gRPC write "{self._address.host}:{self._address.port}", for HTTP give its own port'
-        text = f"{self._address} speaks HTTP/2 only, as the gRPC port does: {advice} (rungway serve --http)"
-        return FailedPrecondition(text, reason="NOT_RUNGWAY")
+        problem = tls_problem(self._config, self._context)
+        return problem or (None if isinstance(failure, _NOT_SENT) else grpc_port(self._config))
 
     def _by_proxy(self, before: str = "") -> str:
         """Host and port of the proxy, without its user and password; empty without a proxy."""
@@ -169,6 +162,13 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
     while failure is not None and not isinstance(failure, ssl.SSLCertVerificationError):
         failure = failure.__cause__ or failure.__context__
     return failure
+
+
+def check_other_side(connection: httpcore.NetworkStream | httpcore.AsyncNetworkStream) -> None:
+    """Raises ConnectError for a connection to itself: where nobody listens on this host, a port that the system chooses
+    for a new connection may be the very one that it asks for."""
+    if connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr"):
+        raise httpcore.ConnectError("nobody listens there")
 
 
 def open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:

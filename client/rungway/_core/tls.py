@@ -93,10 +93,10 @@ def _found_at(host: str, port: int, config: ClientConfig, context: ssl.SSLContex
             encrypted = (context or _probing_context(config)).wrap_bio(
                 incoming, outgoing, server_hostname=config.tls_server_name or host
             )
-            _exchange(plain, incoming, outgoing, sent, encrypted.do_handshake)
+            exchange(plain, incoming, outgoing, sent, encrypted.do_handshake)
             if not config.encrypted:
                 return f"the service speaks TLS: {_advice(config, True)}"
-            if _exchange(plain, incoming, outgoing, sent, lambda: encrypted.read(1)):
+            if exchange(plain, incoming, outgoing, sent, lambda: encrypted.read(1)):
                 return ""
     except ssl.SSLCertVerificationError as error:
         return not_accepted(error)
@@ -125,7 +125,7 @@ def _has_certificate(sent: bytearray) -> bool:
     return types.count(_APPLICATION_DATA) > 1 or types.count(_HANDSHAKE) > 3
 
 
-def _exchange(
+def exchange(
     plain: socket.socket,
     incoming: ssl.MemoryBIO,
     outgoing: ssl.MemoryBIO,

@@ -1,5 +1,6 @@
 """Calls over HTTP, each in the calling thread."""
 
+import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ class HttpConnection:
         self._network = ClosableNetwork()
         self._transport = self._route.open(Transport)
         open_by(self._network, self._transport)
+        # A client that nobody closes, as in a notebook, leaves no open sockets behind.
+        weakref.finalize(self, self._transport.close).atexit = False
 
     def attempt(self, effect: Attempt) -> Message:
         """Send a request once."""

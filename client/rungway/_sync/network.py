@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpcore
 
+from rungway._core.http_library import check_other_side
+
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
@@ -91,6 +93,7 @@ class ClosableNetwork(httpcore.NetworkBackend):
     def _open(self, opened: "futures.Future[httpcore.NetworkStream]", *arguments: Any) -> None:
         try:
             connection = self._inner.connect_tcp(*arguments)
+            _check(connection)
         except Exception as error:
             if opened.set_running_or_notify_cancel():
                 opened.set_exception(error)
@@ -220,6 +223,15 @@ class EncryptedConnection(httpcore.NetworkStream):
     def _flush(self, timeout: float | None) -> None:
         if self._outgoing.pending:
             self._below.write(self._outgoing.read(), timeout)
+
+
+def _check(connection: httpcore.NetworkStream) -> None:
+    """Close a connection that is refused."""
+    try:
+        check_other_side(connection)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _encrypted(

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import gzip
 import itertools
 import json
@@ -403,6 +404,30 @@ def test_close_ends_a_wait_for_a_name_server(monkeypatch: pytest.MonkeyPatch) ->
     found.set()
     assert time.monotonic() - begin < 1
     assert reasons == ["CLIENT_CLOSED"]
+
+
+def test_a_client_that_is_forgotten_leaves_no_connection() -> None:
+    with canned(page("200 OK", PROTO, REPLY)) as port:
+        Client(config=settings(port.url)).get_experiment()
+        gc.collect()
+        wait_until(lambda: not port.open)
+
+
+def test_a_client_does_not_take_itself_for_the_service(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens to clients that try again and again where nobody listens: the system gives them that port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = free.getsockname()
+    connect = socket.socket.connect
+
+    def bound(self: socket.socket, where: Any) -> None:
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.bind(address)
+        connect(self, where)
+
+    monkeypatch.setattr("socket.socket", type("Bound", (socket.socket,), {"connect": bound}))
+    with pytest.raises(rungway.Unavailable, match="nobody listens there"):
+        asked(settings(f"http://127.0.0.1:{address[1]}", backoff_initial=1e9, backoff_max=1e9), "get_experiment")
 
 
 # Without the library.
