@@ -13,7 +13,7 @@ from rungway._core.channel import closed_error
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Attempt
-from rungway._core.http import SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
+from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
 from rungway._core.http_library import AsyncTransport, Failure, Response, Route, open_by
 from rungway._core.http_refusals import check_end, refusal, reply_in
 from rungway._core.rpcs import Reply, Rpc
@@ -30,6 +30,7 @@ class AsyncHttpConnection:
         self._transport = self._route.open(AsyncTransport)
         open_by(TidyNetwork(), self._transport)
         self._waits: set[asyncio.Task[Any]] = set()
+        self._room = asyncio.Semaphore(MOST_CALLS)
 
     async def attempt(self, effect: Attempt) -> Message:
         """Send a request once."""
@@ -74,12 +75,13 @@ class AsyncHttpConnection:
             await response.aclose()
 
     async def _exchange(self, outgoing: Outgoing, seconds: float) -> Answer:
-        response = await self._transport.handle_async_request(self._route.request(outgoing, seconds, seconds))
-        try:
-            async with aclosing(_pieces(response)) as pieces:
-                return await self._answer(response, pieces)
-        finally:
-            await response.aclose()
+        async with self._room:
+            response = await self._transport.handle_async_request(self._route.request(outgoing, seconds, seconds))
+            try:
+                async with aclosing(_pieces(response)) as pieces:
+                    return await self._answer(response, pieces)
+            finally:
+                await response.aclose()
 
     async def _answer(self, response: Response, pieces: AsyncIterator[bytes]) -> Answer:
         """A response with its body."""

@@ -203,6 +203,7 @@ class WorkerCalls:
         if interval is None:
             return
         begin = time.monotonic()
+        self.leases.end_replaced()
         try:
             yield from self.heartbeat(self.leases.live(), interval)
             self._complaint = ""

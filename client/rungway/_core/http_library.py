@@ -21,7 +21,7 @@ from rungway._core.errors import (
     StreamSilent,
     Unavailable,
 )
-from rungway._core.http import KEEP_SECONDS, MOST_CONNECTIONS, SILENCE_SECONDS, Answer, Outgoing
+from rungway._core.http import KEEP_SECONDS, SILENCE_SECONDS, Answer, Outgoing
 from rungway._core.http_refusals import one_line
 from rungway._core.port_probe import grpc_port
 from rungway._core.tls import file_content, not_accepted, stays_on_this_host, tls_mismatch, tls_problem
@@ -52,9 +52,7 @@ class Route:
 
     def open(self, kind: type[_T]) -> _T:
         """A transport of this kind, with a pool of connections."""
-        limits = httpx.Limits(
-            max_connections=MOST_CONNECTIONS, max_keepalive_connections=None, keepalive_expiry=KEEP_SECONDS
-        )
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_SECONDS)
         try:
             return kind(verify=self._context or False, trust_env=False, limits=limits, proxy=self._proxy or None)
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # the text may have a password in it
@@ -81,8 +79,6 @@ class Route:
         words = one_line(str(failure)) or type(failure).__name__
         if isinstance(failure, _TIMES_OUT):
             return self.silent() if of_stream else self.late()
-        if isinstance(failure, httpx.PoolTimeout):
-            words = f"all {MOST_CONNECTIONS} connections of this client are in use"
         what = "no connection to" if isinstance(failure, _NOT_SENT) else "lost the connection to"
         return Unavailable(f"{what} {self._address}{self._by_proxy(' by the proxy ')}: {words}")
 

@@ -1,5 +1,6 @@
 """Calls over HTTP, each in the calling thread."""
 
+import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,14 @@ from rungway._core.channel import closed_error
 from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Attempt
-from rungway._core.http import SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
+from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
 from rungway._core.http_library import Failure, Response, Route, Transport, open_by
 from rungway._core.http_refusals import check_end, refusal, reply_in
 from rungway._core.rpcs import Reply, Rpc
 from rungway._sync.network import ClosableNetwork
+
+_ALL = 1 << 20
+"""More calls than wait."""
 
 
 class HttpConnection:
@@ -24,7 +28,7 @@ class HttpConnection:
     def __init__(self, config: ClientConfig, address: HttpAddress) -> None:
         self._patience, self._closed = config.attempt_timeout, False
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
-        self._network = ClosableNetwork()
+        self._network, self._room = ClosableNetwork(), threading.Semaphore(MOST_CALLS)
         self._transport = self._route.open(Transport)
         open_by(self._network, self._transport)
         # A client that nobody closes, as in a notebook, leaves no open sockets behind.
@@ -32,11 +36,11 @@ class HttpConnection:
 
     def attempt(self, effect: Attempt) -> Message:
         """Send a request once."""
-        seconds = effect.timeout
-        outgoing = self._requests.unary(effect.rpc, effect.request, seconds)
-        with self._failures(), self._network.within(seconds), self._sent(outgoing, seconds, seconds) as response:
-            reply: Message = reply_in(effect.rpc, self._answer(response))
-            return reply
+        with self._failures(), self._network.within(effect.timeout), self._one_of_few(effect.timeout):
+            outgoing = self._requests.unary(effect.rpc, effect.request, effect.timeout)
+            with self._sent(outgoing, effect.timeout, effect.timeout) as response:
+                reply: Message = reply_in(effect.rpc, self._answer(response))
+                return reply
 
     def stream(self, rpc: Rpc[Reply], request: Message) -> Generator[Reply, None, None]:
         """The replies of a streaming rpc. Raises StreamSilent when nothing came for SILENCE_SECONDS."""
@@ -55,8 +59,19 @@ class HttpConnection:
     def close(self) -> None:
         """End the calls under way and close all connections."""
         self._closed = True
+        self._room.release(_ALL)
         self._network.close()
         self._transport.close()
+
+    @contextmanager
+    def _one_of_few(self, seconds: float) -> Iterator[None]:
+        """Around a call: waits while MOST_CALLS are under way."""
+        if not self._room.acquire(timeout=seconds):
+            raise self._route.late()
+        try:
+            yield
+        finally:
+            self._room.release()
 
     @contextmanager
     def _sent(self, outgoing: Outgoing, connect: float, answer: float) -> Iterator[Response]:

@@ -343,7 +343,7 @@ def closed_within_a_second(config: ClientConfig, is_under_way: Callable[[], obje
     client.close()
     for thread in threads:
         thread.join(SECONDS)
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < SECONDS / 4
     assert reasons == ["CLIENT_CLOSED"] * 3
 
     async def twin() -> None:
@@ -355,7 +355,7 @@ def closed_within_a_second(config: ClientConfig, is_under_way: Callable[[], obje
         await client.close()
         with pytest.raises(rungway.FailedPrecondition, match="the client was closed"):
             await task
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < SECONDS / 4
 
     asyncio.run(twin())
 
@@ -402,7 +402,7 @@ def test_close_ends_a_wait_for_a_name_server(monkeypatch: pytest.MonkeyPatch) ->
     client.close()
     thread.join(SECONDS)
     found.set()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < SECONDS / 4
     assert reasons == ["CLIENT_CLOSED"]
 
 

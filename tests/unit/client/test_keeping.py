@@ -277,3 +277,21 @@ def test_a_slow_tell_does_not_delay_renewals(server: ScriptedServer, connect: Ca
             wait_until(lambda: renewals(server) >= before + 3)
         finally:
             answered.set()
+
+
+def test_a_trial_that_came_back_to_its_client_does_not_end_the_renewals(server: ScriptedServer, client: Client) -> None:
+    """Its first lease expired unnoticed, and the same client was given it again, beside another trial."""
+    server.on("Heartbeat", heartbeat(trial_pb2.DECISION_CONTINUE))
+    again = [
+        assigned(assignment(number, fencing_token=token, lease_seconds=LEASE))
+        for number, token in ((3, 10), (4, 11), (3, 12))
+    ]
+    server.on("Ask", *again)
+    with ExitStack() as stack:
+        first, other, second = (stack.enter_context(client.trial()) for _ in range(3))
+        wait_until(lambda: renewals(server) >= 2)
+        assert first.should_stop
+        assert not (other.should_stop or second.should_stop)
+        for request in server.requests("Heartbeat"):
+            assert len({lease.trial for lease in request.leases}) == len(request.leases)
+        assert {lease.fence for lease in server.requests("Heartbeat")[-1].leases} == {11, 12}
