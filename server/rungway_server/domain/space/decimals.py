@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from rungway_server.domain.space.exp2 import POINT, exp2, log2
+from rungway_server.domain.space.exp2 import LOG2_E, POINT, exp2, log2
 
 _DECIMAL = Context(prec=28)
 
@@ -29,6 +29,11 @@ def step_value(minval: float, step: float, index: int) -> float:
     return float(exact(minval) + index * exact(step))
 
 
+def distance_from_one(number: float) -> float:
+    """1 - number, as the decimals that users write: that of 0.999 is 0.001."""
+    return float(1 - exact(number))
+
+
 def half_away(number: Fraction) -> int:
     """The nearest integer; halves are rounded away from zero."""
     rounded = int(abs(number) + Fraction(1, 2))
@@ -42,6 +47,20 @@ def power(base: float, exponent: float) -> float:
     if quick is not None:
         return quick
     return float(_DECIMAL.exp(_DECIMAL.multiply(_natural_log(base), Decimal(exponent))))
+
+
+def exponential(exponent: float) -> float:
+    """e ** exponent, correctly rounded except in astronomically rare cases; from -1000 to 1000, 0 or inf where a float
+    ends."""
+    numerator, denominator = exponent.as_integer_ratio()
+    quick = exp2((LOG2_E * numerator // denominator) >> POINT)
+    return float(_DECIMAL.exp(Decimal(exponent))) if quick is None else quick
+
+
+def log_of_ratio(above: Fraction, below: Fraction) -> float:
+    """The natural logarithm of above / below."""
+    ratio = above / below
+    return float(_DECIMAL.ln(_DECIMAL.divide(Decimal(ratio.numerator), Decimal(ratio.denominator))))
 
 
 def between_logs(minval: float, maxval: float, part: Fraction) -> float:
