@@ -9,10 +9,11 @@ hyperparameters = {
     "momentum": uniform(0.0, 0.99, when={"optimizer": "sgd"}),
 }
 
-Groups are nested dictionaries; plain values are constants, but a list has to be a `choice` or a `const`. `count` is the
-number of points in a grid search; `step` keeps the values that far apart. `when` makes a parameter conditional: it exists only if each parameter in `when` has
-the value given there, or one of the list of values. Nested parameters are named with dots ("model.optimizer"); a name
-with characters other than letters, digits and "_" is put in backquotes. Nothing is checked here: the service does that.
+Groups are nested dictionaries; plain values are constants, but a list has to be a `choice`, an `ordinal` or a `const`.
+`count` is the number of points in a grid search. `when` makes a parameter conditional: it exists only if each parameter
+in `when` has the value given there, or one of the list of values. Nested parameters are named with dots
+("model.optimizer"); a name with characters other than letters, digits and "_" is put in backquotes. Nothing is checked
+here: the service does that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ def log_uniform(
 def reverse_log_uniform(
     low: float, high: float, *, step: float | None = None, count: int | None = None, when: When | None = None
 ) -> Parameter:
-    """A number from `low` to `high`, both below 1, whose distance from 1 is log-uniform: from 0.9 to 0.999, half of the
+    """A number from `low`, at least 0, to `high`, below 1, whose distance from 1 is log-uniform: from 0.9 to 0.999, half of the
     numbers are above 0.99. With `step`, one of low, low + step … up to `high`."""
     return _parameter("reverse_log_uniform", minval=low, maxval=high, step=step, count=count, when=when)
 

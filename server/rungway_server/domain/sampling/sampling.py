@@ -16,6 +16,7 @@ order, repeated without end, and not a trial number: enqueued configurations and
 (`store/redis/lua/include/points.lua`).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -45,6 +46,8 @@ MAX_ATTEMPTS = 20_000
 """Most draws for one configuration: at LEAST_SHARE, all of them fail in one of e ** 20 trials."""
 FEW_PARAMETERS = 50
 """Most parameters of a space whose configurations are drawn on the event loop, in well under a millisecond."""
+
+_FEW_VALUES = 256
 
 # Other uses of the generator have one of these numbers in place of an attempt number.
 _SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
@@ -221,8 +224,14 @@ def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
 
 
 def _chosen(node: Uneven | None, size: int) -> Callable[[int], int]:
-    """The function from 64 bits to the index of one of `size` values."""
-    return (lambda bits: bits * size >> 64) if node is None else (lambda bits: node.index(bits << 64))
+    """The function from 64 bits to the index of one of `size` values; of few uneven ones from a table, because it is
+    called for each point of the sequence."""
+    if node is None:
+        return lambda bits: bits * size >> 64
+    if size > _FEW_VALUES:
+        return lambda bits: node.index(bits << 64)
+    starts = [bisect_left(range(2**53), index, key=lambda part: node.index(part << 75)) for index in range(1, size)]
+    return lambda bits: bisect_right(starts, bits >> 11)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from functools import lru_cache
 from itertools import accumulate
 
 from rungway_server.domain.space.axes import values
-from rungway_server.domain.space.decimals import between_logs, exact, log_of_ratio
+from rungway_server.domain.space.bell import ln_above_one
+from rungway_server.domain.space.decimals import between_logs, distance_from_one, exact, whole_steps
 from rungway_server.domain.space.ranges import on_curve, share_between, share_within, steps_of
 from rungway_server.domain.space.space import (
     Bell,
@@ -74,26 +75,27 @@ def _weighted(weights: tuple[float, ...]) -> Uneven:
 
 
 def _logarithmic(node: LogInt | LogUniform | ReverseLogUniform) -> Uneven:
-    axis, step = values(node), exact(node.step or 1)
+    axis, step, reverse = values(node), node.step or 1, isinstance(node, ReverseLogUniform)
     assert axis is not None
-    size, reverse = axis.size, isinstance(node, ReverseLogUniform)
-
-    def number(index: int) -> Fraction:
-        """The lower end of the range that becomes this value, on the scale that is logarithmic."""
-        value = exact(axis.at(index))
-        return 1 - value if reverse else value
-
-    low = number(size - 1 if reverse else 0)
-    high = low + size * step
-    ends, whole = (float(low), float(high)), log_of_ratio(high, low)
+    size = axis.size
+    end = axis.at(size - 1 if reverse else 0)
+    assert isinstance(end, int | float)
+    low = distance_from_one(end) if reverse else end  # of the scale that is logarithmic
+    high = float(exact(low) + size * exact(step))
+    whole = ln_above_one(size * step / low)
 
     def index(bits: int) -> int:
         part = upward(bits)
-        drawn = between_logs(*ends, 1 - part if reverse else part)
-        place = min(max((exact(drawn) - low) // step, 0), size - 1)
+        drawn = between_logs(low, high, 1 - part if reverse else part)
+        steps = int((int(drawn) - low) // step) if isinstance(node, LogInt) else whole_steps(drawn, low, step)
+        place = min(max(steps, 0), size - 1)
         return size - 1 - place if reverse else place
 
-    return Uneven(index, lambda i: size * log_of_ratio(number(i) + step, number(i)) / whole)
+    def odds(index: int) -> float:
+        below = size - 1 - index if reverse else index
+        return size * ln_above_one(step / (low + below * step)) / whole
+
+    return Uneven(index, odds)
 
 
 def _curved(node: Bell) -> Uneven:

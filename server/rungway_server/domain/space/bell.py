@@ -95,9 +95,20 @@ def ln(number: float) -> float:
     if part < _ROOT_HALF:
         part, power = 2.0 * part, power - 1
     ratio = (part - 1.0) / (part + 1.0)
-    square = ratio * ratio
-    series = reduce(lambda total, odd: total * square + 1.0 / odd, range(21, 0, -2), 1.0 / 23)
-    return power * _LN2_HIGH + (2.0 * ratio * series + power * _LN2_LOW)
+    return power * _LN2_HIGH + (2.0 * ratio * _series(ratio * ratio) + power * _LN2_LOW)
+
+
+def ln_above_one(more: float) -> float:
+    """The natural logarithm of 1 + more, for a positive number, also a very small one."""
+    if more > 1.0:
+        return ln(1.0 + more)
+    ratio = more / (2.0 + more)
+    return 2.0 * ratio * _series(ratio * ratio)
+
+
+def _series(square: float) -> float:
+    """1 + x ** 2 / 3 + x ** 4 / 5 …, for x up to 1 / 3."""
+    return reduce(lambda total, odd: total * square + 1.0 / odd, range(33, 0, -2), 1.0 / 35)
 
 
 def _ratio(powers: tuple[tuple[float, ...], tuple[float, ...]], at: float) -> float:

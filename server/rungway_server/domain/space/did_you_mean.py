@@ -85,7 +85,7 @@ def space_notes(space: Space) -> Iterator[str]:
                 f"hyperparameters.{spelled(*path)}: draws from {low:.5g} to {high:.5g}, for minval and maxval of log"
                 f" are exponents of {node.base:g}; if {node.minval:g} to {node.maxval:g} is meant, write log_uniform"
             )
-        if isinstance(entry.node, LogNormal) and (0 < entry.node.mu < 1 or entry.node.mu >= _LARGE_MU):
+        if isinstance(entry.node, LogNormal) and _plain_mu(entry.node):
             mu = entry.node.mu
             yield (
                 f"hyperparameters.{spelled(*path)}: draws around {exponential(mu):.5g}, for mu of lognormal is that of"
@@ -100,6 +100,11 @@ def _otherwise(values: Mapping[str, object]) -> str:
 
 def _name(key: object) -> str:
     return spelled(key) if isinstance(key, str) and is_text(key) else shown(key)
+
+
+def _plain_mu(node: LogNormal) -> bool:
+    """Whether mu looks like a value, not like the logarithm of one."""
+    return (node.minval is None or node.maxval is None) and (0 < node.mu < 1 or node.mu >= _LARGE_MU)
 
 
 def _plain_bounds(node: Log) -> bool:

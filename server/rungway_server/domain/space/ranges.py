@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import ceil, floor, inf
 
 from rungway_server.domain.space.bell import below, ln, mass, quantile
-from rungway_server.domain.space.decimals import exact, exponential, half_away, power, step_count, step_value
+from rungway_server.domain.space.decimals import exact, exponential, nearest_step, power, step_count, step_value
 from rungway_server.domain.space.space import (
     Bell,
     Double,
@@ -37,8 +37,7 @@ class Steps:
 
     def nearest(self, number: float) -> int:
         """The index of the value that is nearest to a number."""
-        steps = half_away((exact(number) - exact(self.origin)) / exact(self.step))
-        return min(max(steps - self.start, 0), self.size - 1)
+        return min(max(nearest_step(number, self.origin, self.step) - self.start, 0), self.size - 1)
 
 
 def bounds(node: Ranged) -> tuple[float, float]:
@@ -96,7 +95,7 @@ def on_curve(node: Bell, part: Fraction) -> float:
     deviations = quantile(from_below) if from_below <= from_above else -quantile(from_above)
     number, (low, high) = node.mu + node.sigma * deviations, bounds(node)
     if isinstance(node, LogNormal):
-        number = exponential(min(max(number, -1000.0), 1000.0))
+        number = exponential(number)
     return number if node.step is not None else min(max(number, low), high)
 
 

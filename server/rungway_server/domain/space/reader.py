@@ -186,6 +186,9 @@ def _reverse_log_uniform(section: Section) -> ReverseLogUniform:
     if maxval >= 1:
         section.refuse("maxval", f"got {maxval!r}, wanted less than 1: the distance from 1 is log-uniform")
         sound = False
+    if minval < 0:
+        section.refuse("minval", f"got {minval!r}, wanted 0 or more: the distance from 1 is log-uniform")
+        sound = False
     step = _step(section, minval, maxval) if sound else None
     return ReverseLogUniform(minval, maxval, read_count(section), step)
 

@@ -95,8 +95,8 @@ class LogInt:
 
 @dataclass(frozen=True, slots=True)
 class ReverseLogUniform:
-    """A number from minval to maxval, both below 1, whose distance from 1 is log-uniform: 0.9, 0.99, 0.999. With
-    `step`, one of minval + k * step. `count` is its number of points in a grid."""
+    """A number from minval, at least 0, to maxval, below 1, whose distance from 1 is log-uniform: 0.9, 0.99, 0.999.
+    With `step`, one of minval + k * step. `count` is its number of points in a grid."""
 
     minval: float
     maxval: float
