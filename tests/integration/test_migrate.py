@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from rungway_server.domain.engine import Lease, Report, Result
 from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperiment
+from rungway_server.service.experiments import plan_search
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout import migrate as migrating
@@ -100,7 +101,9 @@ async def test_the_second_time_changes_nothing(old: Old) -> None:
 async def test_one_with_kinds_that_older_servers_do_not_know_keeps_its_number(old: Old) -> None:
     _, client, store = old
     await store.delete(REF)
-    await create_planned(store, REF, plan(), space={"x": {"type": "log_int", "minval": 1, "maxval": 9}})
+    space, searcher = {"x": {"type": "log_int", "minval": 1, "maxval": 9}}, {"name": "single", "metric": "loss"}
+    planned = plan_search({"hyperparameters": space, "searcher": searcher})
+    await store.create(REF, planned.config, planned.plan, (), "")
     before = await read_keys(client)
     assert await migrate(client, REF) == LATER_KINDS
     assert await read_keys(client) == before
