@@ -48,8 +48,8 @@ def log_uniform(
 def reverse_log_uniform(
     low: float, high: float, *, step: float | None = None, count: int | None = None, when: When | None = None
 ) -> Parameter:
-    """A number from `low`, at least 0, to `high`, below 1, whose distance from 1 is log-uniform: from 0.9 to 0.999, half of the
-    numbers are above 0.99. With `step`, one of low, low + step … up to `high`."""
+    """A number from `low`, at least 0, to `high`, below 1, whose distance from 1 is log-uniform: from 0.9 to 0.999,
+    half of the numbers are above 0.99. With `step`, one of low, low + step … up to `high`."""
     return _parameter("reverse_log_uniform", minval=low, maxval=high, step=step, count=count, when=when)
 
 
