@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.describe import describe
 from rungway_server.domain.experiment import parse, to_document
+from rungway_server.domain.sampling.drawing import drawer
 from rungway_server.domain.sampling.perturb import perturb
 from rungway_server.domain.sampling.sampling import counted, propose
 from rungway_server.domain.sampling.uneven import uneven
+from rungway_server.domain.search.planning import make_plan
 from rungway_server.domain.space.axes import grid, support, values
 from rungway_server.domain.space.membership import as_drawn, check_configuration
 from rungway_server.domain.space.space import Space
@@ -92,8 +94,6 @@ def test_whatever_is_drawn_belongs(parameter: dict[str, Any], sampler: str) -> N
 @KINDS
 def test_the_value_rises_with_the_bits(parameter: dict[str, Any]) -> None:
     """So a Sobol sequence covers the values evenly, and the ends of the bits are the ends of the range."""
-    from rungway_server.domain.sampling.drawing import drawer
-
     one, draw = node(parameter), drawer(node(parameter))
     drawn = [draw(bits) for bits in [*range(0, 2**128, 2**119), 2**128 - 1]]
     axis = values(one)
@@ -219,8 +219,6 @@ def test_sobol_points_cover_the_curve() -> None:
 
 
 def test_normal_draws_stay_within_ten_sigma() -> None:
-    from rungway_server.domain.sampling.drawing import drawer
-
     draw: Any = drawer(node({"type": "normal", "mu": 5, "sigma": 2}))
     assert 5 - 20 < draw(0) < 5 - 16
     assert draw(2**128 - 1) == 10 - draw(0)
@@ -304,8 +302,6 @@ def test_a_grid_needs_a_count_or_an_end_to_its_steps(parameter: dict[str, Any]) 
 
 
 def test_a_grid_says_that_weights_do_nothing() -> None:
-    from rungway_server.domain.search.planning import make_plan
-
     made = config({"x": {"type": "categorical", "vals": [1, 2], "weights": [1, 3]}}, name="grid")
     assert (
         "hyperparameters: a grid has each value once, whatever the weights of x"
@@ -432,6 +428,12 @@ def test_clones_move_both_ways(parameter: Any, old: Any, factor: float, expect: 
     space = space_of({"x": parameter, "y": UNIT})
     found: set[Any] = {perturb(space, {"x": old, "y": 0.5}, 3, child, 0, factor)["x"] for child in range(30)}
     assert sorted(map(str, found)) == sorted(map(str, expect)) or sorted(found) == pytest.approx(sorted(expect))
+
+
+def test_a_clone_of_a_value_that_the_order_does_not_have_is_drawn() -> None:
+    space = space_of({"x": {"type": "ordinal", "vals": ["s", "m", "l"]}, "y": UNIT})
+    found = {perturb(space, {"x": "other", "y": 0.5}, 3, child, 0, 0.2)["x"] for child in range(30)}
+    assert found == {"s", "m", "l"}
 
 
 @KINDS

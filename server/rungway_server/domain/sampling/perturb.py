@@ -76,17 +76,12 @@ def _changed(entry: Entry, parent: Mapping[Path, object], words: Words, resample
     if isinstance(node, Categorical) or factor == 0:
         return old
     if isinstance(node, Ordinal):
-        return _neighbour(node, old, up=up)
-    number = finite(old)
-    if number is None:  # a user's own configuration may hold another kind of value
-        return drawer(node)(words[0] << 64 | words[1])
-    return _moved(node, number, 1 + factor if up else 1 - factor)
-
-
-def _neighbour(node: Ordinal, old: object, *, up: bool) -> object:
-    """The next or the previous value; the same one at the end of the list."""
-    place = next(index for index, each in enumerate(node.vals) if same(each, old))
-    return node.vals[min(max(place + (1 if up else -1), 0), len(node.vals) - 1)]
+        place = next((index for index, each in enumerate(node.vals) if same(each, old)), None)
+        if place is not None:
+            return node.vals[min(max(place + (1 if up else -1), 0), len(node.vals) - 1)]
+    elif (number := finite(old)) is not None:
+        return _moved(node, number, 1 + factor if up else 1 - factor)
+    return drawer(node)(words[0] << 64 | words[1])  # a user's own configuration may hold another kind of value
 
 
 def _moved(node: Ranged, old: float, by: float) -> object:
