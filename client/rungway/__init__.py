@@ -69,10 +69,15 @@ from rungway.models import (
 from rungway.space import (
     choice,
     const,
+    log_randint,
     log_uniform,
+    lognormal,
+    normal,
+    ordinal,
     quantized_randint,
     quantized_uniform,
     randint,
+    reverse_log_uniform,
     uniform,
 )
 
@@ -127,9 +132,14 @@ __all__ = [
     "__version__",
     "choice",
     "const",
+    "log_randint",
     "log_uniform",
+    "lognormal",
+    "normal",
+    "ordinal",
     "quantized_randint",
     "quantized_uniform",
     "randint",
+    "reverse_log_uniform",
     "uniform",
 ]

@@ -24,6 +24,11 @@ MIXED = {
     "model": {"layers": {"type": "int", "minval": 1, "maxval": 64}, "dropout": UNIT},
     "kind": {"type": "categorical", "vals": ["a", 1, None, 0.5]},
     "decay": {"type": "log_uniform", "minval": 1e-9, "maxval": 1e-3},
+    "width": {"type": "log_int", "minval": 1, "maxval": 4096},
+    "beta": {"type": "reverse_log_uniform", "minval": 0.9, "maxval": 0.9999},
+    "noise": {"type": "normal", "mu": 0.0, "sigma": 1.0, "maxval": 1.0},
+    "scale": {"type": "lognormal", "mu": -3.0, "sigma": 1.0},
+    "size": {"type": "ordinal", "vals": ["s", "m", "l"], "weights": [1, 2, 3]},
 }
 CONDITIONAL = {
     "low": UNIT,

@@ -19,7 +19,7 @@ import pytest
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
-from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
+from rungway_server.store.redis.layout.schema import LATER_KINDS, NEWEST, OLDEST, SCHEMA
 from tests.contract.every_rpc import STREAMS
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
 from tests.support.service import Service, service_by, services
@@ -27,9 +27,8 @@ from tests.support.service import Service, service_by, services
 ROOT = Path(__file__).resolve().parents[2]
 LUA = "server/rungway_server/store/redis/lua"
 NEWER = """
-from rungway_server.store.redis import store
 from rungway_server.store.redis.layout import schema
-schema.SCHEMA = store.SCHEMA = schema.SCHEMA + 1
+schema.SCHEMA = schema.NEWEST = schema.NEWEST + 1
 from rungway_server.cli import main
 main()
 """
@@ -116,7 +115,7 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
                 list(call()) if name in STREAMS else call()
             refusal = refusal_of(failed.value)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NEWER_SCHEMA"), name
-            assert refusal.metadata == {"experiment": "theirs", "schema": str(SCHEMA + 1)}
+            assert refusal.metadata == {"experiment": "theirs", "schema": str(NEWEST + 1)}
         with pytest.raises(grpc.RpcError) as failed:
             calls.create("theirs", SEARCH)
         assert refusal_of(failed.value).reason == "EXPERIMENT_EXISTS"
@@ -126,7 +125,7 @@ def test_an_experiment_of_a_newer_version_is_refused_in_every_call(redis_url: st
             "ours": experiment_pb2.EXPERIMENT_STATE_RUNNING,
             "theirs": experiment_pb2.EXPERIMENT_STATE_UNREADABLE,
         }
-        assert f"schema {SCHEMA + 1}" in listed[1].notes[0]
+        assert f"schema {NEWEST + 1}" in listed[1].notes[0]
         assert theirs.ask("theirs").assignments  # and nothing has happened to it
         theirs.experiments.DeleteExperiment(experiments_pb.DeleteExperimentRequest(experiment="theirs"))
 
@@ -172,6 +171,27 @@ def test_what_the_new_version_makes_is_served_or_refused_by_the_old(
             theirs.ask("new")
         assert refusal_of(failed.value).reason == "NEWER_SCHEMA"
         assert ours.ask("new").assignments
+
+
+def test_kinds_of_parameters_that_the_old_version_does_not_know(redis_url: str, tmp_path: Path, before: Path) -> None:
+    """It refuses the search as that of a newer version, and goes on with all others."""
+    space = {"width": {"type": "log_int", "minval": 8, "maxval": 512}}
+    (schema,) = (before / "server/rungway_server/store/redis").rglob("schema.py")
+    with ExitStack() as stack:
+        (new,) = stack.enter_context(services(redis_url))
+        old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
+        ours, theirs = (stack.enter_context(calls_to(each.address)) for each in (new, old))
+        ours.create("kinds", config(space=space))
+        given = ours.ask("kinds").assignments
+        assert given
+        if "LATER_KINDS" in schema.read_text():
+            assert theirs.ask("kinds").assignments
+            return
+        with pytest.raises(grpc.RpcError) as failed:
+            theirs.ask("kinds")
+        refusal = refusal_of(failed.value)
+        assert (refusal.reason, refusal.metadata["schema"]) == ("NEWER_SCHEMA", str(LATER_KINDS))
+        assert ours.tell("kinds", given[0].lease, (given[0].next_decision_length, 0.5)).decision
 
 
 class Trained:

@@ -13,8 +13,13 @@ SPACE: dict[str, object] = {
     "rate": {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0, "count": 3},
     "layers": {"type": "int", "minval": 1, "maxval": 4, "count": 2},
     "momentum": {"type": "double", "minval": 0.0, "maxval": 1.0, "step": 0.25, "when": {"model.optimizer": "sgd"}},
-    "decay": {"type": "log_uniform", "minval": 1e-6, "maxval": 1.0, "count": 2},
+    "decay": {"type": "log_uniform", "minval": 1e-6, "maxval": 1.0, "count": 2, "step": 1e-6},
     "model": {"optimizer": {"type": "categorical", "vals": ["sgd", "adam", None, [1, {"a": 2}]]}, "bias": True},
+    "width": {"type": "log_int", "minval": 1, "maxval": 512, "count": 2, "step": 7},
+    "beta": {"type": "reverse_log_uniform", "minval": 0.9, "maxval": 0.999, "count": 1},
+    "noise": {"type": "normal", "mu": 0.0, "sigma": 1.0, "minval": -2.0, "count": 1, "step": 0.5},
+    "scale": {"type": "lognormal", "mu": -1.0, "sigma": 0.5, "count": 1},
+    "size": {"type": "ordinal", "vals": ["s", "m", "l"], "weights": [1, 2, 1.5], "when": {"width": [1, 8]}},
 }
 _TEN = {"max_length": {"epochs": 9}, "max_trials": 10}
 SEARCHERS: tuple[dict[str, object], ...] = (
@@ -37,6 +42,7 @@ CONSTRAINTS = (
     "layers * rate < 1",
     "if model.optimizer == 'sgd' then layers <= 3",
     "not (momentum > 0.9 and layers > 3)",
+    "if size > 's' then beta >= 0.9",
 )
 
 

@@ -16,8 +16,19 @@ RANGES: tuple[dict[str, object], ...] = (
     {"type": "int", "minval": 1, "maxval": 9, "count": 3, "step": 2},
     {"type": "double", "minval": 0.0, "maxval": 1.0, "count": 3, "step": 0.25},
     {"type": "log", "base": 10.0, "minval": -4.0, "maxval": -1.0, "count": 3, "step": 0.5},
-    {"type": "log_uniform", "minval": 1e-4, "maxval": 1.0, "count": 3},
+    {"type": "log_uniform", "minval": 1e-4, "maxval": 1.0, "count": 3, "step": 0.1},
+    {"type": "log_int", "minval": 1, "maxval": 9, "count": 3, "step": 2},
+    {"type": "reverse_log_uniform", "minval": 0.5, "maxval": 0.999, "count": 3, "step": 0.1},
+    {"type": "normal", "mu": 0.5, "sigma": 2.0, "minval": 0.0, "maxval": 9.0},
+    {"type": "normal", "mu": 0.5, "sigma": 2.0, "count": 3, "step": 0.5},
+    {"type": "lognormal", "mu": 0.5, "sigma": 1.0, "minval": 0.25, "maxval": 9.0},
+    {"type": "lognormal", "mu": 0.5, "sigma": 1.0, "count": 3, "step": 0.5},
 )
+LISTS: tuple[dict[str, object], ...] = (
+    {"type": "categorical", "vals": ["a", "b", "c"], "weights": [1, 2.5, 3]},
+    {"type": "ordinal", "vals": [1, 2, 3], "weights": [1, 2, 3]},
+)
+"""Types with weights."""
 TOP: Mapping[str, object] = {"seed": 7, "max_restarts": 2, "pause_after_failures": 3, "lease_seconds": 60.0}
 _FURTHER = {"num_rungs": 3, "budget": 100, "target_metric": 0.5, "min_length": 2, "num_samples": 2, "brackets": 2}
 """Keys that not every searcher above has, and good values of them."""
@@ -37,12 +48,18 @@ def extreme_searchers() -> Iterator[dict[str, Any]]:
 
 
 def extreme_spaces() -> Iterator[dict[str, Any]]:
-    """Of every type of range, drawn in every way."""
+    """Of every type of range, drawn in every way but for one: the sequence takes seconds to reach 100,000 values that
+    are not equally likely."""
     for parameter, name in itertools.product(RANGES, ("random", "sobol", "grid")):
+        if name == "sobol" and "step" in parameter and parameter["type"] in ("log_int", "log_uniform"):
+            continue
         searcher: dict[str, Any] = {"name": "random", "metric": "loss", "max_trials": 5, "max_length": 3}
         searcher |= {"sampler": name} if name != "grid" else {"name": "grid", "max_trials": None}
         for changed in _changed(dict(parameter)):
             yield {"hyperparameters": {"x": changed}, "searcher": searcher}
+    for parameter, pair in itertools.product(LISTS, itertools.product(WHOLE + NUMBERS, repeat=2)):
+        searcher = {"name": "random", "metric": "loss", "max_trials": 5, "max_length": 3}
+        yield {"hyperparameters": {"x": parameter | {"weights": [1, *pair]}}, "searcher": searcher}
 
 
 def _searchers(section: dict[str, Any], among: Set[str] = frozenset()) -> Iterator[dict[str, Any]]:

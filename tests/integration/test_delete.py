@@ -10,11 +10,11 @@ from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperi
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys, index_key
-from rungway_server.store.redis.layout.schema import OLDEST, SCHEMA
+from rungway_server.store.redis.layout.schema import NEWEST, OLDEST, SCHEMA
 from tests.integration.live_searches import create, halving, report
 from tests.support.searches import ask_for, create_planned, plan
 
-OTHERS = [*range(1, OLDEST), SCHEMA + 1, 99, 0]
+OTHERS = [*range(1, OLDEST), NEWEST + 1, 99, 0]
 
 
 async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int) -> str:
@@ -27,7 +27,7 @@ async def made(store: RedisStore, redis: Redis, ref: ExperimentRef, schema: int)
     await redis.hset(meta, mapping={"schema": schema})
     tag = meta.removesuffix(":meta")
     more = ["rung:0:0", "rung:0:2"] if schema == 1 else []
-    if schema > SCHEMA:
+    if schema > NEWEST:
         more = ["later", "curves:2"]
         await redis.hset(meta, "keys", " ".join(more))
     for name in more:

@@ -46,6 +46,19 @@ SEARCHES = {
     "grid": config("grid", space=POINTS, num_samples=5, max_trials=60, max_concurrent_trials=0),
     "small space": config(space=POINTS, max_trials=60, max_concurrent_trials=0),
 }
+LATER: dict[str, Any] = {
+    "width": {"type": "log_int", "minval": 1, "maxval": 4096, "step": 3},
+    "beta": {"type": "reverse_log_uniform", "minval": 0.9, "maxval": 0.9999},
+    "noise": {"type": "normal", "mu": 0.0, "sigma": 1.0, "maxval": 1.0},
+    "scale": {"type": "lognormal", "mu": -3.0, "sigma": 1.0},
+    "size": {"type": "ordinal", "vals": ["s", "m", "l"], "weights": [1, 2, 3]},
+}
+SEARCHES["later kinds"] = config(space=LATER, max_trials=60, max_concurrent_trials=0)
+SEARCHES["uneven points"] = config(
+    space={"size": LATER["size"], "width": LATER["width"] | {"maxval": 99}},
+    max_trials=60,
+    max_concurrent_trials=0,
+)
 METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
 

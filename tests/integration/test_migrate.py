@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from rungway_server.domain.engine import Lease, Report, Result
 from rungway_server.domain.errors import NewerSchema, OlderSchema, UnknownExperiment
+from rungway_server.service.experiments import plan_search
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout import migrate as migrating
@@ -18,7 +19,7 @@ from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.layout.migrate import TooBusy, migrate
 from rungway_server.store.redis.layout.migrations import FIRST, STEPS
 from rungway_server.store.redis.layout.records import MANY, TRIAL_FIELDS, packed, unpack
-from rungway_server.store.redis.layout.schema import LAYOUTS, SCHEMA
+from rungway_server.store.redis.layout.schema import LATER_KINDS, LAYOUTS, NEWEST, SCHEMA
 from tests.support.audited import assert_sound
 from tests.support.command_line import run
 from tests.support.golden import FOLDER, REF, kept, play, read_keys, seen_of, write_keys
@@ -97,6 +98,17 @@ async def test_the_second_time_changes_nothing(old: Old) -> None:
     assert await read_keys(client) == before
 
 
+async def test_one_with_kinds_that_older_servers_do_not_know_keeps_its_number(old: Old) -> None:
+    _, client, store = old
+    await store.delete(REF)
+    space, searcher = {"x": {"type": "log_int", "minval": 1, "maxval": 9}}, {"name": "single", "metric": "loss"}
+    planned = plan_search({"hyperparameters": space, "searcher": searcher})
+    await store.create(REF, planned.config, planned.plan, (), "")
+    before = await read_keys(client)
+    assert await migrate(client, REF) == LATER_KINDS
+    assert await read_keys(client) == before
+
+
 async def test_a_search_in_which_nothing_was_started(old: Old) -> None:
     url, client, store = old
     await store.delete(REF)
@@ -142,12 +154,12 @@ async def test_the_brake_stays_off(old: Old) -> None:
     assert (await store.definition(REF, fresh=True)).config.pause_after_failures == 0
 
 
-@pytest.mark.parametrize("layout", [1, 4, SCHEMA + 1, 99])
+@pytest.mark.parametrize("layout", [1, 4, NEWEST + 1, 99])
 async def test_a_layout_without_a_migration_is_left_as_it_is(layout: int, old: Old) -> None:
     _, client, _ = old
     await client.hset(META, "schema", layout)
     before = await read_keys(client)
-    with pytest.raises(NewerSchema if layout > SCHEMA else OlderSchema):
+    with pytest.raises(NewerSchema if layout > NEWEST else OlderSchema):
         await migrate(client, REF)
     assert await read_keys(client) == before
 

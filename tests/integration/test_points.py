@@ -36,13 +36,18 @@ MIXED: dict[str, Any] = {
 }
 RULED: dict[str, Any] = {name: {"type": "int", "minval": 1, "maxval": 6, "count": 6} for name in "ab"}
 STEPS: dict[str, Any] = {"rate": {"type": "log", "base": 0.1, "minval": 1, "maxval": 4, "step": 0.5}, **FOUR}
+UNEVEN: dict[str, Any] = {
+    "width": {"type": "log_int", "minval": 1, "maxval": 9, "step": 2},
+    "size": {"type": "ordinal", "vals": ["s", "m", "l"], "weights": [1, 5, 2]},
+}
 SPACES: dict[str, tuple[dict[str, Any], list[str], int]] = {
     "four": (FOUR, [], 4),
     "mixed": (MIXED, [], (2 * 5 + 3) * 3),
     "ruled": (RULED, ["a < b"], 15),
     "steps": (STEPS, [], 7 * 4),
+    "uneven": (UNEVEN, ["size > 's' or width < 9"], 3 * 5 - 1),
 }
-"""Spaces, constraints, and how many points satisfy them. In the last, rates fall while their exponents rise."""
+"""Spaces, constraints, and how many points satisfy them. In `steps`, rates fall while their exponents rise."""
 SAMPLERS = ["grid", "random", "sobol"]
 
 

@@ -123,7 +123,8 @@ class StoreEngine:
 def _space(finite: Finite | None) -> dict[str, object]:
     if finite is None:
         return {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
-    return {"x": {"type": "categorical", "vals": list(range(finite.size))}}
+    weights = {"weights": [1 + 3 * x for x in range(finite.size)]} if finite.uneven else {}
+    return {"x": {"type": "categorical", "vals": list(range(finite.size)), **weights}}
 
 
 def _method(plan: Plan, finite: Finite | None) -> dict[str, object]:

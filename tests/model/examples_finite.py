@@ -124,3 +124,15 @@ def no_point_is_left(start: Start) -> None:
     assert hand.waits() == "wait waiting_for_results"
     hand.tell(1, 0.5)
     assert hand.engine.progress().state is ExperimentState.DONE
+
+
+@example
+def points_that_are_not_equally_likely(start: Start) -> None:
+    """They are counted as all others, in an order of their own."""
+    hand = start(async_plan(1, trials=8), finite=Finite(4, uneven=True))
+    first = asked(hand, 3)
+    left = [x for x in range(4) if x not in first]
+    with pytest.raises(InvalidInput):
+        hand.enqueue({"x": first[0]})
+    assert asked(hand) == left
+    assert sorted(map(str, asked(hand, 4))) == ["0", "1", "2", "3"]

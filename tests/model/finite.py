@@ -14,10 +14,12 @@ Hparams = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Finite:
-    """A space of `size` points; a grid goes `samples` times through all of them, any other search without end (0)."""
+    """A space of `size` points; a grid goes `samples` times through all of them, any other search without end (0).
+    `uneven`: whether some are likelier than others."""
 
     size: int
     samples: int = 0
+    uneven: bool = False
 
 
 class Points:

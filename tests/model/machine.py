@@ -26,7 +26,20 @@ CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 BRAKES = st.sampled_from([0, 0, 1, 2, 3])
-SPACES = st.sampled_from([None, None, None, Finite(2), Finite(3), Finite(5), Finite(1, 2), Finite(3, 1), Finite(2, 3)])
+SPACES = st.sampled_from(
+    [
+        None,
+        None,
+        None,
+        Finite(2),
+        Finite(3),
+        Finite(5),
+        Finite(1, 2),
+        Finite(3, 1),
+        Finite(2, 3),
+        Finite(4, uneven=True),
+    ]
+)
 GAMES = st.fixed_dictionaries(
     {
         "plan": plans(),

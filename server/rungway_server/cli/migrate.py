@@ -82,5 +82,5 @@ def _print(layouts: Mapping[str, int], refused: Sequence[str], output: Output) -
         print_json({"layout": SCHEMA, "before": layouts, "refused": refused})
         return
     for name, layout in layouts.items():
-        came = f"has layout {SCHEMA} already" if layout == SCHEMA else f"layout {layout} -> {SCHEMA}"
+        came = f"has layout {layout} already" if layout >= SCHEMA else f"layout {layout} -> {SCHEMA}"
         console().print(text(f"{name}: {came}"), soft_wrap=True)

@@ -2,22 +2,28 @@
 
 import json
 from collections.abc import Iterable
+from itertools import repeat
 
 from rungway_server.domain.documents.json_values import identity
 from rungway_server.domain.documents.paths import Path, spelled
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.space.axes import grid, support
-from rungway_server.domain.space.decimals import power
+from rungway_server.domain.space.decimals import exponential
+from rungway_server.domain.space.ranges import bounds
 from rungway_server.domain.space.space import (
+    TYPES,
+    Bell,
     Categorical,
     Condition,
     Const,
-    Double,
     Entry,
-    Int,
+    Listed,
     Log,
-    LogUniform,
+    LogNormal,
+    Normal,
+    Ordinal,
     Parameter,
+    Ranged,
     Source,
     Space,
 )
@@ -63,7 +69,7 @@ def _is_constant(node: Parameter, source: Source) -> bool:
     match node:
         case Const():
             return True
-        case Categorical(vals):
+        case Categorical(vals) | Ordinal(vals):
             return all(identity(val) == identity(vals[0]) for val in vals)
         case _:
             points = grid(node) if source is Source.GRID else None
@@ -74,33 +80,45 @@ def _parameter(node: Parameter, source: Source) -> str:
     match node:
         case Const(val):
             return f"const, {_values((val,), '')}"
-        case Categorical(vals):
-            return f"categorical, one of {_values(vals, ', ')}"
+        case Categorical() | Ordinal():
+            return _listed(node)
         case _:
             return _range(node, source)
 
 
-def _range(node: Int | Double | Log | LogUniform, source: Source) -> str:
+def _listed(node: Listed) -> str:
+    """The type with the values, and their shares if they have weights."""
+    total = sum(node.weights)
+    shares = [f" {100 * weight / total:.3g} %" for weight in node.weights] or [""] * len(node.vals)
+    order = " in this order" if isinstance(node, Ordinal) else ""
+    return f"{TYPES[type(node)]}, one of {_values(node.vals, ', ', shares)}{order}"
+
+
+def _range(node: Ranged, source: Source) -> str:
     """The type with the smallest and largest possible value."""
-    name = _NAMES[type(node)]
+    name = TYPES[type(node)]
     axis = grid(node) if source is Source.GRID else support(node)
-    if axis is not None:
-        bounds: list[object] = [axis.at(0), axis.at(axis.size - 1)]
-    elif isinstance(node, Log):
-        bounds = [power(node.base, node.minval), power(node.base, node.maxval)]
-    else:
-        bounds = [node.minval, node.maxval]
-    low, high = sorted(bound for bound in bounds if isinstance(bound, int | float))
+    if isinstance(node, Normal | LogNormal):
+        name = f"{name}, {_middle(node)}"
+        if axis is None and (node.minval is None or node.maxval is None):
+            ends = ((" from ", node.minval), (" to ", node.maxval))
+            said = "".join(f"{word}{_number(end)}" for word, end in ends if end is not None)
+            steps = "" if node.step is None else f", in steps of {_number(node.step)}"
+            return f"{name}{',' if said else ''}{said}{steps}"
+    found = bounds(node) if axis is None else (axis.at(0), axis.at(axis.size - 1))
+    low, high = sorted(bound for bound in found if isinstance(bound, int | float))
     size = axis.size if axis is not None and source is Source.GRID else 0
     if size == 1:
         return f"{name}, {_number(low)}, 1 point"
-    step = None if isinstance(node, LogUniform) or size else node.step
+    step = None if size else node.step
     stepping = ", exponents in steps of" if isinstance(node, Log) else ", in steps of"
     steps = "" if step is None else f"{stepping} {_number(step)}"
     return f"{name}, {_number(low)} to {_number(high)}{steps}{f', {size} points' if size else ''}"
 
 
-_NAMES: dict[type, str] = {Int: "int", Double: "double", Log: "log", LogUniform: "log_uniform"}
+def _middle(node: Bell) -> str:
+    median = f"median {_number(exponential(node.mu))}" if isinstance(node, LogNormal) else f"mu {_number(node.mu)}"
+    return f"{median}, sigma {_number(node.sigma)}"
 
 
 def _number(value: float) -> str:
@@ -109,11 +127,11 @@ def _number(value: float) -> str:
     return written if isinstance(value, int) or len(written) <= 10 else f"{value:.5g}"
 
 
-def _values(values: Iterable[object], between: str) -> str:
-    """Values as JSON, as many as fit into _LONGEST_VALUES characters."""
+def _values(values: Iterable[object], between: str, after: Iterable[str] = repeat("")) -> str:
+    """Values as JSON, as many as fit into _LONGEST_VALUES characters; `after`: what is said after each."""
     listed, text = tuple(values), ""
-    for i, value in enumerate(listed):
-        more = f"{between if i else ''}{json.dumps(value, ensure_ascii=False)}"
+    for i, (value, said) in enumerate(zip(listed, after, strict=False)):
+        more = f"{between if i else ''}{json.dumps(value, ensure_ascii=False)}{said}"
         if len(text) + len(more) > _LONGEST_VALUES:
             return f"{(text + more)[:_LONGEST_VALUES]}… ({len(listed)} values)" if len(listed) > 1 else f"{more[:100]}…"
         text += more

@@ -10,7 +10,7 @@ from rungway_server.domain.documents.paths import Path, spelled
 from rungway_server.domain.sampling.philox import philox, round_keys
 from rungway_server.domain.sampling.sampling import propose
 from rungway_server.domain.space.configuration import flat
-from rungway_server.domain.space.space import Categorical, Const, Space
+from rungway_server.domain.space.space import Categorical, Const, Ordinal, Space
 from rungway_server.simulation.curves import BadCurves
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ def _check_values(parameters: Sequence[tuple[Column, Sequence[Path]]], space: Sp
     for column, paths in parameters:
         for path in paths:
             node = space.leaves[path].parameter
-            if isinstance(node, Categorical | Const):
-                for value in node.vals if isinstance(node, Categorical) else (node.val,):
+            if isinstance(node, Categorical | Ordinal | Const):
+                for value in (node.val,) if isinstance(node, Const) else node.vals:
                     column.position(value)
 
 

@@ -1,5 +1,7 @@
 """A mapping that looks like a range of another tool is refused with what was meant; groups of constants still work."""
 
+import math
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +9,21 @@ import pytest
 from rungway import choice, const
 from rungway_server.cli.files import read_value
 from rungway_server.domain.experiment import parse
-from rungway_server.domain.space.space import Categorical, Const, Double, Group, Int, Log, LogUniform, space_document
+from rungway_server.domain.space.space import (
+    Categorical,
+    Const,
+    Double,
+    Group,
+    Int,
+    Log,
+    LogInt,
+    LogNormal,
+    LogUniform,
+    Normal,
+    Ordinal,
+    ReverseLogUniform,
+    space_document,
+)
 from tests.unit.domain.documents import read
 
 OTHER_TOOLS: list[tuple[dict[str, Any], object]] = [
@@ -34,7 +50,7 @@ OTHER_TOOLS: list[tuple[dict[str, Any], object]] = [
     ({"parameterType": "categorical", "feasibleSpace": {"list": ["sgd"]}}, Categorical(("sgd",))),
     ({"_type": "uniform", "_value": [0, 1]}, Double(0, 1)),  # NNI
     ({"_type": "choice", "_value": [0, 1]}, Categorical((0, 1))),
-    ({"MinValue": "1", "MaxValue": "5", "ScalingType": "Logarithmic"}, LogUniform(1, 5)),  # SageMaker
+    ({"MinValue": "1", "MaxValue": "5", "ScalingType": "Logarithmic"}, LogInt(1, 5)),  # SageMaker
     ({"type": "uniform", "min": 0, "max": 1}, Double(0, 1)),
     ({"type": "float", "low": 0, "high": 1, "log": False}, Double(0, 1)),
     ({"type": "choice", "values": [1]}, Categorical((1,))),
@@ -44,7 +60,33 @@ OTHER_TOOLS: list[tuple[dict[str, Any], object]] = [
     ({"Type": "double", "minval": 1, "maxval": 5}, Double(1, 5)),
     ({"TYPE": "log", "base": 10, "minval": -5, "maxval": -1}, Log(10, -5, -1)),
     ({"types": "const", "val": {"a": 1}}, None),
-    ({"distribution": "normal", "mu": 0, "sigma": 1}, None),
+    ({"distribution": "normal", "mu": 0, "sigma": 1}, Normal(0, 1)),
+    ({"distribution": "q_normal", "mu": 0, "sigma": 1, "q": 0.5}, Normal(0, 1, step=0.5)),
+    ({"distribution": "log_normal", "mu": -2, "sigma": 0.5}, LogNormal(-2, 0.5)),
+    ({"distribution": "q_log_uniform_values", "min": 1, "max": 64, "q": 2}, LogUniform(1, 64, None, 2)),
+    ({"distribution": "log_uniform", "min": -9, "max": -2}, Log(math.e, -9, -2)),
+    ({"distribution": "inv_log_uniform", "min": 2, "max": 9}, Log(math.e, -9, -2)),
+    ({"distribution": "inv_log_uniform_values", "min": 1e-5, "max": 0.1}, LogUniform(1e-5, 0.1)),
+    ({"distribution": "constant", "value": 3}, Const(3)),
+    ({"distribution": "categorical", "values": ["a", "b"]}, Categorical(("a", "b"))),
+    ({"values": ["a", "b"], "probabilities": [0.25, 0.75]}, Categorical(("a", "b"), (0.25, 0.75))),
+    ({"low": 8, "high": 512, "log": True}, LogInt(8, 512)),
+    ({"low": 8, "high": 512, "log": True, "step": 8}, LogInt(8, 512, None, 8)),
+    ({"min": "-1", "max": "1", "distribution": "normal"}, Normal(0, 1 / 3, -1, 1)),  # Katib
+    ({"min": "8", "max": "64", "distribution": "logUniform"}, LogUniform(8, 64)),
+    ({"min": "8", "max": "64", "step": "8"}, Int(8, 64, None, 8)),
+    ({"_type": "randint", "_value": [0, 8]}, Int(0, 7)),  # NNI: below 8
+    ({"_type": "quniform", "_value": [0, 1, 0.25]}, Double(0, 1, None, 0.25)),
+    ({"_type": "loguniform", "_value": [0.001, 0.1]}, LogUniform(0.001, 0.1)),
+    ({"_type": "qloguniform", "_value": [1, 64, 1]}, LogUniform(1, 64, None, 1)),
+    ({"_type": "normal", "_value": [0.5, 2]}, Normal(0.5, 2)),
+    ({"_type": "qnormal", "_value": [0.5, 2, 1]}, Normal(0.5, 2, step=1)),
+    ({"_type": "lognormal", "_value": [-3, 1]}, LogNormal(-3, 1)),
+    ({"type": "randn", "mean": 10, "sd": 2}, Normal(10, 2)),  # Ray Tune
+    ({"type": "lograndint", "lower": 1, "upper": 100}, LogInt(1, 100)),
+    ({"type": "qlograndint", "lower": 8, "upper": 64, "q": 8}, LogInt(8, 64, None, 8)),
+    ({"min": 0.9, "max": 0.99, "ScalingType": "ReverseLogarithmic"}, ReverseLogUniform(0.9, 0.99)),
+    ({"type": "ordinal_", "values": ["s", "m"]}, Ordinal(("s", "m"))),
     ({"min": 0.1}, None),
 ]
 
@@ -62,6 +104,42 @@ def test_a_range_in_other_words_is_refused_with_the_form_that_was_meant(written:
         assert space.entries[0].node == meant
 
 
+@pytest.mark.parametrize(
+    ("written", "nearest"),
+    [
+        ({"distribution": "beta", "a": 2, "b": 5}, Normal(0.5, 1 / 6, 0, 1)),  # W&B
+        ({"distribution": "q_beta", "a": 2, "b": 5, "q": 0.1}, Normal(0.5, 1 / 6, 0, 1, step=0.1)),
+        ({"type": "beta", "min": 1, "max": 4}, Normal(2.5, 0.5, 1, 4)),
+        ({"type": "sample_from", "low": 0.5, "high": 1}, Double(0.5, 1)),  # Ray Tune
+        ({"_type": "layer_choice", "_value": ["conv", "pool"]}, Categorical(("conv", "pool"))),  # NNI
+    ],
+    ids=str,
+)
+def test_what_has_no_form_here_is_refused_with_the_nearest(written: dict[str, Any], nearest: object) -> None:
+    _, (violation,) = read({"x": written})
+    assert len(violation.description) < 350
+    _, found, rest = violation.description.partition(" has no form here, the nearest is: ")
+    assert found
+    space, violations = read({"x": read_value(rest.partition("}. ")[0].rstrip("}") + "}")})
+    assert (violations, space.entries[0].node) == ([], nearest)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "hint"),
+    [
+        ({"type": "double", "minval": 0, "maxval": 1, "q": 0.1}, "q: unknown key, .*; here it is called step"),
+        ({"type": "int", "low": 0, "high": 1}, "low: unknown key, .*; here it is called minval"),
+        ({"type": "normal", "mean": 0, "sigma": 1}, "mean: unknown key, .*; here it is called mu"),
+        ({"type": "categorical", "values": [1]}, "values: unknown key, .*; here it is called vals"),
+        ({"type": "ordinal", "vals": [1], "probabilities": [1]}, "probabilities: .*; here it is called weights"),
+        ({"type": "categorical", "vals": [1], "step": 1}, "step: unknown key, wanted one of type, vals, weights, when"),
+    ],
+)
+def test_a_key_of_another_tool_is_named(parameter: dict[str, Any], hint: str) -> None:
+    _, violations = read({"x": parameter})
+    assert any(re.fullmatch(f"hyperparameters.x.{hint}", f"{each.field}: {each.description}") for each in violations)
+
+
 GROUPS: list[dict[str, Any]] = [
     {"step": {"type": "int", "minval": 1, "maxval": 9}, "base": {"type": "double", "minval": 0, "maxval": 1}},
     {"min": {"type": "double", "minval": 0, "maxval": 1}, "max": 1},
@@ -71,6 +149,9 @@ GROUPS: list[dict[str, Any]] = [
     {"start": 0, "end": 100, "shape": "linear"},
     {"distribution": "normal", "gain": 1.0},
     {"typ": "adam", "rate": 1},
+    {"value": 1, "mean": 0, "std": 1},
+    {"a": 1, "value": 2},
+    {"mu": 0, "sigma": 1},
     {"values": {"low": {"type": "const", "val": 1}}},
     {"when": {"minval": {"type": "const", "val": 1}}},
     {},

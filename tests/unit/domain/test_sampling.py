@@ -191,14 +191,16 @@ def check(document: dict[str, Any], values: dict[str, Any], *, closed: bool = Fa
         kind = wanted.get("type") if isinstance(wanted, dict) else "bare"
         if kind is None:
             check(wanted, value, closed=closed)
-        elif kind == "categorical":
+        elif kind in ("categorical", "ordinal"):
             assert value in wanted["vals"]
+        elif kind in ("normal", "lognormal"):
+            assert wanted.get("minval", -math.inf) <= value <= wanted.get("maxval", math.inf)
         elif kind == "int":
             assert wanted["minval"] <= value <= wanted["maxval"]
         elif kind == "double":
             assert wanted["minval"] <= value <= wanted["maxval"]
             assert value < wanted["maxval"] or wanted.get("step") or closed
-        elif kind == "log_uniform":
+        elif kind in ("log_uniform", "log_int", "reverse_log_uniform"):
             assert wanted["minval"] <= value <= wanted["maxval"]
         elif kind == "log":
             exponent = math.log(value, wanted["base"])

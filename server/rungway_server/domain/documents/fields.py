@@ -86,13 +86,16 @@ class Section:
             spelled[name] = other
         return Section(values, self.path, self.violations, spelled)
 
-    def allow(self, keys: Iterable[str], *, unsaid: Iterable[str] = ()) -> None:
-        """Refuse every other key; the message lists the allowed ones without those that are `unsaid`."""
+    def allow(self, keys: Iterable[str], *, unsaid: Iterable[str] = (), meant: Mapping[str, str] | None = None) -> None:
+        """Refuse every other key; the message lists the allowed ones without those that are `unsaid`. `meant`: the
+        allowed key that is probably meant by another one."""
         said = sorted(keys)
         allowed = {*said, *unsaid}
         for key in self.values:
             if key not in allowed:
-                self.refuse(key, f"unknown key, wanted one of {', '.join(said)}")
+                ours = (meant or {}).get(key)
+                hint = f"; here it is called {ours}" if ours in allowed else ""
+                self.refuse(key, f"unknown key, wanted one of {', '.join(said)}{hint}")
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null."""

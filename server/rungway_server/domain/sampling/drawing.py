@@ -1,28 +1,54 @@
 """One value of a parameter from 128 random bits: exact integer arithmetic, rounded once."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from math import nextafter
 from typing import TypeAlias
 
+from rungway_server.domain.sampling.uneven import inside, uneven, upward
+from rungway_server.domain.space.axes import below_one, values
 from rungway_server.domain.space.decimals import between_logs, power, step_count, step_value
-from rungway_server.domain.space.space import Categorical, Const, Double, Int, Log, LogUniform, Parameter
+from rungway_server.domain.space.ranges import on_curve
+from rungway_server.domain.space.space import (
+    Categorical,
+    Const,
+    Double,
+    Int,
+    Log,
+    LogInt,
+    LogNormal,
+    LogUniform,
+    Normal,
+    Ordinal,
+    Parameter,
+    Ranged,
+    ReverseLogUniform,
+)
 
 Drawer: TypeAlias = Callable[[int], object]
 """A function from 128 random bits to a value."""
 
-_FRACTION, _RESOLUTION = 128 - 53, 2**53
-"""The shift that leaves 53 of 128 bits, and the number of values of 53 bits."""
+_FRACTION = 128 - 53
+"""The shift that leaves 53 of 128 bits."""
 
 
 def drawer(node: Parameter) -> Drawer:
     """The function that draws values of a parameter. Constants and categories are returned as the space holds them."""
+    if (chosen := uneven(node)) is not None:
+        axis = values(node)
+        assert axis is not None
+        return lambda bits: axis.at(chosen.index(bits))
     match node:
         case Const(val):
             return lambda _: val
-        case Categorical(vals):
+        case Categorical(vals) | Ordinal(vals):
             size = len(vals)
             return lambda bits: vals[_below(size, bits)]
+        case _:
+            return _drawer_of_range(node)
+
+
+def _drawer_of_range(node: Ranged) -> Drawer:
+    match node:
         case Int(low, high, _, step):
             width = step or 1
             steps = (high - low) // width + 1
@@ -33,7 +59,19 @@ def drawer(node: Parameter) -> Drawer:
             exponent = _number(minval, maxval, step)
             return lambda bits: power(base, exponent(bits))
         case LogUniform(minval, maxval):
-            return lambda bits: between_logs(minval, maxval, Fraction(bits >> _FRACTION, _RESOLUTION))
+            return lambda bits: between_logs(minval, maxval, upward(bits))
+        case _:
+            return _drawer_of_curve(node)
+
+
+def _drawer_of_curve(node: LogInt | ReverseLogUniform | Normal | LogNormal) -> Drawer:
+    match node:
+        case ReverseLogUniform():
+            return lambda bits: below_one(node, upward(bits))
+        case Normal() | LogNormal():
+            return lambda bits: on_curve(node, inside(bits))
+        case LogInt():
+            raise TypeError(node)  # uneven
 
 
 def _below(size: int, bits: int) -> int:

@@ -10,14 +10,25 @@ from math import ceil, floor
 from typing import cast
 
 from rungway_server.domain.documents.fields import finite
+from rungway_server.domain.documents.json_values import same
 from rungway_server.domain.documents.paths import Path
 from rungway_server.domain.sampling.drawing import drawer
 from rungway_server.domain.sampling.philox import Words, philox, seed_keys
-from rungway_server.domain.space.axes import Axis, support
+from rungway_server.domain.space.axes import Axis, values
 from rungway_server.domain.space.configuration import Configuration, flat
 from rungway_server.domain.space.constraints.constraints import checker
-from rungway_server.domain.space.decimals import power
-from rungway_server.domain.space.space import Categorical, Const, Double, Entry, Int, Log, LogUniform, Parameter, Space
+from rungway_server.domain.space.ranges import bounds
+from rungway_server.domain.space.space import (
+    Categorical,
+    Const,
+    Entry,
+    Int,
+    LogInt,
+    Ordinal,
+    Ranged,
+    ReverseLogUniform,
+    Space,
+)
 
 MAX_ATTEMPTS = 1000
 """Most attempts to meet the constraints; after them a clone keeps the hyperparameters of its parent."""
@@ -36,8 +47,9 @@ def perturb(
     A pure function: the same arguments give the same configuration on every platform. Each parameter is resampled with
     `resample_probability`. Otherwise a number is multiplied by 1 + `perturb_factor` or 1 - `perturb_factor`, equally
     likely, and clipped to its range; an integer or a number with a step is then rounded to the next value in the
-    direction of the move, so that small values do not get stuck. Constants and categories stay. A parameter that the
-    parent does not have, because its conditions did not hold, is drawn.
+    direction of the move, so that small values do not get stuck. Of a `reverse_log_uniform` number, the distance from 1
+    is multiplied instead. An ordinal moves to the next or the previous of its values, if there is one. Constants and
+    categories stay. A parameter that the parent does not have, because its conditions did not hold, is drawn.
     """
     parent, met, keys = flat(space, hparams), checker(space), seed_keys(seed)
     for attempt in range(MAX_ATTEMPTS):
@@ -60,21 +72,26 @@ def _changed(entry: Entry, parent: Mapping[Path, object], words: Words, resample
     if entry.path not in parent or (words[2] >> 11) * 2.0**-53 < resample:
         return drawer(node)(words[0] << 64 | words[1])
     old = parent[entry.path]
+    up = bool(words[3] >> 63)
     if isinstance(node, Categorical) or factor == 0:
         return old
-    number = finite(old)
-    if number is None:  # a user's own configuration may hold another kind of value
-        return drawer(node)(words[0] << 64 | words[1])
-    return _moved(node, number, 1 + factor if words[3] >> 63 else 1 - factor)
+    if isinstance(node, Ordinal):
+        place = next((index for index, each in enumerate(node.vals) if same(each, old)), None)
+        if place is not None:
+            return node.vals[min(max(place + (1 if up else -1), 0), len(node.vals) - 1)]
+    elif (number := finite(old)) is not None:
+        return _moved(node, number, 1 + factor if up else 1 - factor)
+    return drawer(node)(words[0] << 64 | words[1])  # a user's own configuration may hold another kind of value
 
 
-def _moved(node: Parameter, old: float, by: float) -> object:
-    low, high = _bounds(node)
-    new = min(max(old * by, low), high)
-    whole = support(node)
+def _moved(node: Ranged, old: float, by: float) -> object:
+    low, high = bounds(node)
+    moved = 1 - (1 - old) * (2 - by) if isinstance(node, ReverseLogUniform) else old * by
+    new = min(max(moved, low), high)
+    whole = values(node)
     if whole is None:
         return new
-    if isinstance(node, Int):
+    if isinstance(node, Int | LogInt):
         steps = Fraction(new) - node.minval
         index = (ceil if new > old else floor)(steps / (node.step or 1))
     else:
@@ -93,14 +110,3 @@ def _index(axis: Axis, number: float, *, up: bool) -> int:
     rank = bisect_left(range(axis.size), number, key=value) if up else bisect_right(range(axis.size), number, key=value)
     rank -= not up
     return last - rank if falling else rank
-
-
-def _bounds(node: Parameter) -> tuple[float, float]:
-    match node:
-        case Int(low, high) | Double(low, high) | LogUniform(low, high):
-            return low, high
-        case Log(base, low, high):
-            first, last = power(base, low), power(base, high)
-            return min(first, last), max(first, last)
-        case _:
-            raise TypeError(node)

@@ -5,7 +5,7 @@ parameter has the digit 0, so configurations that differ only in absent paramete
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -44,13 +44,16 @@ class Points:
 
     def __getitem__(self, index: int) -> dict[str, object]:
         """The configuration of a point."""
+        code = self.codes[index]
+        return Configuration(self.space, lambda entry: self._value(entry, code)).nested()
+
+    def digits(self, index: int, paths: Collection[Path]) -> dict[Path, int]:
+        """The digits of a point for those of these parameters that it has."""
         code, radixes = self.codes[index], self._radixes
-
-        def value(entry: Entry) -> object:
-            axis = self.axes[entry.path]
-            return axis.at(code // radixes[entry.path] % axis.size)
-
-        return Configuration(self.space, value).nested()
+        if self.space.conditions:
+            values = Configuration(self.space, lambda entry: self._value(entry, code))
+            paths = [path for path in paths if values[path] is not ABSENT]
+        return {path: code // radixes[path] % self.axes[path].size for path in paths}
 
     def index_of(self, hparams: Mapping[str, object]) -> int | None:
         """The index of the point of a configuration, each number rounded to the nearest of its axis; None when the
@@ -75,6 +78,10 @@ class Points:
             return code
         index = bisect_left(self.codes, code)
         return index if index < len(self) and self.codes[index] == code else None
+
+    def _value(self, entry: Entry, code: int) -> object:
+        axis = self.axes[entry.path]
+        return axis.at(code // self._radixes[entry.path] % axis.size)
 
     @cached_property
     def _radixes(self) -> Mapping[Path, int]:

@@ -9,15 +9,18 @@ A configuration that violates the constraints is drawn again, with the next atte
 point of its sequence with the trial number, and independent draws where that point violates the constraints.
 
 In a grid, and where all parameters are discrete and have few points together (`points.py`), the points are visited in
-an order instead, so that none is repeated before all have been visited: shuffled uniformly, or in the order in which a
-Sobol sequence reaches them, or, for a grid, from the last to the first. A number is then an index into that order,
-repeated without end, and not a trial number: enqueued configurations and invalid points are skipped
+an order instead, so that none is repeated before all have been visited: shuffled, or in the order in which a Sobol
+sequence reaches them, or, for a grid, from the last to the first. The shuffle is uniform; where values are not equally
+likely, each next point is one of those left in proportion to how likely they are. A number is then an index into that
+order, repeated without end, and not a trial number: enqueued configurations and invalid points are skipped
 (`store/redis/lua/include/points.lua`).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import inf, prod
 from typing import NamedTuple
 
 from rungway_server.domain.documents.paths import Path
@@ -26,6 +29,8 @@ from rungway_server.domain.sampling.drawing import Drawer, drawer
 from rungway_server.domain.sampling.philox import RoundKeys, leading_bits, philox, philox_column, seed_keys
 from rungway_server.domain.sampling.points import Points, many_to_list, points_of
 from rungway_server.domain.sampling.sobol import BITS, sobol
+from rungway_server.domain.sampling.uneven import Uneven, uneven
+from rungway_server.domain.space.bell import ln
 from rungway_server.domain.space.configuration import Configuration
 from rungway_server.domain.space.constraints.constraints import checker
 from rungway_server.domain.space.membership import as_drawn, check_configuration, not_met
@@ -41,6 +46,8 @@ MAX_ATTEMPTS = 20_000
 """Most draws for one configuration: at LEAST_SHARE, all of them fail in one of e ** 20 trials."""
 FEW_PARAMETERS = 50
 """Most parameters of a space whose configurations are drawn on the event loop, in well under a millisecond."""
+
+_FEW_VALUES = 256
 
 # Other uses of the generator have one of these numbers in place of an attempt number.
 _SHIFT, _SHUFFLE, _SHARE = ((1 << 64) - 1 - use for use in range(3))
@@ -147,15 +154,52 @@ class _Listed:
             return self.points[size - 1 - number % size]
         if self.space.source is Source.SOBOL:
             return self.points[_sobol_order(self.space, seed, number // size)[number % size]]
+        if self.uneven:
+            return self.points[_raced(self.space, seed, number // size)[number % size]]
         return self.points[_shuffled(size, seed, number // size)[number % size]]
+
+    @cached_property
+    def uneven(self) -> Mapping[Path, Uneven]:
+        """The parameters whose values are not equally likely."""
+        found = {path: uneven(entry.parameter) for path, entry in self.space.leaves.items()}
+        return {path: each for path, each in found.items() if each is not None}
+
+    def odds(self) -> list[float]:
+        """How likely each point is; 1 for one with parameters that are all as likely as their mean."""
+        tables = {
+            path: [each.odds(i) for i in range(self.points.axes[path].size)] for path, each in self.uneven.items()
+        }
+        return [
+            prod(tables[path][digit] for path, digit in self.points.digits(index, tables).items())
+            for index in range(len(self.points))
+        ]
 
 
 @lru_cache(maxsize=16)
 def _shuffled(size: int, seed: int, times: int) -> Sequence[int]:
     """0 to size - 1 in a random order, another one for each repetition `times`."""
+    return sorted(range(size), key=_words(size, seed, times).__getitem__)
+
+
+@lru_cache(maxsize=16)
+def _raced(space: Space, seed: int, times: int) -> Sequence[int]:
+    """The same where points are not equally likely: each next one is drawn in proportion from those left.
+
+    They arrive in the order of exponential times with their odds as rates (Efraimidis and Spirakis 2006, "Weighted
+    Random Sampling with a Reservoir").
+    """
+    suggestions = _suggestions(space)
+    assert isinstance(suggestions, _Listed)
+    odds = suggestions.odds()
+    words = _words(len(odds), seed, times)
+    arrivals = [-ln((2 * word + 1) / 2**65) / each if each else inf for word, each in zip(words, odds, strict=False)]
+    return sorted(range(len(odds)), key=arrivals.__getitem__)
+
+
+def _words(size: int, seed: int, times: int) -> list[int]:
+    """64 random bits for each of 0 to size - 1, and up to three more."""
     keys = seed_keys(seed)
-    bits = [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
-    return sorted(range(size), key=bits.__getitem__)
+    return [word for block in range(0, size, 4) for word in philox((times, _SHUFFLE, block, 0), keys)]
 
 
 @lru_cache(maxsize=16)
@@ -166,17 +210,28 @@ def _sobol_order(space: Space, seed: int, times: int) -> Sequence[int]:
     assert isinstance(suggestions, _Listed)
     points, paths, keys = suggestions.points, _varied(space), seed_keys(seed)
     shifts = [philox((times, _SHIFT, *space.leaves[path].stream), keys)[0] for path in paths]
-    sizes = [points.axes[path].size for path in paths]
+    choices = [_chosen(suggestions.uneven.get(path), points.axes[path].size) for path in paths]
     order: dict[int, None] = {}
     for number in range(2 * points.looked_at if paths else 0):
-        words = zip(sobol(number, len(paths)), shifts, sizes, strict=True)
-        digits = [((word << (64 - BITS)) ^ shift) * size >> 64 for word, shift, size in words]
+        words = zip(sobol(number, len(paths)), shifts, choices, strict=True)
+        digits = [chosen((word << (64 - BITS)) ^ shift) for word, shift, chosen in words]
         index = points.index_at(paths, digits)
         if index is not None:
             order[index] = None
         if len(order) == len(points):
             break
     return [*order, *(index for index in _shuffled(len(points), seed, times) if index not in order)]
+
+
+def _chosen(node: Uneven | None, size: int) -> Callable[[int], int]:
+    """The function from 64 bits to the index of one of `size` values; of few uneven ones from a table, because it is
+    called for each point of the sequence."""
+    if node is None:
+        return lambda bits: bits * size >> 64
+    if size > _FEW_VALUES:
+        return lambda bits: node.index(bits << 64)
+    starts = [bisect_left(range(2**53), index, key=lambda part: node.index(part << 75)) for index in range(1, size)]
+    return lambda bits: bisect_right(starts, bits >> 11)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.sampling import feasible_share, number_of_points
 from rungway_server.domain.search.config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS, SearcherConfig, SearcherName
@@ -11,7 +12,7 @@ from rungway_server.domain.search.methods.simple import grid, random, single
 from rungway_server.domain.search.methods.synchronous import adaptive, hyperband, sync_halving
 from rungway_server.domain.search.plan import Bracket, Plan
 from rungway_server.domain.search.preview import preview, reached, trials_for_top
-from rungway_server.domain.space.space import Space
+from rungway_server.domain.space.space import Categorical, Ordinal, Space
 
 _NO_SPACE = Space()
 MAX_ALL_RUNGS = 256
@@ -82,12 +83,24 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
     notes += (note for b, bracket in enumerate(plan.brackets) if (note := _unreached(b, bracket, plan)))
     if space.constraints:
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
+    if searcher.name is SearcherName.GRID and (weighted := _weighted(space)):
+        notes.append(f"hyperparameters: a grid has each value once, whatever the weights of {weighted}")
     points = number_of_points(space)
     if searcher.population and plan.max_trials == plan.new_trials:
         notes.append("searcher: no trial is replaced by a clone: truncate_fraction is less than one trial")
     if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
         notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
     return tuple(notes)
+
+
+def _weighted(space: Space) -> str:
+    """The first parameter that has weights; "" if there is none."""
+    weighted = (
+        path
+        for path, each in space.leaves.items()
+        if isinstance(each.node, Categorical | Ordinal) and each.node.weights
+    )
+    return next((spelled(*path) for path in weighted), "")
 
 
 def _unreached(b: int, bracket: Bracket, plan: Plan) -> str:

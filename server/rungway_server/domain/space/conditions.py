@@ -11,6 +11,8 @@ from rungway_server.domain.space.space import (
     Condition,
     Const,
     Int,
+    LogInt,
+    Ordinal,
     Parameter,
     Space,
 )
@@ -48,8 +50,9 @@ def _condition(space: Space, section: Section, name: str, choices: dict[Path, fr
         section.refuse(name, f"{shown(name)} {_which(targets)}")
         return None
     node = space.leaves[targets[0]].node
-    if not isinstance(node, Const | Int | Categorical):
-        section.refuse(name, f"{shown(name)} is continuous, wanted a const, int or categorical parameter")
+    if not isinstance(node, Const | Int | LogInt | Categorical | Ordinal):
+        wanted = "wanted a const, int, log_int, categorical or ordinal parameter"
+        section.refuse(name, f"{shown(name)} is continuous, {wanted}")
         return None
     value = section.values[name]
     alternatives = value if isinstance(value, list | tuple) else [value]
@@ -57,8 +60,8 @@ def _condition(space: Space, section: Section, name: str, choices: dict[Path, fr
         section.refuse(name, f"got {len(alternatives)} values, wanted 1 to {MAX_ALTERNATIVES}")
         return None
     values = tuple(json_copy(item, f"{section.path}.{name}", section.violations) for item in alternatives)
-    values = tuple(map(whole, values)) if isinstance(node, Int) else values
-    if isinstance(node, Categorical) and targets[0] not in choices:
+    values = tuple(map(whole, values)) if isinstance(node, Int | LogInt) else values
+    if isinstance(node, Categorical | Ordinal) and targets[0] not in choices:
         choices[targets[0]] = frozenset(map(identity, node.vals))
     for item in values:
         if not _possible(node, item, choices.get(targets[0], frozenset())):
@@ -84,9 +87,9 @@ def _possible(node: Parameter, value: object, choices: frozenset[Hashable]) -> b
     match node:
         case Const(val):
             return same(val, value)
-        case Categorical():
+        case Categorical() | Ordinal():
             return identity(value) in choices
-        case Int(minval, maxval, _, step):
+        case Int(minval, maxval, _, step) | LogInt(minval, maxval, _, step):
             is_int = isinstance(value, int) and not isinstance(value, bool)
             return is_int and minval <= value <= maxval and (value - minval) % (step or 1) == 0  # type: ignore[operator]
         case _:

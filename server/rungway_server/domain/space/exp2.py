@@ -31,6 +31,8 @@ def _powers(size: int) -> list[int]:
     return list(map(_fixed, accumulate(repeat(step, 255), _WIDE.multiply, initial=Decimal(1))))
 
 
+LOG2_E = int(_WIDE.multiply(_WIDE.divide(Decimal(1), _LN2), Decimal(_ONE * _ONE)))
+"""The binary logarithm of e, in fixed point with 2 * POINT bits after the point."""
 _LN2_FIXED, _COARSE, _FINE = _fixed(_LN2), _powers(1 << 8), _powers(1 << 16)
 
 

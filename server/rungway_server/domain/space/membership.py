@@ -8,10 +8,11 @@ from rungway_server.domain.documents.fields import shown, whole
 from rungway_server.domain.documents.json_values import same
 from rungway_server.domain.documents.paths import Path, below, spelled
 from rungway_server.domain.errors import Violation
-from rungway_server.domain.space.axes import grid
+from rungway_server.domain.space.axes import grid, values
 from rungway_server.domain.space.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.space.constraints.constraints import checker
 from rungway_server.domain.space.decimals import exact, half_away, power, step_count, step_value
+from rungway_server.domain.space.ranges import bounds
 from rungway_server.domain.space.space import (
     Categorical,
     Const,
@@ -20,8 +21,12 @@ from rungway_server.domain.space.space import (
     Group,
     Int,
     Log,
+    LogInt,
+    LogNormal,
     LogUniform,
+    Ordinal,
     Parameter,
+    Ranged,
     Source,
     Space,
 )
@@ -62,10 +67,10 @@ def _value_as_drawn(node: Parameter | Group, value: object) -> object:
             return _group_as_drawn(entries, value)
         case Const(val):
             return val
-        case Categorical(vals):
+        case Categorical(vals) | Ordinal(vals):
             equal = [each for each in vals if same(value, each)]
             return next((each for each in equal if repr(each) == repr(value)), equal[0])
-        case Int():
+        case Int() | LogInt():
             return whole(value)
         case _:
             return value
@@ -112,34 +117,38 @@ def _allows(node: Parameter, value: object) -> bool:
     match node:
         case Const():
             return same(value, node.val)
-        case Categorical():
+        case Categorical() | Ordinal():
             return any(same(value, each) for each in node.vals)
-    number = int if isinstance(node, Int) else int | float
-    value = whole(value) if isinstance(node, Int) else value
+    integers = isinstance(node, Int | LogInt)
+    number = int if integers else int | float
+    value = whole(value) if integers else value
     if isinstance(value, bool) or not isinstance(value, number):
         return False
     low, high = _bounds(node)
     return low <= value <= high and _on_step(node, value)
 
 
-def _on_step(node: Parameter, value: float) -> bool:
+def _on_step(node: Ranged, value: float) -> bool:
     nearest = _nearest(node, value)
-    if nearest is None or isinstance(node, Int):
+    if nearest is None or isinstance(node, Int | LogInt):
         return nearest in (None, value)
     return math.isclose(value, nearest, rel_tol=_SLACK, abs_tol=_SLACK * _width(node))
 
 
-def _nearest(node: Parameter, value: float) -> float | None:
+def _nearest(node: Ranged, value: float) -> float | None:
     """The value on a step that is nearest to one within the bounds; None for a parameter without a step."""
+    if not node.step:
+        return None
     match node:
-        case Int(low, high, _, step) if step:
+        case Int(low, high, _, int(step)) | LogInt(low, high, _, int(step)):
             return low + step * min((value - low + step // 2) // step, (high - low) // step)
-        case Double(low, high, _, step) if step:
+        case Double(low, high, _, float(step)):
             return step_value(low, step, _index(low, high, step, value))
-        case Log(base, low, high, _, step) if step:
+        case Log(base, low, high, _, float(step)):
             exponent = math.log(value) / math.log(base)
             return power(base, step_value(low, step, _index(low, high, step, exponent)))
-    return None
+    axis = values(node)
+    return None if axis is None else axis.at(axis.nearest(value))  # type: ignore[return-value]  # of numbers
 
 
 def _index(low: float, high: float, step: float, value: float) -> int:
@@ -147,20 +156,15 @@ def _index(low: float, high: float, step: float, value: float) -> int:
     return min(max(steps, 0), step_count(low, high, step) - 1)
 
 
-def _width(node: Parameter) -> float:
+def _width(node: Ranged) -> float:
     """The width of equal steps, for an absolute tolerance: 0.1 + 0.2 is the step at 0.3, and 1e-17 is the one at 0."""
-    return node.step or 0.0 if isinstance(node, Double) else 0.0
+    return 0.0 if isinstance(node, Log) else node.step or 0.0
 
 
-def _bounds(node: Int | Double | Log | LogUniform) -> tuple[float, float]:
-    match node:
-        case Int() | Double():
-            return node.minval, node.maxval
-        case LogUniform():
-            return node.minval * (1 - _SLACK), node.maxval * (1 + _SLACK)
-        case Log():
-            ends = sorted((node.base**node.minval, node.base**node.maxval))
-            return ends[0] * (1 - _SLACK), ends[1] * (1 + _SLACK)
+def _bounds(node: Ranged) -> tuple[float, float]:
+    low, high = bounds(node)
+    slack = _SLACK if isinstance(node, Log | LogUniform | LogNormal) else 0.0
+    return low * (1 - slack), high * (1 + slack)
 
 
 def _off_grid(node: Parameter, value: object) -> str:
@@ -170,7 +174,7 @@ def _off_grid(node: Parameter, value: object) -> str:
         return ""
     nearest = axis.at(axis.nearest(value))
     assert isinstance(nearest, int | float)
-    slack = 0.0 if isinstance(node, Int) else _SLACK
+    slack = 0.0 if isinstance(node, Int | LogInt) else _SLACK
     width = node.maxval - node.minval if isinstance(node, Double) else 0.0
     if math.isclose(value, nearest, rel_tol=slack, abs_tol=slack * width):
         return ""
@@ -181,14 +185,13 @@ def _wanted(node: Parameter) -> str:
     match node:
         case Const():
             return shown(node.val)
-        case Categorical():
+        case Categorical() | Ordinal():
             return f"one of {', '.join(shown(each) for each in node.vals[:20])}"
-        case Int():
+        case Int() | LogInt():
             return f"an integer from {node.minval} to {node.maxval}{_in_steps(node.step)}"
     low, high = _bounds(node)
-    step = None if isinstance(node, LogUniform) else node.step
     of = " of the exponent" if isinstance(node, Log) else ""
-    return f"a number from {low:.6g} to {high:.6g}{_in_steps(step, of)}"
+    return f"a number from {low:.6g} to {high:.6g}{_in_steps(node.step, of)}"
 
 
 def _in_steps(step: float | None, of: str = "") -> str:
@@ -197,11 +200,12 @@ def _in_steps(step: float | None, of: str = "") -> str:
 
 def _hint(node: Parameter, value: object) -> str:
     """The nearest value on a step, for a number within the bounds that is not on one; "" otherwise."""
-    if isinstance(node, Const | Categorical | LogUniform) or isinstance(value, bool):
+    if isinstance(node, Const | Categorical | Ordinal) or isinstance(value, bool):
         return ""
     low, high = _bounds(node)
-    wanted = int if isinstance(node, Int) else int | float
-    value = whole(value) if isinstance(node, Int) else value
+    integers = isinstance(node, Int | LogInt)
+    wanted = int if integers else int | float
+    value = whole(value) if integers else value
     if not isinstance(value, wanted) or not low <= value <= high:
         return ""
     nearest = _nearest(node, value)

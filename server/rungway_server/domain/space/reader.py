@@ -1,17 +1,21 @@
 """Reading a `hyperparameters` section; each violation is noted with the path of its key."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 from unicodedata import normalize
 
-from rungway_server.domain.documents.fields import MAX_INTEGER, MIN_INTEGER, Section, joined, shown
-from rungway_server.domain.documents.json_values import MAX_DEPTH, json_copy, names_of
+from rungway_server.domain.documents.fields import MAX_INTEGER, MIN_INTEGER, Section, finite, joined, shown
+from rungway_server.domain.documents.json_values import MAX_DEPTH, identity, json_copy, names_of
 from rungway_server.domain.documents.paths import Path, below
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.space.conditions import read_conditions
 from rungway_server.domain.space.decimals import step_count
-from rungway_server.domain.space.did_you_mean import in_our_words, is_kind, list_advice, suspicion
+from rungway_server.domain.space.did_you_mean import suspicion
+from rungway_server.domain.space.other_words import OUR_KEYS, advice, is_kind, list_advice
+from rungway_server.domain.space.read_bell import MAX_STEPS, read_bell, read_count
 from rungway_server.domain.space.space import (
     Categorical,
     Const,
@@ -19,8 +23,13 @@ from rungway_server.domain.space.space import (
     Group,
     Int,
     Log,
+    LogInt,
+    LogNormal,
     LogUniform,
+    Normal,
+    Ordinal,
     Parameter,
+    ReverseLogUniform,
     Space,
     make_entry,
 )
@@ -29,12 +38,10 @@ MAX_PARAMETERS = 1000
 """Most parameters of a space, constants included."""
 MAX_VALUES = 10_000
 """Most values of a categorical parameter."""
-MAX_COUNT = 10_000_000
-"""Most points of a parameter in a grid."""
-MAX_STEPS = 2**53
-"""Most values of a number with a step."""
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+"""Smallest and largest weight of a value."""
 
-_RANGE = ("type", "minval", "maxval", "count", "when")
+_RANGE = ("minval", "maxval", "count")
 
 
 def read_space(document: object, path: str, violations: list[Violation]) -> Space:
@@ -91,41 +98,61 @@ def _parameter(section: Section) -> Parameter:
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     if reader is not None:
         return reader(section)
-    likely = f"; probably meant: {in_our_words(section.values)}" if is_kind(kind) else ""
+    likely = f"; {advice(section.values)}" if is_kind(kind) else ""
     section.refuse("type", f"got {shown(kind)}, wanted one of {', '.join(_READERS)}; a group has no key 'type'{likely}")
     return Const(None)
 
 
+def _allow(section: Section, *keys: str) -> None:
+    section.allow(("type", "when", *keys), meant=OUR_KEYS)
+
+
 def _const(section: Section) -> Const:
-    section.allow(("type", "val", "when"))
+    _allow(section, "val")
     if "val" not in section.values:
         section.refuse("val", "missing, wanted any value, null included")
     return Const(json_copy(section.values.get("val"), joined(section.path, "val"), section.violations))
 
 
-def _int(section: Section) -> Int:
-    section.allow((*_RANGE, "step"))
+def _int(section: Section) -> Int | LogInt:
+    _allow(section, *_RANGE, "step", "log")
+    return _integers(section, LogInt) if section.flag("log", False) else _integers(section, Int)
+
+
+def _log_int(section: Section) -> LogInt:
+    _allow(section, *_RANGE, "step")
+    return _integers(section, LogInt)
+
+
+_I = TypeVar("_I", Int, LogInt)
+
+
+def _integers(section: Section, kind: type[_I]) -> _I:
     noted = len(section.violations)
     minval = section.integer("minval", least=MIN_INTEGER, most=MAX_INTEGER)
     maxval = section.integer("maxval", least=MIN_INTEGER, most=MAX_INTEGER)
     sound = _in_order(section, noted, minval, maxval)
+    if sound and kind is LogInt and minval < 1:
+        section.refuse("minval", f"got {minval}, wanted at least 1 on a logarithmic scale")
     step = section.optional_integer("step", least=1, most=MAX_INTEGER)
     if sound and step is not None and step > maxval - minval:
         section.refuse("step", f"got {step}, wanted at most maxval - minval ({maxval - minval})")
-    return Int(minval, maxval, _count(section), step)
+    return kind(minval, maxval, read_count(section), step)
 
 
-def _double(section: Section) -> Double:
-    section.allow((*_RANGE, "step"))
+def _double(section: Section) -> Double | LogUniform:
+    _allow(section, *_RANGE, "step", "log")
+    if section.flag("log", False):
+        return _log_uniform(section)
     minval, maxval, sound = _bounds(section)
     if sound and math.isinf(maxval - minval):
         section.refuse("maxval", f"got {maxval!r}, wanted a distance from minval that a number can hold")
         sound = False
-    return Double(minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
+    return Double(minval, maxval, read_count(section), _step(section, minval, maxval) if sound else None)
 
 
 def _log(section: Section) -> Log:
-    section.allow((*_RANGE, "base", "step"))
+    _allow(section, *_RANGE, "base", "step")
     noted = len(section.violations)
     base = section.number("base")
     minval, maxval, sound = _bounds(section)
@@ -135,15 +162,35 @@ def _log(section: Section) -> Log:
         for key, exponent in (("minval", minval), ("maxval", maxval)):
             if not _power_fits(base, exponent):
                 section.refuse(key, f"got {exponent!r}, but {base!r} ** {exponent!r} is not a positive finite number")
-    return Log(base, minval, maxval, _count(section), _step(section, minval, maxval) if sound else None)
+    return Log(base, minval, maxval, read_count(section), _step(section, minval, maxval) if sound else None)
+
+
+def _plain_log_uniform(section: Section) -> LogUniform:
+    _allow(section, *_RANGE, "step")
+    return _log_uniform(section)
 
 
 def _log_uniform(section: Section) -> LogUniform:
-    section.allow(_RANGE)
-    minval, maxval, _ = _bounds(section)
+    minval, maxval, sound = _bounds(section)
     if minval <= 0:
         section.refuse("minval", f"got {minval!r}, wanted more than 0: bounds of log_uniform are values, not exponents")
-    return LogUniform(minval, maxval, _count(section))
+    step = _step(section, minval, maxval) if sound and minval > 0 else None
+    if step is not None and math.isinf(maxval + step):
+        section.refuse("step", f"got {step!r}, wanted one that can be added to maxval")
+    return LogUniform(minval, maxval, read_count(section), step)
+
+
+def _reverse_log_uniform(section: Section) -> ReverseLogUniform:
+    _allow(section, *_RANGE, "step")
+    minval, maxval, sound = _bounds(section)
+    if maxval >= 1:
+        section.refuse("maxval", f"got {maxval!r}, wanted less than 1: the distance from 1 is log-uniform")
+        sound = False
+    if minval < 0:
+        section.refuse("minval", f"got {minval!r}, wanted 0 or more: the distance from 1 is log-uniform")
+        sound = False
+    step = _step(section, minval, maxval) if sound else None
+    return ReverseLogUniform(minval, maxval, read_count(section), step)
 
 
 def _bounds(section: Section) -> tuple[float, float, bool]:
@@ -161,22 +208,68 @@ def _power_fits(base: float, exponent: float) -> bool:
 
 
 def _categorical(section: Section) -> Categorical:
-    section.allow(("type", "vals", "when"))
+    vals, weights = _values(section)
+    if weights and _twice(section, vals):
+        return Categorical((None,))
+    return Categorical(vals, weights)
+
+
+def _ordinal(section: Section) -> Ordinal:
+    vals, weights = _values(section)
+    return Ordinal((None,)) if _twice(section, vals) else Ordinal(vals, weights)
+
+
+def _values(section: Section) -> tuple[tuple[object, ...], tuple[float, ...]]:
+    """The values and their weights, () if they have none."""
+    _allow(section, "vals", "weights")
     vals = section.values.get("vals")
     if not isinstance(vals, list | tuple) or not 1 <= len(vals) <= MAX_VALUES:
         section.refuse("vals", f"got {shown(vals)}, wanted a list of 1 to {MAX_VALUES} values")
-        return Categorical((None,))
+        return (None,), ()
     path = joined(section.path, "vals")
-    return Categorical(tuple(json_copy(val, f"{path}[{i}]", section.violations) for i, val in enumerate(vals)))
+    copied = tuple(json_copy(val, f"{path}[{i}]", section.violations) for i, val in enumerate(vals))
+    return copied, _weights(section, len(vals)) if section.has("weights") else ()
+
+
+def _weights(section: Section, size: int) -> tuple[float, ...]:
+    given = section.values["weights"]
+    if not isinstance(given, list | tuple) or len(given) != size:
+        found = f"{len(given)} weights" if isinstance(given, list | tuple) else shown(given)
+        section.refuse("weights", f"got {found}, wanted a list of {size}, one for each of vals")
+        return ()
+    weights = [finite(weight) for weight in given]
+    for index, (written, weight) in enumerate(zip(given, weights, strict=True)):
+        if weight is None or not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+            wanted = f"a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}; a value that is never drawn is left out"
+            section.refuse(f"weights[{index}]", f"got {shown(written)}, wanted {wanted}")
+            return ()
+    return tuple(weight for weight in weights if weight is not None)
+
+
+def _twice(section: Section, vals: tuple[object, ...]) -> bool:
+    """Whether a value is there twice, which is refused where values have an order or weights."""
+    places: dict[Hashable, int] = {}
+    for index, value in enumerate(vals):
+        if (first := places.setdefault(identity(value), index)) != index:
+            section.refuse(
+                f"vals[{index}]", f"got {shown(value)}, which is vals[{first}], too: wanted different values"
+            )
+            return True
+    return False
 
 
 _READERS: dict[str, Callable[[Section], Parameter]] = {
     "const": _const,
     "int": _int,
+    "log_int": _log_int,
     "double": _double,
     "log": _log,
-    "log_uniform": _log_uniform,
+    "log_uniform": _plain_log_uniform,
+    "reverse_log_uniform": _reverse_log_uniform,
+    "normal": partial(read_bell, Normal),
+    "lognormal": partial(read_bell, LogNormal),
     "categorical": _categorical,
+    "ordinal": _ordinal,
 }
 
 
@@ -186,10 +279,6 @@ def _in_order(section: Section, noted: int, minval: float, maxval: float) -> boo
     if len(section.violations) == noted and minval >= maxval:
         section.refuse("minval", f"got {minval!r}, wanted less than maxval ({maxval!r})")
     return len(section.violations) == noted
-
-
-def _count(section: Section) -> int | None:
-    return section.optional_integer("count", least=1, most=MAX_COUNT)
 
 
 def _step(section: Section, minval: float, maxval: float) -> float | None:
@@ -203,4 +292,6 @@ def _step(section: Section, minval: float, maxval: float) -> float | None:
         section.refuse("step", f"got {step!r}, wanted more than 0, at most maxval - minval")
     elif step_count(minval, maxval, step) > MAX_STEPS:
         section.refuse("step", f"got {step!r}, wanted at most 2 ** 53 steps from minval to maxval")
-    return step
+    else:
+        return step
+    return None

@@ -79,16 +79,81 @@ class LogUniform:
     minval: float
     maxval: float
     count: int | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogInt:
+    """An integer from minval (at least 1) to maxval, both included, whose logarithm is uniform: each doubling is as
+    likely. With `step`, one of minval + k * step. `count` is its number of points in a grid."""
+
+    minval: int
+    maxval: int
+    count: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseLogUniform:
+    """A number from minval, at least 0, to maxval, below 1, whose distance from 1 is log-uniform: 0.9, 0.99, 0.999.
+    With `step`, one of minval + k * step. `count` is its number of points in a grid."""
+
+    minval: float
+    maxval: float
+    count: int | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A number with a normal distribution, within minval and maxval where they are given. With `step`, the nearest of
+    minval + k * step, or of k * step without minval. `count` is its number of points in a grid."""
+
+    mu: float
+    sigma: float
+    minval: float | None = None
+    maxval: float | None = None
+    count: int | None = None
+    step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """A positive number whose natural logarithm is normal with mu and sigma; bounds, step and count as in Normal, in
+    terms of the number itself."""
+
+    mu: float
+    sigma: float
+    minval: float | None = None
+    maxval: float | None = None
+    count: int | None = None
+    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of some JSON values, each equally likely."""
+    """One of some JSON values, each equally likely, or as likely as its positive weight says."""
 
     vals: tuple[object, ...]
+    weights: tuple[float, ...] = ()
 
 
-Parameter: TypeAlias = Const | Int | Double | Log | LogUniform | Categorical
+@dataclass(frozen=True, slots=True)
+class Ordinal:
+    """One of some different JSON values in an order that means something: small, medium, large. Clones of a population
+    move to a neighbour. Weights as in Categorical."""
+
+    vals: tuple[object, ...]
+    weights: tuple[float, ...] = ()
+
+
+Listed: TypeAlias = Categorical | Ordinal
+"""Parameters that list their values."""
+Bell: TypeAlias = Normal | LogNormal
+"""Parameters with a bell curve, on a plain or on a logarithmic scale."""
+Ranged: TypeAlias = Int | LogInt | Double | Log | LogUniform | ReverseLogUniform | Normal | LogNormal
+"""Parameters whose values are numbers of a range."""
+Parameter: TypeAlias = Const | Listed | Ranged
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,16 +285,22 @@ def _group_document(entries: tuple[Entry, ...], conditions: Mapping[Path, tuple[
     return document
 
 
-_TYPES: dict[type, str] = {Int: "int", Double: "double", Log: "log", LogUniform: "log_uniform"}
+TYPES: dict[type, str] = {
+    **{Const: "const", Int: "int", LogInt: "log_int", Double: "double", Log: "log", LogUniform: "log_uniform"},
+    **{ReverseLogUniform: "reverse_log_uniform", Normal: "normal", LogNormal: "lognormal"},
+    **{Categorical: "categorical", Ordinal: "ordinal"},
+}
+"""The word of each kind of parameter."""
 
 
 def _parameter_document(node: Parameter) -> dict[str, object]:
     match node:
         case Const(val):
             return {"type": "const", "val": val}
-        case Categorical(vals):
-            return {"type": "categorical", "vals": list(vals)}
+        case Categorical(vals, weights) | Ordinal(vals, weights):
+            weighted: dict[str, object] = {"weights": list(weights)} if weights else {}
+            return {"type": TYPES[type(node)], "vals": list(vals), **weighted}
         case _:
-            keys = ("base", "minval", "maxval", "count", "step")
+            keys = ("base", "mu", "sigma", "minval", "maxval", "count", "step")
             values = {key: getattr(node, key, None) for key in keys}
-            return {"type": _TYPES[type(node)], **{key: value for key, value in values.items() if value is not None}}
+            return {"type": TYPES[type(node)], **{key: value for key, value in values.items() if value is not None}}

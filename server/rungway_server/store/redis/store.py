@@ -40,7 +40,7 @@ from rungway_server.store.redis.experiment_cache import CachedExperiment, Experi
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
-from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.layout.schema import schema_of
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
 
@@ -103,7 +103,7 @@ class RedisStore(RedisReads):
             plan_json,
             document,
             json.dumps(notes),
-            SCHEMA,
+            schema_of(config),
             *(points or (0, 0)),
             len(enqueued),
             *map(configurations.pack, enqueued),
@@ -243,7 +243,7 @@ class RedisStore(RedisReads):
     ) -> bool:
         """See the port."""
         args: list[Argument] = ["", self._for_lua(plan, config), plan_to_json(plan), json.dumps(to_document(config))]
-        args += [seen.config_text, SCHEMA, json.dumps(seen.notes if notes is None else notes)]
+        args += [seen.config_text, schema_of(config), json.dumps(seen.notes if notes is None else notes)]
         _, answer = await self._experiments.run("change_plan", ref, args)
         self._experiments.forget(ref)
         if answer[0] == b"refused":

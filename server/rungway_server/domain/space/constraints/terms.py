@@ -5,13 +5,15 @@ three-valued logic, so `a and b` is always the same as `b and a`.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
+from rungway_server.domain.documents.fields import shown
+from rungway_server.domain.documents.json_values import identity
 from rungway_server.domain.documents.paths import Path
 from rungway_server.domain.space.configuration import ABSENT
-from rungway_server.domain.space.space import Categorical, Const, Parameter
+from rungway_server.domain.space.space import Categorical, Const, Ordinal, Parameter
 
 Values: TypeAlias = Mapping[Path, object]
 Run: TypeAlias = Callable[[Values], Any]
@@ -31,10 +33,16 @@ class Mismatch(Exception):
 
 
 class Term(NamedTuple):
-    """A part of an expression: a function of the configuration, and the kinds of values that it may return."""
+    """A part of an expression: a function of the configuration, and the kinds of values that it may return.
+
+    `vals` are those values, where they are listed. With `ranked` they rank by their places in that list: an ordinal's,
+    unless all of them are numbers.
+    """
 
     run: Run
     kinds: frozenset[Kind]
+    vals: tuple[object, ...] = ()
+    ranked: bool = False
 
 
 _TRUTH = frozenset({Kind.TRUTH})
@@ -63,13 +71,20 @@ def kind_of(value: object) -> Kind:
 
 def constant(value: object) -> Term:
     """A value written in the expression."""
-    return Term(lambda _: value, frozenset({kind_of(value)}))
+    return Term(lambda _: value, frozenset({kind_of(value)}), (value,))
 
 
 def parameter(path: Path, node: Parameter) -> Term:
     """A parameter of the space."""
-    vals = node.vals if isinstance(node, Categorical) else (node.val,) if isinstance(node, Const) else (0,)
-    return Term(operator.itemgetter(path), frozenset(map(kind_of, vals)))
+    match node:
+        case Const(val):
+            vals: tuple[object, ...] = (val,)
+        case Categorical(vals) | Ordinal(vals):
+            pass
+        case _:
+            return Term(operator.itemgetter(path), _NUMBER)
+    kinds = frozenset(map(kind_of, vals))
+    return Term(operator.itemgetter(path), kinds, vals, isinstance(node, Ordinal) and kinds != _NUMBER)
 
 
 def reckon(sign: str) -> Callable[[Term, Term], Term]:
@@ -137,12 +152,27 @@ def _compare(sign: str, left: Term, right: Term) -> Term:
             raise ValueError(f"{_kinds(left)} is never equal to {_kinds(right)}")
         equal = sign == "=="
         work = lambda a, b: (kind_of(a) is kind_of(b) and a == b) is equal  # noqa: E731
+    elif left.ranked or right.ranked:
+        order, places = _OPERATORS[sign], _places(left, right)
+        work = lambda a, b: order(places[identity(a)], places[identity(b)])  # noqa: E731
     else:
         if not left.kinds & right.kinds & _ORDERED:
             raise ValueError(f"{_kinds(left)} and {_kinds(right)} cannot be compared by {sign!r}")
         order = _OPERATORS[sign]
         work = lambda a, b: order(*_orderable(a, b))  # noqa: E731
     return Term(_known(left.run, right.run, work), _TRUTH)
+
+
+def _places(left: Term, right: Term) -> Mapping[Hashable, int]:
+    """The places of the values of an ordinal. Raises ValueError for what it is compared with if that is not one."""
+    vals = left.vals if left.ranked else right.vals
+    places = {identity(value): place for place, value in enumerate(vals)}
+    for term in (left, right):
+        other = next((value for value in term.vals if identity(value) not in places), None)
+        if not term.vals or other is not None or (term.ranked and term.vals != vals):
+            what = shown(other) if term.vals else _kinds(term)
+            raise ValueError(f"{what} is compared with an ordinal by its order, wanted one of its values")
+    return places
 
 
 def _logic(left: Term, right: Term, word: str, *, decisive: bool) -> Term:

@@ -1,8 +1,8 @@
 """Configurations as they are stored: MessagePack lists of values, without the names, which the space puts back.
 
-The values are in the order of the space's parameters. That of a categorical parameter or a constant is the position of
-its choice, nil that of a parameter which does not exist in this configuration. A configuration that such a list
-cannot represent exactly (a user's may have 1.0 where the space has 1) is stored with its names instead.
+The values are in the order of the space's parameters. That of a categorical or ordinal parameter or a constant is the
+position of its choice, nil that of a parameter which does not exist in this configuration. A configuration that such a
+list cannot represent exactly (a user's may have 1.0 where the space has 1) is stored with its names instead.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgpack
 
-from rungway_server.domain.space.space import Categorical, Const, Entry, Group, Space
+from rungway_server.domain.space.space import Categorical, Const, Entry, Group, Ordinal, Space
 
 _NUMBERS = frozenset({int, float})
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -71,7 +71,7 @@ def _choices(entry: Entry) -> _Choices | None:
     match entry.node:
         case Const(val):
             values: tuple[object, ...] = (val,)
-        case Categorical(vals):
+        case Categorical(vals) | Ordinal(vals):
             values = vals
         case _:
             return None

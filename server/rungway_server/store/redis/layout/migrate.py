@@ -18,7 +18,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.layout.keys import experiment_keys
 from rungway_server.store.redis.layout.migrations import FIRST, STEPS, record_of_today
 from rungway_server.store.redis.layout.records import packed, unpack
-from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.layout.schema import NEWEST, SCHEMA
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -69,7 +69,7 @@ class _Attempt:
             raise UnknownExperiment(self._ref.experiment)
         layout = int(found[b"schema"])
         self._check(layout)
-        if layout == SCHEMA:
+        if layout >= SCHEMA:
             return layout
         fields = _upgraded_meta(found, layout)
         async for part in self._upgraded_records(pipe):
@@ -79,8 +79,8 @@ class _Attempt:
         return layout
 
     def _check(self, layout: int) -> None:
-        if layout > SCHEMA:
-            raise NewerSchema(self._ref.experiment, layout, SCHEMA)
+        if layout > NEWEST:
+            raise NewerSchema(self._ref.experiment, layout, NEWEST)
         if layout < FIRST:
             raise OlderSchema(self._ref.experiment, layout, FIRST)
 

@@ -6,6 +6,8 @@ both kinds can work on the same experiment.
 """
 
 from rungway_server.domain.errors import NewerSchema, OlderSchema
+from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.space.space import Categorical, Const, Double, Int, Log, LogUniform, Parameter
 
 LAYOUTS = {
     1: "131f4cbf85f246b4",
@@ -18,12 +20,31 @@ LAYOUTS = {
 OLDEST = 5
 """The oldest version that is read and worked on as it is."""
 SCHEMA = max(LAYOUTS)
-"""The version that is written."""
+"""The version that is written, unless the space has a kind of parameter that servers of this version may not know."""
+LATER_KINDS = SCHEMA + 1
+"""The version that is written then. All else is as in `SCHEMA`."""
+NEWEST = LATER_KINDS
+"""The newest version that is read."""
+
+
+def schema_of(config: ExperimentConfig) -> int:
+    """The version that an experiment with this configuration is written as: the oldest that reads it."""
+    later = any(_is_later(entry.parameter) for entry in config.space.leaves.values())
+    return LATER_KINDS if later else SCHEMA
+
+
+def _is_later(node: Parameter) -> bool:
+    """Whether the first servers of `SCHEMA` would refuse the parameter as an unknown type or key."""
+    match node:
+        case Const() | Int() | Double() | Log() | LogUniform(step=None) | Categorical(weights=()):
+            return False
+        case _:
+            return True
 
 
 def check_schema(experiment: str, found: int) -> None:
     """Raises NewerSchema or OlderSchema for a version that this server does not read."""
-    if found > SCHEMA:
-        raise NewerSchema(experiment, found, SCHEMA)
+    if found > NEWEST:
+        raise NewerSchema(experiment, found, NEWEST)
     if found < OLDEST:
         raise OlderSchema(experiment, found, OLDEST)

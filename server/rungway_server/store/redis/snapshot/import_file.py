@@ -26,7 +26,7 @@ from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
-from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.layout.schema import schema_of
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
@@ -156,7 +156,7 @@ class _Contents:
         parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
-            "schema": str(SCHEMA),
+            "schema": str(schema_of(config)),
             "uid": uuid.uuid4().hex,
             "created": str(int(search["created_ms"])),
             "request": "",
