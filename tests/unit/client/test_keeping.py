@@ -290,8 +290,7 @@ def test_a_trial_that_came_back_to_its_client_does_not_end_the_renewals(server: 
     with ExitStack() as stack:
         first, other, second = (stack.enter_context(client.trial()) for _ in range(3))
         wait_until(lambda: renewals(server) >= 2)
-        assert first.should_stop
-        assert not (other.should_stop or second.should_stop)
+        assert [trial.should_stop for trial in (first, other, second)] == [True, False, False]
         for request in server.requests("Heartbeat"):
             assert len({lease.trial for lease in request.leases}) == len(request.leases)
         assert {lease.fence for lease in server.requests("Heartbeat")[-1].leases} == {11, 12}
