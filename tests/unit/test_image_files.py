@@ -28,11 +28,11 @@ def test_only_what_a_mirror_needs_is_handed_on_from_the_settings_of_pip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paths of this machine mean nothing in the build."""
-    mirror = "index" + "-url"  # in two parts: no file of the project names a package index
+    mirror, links = "index" + "-url", "find" + "-links"  # in parts: no file of the project names a package index
     listed = (
         f"global.{mirror}='https://mirror.example/simple'\n"
         f"global.extra-{mirror}='file:///srv/simple'\n"
-        "global.cert='/etc/ssl/ca.pem'\n:env:.find-links='/srv/wheels'\n:env:.timeout='180'\n"
+        f"global.cert='/etc/ssl/ca.pem'\n:env:.{links}='/srv/wheels'\n:env:.timeout='180'\n"
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, listed, ""))
     flags = build.pip_secrets(tmp_path)
