@@ -22,6 +22,7 @@ FIRST = (
     "choosing",
     "searchers",
     "simulation",
+    "deploy",
     "operations",
     "security",
     "redis",

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104 # compared, not bound
+_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "127.0.0.1"}  # noqa: S104 # compared, not bound; "[::]" accepts IPv4 too
 
 
 def main() -> int:

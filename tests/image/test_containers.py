@@ -71,7 +71,8 @@ def test_both_families(containers: Containers, serving: Start) -> None:
     ports = {"LISTEN": 7077, "HTTP": 7078, "HEALTH_LISTEN": 7079}
     flags = [f"-eRUNGWAY_{name}=[::]:{port}" for name, port in ports.items()]
     service = serving(*OPEN, *flags, "-v", f"{containers.volume()}:/data")
-    for host in ("127.0.0.1", "[::1]"):
+    has_ipv6 = service.run("cat", "/proc/net/if_inet6").strip()  # some engines take it out of containers
+    for host in ("127.0.0.1", "[::1]") if has_ipv6 else ("127.0.0.1",):
         service.run("rungway", "healthcheck", "--target", f"{host}:7077")
 
 

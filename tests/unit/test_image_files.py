@@ -28,7 +28,7 @@ def test_only_what_a_mirror_needs_is_handed_on_from_the_settings_of_pip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paths of this machine mean nothing in the build."""
-    mirror, links = "index" + "-url", "find" + "-links"  # in two parts: no file of the project names an index
+    mirror, links = "index" + "-url", "find" + "-links"  # in parts: no file of the project names a package index
     listed = (
         f"global.{mirror}='https://mirror.example/simple'\n"
         f"global.extra-{mirror}='file:///srv/simple'\n"
