@@ -37,9 +37,13 @@ class HttpConnection:
         """Send a request once."""
         seconds = effect.timeout
         outgoing = self._requests.unary(effect.rpc, effect.request, seconds)
-        with self._failures(), self._network.within(seconds), self._one_of_few(seconds):
-            with self._sent(outgoing, seconds, seconds) as response:
-                answer = self._answer(response)
+        with (
+            self._failures(),
+            self._network.within(seconds),
+            self._one_of_few(seconds),
+            self._sent(outgoing, seconds, seconds) as response,
+        ):
+            answer = self._answer(response)
         reply: Message = reply_in(effect.rpc, answer)
         return reply
 
