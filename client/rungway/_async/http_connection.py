@@ -14,31 +14,33 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Attempt
 from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
-from rungway._core.http_library import AsyncTransport, Failure, Response, Route, open_by
+from rungway._core.http_library import AsyncTransport, Failure, Response, Route
 from rungway._core.http_refusals import check_end, refusal, reply_in
+from rungway._core.lanes import IdleLanes
 from rungway._core.rpcs import Reply, Rpc
 
 T = TypeVar("T")
 
 
 class AsyncHttpConnection:
-    """A pool of connections: see AsyncConnection."""
+    """Calls that share connections: see AsyncConnection."""
 
     def __init__(self, config: ClientConfig, address: HttpAddress) -> None:
         self._patience, self._closed = config.attempt_timeout, False
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
-        self._transport = self._route.open(AsyncTransport)
-        open_by(TidyNetwork(), self._transport)
-        self._waits: set[asyncio.Task[Any]] = set()
+        self._network = TidyNetwork()
         self._room = asyncio.Semaphore(MOST_CALLS)
+        self._idle: IdleLanes[AsyncTransport] = IdleLanes()
+        self._idle.give_back(self._route.open(AsyncTransport, self._network))
+        self._waits: set[asyncio.Task[Any]] = set()
 
     async def attempt(self, effect: Attempt) -> Message:
         """Send a request once."""
         outgoing = self._requests.unary(effect.rpc, effect.request, effect.timeout)
         with self._failures():
             answer = await self._within(effect.timeout, self._route.late, self._exchange(outgoing, effect.timeout))
-            reply: Message = reply_in(effect.rpc, answer)
-            return reply
+        reply: Message = reply_in(effect.rpc, answer)
+        return reply
 
     async def stream(self, rpc: Rpc[Reply], request: Message) -> AsyncGenerator[Reply, None]:
         """The replies of a streaming rpc. Raises StreamSilent when nothing came for SILENCE_SECONDS."""
@@ -63,25 +65,39 @@ class AsyncHttpConnection:
             wait.cancel()
         if self._waits:
             await asyncio.wait(self._waits)
-        await self._transport.aclose()
+        for lane in self._idle.close():
+            await lane.aclose()
 
     @asynccontextmanager
     async def _opened(self, outgoing: Outgoing) -> AsyncIterator[Response]:
-        request = self._route.request(outgoing, self._patience, SILENCE_SECONDS)
-        response = await self._soon(self._transport.handle_async_request(request))
-        try:
-            yield response
-        finally:
-            await response.aclose()
+        """The response to a stream's request, each step within SILENCE_SECONDS."""
+        async with self._lane() as lane:
+            request = self._route.request(outgoing, self._patience, SILENCE_SECONDS)
+            response = await self._soon(lane.handle_async_request(request))
+            try:
+                yield response
+            finally:
+                await response.aclose()
 
     async def _exchange(self, outgoing: Outgoing, seconds: float) -> Answer:
-        async with self._room:
-            response = await self._transport.handle_async_request(self._route.request(outgoing, seconds, seconds))
+        async with self._room, self._lane() as lane:
+            response = await lane.handle_async_request(self._route.request(outgoing, seconds, seconds))
             try:
                 async with aclosing(_pieces(response)) as pieces:
                     return await self._answer(response, pieces)
             finally:
                 await response.aclose()
+
+    @asynccontextmanager
+    async def _lane(self) -> AsyncIterator[AsyncTransport]:
+        lane = self._idle.take() or self._route.open(AsyncTransport, self._network)
+        try:
+            yield lane
+        except BaseException:  # in which state it is, nobody knows
+            await lane.aclose()
+            raise
+        for old in self._idle.give_back(lane):
+            await old.aclose()
 
     async def _answer(self, response: Response, pieces: AsyncIterator[bytes]) -> Answer:
         """A response with its body."""

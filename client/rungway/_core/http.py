@@ -26,9 +26,8 @@ SILENCE_SECONDS: Final = 45.0
 """How long a stream may be silent; proxies often end connections that are silent for 60 s."""
 KEEP_SECONDS: Final = 60.0
 """How long an idle connection is kept; the service ends it after 75 s."""
-MOST_CALLS: Final = 10
-"""Calls of one client at once, each on a connection of its own; further ones wait. A pool of httpcore looks at all its
-connections, and at all requests that wait for one, with each call: with 100 of them a call took milliseconds."""
+MOST_CALLS: Final = 100
+"""Calls of one client at once, each on a connection of its own; further ones wait. Streams are not counted."""
 
 _FOREIGN_BYTES = 1 << 14
 """How much of an answer that is not the service's own is read."""

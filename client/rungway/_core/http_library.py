@@ -21,7 +21,7 @@ from rungway._core.errors import (
     StreamSilent,
     Unavailable,
 )
-from rungway._core.http import KEEP_SECONDS, SILENCE_SECONDS, Answer, Outgoing
+from rungway._core.http import KEEP_SECONDS, MOST_CALLS, SILENCE_SECONDS, Answer, Outgoing
 from rungway._core.http_refusals import one_line
 from rungway._core.port_probe import grpc_port
 from rungway._core.tls import file_content, not_accepted, stays_on_this_host, tls_mismatch, tls_problem
@@ -32,7 +32,7 @@ Transport = httpx.HTTPTransport
 AsyncTransport = httpx.AsyncHTTPTransport
 
 _T = TypeVar("_T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _TIMES_OUT = (httpx.ReadTimeout, httpx.WriteTimeout)
 
 
@@ -45,22 +45,24 @@ class Route:
     def __init__(self, config: ClientConfig, address: HttpAddress) -> None:
         self._config, self._address = config, address
         self._proxy = _proxy_to(address)
-        self._context = _context(config) if config.encrypted else None
+        self._context = _context(config) if config.encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._extensions = {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
         if self._proxy and self._extensions:
             raise InvalidArgument.one("tls_server_name", f"cannot be checked through a proxy ({self._by_proxy()})")
 
-    def open(self, kind: type[_T]) -> _T:
-        """A transport of this kind, with a pool of connections."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_SECONDS)
+    def open(self, kind: type[_T], network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend) -> _T:
+        """A transport of this kind for one connection at a time, which `network` opens."""
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_SECONDS)
         try:
-            return kind(verify=self._context or False, trust_env=False, limits=limits, proxy=self._proxy or None)
+            transport = kind(verify=self._context, trust_env=False, limits=limits, proxy=self._proxy or None)
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # the text may have a password in it
             why = f"the proxy of the environment cannot be used ({type(error).__name__}): {self._by_proxy()}"
             raise InvalidArgument.one("target", why) from None
+        _open_by(network, transport)
+        return transport
 
     def request(self, outgoing: Outgoing, connect: float, answer: float) -> httpx.Request:
-        """A request; a connection may take `connect` seconds, and each wait of those after it `answer`."""
+        """A request; to open a connection may take `connect` seconds, and each wait after that `answer`."""
         timeout = {"pool": connect, "connect": connect, "write": answer, "read": answer}
         return httpx.Request(
             "POST",
@@ -82,6 +84,10 @@ class Route:
         what = "no connection to" if isinstance(failure, _NOT_SENT) else "lost the connection to"
         return Unavailable(f"{what} {self._address}{self._by_proxy(' by the proxy ')}: {words}")
 
+    def busy(self) -> RungwayError:
+        """The error for a call that has waited too long for those before it."""
+        return Unavailable(f"no connection to {self._address}: {MOST_CALLS} calls of this client are under way")
+
     def late(self) -> RungwayError:
         """The error for a request whose time is over."""
         return DeadlineExceeded(f"no answer of {self._address} in time")
@@ -100,7 +106,7 @@ class Route:
             return tls_mismatch(self._config, not_accepted(refused))
         if self._proxy:
             return None
-        problem = tls_problem(self._config, self._context)
+        problem = tls_problem(self._config, self._context if self._config.encrypted else None)
         return problem or (None if isinstance(failure, _NOT_SENT) else grpc_port(self._config))
 
     def _by_proxy(self, before: str = "") -> str:
@@ -113,7 +119,7 @@ def get(config: ClientConfig, address: HttpAddress, path: str, timeout: float) -
     route = Route(config, address)
     waits = dict.fromkeys(("pool", "connect", "write", "read"), timeout)
     request = httpx.Request("GET", f"{address}{path}", extensions={"timeout": waits, **route._extensions})
-    with route.open(httpx.HTTPTransport) as transport:
+    with route.open(httpx.HTTPTransport, httpcore.SyncBackend()) as transport:
         try:
             response = transport.handle_request(request)
             answer = route.answer(response)
@@ -167,7 +173,7 @@ def check_other_side(connection: httpcore.NetworkStream | httpcore.AsyncNetworkS
         raise httpcore.ConnectError("nobody listens there")
 
 
-def open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:
+def _open_by(network: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend, transport: Any) -> None:
     """Let a transport open its connections by `network`, for which httpcore has an argument and httpx none. A later
     httpx may keep its pool elsewhere: then calls go on as before, but closing a client waits for those under way."""
     if hasattr(transport, "_pool"):

@@ -13,34 +13,39 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Attempt
 from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
-from rungway._core.http_library import Failure, Response, Route, Transport, open_by
+from rungway._core.http_library import Failure, Response, Route, Transport
 from rungway._core.http_refusals import check_end, refusal, reply_in
+from rungway._core.lanes import IdleLanes
 from rungway._core.rpcs import Reply, Rpc
 from rungway._sync.network import ClosableNetwork
 
-_ALL = 1 << 20
-"""More calls than wait."""
-
 
 class HttpConnection:
-    """A pool of connections: see Connection."""
+    """Calls that share connections: see Connection."""
 
     def __init__(self, config: ClientConfig, address: HttpAddress) -> None:
         self._patience, self._closed = config.attempt_timeout, False
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
-        self._network, self._room = ClosableNetwork(), threading.Semaphore(MOST_CALLS)
-        self._transport = self._route.open(Transport)
-        open_by(self._network, self._transport)
+        self._network = ClosableNetwork()
+        self._room = threading.Semaphore(MOST_CALLS)
+        self._idle: IdleLanes[Transport] = IdleLanes()
+        self._idle.give_back(self._route.open(Transport, self._network))
         # A client that nobody closes, as in a notebook, leaves no open sockets behind.
-        weakref.finalize(self, self._transport.close).atexit = False
+        weakref.finalize(self, _close, self._idle).atexit = False
 
     def attempt(self, effect: Attempt) -> Message:
         """Send a request once."""
-        with self._failures(), self._network.within(effect.timeout), self._one_of_few(effect.timeout):
-            outgoing = self._requests.unary(effect.rpc, effect.request, effect.timeout)
-            with self._sent(outgoing, effect.timeout, effect.timeout) as response:
-                reply: Message = reply_in(effect.rpc, self._answer(response))
-                return reply
+        seconds = effect.timeout
+        outgoing = self._requests.unary(effect.rpc, effect.request, seconds)
+        with (
+            self._failures(),
+            self._network.within(seconds),
+            self._one_of_few(seconds),
+            self._sent(outgoing, seconds, seconds) as response,
+        ):
+            answer = self._answer(response)
+        reply: Message = reply_in(effect.rpc, answer)
+        return reply
 
     def stream(self, rpc: Rpc[Reply], request: Message) -> Generator[Reply, None, None]:
         """The replies of a streaming rpc. Raises StreamSilent when nothing came for SILENCE_SECONDS."""
@@ -59,15 +64,14 @@ class HttpConnection:
     def close(self) -> None:
         """End the calls under way and close all connections."""
         self._closed = True
-        self._room.release(_ALL)
         self._network.close()
-        self._transport.close()
+        _close(self._idle)
 
     @contextmanager
     def _one_of_few(self, seconds: float) -> Iterator[None]:
         """Around a call: waits while MOST_CALLS are under way."""
         if not self._room.acquire(timeout=seconds):
-            raise self._route.late()
+            raise self._route.busy()
         try:
             yield
         finally:
@@ -75,11 +79,18 @@ class HttpConnection:
 
     @contextmanager
     def _sent(self, outgoing: Outgoing, connect: float, answer: float) -> Iterator[Response]:
-        response = self._transport.handle_request(self._route.request(outgoing, connect, answer))
+        lane = self._idle.take() or self._route.open(Transport, self._network)
         try:
-            yield response
-        finally:
-            response.close()
+            response = lane.handle_request(self._route.request(outgoing, connect, answer))
+            try:
+                yield response
+            finally:
+                response.close()
+        except BaseException:  # in which state it is, nobody knows
+            lane.close()
+            raise
+        for old in self._idle.give_back(lane):
+            old.close()
 
     def _answer(self, response: Response) -> Answer:
         """A response with its body."""
@@ -101,3 +112,8 @@ class HttpConnection:
             if self._closed:  # the library does not expect that while calls are under way
                 raise closed_error() from failure
             raise
+
+
+def _close(idle: IdleLanes[Transport]) -> None:
+    for lane in idle.close():
+        lane.close()

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
+from rungway._core.lanes import IdleLanes
 from rungway.v1 import errors_pb2, experiment_pb2, experiment_service_pb2, search_service_pb2
 from tests.support.canned import Answerer, canned, hang, page
 from tests.support.waiting import SECONDS, wait_until
@@ -220,6 +222,51 @@ def test_calls_share_connections() -> None:
             thread.join()
         assert len(port.requests) == 36
         assert port.connections <= 17
+
+
+def test_more_calls_than_connections_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    for half in ("_sync", "_async"):
+        monkeypatch.setattr(f"rungway.{half}.http_connection.MOST_CALLS", 3)
+
+    def answer(connection: socket.socket, _: bytes) -> bool:
+        time.sleep(0.02)
+        connection.sendall(page("200 OK", PROTO, REPLY))
+        return True
+
+    async def twin() -> None:
+        async with AsyncClient(config=settings(port.url)) as client:
+            await asyncio.gather(*(client.get_experiment() for _ in range(40)))
+
+    with canned(answer) as port:
+        with Client(config=settings(port.url)) as client, ThreadPoolExecutor(40) as pool:
+            list(pool.map(lambda _: client.get_experiment(), range(40)))
+        assert port.connections <= 3
+        asyncio.run(twin())
+        assert port.connections <= 6
+        assert len(port.requests) == 80
+
+
+def test_a_call_that_no_connection_is_free_for_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rungway._sync.http_connection.MOST_CALLS", 0)
+    never = {"backoff_initial": 1e9, "backoff_max": 1e9, "attempt_timeout": 0.01}
+    with (
+        Client(config=settings("http://127.0.0.1:1", **never)) as client,
+        pytest.raises(rungway.Unavailable, match="100 calls of this client are under way"),
+    ):
+        client.get_experiment()
+
+
+def test_lanes_that_were_idle_for_long_are_closed() -> None:
+    now = 0.0
+    idle: IdleLanes[str] = IdleLanes(lambda: now)
+    assert idle.take() is None
+    assert [idle.give_back(lane) for lane in ("first", "second")] == [[], []]
+    now = 40.0
+    assert idle.take() == "second"
+    now = 61.0
+    assert idle.give_back("second") == ["first"]
+    assert idle.close() == ["second"]
+    assert idle.give_back("late") == ["late"]
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/team/rungway/"])
