@@ -161,6 +161,7 @@ def test_a_body_is_bounded_as_sent_and_as_unpacked(service: Service) -> None:
         (b"{}", "br"),
         (b"{}", "gzip, gzip"),
     ],
+    ids=["not gzip", "cut off", "more after its end", "two members", "another coding", "twice"],
 )
 def test_a_body_that_cannot_be_unpacked_is_bad_input(body: bytes, encoding: str, service: Service) -> None:
     with Wire(service.http) as wire:

@@ -16,7 +16,7 @@ from rungway._core.flow import Attempt
 from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
 from rungway._core.http_library import AsyncTransport, Failure, Response, Route
 from rungway._core.http_refusals import check_end, refusal, reply_in
-from rungway._core.lanes import IdleLanes
+from rungway._core.idle import IdleTransports
 from rungway._core.rpcs import Reply, Rpc
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class AsyncHttpConnection:
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
         self._network = TidyNetwork()
         self._room = asyncio.Semaphore(MOST_CALLS)
-        self._idle: IdleLanes[AsyncTransport] = IdleLanes()
+        self._idle: IdleTransports[AsyncTransport] = IdleTransports()
         self._idle.give_back(self._route.open(AsyncTransport, self._network))
         self._waits: set[asyncio.Task[Any]] = set()
 
@@ -65,23 +65,23 @@ class AsyncHttpConnection:
             wait.cancel()
         if self._waits:
             await asyncio.wait(self._waits)
-        for lane in self._idle.close():
-            await lane.aclose()
+        for transport in self._idle.close():
+            await transport.aclose()
 
     @asynccontextmanager
     async def _opened(self, outgoing: Outgoing) -> AsyncIterator[Response]:
         """The response to a stream's request, each step within SILENCE_SECONDS."""
-        async with self._lane() as lane:
+        async with self._transport() as transport:
             request = self._route.request(outgoing, self._patience, SILENCE_SECONDS)
-            response = await self._soon(lane.handle_async_request(request))
+            response = await self._soon(transport.handle_async_request(request))
             try:
                 yield response
             finally:
                 await response.aclose()
 
     async def _exchange(self, outgoing: Outgoing, seconds: float) -> Answer:
-        async with self._room, self._lane() as lane:
-            response = await lane.handle_async_request(self._route.request(outgoing, seconds, seconds))
+        async with self._room, self._transport() as transport:
+            response = await transport.handle_async_request(self._route.request(outgoing, seconds, seconds))
             try:
                 async with aclosing(_pieces(response)) as pieces:
                     return await self._answer(response, pieces)
@@ -89,14 +89,14 @@ class AsyncHttpConnection:
                 await response.aclose()
 
     @asynccontextmanager
-    async def _lane(self) -> AsyncIterator[AsyncTransport]:
-        lane = self._idle.take() or self._route.open(AsyncTransport, self._network)
+    async def _transport(self) -> AsyncIterator[AsyncTransport]:
+        transport = self._idle.take() or self._route.open(AsyncTransport, self._network)
         try:
-            yield lane
+            yield transport
         except BaseException:  # in which state it is, nobody knows
-            await lane.aclose()
+            await transport.aclose()
             raise
-        for old in self._idle.give_back(lane):
+        for old in self._idle.give_back(transport):
             await old.aclose()
 
     async def _answer(self, response: Response, pieces: AsyncIterator[bytes]) -> Answer:

@@ -15,7 +15,7 @@ from rungway._core.flow import Attempt
 from rungway._core.http import MOST_CALLS, SILENCE_SECONDS, Answer, Envelopes, Outgoing, Requests
 from rungway._core.http_library import Failure, Response, Route, Transport
 from rungway._core.http_refusals import check_end, refusal, reply_in
-from rungway._core.lanes import IdleLanes
+from rungway._core.idle import IdleTransports
 from rungway._core.rpcs import Reply, Rpc
 from rungway._sync.network import ClosableNetwork
 
@@ -28,7 +28,7 @@ class HttpConnection:
         self._requests, self._route = Requests(config, str(address)), Route(config, address)
         self._network = ClosableNetwork()
         self._room = threading.Semaphore(MOST_CALLS)
-        self._idle: IdleLanes[Transport] = IdleLanes()
+        self._idle: IdleTransports[Transport] = IdleTransports()
         self._idle.give_back(self._route.open(Transport, self._network))
         # A client that nobody closes, as in a notebook, leaves no open sockets behind.
         weakref.finalize(self, _close, self._idle).atexit = False
@@ -79,17 +79,17 @@ class HttpConnection:
 
     @contextmanager
     def _sent(self, outgoing: Outgoing, connect: float, answer: float) -> Iterator[Response]:
-        lane = self._idle.take() or self._route.open(Transport, self._network)
+        transport = self._idle.take() or self._route.open(Transport, self._network)
         try:
-            response = lane.handle_request(self._route.request(outgoing, connect, answer))
+            response = transport.handle_request(self._route.request(outgoing, connect, answer))
             try:
                 yield response
             finally:
                 response.close()
         except BaseException:  # in which state it is, nobody knows
-            lane.close()
+            transport.close()
             raise
-        for old in self._idle.give_back(lane):
+        for old in self._idle.give_back(transport):
             old.close()
 
     def _answer(self, response: Response) -> Answer:
@@ -114,6 +114,6 @@ class HttpConnection:
             raise
 
 
-def _close(idle: IdleLanes[Transport]) -> None:
-    for lane in idle.close():
-        lane.close()
+def _close(idle: IdleTransports[Transport]) -> None:
+    for transport in idle.close():
+        transport.close()

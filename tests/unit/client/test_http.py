@@ -20,7 +20,7 @@ import pytest
 
 import rungway
 from rungway import AsyncClient, Client, ClientConfig
-from rungway._core.lanes import IdleLanes
+from rungway._core.idle import IdleTransports
 from rungway.v1 import errors_pb2, experiment_pb2, experiment_service_pb2, search_service_pb2
 from tests.support.canned import Answerer, canned, hang, page
 from tests.support.waiting import SECONDS, wait_until
@@ -256,11 +256,11 @@ def test_a_call_that_no_connection_is_free_for_says_so(monkeypatch: pytest.Monke
         client.get_experiment()
 
 
-def test_lanes_that_were_idle_for_long_are_closed() -> None:
+def test_transports_that_were_idle_for_long_are_closed() -> None:
     now = 0.0
-    idle: IdleLanes[str] = IdleLanes(lambda: now)
+    idle: IdleTransports[str] = IdleTransports(lambda: now)
     assert idle.take() is None
-    assert [idle.give_back(lane) for lane in ("first", "second")] == [[], []]
+    assert [idle.give_back(transport) for transport in ("first", "second")] == [[], []]
     now = 40.0
     assert idle.take() == "second"
     now = 61.0
