@@ -78,7 +78,8 @@ class Fleet:
         number, self._started = self._started, self._started + 1
         history = self._folder / f"history {number:04}.jsonl"
         style = STYLES[index % len(STYLES)]
-        command = [self._targets[index % len(self._targets)], str(self._agenda), str(history), style, *self._options]
+        target = self._targets[index // len(STYLES) % len(self._targets)]  # every style over every way
+        command = [target, str(self._agenda), str(history), style, *self._options]
         with (self._folder / f"worker {number:04}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.worker", *command],

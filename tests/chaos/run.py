@@ -169,8 +169,7 @@ class Run:
 def run_scenario(scenario: Scenario, seconds: float, seed: int, folder: Path) -> tuple[Run, Recorded]:
     """Run it in this folder, which keeps logs and histories. Its processes have ended afterwards."""
     with staged(folder, seconds, topology=scenario.topology, fsync=scenario.fsync, replicas=scenario.replicas) as stage:
-        targets = [stage.target(first) for first in range(scenario.replicas)]
-        fleet = Fleet(folder, targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
+        fleet = Fleet(folder, stage.targets, scenario.workers, step=STEP_SECONDS, mishaps=scenario.mishaps)
         try:
             patience = ClientConfig(target=stage.direct, backoff_max=1.0, total_timeout=seconds + SEARCH_SECONDS)
             with Client(config=patience) as client:

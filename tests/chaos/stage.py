@@ -23,7 +23,7 @@ class Replica:
         self._redis_url = redis_url
         self._lives = 0
         self._service: Service | None = None
-        self.port = free_port()
+        self.port, self.http_port = free_port(), free_port()
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -35,7 +35,8 @@ class Replica:
         own = self._folder / str(self._lives)
         own.mkdir(parents=True)
         self._lives += 1
-        flags = ("--listen", f"127.0.0.1:{self.port}", "--redis", self._redis_url, *SERVE)
+        ports = ("--listen", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http_port}")
+        flags = (*ports, "--redis", self._redis_url, *SERVE)
         self._service = Service(own, flags)
 
     def wait(self) -> None:
@@ -79,8 +80,10 @@ class Stage:
 
     store: "Store"
     replicas: list[Replica]
-    links: list[Link]
-    """From the workers to each replica."""
+    grpc_links: list[Link]
+    """From the workers to the gRPC port of each replica."""
+    http_links: list[Link]
+    """The same to its HTTP port."""
     seconds: float
     """How long the run is to last."""
     key: str = ""
@@ -109,11 +112,20 @@ class Stage:
         assert self.store.topology
         return self.store.topology
 
-    def target(self, first: int = 0) -> str:
-        """How a client reaches the service, beginning with one of the replicas."""
-        ports = [link.port for link in self.links]
-        turned = ports[first % len(ports) :] + ports[: first % len(ports)]
-        return "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in turned)
+    @property
+    def links(self) -> list[Link]:
+        """Every way from the workers to the service."""
+        return self.grpc_links + self.http_links
+
+    @property
+    def targets(self) -> list[str]:
+        """How workers reach the service: in turn over gRPC, beginning with each of the replicas, and over HTTP, by one
+        of them."""
+        ports = [link.port for link in self.grpc_links]
+        turned = [ports[first:] + ports[:first] for first in range(len(ports))]
+        grpc = ["ipv4:" + ",".join(f"127.0.0.1:{port}" for port in each) for each in turned]
+        http = [f"http://127.0.0.1:{link.port}" for link in self.http_links]
+        return [target for pair in zip(grpc, http, strict=True) for target in pair]
 
     @property
     def direct(self) -> str:
@@ -132,8 +144,9 @@ def staged(folder: Path, seconds: float, *, topology: str, fsync: str, replicas:
             replica.begin()
         for replica in running:
             replica.wait()
-        links = [stack.enter_context(link_to(replica.port)) for replica in running]
-        yield Stage(store, running, links, seconds)
+        grpc = [stack.enter_context(link_to(replica.port)) for replica in running]
+        http = [stack.enter_context(link_to(replica.http_port)) for replica in running]
+        yield Stage(store, running, grpc, http, seconds)
 
 
 def single(folder: Path, fsync: str, stack: ExitStack) -> Store:
