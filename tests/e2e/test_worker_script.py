@@ -62,6 +62,11 @@ def client(service: Service) -> Iterator[Client]:
         yield found
 
 
+def _heeds_interrupts() -> None:
+    """A shell that was started with SIGINT ignored, as one in the background is, cannot trap it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Worker:
     """One worker, its output in a file."""
 
@@ -76,7 +81,12 @@ class Worker:
             environment |= {"PATH": f"{slow.parent}:{environment['PATH']}", "CALLS": str(folder / "calls")}
         with self._out.open("wb") as out:
             self.process = subprocess.Popen(
-                ["sh", SCRIPT], env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                ["sh", SCRIPT],
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_heeds_interrupts,
             )
 
     def said(self) -> str:

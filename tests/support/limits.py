@@ -186,6 +186,24 @@ def tell_rungs(bench: Bench) -> Callable[[], object]:
     return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
 
 
+def tell_round(bench: Bench) -> Callable[[], object]:
+    """The last result of a round of the largest population, with as many parameters as it may have."""
+    name, space = unique_name("round"), dict(list(WIDE.items())[: (1 << 16) // 1_000])
+    document = config(space=space, lease_seconds=600)
+    shape = {"population_size": 1_000, "num_rounds": 3, "length_per_round": {"epochs": 1}, "truncate_fraction": 0.5}
+    shape["max_concurrent_trials"] = 0
+    document["searcher"] = {"name": "pbt", "metric": "loss", **shape}
+    bench.calls.create(name, document)
+    held: list[Lease] = []
+    while len(held) < 1_000:
+        held += [each.lease for each in bench.calls.ask(name, 64).assignments]
+    for start in range(0, 999, 256):
+        some = [result(each, 1) for each in held[start : min(start + 256, 999)]]
+        bench.calls.search.Tell(search_pb.TellRequest(experiment=name, results=some), timeout=SECONDS)
+    last = search_pb.TellRequest(experiment=name, results=[result(held[-1], 1)], request_id=new_id())
+    return lambda: bench.calls.search.Tell(last, timeout=SECONDS)
+
+
 def ask_rungs(bench: Bench) -> Callable[[], object]:
     """An ask that passes trials through rungs of equal lengths."""
     name = unique_name("equal")
@@ -198,11 +216,12 @@ def ask_rungs(bench: Bench) -> Callable[[], object]:
 
 
 S, E = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/"
-REPORTS = f"{S}Tell reports"
+REPORTS, ROUND = f"{S}Tell reports", f"{S}Tell round"
 CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
     f"{S}Ask": lambda bench: lambda: bench.calls.ask(bench.wide, 64, request_id=new_id(), worker="w" * 256),
     f"{S}Tell": tell,
     REPORTS: tell_reports,
+    ROUND: tell_round,
     f"{S}Tell rungs": tell_rungs,
     f"{S}Ask rungs": ask_rungs,
     f"{S}Heartbeat": heartbeat,

@@ -82,11 +82,18 @@ def redis_on_port(*options: str, port: int | None = None) -> Iterator[str]:
             yield url
 
 
+_RETURNED: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback interface that was free a moment ago, and was not returned before."""
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _RETURNED:
+            _RETURNED.add(port)
+            return port
 
 
 def port_of(address: str) -> int:

@@ -26,8 +26,8 @@ from rungway_server.service.worker_thread import Priority
 
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
-MOST_WARM_VALUES = 1 << 16
-"""Values of all configurations of a warm start together: they are stored in one step."""
+MOST_VALUES = 1 << 16
+"""Values of all configurations that one step stores: those of a warm start, or the clones of a population."""
 LARGEST_CONFIGURATION = 32_768
 """Bytes of JSON of one configuration: an ask may return 64 of them, and clients accept messages of 4 MiB."""
 
@@ -100,7 +100,16 @@ def plan_search(document: Mapping[str, object]) -> Planned:
         raise InvalidInput.one(
             "hyperparameters", f"make configurations of {size} bytes, wanted at most {LARGEST_CONFIGURATION}"
         )
+    _check_population(config)
     return Planned(config, plan, (*notes, *more))
+
+
+def _check_population(config: ExperimentConfig) -> None:
+    """The last result of a round ends it for the whole population in one step. Raises InvalidInput."""
+    most = MOST_VALUES // (len(config.space.leaves) or 1)
+    if config.searcher.population and config.searcher.population.population_size > most:
+        got = f"got {config.searcher.population.population_size}, wanted at most {most} trials of so many parameters"
+        raise InvalidInput.one("searcher.population_size", got)
 
 
 async def _planned(priority: Priority, namespace: str, document: Mapping[str, object]) -> Planned:
@@ -201,7 +210,7 @@ class ExperimentUseCases:
         """The configurations to begin with, and the notes with how many did not fit."""
         if not 0 <= start.count <= MOST_BEST:
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted 0 (= 1) to {MOST_BEST}")
-        if start.count > (most := max(1, MOST_WARM_VALUES // (len(planned.config.space.leaves) or 1))):
+        if start.count > (most := max(1, MOST_VALUES // (len(planned.config.space.leaves) or 1))):
             wanted = f"at most {most} configurations of so many parameters"
             raise InvalidInput.one("warm_start_count", f"got {start.count}, wanted {wanted}")
         best = await self._store.best(start.source, min(start.count or 1, planned.plan.max_trials))
