@@ -35,7 +35,7 @@ def row(what: str) -> str:
             "results, releases or leases in one step",
             f"{store.TRIALS_AT_ONCE}, of a tell also at most {store.STEPS_AT_ONCE} / rungs (at least 1); see below",
         ),
-        ("`warm_start_count` times parameters", f"{experiments.MOST_WARM_VALUES:,}"),
+        ("`warm_start_count` times parameters", f"{experiments.MOST_VALUES:,}"),
         ("rungs of a bracket, brackets", f"{ladder.MAX_RUNGS}; {planning.MAX_ALL_RUNGS}"),
         ("`count` of best trials", f"{engine.MOST_BEST:,}"),
         ("JSON of one configuration", f"{experiments.LARGEST_CONFIGURATION // 1024} KiB"),
