@@ -23,11 +23,14 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetViewRequest(_message.Message):
+    """Which experiment, and since when."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
+    """Id of the experiment."""
     cursor: _builtins.str
     """Where an earlier view ended; empty = the whole view."""
     def __init__(
@@ -46,11 +49,15 @@ Global___GetViewRequest: _TypeAlias = GetViewRequest  # noqa: Y015
 
 @_typing.final
 class GetViewResponse(_message.Message):
+    """A view."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def view(self) -> Global___View: ...
+    def view(self) -> Global___View:
+        """The view."""
+
     def __init__(
         self,
         *,
@@ -66,12 +73,16 @@ Global___GetViewResponse: _TypeAlias = GetViewResponse  # noqa: Y015
 
 @_typing.final
 class WatchViewRequest(_message.Message):
+    """Which experiment, and since when."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
+    """Id of the experiment."""
     cursor: _builtins.str
+    """Where an earlier view ended; empty = begin with the whole view."""
     def __init__(
         self,
         *,
@@ -88,11 +99,15 @@ Global___WatchViewRequest: _TypeAlias = WatchViewRequest  # noqa: Y015
 
 @_typing.final
 class WatchViewResponse(_message.Message):
+    """The next view."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def view(self) -> Global___View: ...
+    def view(self) -> Global___View:
+        """The view."""
+
     def __init__(
         self,
         *,
@@ -108,7 +123,9 @@ Global___WatchViewResponse: _TypeAlias = WatchViewResponse  # noqa: Y015
 
 @_typing.final
 class View(_message.Message):
-    """A search, or what changed in it."""
+    """A search, or what changed in it. Views are added up: a row replaces the row of the same trial, results and events are
+    added to those before.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -120,14 +137,22 @@ class View(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    PARAMETERS_LEFT_OUT_FIELD_NUMBER: _builtins.int
     reset: _builtins.bool
-    """Whether everything known before is void: this is the whole view, of a new experiment of this name or after changes
-    that are too many to tell.
+    """Whether everything known before is void: here a whole view begins. So it is without a cursor, with one that this
+    server does not know, for a new experiment of this name, and when other trials are left out.
     """
     cursor: _builtins.str
-    """Where this view ends."""
+    """Where this view ends: text without a meaning for callers."""
     left_out: _builtins.int
-    """How many trials are left out, because the experiment has more than are shown."""
+    """How many trials are left out, because the experiment has more than 100,000: then the best 50,000 (by the rung they
+    reached and their result there) and the latest are shown.
+    """
+    more: _builtins.bool
+    """Whether more follows at once: a view of many trials comes in parts."""
+    parameters_left_out: _builtins.int
+    """How many hyperparameters are left out, because the experiment has too many."""
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment:
         """Without its configuration in a view of what changed."""
@@ -138,11 +163,11 @@ class View(_message.Message):
 
     @_builtins.property
     def results(self) -> Global___RungResults:
-        """The results at rungs that are new."""
+        """The results at rungs that are new. Those of a trial that has become INVALID are void."""
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Event]:
-        """The lines of the event log since the cursor; of a whole view the last 200."""
+        """The lines of the event log since the cursor, of many the last 200."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -159,10 +184,12 @@ class View(_message.Message):
         events: _abc.Iterable[_experiment_pb2.Event] | None = ...,
         left_out: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        more: _builtins.bool = ...,
+        parameters_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "results", b"results", "time", b"time", "trials", b"trials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "events", b"events", "experiment", b"experiment", "left_out", b"left_out", "reset", b"reset", "results", b"results", "time", b"time", "trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "events", b"events", "experiment", b"experiment", "left_out", b"left_out", "more", b"more", "parameters_left_out", b"parameters_left_out", "reset", b"reset", "results", b"results", "time", b"time", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,7 +218,9 @@ class TrialColumns(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def trial(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def trial(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the trials."""
+
     @_builtins.property
     def state(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of TrialState."""
@@ -201,21 +230,33 @@ class TrialColumns(_message.Message):
         """Numbers of Outcome."""
 
     @_builtins.property
-    def bracket(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def bracket(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Brackets, from 0."""
+
     @_builtins.property
-    def rung(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def rung(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The rung that a trial trains towards or stands at, from 0."""
+
     @_builtins.property
-    def length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The length trained."""
+
     @_builtins.property
     def metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The last metric; NaN where there is none."""
 
     @_builtins.property
-    def best_metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def best_metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The best metric; NaN where there is none."""
+
     @_builtins.property
-    def best_length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def best_length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The length of the best metric."""
+
     @_builtins.property
-    def restarts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def restarts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Restarts since the last progress."""
+
     @_builtins.property
     def create_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Milliseconds since 1970."""
@@ -237,7 +278,9 @@ class TrialColumns(_message.Message):
         """Names of workers, of these rows alone."""
 
     @_builtins.property
-    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterColumn]: ...
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterColumn]:
+        """The configurations, a column for each hyperparameter."""
+
     def __init__(
         self,
         *,
@@ -268,7 +311,9 @@ Global___TrialColumns: _TypeAlias = TrialColumns  # noqa: Y015
 
 @_typing.final
 class ParameterColumn(_message.Message):
-    """The values of one hyperparameter: numbers, or places in a list of values."""
+    """The values of one hyperparameter: numbers, or places in a list of values. One of the two lists is as long as the
+    columns.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,18 +321,23 @@ class ParameterColumn(_message.Message):
     NUMBERS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its path, as `optimizer.lr`."""
+    log: _builtins.bool
+    """Whether its range is logarithmic."""
     @_builtins.property
     def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """If all values are numbers; NaN where a trial does not have it."""
+        """Of one that is drawn from a range; NaN where a trial does not have it."""
 
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[_value_pb2.Value]:
-        """Otherwise the values, each once, and for each trial the place of its own; -1 where a trial does not have it."""
+        """Of a categorical one or a constant: its values, those of these rows alone, each once …"""
 
     @_builtins.property
-    def index(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def index(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """… and for each trial the place of its own; -1 where a trial does not have it."""
+
     def __init__(
         self,
         *,
@@ -295,10 +345,11 @@ class ParameterColumn(_message.Message):
         numbers: _abc.Iterable[_builtins.float] | None = ...,
         values: _abc.Iterable[_value_pb2.Value] | None = ...,
         index: _abc.Iterable[_builtins.int] | None = ...,
+        log: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "name", b"name", "numbers", b"numbers", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "log", b"log", "name", b"name", "numbers", b"numbers", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,7 +357,7 @@ Global___ParameterColumn: _TypeAlias = ParameterColumn  # noqa: Y015
 
 @_typing.final
 class RungResults(_message.Message):
-    """Results at rungs as columns."""
+    """Results at rungs as columns, those of a trial in the order of its rungs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -315,11 +366,17 @@ class RungResults(_message.Message):
     TRIAL_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def bracket(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def bracket(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Brackets, from 0."""
+
     @_builtins.property
-    def rung(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def rung(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Rungs, from 0."""
+
     @_builtins.property
-    def trial(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def trial(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the trials."""
+
     @_builtins.property
     def metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """NaN for a result without a metric, and for a trial that died."""
@@ -342,12 +399,15 @@ Global___RungResults: _TypeAlias = RungResults  # noqa: Y015
 
 @_typing.final
 class GetCurvesRequest(_message.Message):
+    """Which curves, and how fine."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     TRIALS_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
+    """Id of the experiment."""
     max_points: _builtins.int
     """Most points of a curve, 2 to 256; 0 = 256."""
     @_builtins.property
@@ -371,6 +431,8 @@ Global___GetCurvesRequest: _TypeAlias = GetCurvesRequest  # noqa: Y015
 
 @_typing.final
 class GetCurvesResponse(_message.Message):
+    """The curves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CURVES_FIELD_NUMBER: _builtins.int
@@ -393,7 +455,9 @@ Global___GetCurvesResponse: _TypeAlias = GetCurvesResponse  # noqa: Y015
 
 @_typing.final
 class Curve(_message.Message):
-    """Of points that are left out, the least and the greatest of each stretch stay, and the first and the last of all."""
+    """Of points that are left out, the least and the greatest of each stretch stay, and the first and the last of all. All
+    curves of a call together are looked at in up to 1,000,000 points: of longer ones in stretches at equal distances.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -401,10 +465,15 @@ class Curve(_message.Message):
     LENGTH_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     trial: _builtins.int
+    """Number of the trial."""
     @_builtins.property
-    def length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def length(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Lengths, growing."""
+
     @_builtins.property
-    def metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The metric at each length; NaN for a report without one."""
+
     def __init__(
         self,
         *,
@@ -422,13 +491,18 @@ Global___Curve: _TypeAlias = Curve  # noqa: Y015
 
 @_typing.final
 class GetImportanceRequest(_message.Message):
+    """Of which search."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     BRACKET_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
+    """Id of the experiment."""
     bracket: _builtins.int
-    """Of one bracket, and of each of its rungs; otherwise of all brackets, weighted by their trials."""
+    """Of one bracket, and of each of its rungs; otherwise of all brackets, weighted by their trials. A search with one
+    bracket needs no number.
+    """
     def __init__(
         self,
         *,
@@ -447,6 +521,8 @@ Global___GetImportanceRequest: _TypeAlias = GetImportanceRequest  # noqa: Y015
 
 @_typing.final
 class GetImportanceResponse(_message.Message):
+    """The importance of each hyperparameter."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PARAMETERS_FIELD_NUMBER: _builtins.int
@@ -477,17 +553,20 @@ Global___GetImportanceResponse: _TypeAlias = GetImportanceResponse  # noqa: Y015
 
 @_typing.final
 class Importance(_message.Message):
+    """The importance of one hyperparameter."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     IMPORTANCE_FIELD_NUMBER: _builtins.int
     BY_RUNG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Path of the hyperparameter, as `optimizer.lr`."""
     importance: _builtins.float
-    """0 to 1; the sum over all is 1."""
+    """0 to 1; the sum over all is 1, or 0 where none shows."""
     @_builtins.property
     def by_rung(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Among the trials that reached each rung, the lowest first; NaN where they are too few."""
+        """Of one bracket: among the trials that reached each rung, the lowest first; NaN where they are too few."""
 
     def __init__(
         self,
@@ -506,6 +585,8 @@ Global___Importance: _TypeAlias = Importance  # noqa: Y015
 
 @_typing.final
 class GetCallerRequest(_message.Message):
+    """Nothing more to say."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -521,6 +602,8 @@ Global___GetCallerRequest: _TypeAlias = GetCallerRequest  # noqa: Y015
 
 @_typing.final
 class GetCallerResponse(_message.Message):
+    """The caller."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAMESPACE_FIELD_NUMBER: _builtins.int
@@ -529,13 +612,15 @@ class GetCallerResponse(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
+    """The namespace in which calls act."""
     role: _builtins.str
-    """"read", "work" or "admin"."""
+    """"read", "work" or "admin"; "admin" where calls need no token."""
     every_namespace: _builtins.bool
     """Whether the token is for every namespace."""
     tokens: _builtins.bool
     """Whether calls need a token."""
     version: _builtins.str
+    """Version of the service."""
     def __init__(
         self,
         *,
@@ -555,10 +640,13 @@ Global___GetCallerResponse: _TypeAlias = GetCallerResponse  # noqa: Y015
 
 @_typing.final
 class ReadConfigRequest(_message.Message):
+    """A text that may be a configuration."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
+    """At most 1 MiB of YAML or JSON."""
     def __init__(
         self,
         *,
@@ -574,11 +662,15 @@ Global___ReadConfigRequest: _TypeAlias = ReadConfigRequest  # noqa: Y015
 
 @_typing.final
 class ReadConfigResponse(_message.Message):
+    """What it says."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def config(self) -> _value_pb2.MapValue: ...
+    def config(self) -> _value_pb2.MapValue:
+        """A configuration for PreviewSearch and CreateExperiment, not yet checked."""
+
     def __init__(
         self,
         *,

@@ -58,13 +58,15 @@ class ViewServiceServicer(object):
 
     def GetView(self, request, context):
         """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment.
+        A large one comes in parts: while `more` is set, call again with the cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchView(self, request, context):
-        """The same again and again while it changes. The first message is whole, unless a cursor was given.
+        """The same again and again while it changes. The first message is whole, unless a cursor was given. The stream goes on
+        after the search is over, because a search may go on as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,9 +35,13 @@ class ViewServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ViewServiceAsyncStub: ...
     GetView: _grpc.UnaryUnaryMultiCallable[_view_service_pb2.GetViewRequest, _view_service_pb2.GetViewResponse]
-    """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment."""
+    """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment.
+    A large one comes in parts: while `more` is set, call again with the cursor.
+    """
     WatchView: _grpc.UnaryStreamMultiCallable[_view_service_pb2.WatchViewRequest, _view_service_pb2.WatchViewResponse]
-    """The same again and again while it changes. The first message is whole, unless a cursor was given."""
+    """The same again and again while it changes. The first message is whole, unless a cursor was given. The stream goes on
+    after the search is over, because a search may go on as well.
+    """
     GetCurves: _grpc.UnaryUnaryMultiCallable[_view_service_pb2.GetCurvesRequest, _view_service_pb2.GetCurvesResponse]
     """The learning curves of some trials, thinned out to what a picture shows."""
     GetImportance: _grpc.UnaryUnaryMultiCallable[_view_service_pb2.GetImportanceRequest, _view_service_pb2.GetImportanceResponse]
@@ -58,9 +62,13 @@ class ViewServiceAsyncStub(ViewServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetView: _aio.UnaryUnaryMultiCallable[_view_service_pb2.GetViewRequest, _view_service_pb2.GetViewResponse]  # type: ignore[assignment]
-    """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment."""
+    """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment.
+    A large one comes in parts: while `more` is set, call again with the cursor.
+    """
     WatchView: _aio.UnaryStreamMultiCallable[_view_service_pb2.WatchViewRequest, _view_service_pb2.WatchViewResponse]  # type: ignore[assignment]
-    """The same again and again while it changes. The first message is whole, unless a cursor was given."""
+    """The same again and again while it changes. The first message is whole, unless a cursor was given. The stream goes on
+    after the search is over, because a search may go on as well.
+    """
     GetCurves: _aio.UnaryUnaryMultiCallable[_view_service_pb2.GetCurvesRequest, _view_service_pb2.GetCurvesResponse]  # type: ignore[assignment]
     """The learning curves of some trials, thinned out to what a picture shows."""
     GetImportance: _aio.UnaryUnaryMultiCallable[_view_service_pb2.GetImportanceRequest, _view_service_pb2.GetImportanceResponse]  # type: ignore[assignment]
@@ -84,7 +92,9 @@ class ViewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _view_service_pb2.GetViewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_view_service_pb2.GetViewResponse, _abc.Awaitable[_view_service_pb2.GetViewResponse]]:
-        """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment."""
+        """An experiment as columns; with a cursor, what changed since. Fails with NOT_FOUND if there is no such experiment.
+        A large one comes in parts: while `more` is set, call again with the cursor.
+        """
 
     @_abc_1.abstractmethod
     def WatchView(
@@ -92,7 +102,9 @@ class ViewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _view_service_pb2.WatchViewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_view_service_pb2.WatchViewResponse], _abc.AsyncIterator[_view_service_pb2.WatchViewResponse]]:
-        """The same again and again while it changes. The first message is whole, unless a cursor was given."""
+        """The same again and again while it changes. The first message is whole, unless a cursor was given. The stream goes on
+        after the search is over, because a search may go on as well.
+        """
 
     @_abc_1.abstractmethod
     def GetCurves(

@@ -21,7 +21,7 @@ REVOKED_WITHIN_SECONDS = 3.0
 _MOST_REMEMBERED = 10_000
 _LONGEST_HEADER = 100
 
-_SEARCH, _EXPERIMENT = "rungway.v1.SearchService", "rungway.v1.ExperimentService"
+_SEARCH, _EXPERIMENT, _VIEW = "rungway.v1.SearchService", "rungway.v1.ExperimentService", "rungway.v1.ViewService"
 
 ROLES: Mapping[str, Role] = {
     f"{_SEARCH}/Ask": Role.WORK,
@@ -45,6 +45,12 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/ExplainTrial": Role.READ,
     f"{_EXPERIMENT}/WatchEvents": Role.READ,
     f"{_EXPERIMENT}/ExportExperiment": Role.READ,
+    f"{_VIEW}/GetView": Role.READ,
+    f"{_VIEW}/WatchView": Role.READ,
+    f"{_VIEW}/GetCurves": Role.READ,
+    f"{_VIEW}/GetImportance": Role.READ,
+    f"{_VIEW}/GetCaller": Role.READ,
+    f"{_VIEW}/ReadConfig": Role.READ,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.READ,
 }
 """The role that each rpc needs. With tokens on, an rpc that is not listed is refused to all callers."""

@@ -181,7 +181,7 @@ class App:
                 body = streams.opened(body, self._bodies, request.headers.get(b"connect-content-encoding", b""))
         message: Any = await call.read_message(route, body, namespace, as_json=as_json)
         if wants_events and route.resumes and (last := request.text(b"last-event-id")):
-            message.after_event_id = last
+            setattr(message, route.resumes, last)
         return message
 
     def _readiness(self) -> Reply:

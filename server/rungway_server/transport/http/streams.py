@@ -58,7 +58,7 @@ class Envelopes:
 
 
 class Events:
-    """Server-sent events (HTML, 9.2): `id` is the event_id where the message has one."""
+    """Server-sent events (HTML, 9.2): `id` says where the stream goes on after a message."""
 
     content_type = b"text/event-stream"
 
@@ -67,7 +67,7 @@ class Events:
 
     async def message(self, message: Message) -> bytes:
         """See Form."""
-        event_id: str = getattr(getattr(message, "event", None), "event_id", "")
+        event_id = _id_of(message)
         data = await written(message, self._namespace, as_json=True)
         return (f"id: {event_id}\n".encode() if event_id else b"") + b"data: " + data + b"\n\n"
 
@@ -75,6 +75,14 @@ class Events:
         """See Form."""
         name, found = ("error", error_object(error)) if error else ("end", {})
         return f"event: {name}\ndata: {json.dumps(found, ensure_ascii=False)}\n\n".encode()
+
+
+def _id_of(message: Any) -> str:
+    """What the next request has in Last-Event-ID: the event of a message, or the cursor of a view; "" if neither."""
+    found: str = (
+        message.view.cursor if hasattr(message, "view") else getattr(getattr(message, "event", None), "event_id", "")
+    )
+    return found
 
 
 def opened(body: bytes, bodies: Bodies, encoding: bytes) -> bytes:
