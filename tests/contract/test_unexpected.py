@@ -92,7 +92,7 @@ async def http(servicers: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application for HTTP with these servicers."""
     guard = Guard(None)
     app: Any = App(
-        routes(search_pb.DESCRIPTOR, servicers) | routes(experiment_pb.DESCRIPTOR, servicers),
+        routes((search_pb.DESCRIPTOR, experiment_pb.DESCRIPTOR), servicers),
         guard,
         OpenStreams(guard, 9),
         Turnstile(CallCount()),

@@ -83,7 +83,7 @@ class ViewCache:
 
     def __init__(self, store: ViewStore, ref: ExperimentRef, reader: ViewReader) -> None:
         """A cache is filled by its first `refresh`."""
-        self._store, self._ref, self._reader = store, ref, reader
+        self.ref, self._store, self._reader = ref, store, reader
         self.definition: Definition = reader.definition
         self._name = uuid.uuid4().hex[:12]
         config = self.definition.config
@@ -131,7 +131,7 @@ class ViewCache:
         self._events += ((version, event) for event in changes.events)
         self._last = changes
         if self._is_new(last, changes, version):
-            self._warnings = await warnings(self._store, self._ref, changes.progress)
+            self._warnings = await warnings(self._store, self.ref, changes.progress)
             self.version = version
         if last:
             self.took = time.monotonic() - began
@@ -146,9 +146,9 @@ class ViewCache:
 
     async def _define(self) -> None:
         """Read the definition again: the plan may have changed."""
-        definition = await self._store.definition(self._ref, fresh=True)
+        definition = await self._store.definition(self.ref, fresh=True)
         if definition.uid != self.definition.uid:
-            raise UnknownExperiment(self._ref.experiment)
+            raise UnknownExperiment(self.ref.experiment)
         self.definition = definition
 
     async def _everything(self, changes: Changes) -> Sequence[int]:
@@ -215,7 +215,7 @@ class ViewCache:
         return View(
             reset=reset,
             cursor=now,
-            experiment=ExperimentView(self._ref, self.definition, self._progress, self._warnings),
+            experiment=ExperimentView(self.ref, self.definition, self._progress, self._warnings),
             trials=self.columns.table(rows),
             results=self.columns.results(cursor.results, self._part),
             events=[event for version, event in self._events if version > cursor.version],

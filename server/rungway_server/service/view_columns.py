@@ -33,6 +33,7 @@ _FIELDS: Mapping[str, type] = {
     "lease_deadline_ms": np.int64,
 }
 _RESULT_FIELDS: Mapping[str, type] = {"bracket": np.int16, "rung": np.int16, "trial": np.int64, "metric": np.uint64}
+_INVALID = STATES.index(TrialState.INVALID)
 _METRICS = ("metric", "best_metric")
 
 
@@ -69,11 +70,22 @@ class Table:
         return len(self.columns["trial"])
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far each valid trial came: its bracket, its highest rung with a result (-1: none), its score there (less is
+    better; NaN where there is none), and the values of its parameters."""
+
+    brackets: Array
+    rungs: Array
+    scores: Array
+    parameters: Sequence[Values]
+
+
 class Growing:
     """Arrays of one length that grows."""
 
     def __init__(self, fields: Mapping[str, type]) -> None:
-        self._arrays = {name: np.zeros(256, kind) for name, kind in fields.items()}
+        self._arrays: dict[str, Array] = {name: np.zeros(256, kind) for name, kind in fields.items()}
         self.count = 0
 
     def __getitem__(self, name: str) -> Array:
@@ -97,7 +109,7 @@ class Columns:
         self._parameters, self._smaller = parameters, smaller_is_better
         kinds = {_at(i): np.float64 if each.choices is None else np.int32 for i, each in enumerate(parameters)}
         self._rows = Growing({**_FIELDS, **kinds, "stamp": np.int64, "results": np.int16})
-        self._results = Growing(_RESULT_FIELDS)
+        self._results = Growing({**_RESULT_FIELDS, "row": np.int64})
         self._row_of: dict[int, int] = {}
         self._workers: dict[str, int] = {}
 
@@ -158,17 +170,18 @@ class Columns:
 
     def _add_results(self, rows: Sequence[Row], at: Array) -> None:
         known = self._rows["results"]
-        new = [(row, result) for row, i in zip(rows, at, strict=True) for result in row.results[known[i] :]]
+        new = [(i, row, result) for i, row in zip(at, rows, strict=True) for result in row.results[known[i] :]]
         known[at] = [len(row.results) for row in rows]
         if not new:
             return
         first = self._results.count
         self._results.grow(len(new))
         for name, values in (
-            ("bracket", [row.bracket for row, _ in new]),
-            ("rung", [result.rung for _, result in new]),
-            ("trial", [row.trial for row, _ in new]),
-            ("metric", _keys(result.metric for _, result in new)),
+            ("row", [i for i, _, _ in new]),
+            ("bracket", [row.bracket for _, row, _ in new]),
+            ("rung", [result.rung for _, _, result in new]),
+            ("trial", [row.trial for _, row, _ in new]),
+            ("metric", _keys(result.metric for _, _, result in new)),
         ):
             self._results[name][first:] = values
 
@@ -213,9 +226,17 @@ class Columns:
         part = slice(first, first + most)
         columns = {name: self._results[name][part].copy() for name in _RESULT_FIELDS}
         columns["metric"] = metrics_of(columns["metric"], self._smaller)
-        rows = np.array([self._row_of[trial] for trial in columns["trial"].tolist()], np.int64)
-        valid = self._rows["state"][rows] != STATES.index(TrialState.INVALID)
+        valid = self._rows["state"][self._results["row"][part]] != _INVALID
         return {name: values[valid] for name, values in columns.items()}
+
+    def standing(self) -> Standing:
+        """How far each trial came."""
+        rungs, keys = np.full(self.count, -1), np.full(self.count, int.from_bytes(WORST_KEY), np.uint64)
+        rows = self._results["row"]
+        rungs[rows], keys[rows] = self._results["rung"], self._results["metric"]  # of several of a row the last counts
+        at = np.flatnonzero(self._rows["state"] != _INVALID)
+        scores = metrics_of(keys[at], smaller_is_better=True)  # less of a sort key is better
+        return Standing(self._rows["bracket"][at], rungs[at], scores, self.table(at).parameters)
 
 
 def _at(parameter: int) -> str:

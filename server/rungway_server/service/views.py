@@ -6,16 +6,21 @@ many cost little more than one.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from rungway_server.domain.errors import Overloaded, ServiceStopping, UnknownExperiment
+import numpy as np
+
+from rungway_server.domain.curves import thinned
+from rungway_server.domain.errors import InvalidInput, Overloaded, ServiceStopping, UnknownExperiment, Violation
+from rungway_server.service.checks import check_count
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.reading import Reading
 from rungway_server.service.view_cache import MOST_TRIALS, Cursor, View, ViewCache
-from rungway_server.service.view_port import ViewStore
+from rungway_server.service.view_importance import Importance, ImportanceOf
+from rungway_server.service.view_port import Curve, ViewStore
 
 REFRESH_SECONDS = 1.0
 """Least time between the beginnings of two refreshes of a cache that is watched."""
@@ -26,6 +31,12 @@ KEPT_SECONDS = 60.0
 MOST_CACHES = 256
 """Caches of a process; of these, all trials together may be as many as in 8 of the largest."""
 MOST_CACHED = 8 * MOST_TRIALS
+
+MOST_CURVES = 500
+"""Curves of a call."""
+_MOST_POINTS, _MOST_READ_POINTS = 256, 1_000_000
+"""Most points of a curve in an answer, and of all curves of a call that are looked at."""
+_NO_CURVE = Curve(np.empty(0, np.int64), np.empty(0))
 
 Shown = TypeVar("Shown")
 Show = Callable[[View], Awaitable[Shown]]
@@ -43,6 +54,7 @@ class SharedView:
         self._refresh: asyncio.Task[None] | None = None
         self._shown: dict[Cursor | None, asyncio.Future[Any]] = {}
         self._unused: asyncio.TimerHandle | None = None
+        self.importance = ImportanceOf(cache)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -126,20 +138,20 @@ class ViewUseCases:
                         raise
         raise AssertionError("not reached")
 
-    async def watch(self, ref: ExperimentRef, cursor: str, show: Show[Shown]) -> AsyncIterator[Shown]:
+    async def watch(self, ref: ExperimentRef, cursor: str, show: Show[Shown]) -> AsyncGenerator[Shown, None]:
         """What has changed since the cursor, and then again and again what changes."""
         known = Cursor.read(cursor)
         while True:
             shared = await self._shared(ref)
             with shared.in_use(), suppress(UnknownExperiment):
                 async with aclosing(self._follow(shared, ref.namespace, known, show)) as views:
-                    async for known, message in views:
+                    async for known, message in views:  # noqa: B007  (where to go on, if another one has its name)
                         yield message
             self._forget(ref, shared)
 
     async def _follow(
         self, shared: SharedView, namespace: str, known: Cursor | None, show: Show[Shown]
-    ) -> AsyncIterator[tuple[Cursor, Shown]]:
+    ) -> AsyncGenerator[tuple[Cursor, Shown], None]:
         """The views of one cache, until it is of no use any more."""
         while not shared.cache.overgrown:
             while found := await shared.shown(known, show):
@@ -151,6 +163,25 @@ class ViewUseCases:
             if self._stopping.is_set():
                 raise ServiceStopping
             await shared.refreshed()
+
+    async def curves(self, ref: ExperimentRef, trials: Sequence[int], most_points: int) -> list[Curve]:
+        """The learning curves of these trials, each with so many points at most (0 = 256); one without points for a
+        trial that is not there. Raises InvalidInput, too."""
+        _check_curves(trials, most_points)
+        reader = await self._store.view_reader(ref, partial(self._reading.piece, ref.namespace))
+        with self._reading.admit(ref.namespace):
+            found = await reader.curves(list(dict.fromkeys(trials)), _MOST_READ_POINTS // len(trials))
+        return [Curve(*thinned(*found.get(trial, _NO_CURVE), most_points or _MOST_POINTS)) for trial in trials]
+
+    async def importance(self, ref: ExperimentRef, bracket: int | None) -> Importance:
+        """How much each hyperparameter matters, as of now. Raises InvalidInput, too, for an unknown bracket."""
+        with self._reading.admit(ref.namespace):
+            shared = await self.fresh(ref)
+            with shared.in_use():
+                brackets = len(shared.cache.definition.plan.brackets)
+                if bracket is not None and not 0 <= bracket < brackets:
+                    raise InvalidInput.one("bracket", f"got {bracket}, wanted 0 to {brackets - 1}")
+                return await shared.importance.get(0 if brackets == 1 else bracket)
 
     async def _shared(self, ref: ExperimentRef) -> SharedView:
         """The cache of an experiment, filled. Raises Overloaded where there is no room for another one."""
@@ -188,6 +219,16 @@ class ViewUseCases:
         task = self._views.get(ref)
         if task and task.done() and not task.cancelled() and not task.exception() and task.result() is shared:
             del self._views[ref]
+
+
+def _check_curves(trials: Sequence[int], most_points: int) -> None:
+    wrong = check_count("trials", len(trials), MOST_CURVES)
+    if most_points and not 2 <= most_points <= _MOST_POINTS:
+        wrong.append(Violation("max_points", f"got {most_points}, wanted 2 to {_MOST_POINTS}, or 0 (= {_MOST_POINTS})"))
+    if (least := min(trials, default=0)) < 0:
+        wrong.append(Violation("trials", f"got {least}, wanted numbers from 0"))
+    if wrong:
+        raise InvalidInput(wrong)
 
 
 def _trials_in(task: "asyncio.Task[SharedView]") -> int:

@@ -1,15 +1,20 @@
 """Writes views as messages of the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from rungway.v1 import trial_pb2
 from rungway.v1 import view_service_pb2 as views
-from rungway.values import to_map
+from rungway.values import InvalidValue, to_map
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.offload import in_thread
+from rungway_server.service.reading import in_slices
 from rungway_server.service.view_cache import View
 from rungway_server.service.view_columns import OUTCOMES, STATES, Array, Table, Values
+from rungway_server.service.view_importance import Importance
+from rungway_server.service.view_port import Curve
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.wire import event_message, experiment_message, timestamp
 
@@ -66,3 +71,26 @@ def _write_values(values: Values, message: views.ParameterColumn) -> None:
     if values.index is not None:
         message.values.extend(to_map({"": value}).entries[""] for value in values.occurring)
         message.index.extend(values.index.tolist())
+
+
+async def curves_message(namespace: str, trials: Sequence[int], curves: Sequence[Curve]) -> views.GetCurvesResponse:
+    """The curves of these trials."""
+    message = views.GetCurvesResponse()
+    async for trial, curve in in_slices(list(zip(trials, curves, strict=True)), at_once=20):
+        message.curves.add(trial=trial, length=curve.lengths.tolist(), metric=curve.metrics.tolist())
+    return message
+
+
+def importance_message(found: Importance) -> views.GetImportanceResponse:
+    """How much each hyperparameter matters."""
+    shares = [views.Importance(name=name, importance=share, by_rung=by_rung) for name, share, by_rung in found.shares]
+    return views.GetImportanceResponse(parameters=shares, trials=found.trials, too_early=found.too_early)
+
+
+async def config_message(namespace: str, document: dict[str, Any]) -> views.ReadConfigResponse:
+    """A configuration as it was read. Raises InvalidInput for what the wire cannot carry."""
+    try:
+        config = await in_thread(Priority.READ, namespace, to_map, document)
+    except InvalidValue as error:
+        raise InvalidInput.one(error.path or "text", error.problem) from None
+    return views.ReadConfigResponse(config=config)
