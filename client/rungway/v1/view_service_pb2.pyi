@@ -155,7 +155,7 @@ class View(_message.Message):
     """How many hyperparameters are left out, because the experiment has too many."""
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment:
-        """Without its configuration in a view of what changed."""
+        """Its configuration and summary are there where a whole view begins, and where they have changed."""
 
     @_builtins.property
     def trials(self) -> Global___TrialColumns:

@@ -71,7 +71,8 @@ def _divergence(axis: Axis, best: Bools) -> float:
     (among_best, among_all), chance = (_shares if axis.categorical else _densities)(values, top, axis.log)
     found = float((among_all * (among_best / among_all - 1) ** 2).sum())
     variance = 1 / int(np.count_nonzero(top)) - 1 / len(values)
-    return max(found - chance * variance, 0.0) * (len(values) / len(present))
+    share = len(values) / len(present)
+    return float(max(found - chance * variance, 0.0) * share)
 
 
 def _shares(values: Floats, top: Bools, _log: bool) -> tuple[tuple[Floats, Floats], float]:

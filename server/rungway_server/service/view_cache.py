@@ -18,7 +18,7 @@ from typing import NamedTuple
 from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.engine import EventView, Progress
 from rungway_server.domain.errors import UnknownExperiment
-from rungway_server.domain.space.space import Categorical, Const, Log, LogUniform, Space
+from rungway_server.domain.space.space import Categorical, Const, Log, LogInt, LogNormal, LogUniform, Ordinal, Space
 from rungway_server.service.experiments import ExperimentView
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.service.view_columns import Array, Columns, Parameter, Table
@@ -66,6 +66,7 @@ class View:
     """What a caller does not know yet. See the message of this name."""
 
     reset: bool
+    with_config: bool
     cursor: Cursor
     experiment: ExperimentView
     trials: Table
@@ -95,6 +96,8 @@ class ViewCache:
         self._part = max(_PART_VALUES // (14 + len(parameters[:most])), _LEAST_PART)
         self.version = 0
         self._last: Changes | None = None
+        self._defined = 0
+        """The version that the definition was read for."""
         self._warnings: tuple[str, ...] = ()
         self._events: deque[tuple[int, EventView]] = deque(maxlen=MOST_EVENTS)
         self._pending: dict[int, None] = {}
@@ -118,7 +121,7 @@ class ViewCache:
         changes = await self._reader.changes(last.seen if last else None)
         everything = last is None or not changes.complete
         if everything or any(event.kind == "changed" for event in changes.events):
-            await self._define()
+            await self._define(version)
         self._pending |= dict.fromkeys(trial for trial, _ in changes.leases)
         reported = [*islice(self._pending, _MOST_LEASED)]
         numbers = await self._everything(changes) if everything else self._due(changes, reported)
@@ -139,17 +142,19 @@ class ViewCache:
     def _is_new(self, last: Changes | None, changes: Changes, version: int) -> bool:
         return (
             last is None
+            or self._defined == version
             or changes.progress != last.progress
             or bool(changes.events)
             or self.columns.last_stamp() == version
         )
 
-    async def _define(self) -> None:
+    async def _define(self, version: int) -> None:
         """Read the definition again: the plan may have changed."""
         definition = await self._store.definition(self.ref, fresh=True)
         if definition.uid != self.definition.uid:
             raise UnknownExperiment(self.ref.experiment)
-        self.definition = definition
+        if definition != self.definition:
+            self.definition, self._defined = definition, version
 
     async def _everything(self, changes: Changes) -> Sequence[int]:
         """The trials to show: all, or if they are too many, the best and the latest."""
@@ -214,6 +219,7 @@ class ViewCache:
         )
         return View(
             reset=reset,
+            with_config=reset or self._defined > cursor.version,
             cursor=now,
             experiment=ExperimentView(self.ref, self.definition, self._progress, self._warnings),
             trials=self.columns.table(rows),
@@ -239,7 +245,7 @@ def _parameters(space: Space) -> list[Parameter]:
         Parameter(
             spelled(*path),
             _choices(entry.parameter),
-            isinstance(entry.parameter, Log | LogUniform),
+            isinstance(entry.parameter, Log | LogUniform | LogInt | LogNormal),
         )
         for path, entry in space.leaves.items()
     ]
@@ -247,7 +253,7 @@ def _parameters(space: Space) -> list[Parameter]:
 
 def _choices(parameter: object) -> tuple[object, ...] | None:
     match parameter:
-        case Categorical(vals):
+        case Categorical(vals) | Ordinal(vals):
             return vals
         case Const(val):
             return (val,)

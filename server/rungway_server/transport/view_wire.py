@@ -25,11 +25,11 @@ _LARGE = 1_000
 
 
 async def view_message(view: View) -> views.View:
-    """A view; with the configuration of the experiment where it begins."""
+    """A view."""
     message = views.View(
         reset=view.reset,
         cursor=str(view.cursor),
-        experiment=await experiment_message(view.experiment, with_config=view.reset),
+        experiment=await experiment_message(view.experiment, with_config=view.with_config),
         events=[event_message(event) for event in view.events],
         left_out=view.left_out,
         parameters_left_out=view.parameters_left_out,
