@@ -4,7 +4,7 @@ The quick profile plays few games, the same each time; `RUNGWAY_MODEL_PROFILE=lo
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,13 +15,17 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 from redis import Redis
 
 from rungway_server.domain.errors import UnknownExperiment
+from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.reading import Turn
 from rungway_server.service.view_cache import Cursor, ViewCache
+from rungway_server.service.view_port import Changes
 from rungway_server.store.redis import RedisStore
 from rungway_server.transport.requests import NAMESPACE
 from rungway_server.transport.view_wire import view_message
 from tests.model.driver import StoreEngine, Workbench
+from tests.model.examples import EXAMPLES
+from tests.model.hand import Example, Hand, Start
 from tests.model.machine import GAMES, EngineMachine
 from tests.support.viewer import Viewer
 
@@ -116,13 +120,16 @@ class ViewMachine(EngineMachine):
     @invariant()
     def what_is_known_is_what_there_is(self) -> None:
         """Everybody who has just looked knows what a fresh view shows."""
-        fresh = Looking(self.workbench, self.store or self.workbench.store, 1)
-        [there] = fresh.step(self.ref)
-        for looking in self.looking:
-            for viewer in looking.step(self.ref):
-                assert viewer.known() == there.known()
-                assert viewer.events[len(viewer.events) - len(there.events) :] == there.events
-                assert len(set(viewer.events)) == len(viewer.events)
+        check(self.workbench, self.store or self.workbench.store, self.ref, self.looking)
+
+
+def check(workbench: Workbench, store: RedisStore, ref: ExperimentRef, looking: Sequence[Looking]) -> None:
+    """Raises unless those who have just looked know what a fresh view shows."""
+    [there] = Looking(workbench, store, 1).step(ref)
+    for viewer in (viewer for each in looking for viewer in each.step(ref)):
+        assert viewer.known() == there.known()
+        assert viewer.events[len(viewer.events) - len(there.events) :] == there.events
+        assert len(set(viewer.events)) == len(viewer.events)
 
 
 def play(workbench: Workbench, chosen: settings, store: RedisStore | None) -> None:
@@ -144,3 +151,54 @@ def test_views_add_up_where_the_event_log_is_short(workbench: Workbench) -> None
     with Redis.from_url(workbench.url) as redis:
         redis.config_set("stream-node-max-entries", 1)
     play(workbench, PROFILES[CHOSEN], workbench.new_store(most_events=FEW_EVENTS))
+
+
+def watched(workbench: Workbench) -> Start:
+    """Starts games by hand, in which two look after each call and at every third."""
+
+    def start(plan: Plan, **options: Any) -> Hand:
+        hand = workbench.start(plan, **options)
+        pair: Any = hand.engine
+        looking = [Looking(workbench, workbench.store, 1), Looking(workbench, workbench.store, 3)]
+        pair._compare_views = lambda: check(workbench, workbench.store, pair.store.ref, looking)
+        return hand
+
+    return start
+
+
+@pytest.mark.parametrize("play_by_hand", EXAMPLES, ids=[each.__name__ for each in EXAMPLES])
+def test_views_of_games_worked_by_hand_add_up(play_by_hand: Example, workbench: Workbench) -> None:
+    play_by_hand(watched(workbench))
+
+
+async def nothing(*_: object) -> Sequence[int]:
+    return ()
+
+
+def only_new(cache: ViewCache, changes: Changes, _: object) -> Sequence[int]:
+    """The new trials, and those of events."""
+    assert cache._last
+    new = range(cache._last.progress.trials_created, changes.progress.trials_created)
+    return [*new, *(event.trial for event in changes.events if event.trial in cache.columns)]
+
+
+def without_new(cache: ViewCache, changes: Changes, reported: Sequence[int]) -> Sequence[int]:
+    """All but the new trials and those of events."""
+    return [trial for trial in reported if trial in cache.columns]
+
+
+@pytest.mark.parametrize(
+    ("part", "mistake"),
+    [("_silent", nothing), ("_due", only_new), ("_due", without_new)],
+    ids=["promoted without training", "reported", "decided"],
+)
+def test_a_sign_of_change_that_is_not_heeded_is_noticed(
+    part: str, mistake: object, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ViewCache, part, mistake)
+    for each in EXAMPLES:
+        try:
+            each(watched(workbench))
+        except AssertionError:
+            return
+    pytest.fail("no game shows it")

@@ -71,8 +71,8 @@ def _divergence(axis: Axis, best: Bools) -> float:
     (among_best, among_all), chance = (_shares if axis.categorical else _densities)(values, top, axis.log)
     found = float((among_all * (among_best / among_all - 1) ** 2).sum())
     variance = 1 / int(np.count_nonzero(top)) - 1 / len(values)
-    share = len(values) / len(present)
-    return float(max(found - chance * variance, 0.0) * share)
+    share: float = len(values) / len(present)
+    return max(found - chance * variance, 0.0) * share
 
 
 def _shares(values: Floats, top: Bools, _log: bool) -> tuple[tuple[Floats, Floats], float]:
@@ -96,7 +96,8 @@ def _densities(values: Floats, top: Bools, log: bool) -> tuple[tuple[Floats, Flo
 def _bandwidth(places: Floats) -> float:
     low, high = np.quantile(places, (0.25, 0.75))
     spread = min(float(places.std()), float(high - low) / 1.34)
-    return max(_SCOTT * spread * len(places) ** -0.2, 0.5 / (_GRID - 1))
+    scott: float = _SCOTT * spread * len(places) ** -0.2
+    return max(scott, 0.5 / (_GRID - 1))
 
 
 def _density(places: Floats, bandwidth: float) -> Floats:
