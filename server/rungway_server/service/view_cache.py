@@ -103,8 +103,8 @@ class ViewCache:
         self._pending: dict[int, None] = {}
         """Trials that were reported on and are still to be read again, the longest waiting first."""
         self.took = 0.0
-        """Seconds of processor time that went by in the last refresh, the first one left out: a busy process counts what
-        else it does as well, and so refreshes less."""
+        """Seconds of processor time that went by in the last refresh, the first one left out: a busy process counts
+        what else it does as well, and so refreshes less."""
 
     @property
     def overgrown(self) -> bool:

@@ -126,6 +126,9 @@ class ViewUseCases:
         """The cache of an experiment, with what has changed until now."""
         for again in (True, False):
             shared = await self._shared(ref)
+            if shared.cache.overgrown:
+                self._forget(ref, shared)
+                shared = await self._shared(ref)
             with shared.in_use():
                 if (wait := min(shared.due_in(0), REFRESH_SECONDS)) > 0:
                     await asyncio.sleep(wait)

@@ -12,8 +12,8 @@ from rungway_server.service.access import ROLES
 from rungway_server.service.tokens import Role
 
 Serve = Callable[[Any, Any], Awaitable[Any]]
-_RESUMES = ("after_event_id", "cursor")
-"""Fields that say where a stream goes on."""
+RESUMES = frozenset({"after_event_id", "cursor"})
+"""Fields that say where a stream goes on: a request has one of them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,6 @@ def routes(files: Sequence[FileDescriptor], servicers: Mapping[str, object]) -> 
                 request,
                 streams=method.server_streaming,
                 readable=ROLES.get(rpc) is Role.READ and not method.server_streaming,
-                resumes=next((name for name in _RESUMES if name in request.DESCRIPTOR.fields_by_name), ""),
+                resumes=next(iter(RESUMES & request.DESCRIPTOR.fields_by_name.keys()), ""),
             )
     return found
