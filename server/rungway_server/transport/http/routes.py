@@ -45,6 +45,6 @@ def routes(files: Sequence[FileDescriptor], servicers: Mapping[str, object]) -> 
                 request,
                 streams=method.server_streaming,
                 readable=ROLES.get(rpc) is Role.READ and not method.server_streaming,
-                resumes=next(iter(RESUMES & request.DESCRIPTOR.fields_by_name.keys()), ""),
+                resumes=next(iter(RESUMES.intersection(request.DESCRIPTOR.fields_by_name)), ""),
             )
     return found
