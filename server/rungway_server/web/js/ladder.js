@@ -1,0 +1,8 @@
+/** The view "Ladder". */
+
+import { html } from "./html.js";
+
+/** @param {{store: import("./store.js").Store}} props */
+export function Ladder({ store }) {
+  return html`<p class="empty">This view is not there yet.</p>`;
+}

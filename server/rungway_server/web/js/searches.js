@@ -1,0 +1,8 @@
+/** The view "Searches". */
+
+import { html } from "./html.js";
+
+/** @param {{store: import("./store.js").Store}} props */
+export function Searches({ store }) {
+  return html`<p class="empty">This view is not there yet.</p>`;
+}

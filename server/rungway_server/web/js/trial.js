@@ -1,0 +1,8 @@
+/** The view "Trial". */
+
+import { html } from "./html.js";
+
+/** @param {{store: import("./store.js").Store}} props */
+export function Trial({ store }) {
+  return html`<p class="empty">This view is not there yet.</p>`;
+}

@@ -1,0 +1,8 @@
+/** The view "Workers". */
+
+import { html } from "./html.js";
+
+/** @param {{store: import("./store.js").Store}} props */
+export function Workers({ store }) {
+  return html`<p class="empty">This view is not there yet.</p>`;
+}
