@@ -45,7 +45,9 @@ export class Trials {
     this.version++;
     this.count = 0;
     this.capacity = 0;
+    /** Trials, and hyperparameters, that the service leaves out. */
     this.leftOut = 0;
+    this.parametersLeftOut = 0;
     this.trial = new Int32Array(0);
     this.state = new Uint8Array(0);
     this.outcome = new Uint8Array(0);
@@ -69,8 +71,6 @@ export class Trials {
     this._rows = new Map();
     /** @type {Map<string, number>} */
     this._workers = new Map();
-    /** @type {Map<string, boolean>} */
-    this._logs = new Map();
   }
 
   /** The row of a trial; -1 if it is not here. @param {number} trial */
@@ -91,8 +91,8 @@ export class Trials {
    */
   apply(view) {
     if (view.reset) this.clear();
-    if (view.experiment?.config?.hyperparameters) this._logs = logScales(view.experiment.config.hyperparameters);
     this.leftOut = view.leftOut ?? this.leftOut;
+    this.parametersLeftOut = view.parametersLeftOut ?? this.parametersLeftOut;
     if (view.trials?.trial?.length) this._takeTrials(view.trials);
     if (view.results?.trial?.length) this._takeResults(view.results);
     this.version++;
@@ -155,11 +155,12 @@ export class Trials {
     if (isNumber && !numbers.length) return; // no row has it
     let mine = this.parameter(column.name);
     if (!mine) {
-      mine = { name: column.name, kind: isNumber ? "number" : "category", numbers: new Float64Array(0), values: [], index: new Int32Array(0), log: this._logs.get(column.name) ?? false };
+      mine = { name: column.name, kind: isNumber ? "number" : "category", numbers: new Float64Array(0), values: [], index: new Int32Array(0), log: false };
       if (isNumber) mine.numbers = grown(mine.numbers, this.capacity, NaN);
       else mine.index = grown(mine.index, this.capacity, -1);
       this.parameters.push(mine);
     }
+    mine.log ||= Boolean(column.log);
     if (!isNumber && mine.kind === "number") toCategory(mine);
     if (mine.kind === "number") {
       for (let i = 0; i < rows.length; i++) mine.numbers[rows[i]] = numbers[i];
@@ -217,15 +218,4 @@ function toCategory(parameter) {
   parameter.kind = "category";
   parameter.index = Int32Array.from(parameter.numbers, (number) => (Number.isNaN(number) ? -1 : place(number)));
   parameter.numbers = new Float64Array(0);
-}
-
-/** Which hyperparameters are searched on a logarithmic scale, by path. @param {any} group @param {string} above @param {Map<string, boolean>} found */
-export function logScales(group, above = "", found = new Map()) {
-  for (const [name, node] of Object.entries(group)) {
-    const path = above + (/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `\`${name.replaceAll("`", "``")}\``);
-    if (!node || typeof node !== "object" || Array.isArray(node)) continue;
-    if (typeof node.type === "string") found.set(path, node.type === "log");
-    else logScales(node, `${path}.`, found);
-  }
-  return found;
 }

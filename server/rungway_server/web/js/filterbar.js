@@ -24,7 +24,8 @@ export function FilterBar({ store }) {
 
 /** @param {import("./columns.js").Trials} trials @param {Uint8Array | null} mask @param {number} chosen */
 function shown(trials, mask, chosen) {
-  const left = trials.leftOut ? ` ${count(trials.leftOut)} more are left out: the page shows the best and the latest.` : "";
+  const more = trials.leftOut ? ` ${count(trials.leftOut)} more are left out: the page shows the best and the latest.` : "";
+  const left = more + (trials.parametersLeftOut ? ` ${many(trials.parametersLeftOut, "hyperparameter")} of many ${trials.parametersLeftOut === 1 ? "is" : "are"} left out.` : "");
   if (!trials.count) return "No trial has started yet.";
   if (!mask) return `Shown: all ${many(trials.count, "trial")}.${left}`.replace("all 1 trial.", "the only trial.");
   return `Shown: ${count(chosen)} of ${many(trials.count, "trial")}.${left}`;

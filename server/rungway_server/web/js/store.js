@@ -139,8 +139,11 @@ export class Store {
     const onState = (/** @type {any} */ state, /** @type {number} */ ms) => { if (!signal.aborted) this._connected(state, ms); };
     try {
       // The first view by a call, which is compressed; then what changes.
-      const first = await insist(() => call("ViewService/GetView", { experiment }, { signal }), { signal, onState });
-      if (first && !signal.aborted) this._take(first.view);
+      for (let more = true; more && !signal.aborted;) {
+        const found = await insist(() => call("ViewService/GetView", { experiment, cursor: this._cursor }, { signal }), { signal, onState });
+        if (found && !signal.aborted) this._take(found.view);
+        more = Boolean(found?.view.more);
+      }
       onState("live", 0);
       while (!signal.aborted) {
         await follow("ViewService/WatchView", () => ({ experiment, cursor: this._cursor }), (message) => { if (!signal.aborted) this._take(message.view); }, { signal, onState });
@@ -192,12 +195,21 @@ export class Store {
     const { signal } = this._following, { experiment } = this.route.peek();
     if (this._shown === this._cursor) return;
     try {
-      const { view } = await call("ViewService/GetView", { experiment, cursor: this._shown }, { signal });
-      if (signal.aborted) return;
-      this._show(view);
+      for (let more = true; more;) {
+        const { view } = await call("ViewService/GetView", { experiment, cursor: this._shown }, { signal });
+        if (signal.aborted) return;
+        this._show(view);
+        more = view.more;
+      }
       this.pending.value = { results: 0, trials: 0 };
     } catch (error) { if (!signal.aborted) this.notice.value = error instanceof Error ? error.message : String(error); }
   }
+
+  /** A call beside the stream was answered, or not: the next attempt is in `ms`. @param {ApiError} [error] @param {number} [ms] */
+  connected(error, ms = 0) { this._connected(error ? "away" : "live", ms); }
+
+  /** A call beside the stream failed in a way that repeating does not mend. @param {ApiError} error */
+  failed(error) { this._fail(error); }
 
   /** @param {"live" | "away"} state @param {number} [ms] */
   _connected(state, ms = 0) { batch(() => { this.connection.value = state; this.retryAt.value = Date.now() + ms; }); }
