@@ -72,7 +72,8 @@ function Search() {
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
     : experiment ? html`<${found[2]} store=${store} />`
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
-  return html`<nav class="tabs" aria-label="Views">
+  return html`<h1 class="visually-hidden">${route.experiment}: ${found?.[1] || route.view}</h1>
+    <nav class="tabs" aria-label="Views">
       ${TABS.map(([name, title], i) => html`<a ...${store.link({ view: name })} aria-current=${name === route.view ? "page" : null}
         title=${`Key ${i + 1}`}>${title}</a>`)}
     </nav>

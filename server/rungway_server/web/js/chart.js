@@ -38,11 +38,18 @@ function extent(values, log) {
   return log ? [low / 1.08, high * 1.08] : [low - (high - low) * 0.05, high + (high - low) * 0.05];
 }
 
+/** Bounds that leave out what is far from the rest: more than ten times the distance of the quartiles away. @param {number[]} values @returns {[number, number]} */
+function usual(values) {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b), at = (/** @type {number} */ share) => sorted[Math.floor(share * (sorted.length - 1))];
+  const far = 10 * (at(0.75) - at(0.25));
+  return far > 0 ? [at(0.25) - far, at(0.75) + far] : [-Infinity, Infinity];
+}
+
 /**
  * @param {{lines: Line[], marks?: Mark[], spots?: Spot[], xName: string, yName: string, caption: any, label: string, height?: number, logX?: boolean, logY?: boolean, fromZero?: boolean, xText?: (x: number) => string, table?: any}} props
  */
 export function Chart({ lines, marks = [], spots = [], xName, yName, caption, label, height = 260, logX = false, logY = false, fromZero = false, xText = number, table }) {
-  const frame = useRef(/** @type {HTMLElement | null} */ (null)), [width, setWidth] = useState(640), [asTable, setAsTable] = useState(false);
+  const frame = useRef(/** @type {HTMLElement | null} */ (null)), [width, setWidth] = useState(640), [asTable, setAsTable] = useState(false), [everything, setEverything] = useState(false);
   useLayoutEffect(() => {
     if (!frame.current) return undefined;
     const observer = new ResizeObserver(([entry]) => setWidth(Math.max(240, Math.floor(entry.contentRect.width))));
@@ -51,12 +58,16 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, la
   }, []);
   const all = lines.flatMap((line) => line.points);
   const [x0, x1] = fromZero && !logX ? [0, Math.max(1e-9, ...all.map((point) => point[0]), ...marks.map((mark) => mark.at)) * 1.02] : extent([...all.map((point) => point[0]), ...marks.map((mark) => mark.at)], logX);
-  const [y0, y1] = extent([...all.map((point) => point[1]), ...spots.map((spot) => spot.y)], logY);
+  const ys = [...all.map((point) => point[1]), ...spots.map((spot) => spot.y)], [least, most] = everything || logY ? [-Infinity, Infinity] : usual((lines[0]?.points || []).map((point) => point[1]));
+  const beyond = all.filter(([, value]) => Number.isFinite(value) && (value < least || value > most)).length;
+  const [y0, y1] = extent(ys.filter((value) => value >= least && value <= most), logY);
   const place = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high, /** @type {boolean} */ log) =>
     (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
   const x = (/** @type {number} */ value) => LEFT + place(value, x0, x1, logX) * (width - LEFT - RIGHT);
-  const y = (/** @type {number} */ value) => TOP + (1 - place(value, y0, y1, logY)) * (height - TOP - BELOW);
-  return html`<figure class="chart"><figcaption>${caption} ${table && html`<button class="quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>${asTable ? "As a picture" : "As a table"}</button>`}</figcaption>
+  const y = (/** @type {number} */ value) => clamp(TOP + (1 - place(value, y0, y1, logY)) * (height - TOP - BELOW), 0, height - BELOW);
+  return html`<figure class="chart"><figcaption>${caption} ${table && html`<button class="quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>${asTable ? "As a picture" : "As a table"}</button>`}
+      ${(beyond > 0 || everything) && html`<span class="warn">${everything ? "Outliers are shown." : `${beyond} far away ${beyond === 1 ? "value lies" : "values lie"} beyond the picture.`}
+        <button class="quiet" onClick=${() => setEverything(!everything)}>${everything ? "Leave them out" : "Show all"}</button></span>`}</figcaption>
     <div ref=${frame}>${asTable ? table : html`<svg width=${width} height=${height} role="img" aria-label=${label}>
       ${ticks(y0, y1, height / 50, logY).map((at) => html`<line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(at)} y2=${y(at)} /><text class="axis" x=${LEFT - 6} y=${y(at) + 4} text-anchor="end">${number(at)}</text>`)}
       ${spread(ticks(x0, x1, width / 90, logX), x).map((at) => html`<text class="axis" x=${x(at)} y=${height - BELOW + 16} text-anchor="middle">${xText(at)}</text>`)}
@@ -74,6 +85,9 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, la
     ${!asTable && lines.length > 1 && html`<p class="legend">${lines.map((line) => html`<span><svg width="22" height="8" aria-hidden="true"><line x1="0" x2="22" y1="4" y2="4" stroke=${line.colour} stroke-width="3" stroke-dasharray=${line.dashed ? "5 4" : null} /></svg> ${line.name}</span>`)}</p>`}
   </figure>`;
 }
+
+/** @param {number} value @param {number} low @param {number} high */
+function clamp(value, low, high) { return Math.min(Math.max(value, low), high); }
 
 /** Those labels that have space. @param {number[]} values @param {(value: number) => number} x @param {number} [apart] */
 function spread(values, x, apart = 44) {

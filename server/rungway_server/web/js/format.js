@@ -8,6 +8,11 @@ export function count(n) { return COUNT.format(n); }
 /** "1 trial", "2 trials". @param {number} n @param {string} noun @param {string} [nouns] */
 export function many(n, noun, nouns = `${noun}s`) { return `${count(n)} ${n === 1 ? noun : nouns}`; }
 
+/** A length with its unit: "1 epoch", "27 epochs", "1 batch". @param {number} n @param {string} unit */
+export function lengthText(n, unit) {
+  return `${count(n)} ${n === 1 ? unit.replace(/(?<=ch|sh|ss|x)es$|s$/, "") : unit}`;
+}
+
 /** A measured number in about 5 digits; "–" for none. @param {number | string | undefined | null} x */
 export function number(x, digits = 5) {
   if (x === undefined || x === null || x === "") return "–";

@@ -103,7 +103,7 @@ function Nothing({ store }) {
 function Table({ store, experiments }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Searches"><table class="wide">
     <thead><tr><th>Search</th><th>State</th><th>Progress</th><th>Best so far</th><th class="number">Trials</th>
-      <th class="number">Leases</th><th>Created</th><th>Ends about</th></tr></thead>
+      <th class="number">Leases</th><th>Created</th><th>Ends</th></tr></thead>
     <tbody>${experiments.map((each) => html`<${Row} key=${each.uid || each.experiment} store=${store} each=${each} />`)}</tbody>
   </table></div>`;
 }
@@ -128,8 +128,9 @@ function Row({ store, each }) {
 
 /** When a search will end if it goes on as so far. @param {any} experiment @param {number} now */
 export function endOf(experiment, now) {
+  if (!experiment.trials.running) return "no worker is at it";
   const began = msOf(experiment.createTime), { progress } = experiment;
   if (!(progress > 0.02) || now - began < 5000) return "too early to say";
   const left = ((now - began) / progress) * (1 - progress);
-  return `${moment(now + left)} (in ${duration(left / 1000)})`;
+  return `about ${moment(now + left)} (in ${duration(left / 1000)})`;
 }

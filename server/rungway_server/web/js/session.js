@@ -21,7 +21,7 @@ export function SignIn({ store }) {
   return html`<form class="card signin" onSubmit=${submit}>
     <h1>Sign in</h1>
     <p>This service wants a token. Whoever runs it makes one with</p>
-    <p><code>rungway token create NAME --role read</code></p>
+    <p><code>rungway token create --namespace default --role read</code></p>
     <label>Token <input type="password" autocomplete="current-password" spellcheck=${false} required value=${token} autofocus
       onInput=${(/** @type {any} */ e) => setToken(e.target.value)} aria-invalid=${Boolean(problem)} aria-describedby="signin-problem" /></label>
     <p id="signin-problem" class="error" role="alert">${problem}</p>

@@ -1,5 +1,7 @@
 /** The best so far: over trials, over the time they began, over the length spent. Pure: no drawing here. */
 
+import { lengthText } from "./format.js";
+
 /** @typedef {import("./columns.js").Trials} Trials */
 /** @typedef {"trials" | "time" | "length"} Axis */
 
@@ -48,8 +50,8 @@ export function randomSoFar(trials, rows, smaller, maxLength) {
   return steps.map(([i, best, trial]) => [i * maxLength, best, trial]);
 }
 
-/** Who waits for what, in sentences. @param {any} experiment @param {Trials} trials @returns {string[]} */
-export function waits(experiment, trials) {
+/** Who waits for what, in sentences. @param {any} experiment @returns {string[]} */
+export function waits(experiment) {
   const { plan, trials: counts } = experiment, found = [];
   const state = experiment.state;
   if (state === "EXPERIMENT_STATE_PAUSED") found.push("The search is paused: nothing is handed out.");
@@ -58,9 +60,8 @@ export function waits(experiment, trials) {
   plan.brackets.forEach((/** @type {any} */ bracket, /** @type {number} */ b) => bracket.rungs.slice(0, -1).forEach((/** @type {any} */ rung, /** @type {number} */ r) => {
     const waiting = rung.results - rung.passed;
     if (waiting <= 0) return;
-    found.push(`${waiting} ${waiting === 1 ? "result waits" : "results wait"} at ${rung.length} ${plan.unit}${plan.brackets.length > 1 ? ` of bracket ${b}` : ""}: ${next(plan, rung)}`);
+    found.push(`${waiting} ${waiting === 1 ? "result waits" : "results wait"} at ${lengthText(rung.length, plan.unit)}${plan.brackets.length > 1 ? ` of bracket ${b}` : ""}: ${next(plan, rung)}`);
   }));
-  void trials;
   return found;
 }
 

@@ -14,12 +14,13 @@ export function columnsOf(trials, metric) {
   const plain = (/** @type {string} */ name, /** @type {string} */ title, /** @type {ArrayLike<number>} */ array, /** @type {(x: number) => string} */ text = number) => (
     { name, title, isNumber: true, text: (/** @type {number} */ row) => text(array[row]), raw: (/** @type {number} */ row) => array[row], key: (/** @type {number} */ row) => array[row] });
   const words = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(row: number) => string} */ of) => ({ name, title, isNumber: false, text: of, raw: of, key: of });
-  const measured = (/** @type {number} */ x) => (Number.isNaN(x) ? "–" : number(x));
+  const measured = (/** @type {string} */ name, /** @type {string} */ title, /** @type {Float64Array} */ array) => (
+    { ...plain(name, title, array), text: (/** @type {number} */ row) => (Number.isNaN(array[row]) ? (trials.length[row] ? "NaN" : "–") : number(array[row])) });
   return [
     plain("trial", "Trial", trials.trial, String),
     words("state", "State", (row) => STATES[trials.state[row]]),
     plain("bracket", "Bracket", trials.bracket), plain("rung", "Rung", trials.rung), plain("length", "Length", trials.length),
-    plain("metric", `Last ${metric}`, trials.metric, measured), plain("best", `Best ${metric}`, trials.bestMetric, measured),
+    measured("metric", `Last ${metric}`, trials.metric), measured("best", `Best ${metric}`, trials.bestMetric),
     plain("best_length", "Best at", trials.bestLength), plain("restarts", "Restarts", trials.restarts),
     words("worker", "Worker", (row) => trials.workers[trials.worker[row]] || ""),
     words("outcome", "Outcome", (row) => OUTCOMES[trials.outcome[row]] || ""),

@@ -2,7 +2,7 @@
 
 import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
-import { count, goalOf, moment, msOf, number, word } from "./format.js";
+import { count, goalOf, lengthText, moment, msOf, number, word } from "./format.js";
 import { html, useEffect, useSignal, useState } from "./html.js";
 import { QueueAgain } from "./queue.js";
 import { bestSoFar, inOrder } from "./sofar.js";
@@ -49,16 +49,16 @@ function Card({ store, experiment, trial }) {
   }, [key]);
   if (!found) return problem ? html`<div class="empty" role="alert"><h2>Trial ${trial}</h2><p>${problem.message}</p></div>` : html`<p class="empty">Reading trial ${trial} …</p>`;
   const copy = async () => { store.notice.value = (await copyText(`${yaml(found.hparams || {})}\n`)) ? "The configuration is copied, as YAML." : "The browser does not let a page copy: mark the text instead."; };
-  return html`<div class="row"><h1>Trial ${trial}</h1><span class=${`state ${word(found.state, "TRIAL_STATE_")}`}>${word(found.state, "TRIAL_STATE_")}</span><span class="spring"></span>
+  return html`<div class="row"><h2 class="title">Trial ${trial}</h2><span class=${`is ${word(found.state, "TRIAL_STATE_")}`}>${word(found.state, "TRIAL_STATE_")}</span><span class="spring"></span>
       ${trial > 0 && html`<a ...${store.link({ trial: trial - 1 })} rel="prev">← trial ${trial - 1}</a>`}
-      <a ...${store.link({ trial: trial + 1 })} rel="next">trial ${trial + 1} →</a>
+      ${trials.rowOf(trial + 1) >= 0 && html`<a ...${store.link({ trial: trial + 1 })} rel="next">trial ${trial + 1} →</a>`}
       <label><input type="checkbox" checked=${selected.has(trial)} onChange=${() => store.toggle(trial)} /> compare</label></div>
     ${problem && html`<p class="error" role="alert">${problem.message} What you see is the last that was known.</p>`}
     <${Facts} store=${store} experiment=${experiment} trial=${found} />
     <${Curve} store=${store} experiment=${experiment} trial=${found} />
     <div class="halves">
-      <section><h2>Why</h2><${Why} store=${store} experiment=${experiment} trial=${found} /></section>
-      <section><h2>Configuration</h2>
+      <section><h3>Why</h3><${Why} store=${store} experiment=${experiment} trial=${found} /></section>
+      <section><h3>Configuration</h3>
         <pre class="card" tabindex="0" aria-label="Configuration">${yaml(found.hparams || {})}</pre>
         <div class="row"><button onClick=${copy}>Copy as YAML</button>
           ${store.may("admin") && html`<button onClick=${() => setQueueing(true)}>Queue this again with …</button>`}</div>
@@ -71,12 +71,12 @@ function Card({ store, experiment, trial }) {
 function Facts({ store, experiment, trial }) {
   const { unit } = experiment.plan, goal = goalOf(experiment);
   const facts = /** @type {[string, any][]} */ ([
-    [`Best ${goal.metric}`, trial.bestMetric === undefined ? "no result yet" : html`<strong>${number(trial.bestMetric)}</strong> at ${count(trial.bestLength)} ${unit}`],
+    [`Best ${goal.metric}`, trial.bestMetric === undefined ? "no result yet" : html`<strong>${number(trial.bestMetric)}</strong> at ${lengthText(trial.bestLength, unit)}`],
     [`Last ${goal.metric}`, trial.metric === undefined ? "–" : number(trial.metric)],
-    ["Trained", `${count(trial.length)} ${unit}, bracket ${trial.bracket}, rung ${trial.rung}`],
+    ["Trained", `${lengthText(trial.length, unit)}, bracket ${trial.bracket}, rung ${trial.rung}`],
     ["Worker", trial.worker || "–"],
     ["Began", moment(msOf(trial.createTime), true)],
-    ["Checkpoint", trial.checkpoint ? html`<code class="wrap">${trial.checkpoint}</code> at ${count(trial.checkpointLength)} ${unit}` : "none"],
+    ["Checkpoint", trial.checkpoint ? html`<code class="wrap">${trial.checkpoint}</code> at ${lengthText(trial.checkpointLength, unit)}` : "none"],
   ]);
   if (trial.restarts) facts.push(["Restarts", `${count(trial.restarts)} since the last progress`]);
   if (trial.outcome && trial.outcome !== "OUTCOME_UNSPECIFIED") facts.push(["Ended as", word(trial.outcome, "OUTCOME_")]);

@@ -114,7 +114,7 @@ function Windowed({ store, rows, columns, sort, selected, onHold }) {
           const row = rows[i], trial = trials.trial[row];
           return html`<tr key=${trial} data-place=${i} aria-rowindex=${i + 2} tabindex=${i === at ? 0 : -1} class=${selected.has(trial) ? "chosen" : ""} onFocus=${() => setAt(i)}>
             <td><input type="checkbox" aria-label=${`Select trial ${trial}`} checked=${selected.has(trial)} tabindex=${i === at ? 0 : -1} onChange=${(/** @type {any} */ e) => { store.toggle(trial); e.target.checked = store.selected.peek().has(trial); }} /></td>
-            ${columns.map((each) => html`<td class=${each.isNumber ? "number" : each.name === "state" ? `state ${STATES[trials.state[row]]}` : ""}>${each.name === "trial"
+            ${columns.map((each) => html`<td class=${each.isNumber ? "number" : each.name === "state" ? `is ${STATES[trials.state[row]]}` : ""}>${each.name === "trial"
               ? html`<a ...${store.link({ view: "trial", trial })} tabindex=${i === at ? 0 : -1}>${trial}</a>` : each.text(row)}</td>`)}</tr>`;
         })}
         ${to < rows.length && html`<tr class="space" style=${{ height: `${(rows.length - to) * ROW}px` }}><td colspan=${columns.length + 1}></td></tr>`}
