@@ -10,6 +10,7 @@ FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
+DEMO_ARGS ?=
 BASE ?=
 IMAGE_ARGS ?=
 
@@ -76,8 +77,8 @@ versions: setup ## Contract, integration and model tests on every version of Red
 fuzz: setup ## Minutes of hostile messages, configurations and bytes (FUZZ_ARGS='--minutes 30')
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-demo: setup ## A real search with real workers on this machine, in under two minutes
-	$(BIN)/rungway demo
+demo: setup ## A real search with real workers on this machine, in under two minutes, with its page (DEMO_ARGS=--stay keeps it up)
+	$(BIN)/rungway demo $(DEMO_ARGS)
 
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study

@@ -122,6 +122,7 @@ async def serve(settings: Settings, status: Callable[[str], None] | None = None,
         if not status:
             http = up.http.address if up.http else "off"
             _log.info("ready", address=up.address, http=http, serving=up.health.ready)
+            tell_page(http, settings)
         ended = asyncio.ensure_future(_end_of(up.server))
         stack.callback(ended.cancel)
         await asyncio.wait((stopped, up.died, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -301,6 +302,16 @@ def cannot_listen_for_http(settings: Settings, error: OSError) -> str:
     """What to tell users."""
     host, port = settings.http_address or ("", 0)
     return f"cannot listen on {host}:{port} for HTTP: {error.strerror or error} (--http HOST:PORT, or --http off)"
+
+
+def tell_page(http: str, settings: Settings) -> None:
+    """Log where people find the page; `http` is the address of the HTTP port, or "off"."""
+    if http == "off":
+        return
+    host, port = split_address(http)
+    here = host in ("0.0.0.0", "[::]", "127.0.0.1", "[::1]")  # noqa: S104  (nothing is bound here)
+    scheme = "https" if settings.tls_cert else "http"
+    _log.info("page", url=f"{scheme}://{'localhost' if here else host}:{port}{settings.http_prefix}/")
 
 
 async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:

@@ -33,7 +33,8 @@ function consequences(what, experiment, store) {
   if (what === "resume") return ["Workers that wait get work again, within seconds.", queued + paused ? `${many(queued + paused, "trial")} ${queued + paused === 1 ? "waits" : "wait"} to go on or to be promoted.` : ""];
   return [
     "This ends the search for good; it cannot be resumed. A pause can.",
-    running ? `${many(running, "running trial")} ${running === 1 ? "is" : "are"} told to stop at the next report or heartbeat; what was reported is kept.` : "No trial is running now.",
+    running ? `${many(running, "running trial")} ${running === 1 ? "is" : "are"} told to stop at the next report or heartbeat.` : "No trial is running now.",
+    "Everything that was reported is kept.",
     paused ? `${many(paused, "paused trial")} will not be promoted any more.` : "",
     best(store),
   ];

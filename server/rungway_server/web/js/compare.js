@@ -35,7 +35,7 @@ export function Compare({ store }) {
     ${problem && html`<p class="error">${problem}</p>`}
     ${lines.length > 0 && html`<${Chart} lines=${lines} xName=${experiment.plan.unit} yName=${goal.metric} fromZero=${true} label=${`Learning curves of ${known.length} trials`} caption="Learning curves of the selected trials." height=${240} />`}
     <div class="scroll" tabindex="0" role="region" aria-label="Configurations compared"><table>
-      <thead><tr><th></th>${known.map((trial) => html`<th class="number"><a ...${store.link({ view: "trial", trial })}>trial ${trial}</a></th>`)}</tr></thead>
+      <thead><tr><th>Of</th>${known.map((trial) => html`<th class="number"><a ...${store.link({ view: "trial", trial })}>trial ${trial}</a></th>`)}</tr></thead>
       <tbody>
         <tr><th scope="row">state</th>${known.map((trial) => html`<td class="number">${STATES[trials.state[trials.rowOf(trial)]]}</td>`)}</tr>
         <tr><th scope="row">best ${goal.metric}</th>${known.map((trial) => html`<td class="number">${number(trials.bestMetric[trials.rowOf(trial)])}</td>`)}</tr>

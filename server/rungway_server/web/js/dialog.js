@@ -12,8 +12,8 @@ export function Dialog({ title, onClose, children }) {
   }, []);
   return html`<dialog ref=${ref} aria-labelledby=${id} onClose=${onClose}
       onClick=${(/** @type {any} */ event) => { if (event.target === ref.current) onClose(); }}>
-    <div class="dialog"><header><h2 id=${id}>${title}</h2>
-      <button class="quiet" aria-label="Close" onClick=${onClose}>✕</button></header>
+    <div class="dialog"><div class="head"><h2 id=${id}>${title}</h2>
+      <button class="quiet" aria-label="Close" onClick=${onClose}>✕</button></div>
     ${children}</div>
   </dialog>`;
 }
@@ -24,8 +24,8 @@ export function Confirm({ title, yes, danger = false, busy = false, problem = ""
     <form method="dialog" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); onYes(); }}>
       ${children}
       <p class="error" role="alert">${problem}</p>
-      <footer><button type="button" onClick=${onClose}>Cancel</button>
-        <button class=${danger ? "danger" : "primary"} disabled=${busy}>${yes}</button></footer>
+      <div class="foot"><button type="button" onClick=${onClose}>Cancel</button>
+        <button class=${danger ? "danger" : "primary"} disabled=${busy}>${yes}</button></div>
     </form>
   <//>`;
 }

@@ -44,7 +44,7 @@ export function Editor({ text, onText, errors, onProblem, largest }) {
       onScroll=${() => { if (gutter.current && area.current) gutter.current.scrollTop = area.current.scrollTop; }}
       onInput=${(/** @type {any} */ e) => onText(e.target.value)}></textarea></div>
     <p><label>Or take a file <input type="file" accept=".yaml,.yml,.json,text/*" onChange=${(/** @type {any} */ e) => { take(e.target.files[0]); e.target.value = ""; }} /></label></p>
-    ${found.length > 0 && html`<ul class="errors" id="editor-errors" role="alert">${found.map((error) => html`<li>
+    ${found.length > 0 && html`<div id="editor-errors" role="alert"><ul class="errors">${found.map((error) => html`<li>
       ${error.line > 0 && html`<button type="button" onClick=${() => goTo(error.line)}>Line ${error.line}</button> `}
-      ${error.field && html`<code>${error.field}</code>: `}${error.description}</li>`)}</ul>`}`;
+      ${error.field && html`<code>${error.field}</code>: `}${error.description}</li>`)}</ul></div>`}`;
 }

@@ -38,7 +38,7 @@ function tokens(text) {
   while (text.slice(at).trim()) {
     TOKEN.lastIndex = at;
     const match = TOKEN.exec(text);
-    if (!match) throw new FilterError(`cannot read ‘${text.slice(at).trim().slice(0, 12)}’`, at);
+    if (!match) throw new FilterError(`cannot read '${text.slice(at).trim().slice(0, 12)}'`, at);
     const [whole, quoted, back, number, op, word] = match;
     const start = at + whole.length - (quoted || back || number || op || word).length;
     /** @type {Token} */
@@ -66,14 +66,14 @@ class Parser {
   }
 
   /** @param {string} word */
-  wants(word) { if (!this.takes(word)) throw new FilterError(`wanted ‘${word}’ ${this.seen()}`, this.next.at); }
+  wants(word) { if (!this.takes(word)) throw new FilterError(`wanted '${word}' ${this.seen()}`, this.next.at); }
 
-  seen() { return this.next.kind === "end" ? "at the end" : `before ‘${this.next.text}’`; }
+  seen() { return this.next.kind === "end" ? "at the end" : `before '${this.next.text}'`; }
 
   /** @returns {Test} */
   whole() {
     const test = this.any();
-    if (this.next.kind !== "end") throw new FilterError(`wanted ‘and’ or ‘or’ ${this.seen()}`, this.next.at);
+    if (this.next.kind !== "end") throw new FilterError(`wanted 'and' or 'or' ${this.seen()}`, this.next.at);
     return test;
   }
 
@@ -175,7 +175,7 @@ function numeric(array, name) {
     isSet: (row) => !Number.isNaN(array[row]),
     number: (row) => array[row],
     text: (row) => String(array[row]),
-    refuses: (op, value) => (Number.isNaN(Number(value)) && op !== "~" ? `‘${name}’ is a number, got ‘${value}’` : ""),
+    refuses: (op, value) => (Number.isNaN(Number(value)) && op !== "~" ? `'${name}' is a number, got '${value}'` : ""),
     compare: (op, value) => {
       const test = OPS[op], wanted = op === "~" ? value : Number(value);
       return (row) => !Number.isNaN(array[row]) && test(array[row], wanted);
@@ -190,7 +190,7 @@ function worded(words, index, name) {
     number: (row) => Number(words[index[row]]),
     text: (row) => words[index[row]] ?? "",
     refuses: (op, value) => (name && (op === "=" || op === "!=") && !words.includes(value.toLowerCase())
-      ? `‘${value}’ is no ${name}: wanted ${words.filter(Boolean).join(", ")}` : ""),
+      ? `'${value}' is no ${name}: wanted ${words.filter(Boolean).join(", ")}` : ""),
     compare: (op, value) => {
       const asNumber = "<>=".includes(op[0]) && op !== "=" && !Number.isNaN(Number(value));
       const meets = words.map((word) => word !== "" && (asNumber ? OPS[op](Number(word), Number(value))
@@ -205,7 +205,7 @@ function unknown(trials, name) {
   const names = columnNames(trials);
   const near = names.find((each) => distance(each.toLowerCase(), name.toLowerCase()) <= Math.max(1, name.length / 3));
   const shown = names.length > 24 ? `${names.slice(0, 24).join(", ")} and ${names.length - 24} more` : names.join(", ");
-  return `there is no column ‘${name}’${near ? `: probably meant ‘${near}’` : `: there are ${shown}`}`;
+  return `there is no column '${name}'${near ? `: probably meant '${near}'` : `: there are ${shown}`}`;
 }
 
 /** Letters to change between two words. @param {string} a @param {string} b */

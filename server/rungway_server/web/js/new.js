@@ -27,13 +27,13 @@ const draft = { text: "", name: "" };
 
 /** @param {{store: Store}} props */
 export function NewSearch({ store }) {
-  const [text, setText] = useState(draft.text), [name, setName] = useState(draft.name), [named, setNamed] = useState(Boolean(draft.name));
+  const [text, setText] = useState(draft.text), [name, setName] = useState(draft.name), named = useRef(Boolean(draft.name));
   const [found, setFound] = useState(/** @type {{config?: any, preview?: any, errors: {field: string, description: string}[], state: string}} */ ({ errors: [], state: "empty" }));
   const [problem, setProblem] = useState(""), [busy, setBusy] = useState(false);
   const request = useRef(randomId());
   const admin = useSignal(store.caller)?.role === "admin";
   draft.text = text;
-  draft.name = named ? name : "";
+  draft.name = named.current ? name : "";
   useEffect(() => {
     if (!text.trim()) { setFound({ errors: [], state: "empty" }); return undefined; }
     const stopping = new AbortController();
@@ -43,7 +43,7 @@ export function NewSearch({ store }) {
       const answer = await read(text, stopping.signal);
       if (stopping.signal.aborted) return;
       setFound(answer);
-      if (!named && typeof answer.config?.name === "string") setName(idOf(answer.config.name));
+      if (!named.current && typeof answer.config?.name === "string") setName(idOf(answer.config.name));
     }, WAIT_MS);
     return () => { clearTimeout(timer); stopping.abort(); };
   }, [text]);
@@ -69,7 +69,7 @@ export function NewSearch({ store }) {
       <form onSubmit=${create}>
         <${Editor} text=${text} onText=${setText} errors=${found.errors} onProblem=${setProblem} largest=${LARGEST} />
         <div class="row">
-          <label>Name <input type="text" value=${name} maxlength="63" placeholder="digits" onInput=${(/** @type {any} */ e) => { setName(e.target.value); setNamed(true); request.current = randomId(); }} /></label>
+          <label>Name <input type="text" value=${name} maxlength="63" placeholder="digits" onInput=${(/** @type {any} */ e) => { setName(e.target.value); named.current = true; request.current = randomId(); }} /></label>
           <button class="primary" disabled=${!ready || busy}>${busy ? "Creating …" : "Create"}</button>
           ${!text && html`<button type="button" onClick=${() => setText(EXAMPLE)}>Show an example</button>`}
         </div>

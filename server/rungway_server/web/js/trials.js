@@ -65,7 +65,8 @@ function Chooser({ store, all, shown }) {
 /** @param {{store: Store, rows: Int32Array, columns: Column[], sort: string, selected: Set<number>, onHold: (held: boolean) => void}} props */
 function Windowed({ store, rows, columns, sort, selected, onHold }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null)), [top, setTop] = useState(0), [height, setHeight] = useState(600), [at, setAt] = useState(-1);
-  const { trials } = store, focused = useRef(false);
+  const { trials } = store, focused = useRef(false), place = useRef(at), keys = useRef((/** @type {KeyboardEvent} */ _event) => {});
+  place.current = at; // keys come faster than drawings
   useEffect(() => {
     const measure = () => setHeight(box.current?.clientHeight || 600);
     measure();
@@ -74,43 +75,45 @@ function Windowed({ store, rows, columns, sort, selected, onHold }) {
   }, []);
   useEffect(() => { onHold(top > 0 || at >= 0); }, [top > 0, at >= 0]);
   const from = Math.max(0, Math.floor(top / ROW) - MORE), to = Math.min(rows.length, Math.ceil((top + height) / ROW) + MORE);
-  const goTo = (/** @type {number} */ place) => {
-    const next = Math.min(Math.max(place, 0), rows.length - 1), element = box.current;
+  const goTo = (/** @type {number} */ wanted) => {
+    const next = Math.min(Math.max(wanted, 0), rows.length - 1), element = box.current;
     if (!element) return;
     if (next * ROW < element.scrollTop) element.scrollTop = next * ROW;
     else if ((next + 2) * ROW > element.scrollTop + element.clientHeight) element.scrollTop = (next + 2) * ROW - element.clientHeight;
     focused.current = true;
+    place.current = next;
     setTop(element.scrollTop);
     setAt(next);
   };
+  keys.current = (event) => {
+    const target = /** @type {HTMLElement} */ (event.target), at = place.current;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select")) return;
+    const step = { j: 1, k: -1 }[event.key];
+    const inside = box.current?.contains(target);
+    const more = inside ? { ArrowDown: 1, ArrowUp: -1, PageDown: Math.floor(height / ROW) - 2, PageUp: 2 - Math.floor(height / ROW) }[event.key] : undefined;
+    if (step || more) goTo(at < 0 ? 0 : at + (step || more || 0));
+    else if (event.key === "x" && at >= 0) store.toggle(trials.trial[rows[at]]);
+    else if (event.key === "Enter" && at >= 0 && inside && !target.closest("button, a")) store.go({ view: "trial", trial: trials.trial[rows[at]] });
+    else return;
+    event.preventDefault();
+  };
   useEffect(() => {
-    const onKey = (/** @type {KeyboardEvent} */ event) => {
-      const target = /** @type {HTMLElement} */ (event.target);
-      if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, dialog")) return;
-      const step = { j: 1, k: -1 }[event.key];
-      const inside = box.current?.contains(target);
-      const more = inside ? { ArrowDown: 1, ArrowUp: -1, PageDown: Math.floor(height / ROW) - 2, PageUp: 2 - Math.floor(height / ROW) }[event.key] : undefined;
-      if (step || more) goTo(at < 0 ? 0 : at + (step || more || 0));
-      else if (event.key === "x" && at >= 0) store.toggle(trials.trial[rows[at]]);
-      else if (event.key === "Enter" && at >= 0 && inside && !target.closest("button, a")) store.go({ view: "trial", trial: trials.trial[rows[at]] });
-      else return;
-      event.preventDefault();
-    };
+    const onKey = (/** @type {KeyboardEvent} */ event) => keys.current(event);
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  });
+  }, []);
   useEffect(() => {
     if (!focused.current) return;
     focused.current = false;
     /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(`tr[data-place="${at}"]`))?.focus({ preventScroll: true });
   });
-  const place = [];
-  for (let i = from; i < to; i++) place.push(i);
+  const places = [];
+  for (let i = from; i < to; i++) places.push(i);
   return html`<div class="window" ref=${box} tabindex="0" role="region" aria-label="Trials" onScroll=${(/** @type {any} */ e) => setTop(e.target.scrollTop)}>
     <table aria-rowcount=${rows.length + 1}><thead><tr aria-rowindex="1"><th><span class="visually-hidden">Select</span></th>${columns.map((each) => html`<${Heading} store=${store} column=${each} sort=${sort} />`)}</tr></thead>
       <tbody>
         ${from > 0 && html`<tr class="space" style=${{ height: `${from * ROW}px` }}><td colspan=${columns.length + 1}></td></tr>`}
-        ${place.map((i) => {
+        ${places.map((i) => {
           const row = rows[i], trial = trials.trial[row];
           return html`<tr key=${trial} data-place=${i} aria-rowindex=${i + 2} tabindex=${i === at ? 0 : -1} class=${selected.has(trial) ? "chosen" : ""} onFocus=${() => setAt(i)}>
             <td><input type="checkbox" aria-label=${`Select trial ${trial}`} checked=${selected.has(trial)} tabindex=${i === at ? 0 : -1} onChange=${(/** @type {any} */ e) => { store.toggle(trial); e.target.checked = store.selected.peek().has(trial); }} /></td>
