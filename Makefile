@@ -50,6 +50,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/python -m scripts.openapi --check
+	$(BIN)/python -m scripts.check_js
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 

@@ -108,4 +108,4 @@ async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[T
         yield tab
     finally:
         await context.close()
-    assert tab.wrong == []
+    assert not tab.wrong, "\n".join(tab.wrong)

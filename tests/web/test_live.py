@@ -111,13 +111,13 @@ async def test_an_unknown_search_says_where_to_go(tab: Tab) -> None:
 
 async def test_a_tab_that_is_hidden_listens_to_nothing(tab: Tab, site: Site) -> None:
     player = site.new(results=3)
-    page = await tab.open(f"e/{player.experiment}/trials")
+    async with tab.page.expect_request("**/WatchView"):
+        page = await tab.open(f"e/{player.experiment}/trials")
     await expect(page.locator("tbody tr[data-place]")).to_have_count(3)
     hide = """(hidden) => {
         Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
         document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    await expect(page.get_by_role("button", name="live")).to_be_visible()
     async with page.expect_event("requestfailed", lambda request: "WatchView" in request.url):
         await page.evaluate(hide, True)
     player.ask(1)

@@ -2,32 +2,31 @@
 
 import { FilterBar } from "./filterbar.js";
 import { Help } from "./help.js";
-import { html, render, useErrorBoundary, useEffect, useSignal, useState } from "./html.js";
-import { NewSearch } from "./new.js";
-import { Overview } from "./overview.js";
-import { Searches } from "./searches.js";
+import { html, render, useEffect, useErrorBoundary, useSignal, useState } from "./html.js";
 import { SignIn } from "./session.js";
 import { Store } from "./store.js";
 import { TopBar } from "./topbar.js";
-import { Trial } from "./trial.js";
-import { TrialsTable } from "./trials.js";
-import { Ladder } from "./ladder.js";
-import { Curves } from "./curves.js";
-import { Parameters } from "./parameters.js";
-import { Workers } from "./workers.js";
 
-/** The views of a search; keys 1 to 7. @type {[string, string, any][]} */
-const TABS = [
-  ["ladder", "Ladder", Ladder], ["overview", "Overview", Overview], ["curves", "Curves", Curves],
-  ["parameters", "Parameters", Parameters], ["trials", "Trials", TrialsTable], ["trial", "Trial", Trial],
-  ["workers", "Workers", Workers],
-];
+/** What is loaded when it is first seen. @type {Record<string, () => Promise<any>>} */
+const VIEWS = {
+  searches: () => import("./searches.js").then((module) => module.Searches),
+  new: () => import("./new.js").then((module) => module.NewSearch),
+  ladder: () => import("./ladder.js").then((module) => module.Ladder),
+  overview: () => import("./overview.js").then((module) => module.Overview),
+  curves: () => import("./curves.js").then((module) => module.Curves),
+  parameters: () => import("./parameters.js").then((module) => module.Parameters),
+  trials: () => import("./trials.js").then((module) => module.TrialsTable),
+  trial: () => import("./trial.js").then((module) => module.Trial),
+  workers: () => import("./workers.js").then((module) => module.Workers),
+};
+/** The views of a search, with their titles; keys 1 to 7. */
+const TABS = [["ladder", "Ladder"], ["overview", "Overview"], ["curves", "Curves"], ["parameters", "Parameters"], ["trials", "Trials"], ["trial", "Trial"], ["workers", "Workers"]];
 
 const store = new Store();
 
 /** A view that fails says so; the others go on. @param {{name: string, children: any}} props */
 function Guarded({ name, children }) {
-  const [error, reset] = useErrorBoundary((problem) => console.error(`view ${name} failed`, problem));
+  const [error, reset] = useErrorBoundary((/** @type {unknown} */ problem) => console.error(`view ${name} failed`, problem));
   if (!error) return children;
   return html`<div class="empty" role="alert"><h2>This view failed</h2>
     <p>The others go on. Please report it with this text: <code>${name}: ${String(error)}</code></p>
@@ -44,12 +43,34 @@ function App() {
     return () => removeEventListener("keydown", onKey);
   }, []);
   const body = signedOut ? html`<${SignIn} store=${store} />` : !caller ? html`<${Meeting} />`
-    : route.experiment ? html`<${Search} />` : route.view === "new" ? html`<${NewSearch} store=${store} />` : html`<${Searches} store=${store} />`;
+    : route.experiment ? html`<${Search} />` : html`<${Loaded} name=${route.view} />`;
   return html`<a class="skip" href="#content" onClick=${skip}>To the content</a>
     <${TopBar} store=${store} onHelp=${() => setHelp(true)} />
     <main id="content" tabindex="-1"><${Guarded} key=${`${route.experiment}/${route.view}`} name=${route.view}>${body}<//></main>
     <${Notice} />
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}`;
+}
+
+/** The views that are here. @type {Map<string, any>} */
+const loaded = new Map();
+
+/** A view, loaded first if it is not here yet. @param {{name: string}} props */
+function Loaded({ name }) {
+  const [, redraw] = useState(0), [failed, setFailed] = useState(false), view = loaded.get(name);
+  useEffect(() => {
+    if (!view) VIEWS[name]().then((found) => { loaded.set(name, found); redraw(1); }, () => setFailed(true));
+  }, [name]);
+  if (view) return html`<${view} store=${store} />`;
+  if (!failed) return null;
+  return html`<div class="empty" role="alert"><p>This part of the page could not be loaded: the service is away, or was upgraded just now.</p>
+    <button onClick=${() => location.reload()}>Load the page again</button></div>`;
+}
+
+/** Load the other views while there is nothing else to do, so that they are here when the service is away. */
+async function loadTheOthers() {
+  for (const [name, load] of Object.entries(VIEWS)) {
+    if (!loaded.has(name)) await load().then((found) => loaded.set(name, found), () => undefined);
+  }
 }
 
 /** @param {Event} event */
@@ -70,7 +91,7 @@ function Search() {
   const route = useSignal(store.route), experiment = useSignal(store.experiment), problem = useSignal(store.problem);
   const found = TABS.find(([name]) => name === route.view);
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
-    : experiment ? html`<${found[2]} store=${store} />`
+    : experiment ? html`<${Loaded} key=${route.view} name=${route.view} />`
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
   return html`<h1 class="visually-hidden">${route.experiment}: ${found?.[1] || route.view}</h1>
     <nav class="tabs" aria-label="Views">
@@ -112,7 +133,7 @@ function key(event, setHelp) {
   const { experiment } = store.route.peek();
   const tab = TABS[Number(event.key) - 1];
   if (event.key === "?") setHelp(true);
-  else if (event.key === "/") (document.querySelector("[data-filter]") || { focus() {} }).focus();
+  else if (event.key === "/") /** @type {HTMLElement | null} */ (document.querySelector("[data-filter]"))?.focus();
   else if (event.key === "f" && experiment) store.freeze();
   else if (tab && experiment) store.go({ view: tab[0] });
   else return;
@@ -126,7 +147,7 @@ function followTheme() {
   read();
   system.addEventListener("change", read);
   try { store.themeChoice.value = /** @type {any} */ (localStorage.getItem("rungway-theme")) || "auto"; } catch { /* no storage */ }
-  store.themeChoice.subscribe((choice) => {
+  store.themeChoice.subscribe((/** @type {string} */ choice) => {
     document.documentElement.dataset.theme = choice;
     try { localStorage.setItem("rungway-theme", choice); } catch { /* no storage */ }
   });
@@ -137,3 +158,4 @@ followTheme();
 store.start();
 root.replaceChildren();
 render(html`<${App} />`, root);
+setTimeout(loadTheOthers, 2000);

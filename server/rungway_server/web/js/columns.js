@@ -33,44 +33,43 @@ function grown(old, size, fill = 0) {
 
 /** The trials of one experiment. */
 export class Trials {
-  constructor() {
-    this.version = 0;
-    this.epoch = 0;
-    this.clear();
-  }
+  /** Grows with each change; `epoch` when everything known before is void. */
+  version = 0;
+  epoch = 0;
+  count = 0;
+  capacity = 0;
+  /** Trials, and hyperparameters, that the service leaves out. */
+  leftOut = 0;
+  parametersLeftOut = 0;
+  trial = new Int32Array(0);
+  state = new Uint8Array(0);
+  outcome = new Uint8Array(0);
+  bracket = new Int32Array(0);
+  rung = new Int32Array(0);
+  length = new Float64Array(0);
+  metric = new Float64Array(0);
+  bestMetric = new Float64Array(0);
+  bestLength = new Float64Array(0);
+  restarts = new Int32Array(0);
+  createMs = new Float64Array(0);
+  /** Places in `workers`; -1 = none. */
+  worker = new Int32Array(0);
+  parent = new Int32Array(0);
+  leaseDeadlineMs = new Float64Array(0);
+  /** @type {string[]} */
+  workers = [];
+  /** @type {Parameter[]} */
+  parameters = [];
+  results = { bracket: new Int32Array(0), rung: new Int32Array(0), trial: new Int32Array(0), metric: new Float64Array(0), count: 0 };
+  /** @type {Map<number, number>} */
+  _rows = new Map();
+  /** @type {Map<string, number>} */
+  _workers = new Map();
 
   /** Forget everything. */
   clear() {
-    this.epoch++;
-    this.version++;
-    this.count = 0;
-    this.capacity = 0;
-    /** Trials, and hyperparameters, that the service leaves out. */
-    this.leftOut = 0;
-    this.parametersLeftOut = 0;
-    this.trial = new Int32Array(0);
-    this.state = new Uint8Array(0);
-    this.outcome = new Uint8Array(0);
-    this.bracket = new Int32Array(0);
-    this.rung = new Int32Array(0);
-    this.length = new Float64Array(0);
-    this.metric = new Float64Array(0);
-    this.bestMetric = new Float64Array(0);
-    this.bestLength = new Float64Array(0);
-    this.restarts = new Int32Array(0);
-    this.createMs = new Float64Array(0);
-    this.worker = new Int32Array(0);
-    this.parent = new Int32Array(0);
-    this.leaseDeadlineMs = new Float64Array(0);
-    /** Names; `worker` has places in it, -1 = none. @type {string[]} */
-    this.workers = [];
-    /** @type {Parameter[]} */
-    this.parameters = [];
-    this.results = { bracket: new Int32Array(0), rung: new Int32Array(0), trial: new Int32Array(0), metric: new Float64Array(0), count: 0 };
-    /** @type {Map<number, number>} */
-    this._rows = new Map();
-    /** @type {Map<string, number>} */
-    this._workers = new Map();
+    const { version, epoch } = this;
+    Object.assign(this, new Trials(), { version: version + 1, epoch: epoch + 1 });
   }
 
   /** The row of a trial; -1 if it is not here. @param {number} trial */

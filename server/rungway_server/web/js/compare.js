@@ -27,7 +27,7 @@ export function Compare({ store }) {
     const values = known.map((trial) => valueText(trials.valueOf(each, trials.rowOf(trial))));
     return { name: each.name, values, differs: new Set(values).size > 1 };
   });
-  const lines = curves.map((curve) => ({
+  const lines = curves.map((/** @type {any} */ curve) => ({
     name: `trial ${curve.trial}`, colour: theme.selected[selected.indexOf(curve.trial) % 8], dots: curve.length.length < 40,
     points: curve.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(curve.metric[i])]),
   }));

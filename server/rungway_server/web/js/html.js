@@ -9,7 +9,7 @@ export { useCallback, useEffect, useErrorBoundary, useId, useLayoutEffect, useMe
 export { batch, computed, effect, signal, untracked } from "../vendor/signals.js";
 
 /** Elements from a template: html`<p class="x">${text}</p>`. Texts stay texts, whatever they contain. */
-export const html = htm.bind(h);
+export const html = /** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */ (/** @type {unknown} */ (htm.bind(h)));
 
 /**
  * The value of a signal; the component is drawn again whenever it changes.

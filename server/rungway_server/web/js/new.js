@@ -37,7 +37,7 @@ export function NewSearch({ store }) {
   useEffect(() => {
     if (!text.trim()) { setFound({ errors: [], state: "empty" }); return undefined; }
     const stopping = new AbortController();
-    setFound((old) => ({ ...old, state: "reading" }));
+    setFound((/** @type {any} */ old) => ({ ...old, state: "reading" }));
     request.current = randomId();
     const timer = setTimeout(async () => {
       const answer = await read(text, stopping.signal);
@@ -80,7 +80,7 @@ export function NewSearch({ store }) {
     </div></div>`;
 }
 
-/** @param {string} text @param {AbortSignal} signal */
+/** @param {string} text @param {AbortSignal} signal @returns {Promise<{config?: any, preview?: any, errors: any[], state: string}>} */
 async function read(text, signal) {
   try {
     const { config } = await call("ViewService/ReadConfig", { text }, { signal });

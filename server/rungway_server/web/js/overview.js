@@ -66,7 +66,7 @@ function BestSoFar({ store, experiment }) {
   const unit = axis === "time" ? "when the trial began" : axis === "trials" ? "trials begun" : `${plan.unit} trained, by trials in the order of their beginning`;
   const xText = axis === "time" ? (/** @type {number} */ ms) => moment(ms, true) : number;
   const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${goal.metric}</th><th class="number">Trial</th></tr></thead>
-    <tbody>${steps.map(([x, y, trial]) => html`<tr><td class="number">${xText(x)}</td><td class="number">${number(y)}</td><td class="number"><a ...${store.link({ view: "trial", trial })}>${trial}</a></td></tr>`)}</tbody></table>`;
+    <tbody>${steps.map((/** @type {[number, number, number]} */ [x, y, trial]) => html`<tr><td class="number">${xText(x)}</td><td class="number">${number(y)}</td><td class="number"><a ...${store.link({ view: "trial", trial })}>${trial}</a></td></tr>`)}</tbody></table>`;
   return html`<section><h2>Best so far</h2>
     <p class="row"><span>by</span> ${AXES.map(([name, title]) => html`<button aria-pressed=${axis === name} onClick=${() => { store.param("sofar", "length").value = name; }}>${title}</button>`)}
       <label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("sofarlog", false).value = e.target.checked; }} /> logarithmic</label></p>

@@ -59,7 +59,7 @@ export function Searches({ store }) {
           setExperiments(found);
           setProblem("");
           store.connected();
-          if (await readBests(found, signal)) redraw((n) => n + 1);
+          if (await readBests(found, signal)) redraw((/** @type {number} */ n) => n + 1);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -73,7 +73,7 @@ export function Searches({ store }) {
     read();
     return () => { stopping.abort(); clearTimeout(timer); };
   }, [caller]);
-  const chosen = (experiments || []).filter((each) => each.experiment.includes(wanted.trim().toLowerCase()));
+  const chosen = (experiments || []).filter((/** @type {any} */ each) => each.experiment.includes(wanted.trim().toLowerCase()));
   return html`<div class="page">
     <div class="row"><h1>Searches</h1><span class="spring"></span>
       ${experiments?.length ? html`<label>Find <input type="text" data-filter value=${wanted} onInput=${(/** @type {any} */ e) => { store.param("find", "").value = e.target.value; }} /></label>` : null}

@@ -136,7 +136,7 @@ export class Store {
 
   /** @param {string} experiment @param {AbortSignal} signal */
   async _follow(experiment, signal) {
-    const onState = (/** @type {any} */ state, /** @type {number} */ ms) => { if (!signal.aborted) this._connected(state, ms); };
+    const onState = (/** @type {any} */ state, /** @type {number} */ ms = 0) => { if (!signal.aborted) this._connected(state, ms); };
     try {
       // The first view by a call, which is compressed; then what changes.
       for (let more = true; more && !signal.aborted;) {
@@ -144,7 +144,6 @@ export class Store {
         if (found && !signal.aborted) this._take(found.view);
         more = Boolean(found?.view.more);
       }
-      onState("live", 0);
       while (!signal.aborted) {
         await follow("ViewService/WatchView", () => ({ experiment, cursor: this._cursor }), (message) => { if (!signal.aborted) this._take(message.view); }, { signal, onState });
         await sleep(3000, signal);

@@ -22,7 +22,7 @@ export function TopBar({ store, onHelp }) {
     ${caller && html`<${Live} store=${store} />`}
     <span class="spring"></span>
     ${experiment && store.may("admin") && html`<${Actions} store=${store} experiment=${experiment} />`}
-    <button class="quiet" onClick=${() => { store.themeChoice.value = next; }} aria-label=${`Theme: ${choice}; change to ${next}`} title=${`Theme: ${choice}`}>${{ auto: "◐", light: "☀", dark: "☾" }[choice]}</button>
+    <button class="quiet" onClick=${() => { store.themeChoice.value = next; }} aria-label=${`Theme: ${choice}; change to ${next}`} title=${`Theme: ${choice}`}>${{ auto: "◐", light: "☀", dark: "☾" }[/** @type {"auto" | "light" | "dark"} */ (choice)]}</button>
     <button class="quiet" onClick=${onHelp} aria-label="Keys and filters" title="Keys and filters (?)">?</button>
     <${Session} store=${store} caller=${caller} />
   </header>`;
@@ -54,7 +54,7 @@ function Picker({ store, experiment }) {
   };
   return html`<select aria-label="Search" value=${experiment} onFocus=${load} onMouseDown=${load}
     onChange=${(/** @type {any} */ event) => store.go({ experiment: event.target.value })}>
-    ${names.map((name) => html`<option value=${name}>${name}</option>`)}</select>`;
+    ${names.map((/** @type {string} */ name) => html`<option value=${name}>${name}</option>`)}</select>`;
 }
 
 /** Whether what is shown is up to date. @param {{store: Store}} props */

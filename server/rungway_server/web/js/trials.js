@@ -20,7 +20,7 @@ export function TrialsTable({ store }) {
   const comparing = useSignal(store.param("compare", false)), [choosing, setChoosing] = useState(false), [held, setHeld] = useState(false);
   const { trials } = store, metric = goalOf(experiment).metric;
   const all = useMemo(() => columnsOf(trials, metric), [version, metric]), shown = shownColumns(all, chosen);
-  const down = sort.startsWith("-"), by = all.find((each) => each.name === sort.replace("-", ""));
+  const down = sort.startsWith("-"), by = all.find((/** @type {Column} */ each) => each.name === sort.replace("-", ""));
   const rows = useHeld(() => ordered(trials, mask, by, down), [version, mask, sort], [sort, store.filter.peek(), JSON.stringify(store.brush.peek()), trials.epoch], held);
   const export_ = () => save(`${experiment.experiment}-trials.csv`, csv([shown.map((each) => each.title), ...[...rows.value].map((row) => shown.map((each) => each.raw(row)))]), "text/csv");
   return html`<div class="row">
@@ -47,7 +47,7 @@ function useHeld(make, changes, settings, held) {
   const differs = (/** @type {any[]} */ a, /** @type {any[]} */ b) => a.length !== b.length || a.some((each, i) => each !== b[i]);
   const renew = () => { kept.current = { value: make(), at: Date.now(), changes, settings }; };
   if (differs(now.settings, settings) || (!held && differs(now.changes, changes))) renew();
-  return { value: kept.current.value, at: kept.current.at, stale: differs(kept.current.changes, changes), renew: () => { renew(); redraw((n) => n + 1); } };
+  return { value: kept.current.value, at: kept.current.at, stale: differs(kept.current.changes, changes), renew: () => { renew(); redraw((/** @type {number} */ n) => n + 1); } };
 }
 
 /** @param {{store: Store, all: Column[], shown: Column[]}} props */
@@ -85,12 +85,13 @@ function Windowed({ store, rows, columns, sort, selected, onHold }) {
     setTop(element.scrollTop);
     setAt(next);
   };
-  keys.current = (event) => {
+  keys.current = (/** @type {KeyboardEvent} */ event) => {
     const target = /** @type {HTMLElement} */ (event.target), at = place.current;
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select")) return;
-    const step = { j: 1, k: -1 }[event.key];
+    const step = event.key === "j" ? 1 : event.key === "k" ? -1 : 0;
     const inside = box.current?.contains(target);
-    const more = inside ? { ArrowDown: 1, ArrowUp: -1, PageDown: Math.floor(height / ROW) - 2, PageUp: 2 - Math.floor(height / ROW) }[event.key] : undefined;
+    const page = Math.floor(height / ROW) - 2;
+    const more = inside ? new Map([["ArrowDown", 1], ["ArrowUp", -1], ["PageDown", page], ["PageUp", -page]]).get(event.key) : undefined;
     if (step || more) goTo(at < 0 ? 0 : at + (step || more || 0));
     else if (event.key === "x" && at >= 0) store.toggle(trials.trial[rows[at]]);
     else if (event.key === "Enter" && at >= 0 && inside && !target.closest("button, a")) store.go({ view: "trial", trial: trials.trial[rows[at]] });
