@@ -1,8 +1,16 @@
-/** The view "Parameters". */
-
+/** What the hyperparameters do: all at once, two at a time, and how much each matters. */
+import { HeatMap } from "./heatmap.js";
 import { html } from "./html.js";
+import { Importance } from "./importance.js";
+import { Parallel } from "./parallel.js";
 
-/** @param {{store: import("./store.js").Store}} props */
+/** @param {{store: any}} props */
 export function Parameters({ store }) {
-  return html`<p class="empty">This view is not there yet.</p>`;
+  return html`<section class="parameters">
+    <${Parallel} store=${store} />
+    <h3>What matters</h3>
+    <${Importance} store=${store} />
+    <h3>Two at a time</h3>
+    <${HeatMap} store=${store} />
+  </section>`;
 }

@@ -43,7 +43,7 @@ function spread(sorted) {
 
 /**
  * The range that shows the values. With `clip`, values more than ten times the spread of the middle half away are left
- * out, and then the outermost percent as well.
+ * out, and on that side the outermost percent as well.
  * @param {ArrayLike<number>} values
  * @param {boolean} [clip]
  * @returns {Domain}
@@ -67,19 +67,13 @@ export function domainOf(values, clip = true) {
   let lo = min, hi = max;
   if (clip) {
     const far = FAR * spread(sorted), low = quantile(sorted, 0.25) - far, high = quantile(sorted, 0.75) + far;
-    if (min < low || max > high) {
-      [lo, hi] = inside(sorted, low, high);
-      if (count >= 100) [lo, hi] = [Math.max(lo, quantile(sorted, 0.01)), Math.min(hi, quantile(sorted, 0.99))];
-    }
+    // Only on the side where a value is far out: the best results are at an edge, too.
+    if (min < low) lo = Math.max(sorted[firstAtLeast(sorted, low)], count >= 100 ? quantile(sorted, 0.01) : -Infinity);
+    if (max > high) hi = Math.min(sorted[firstAbove(sorted, high) - 1], count >= 100 ? quantile(sorted, 0.99) : Infinity);
   }
   const below = firstAtLeast(sorted, lo) + infiniteBelow;
   const above = count - firstAbove(sorted, hi) + infiniteAbove;
   return { lo, hi, below, above, count: all, min, max, positive };
-}
-
-/** The least and the greatest value between two bounds. @param {Float64Array} sorted @param {number} low @param {number} high */
-function inside(sorted, low, high) {
-  return [sorted[firstAtLeast(sorted, low)], sorted[firstAbove(sorted, high) - 1]];
 }
 
 /** How many of the sorted values are smaller. @param {Float64Array} sorted @param {number} value */
