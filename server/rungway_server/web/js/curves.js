@@ -44,10 +44,10 @@ export function Curves({ store }) {
   };
   const state = { store, size, xScale, yScale, lines, focus, setFocus, drag, setDrag, zoomParam };
   const on = { ...pointerOf(state), onKeyDown: (/** @type {KeyboardEvent} */ event) => onKey(event, state) };
-  const controls = html`<${Switch} param=${logXParam} title="logarithmic scale of the length">log length</${Switch}>
-    ${allowsLog(whole.y) && html`<${Switch} param=${logYParam} title="logarithmic scale of the metric">log metric</${Switch}>`}
-    <${Switch} param=${clipParam} title="leave values far out beyond the edge">clip</${Switch}>
-    ${zoom && html`<button type="button" onClick=${() => (zoomParam.value = "")}>whole range</button>`}`;
+  const controls = html`<${Switch} param=${logXParam} title="logarithmic scale of the length">Log length</${Switch}>
+    ${allowsLog(whole.y) && html`<${Switch} param=${logYParam} title="logarithmic scale of the metric">Log metric</${Switch}>`}
+    <${Switch} param=${clipParam} title="leave values far out beyond the edge">Clip</${Switch}>
+    ${zoom && html`<button type="button" onClick=${() => (zoomParam.value = "")}>Whole range</button>`}`;
   return html`<section class="curves"><${Figure} name="learning curves" controls=${controls} table=${() => curvesTable(chosen, trials, plan)}
     sentence=${sentence({ density, zoom, mask, whole, running, chosen, goal, trials })}>
     <${Legend} palette=${palette} />
@@ -114,7 +114,7 @@ function sentence({ density, zoom, mask, whole, running, chosen, goal, trials })
   const drawnRunning = chosen.filter((/** @type {any} */ each) => trials.state[each.row] === 1).length;
   if (running > drawnRunning) parts.push(`Of ${running} running trials the best ${shown} are drawn.`);
   if (zoom) parts.push(`A part is shown: ${many(density.outside, "result")} ${density.outside === 1 ? "is" : "are"} outside it.`);
-  else if (beyond) parts.push(`${many(beyond, "value")} far out ${beyond === 1 ? "is" : "are"} beyond the edge (${number(whole.y.min)} to ${number(whole.y.max)}); “clip” shows them.`);
+  else if (beyond) parts.push(`${many(beyond, "value")} far out ${beyond === 1 ? "is" : "are"} beyond the edge (${number(whole.y.min)} to ${number(whole.y.max)}); “Clip” shows them.`);
   if (trials.leftOut) parts.push(`${many(trials.leftOut, "trial")} left out: the service shows the best and the latest.`);
   return parts.join(" ");
 }

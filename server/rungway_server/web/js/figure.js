@@ -112,7 +112,7 @@ export function Figure({ name, sentence, controls, table, children }) {
       <figcaption>${sentence}</figcaption>
       <div class="figure-controls">
         ${controls}
-        <button type="button" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>as table</button>
+        <button type="button" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>${asTable ? "As a picture" : "As a table"}</button>
       </div>
     </div>
     ${asTable ? html`<div class="scroll" tabindex="0" role="region" aria-label="${name} as a table">${table()}</div>` : children}

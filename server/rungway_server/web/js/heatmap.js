@@ -10,13 +10,13 @@ import { Card, TrialCard } from "./trialcard.js";
 
 const HEIGHT = 380;
 
-/** @param {{store: any}} props */
-export function HeatMap({ store }) {
+/** @param {{store: any, ranking: string[]}} props `ranking`: hyperparameters by importance, for the first pair */
+export function HeatMap({ store, ranking }) {
   const experiment = useSignal(store.experiment), version = useSignal(store.version), theme = useSignal(store.theme), mask = useSignal(store.mask), brush = useSignal(store.brush);
   const xParam = store.param("heat.x", ""), yParam = store.param("heat.y", ""), logs = useSignal(store.param("axes.log", {})), points = store.param("heat.points", "");
   const goal = goalOf(experiment), { trials } = store, possible = possibleAxes(trials, goal), parameters = possible.slice(0, -2);
   const [size, setSize] = useState({ width: 0, height: HEIGHT }), [focus, setFocus] = useState(/** @type {any} */ (null));
-  const keys = pairOf(useSignal(xParam), useSignal(yParam), possible, parameters), asPoints = useSignal(points) === "1";
+  const keys = pairOf(useSignal(xParam), useSignal(yParam), possible, parameters, ranking), asPoints = useSignal(points) === "1";
   const model = useMemo(() => (keys ? heatModel(trials, keys[0], keys[1], { smaller: goal.smaller, mask, logs }) : null), [version, mask, logs, keys?.[0].key, keys?.[1].key]);
   if (!keys || !model) return html`<${Nothing}>${parameters.length < 2 ? "Two hyperparameters are needed to compare them." : "No trial has begun."}</${Nothing}>`;
   const palette = paletteOf(theme);
@@ -38,7 +38,7 @@ export function HeatMap({ store }) {
   const choice = (/** @type {any} */ param, /** @type {any} */ key, /** @type {string} */ words) => html`<label>${words} <select value=${key.key} onChange=${(/** @type {any} */ event) => (param.value = event.target.value)}>
     ${possible.map((each) => html`<option value=${each.key} selected=${each.key === key.key}>${each.title}</option>`)}</select></label>`;
   return html`<${Figure} name="two hyperparameters" table=${() => heatTable(model)} sentence=${sentence(model, goal, mask, asPoints)}
-    controls=${html`${choice(xParam, keys[0], "across")}${choice(yParam, keys[1], "up")}<${Switch} param=${points} title="each trial a dot">dots</${Switch}>`}>
+    controls=${html`${choice(xParam, keys[0], "across")}${choice(yParam, keys[1], "up")}<${Switch} param=${points} title="each trial a dot">Dots</${Switch}>`}>
     <${Picture} height=${HEIGHT} onSize=${setSize} draw=${draw} when=${[model, theme, asPoints]} over=${over} overWhen=${[focus]} on=${on}
       label="Two hyperparameters. Arrow keys go through cells, Enter brushes the values of a cell.">
       ${focus && html`<${Card} place=${{ x: focus.x, y: focus.y, ...size }}>${focus.row >= 0
@@ -49,11 +49,12 @@ export function HeatMap({ store }) {
   </${Figure}>`;
 }
 
-/** The pair that is shown: the user's, or the first two. @param {string} x @param {string} y @param {any[]} possible @param {any[]} parameters */
-function pairOf(x, y, possible, parameters) {
+/** The pair that is shown: the user's, or the two that matter most. @param {string} x @param {string} y @param {any[]} possible @param {any[]} parameters @param {string[]} ranking */
+function pairOf(x, y, possible, parameters, ranking) {
   if (parameters.length < 2) return null;
   const find = (/** @type {string} */ key, /** @type {any} */ other) => possible.find((each) => each.key === key) ?? other;
-  return [find(x, parameters[0]), find(y, parameters[1])];
+  const rank = (/** @type {any} */ each) => (ranking.indexOf(each.title) + 1 || ranking.length + 1), [first, second] = [...parameters].sort((one, other) => rank(one) - rank(other));
+  return [find(x, first), find(y, second)];
 }
 
 /** @param {any} model @param {any} goal @param {any} mask @param {boolean} asPoints */

@@ -13,7 +13,7 @@ const COLUMNS = 28, LINES = 16, MOST_CATEGORIES = 40;
  * @param {{smaller: boolean, mask: Uint8Array | null, logs: Record<string, boolean>}} options
  */
 export function heatModel(trials, x, y, { smaller, mask, logs }) {
-  const xAxis = makeAxis(trials, x, { log: logs[x.key] }), yAxis = makeAxis(trials, y, { log: logs[y.key] });
+  const xAxis = padded(trials, x, logs[x.key], COLUMNS), yAxis = padded(trials, y, logs[y.key], LINES);
   const columns = cellsOf(xAxis, trials, COLUMNS), lines = cellsOf(yAxis, trials, LINES);
   /** @type {Cell[]} */
   const cells = Array.from({ length: columns * lines }, (_, at) => ({
@@ -41,9 +41,18 @@ export function heatModel(trials, x, y, { smaller, mask, logs }) {
   return { x: xAxis, y: yAxis, columns, lines, cells, rows, metrics: trials.bestMetric, count, missing, beyond, most, scale, points, worst, best };
 }
 
+/** An axis; one of few whole numbers has a cell for each. @param {any} trials @param {{key: string, title: string}} which @param {boolean | undefined} log @param {number} usual */
+function padded(trials, which, log, usual) {
+  const axis = makeAxis(trials, which, { log }), { lo, hi } = axis.domain;
+  if (!axis.whole || axis.log || hi - lo + 1 > usual) return axis;
+  return makeAxis(trials, which, { log, domain: { ...axis.domain, lo: lo - 0.5, hi: hi + 0.5 } });
+}
+
 /** How many cells an axis has: one for each category or whole number where these are few. @param {import("./parallel_model.js").Axis} axis @param {any} trials @param {number} usual */
 function cellsOf(axis, trials, usual) {
   if (axis.kind === "category") return Math.max(1, Math.min(MOST_CATEGORIES, axis.words.length));
+  const { lo, hi } = axis.domain;
+  if (axis.whole && !axis.log && lo % 1 && hi - lo <= usual) return hi - lo;
   return trials.count < 200 ? Math.ceil(usual / 2) : usual;
 }
 
@@ -52,6 +61,10 @@ function named(axis, at, many, letter) {
   const low = at / many, high = (at + 1) / many, range = rangeOf(axis, low + 1e-9, high - 1e-9);
   const ends = [axis.scale.value(low), axis.scale.value(high)].sort((one, other) => one - other);
   const exact = axis.words.findIndex((_, index) => Math.abs(bandOf(axis, index)[0] - low) < 1e-6);
+  if (axis.whole && Math.abs(ends[1] - ends[0] - 1) < 1e-9 && axis.domain.lo % 1) {
+    const value = Math.round((ends[0] + ends[1]) / 2);
+    return /** @type {any} */ ({ [`${letter}Words`]: number(value), [`${letter}Range`]: { min: value, max: value } });
+  }
   const words = axis.kind === "category" ? axis.words[exact] ?? "" : `${number(ends[0], 4)} to ${number(ends[1], 4)}`;
   return /** @type {any} */ ({ [`${letter}Words`]: words, [`${letter}Range`]: range ?? { min: ends[0] } });
 }

@@ -9,10 +9,11 @@ import { html, useEffect, useSignal, useState } from "./html.js";
 
 const AGAIN_MS = 10_000, MOST = 20;
 
-/** @param {{store: any}} props */
-export function Importance({ store }) {
+/** @param {{store: any, onRanking: (names: string[]) => void}} props */
+export function Importance({ store, onRanking }) {
   const experiment = useSignal(store.experiment), choice = store.param("importance.bracket", ""), bracket = useSignal(choice);
   const { answer, problem } = useImportance(store, experiment?.experiment, bracket);
+  useEffect(() => { if (answer?.parameters?.length) onRanking(answer.parameters.map((/** @type {any} */ each) => each.name)); }, [answer]);
   if (problem) return html`<p class="error" role="alert">Importance could not be read: ${problem}</p>`;
   if (!answer) return html`<${Nothing}>Working out what matters …</${Nothing}>`;
   const brackets = experiment.plan.brackets.length;

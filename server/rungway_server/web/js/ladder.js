@@ -29,7 +29,7 @@ export function Ladder({ store }) {
   return html`<section class="ladder">
     <${LadderFigure} store=${store} experiment=${experiment} trials=${trials} version=${version} log=${log} past=${past} />
     ${time === null
-      ? html`<button type="button" class="replay" onClick=${() => setTime(0)}>replay from the beginning</button>`
+      ? html`<button type="button" class="replay" onClick=${() => setTime(0)}>Replay from the beginning</button>`
       : html`<${Scrubber} reading=${reading} time=${past ?? 0} onTime=${setTime} onLive=${() => setTime(null)} />`}
     <h3>The last decisions${past !== null ? " of then" : ""}</h3>
     <${Decisions} store=${store}
@@ -67,9 +67,9 @@ function LadderFigure({ store, experiment, trials, version, log, past }) {
     if (drag?.to !== undefined) drawRange(context, drag, layout.height - 24, palette);
   };
   const controls = html`
-    ${allowsLog(model.domain) && html`<${Switch} param=${logScale} title="logarithmic scale of the metric">log</${Switch}>`}
-    <${Switch} param=${clip} title="leave values far out at the edge">clip</${Switch}>
-    ${range && html`<button type="button" onClick=${() => (zoom.value = "")}>whole range</button>`}`;
+    ${allowsLog(model.domain) && html`<${Switch} param=${logScale} title="logarithmic scale of the metric">Log</${Switch}>`}
+    <${Switch} param=${clip} title="leave values far out at the edge">Clip</${Switch}>
+    ${range && html`<button type="button" onClick=${() => (zoom.value = "")}>Whole range</button>`}`;
   const wide = layout.totalWidth > size.width && size.width > 0;
   return html`<${Figure} name="ladder" sentence=${sentence(model, experiment, trials, range, layout, mask)} controls=${controls} table=${() => ladderTable(model)}>
     <${Legend} palette=${palette} form=${model.form} />

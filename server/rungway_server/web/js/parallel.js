@@ -37,8 +37,8 @@ export function Parallel({ store }) {
     if (focus.row >= 0 && !drag) drawLine(context, frame, axes, focus.row, palette.ink, palette);
   };
   const on = { ...pointerOf({ store, axes, frame, drag, setDrag, setFocus, focus, inside }), onKeyDown: (/** @type {KeyboardEvent} */ event) => onKey(event, { store, focus, setFocus, inside, axes }) };
-  const controls = html`<${Switch} param=${settings.by} title="instead of: trained longest first, then by metric">colour by metric only</${Switch}>
-    ${Object.keys(brush).length > 0 && html`<button type="button" onClick=${() => (store.brush.value = {})}>clear the brush</button>`}`;
+  const controls = html`<${Switch} param=${settings.by} title="instead of: trained longest first, then by metric">Colour by metric only</${Switch}>
+    ${Object.keys(brush).length > 0 && html`<button type="button" onClick=${() => (store.brush.value = {})}>Clear the brush</button>`}`;
   return html`<${Figure} name="parallel coordinates" controls=${controls}
     sentence=${sentence({ trials, inside, shown, ranked, axes, mask, by, goal, possible: possibleAxes(trials, goal) })}
     table=${() => html`<${AxesTable} store=${store} axes=${axes} settings=${settings} goal=${goal} />`}>
@@ -106,7 +106,7 @@ function sentence({ trials, inside, shown, ranked, axes, mask, by, goal, possibl
   if (trials.leftOut) parts.push(`${many(trials.leftOut, "trial")} left out: the service shows the best and the latest.`);
   parts.push(by === "metric" ? `Colour: ${goal.metric}, the strongest is best.` : `Colour: those that trained longest come first, then ${goal.metric}; the strongest is best.`);
   if (ranked.without) parts.push(`${many(ranked.without, "trial")} without a result ${ranked.without === 1 ? "is" : "are"} palest.`);
-  if (axes.length < possible.length) parts.push(`${axes.length} of ${possible.length} axes are shown; “as table” has the others.`);
+  if (axes.length < possible.length) parts.push(`${axes.length} of ${possible.length} axes are shown; “As a table” has the others.`);
   return parts.join(" ");
 }
 

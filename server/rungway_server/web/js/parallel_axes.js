@@ -45,8 +45,8 @@ export function AxisHead({ axis, at, axes, frame, settings, store }) {
       onPointerMove=${(/** @type {PointerEvent} */ event) => { if (start.current !== null) /** @type {HTMLElement} */ (event.currentTarget).style.translate = `${event.clientX - start.current}px 0`; }}
       onPointerUp=${drop} onPointerCancel=${drop}>${axis.title}</button>
     ${step >= 62 && html`<span class="axis-switches">
-      ${axis.canLog && html`<button type="button" class="quiet" aria-pressed=${axis.log} aria-label="logarithmic scale of ${axis.title}" onClick=${set.log}>log</button>`}
-      <button type="button" class="quiet" aria-pressed=${axis.flip} aria-label="turn ${axis.title} round" onClick=${set.flip}>flip</button>
+      ${axis.canLog && html`<button type="button" class="quiet" aria-pressed=${axis.log} aria-label="log scale of ${axis.title}" onClick=${set.log}>log</button>`}
+      <button type="button" class="quiet" aria-pressed=${axis.flip} aria-label="flip ${axis.title}" onClick=${set.flip}>flip</button>
     </span>`}
   </div>`;
 }

@@ -30,7 +30,7 @@ export function Scrubber({ reading, time, onTime, onLive }) {
     return () => cancelAnimationFrame(frame);
   }, [playing, seconds]);
   if (reading.state.value === "failed") {
-    return html`<div class="scrubber" role="alert">The event log could not be read: ${reading.problem} <button type="button" onClick=${onLive}>back to now</button></div>`;
+    return html`<div class="scrubber" role="alert">The event log could not be read: ${reading.problem} <button type="button" onClick=${onLive}>Back to now</button></div>`;
   }
   if (!log.count) return html`<div class="scrubber">${reading.state.value === "reading" ? "Reading the event log …" : "The event log is empty."}</div>`;
   const play = () => {
@@ -39,14 +39,14 @@ export function Scrubber({ reading, time, onTime, onLive }) {
   };
   const words = `${duration((time - first) / 1000)} of ${duration(span / 1000)}, event ${count(log.until(time))} of ${count(log.count)}`;
   return html`<div class="scrubber" role="group" aria-label="replay">
-    <button type="button" onClick=${play}>${playing ? "pause" : "play"}</button>
+    <button type="button" onClick=${play}>${playing ? "Hold" : "Play"}</button>
     <input type="range" min="0" max=${STEPS} step="1" aria-label="time of the search" aria-valuetext=${words}
       value=${Math.round(((time - first) / span) * STEPS)}
       onInput=${(/** @type {any} */ event) => onTime(first + (span * Number(event.target.value)) / STEPS)} />
     <label>all in <select value=${seconds} onChange=${(/** @type {any} */ event) => setSeconds(Number(event.target.value))}>
       ${[10, 20, 60, 300].map((each) => html`<option value=${each}>${each} s</option>`)}
     </select></label>
-    <button type="button" onClick=${onLive}>back to now</button>
+    <button type="button" onClick=${onLive}>Back to now</button>
     <span>${words}${reading.state.value === "reading" ? ` (reading: ${many(log.count, "event")})` : ""}</span>
   </div>`;
 }

@@ -32,7 +32,7 @@ export function Workers({ store }) {
   return html`<section class="workers">
     <${WorkersFigure} store=${store} experiment=${experiment} log=${log} now=${now} past=${time !== null} reading=${reading.state.value === "reading"} count=${log.count} />
     ${time === null
-      ? html`<button type="button" class="replay" onClick=${() => setTime(log.time[0])}>replay from the beginning</button>`
+      ? html`<button type="button" class="replay" onClick=${() => setTime(log.time[0])}>Replay from the beginning</button>`
       : html`<${Scrubber} reading=${reading} time=${now} onTime=${setTime} onLive=${() => setTime(null)} />`}
   </section>`;
 }
@@ -67,7 +67,7 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
     ...pointerOf({ span, drag, setDrag, setFocus, leases, now, store, zoom }),
     onKeyDown: (/** @type {KeyboardEvent} */ event) => onKey(event, { leases, at, rows, setFocus, store, now }),
   };
-  const controls = range && html`<button type="button" onClick=${() => (zoom.value = "")}>whole time</button>`;
+  const controls = range && html`<button type="button" onClick=${() => (zoom.value = "")}>Whole time</button>`;
   return html`<${Figure} name="workers over time" controls=${controls} table=${() => workersTable(leases, now)}
     sentence=${sentence(leases, now, { range, mask, rows, reading, first })}>
     <p class="legend"><span>bars: leases, training towards ${lengths.map((length, k) => html`<i class="swatch" style=${{ background: palette.rung(lengths.length > 1 ? k / (lengths.length - 1) : 1) }}></i> ${number(length)} `)} ${experiment.plan.unit}</span>
