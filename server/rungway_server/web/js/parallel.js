@@ -121,7 +121,8 @@ function pointerOf({ store, axes, frame, drag, setDrag, setFocus, focus, inside 
   return {
     onPointerDown: (/** @type {PointerEvent} */ event) => {
       const { x, y } = placeOf(event), at = axisAt(x);
-      if (event.button !== 0 || at < 0) return;
+      if (event.button !== 0) return;
+      if (at < 0) { setDrag({ at, x, y, moved: false }); return; }
       /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
       const held = stretchesOf(axes[at], store.brush.peek()[axes[at].key]).find(([low, high]) => axes[at].kind === "number" && place(y) >= low && place(y) <= high);
       setDrag({ at, y, from: place(y), held, moved: false });
@@ -133,15 +134,16 @@ function pointerOf({ store, axes, frame, drag, setDrag, setFocus, focus, inside 
         /** @type {HTMLElement} */ (event.currentTarget).style.cursor = near ? "ns-resize" : row >= 0 ? "pointer" : "default";
         return row === focus.row ? undefined : setFocus({ row, axis: -1, at: { x, y } });
       }
-      if (!drag.moved && Math.abs(y - drag.y) < LEAST_DRAG) return undefined;
+      if (!drag.moved && Math.hypot(y - drag.y, drag.at < 0 ? x - drag.x : 0) < LEAST_DRAG) return undefined;
       if (!drag.moved) setDrag({ ...drag, moved: true });
+      if (drag.at < 0) return undefined;
       const shift = place(y) - drag.from, [low, high] = drag.held ? [drag.held[0] + shift, drag.held[1] + shift] : [Math.min(drag.from, place(y)), Math.max(drag.from, place(y))];
       return put(axes[drag.at], rangeOf(axes[drag.at], low, high));
     },
     onPointerUp: (/** @type {PointerEvent} */ event) => {
       const { x, y } = placeOf(event);
-      if (drag && !drag.moved) put(axes[drag.at], clicked(axes[drag.at], store.brush.peek()[axes[drag.at].key], place(y), y > frame.bottom + 8));
-      else if (!drag && focus.row >= 0 && axisAt(x) < 0) store.go({ view: "trial", trial: store.trials.trial[focus.row] });
+      if (drag && !drag.moved && drag.at >= 0) put(axes[drag.at], clicked(axes[drag.at], store.brush.peek()[axes[drag.at].key], place(y), y > frame.bottom + 8));
+      else if (drag && !drag.moved && focus.row >= 0) store.go({ view: "trial", trial: store.trials.trial[focus.row] });
       setDrag(null);
     },
     onPointerLeave: () => { if (!drag) setFocus({ row: -1, axis: -1 }); },

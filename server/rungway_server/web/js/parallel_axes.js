@@ -38,7 +38,7 @@ export function AxisHead({ axis, at, axes, frame, settings, store }) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const width = Math.max(40, Math.min(step - 4, 170)), left = Math.max(0, Math.min(x - width / 2, frame.width - width));
+  const width = Math.max(36, Math.min(step - 4, 170, 2 * x, 2 * (frame.width - x))), left = x - width / 2;
   return html`<div class="axis-head" style=${{ left: `${left}px`, width: `${width}px` }}>
     <button type="button" class="quiet" title="${axis.title}: drag, or left and right arrow, to move; l: logarithm; r: turn round" onKeyDown=${onKeyDown}
       onPointerDown=${(/** @type {PointerEvent} */ event) => { start.current = event.clientX; /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId); }}

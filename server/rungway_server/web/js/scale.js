@@ -34,11 +34,11 @@ function quantile(sorted, share) {
 
 /** The spread against which a value counts as far out. @param {Float64Array} sorted */
 function spread(sorted) {
-  for (const share of [0.25, 0.05, 0.01]) {
+  for (const share of [0.25, 0.1]) {
     const width = quantile(sorted, 1 - share) - quantile(sorted, share);
     if (width > 0) return width;
   }
-  return Math.abs(quantile(sorted, 0.5)) * 1e-9;
+  return Math.abs(quantile(sorted, 0.5)) || 1;
 }
 
 /**
@@ -116,6 +116,7 @@ export function makeScale(domain, { log = false, flip = false } = {}) {
   if (!(hi > lo)) {
     const around = log ? Math.LN2 : Math.abs(lo) * 0.1 || 0.5;
     [lo, hi] = log ? [lo / 2, lo * 2] : [lo - around, lo + around];
+    [lo, hi] = [Math.max(lo, -Number.MAX_VALUE), Math.min(hi, Number.MAX_VALUE)];
   }
   const from = log ? Math.log(lo) : lo, to = log ? Math.log(hi) : hi, width = to / 2 - from / 2;
   return {
@@ -127,7 +128,7 @@ export function makeScale(domain, { log = false, flip = false } = {}) {
       return flip ? 1 - place : place;
     },
     value(place) {
-      const at = from + 2 * width * (flip ? 1 - place : place);
+      const share = flip ? 1 - place : place, at = from * (1 - share) + to * share;
       return log ? Math.exp(at) : at;
     },
   };
