@@ -101,8 +101,8 @@ export function isLater(id, other) {
  * @typedef {object} Reading
  * @property {string} uid
  * @property {EventLog} log
- * @property {{value: number, peek: () => number}} version grows, at most four times a second, with what came
- * @property {{value: string, peek: () => string}} state "reading" the past, "live", "failed"
+ * @property {{value: number, peek(): number, subscribe: any}} version grows, at most four times a second, with what came
+ * @property {{value: string, peek(): string, subscribe: any}} state "reading" the past, "live", "failed"
  * @property {string} problem
  * @property {number} readers
  * @property {AbortController | null} stop
@@ -111,8 +111,8 @@ export function isLater(id, other) {
 /** @type {Reading | null} */
 let latest = null;
 
-/** @param {any} store @param {any} experiment @returns {Reading} */
-function readingOf(store, experiment) {
+/** @param {any} experiment @returns {Reading} */
+function readingOf(experiment) {
   if (latest?.uid !== experiment.uid) {
     latest?.stop?.abort();
     latest = {
@@ -156,7 +156,7 @@ async function read(store, reading, name) {
  */
 export function useEventLog(store, wanted) {
   const experiment = useSignal(store.experiment), uid = experiment?.uid;
-  const reading = wanted && experiment ? readingOf(store, experiment) : null;
+  const reading = wanted && experiment ? readingOf(experiment) : null;
   useEffect(() => {
     if (!reading) return undefined;
     if (reading.readers++ === 0) read(store, reading, experiment.experiment);

@@ -31,7 +31,7 @@ export function Ladder({ store }) {
     ${time === null
       ? html`<button type="button" class="replay" onClick=${() => setTime(0)}>Replay from the beginning</button>`
       : html`<${Scrubber} reading=${reading} time=${past ?? 0} onTime=${setTime} onLive=${() => setTime(null)} />`}
-    <h3>The last decisions${past !== null ? " of then" : ""}</h3>
+    <h2>The last decisions${past !== null ? " of then" : ""}</h2>
     <${Decisions} store=${store}
       lines=${past !== null && log ? linesOfLog(log, log.until(past), LINES) : linesOf(events, LINES)} />
   </section>`;

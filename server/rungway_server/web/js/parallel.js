@@ -153,7 +153,7 @@ function pointerOf({ store, axes, frame, drag, setDrag, setFocus, focus, inside 
 /** A click on an axis: a category comes or goes, a range goes. @param {any} axis @param {any} range @param {number} place @param {boolean} rail */
 function clicked(axis, range, place, rail) {
   if (axis.kind !== "category" && !rail) return null;
-  const values = rail ? [null] : rangeOf(axis, place, place + 1e-9)?.values ?? [], [value] = values;
+  const values = rail ? [null] : /** @type {any} */ (rangeOf(axis, place, place + 1e-9))?.values ?? [], [value] = values;
   if (value === undefined) return null;
   const same = (/** @type {any} */ other) => JSON.stringify(other) === JSON.stringify(value), old = range?.values ?? [];
   const next = old.some(same) ? old.filter((/** @type {any} */ each) => !same(each)) : [...old, value];

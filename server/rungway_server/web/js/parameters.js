@@ -10,9 +10,9 @@ export function Parameters({ store }) {
   const [ranking, setRanking] = useState(/** @type {string[]} */ ([]));
   return html`<section class="parameters">
     <${Parallel} store=${store} />
-    <h3>What matters</h3>
+    <h2>What matters</h2>
     <${Importance} store=${store} onRanking=${(/** @type {string[]} */ names) => setRanking((known) => (known.length ? known : names))} />
-    <h3>Two at a time</h3>
+    <h2>Two at a time</h2>
     <${HeatMap} store=${store} ranking=${ranking} />
   </section>`;
 }

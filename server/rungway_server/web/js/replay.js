@@ -9,38 +9,36 @@ import { KIND } from "./eventlog.js";
 
 /** Trials of a moment. A row is a trial's number. */
 export class Replay {
+  at = 0;
+  now = 0;
+  count = 0;
+  /** How many trials have begun. */
+  began = 0;
+  /** @type {number[]} */ trial = [];
+  /** @type {number[]} */ state = [];
+  /** @type {number[]} */ bracket = [];
+  /** @type {number[]} */ rung = [];
+  /** @type {number[]} */ length = [];
+  /** @type {number[]} */ metric = [];
+  /** @type {number[]} */ parent = [];
+  /** @type {number[]} when its lease was given, or its last rung reached */ since = [];
+  /** @type {{bracket: number[], rung: number[], trial: number[], metric: number[], count: number}} */
+  results = { bracket: [], rung: [], trial: [], metric: [], count: 0 };
+  /** @type {number[]} the last event of each trial */ _last = [];
+  /** @type {number[]} the highest rung in which each trial has a result */ _done = [];
+  /** @type {Int32Array} the event of the same trial after each event; -1 = none yet */ _next = new Int32Array(0);
+  _nextCount = 0;
+
   /** @param {EventLog} log */
   constructor(log) {
     this.log = log;
-    this.clear();
   }
 
   /** Back to before the first event. */
   clear() {
-    this.at = 0;
-    this.now = 0;
-    this.count = 0;
-    this.began = 0;
-    /** @type {number[]} */
-    this.trial = [];
-    /** @type {number[]} */
-    this.state = [];
-    /** @type {number[]} */
-    this.bracket = [];
-    /** @type {number[]} */
-    this.rung = [];
-    /** @type {number[]} */
-    this.length = [];
-    /** @type {number[]} */
-    this.metric = [];
-    /** @type {number[]} */
-    this.since = []; // when its lease was given, or its last rung reached
-    /** @type {number[]} */
-    this.parent = [];
-    this.results = {
-      bracket: /** @type {number[]} */ ([]), rung: /** @type {number[]} */ ([]), trial: /** @type {number[]} */ ([]),
-      metric: /** @type {number[]} */ ([]), count: 0,
-    };
+    this.at = this.now = this.count = this.began = 0;
+    for (const each of [this.trial, this.state, this.bracket, this.rung, this.length, this.metric, this.parent, this.since]) each.length = 0;
+    this.results = { bracket: [], rung: [], trial: [], metric: [], count: 0 };
   }
 
   /** @param {number} trial */
@@ -65,7 +63,7 @@ export class Replay {
   /** When the next event of a trial comes; the end of the log where there is none. @param {number} trial */
   _nextTime(trial) {
     const { log } = this;
-    if (!this._next || this._nextCount !== log.count) {
+    if (this._nextCount !== log.count) {
       this._next = new Int32Array(log.count).fill(-1);
       /** @type {Map<number, number>} */
       const last = new Map();
@@ -78,9 +76,6 @@ export class Replay {
     const next = this._next[this._last[trial]];
     return log.time[next >= 0 ? next : log.count - 1];
   }
-
-  /** @type {number[]} the last event of each trial */
-  _last = [];
 
   /** @param {number} at */
   _apply(at) {
@@ -117,9 +112,6 @@ export class Replay {
     if (this.log.kind[at] !== KIND.assign) this._done[trial] = this.log.rung[at] - 1;
     this.began++;
   }
-
-  /** @type {number[]} the highest rung in which each trial has a result */
-  _done = [];
 
   /** @param {number} trial @param {number} at */
   _assign(trial, at) {
