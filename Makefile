@@ -90,6 +90,10 @@ load: setup ## Every load test in short, beside the bar it has to clear, in unde
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
 	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
 
+page-load: setup ## What the page costs with 10,000 trials in a real browser: times and memory beside their bars, and 50 updates (4 minutes)
+	PAGE_UPDATES=50 $(BIN)/python -m pytest -q tests/web/test_live.py -k survives
+	$(BIN)/python -m tests.web.page_load
+
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 	$(if $(CHAOS_ARGS),,$(BIN)/python -m tests.fuzz --minutes 5)
