@@ -67,9 +67,10 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
     ...pointerOf({ span, drag, setDrag, setFocus, leases, now, store, zoom }),
     onKeyDown: (/** @type {KeyboardEvent} */ event) => onKey(event, { leases, at, rows, setFocus, store, now }),
   };
+  const words = useMemo(() => sentence(leases, now, { range, mask, rows, reading, first }), [leases, events, now, zoom.value, mask, rows, reading]);
   const controls = range && html`<button type="button" onClick=${() => (zoom.value = "")}>Whole time</button>`;
   return html`<${Figure} name="workers over time" controls=${controls} table=${() => workersTable(leases, now)}
-    sentence=${sentence(leases, now, { range, mask, rows, reading, first })}>
+    sentence=${words}>
     <p class="legend"><span>bars: leases, training towards ${lengths.map((length, k) => html`<i class="swatch" style=${{ background: palette.rung(lengths.length > 1 ? k / (lengths.length - 1) : 1) }}></i> ${number(length)} `)} ${experiment.plan.unit}</span>
       <span><i style=${{ color: palette.bad }}>×</i> lost or failed</span><span>dashed: ${past ? "the time of the replay" : "now"}</span></p>
     <${Picture} height=${TOP + rows * rowHeight + AXIS} onSize=${setSize}

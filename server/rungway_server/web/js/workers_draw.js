@@ -45,7 +45,15 @@ export function drawWorkers(context, leases, span, now, levels, palette, shown) 
     const y = TOP + worker * span.rowHeight;
     context.fillStyle = palette.panel;
     context.fillRect(span.left, y, span.width - span.left - 8, bar);
-    for (const each of leases.byWorker[worker] ?? []) drawBar(context, leases, each, span, now, y, bar, levels, palette, shown);
+    let end = -Infinity;
+    for (const each of leases.byWorker[worker] ?? []) {
+      drawn.bars++;
+      // Of many bars within half a pixel one is drawn, and each that was lost.
+      const right = xOf(span, Math.min(leases.to[each], now));
+      if (right - end < 0.5 && leases.ending[each] < LOST) continue;
+      drawBar(context, leases, each, span, now, y, bar, levels, palette, shown);
+      end = right;
+    }
   }
   const x = xOf(span, now);
   context.strokeStyle = palette.accent;
@@ -71,7 +79,6 @@ function drawBar(context, leases, bar, span, now, y, high, levels, palette, show
   context.globalAlpha = shown(leases.trial[bar]) ? 1 : 0.2;
   context.fillStyle = palette.rung(levels[leases.bracket[bar] * 64 + leases.rung[bar]] ?? 0);
   context.fillRect(left, y, wide, high);
-  drawn.bars++;
   if (ending === LOST || ending === FAILED) {
     context.fillStyle = palette.bad;
     context.fillRect(left + wide - Math.min(wide, 3), y, Math.min(wide, 3), high);
