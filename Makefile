@@ -10,6 +10,7 @@ FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
+DEMO_ARGS ?=
 BASE ?=
 IMAGE_ARGS ?=
 
@@ -49,6 +50,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/python -m scripts.openapi --check
+	$(BIN)/python -m scripts.check_js
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 
@@ -76,8 +78,8 @@ versions: setup ## Contract, integration and model tests on every version of Red
 fuzz: setup ## Minutes of hostile messages, configurations and bytes (FUZZ_ARGS='--minutes 30')
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-demo: setup ## A real search with real workers on this machine, in under two minutes
-	$(BIN)/rungway demo
+demo: setup ## A real search with real workers on this machine, in under two minutes, with its page (DEMO_ARGS=--stay keeps it up)
+	$(BIN)/rungway demo $(DEMO_ARGS)
 
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
@@ -87,6 +89,10 @@ load: setup ## Every load test in short, beside the bar it has to clear, in unde
 
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
 	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
+
+page-load: setup ## What the page costs with 10,000 trials in a real browser: times and memory beside their bars, and 50 updates (4 minutes)
+	PAGE_UPDATES=50 $(BIN)/python -m pytest -q tests/web/test_live.py -k survives
+	$(BIN)/python -m tests.web.page_load
 
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

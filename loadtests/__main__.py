@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from loadtests import bars, fleet, growth, overload, ports, reads, replicas, soak, throughput
+from loadtests import bars, fleet, growth, overload, ports, reads, replicas, soak, throughput, watchers
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.bootstrap import loop_factory
@@ -20,6 +20,7 @@ TESTS: dict[str, Any] = {
     "reads": reads,
     "replicas": replicas,
     "soak": soak,
+    "watchers": watchers,
     "peers": peers,
 }
 """Each has `add_arguments(parser)` and `run(arguments)`, which returns rows to print and rows for the JSON file:

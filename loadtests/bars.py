@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 
-from loadtests import fleet, growth, overload, ports, replicas, throughput
+from loadtests import fleet, growth, overload, ports, replicas, throughput, watchers
 from loadtests.judging import Bar, at_least, at_most, no_bar
 from loadtests.peers import runner as peers
 from loadtests.throughput import Measured
@@ -128,6 +128,21 @@ async def _overload(arguments: argparse.Namespace) -> list[Bar]:
     return bars
 
 
+async def _watchers(arguments: argparse.Namespace) -> list[Bar]:
+    rate = 200.0
+    found = watchers.medians(await watchers.measure([1, 20], 10_000, rate, 4 * arguments.seconds, arguments.rounds))
+    one, many = found
+    cores = f"{one.server_cores:.2f} and {many.server_cores:.2f} cores"
+    return [
+        at_most(
+            "watchers", "CPU of the server with 20 watchers to one", 1.3, many.server_cores / one.server_cores, cores
+        ),
+        at_least(
+            "watchers", f"results taken with 20 watchers to the {rate:.0f} a second due", 0.95, many.results / rate
+        ),
+    ]
+
+
 async def _peers(arguments: argparse.Namespace) -> list[Bar]:
     return await peers.judge()
 
@@ -139,5 +154,6 @@ _TESTS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Bar]]]] = {
     "growth": _growth,
     "fleet": _fleet,
     "overload": _overload,
+    "watchers": _watchers,
     "peers": _peers,
 }

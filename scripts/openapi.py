@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from rungway_server.service.access import ROLES
+from rungway_server.transport.http.routes import RESUMES
 from scripts import protos
 from scripts.openapi_errors import error_schemas, refusals
 from scripts.openapi_examples import EXAMPLES
@@ -108,7 +109,7 @@ _COMMON: tuple[str, ...] = ("Namespace", "Timeout")
 
 def _parameters(method: MethodDescriptor, names: tuple[str, ...]) -> list[Json]:
     """References to the parameters of these names; a stream that can be resumed has one more."""
-    resumes = "after_event_id" in method.input_type.fields_by_name
+    resumes = method.server_streaming and not RESUMES.isdisjoint(method.input_type.fields_by_name)
     return [{"$ref": f"#/components/parameters/{name}"} for name in (*names, *(("LastEventId",) if resumes else ()))]
 
 
@@ -190,7 +191,7 @@ _PARAMETERS: Json = {
         "name": "Last-Event-ID",
         "in": "header",
         "description": "The `id:` of the last event that was read: the stream goes on after it.",
-        "schema": {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+        "schema": {"type": "string", "pattern": "^[0-9a-f.-]+$"},
     },
     "Encoding": {
         "name": "encoding",

@@ -21,15 +21,17 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServ
 from redis.exceptions import ResponseError
 
 from rungway._core.environment import PREFIX
-from rungway.v1 import experiment_service_pb2, search_service_pb2
+from rungway.v1 import experiment_service_pb2, search_service_pb2, view_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from rungway.v1.view_service_pb2_grpc import add_ViewServiceServicer_to_server
 from rungway_server import logs
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.service.access import Guard
 from rungway_server.service.admission import Admission
 from rungway_server.service.quotas import ExperimentsWithinQuotas, Quota, Quotas
 from rungway_server.service.reading import MOST_READS, Reading
+from rungway_server.service.views import ViewUseCases
 from rungway_server.settings import Settings, split_address
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.connect import connect
@@ -53,11 +55,11 @@ from rungway_server.transport.http.turnstile import Turnstile
 from rungway_server.transport.messages import ReadingServer
 from rungway_server.transport.server import Server, most_connections
 from rungway_server.transport.tls import TlsError, TlsFiles
+from rungway_server.transport.view_servicer import build_view_servicer
 
-_SERVICES = (
-    search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
-    experiment_service_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name,
-)
+_FILES = (search_service_pb2.DESCRIPTOR, experiment_service_pb2.DESCRIPTOR, view_service_pb2.DESCRIPTOR)
+"""The services of the contract, one in each."""
+_SERVICES = tuple(service.full_name for file in _FILES for service in file.services_by_name.values())
 _PING_SECONDS = 1.0
 """How often Redis is pinged; health checks are answered from the last ping."""
 _AWAY = (OSError, ResponseError, StoreUnavailable)
@@ -120,6 +122,7 @@ async def serve(settings: Settings, status: Callable[[str], None] | None = None,
         if not status:
             http = up.http.address if up.http else "off"
             _log.info("ready", address=up.address, http=http, serving=up.health.ready)
+            tell_page(http, settings)
         ended = asyncio.ensure_future(_end_of(up.server))
         stack.callback(ended.cancel)
         await asyncio.wait((stopped, up.died, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -216,14 +219,16 @@ def build_server(
         ExperimentsWithinQuotas(store, quotas, ledger), health.drained, reads
     )
     add_ExperimentServiceServicer_to_server(experiments, reading)
+    views = build_view_servicer(ViewUseCases(store, health.drained, reads))
+    add_ViewServiceServicer_to_server(views, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)
     if settings.reflection:
         limited: Any = ReadingServer(server, AnonymousCalls("reflection", most=100, most_of_a_peer=10))
         names = (*_SERVICES, reflection.SERVICE_NAME)
         add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), limited)
-    servicers = {"SearchService": search, "ExperimentService": experiments}
+    servicers = {"SearchService": search, "ExperimentService": experiments, "ViewService": views}
     app = App(
-        routes(search_service_pb2.DESCRIPTOR, servicers) | routes(experiment_service_pb2.DESCRIPTOR, servicers),
+        routes(_FILES, servicers),
         guard,
         open_streams,
         Turnstile(server.calls),
@@ -297,6 +302,16 @@ def cannot_listen_for_http(settings: Settings, error: OSError) -> str:
     """What to tell users."""
     host, port = settings.http_address or ("", 0)
     return f"cannot listen on {host}:{port} for HTTP: {error.strerror or error} (--http HOST:PORT, or --http off)"
+
+
+def tell_page(http: str, settings: Settings) -> None:
+    """Log where people find the page; `http` is the address of the HTTP port, or "off"."""
+    if http == "off":
+        return
+    host, port = split_address(http)
+    here = host in ("0.0.0.0", "[::]", "127.0.0.1", "[::1]")  # noqa: S104  (nothing is bound here)
+    scheme = "https" if settings.tls_cert else "http"
+    _log.info("page", url=f"{scheme}://{'localhost' if here else host}:{port}{settings.http_prefix}/")
 
 
 async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:

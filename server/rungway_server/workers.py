@@ -28,6 +28,7 @@ from rungway_server.bootstrap import (
     serve,
     serving_runner,
     start_store,
+    tell_page,
 )
 from rungway_server.settings import Settings
 from rungway_server.stopping import Stopped, stop_signal, unless
@@ -87,6 +88,7 @@ async def supervise(settings: Settings) -> int:
                 await asyncio.wait([ready, *ends], return_when=asyncio.FIRST_COMPLETED)
                 if ready.done():
                     _log.info("ready", address=address, http=http, workers=len(workers))
+                    tell_page(http, settings)
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ready.cancel()

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1 import view_service_pb2 as view_pb
 from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
 from rungway.values import to_map
 from tests.support.calls import Refusal, config, refusal_of
@@ -40,9 +41,19 @@ EXPERIMENTS: Mapping[str, Message] = {
     "WatchEvents": experiment_pb.WatchEventsRequest(experiment="e"),
     "ExportExperiment": experiment_pb.ExportExperimentRequest(experiment="e"),
 }
-STREAMS = ("WatchEvents", "ExportExperiment")
-RPCS: Mapping[str, Message] = {f"rungway.v1.SearchService/{name}": request for name, request in SEARCH.items()} | {
-    f"rungway.v1.ExperimentService/{name}": request for name, request in EXPERIMENTS.items()
+VIEWS: Mapping[str, Message] = {
+    "GetView": view_pb.GetViewRequest(experiment="e"),
+    "WatchView": view_pb.WatchViewRequest(experiment="e"),
+    "GetCurves": view_pb.GetCurvesRequest(experiment="e", trials=[0]),
+    "GetImportance": view_pb.GetImportanceRequest(experiment="e"),
+    "GetCaller": view_pb.GetCallerRequest(),
+    "ReadConfig": view_pb.ReadConfigRequest(text="{}"),
+}
+STREAMS = ("WatchEvents", "ExportExperiment", "WatchView")
+RPCS: Mapping[str, Message] = {
+    f"rungway.v1.{service}/{name}": request
+    for service, requests in (("SearchService", SEARCH), ("ExperimentService", EXPERIMENTS), ("ViewService", VIEWS))
+    for name, request in requests.items()
 }
 """By "package.Service/Method"."""
 
@@ -51,7 +62,7 @@ def descriptors() -> set[str]:
     """The descriptor of every rpc of the contract."""
     return {
         f"{service.full_name}/{method.name}"
-        for file in (search_pb, experiment_pb)
+        for file in (search_pb, experiment_pb, view_pb)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -15,12 +15,15 @@ from structlog.testing import capture_logs
 
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1 import view_service_pb2 as view_pb
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from rungway.v1.view_service_pb2_grpc import add_ViewServiceServicer_to_server
 from rungway.values import to_map
 from rungway_server.service import experiments
 from rungway_server.service.access import Guard
 from rungway_server.service.admission import Admission
+from rungway_server.service.views import ViewUseCases
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.store import RedisStore
 from rungway_server.transport import grpc_server, requests
@@ -30,14 +33,18 @@ from rungway_server.transport.http.bodies import Bodies
 from rungway_server.transport.http.routes import routes
 from rungway_server.transport.http.turnstile import Turnstile
 from rungway_server.transport.server import CallCount
-from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, descriptors
+from rungway_server.transport.view_servicer import build_view_servicer
+from tests.contract.every_rpc import EXPERIMENTS, RPCS, SEARCH, STREAMS, VIEWS, descriptors
 from tests.support.calls import Calls, config, refusal_of, unique_name
 from tests.support.http_channel import ENVELOPE, Form, HttpError, envelopes, error_in
 from tests.support.waiting import SECONDS
 
 SECRET = "redis://user:hunter2@10.0.0.7 rungway:{default/e}:meta"
 CALLS = [("rungway.v1.SearchService", *item) for item in SEARCH.items()] + [
-    ("rungway.v1.ExperimentService", *item) for item in EXPERIMENTS.items() if item[0] != "PreviewSearch"
+    (f"rungway.v1.{service}", *item)
+    for service, requests_ in (("ExperimentService", EXPERIMENTS), ("ViewService", VIEWS))
+    for item in requests_.items()
+    if item[0] not in ("PreviewSearch", "GetCaller", "ReadConfig")
 ]
 
 
@@ -64,12 +71,13 @@ class BrokenStore(RedisStore):
 
 @pytest.fixture
 async def servicers(redis_url: str) -> AsyncIterator[dict[str, Any]]:
-    """The servicers of both services, by name, on a store that is broken."""
+    """The servicers of all services, by name, on a store that is broken."""
     async with connect(redis_url, timeout_seconds=5) as client:
         store = BrokenStore(client)
         yield {
             "SearchService": grpc_server.build_search_servicer(store, Admission(100)),
             "ExperimentService": grpc_server.build_experiment_servicer(store, asyncio.Event()),
+            "ViewService": build_view_servicer(ViewUseCases(store, asyncio.Event())),
         }
 
 
@@ -79,6 +87,7 @@ async def channel(servicers: dict[str, Any]) -> AsyncIterator[grpc.aio.Channel]:
     server = grpc.aio.server()
     add_SearchServiceServicer_to_server(servicers["SearchService"], server)
     add_ExperimentServiceServicer_to_server(servicers["ExperimentService"], server)
+    add_ViewServiceServicer_to_server(servicers["ViewService"], server)
     port = server.add_insecure_port("127.0.0.1:0")
     requests.NAMESPACE.set("default")  # normally set by the access check, which this server does not have
     await server.start()
@@ -92,7 +101,7 @@ async def http(servicers: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application for HTTP with these servicers."""
     guard = Guard(None)
     app: Any = App(
-        routes(search_pb.DESCRIPTOR, servicers) | routes(experiment_pb.DESCRIPTOR, servicers),
+        routes([file.DESCRIPTOR for file in (search_pb, experiment_pb, view_pb)], servicers),
         guard,
         OpenStreams(guard, 9),
         Turnstile(CallCount()),

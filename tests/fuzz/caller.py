@@ -10,14 +10,15 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from redis import Redis
 
-from rungway.v1 import experiment_service_pb2, search_service_pb2
+from rungway.v1 import experiment_service_pb2, search_service_pb2, view_service_pb2
 from tests.support.calls import Refusal, refusal_of
 from tests.support.snapshot import Snapshot, differences, snapshot
 
 METHODS: Mapping[str, MethodDescriptor] = {
     method.name: method
-    for file, service in ((search_service_pb2, "SearchService"), (experiment_service_pb2, "ExperimentService"))
-    for method in file.DESCRIPTOR.services_by_name[service].methods
+    for file in (search_service_pb2, experiment_service_pb2, view_service_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
 }
 REFUSALS = {
     grpc.StatusCode.INVALID_ARGUMENT,

@@ -76,7 +76,7 @@ class StoreEngine:
     ) -> None:
         self._run = workbench.run
         self._store = store
-        self._ref = ref
+        self._ref = self.ref = ref
         self.experiment = ref.experiment
         self.config = config
         self.created_ms = created_ms
@@ -141,15 +141,25 @@ class Workbench:
 
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._url = url
+        self._url = self.url = url
         self._routers: list[Router] = []
         self._numbers = itertools.count()
+        self._name = ""
         self.store = self.new_store()
 
-    def new_store(self, transform: Transform | None = None) -> RedisStore:
+    def new_store(self, transform: Transform | None = None, *, most_events: int = 1_000_000) -> RedisStore:
         """A store, with changed scripts when asked for."""
         self._routers.append(connect(self._url, timeout_seconds=30, transform=transform))
-        return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS)
+        return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS, most_events=most_events)
+
+    @contextmanager
+    def naming(self, name: str) -> Iterator[None]:
+        """Around making an experiment of this name, of which there must be none."""
+        self._name = name
+        try:
+            yield
+        finally:
+            self._name = ""
 
     def run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         """Wait for a call of the store."""
@@ -187,7 +197,7 @@ class Workbench:
 
     def create(self, config: ExperimentConfig, plan: Plan, store: RedisStore | None = None) -> StoreEngine:
         """A new experiment of this configuration in the store."""
-        ref = ExperimentRef("model", f"e{next(self._numbers)}")
+        ref = ExperimentRef("model", self._name or f"e{next(self._numbers)}")
         chosen = store or self.store
         definition = self.run(chosen.create(ref, config, plan, (), ""))
         return StoreEngine(self, chosen, ref, config, definition.created_ms)

@@ -15,6 +15,7 @@ from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1 import trial_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway.v1.search_service_pb2_grpc import SearchServiceStub
+from rungway.v1.view_service_pb2_grpc import ViewServiceStub
 from rungway.values import to_map
 
 SECONDS = 100.0
@@ -60,11 +61,12 @@ def config(
 
 
 class Calls:
-    """The rpcs of both services on one channel, with only the arguments that tests vary."""
+    """The rpcs of all services on one channel, with only the arguments that tests vary."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.search = SearchServiceStub(channel)
         self.experiments = ExperimentServiceStub(channel)
+        self.views = ViewServiceStub(channel)
 
     def create(self, experiment: str, document: Mapping[str, object], request_id: str = "") -> None:
         """CreateExperiment."""

@@ -11,6 +11,7 @@ from redis import Redis
 
 from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1 import search_service_pb2 as search_pb
+from rungway.v1 import view_service_pb2 as view_pb
 from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report
 from rungway.v1.trial_pb2 import Result as TrialResult
 from rungway.values import to_map
@@ -22,6 +23,8 @@ WIDE = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range
 """Configurations of nearly 30 KB (limit: 32 KiB) with as many parameters as there may be; 9 KB in a record."""
 LARGE = {"c": {"type": "categorical", "vals": [f"v{i:04d}" + "x" * 80 for i in range(9_900)]}}
 """A document of 0.9 MB, near the limit of a message."""
+TEXT = "a: [" + ", ".join("x" * 80 for _ in range(10_000)) + "]"
+"""A configuration of 0.8 MB in YAML, which takes a second to read."""
 KNOWN = "for i = 1, ARGV[1] do redis.call('HGET', KEYS[1], i % 100) end return 1"
 
 
@@ -36,6 +39,7 @@ class Bench:
     wide: str = ""
     large: str = ""
     long: str = ""
+    seen: str = ""
 
     def scripts(self) -> dict[str, float]:
         """The longest run (ms) of each script since the last call."""
@@ -80,6 +84,11 @@ def fill(bench: Bench) -> None:
         bench.calls.create(unique_name("small"), config())
     for _ in range(3):  # more than fit on a page
         bench.large = large(bench)
+    bench.seen = unique_name("seen")
+    bench.calls.create(bench.seen, config(max_trials=10_000, max_concurrent_trials=0, lease_seconds=600))
+    while given := bench.calls.ask(bench.seen, 64).assignments:
+        told = [result(each.lease, each.next_decision_length, metric=random()) for each in given]
+        bench.calls.search.Tell(search_pb.TellRequest(experiment=bench.seen, results=told), timeout=SECONDS)
     bench.calls.create(bench.long, config(max_trials=1, max_length={"epochs": 10**9}, lease_seconds=600))
     lease = bench.calls.assignment(bench.long).lease
     for first in range(1, 100_001, 4_000):
@@ -215,7 +224,23 @@ def ask_rungs(bench: Bench) -> Callable[[], object]:
     return lambda: bench.calls.ask(name, 64)
 
 
-S, E = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/"
+def views(method: str, request: Callable[[Bench], Any]) -> Callable[[Bench], Callable[[], object]]:
+    def prepared(bench: Bench) -> Callable[[], object]:
+        message = request(bench)
+        return lambda: getattr(bench.calls.views, method)(message, timeout=SECONDS)
+
+    return prepared
+
+
+def view_watched(bench: Bench) -> int:
+    """The rows of the first message of a stream, which is the whole view."""
+    stream = bench.calls.views.WatchView(view_pb.WatchViewRequest(experiment=bench.seen), timeout=SECONDS)
+    view = next(stream).view
+    stream.cancel()
+    return len(view.trials.trial)
+
+
+S, E, V = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/", "rungway.v1.ViewService/"
 REPORTS, ROUND = f"{S}Tell reports", f"{S}Tell round"
 CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
     f"{S}Ask": lambda bench: lambda: bench.calls.ask(bench.wide, 64, request_id=new_id(), worker="w" * 256),
@@ -266,6 +291,16 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
         "ExportExperiment", lambda bench: pb.ExportExperimentRequest(experiment=bench.wide)
     ),
     f"{E}WatchEvents": lambda bench: lambda: watched(bench),
+    f"{V}GetView": views("GetView", lambda bench: view_pb.GetViewRequest(experiment=bench.seen)),
+    f"{V}GetView wide": views("GetView", lambda bench: view_pb.GetViewRequest(experiment=leases(bench)[0])),
+    f"{V}WatchView": lambda bench: lambda: view_watched(bench),
+    f"{V}GetCurves": views(
+        "GetCurves", lambda bench: view_pb.GetCurvesRequest(experiment=bench.seen, trials=range(500))
+    ),
+    f"{V}GetCurves long": views("GetCurves", lambda bench: view_pb.GetCurvesRequest(experiment=bench.long, trials=[0])),
+    f"{V}GetImportance": views("GetImportance", lambda bench: view_pb.GetImportanceRequest(experiment=bench.seen)),
+    f"{V}GetCaller": views("GetCaller", lambda _: view_pb.GetCallerRequest()),
+    f"{V}ReadConfig": views("ReadConfig", lambda _: view_pb.ReadConfigRequest(text=TEXT)),
 }
 
 

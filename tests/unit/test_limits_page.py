@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.cli import files
 from rungway_server.domain import engine
+from rungway_server.domain.documents import text
 from rungway_server.domain.search import config as searcher_config
 from rungway_server.domain.search import ladder, planning
 from rungway_server.service import experiments, search
@@ -47,4 +47,4 @@ def test_a_limit_of_the_page_is_that_of_the_code(what: str, limit: str) -> None:
 
 
 def test_the_limits_of_files_are_those_of_the_code() -> None:
-    assert f"{files.MAX_BYTES >> 20} MiB, {files.MAX_DEPTH} levels, {files.MAX_VALUES:,} values" in PAGE
+    assert f"{text.MAX_BYTES >> 20} MiB, {text.MAX_DEPTH} levels, {text.MAX_VALUES:,} values" in PAGE

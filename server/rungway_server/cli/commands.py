@@ -63,6 +63,20 @@ def create(
     create(file, name, target, output, warm_start_from=warm_start_from, warm_start_count=warm_start_count)
 
 
+def open_page(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="Its id. None: the list of all."),
+    ] = None,
+    only_print: Annotated[bool, typer.Option("--print", help="Only print the address.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Open the page of the service in a browser, and print its address."""
+    from rungway_server.cli.page import open_page
+
+    open_page(experiment, target, only_print=only_print)
+
+
 def status(
     experiment: Annotated[
         str | None,
@@ -285,9 +299,10 @@ def demo(
     epochs: Annotated[int, typer.Option(min=3, max=729, help="Most epochs to train one.")] = 27,
     workers: Annotated[int, typer.Option(min=0, max=256, help="Worker processes; 0 = one per core, at least 4.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the training.")] = 1,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the page up after the end, until Ctrl-C.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run a whole search on this machine: a service and workers that train real models, one of them killed midway."""
     from rungway_server.cli.demo import demo
 
-    demo(out, trials=count, epochs=epochs, workers=workers, seed=seed, output=output)
+    demo(out, trials=count, epochs=epochs, workers=workers, seed=seed, stay=stay, output=output)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from rungway_server.cli.connection import service
-from rungway_server.cli.files import BadFile, read_document, read_value
+from rungway_server.cli.files import read_document
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, count, errors, fail, print_json
 from rungway_server.domain.documents.paths import read_path, spelled
+from rungway_server.domain.documents.text import BadDocument, read_value
 
 
 def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:
@@ -29,7 +30,7 @@ def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], targ
 
 
 def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
-    """Write each "group.name=value" into the mapping. Raises BadFile, also for a name given twice."""
+    """Write each "group.name=value" into the mapping. Raises BadDocument, also for a name given twice."""
     seen = set()
     for text in assigned:
         try:
@@ -37,19 +38,19 @@ def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
         except ValueError:
             path, value = (), ""
         if not value:
-            raise BadFile(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
+            raise BadDocument(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
         if path in seen:
-            raise BadFile(f"--set {text}: {spelled(*path)} is given twice")
+            raise BadDocument(f"--set {text}: {spelled(*path)} is given twice")
         seen.add(path)
         try:
             _put(hparams, path, read_value(value[1:]))
-        except BadFile as error:
-            raise BadFile(f"--set {text}: {error}") from None
+        except BadDocument as error:
+            raise BadDocument(f"--set {text}: {error}") from None
 
 
 def _put(mapping: dict[str, Any], path: Sequence[str], value: object) -> None:
     for group in path[:-1]:
         mapping = mapping.setdefault(group, {})
         if not isinstance(mapping, dict):
-            raise BadFile(f"{spelled(group)} has a value of its own and is not a group")
+            raise BadDocument(f"{spelled(group)} has a value of its own and is not a group")
     mapping[path[-1]] = value

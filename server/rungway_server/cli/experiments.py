@@ -10,7 +10,7 @@ from rich.console import Console
 from rungway import AlreadyExists, Experiment, ExperimentState, Plan
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import in_a_word, warnings_of
-from rungway_server.cli.files import BadFile, read_document
+from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import ladder
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
@@ -26,7 +26,9 @@ from rungway_server.cli.output import (
     text,
     unit_name,
 )
+from rungway_server.cli.page import find_page, settings
 from rungway_server.domain.documents.fields import shown
+from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.names import as_id
 
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
@@ -67,6 +69,8 @@ def create(
     print_summary(out, experiment.summary)
     _print_plan(out, experiment)
     print_notes(out, experiment.notes)
+    if page := find_page(settings(target), experiment):
+        out.print(text(f"page: {page}"), soft_wrap=True)
 
 
 def show(experiment_id: str, target: str, output: Output) -> None:
@@ -164,7 +168,7 @@ def _id_from(document: Mapping[str, Any], file: Path) -> str:
     given = document.get("name")
     source = given if isinstance(given, str) and given else file.stem
     if not (made := as_id(source)):
-        raise BadFile(f"{file}: no id can be made from the name {source!r}: give one with --name")
+        raise BadDocument(f"{file}: no id can be made from the name {source!r}: give one with --name")
     return made
 
 

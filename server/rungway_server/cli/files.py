@@ -1,55 +1,23 @@
-"""Reads a configuration file (YAML or JSON) as plain mappings, lists, texts and numbers.
+"""Reads a configuration file, YAML or JSON by the end of its name."""
 
-YAML is read by the rules of YAML 1.2, so that `1e-3` is a number and `off` is a text, as the author of a Determined
-configuration expects.
-"""
-
-import json
-import re
 import sys
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
-MAX_VALUES = 100_000
+from rungway_server.domain.documents.text import MAX_BYTES, WANTED, BadDocument, read_mapping
 
 
-class BadFile(Exception):
-    """The file cannot be read as one mapping; the message says why and where."""
-
-
-def read_document(path: Path, wanted: str = "a mapping with 'hyperparameters' and 'searcher'") -> dict[str, Any]:
+def read_document(path: Path, wanted: str = WANTED) -> dict[str, Any]:
     """The mapping in a YAML or JSON file; "-" is standard input.
 
-    `wanted` says in refusals what should be there. Raises BadFile when the file is missing, larger than 1 MiB, not
+    `wanted` says in refusals what should be there. Raises BadDocument when the file is missing, larger than 1 MiB, not
     text, not well-formed, names a key twice, or holds anything but one mapping with text keys.
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        text = _read_text(path)
-        document = _parse_json(text) if path.suffix.lower() == ".json" else _parse_yaml(text)
-        if document is None:
-            raise BadFile(f"it is empty: {wanted} was wanted")
-        if not isinstance(document, dict):
-            raise BadFile(f"the top level is {_kind(document)}: {wanted} was wanted")
-        plain: dict[str, Any] = _Plain().copy(document, "", 0)
-    except BadFile as error:
-        raise BadFile(f"{name}: {error}") from None
-    except RecursionError:
-        raise BadFile(f"{name}: nested deeper than {MAX_DEPTH} levels") from None
-    return plain
-
-
-def read_value(text: str) -> Any:
-    """One value in the syntax of YAML: `0.1`, `true`, `[1, 2]`, `adam`. Raises BadFile."""
-    try:
-        return _Plain().copy(_parse_yaml(text), "", 0)
-    except RecursionError:
-        raise BadFile(f"nested deeper than {MAX_DEPTH} levels") from None
+        return read_mapping(_read_text(path), as_json=path.suffix.lower() == ".json", wanted=wanted)
+    except BadDocument as error:
+        raise BadDocument(f"{name}: {error}") from None
 
 
 def _read_text(path: Path) -> str:
@@ -60,133 +28,10 @@ def _read_text(path: Path) -> str:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise BadFile(f"cannot be read: {error.strerror or error}") from None
+        raise BadDocument(f"cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
-        raise BadFile(f"larger than {MAX_BYTES:,} bytes: not a configuration file")
+        raise BadDocument(f"larger than {MAX_BYTES:,} bytes: not a configuration file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadFile(f"not UTF-8 text: byte {error.start} is {data[error.start]:#04x}") from None
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except json.JSONDecodeError as error:
-        raise BadFile(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except ValueError as error:  # a number with thousands of digits
-        raise BadFile(str(error)) from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise BadFile(f"the key {key!r} is given twice in one mapping")
-        mapping[key] = value
-    return mapping
-
-
-def _parse_yaml(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadFile(place + " ".join(part for part in (error.context, error.problem) if part)) from None
-    except yaml.YAMLError as error:
-        raise BadFile(str(error).splitlines()[0]) from None
-    except ValueError as error:
-        raise BadFile(str(error)) from None
-    except (LookupError, AttributeError, TypeError):  # what PyYAML raises for `!!bool 7`
-        raise BadFile("a value does not fit the tag that is written with it") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2; refuses a key that is given twice."""
-
-    _taken_in = 0
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the base class)
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Resolve "<<", with a limit on values: references may repeat the same mapping exponentially often."""
-        for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    self._take_in(source)
-        super().flatten_mapping(node)
-
-    def _take_in(self, source: yaml.Node) -> None:
-        if isinstance(source, yaml.MappingNode):
-            self.flatten_mapping(source)
-            self._taken_in += len(source.value)
-        if self._taken_in > MAX_VALUES:
-            raise BadFile(f"more than {MAX_VALUES:,} values")
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = (key_node.tag, str(key_node.value))
-            if key in seen and isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value!r} is given twice in one mapping", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _core_schema() -> None:
-    """How a plain scalar resolves in YAML 1.2, chapter 10.3; anything else is a text. "<<" of YAML 1.1 stays."""
-    words = (
-        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-        ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-        ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
-        ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
-        ("merge", "<<", ["<"]),
-    )
-    for tag, pattern, first in words:
-        _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$"), first)
-    _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
-
-
-_core_schema()
-
-
-class _Plain:
-    """Copies a document into new mappings and lists, so that aliases cannot make it infinite or huge."""
-
-    def __init__(self) -> None:
-        self.values = 0
-
-    def copy(self, value: Any, path: str, depth: int) -> Any:
-        """The same value, checked."""
-        self.values += 1
-        if self.values > MAX_VALUES:
-            raise BadFile(f"more than {MAX_VALUES:,} values")
-        if depth > MAX_DEPTH:
-            raise BadFile(f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(value, dict):
-            return {self._key(key, path): self.copy(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.copy(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
-        if value is None or isinstance(value, str | bool | int | float):
-            return value
-        raise BadFile(f"{path.lstrip('.')}: {_kind(value)} is not supported")
-
-    def _key(self, key: object, path: str) -> str:
-        if not isinstance(key, str):
-            raise BadFile(f"{path.lstrip('.') or 'the top level'}: the key {key!r} is {_kind(key)}, not text: quote it")
-        return key
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "a mapping",
-        list: "a list",
-        str: "a text",
-        bool: "a truth value",
-        int: "a number",
-        float: "a number",
-    }
-    return names.get(type(value), f"a value of the type {type(value).__name__}")
+        raise BadDocument(f"not UTF-8 text: byte {error.start} is {data[error.start]:#04x}") from None

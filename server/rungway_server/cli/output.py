@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
-from rungway_server.cli.files import BadFile
 from rungway_server.cli.options import Exit
 from rungway_server.domain.documents.paths import spelled, values_by_path
+from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.errors import InvalidInput
 
 _NEVER_CONNECTED = ("failed to connect to all addresses", "no connection to ")
@@ -63,7 +63,7 @@ def errors(target: str = "") -> Iterator[None]:
     """Turn errors inside a command into one message on standard error and an exit code."""
     try:
         yield
-    except BadFile as error:
+    except BadDocument as error:
         raise fail(Exit.USAGE, str(error)) from None
     except InvalidInput as error:
         raise fail(

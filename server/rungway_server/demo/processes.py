@@ -103,19 +103,26 @@ class Service(Child):
             ["-c", command, "serve", *flags], folder / "service.log", environment={"PYTHONUNBUFFERED": "1"}
         )
 
-    def wait_ready(self) -> str:
-        """Its address, host:port, once it takes calls. Raises ServiceFailed."""
+    def wait_ready(self) -> tuple[str, str]:
+        """Its address, host:port, once it takes calls, and the URL of its page. Raises ServiceFailed."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.exit_code is not None:
                 raise ServiceFailed(f"the service did not start (exit code {self.exit_code}):\n{self.log_tail()}")
-            for line in self.log.read_text(errors="replace").splitlines():
-                with suppress(ValueError):
-                    entry = json.loads(line)
-                    if entry.get("event") == "ready":
-                        return str(entry["address"])
+            said = self._said()
+            if "ready" in said and "page" in said:
+                return str(said["ready"]["address"]), str(said["page"]["url"])
             time.sleep(0.05)
         raise ServiceFailed(f"the service was not ready after {READY_SECONDS:.0f} s:\n{self.log_tail()}")
+
+    def _said(self) -> dict[str, dict[str, Any]]:
+        """Its log lines by event."""
+        found = {}
+        for line in self.log.read_text(errors="replace").splitlines():
+            with suppress(ValueError):
+                entry = json.loads(line)
+                found[entry.get("event", "")] = entry
+        return found
 
     def check(self) -> None:
         """Raises ServiceFailed when it has ended."""

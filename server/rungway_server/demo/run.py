@@ -3,7 +3,7 @@
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,8 @@ class Outcome:
     retried: bool
     """Whether the service has requeued the killed worker's trial."""
     seconds: float
+    page: str
+    """The URL of the page of the service."""
 
     @property
     def taken_over(self) -> bool:
@@ -56,13 +58,16 @@ class Outcome:
         return self.retried and trial.worker != self.accident.worker_name and trial.length > self.accident.epoch
 
 
-def run(order: Order, view: View) -> Outcome:
-    """Run the demo. In any case its processes and files are removed. Raises DemoFailed and ServiceFailed."""
+def run(order: Order, view: View, then: Callable[[Outcome], None]) -> Outcome:
+    """Run the demo; `then` is called at its end, while the service still runs. In any case its processes and files are
+    removed. Raises DemoFailed and ServiceFailed, and what `then` raises."""
     stack = ExitStack()
     with _signals_interrupt():
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-demo-")))
-            return _search(order, view, folder, stack)
+            outcome = _search(order, view, folder, stack)
+            then(outcome)
+            return outcome
         finally:
             for number in _INTERRUPTS:  # ignore further signals during the clean-up, which ends by itself
                 signal.signal(number, signal.SIG_IGN)
@@ -74,16 +79,17 @@ def _search(order: Order, view: View, folder: Path, stack: ExitStack) -> Outcome
     stack.callback(service.stop)
     (folder / "work").mkdir()
     digits.prepare(folder / "work")
-    target = service.wait_ready()
+    target, page = service.wait_ready()
     view.say(f"service at {target} (process {service.pid})")
     view.say(f"embedded store in {service.data}")
+    view.say(f"page: {page}#/e/{EXPERIMENT}/ladder")
     config = ClientConfig(target=target, experiment=EXPERIMENT, attempt_timeout=5, total_timeout=10)
     client = stack.enter_context(Client(config=config))
     search = experiment_config(order.trials, order.epochs, order.workers, order.seed)
     for note in client.create_experiment(EXPERIMENT, search).notes:
         view.say(f"note: {note}")
-    stack.enter_context(view)
-    return _Search(order, view, service, client, folder=folder, stack=stack).run(target)
+    with view:
+        return _Search(order, view, service, client, folder=folder, stack=stack, page=page).run(target)
 
 
 @contextmanager
@@ -109,9 +115,9 @@ class _Search:
     """One running search."""
 
     def __init__(
-        self, order: Order, view: View, service: Service, client: Client, *, folder: Path, stack: ExitStack
+        self, order: Order, view: View, service: Service, client: Client, *, folder: Path, stack: ExitStack, page: str
     ) -> None:
-        self._order, self._view, self._service, self._client = order, view, service, client
+        self._order, self._view, self._service, self._client, self._page = order, view, service, client, page
         self._folder, self._stack = folder, stack
         self._events: SimpleQueue[tuple[int, dict[str, Any]]] = SimpleQueue()
         self._begin = self._looked = time.monotonic()
@@ -161,7 +167,7 @@ class _Search:
         trials = [self._client.get_trial(trial.trial) for trial in self._client.list_trials()]
         accident = floor.accident
         retried = accident is not None and any(e.kind == "retry" for e in self._client.explain_trial(accident.trial))
-        return Outcome(experiment, trials, self._client.best(), accident, retried, seconds)
+        return Outcome(experiment, trials, self._client.best(), accident, retried, seconds, self._page)
 
     def _worker_logs(self, floor: Floor) -> str:
         logs = {desk.process.name: desk.process.log_tail() for desk in floor.desks.values()}

@@ -9,6 +9,9 @@ stored (`metric_key`).
 import math
 import struct
 
+import numpy as np
+from numpy.typing import NDArray
+
 WORST_KEY = b"\xff" * 8
 """The key of NaN and of a failed trial: after every real result, including +infinity."""
 
@@ -38,3 +41,10 @@ def metric_of(key: bytes, smaller_is_better: bool) -> float:
     score: float
     (score,) = _FLOAT.unpack(_BITS.pack(bits ^ _SIGN if bits & _SIGN else bits ^ _ALL))
     return score if smaller_is_better else -score
+
+
+def metrics_of(keys: NDArray[np.uint64], smaller_is_better: bool) -> NDArray[np.float64]:
+    """`metric_of` for many keys, each as the number that its bytes are."""
+    negative = keys >> np.uint64(63) == 0
+    score = np.where(negative, keys ^ np.uint64(_ALL), keys ^ np.uint64(_SIGN)).view(np.float64)
+    return np.where(keys == np.uint64(_ALL), np.nan, score if smaller_is_better else -score)

@@ -5,6 +5,8 @@ the port) every caller may do everything, in the namespace that the call names.
 """
 
 from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from async_lru import alru_cache
@@ -21,7 +23,7 @@ REVOKED_WITHIN_SECONDS = 3.0
 _MOST_REMEMBERED = 10_000
 _LONGEST_HEADER = 100
 
-_SEARCH, _EXPERIMENT = "rungway.v1.SearchService", "rungway.v1.ExperimentService"
+_SEARCH, _EXPERIMENT, _VIEW = "rungway.v1.SearchService", "rungway.v1.ExperimentService", "rungway.v1.ViewService"
 
 ROLES: Mapping[str, Role] = {
     f"{_SEARCH}/Ask": Role.WORK,
@@ -45,12 +47,33 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/ExplainTrial": Role.READ,
     f"{_EXPERIMENT}/WatchEvents": Role.READ,
     f"{_EXPERIMENT}/ExportExperiment": Role.READ,
+    f"{_VIEW}/GetView": Role.READ,
+    f"{_VIEW}/WatchView": Role.READ,
+    f"{_VIEW}/GetCurves": Role.READ,
+    f"{_VIEW}/GetImportance": Role.READ,
+    f"{_VIEW}/GetCaller": Role.READ,
+    f"{_VIEW}/ReadConfig": Role.READ,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.READ,
 }
 """The role that each rpc needs. With tokens on, an rpc that is not listed is refused to all callers."""
 
 EXEMPT = frozenset({"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", "grpc.health.v1.Health/List"})
 """Calls that need no token, because load balancers have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call: its role in the namespace in which it acts, and whether its token is for every namespace. Where
+    tokens are off, everybody may do everything."""
+
+    namespace: str
+    role: Role = Role.ADMIN
+    every_namespace: bool = True
+    tokens: bool = False
+
+
+CALLER: ContextVar[Caller] = ContextVar("caller")
+"""Who makes the call being served: set by `Guard.check`."""
 
 
 class TokenFinder(Protocol):
@@ -94,17 +117,19 @@ class Guard:
         if namespace:
             check_namespace(namespace)
         if self._finder is None:
+            CALLER.set(Caller(namespace or DEFAULT_NAMESPACE))
             return namespace or DEFAULT_NAMESPACE
         token = await self._identify(authorization)
         wanted = ROLES.get(rpc)
         if wanted is None or token.role < wanted:
             needed = f"the role {wanted.word}" if wanted else "more than any role allows"
             raise PermissionDenied(f"the call needs {needed}, the token has {token.role.word}")
-        if token.namespace == EVERY_NAMESPACE:
-            return namespace or DEFAULT_NAMESPACE
-        if namespace not in ("", token.namespace):
+        every = token.namespace == EVERY_NAMESPACE
+        found = namespace or DEFAULT_NAMESPACE if every else token.namespace
+        if namespace not in ("", found):
             raise PermissionDenied(f"the token is not for the namespace {namespace!r}", namespace=namespace)
-        return token.namespace
+        CALLER.set(Caller(found, token.role, every, tokens=True))
+        return found
 
     async def _identify(self, authorization: str) -> Token:
         """The valid token in this header. Raises Unauthenticated."""

@@ -120,11 +120,11 @@ class Turn:
             self._breathed = again
 
 
-async def in_slices(items: Sequence[Item]) -> AsyncIterator[Item]:
-    """The items one by one; yields the event loop now and then."""
+async def in_slices(items: Sequence[Item], at_once: int = _SLICE_ITEMS) -> AsyncIterator[Item]:
+    """The items one by one; yields the event loop now and then. `at_once`: items between two looks at the clock."""
     turn = Turn()
-    for at in range(0, len(items), _SLICE_ITEMS):
-        for item in items[at : at + _SLICE_ITEMS]:
+    for at in range(0, len(items), at_once):
+        for item in items[at : at + at_once]:
             yield item
         await turn.breathe()
 

@@ -196,12 +196,13 @@ async def listed_message(found: Found) -> experiment_pb2.Experiment:
     return message
 
 
-async def experiment_message(view: ExperimentView) -> experiment_pb2.Experiment:
-    """One experiment with its plan, configuration and summary."""
+async def experiment_message(view: ExperimentView, *, with_config: bool = True) -> experiment_pb2.Experiment:
+    """One experiment with its plan and, unless that is not wanted, its configuration and summary."""
     plan = without_lost(view.definition.plan, view.progress.lost)
     message = _message(view, plan)
     message.plan.CopyFrom(plan_message(plan, view.progress))
-    await _write_config(view.definition, message)
+    if with_config:
+        await _write_config(view.definition, message)
     return message
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from rungway_server.cli.app import app
 from rungway_server.cli.enqueue import _assign
-from rungway_server.cli.files import BadFile
+from rungway_server.domain.documents.text import BadDocument
 
 
 def assigned(*texts: str, into: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_odd_names(text: str, path: tuple[str, ...]) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(texts: tuple[str, ...], complaint: str) -> None:
-    with pytest.raises(BadFile) as refusal:
+    with pytest.raises(BadDocument) as refusal:
         assigned(*texts)
     assert complaint in str(refusal.value)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.cli.files import MAX_BYTES, BadFile, read_document
+from rungway_server.cli.files import read_document
+from rungway_server.domain.documents.text import MAX_BYTES, BadDocument
 
 ALIASES = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 10)}]\n" for i in range(8)
@@ -60,7 +61,7 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
 )
 def test_what_is_no_single_mapping_is_refused(tmp_path: Path, content: str | bytes, complaint: str) -> None:
     path = written(tmp_path, content)
-    with pytest.raises(BadFile) as refusal:
+    with pytest.raises(BadDocument) as refusal:
         read_document(path)
     assert str(refusal.value).startswith(f"{path}: ")
     assert complaint in str(refusal.value)
@@ -76,16 +77,16 @@ def test_what_is_no_single_mapping_is_refused(tmp_path: Path, content: str | byt
     ],
 )
 def test_bad_json_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
-    with pytest.raises(BadFile, match=complaint.replace(",", ".")):
+    with pytest.raises(BadDocument, match=complaint.replace(",", ".")):
         read_document(written(tmp_path, content, "config.json"))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="No such file"):
+    with pytest.raises(BadDocument, match="No such file"):
         read_document(tmp_path / "absent.yaml")
-    with pytest.raises(BadFile, match="Is a directory"):
+    with pytest.raises(BadDocument, match="Is a directory"):
         read_document(tmp_path)
-    with pytest.raises(BadFile, match="larger than"):
+    with pytest.raises(BadDocument, match="larger than"):
         read_document(Path("/dev/zero"))
 
 
@@ -105,5 +106,5 @@ MULTIPLIED = "a0: &a0 {k: v}\n" + "".join(
     ],
 )
 def test_yaml_that_is_well_formed_and_hostile(tmp_path: Path, content: str, problem: str) -> None:
-    with pytest.raises(BadFile, match=problem):
+    with pytest.raises(BadDocument, match=problem):
         read_document(written(tmp_path, content))

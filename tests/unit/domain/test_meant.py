@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rungway import choice, const
-from rungway_server.cli.files import read_value
+from rungway_server.domain.documents.text import read_value
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.space.space import (
     Categorical,

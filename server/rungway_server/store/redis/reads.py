@@ -17,6 +17,7 @@ from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
+from rungway_server.store.redis.views import RedisViewReader
 
 _PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
 """Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
@@ -106,6 +107,10 @@ class RedisReads:
             copy = await Copier(reader, records, whole=False).copy()
             async for text in ExportWriter(reader, ref, copy, records, piece).pieces():
                 yield text
+
+    async def view_reader(self, ref: ExperimentRef, piece: Piece) -> RedisViewReader:
+        """See the port of views."""
+        return RedisViewReader(self._router, ref, await self._experiments.refresh(ref), piece)
 
     async def experiments(self, namespace: str, after: str, count: int) -> list[tuple[str, str]]:
         """See the port. The token of an experiment is its creation time and id."""

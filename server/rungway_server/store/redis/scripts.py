@@ -27,6 +27,7 @@ NAMES = (
     "change_state",
     "change_plan",
     "progress",
+    "changes",
     "trials",
     "best",
     "explain",

@@ -19,6 +19,7 @@ from rungway_server.transport.errors import status_of
 from rungway_server.transport.http import call, session, streams
 from rungway_server.transport.http.bodies import Bodies, Gone, Receive
 from rungway_server.transport.http.browser import Hosts, check_same_origin, is_browser
+from rungway_server.transport.http.pages import Pages
 from rungway_server.transport.http.problems import Refused, error_reply
 from rungway_server.transport.http.replies import Header, Reply, Send
 from rungway_server.transport.http.routes import Route
@@ -33,7 +34,6 @@ _TYPES = {call.JSON: True, call.PROTO: False}
 _PROBES = ("/livez", "/readyz")
 """What load balancers ask, under any name."""
 _PLAIN = b"text/plain; charset=utf-8"
-_WELCOME = b"Rungway. Its calls: /openapi.json\n"
 
 
 class App:
@@ -56,12 +56,12 @@ class App:
         self._routes, self._guard, self._streams, self._turnstile = routes, guard, open_streams, turnstile
         self._bodies, self._hosts, self._prefix, self._ready = bodies, Hosts(tuple(hosts)), prefix, ready
         self._openapi = files(__package__).joinpath("openapi.json").read_bytes()
+        self._files = Pages()
         self.draining = False
         """Set while the server stops: every connection is closed after its reply."""
         self._pages: Mapping[str, Callable[[], Reply]] = {
             "/livez": lambda: Reply(200, _PLAIN, b"ok\n"),
             "/readyz": self._readiness,
-            "/": lambda: Reply(200, _PLAIN, _WELCOME),
             "/openapi.json": lambda: Reply(200, call.JSON, self._openapi),
         }
 
@@ -83,13 +83,17 @@ class App:
 
     async def _reply(self, request: "_Request") -> Reply | None:
         path = request.path
-        if self._prefix and path not in self._routes and path.startswith(self._prefix + "/"):
-            path = path[len(self._prefix) :]
+        if self._prefix and path not in self._routes:
+            if path == self._prefix:
+                return Reply(308, _PLAIN, b"", [(b"location", self._prefix.encode() + b"/")])
+            path = path.removeprefix(self._prefix) if path.startswith(self._prefix + "/") else path
         request.check_headers()
         if not self._guard.wants_tokens and path not in _PROBES:
             self._hosts.check(request.headers.get(b"host"))
         if page := self._pages.get(path):
             return page() if request.method in ("GET", "HEAD") else _not_allowed("GET")
+        if file := self._files.find(path, request.headers.get(b"accept-encoding", b"")):
+            return file if request.method in ("GET", "HEAD") else _not_allowed("GET")
         cookie = session.cookie_token(request.headers.get(b"cookie", b""), request.scheme)
         if is_browser(request.headers, cookie):
             check_same_origin(request.headers, request.scheme)
@@ -181,7 +185,7 @@ class App:
                 body = streams.opened(body, self._bodies, request.headers.get(b"connect-content-encoding", b""))
         message: Any = await call.read_message(route, body, namespace, as_json=as_json)
         if wants_events and route.resumes and (last := request.text(b"last-event-id")):
-            message.after_event_id = last
+            setattr(message, route.resumes, last)
         return message
 
     def _readiness(self) -> Reply:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from rungway.v1.view_service_pb2 import WatchViewResponse
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.transport.http.bodies import Bodies, Receive
 from rungway_server.transport.http.call import Context, too_late, written
@@ -20,9 +21,33 @@ COMMENT_SECONDS = 15.0
 """How often a stream of server-sent events says something, so that proxies keep it open."""
 _FIRST_SECONDS = 1.0
 """How long it waits for its first message, or a refusal, before it says that it is open."""
+_MOST_SHARED = 16
+"""Messages whose JSON is kept for other streams."""
 _ENVELOPE = struct.Struct(">BI")
 _COMPRESSED, _END = 1, 2
 """Flags of an envelope."""
+
+
+class _Shared:
+    """The JSON of messages that go to many streams at once, as those of a view do: each is translated once."""
+
+    def __init__(self) -> None:
+        self._latest: dict[int, tuple[Message, asyncio.Future[bytes]]] = {}
+
+    async def written(self, message: Message, namespace: str) -> bytes:
+        """A message in JSON."""
+        if not isinstance(message, WatchViewResponse):
+            return await written(message, namespace, as_json=True)
+        _, future = self._latest.get(id(message)) or (None, None)
+        if future is None:
+            future = asyncio.ensure_future(written(message, namespace, as_json=True))
+            if len(self._latest) >= _MOST_SHARED:
+                self._latest.pop(next(iter(self._latest)))
+            self._latest[id(message)] = message, future  # while it is here, no other message has its id
+        return await asyncio.shield(future)
+
+
+_SHARED = _Shared()
 
 
 class Form(Protocol):
@@ -48,7 +73,10 @@ class Envelopes:
 
     async def message(self, message: Message) -> bytes:
         """See Form."""
-        data = await written(message, self._namespace, as_json=self._as_json)
+        if self._as_json:
+            data = await _SHARED.written(message, self._namespace)
+        else:
+            data = await written(message, self._namespace, as_json=False)
         return _ENVELOPE.pack(0, len(data)) + data
 
     def end(self, error: status_pb2.Status | None) -> bytes:
@@ -58,7 +86,7 @@ class Envelopes:
 
 
 class Events:
-    """Server-sent events (HTML, 9.2): `id` is the event_id where the message has one."""
+    """Server-sent events (HTML, 9.2): `id` says where the stream goes on after a message."""
 
     content_type = b"text/event-stream"
 
@@ -67,14 +95,22 @@ class Events:
 
     async def message(self, message: Message) -> bytes:
         """See Form."""
-        event_id: str = getattr(getattr(message, "event", None), "event_id", "")
-        data = await written(message, self._namespace, as_json=True)
+        event_id = _id_of(message)
+        data = await _SHARED.written(message, self._namespace)
         return (f"id: {event_id}\n".encode() if event_id else b"") + b"data: " + data + b"\n\n"
 
     def end(self, error: status_pb2.Status | None) -> bytes:
         """See Form."""
         name, found = ("error", error_object(error)) if error else ("end", {})
         return f"event: {name}\ndata: {json.dumps(found, ensure_ascii=False)}\n\n".encode()
+
+
+def _id_of(message: Any) -> str:
+    """What the next request has in Last-Event-ID: the event of a message, or the cursor of a view; "" if neither."""
+    found: str = (
+        message.view.cursor if hasattr(message, "view") else getattr(getattr(message, "event", None), "event_id", "")
+    )
+    return found
 
 
 def opened(body: bytes, bodies: Bodies, encoding: bytes) -> bytes:

@@ -8,20 +8,28 @@ list cannot represent exactly (a user's may have 1.0 where the space has 1) is s
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import msgpack
 
+from rungway_server.domain.documents.json_values import identity
 from rungway_server.domain.space.space import Categorical, Const, Entry, Group, Ordinal, Space
 
 _NUMBERS = frozenset({int, float})
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Choices:
     values: tuple[object, ...]
     positions: Mapping[object, int]
+    """By `_identity`: the same in every respect."""
+
+    @cached_property
+    def alike(self) -> Mapping[object, int]:
+        """By `identity`: as JSON, where 1 and 1.0 are the same."""
+        return {identity(value): position for position, value in enumerate(self.values)}
 
 
 _Shape: TypeAlias = "list[tuple[str, _Choices | None, _Shape | None]]"
@@ -52,6 +60,12 @@ class Configurations:
         if not isinstance(found, list) or len(found) != self.count:
             raise ValueError(f"wanted a map or a list of {self.count} values")
         return _named(self._shape, iter(found))
+
+    def values(self, packed: bytes) -> list[Any]:
+        """The values in the order of the space's parameters: a number, or the position of a choice; None for a
+        parameter that does not exist in this configuration. Raises as `unpack`, and KeyError."""
+        found: Any = msgpack.unpackb(packed)
+        return [*_placed(self._shape, found)] if isinstance(found, dict) else found
 
 
 class _Unlike(Exception):
@@ -113,6 +127,19 @@ def _position(choices: _Choices, value: object) -> int:
     if position is None:
         raise _Unlike
     return position
+
+
+def _placed(shape: _Shape, hparams: Mapping[str, Any]) -> Iterator[Any]:
+    """Like `_listed`, of a configuration that is stored with its names."""
+    for name, choices, below in shape:
+        if below is not None:
+            yield from _placed(below, hparams.get(name, {}))
+        elif name not in hparams:
+            yield None
+        elif choices is None:
+            yield hparams[name]
+        else:
+            yield choices.alike[identity(hparams[name])]
 
 
 def _named(shape: _Shape, values: Iterator[Any]) -> dict[str, object]:

@@ -1,0 +1,23 @@
+"""Use case of who has the text of a configuration: reading it as the command line reads a file."""
+
+from typing import Any
+
+from rungway_server.domain.documents.text import MAX_BYTES, BadDocument, read_either
+from rungway_server.domain.errors import InvalidInput
+from rungway_server.service.checks import check_text
+from rungway_server.service.offload import in_process
+from rungway_server.service.worker_thread import Priority
+
+
+async def read_config(namespace: str, text: str) -> dict[str, Any]:
+    """The mapping in a text in YAML or JSON. Raises InvalidInput with the line, and Overloaded."""
+    if wrong := check_text("text", text, MAX_BYTES):
+        raise InvalidInput(wrong)
+    return await in_process(Priority.PREVIEW, namespace, _read, text)
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return read_either(text)
+    except BadDocument as error:
+        raise InvalidInput.one("text", str(error)) from None

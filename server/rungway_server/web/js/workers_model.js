@@ -1,0 +1,120 @@
+/**
+ * Which worker held which trial when: bars of leases made from the event log. A bar ends where a decision was made; one
+ * lease that goes on past a rung is several bars.
+ */
+import { KIND } from "./eventlog.js";
+
+/** How a bar ended. */
+export const OPEN = 0, ON = 1, PAUSED = 2, ENDED = 3, RELEASED = 4, LOST = 5, FAILED = 6;
+export const ENDINGS = ["still running", "promoted, goes on", "paused at its rung", "ended", "released", "lost: its lease expired, or it failed and is tried again", "failed for good"];
+
+/** @typedef {import("./eventlog.js").EventLog} EventLog */
+
+/** Bars by worker. */
+export class Leases {
+  /** @param {EventLog} log */
+  constructor(log) {
+    this.log = log;
+    this.read = 0;
+    /** @type {number[]} */
+    this.worker = [];
+    /** @type {number[]} */
+    this.trial = [];
+    /** @type {number[]} */
+    this.bracket = [];
+    /** @type {number[]} rung it trains towards */
+    this.rung = [];
+    /** @type {number[]} milliseconds since 1970 */
+    this.from = [];
+    /** @type {number[]} Infinity while it goes on */
+    this.to = [];
+    /** @type {number[]} */
+    this.ending = [];
+    /** @type {number[][]} the bars of each worker, in the order of their beginning */
+    this.byWorker = [];
+    /** @type {Map<number, number>} the open bar of each trial */
+    this._open = new Map();
+    /** @type {Map<number, number>} the rung that each trial trains towards */
+    this._rungs = new Map();
+  }
+
+  get count() { return this.worker.length; }
+
+  /** Take the events that have come since. */
+  update() {
+    for (; this.read < this.log.count; this.read++) this._take(this.read);
+    return this;
+  }
+
+  /** @param {number} at */
+  _take(at) {
+    const { log } = this, kind = log.kind[at], trial = log.trial[at];
+    if (kind === KIND.other || trial < 0) return;
+    if (kind === KIND.assign) this._assign(at, trial);
+    else if (kind === KIND.continue) {
+      this._close(at, trial, ON);
+      this._rungs.set(trial, log.rung[at] + 1);
+      this._begin(at, trial);
+    } else if (kind === KIND.retry) this._close(at, trial, LOST);
+    else if (kind === KIND.release) this._close(at, trial, RELEASED);
+    else if (kind === KIND.pause) this._close(at, trial, PAUSED);
+    else this._close(at, trial, kind === KIND.failed || kind === KIND.invalid ? FAILED : ENDED);
+  }
+
+  /** @param {number} at @param {number} trial */
+  _assign(at, trial) {
+    const reason = this.log.reasons[at];
+    if (reason === "PROMOTED" || reason === "CLONED") this._rungs.set(trial, this.log.rung[at] + 1);
+    this._begin(at, trial);
+  }
+
+  /** @param {number} at @param {number} trial */
+  _begin(at, trial) {
+    const { log } = this, worker = log.worker[at];
+    if (worker < 0) return;
+    const bar = this.worker.push(worker) - 1;
+    this.trial.push(trial);
+    this.bracket.push(log.bracket[at]);
+    this.rung.push(this._rungs.get(trial) ?? 0);
+    this.from.push(log.time[at]);
+    this.to.push(Infinity);
+    this.ending.push(OPEN);
+    (this.byWorker[worker] ??= []).push(bar);
+    this._open.set(trial, bar);
+  }
+
+  /** @param {number} at @param {number} trial @param {number} ending */
+  _close(at, trial, ending) {
+    const bar = this._open.get(trial);
+    if (bar === undefined) return;
+    this.to[bar] = this.log.time[at];
+    this.ending[bar] = ending;
+    this._open.delete(trial);
+  }
+
+  /** The bar of a worker at a time; -1 where there is none. @param {number} worker @param {number} time */
+  at(worker, time) {
+    const bars = this.byWorker[worker] ?? [];
+    let low = 0, high = bars.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.from[bars[middle]] <= time) low = middle + 1;
+      else high = middle;
+    }
+    // A worker may hold several trials: look back a little.
+    for (let k = low - 1; k >= Math.max(0, low - 8); k--) if (this.to[bars[k]] >= time) return bars[k];
+    return -1;
+  }
+
+  /** How many leases were lost by a time. @param {number} time */
+  lostBy(time) {
+    return this.ending.reduce((sum, ending, bar) => sum + Number(ending === LOST && this.to[bar] <= time), 0);
+  }
+
+  /** The share of a stretch of time in which workers held trials, over all of them. @param {number} from @param {number} to */
+  busy(from, to) {
+    let held = 0;
+    for (let bar = 0; bar < this.count; bar++) held += Math.max(0, Math.min(to, this.to[bar]) - Math.max(from, this.from[bar]));
+    return to > from && this.byWorker.length ? Math.min(1, held / ((to - from) * this.byWorker.length)) : 0;
+  }
+}

@@ -1,0 +1,111 @@
+"""A real browser for tests of the page, and what makes every one of them fail: errors, reports, requests elsewhere."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.support.waiting import SECONDS
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MOST_MS = 1000 * float(os.environ.get("PAGE_SECONDS", SECONDS - 30))
+"""The longest wait; whoever writes a test sets PAGE_SECONDS to a few."""
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+_REPORT = """
+addEventListener("securitypolicyviolation", (e) => console.error("policy:", e.violatedDirective, e.blockedURI));
+"""
+
+
+def find_chromium() -> str | None:
+    """The browser to test with: that of the variable CHROMIUM, one on PATH, or the one that Playwright installed."""
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    return next(filter(None, map(shutil.which, NAMES)), None) or _installed()
+
+
+def _installed() -> str | None:
+    found = sorted(Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
+    return str(found[-1]) if found else None
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """A headless Chromium. Skips the test where there is none."""
+    if not (path := find_chromium()):
+        pytest.skip("no chromium: `apt install chromium`, or `.venv/bin/playwright install chromium`")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        expect.set_options(timeout=MOST_MS)
+        yield browser
+        await browser.close()
+
+
+class Tab:
+    """A page of the browser that notes everything that must not happen."""
+
+    def __init__(self, context: BrowserContext, page: Page, base: str) -> None:
+        self.context, self.page, self.base = context, page, base
+        self.wrong: list[str] = []
+        """Errors, reports of the content security policy, requests beyond the origin."""
+        self.expected: tuple[str, ...] = ()
+        """Parts of messages that belong to the test, such as "404"."""
+        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._note(f"error: {error} {error.stack}"))
+        page.on("request", lambda request: self._request(request.url))
+
+    def _note(self, text: str) -> None:
+        if not any(part in text for part in self.expected):
+            self.wrong.append(text)
+
+    def _request(self, url: str) -> None:
+        if not url.startswith((self.base, "data:", "blob:", "about:")):
+            self.wrong.append(f"request beyond the origin: {url}")
+
+    async def open(self, where: str = "") -> Page:
+        """Go to a part of the page, such as "e/running/trials"; loaded anew."""
+        await self.page.goto("about:blank")
+        await self.page.goto(f"{self.base}/#/{where}")
+        return self.page
+
+    async def shows(self, text: str) -> None:
+        """Wait until a text is in sight."""
+        await expect(self.page.get_by_text(text).first).to_be_visible()
+
+    async def evaluate(self, module: str, expression: str, argument: Any = None) -> Any:
+        """The value of a JavaScript expression with the exports of a module as `m` and `argument` as `a`."""
+        script = f"""async (a) => {{
+            const src = document.querySelector("script[type=module]").src;
+            let m = await import(src.replace(/[^/]*$/, {module!r}));
+            return {expression};
+        }}"""
+        return await self.page.evaluate(script, argument)
+
+    async def accessibility(self) -> list[str]:
+        """What axe-core finds wrong in what is seen now."""
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = await self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+
+
+@asynccontextmanager
+async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[Tab]:
+    """A tab in a window of its own. Fails at the end if anything went wrong in it."""
+    settings = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **options}
+    context = await browser.new_context(**settings)
+    context.set_default_timeout(MOST_MS)
+    await context.add_init_script(_REPORT)
+    tab = Tab(context, await context.new_page(), base)
+    try:
+        yield tab
+    finally:
+        await context.close()
+    assert not tab.wrong, "\n".join(tab.wrong)

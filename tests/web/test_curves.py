@@ -1,0 +1,64 @@
+"""The learning curves: what is drawn and left out, in words; zoom by pointer and keys."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.browser import Tab
+from tests.web.conftest import Site
+from tests.web.pictures import caption, drag, table
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_best_the_selected_and_the_running_are_drawn_whole(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('running')}/curves?sel=%5B3%5D")
+    rows = await table(page, "learning curves")
+    assert rows[0][:2] == ["3", "selected"]
+    assert [row[1] for row in rows].count("among the best 10") in (9, 10)
+    await expect(caption(page, "learning curves")).to_contain_text(f"{len(rows)} whole curves on top")
+    await page.get_by_role("application", name="Learning curves").hover()
+    assert (await tab.evaluate("curves_draw.js", "m.drawn"))["lines"] > 0
+
+
+async def test_of_many_running_trials_the_best_are_drawn_and_the_sentence_says_so(tab: Tab, site: Site) -> None:
+    found = await tab_running(tab, site, 80)
+    assert found == {"running": 80, "drawn": 60}
+
+
+async def tab_running(tab: Tab, site: Site, many: int) -> dict[str, int]:
+    await tab.open(f"e/{site.search('running')}/curves")
+    await expect(caption(tab.page, "learning curves")).to_contain_text("whole curves on top")
+    return dict(
+        await tab.evaluate(
+            "curves_model.js",
+            """(() => {
+                const trial = Array.from({length: a}, (_, k) => k), all = (x) => trial.map(() => x);
+                const trials = {count: a, trial, state: all(1), bestMetric: trial, rowOf: (t) => t};
+                const {chosen, running} = m.chosenOf(trials, true, [], null);
+                return {running, drawn: chosen.length};
+            })()""",
+            many,
+        )
+    )
+
+
+async def test_zoom_by_pointer_and_by_keys(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('large')}/curves")
+    sentence, canvas = caption(page, "learning curves"), page.get_by_role("application", name="Learning curves")
+    await expect(sentence).to_contain_text("whole curves on top")
+    await drag(page, canvas, (0.3, 0.4), (0.8, 0.8))
+    await expect(sentence).to_contain_text(re.compile(r"A part is shown: [\d,]+ results are outside it"))
+    await expect(page).to_have_url(re.compile(r"curves\.zoom="))
+    await canvas.focus()
+    await page.keyboard.press("Escape")
+    await expect(sentence).not_to_contain_text("A part is shown")
+    await page.keyboard.press("+")
+    await expect(sentence).to_contain_text("A part is shown")
+    await canvas.dblclick(position={"x": 300, "y": 100})
+    await expect(sentence).not_to_contain_text("A part is shown")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator(".hover-card")).to_contain_text("among the best 10")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile(r"/trial/\d+"))

@@ -1,0 +1,55 @@
+"""Every view in every kind of search, light and dark: something is shown, nothing goes wrong, axe-core agrees."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.web.browser import Tab, tab_of
+from tests.web.conftest import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+VIEWS = ("ladder", "overview", "curves", "parameters", "trials", "trial", "workers")
+KINDS = ("empty", "running", "odd", "clones", "large")
+
+
+async def check(tab: Tab, where: str) -> None:
+    page = await tab.open(where)
+    await expect(page.locator("main")).not_to_contain_text("Reading")
+    await expect(page.locator("main")).not_to_contain_text("This view failed")
+    await expect(page.locator("#view, .page").first).not_to_be_empty()
+    assert await tab.accessibility() == [], where
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_view(browser: Browser, site: Site, kind: str, theme: str) -> None:
+    name = site.search(kind)
+    async with tab_of(browser, site.url, color_scheme=theme) as tab:
+        for view in VIEWS:
+            await check(tab, f"e/{name}/{view}")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_the_list_the_new_search_and_the_help(browser: Browser, site: Site, theme: str) -> None:
+    site.search("running")
+    async with tab_of(browser, site.url, color_scheme=theme) as tab:
+        await check(tab, "")
+        await check(tab, "new")
+        await tab.page.get_by_role("button", name="Show an example").click()
+        await tab.shows("epochs in all")
+        assert await tab.accessibility() == []
+        await tab.page.keyboard.press("Escape")
+        await tab.page.get_by_role("button", name="Keys and filters").click()
+        await tab.shows("hyperparameters and columns by name")
+        assert await tab.accessibility() == []
+
+
+async def test_it_is_usable_on_a_narrow_screen(browser: Browser, site: Site) -> None:
+    name = site.search("running")
+    async with tab_of(browser, site.url, viewport={"width": 360, "height": 740}) as tab:
+        for where in ("", "new", *(f"e/{name}/{view}" for view in VIEWS)):
+            page = await tab.open(where)
+            await expect(page.locator("#view, .page").first).not_to_be_empty()
+            await expect(page.locator("main")).not_to_contain_text("Reading")
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 360, (where, wide)

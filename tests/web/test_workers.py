@@ -1,0 +1,57 @@
+"""Workers over time: who held what, what was lost, and a replay."""
+
+import pytest
+from playwright.async_api import expect
+
+from rungway.v1 import trial_pb2
+from tests.web.browser import Tab
+from tests.web.conftest import Site
+from tests.web.pictures import caption, table
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NAME = "workers over time"
+
+
+async def test_workers_are_listed_with_what_they_hold(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('running')}/workers")
+    await expect(caption(page, NAME)).to_contain_text("6 workers")
+    rows = await table(page, NAME)
+    assert sorted(row[0] for row in rows) == [f"gpu-{k}" for k in range(6)]
+    assert any(row[4].startswith("trial ") for row in rows)
+
+
+async def test_what_is_lost_is_marked_and_counted_live(tab: Tab, site: Site) -> None:
+    player = site.new(trials=30, results=4)
+    player.ask(2)
+    page = await tab.open(f"e/{player.experiment}/workers")
+    await expect(caption(page, NAME)).to_contain_text("0 leases lost")
+    player.fail(trial_pb2.OUTCOME_TRANSIENT, "CUDA out of memory")
+    await expect(caption(page, NAME)).to_contain_text("1 lease lost")
+    assert sum(int(row[3]) for row in await table(page, NAME)) == 1
+
+
+async def test_a_replay_begins_before_the_end_and_ends_there(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('large')}/workers")
+    await expect(caption(page, NAME)).to_contain_text("0 at work")
+    await expect(caption(page, NAME)).not_to_contain_text("Reading the event log")
+    now = await table(page, NAME)
+    await page.get_by_role("button", name="Replay from the beginning").click()
+    await expect(page.get_by_role("group", name="replay")).not_to_contain_text("reading")
+    slider = page.get_by_label("time of the search")
+    await slider.fill("400")
+    middle = await table(page, NAME)
+    assert 0 < sum(int(row[1]) for row in middle) < sum(int(row[1]) for row in now)
+    await slider.fill("1000")
+    assert [row[:4] for row in await table(page, NAME)] == [row[:4] for row in now]
+
+
+async def test_keys_go_through_workers_and_open_a_trial(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('running')}/workers")
+    canvas = page.get_by_role("application", name="Workers over time")
+    await canvas.focus()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator(".hover-card")).to_contain_text("held it")
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="Trial", exact=True)).to_have_attribute("aria-current", "page")
