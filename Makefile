@@ -20,7 +20,7 @@ IMAGE_ARGS ?=
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.redis $(VENV)/.wheels ## Make .venv with everything, Valkey 9 included (PYTHON=python3.12 chooses the interpreter)
+setup: $(VENV)/.redis $(VENV)/.wheels $(VENV)/.browser ## Make .venv with everything, Valkey 9 included (PYTHON=python3.12 chooses the interpreter)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -36,6 +36,11 @@ $(VENV)/.redis: $(VENV)/.installed scripts/fetch_redis.py
 # What the test of a bare install needs, so that it asks no index.
 $(VENV)/.wheels: $(VENV)/.installed
 	$(BIN)/python -m pip download --quiet --dest $(VENV)/wheels -c constraints.txt grpcio protobuf 'hatchling>=1.27'
+	@touch $@
+
+# Says which browser tests the page, and how to get one.
+$(VENV)/.browser: $(VENV)/.installed
+	$(BIN)/python -m tests.web.browser
 	@touch $@
 
 proto: setup ## Generate client/rungway/v1 and the OpenAPI document from proto/rungway/v1

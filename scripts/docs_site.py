@@ -19,6 +19,7 @@ FIRST = (
     "concepts",
     "sdk",
     "http",
+    "page",
     "choosing",
     "searchers",
     "simulation",

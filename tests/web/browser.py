@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.waiting import SECONDS
 
+NONE = "no chromium: `apt install chromium`, or `.venv/bin/playwright install chromium`"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MOST_MS = 1000 * float(os.environ.get("PAGE_SECONDS", SECONDS - 30))
 """The longest wait; whoever writes a test sets PAGE_SECONDS to a few."""
@@ -37,7 +38,7 @@ def _installed() -> str | None:
 async def launched() -> AsyncIterator[Browser]:
     """A headless Chromium. Skips the test where there is none."""
     if not (path := find_chromium()):
-        pytest.skip("no chromium: `apt install chromium`, or `.venv/bin/playwright install chromium`")
+        pytest.skip(NONE)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         expect.set_options(timeout=MOST_MS)
@@ -109,3 +110,7 @@ async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[T
     finally:
         await context.close()
     assert not tab.wrong, "\n".join(tab.wrong)
+
+
+if __name__ == "__main__":
+    print(f"the page is tested with {find_chromium()}" if find_chromium() else f"the page is not tested here: {NONE}")
