@@ -93,9 +93,19 @@ def test_every_rpc(rpc: str, compression: GzipCompression | None, service: Servi
         answer = first(caller, rpc, request, timeout_ms=int(SECONDS * 1000))
         assert isinstance(answer, method(rpc).output)
         if readable(rpc):
-            assert first(caller, rpc, request, use_get=True) == answer
+            assert timeless(first(caller, rpc, request, use_get=True)) == timeless(answer)
         if "experiment" in request.DESCRIPTOR.fields_by_name and not rpc.endswith("/CreateExperiment"):
             check_refusal(caller, rpc, channel)
+
+
+def timeless(answer: Any) -> bytes:
+    """An answer, byte by byte for the sake of NaN, without the time at which a view was read."""
+    copy = type(answer)()
+    copy.CopyFrom(answer)
+    if "view" in copy.DESCRIPTOR.fields_by_name:
+        copy.view.ClearField("time")
+    data: bytes = copy.SerializeToString(deterministic=True)
+    return data
 
 
 def check_refusal(caller: ConnectClientSync, rpc: str, channel: grpc.Channel) -> None:

@@ -112,6 +112,7 @@ def calls_of(
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
         "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3, "[]"] for more in (0, 5)],
         "progress": [[uid]],
+        "changes": [[uid, now, "", 100, 0, 100], [uid, now, "1-0", 100, 0, 100]],
         "trials": [[uid, 1000, *range(20)], [uid, 1, *range(20)]],
         "best": [[uid, 10]],
         "read": [[uid, "HLEN", 2], [uid, "LRANGE", 5, 0, -1]],

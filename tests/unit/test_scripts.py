@@ -179,7 +179,18 @@ def test_an_unknown_name_of_a_table_is_refused() -> None:
 
 
 READERS = (
-    *("progress", "trials", "best", "explain", "events", "read", "records", "snapshot_mark", "snapshot_changes"),
+    *(
+        "progress",
+        "changes",
+        "trials",
+        "best",
+        "explain",
+        "events",
+        "read",
+        "records",
+        "snapshot_mark",
+        "snapshot_changes",
+    ),
 )
 DELETION = ("delete", "unlist", "replace_claim")
 """The commands of a deletion."""

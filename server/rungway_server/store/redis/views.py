@@ -56,7 +56,7 @@ class RedisViewReader:
         first = seen or Seen()
         after, complete = first.event, True
         async with self._piece():
-            answer = await self._run("changes", after, _EVENTS, first.lease_ms - _MARGIN_MS, _LEASES)
+            answer = await self._run("changes", "", after, _EVENTS, first.lease_ms - _MARGIN_MS, _LEASES)
         _, *standing, time_ms, oldest, lines, renewed, last_lease = answer
         if seen and after:
             complete = order_of(oldest.decode() or after) <= order_of(after)
@@ -65,7 +65,7 @@ class RedisViewReader:
         if after and complete:
             complete = await self._further(lines)
         if not complete:
-            last = (await self._run("changes", "", _EVENTS, "inf", 0))[7]
+            last = (await self._run("changes", "", "", _EVENTS, "inf", 0))[7]
             lines = [line for line in last if not after or order_of(line[0].decode()) > order_of(after)]
         events = [read_event(fields, self._smaller) for fields in lines]
         stated = json.loads(standing[0]) | json.loads(standing[1])
@@ -87,7 +87,7 @@ class RedisViewReader:
             if len(lines) >= _MOST_EVENTS:
                 return False
             async with self._piece():
-                found = (await self._run("changes", lines[-1][0], _EVENTS, "inf", 0))[7]
+                found = (await self._run("changes", "", lines[-1][0], _EVENTS, "inf", 0))[7]
             lines += found
             more = len(found) == _EVENTS
         return True

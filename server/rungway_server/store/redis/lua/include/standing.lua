@@ -2,20 +2,18 @@
 -- Gives  standing
 --- @include "call"
 -- Returns progress (JSON), counts (JSON), promotable trials of each rung, and the error that it paused itself after or
--- ''; or nil and the refusal.
-local function standing(uid)
-  local meta = redis.call('HMGET', META, 'uid', 'tally', 'counts', 'ladder', 'failing')
-  if not meta[1] then return nil, { 'missing' } end
-  if meta[1] ~= uid then return nil, { 'stale' } end
-  local progress, promotable = cmsgpack.unpack(meta[2]), {}
+-- ''.
+local function standing()
+  local meta = redis.call('HMGET', META, 'tally', 'counts', 'ladder', 'failing')
+  local progress, promotable = cmsgpack.unpack(meta[1]), {}
   progress.trained = string.format('%.0f', progress.trained) -- more than cjson writes exactly, where layout 5 left it
   local any = redis.call('ZCARD', PROMOTABLE) > 0
-  for index, rungs in ipairs(cmsgpack.unpack(meta[4]).rungs) do
+  for index, rungs in ipairs(cmsgpack.unpack(meta[3]).rungs) do
     for rung = 0, rungs - 1 do
       local prefix = '[' .. string.char(index - 1, 255 - rung)
       local last = prefix .. string.rep('\255', 17)
       promotable[#promotable + 1] = any and redis.call('ZLEXCOUNT', PROMOTABLE, prefix, last) or 0
     end
   end
-  return cjson.encode(progress), cjson.encode(cmsgpack.unpack(meta[3])), promotable, meta[5] or ''
+  return cjson.encode(progress), cjson.encode(cmsgpack.unpack(meta[2])), promotable, meta[4] or ''
 end
