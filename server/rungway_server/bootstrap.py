@@ -8,11 +8,12 @@ A SIGTERM during the start ends it there.
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from grpc_health.v1 import health_pb2_grpc
@@ -32,7 +33,7 @@ from rungway_server.service.admission import Admission
 from rungway_server.service.quotas import ExperimentsWithinQuotas, Quota, Quotas
 from rungway_server.service.reading import MOST_READS, Reading
 from rungway_server.service.views import ViewUseCases
-from rungway_server.settings import Settings, split_address
+from rungway_server.settings import METRICS_FOLDER, Settings, split_address
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.errors import RedisStartError
@@ -53,9 +54,12 @@ from rungway_server.transport.http.listener import Listener, bound
 from rungway_server.transport.http.routes import routes
 from rungway_server.transport.http.turnstile import Turnstile
 from rungway_server.transport.messages import ReadingServer
-from rungway_server.transport.server import Server, most_connections
+from rungway_server.transport.server import Server, most_connections, options
 from rungway_server.transport.tls import TlsError, TlsFiles
 from rungway_server.transport.view_servicer import build_view_servicer
+
+if TYPE_CHECKING:
+    from rungway_server.monitoring import Monitor
 
 _FILES = (search_service_pb2.DESCRIPTOR, experiment_service_pb2.DESCRIPTOR, view_service_pb2.DESCRIPTOR)
 """The services of the contract, one in each."""
@@ -135,7 +139,11 @@ async def _start(stack: AsyncExitStack, settings: Settings, certificate: TlsFile
     url, died = await start_store(stack, settings)
     health = Health(_SERVICES)
     router = _router(stack, url, settings)
-    server, app = build_server(router, settings, health, shared_port=shared_port)
+    monitor = _monitor(stack, router, settings, shared=shared_port) if settings.counts else None
+    try:
+        server, app = build_server(router, settings, health, monitor, shared_port=shared_port)
+    except OSError as error:
+        raise ServeError(f"cannot listen on {settings.metrics_listen}: {error.strerror or error}") from error
     await _watch_store(stack, router, health, settings)
     address = _bind(server, settings.listen, certificate)
     return _Up(server, _http_listener(app, settings, certificate, shared_port=shared_port), health, address, died)
@@ -181,13 +189,27 @@ def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
     return router
 
 
+def _monitor(stack: AsyncExitStack, router: Router, settings: Settings, *, shared: bool) -> "Monitor":
+    """What counts for the metrics, which nothing imports while they are off."""
+    if not shared:
+        os.environ.pop(METRICS_FOLDER, None)
+    from rungway_server.monitoring import Monitor
+
+    return Monitor(stack, router, settings, shared=shared)
+
+
 def build_server(
-    router: Router, settings: Settings, health: Health, *, shared_port: bool = False
+    router: Router, settings: Settings, health: Health, monitor: "Monitor | None" = None, *, shared_port: bool = False
 ) -> tuple[Server, App]:
     """The gRPC server with its services, and the same services as an application for HTTP; only here are the classes
     of store and servicers named."""
+    counted = monitor.metrics if monitor else None
+    over_grpc, over_http = (counted.grpc, counted.http) if counted else (None, None)
     store = RedisStore(
-        router, request_window_ms=1000 * settings.request_window_seconds, most_events=settings.most_events
+        router,
+        request_window_ms=1000 * settings.request_window_seconds,
+        most_events=settings.most_events,
+        counter=monitor.counter if monitor else None,
     )
     ledger = RedisLedger(router)
     quotas = Quotas(ledger, store, _quota(settings))
@@ -196,21 +218,13 @@ def build_server(
     admission = Admission(max(1, settings.max_concurrent_rpcs - streams))
     open_streams = OpenStreams(guard, streams)
     server = Server(
-        [AccessInterceptor(guard, open_streams)],
-        [
-            ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.so_reuseport", int(shared_port)),  # otherwise a port in use is an error
-            ("grpc.max_concurrent_streams", 100),  # per connection; gRPC clients hold back further calls
-            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep idle connections alive
-            ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients that balance find new replicas
-            ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # no stream lasts longer
-            ("grpc.max_connection_idle_ms", 5 * 60_000),  # a connection without calls is closed
-            ("grpc.server_handshake_timeout_ms", 10_000),
-            ("grpc.max_allowed_incoming_connections", most_connections(_ports(settings))),
-        ],
+        [AccessInterceptor(guard, open_streams, over_grpc)],
+        options(settings.max_message_bytes, most_connections(_ports(settings)), shared_port=shared_port),
         most_calls=4 * settings.max_concurrent_rpcs + 1_000,
     )
-    reading: Any = ReadingServer(server)
+    if over_grpc:
+        server.tell_refused(over_grpc.failed)
+    reading: Any = ReadingServer(server, counted=over_grpc)
     health_checks: Any = ReadingServer(server, AnonymousCalls("health"))
     search = grpc_server.build_search_servicer(store, admission)
     add_SearchServiceServicer_to_server(search, reading)
@@ -231,11 +245,13 @@ def build_server(
         routes(_FILES, servicers),
         guard,
         open_streams,
-        Turnstile(server.calls),
+        Turnstile(server.calls, counted.turnstile_wait if counted else None),
         Bodies(settings.max_message_bytes),
         hosts=settings.http_hosts,
         prefix=settings.http_prefix,
         ready=lambda: health.ready,
+        counted=over_http,
+        metrics=monitor.show(store) if monitor else None,
     )
     return server, app
 

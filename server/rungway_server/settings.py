@@ -23,6 +23,9 @@ from rungway_server.domain.documents.fields import whole_text
 from rungway_server.store.redis.connection.address import Tls, parse_address
 
 DEFAULT_HTTP_PORT = 7078
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder in which several processes count. Only `serve` sets it, for its processes:
+prometheus_client looks at it when it is imported."""
 
 
 class SettingsError(Exception):
@@ -62,6 +65,15 @@ def _check_optional(address: Address) -> Address:
         except ValueError as error:
             raise ValueError(f'{error}, or "off"') from None
     return address
+
+
+def _check_metrics(where: str) -> str:
+    if where not in ("http", "off"):
+        try:
+            split_address(where)
+        except ValueError as error:
+            raise ValueError(f'{error}, or "http", or "off"') from None
+    return where
 
 
 def _names(value: object) -> object:
@@ -117,6 +129,13 @@ class Settings(BaseSettings):
     health_listen: Annotated[str, AfterValidator(_check_optional)] = "off"
     """Where to answer `GET /livez` and `GET /readyz` in plain text, host:port, or "off": for the probes of containers,
     which know neither TLS nor tokens. It tells nothing else."""
+
+    metrics_listen: Annotated[str, AfterValidator(_check_metrics)] = "http"
+    """Where to show metrics to Prometheus: "http" = at /metrics of the HTTP port (with tokens on, to `read` tokens for
+    all namespaces), host:port = on a port of its own in plain text, to all who reach it, "off" = count nothing."""
+
+    metrics_experiments: int = Field(default=0, ge=0, le=100)
+    """How many running experiments have metrics of their own, the newest ones; 0 = none."""
 
     tokens: bool = False
     """Whether calls need a bearer token (`rungway token create`); health checks never do."""
@@ -226,6 +245,16 @@ class Settings(BaseSettings):
     def health_address(self) -> tuple[str, int] | None:
         """Host and port of `health_listen`; None = off."""
         return None if self.health_listen == "off" else split_address(self.health_listen)
+
+    @property
+    def counts(self) -> bool:
+        """Whether metrics are counted: they can be read somewhere."""
+        return self.http_address is not None if self.metrics_listen == "http" else self.metrics_listen != "off"
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of `metrics_listen`; None = none of its own."""
+        return None if self.metrics_listen in ("http", "off") else split_address(self.metrics_listen)
 
     @field_validator("*", mode="before")
     @classmethod

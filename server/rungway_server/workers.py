@@ -13,6 +13,8 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -30,7 +32,7 @@ from rungway_server.bootstrap import (
     start_store,
     tell_page,
 )
-from rungway_server.settings import Settings
+from rungway_server.settings import METRICS_FOLDER, Settings
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.transport.health_listener import STARTING, STOPPING
@@ -74,8 +76,15 @@ async def supervise(settings: Settings) -> int:
         address = stack.enter_context(_reserved(settings))
         http = stack.enter_context(_reserved_for_http(settings))
         shared = settings.model_copy(
-            update={"listen": address, "http": http, "redis_url": SecretStr(url), "workers": 1}
+            update={
+                "listen": address,
+                "http": http,
+                "metrics_listen": stack.enter_context(_reserved_for_metrics(settings)),
+                "redis_url": SecretStr(url),
+            }
         )
+        if shared.counts:
+            os.environ[METRICS_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="rungway-metrics-"))
 
         def changed() -> None:
             report(STOPPING if stopped.done() else min(worker.status for worker in workers))  # "" sorts first
@@ -166,7 +175,15 @@ class _Worker:
             loop.remove_reader(receiver.fileno())
             receiver.close()
         process.join()
+        if process.pid:
+            _forget_gauges(process.pid)
         return process.exitcode
+
+
+def _forget_gauges(pid: int) -> None:
+    """Of a process that has ended: what it counted stays, what was going on in it does not."""
+    for file in Path(os.environ.get(METRICS_FOLDER, "/nonexistent")).glob(f"gauge_live*_{pid}.db"):
+        file.unlink(missing_ok=True)
 
 
 async def _all_ready(workers: list[_Worker]) -> None:
@@ -217,6 +234,22 @@ def _reserved(settings: Settings) -> Iterator[str]:
             yield f"{host}:{held.getsockname()[1]}"
     except OSError as error:
         raise ServeError(f"cannot listen on {settings.listen}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _reserved_for_metrics(settings: Settings) -> Iterator[str]:
+    """The same for the port of the metrics; the setting as it is where they have none."""
+    if settings.metrics_address is None:
+        yield settings.metrics_listen
+        return
+    host, port = settings.metrics_address
+    try:
+        with bound(host, port) as alone:
+            port = alone.getsockname()[1]
+        with bound(host, port, shared=True):
+            yield f"{host}:{port}"
+    except OSError as error:
+        raise ServeError(f"cannot listen on {settings.metrics_listen}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -54,6 +54,11 @@ class Service:
         """Its host:port for probes of health; waits until it listens."""
         return str(self._line("health_listener")["address"])
 
+    @property
+    def metrics(self) -> str:
+        """Its host:port for metrics; waits until it listens."""
+        return str(self._line("metrics_listener")["address"])
+
     def target(self, transport: str) -> str:
         """Where clients reach it over "grpc" or "http"."""
         return self.address if transport == "grpc" else f"http://{self.http}"

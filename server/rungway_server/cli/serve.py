@@ -23,6 +23,8 @@ def serve(
     http_hosts: Annotated[str | None, typer.Option(help="Without tokens: names of this service, 'a,b'.")] = None,
     http_prefix: Annotated[str | None, typer.Option(help="Path under which a proxy hands requests on.")] = None,
     health_listen: Annotated[str | None, typer.Option(help="Where to answer probes in plain text, HOST:PORT.")] = None,
+    metrics_listen: Annotated[str | None, typer.Option(help="Metrics: 'http', HOST:PORT or 'off'.")] = None,
+    metrics_experiments: Annotated[int | None, typer.Option(help="Newest running searches with metrics.")] = None,
     tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,

@@ -131,6 +131,15 @@ class Guard:
         CALLER.set(Caller(found, token.role, every, tokens=True))
         return found
 
+    async def check_reads_all(self, authorization: str) -> None:
+        """Check that who sent this header may read of every namespace. Raises Unauthenticated, PermissionDenied or
+        StoreUnavailable."""
+        if self._finder is None:
+            return
+        token = await self._identify(authorization)
+        if token.namespace != EVERY_NAMESPACE:
+            raise PermissionDenied("the page needs a token for all namespaces (*)")
+
     async def _identify(self, authorization: str) -> Token:
         """The valid token in this header. Raises Unauthenticated."""
         token = await self._owner(authorization) if len(authorization) <= _LONGEST_HEADER else None

@@ -4,14 +4,18 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from rungway_server.domain.errors import QuotaExceeded
 from rungway_server.service.access import EXEMPT, REVOKED_WITHIN_SECONDS, Guard
 from rungway_server.transport import requests
+from rungway_server.transport.counted import counted_stream
 from rungway_server.transport.errors import Context, refuse
+
+if TYPE_CHECKING:
+    from rungway_server.metrics import Rpcs
 
 AUTHORIZATION = "authorization"
 NAMESPACE = "rungway-namespace"
@@ -60,8 +64,9 @@ class OpenStreams:
 class AccessInterceptor(grpc.aio.ServerInterceptor):
     """Asks the guard before each call; an admitted call runs with its namespace in `requests.NAMESPACE`."""
 
-    def __init__(self, guard: Guard, streams: OpenStreams) -> None:
-        self._guard, self._streams = guard, streams
+    def __init__(self, guard: Guard, streams: OpenStreams, counted: "Rpcs | None" = None) -> None:
+        """`counted`: where refused calls and streams are counted."""
+        self._guard, self._streams, self._counted = guard, streams, counted
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
@@ -80,12 +85,15 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             namespace = await self._guard.admit(*credentials)
         except Exception as error:
             # A stream handler is called before any message.
-            return grpc.stream_stream_rpc_method_handler(_refusal(error, rpc))
+            return grpc.stream_stream_rpc_method_handler(self._counting(rpc, _refusal(error, rpc)))
         requests.NAMESPACE.set(namespace)
         if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
             served = self._streams.served(handler.stream_stream, namespace, credentials)
-            return handler._replace(stream_stream=served)
+            return handler._replace(stream_stream=self._counting(rpc, served))
         return handler
+
+    def _counting(self, rpc: str, serve: Serve) -> Serve:
+        return counted_stream(self._counted, rpc, serve) if self._counted else serve
 
 
 def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from rungway_server.transport.anonymous_calls import AnonymousCalls
+from rungway_server.transport.counted import counted_call
 from rungway_server.transport.server import Server
+
+if TYPE_CHECKING:
+    from rungway_server.metrics import Rpcs
 
 MESSAGE_SECONDS = 10.0
 """How long a call may wait for its first message, or the next one."""
@@ -35,9 +39,10 @@ class ReadingServer:
     called with `Unreadable` instead, which `typed_errors` refuses.
     """
 
-    def __init__(self, server: Server, anonymous: AnonymousCalls | None = None) -> None:
-        """`anonymous`: limits for services that need no token."""
-        self._server, self._anonymous = server, anonymous
+    def __init__(self, server: Server, anonymous: AnonymousCalls | None = None, counted: "Rpcs | None" = None) -> None:
+        """`anonymous`: limits for services that need no token. `counted`: where calls with one answer are counted;
+        streams are counted by who checks their access."""
+        self._server, self._anonymous, self._counted = server, anonymous, counted
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
         """Ignored: generated code registers the same handlers by name, too."""
@@ -45,14 +50,16 @@ class ReadingServer:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         """Register the methods of a service."""
         self._server.add_registered_method_handlers(
-            service, {name: self._reading(handler) for name, handler in handlers.items()}
+            service, {name: self._reading(f"{service}/{name}", handler) for name, handler in handlers.items()}
         )
 
-    def _reading(self, handler: Any) -> Any:
+    def _reading(self, rpc: str, handler: Any) -> Any:
         """The same method as a handler that gRPC calls once the headers have arrived."""
         serve = _conversation(handler.stream_stream) if handler.request_streaming else _served(_one(handler))
         if self._anonymous:
             serve = self._anonymous.limited(serve)
+        if self._counted and not handler.response_streaming:
+            serve = counted_call(self._counted, rpc, serve)
         kind = (
             grpc.stream_stream_rpc_method_handler
             if handler.response_streaming

@@ -8,7 +8,7 @@ other calls are answered UNIMPLEMENTED without decoding their path. See docs/adr
 import asyncio
 import math
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -18,6 +18,8 @@ from grpc.aio import _server as grpc_aio
 from rungway_server.service.high_water import HighWaterWarning
 
 _MOST_CONNECTIONS = 10_000
+_UNKNOWN = "/unknown"
+"""What a call to a method that is not there is called."""
 _OTHER_FILES = 200
 """Most files that are open beside the connections of callers."""
 
@@ -32,6 +34,22 @@ def most_connections(ports: int = 1) -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(1, (wanted - _OTHER_FILES) // ports)
+
+
+def options(most_bytes: int, most_connections: int, *, shared_port: bool) -> list[tuple[str, int]]:
+    """Options of the server: the largest message (bytes), connections at once, and whether other processes listen on
+    the same port."""
+    return [
+        ("grpc.max_receive_message_length", most_bytes),
+        ("grpc.so_reuseport", int(shared_port)),  # otherwise a port in use is an error
+        ("grpc.max_concurrent_streams", 100),  # per connection; gRPC clients hold back further calls
+        ("grpc.http2.min_ping_interval_without_data_ms", 20_000),  # clients may keep idle connections alive
+        ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients that balance find new replicas
+        ("grpc.max_connection_age_grace_ms", 10 * 60_000),  # no stream lasts longer
+        ("grpc.max_connection_idle_ms", 5 * 60_000),  # a connection without calls is closed
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_allowed_incoming_connections", most_connections),
+    ]
 
 
 class Server(grpc_aio.Server):
@@ -50,6 +68,11 @@ class Server(grpc_aio.Server):
         """The calls so far."""
         found: CallCount = self._server.counted
         return found
+
+    def tell_refused(self, refused: Callable[[str, str], object]) -> None:
+        """Call it with method (package.Service/Method) and code of each call that gRPC itself refuses: unknown ones,
+        and those beyond `most_calls`."""
+        self._server.refused = refused
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
         """Ignored: generated code registers the same handlers by name, too, and those are served."""
@@ -89,6 +112,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         self._takers: set[asyncio.Task[None]] = set()
         self._high_water = HighWaterWarning("many_calls", most)
         self.counted = CallCount()
+        self.refused: Callable[[str, str], object] = lambda _rpc, _code: None
 
     def add_registered_method_handlers(self, method_handlers: dict[str, object]) -> None:
         self._handlers.update(method_handlers)
@@ -103,7 +127,7 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         return ended
 
     async def _take(self, method: bytes | None, ended: asyncio.Future[None]) -> None:
-        name = method.decode() if method else "/unknown"
+        name = method.decode() if method else _UNKNOWN
         resolver = _Method(self._handlers[name] if method else None)
         interceptors = self._own_interceptors if method else ()
         try:
@@ -124,7 +148,10 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
         calls, loop = self._calls, self._own_loop
         self.counted.begun += 1
         self.counted.last_begun = loop.time()
-        work = cygrpc._handle_rpc(name, resolver, interceptors, state, loop, len(calls) >= self._most)
+        too_many = len(calls) >= self._most
+        if too_many or name == _UNKNOWN:
+            self.refused(name[1:], "RESOURCE_EXHAUSTED" if too_many else "UNIMPLEMENTED")
+        work = cygrpc._handle_rpc(name, resolver, interceptors, state, loop, too_many)
         call = loop.create_task(cygrpc._schedule_rpc_coro(work, state, loop, name))
         calls.add(call)
         call.add_done_callback(calls.discard)

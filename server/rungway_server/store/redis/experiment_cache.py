@@ -16,6 +16,7 @@ from rungway_server.service.offload import in_process, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.connection.router import Argument, Router
+from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
@@ -89,8 +90,8 @@ class ExperimentCache:
     Raises UnknownExperiment, NewerSchema, OlderSchema, StoreUnavailable.
     """
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
+    def __init__(self, router: Router, counter: SearchCounter | None = None) -> None:
+        self._router, self._counter = router, counter
         self._known: dict[ExperimentRef, CachedExperiment] = {}
 
     async def find(self, ref: ExperimentRef) -> CachedExperiment:
@@ -111,7 +112,12 @@ class ExperimentCache:
             known = await self.find(ref)
             given = await args(known) if callable(args) else args
             answer = await self._router.run(script, known.keys, (known.definition.uid, *given))
+            notes: list[Any] = []
+            if answer[0] == b"noted":
+                _, notes, answer = answer
             if answer[0] not in GONE:
+                if self._counter:
+                    self._counter.count(script, ref.namespace, given, answer, notes)
                 return known, answer
             self.forget(ref)
 

@@ -36,6 +36,7 @@ from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
 from rungway_server.store.redis.connection.router import Argument, Router
+from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
@@ -59,7 +60,7 @@ class RedisStore(RedisReads):
 
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
     stays for at least one window unless more than `request_window_count` came within it. `most_events` bounds the event
-    log of each experiment: the oldest lines are dropped.
+    log of each experiment: the oldest lines are dropped. `counter` counts what the scripts do.
     """
 
     def __init__(
@@ -69,13 +70,14 @@ class RedisStore(RedisReads):
         request_window_ms: int = 600_000,
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
+        counter: SearchCounter | None = None,
     ) -> None:
         self._bounds = {
             "window_ms": request_window_ms,
             "window_count": request_window_count,
             "most_events": most_events,
         }
-        super().__init__(router, ExperimentCache(router))
+        super().__init__(router, ExperimentCache(router, counter))
 
     async def create(
         self,

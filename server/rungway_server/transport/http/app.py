@@ -5,9 +5,10 @@ The same servicers, tokens, roles, quotas and limits as over gRPC, in the Connec
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.rpc import code_pb2, status_pb2
 
@@ -19,11 +20,15 @@ from rungway_server.transport.errors import status_of
 from rungway_server.transport.http import call, session, streams
 from rungway_server.transport.http.bodies import Bodies, Gone, Receive
 from rungway_server.transport.http.browser import Hosts, check_same_origin, is_browser
+from rungway_server.transport.http.counted import CallCounts
 from rungway_server.transport.http.pages import Pages
 from rungway_server.transport.http.problems import Refused, error_reply
 from rungway_server.transport.http.replies import Header, Reply, Send
 from rungway_server.transport.http.routes import Route
 from rungway_server.transport.http.turnstile import Turnstile
+
+if TYPE_CHECKING:
+    from rungway_server.metrics import Rpcs
 
 _ONCE = frozenset(
     (b"authorization", b"rungway-namespace", b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length")
@@ -50,11 +55,15 @@ class App:
         hosts: Sequence[str] = (),
         prefix: str = "",
         ready: Callable[[], bool],
+        counted: "Rpcs | None" = None,
+        metrics: Callable[[], Awaitable[Reply]] | None = None,
     ) -> None:
         """`hosts`: names of this service while tokens are off. `prefix`: a path that a proxy leaves in front. `ready`:
-        whether calls can be served."""
+        whether calls can be served. `counted`: where calls are counted. `metrics`: the page of /metrics, if it is
+        here."""
         self._routes, self._guard, self._streams, self._turnstile = routes, guard, open_streams, turnstile
         self._bodies, self._hosts, self._prefix, self._ready = bodies, Hosts(tuple(hosts)), prefix, ready
+        self._counts, self._metrics = CallCounts(counted, routes) if counted else None, metrics
         self._openapi = files(__package__).joinpath("openapi.json").read_bytes()
         self._files = Pages()
         self.draining = False
@@ -68,18 +77,28 @@ class App:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """See the ASGI specification, 3.0."""
         request = _Request(scope, receive, send)
+        if not self._counts:
+            await self._answer(request)
+            return
+        with self._counts.of(request) as counted:
+            counted.error = await self._answer(request)
+
+    async def _answer(self, request: "_Request") -> status_pb2.Status | None:
+        """Answer a request; returns the error it was answered with."""
         try:
             reply = await self._reply(request)
         except Refused as refusal:
             reply = error_reply(refusal.status)
         except Gone:
-            return
+            return streams.LEFT
         except TimeoutError:
             reply = error_reply(call.too_late())
         except Exception as error:
             reply = error_reply(status_of(error, request.path[:200]), _http_status(error))
-        if reply:
-            await reply.send(send, close=self.draining or not request.read)
+        if reply is None:
+            return request.stream_error
+        await reply.send(request.send, close=self.draining or not request.read)
+        return reply.error
 
     async def _reply(self, request: "_Request") -> Reply | None:
         path = request.path
@@ -99,10 +118,13 @@ class App:
             check_same_origin(request.headers, request.scheme)
         if path == "/session":
             return await self._session(request)
-        if (route := self._routes.get(path)) is None:
+        authorization = request.text(b"authorization") or (f"Bearer {cookie.decode('latin-1')}" if cookie else "")
+        if path == "/metrics" and self._metrics:
+            return await self._metrics_page(request, authorization)
+        request.route = route = self._routes.get(path)
+        if route is None:
             text = f"there is no {path[:200]!r}: see /openapi.json"
             return error_reply(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=text), 404)
-        authorization = request.text(b"authorization") or (f"Bearer {cookie.decode('latin-1')}" if cookie else "")
         await self._turnstile.enter()
         return await self._serve(request, route, (route.rpc, authorization, request.text(b"rungway-namespace")))
 
@@ -163,13 +185,17 @@ class App:
         except RungwayError as error:
             if wants_events:
                 raise
-            data = streams.Envelopes("", as_json=as_json).end(status_of(error, route.rpc))
-            return Reply(200, kind, data)
+            status = status_of(error, route.rpc)
+            reply = Reply(200, kind, streams.Envelopes("", as_json=as_json).end(status))
+            reply.error = status
+            return reply
         requests.NAMESPACE.set(namespace)
         form = streams.Events(namespace) if wants_events else streams.Envelopes(namespace, as_json=as_json)
         serve = self._streams.served(route.serve, namespace, credentials)
         headers = [(b"connection", b"close")] if self.draining else []
-        await streams.stream(serve, message, form, request, headers, call.deadline(request.headers))
+        with self._counts.stream() if self._counts else nullcontext():
+            deadline = call.deadline(request.headers)
+            request.stream_error = await streams.stream(serve, message, form, request, headers, deadline)
         return None
 
     async def _stream_request(
@@ -193,6 +219,13 @@ class App:
             return Reply(200, _PLAIN, b"ok\n")
         return Reply(503, _PLAIN, b"not ready\n")
 
+    async def _metrics_page(self, request: "_Request", authorization: str) -> Reply:
+        if request.method not in ("GET", "HEAD"):
+            return _not_allowed("GET")
+        assert self._metrics
+        await self._guard.check_reads_all(authorization)
+        return await self._metrics()
+
     async def _session(self, request: "_Request") -> Reply:
         """Sign a browser in or out."""
         if request.method == "DELETE":
@@ -211,7 +244,19 @@ class App:
 class _Request:
     """One request, with its headers by name."""
 
-    __slots__ = ("_several", "headers", "method", "path", "query", "read", "receive", "scheme", "send")
+    __slots__ = (
+        "_several",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "read",
+        "receive",
+        "route",
+        "scheme",
+        "send",
+        "stream_error",
+    )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         given: list[Header] = scope["headers"]
@@ -222,6 +267,9 @@ class _Request:
         self.query: bytes = scope["query_string"]
         self.scheme: str = scope["scheme"]
         self.receive, self.send = receive, send
+        self.route: Route | None = None
+        self.stream_error: status_pb2.Status | None = None
+        """What the stream that answered it ended with."""
         self.read = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
         """Whether the whole request was read, so that another one may follow on the connection."""
 

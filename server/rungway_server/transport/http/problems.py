@@ -64,7 +64,9 @@ def error_reply(status: status_pb2.Status, http_status: int | None = None) -> Re
     if status.code == code_pb2.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))
     body = json.dumps(error_object(status), ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(http_status or _HTTP_STATUS.get(status.code, 500), b"application/json", body, headers)
+    reply = Reply(http_status or _HTTP_STATUS.get(status.code, 500), b"application/json", body, headers)
+    reply.error = status
+    return reply
 
 
 def _retry_seconds(status: status_pb2.Status) -> int | None:

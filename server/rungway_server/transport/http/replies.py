@@ -2,7 +2,10 @@
 
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.rpc import status_pb2
 
 Header = tuple[bytes, bytes]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -20,10 +23,12 @@ COMPRESSED_FROM = 4_096
 class Reply:
     """A reply whose body is whole."""
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    __slots__ = ("body", "content_type", "error", "headers", "status")
 
     def __init__(self, status: int, content_type: bytes, body: bytes, headers: Sequence[Header] = ()) -> None:
         self.status, self.content_type, self.body, self.headers = status, content_type, body, headers
+        self.error: status_pb2.Status | None = None
+        """What it reports, unless the call went well."""
 
     async def send(self, send: Send, *, close: bool) -> None:
         """Send it; with `close` the connection ends after it."""

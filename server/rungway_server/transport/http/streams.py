@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
-from google.rpc import status_pb2
+from google.rpc import code_pb2, status_pb2
 
 from rungway.v1.view_service_pb2 import WatchViewResponse
 from rungway_server.domain.errors import InvalidInput
@@ -48,6 +48,10 @@ class _Shared:
 
 
 _SHARED = _Shared()
+
+
+LEFT = status_pb2.Status(code=code_pb2.CANCELLED)
+"""How a stream ended whose caller has left."""
 
 
 class Form(Protocol):
@@ -176,8 +180,8 @@ async def stream(
     caller: Caller,
     headers: list[Header],
     deadline: AbstractAsyncContextManager[object],
-) -> None:
-    """Serve a stream until it ends, or until the caller leaves, which ends its work.
+) -> status_pb2.Status | None:
+    """Serve a stream until it ends, or until the caller leaves, which ends its work. Returns the error it ended with.
 
     Raises Refused when it is refused before anything was sent and its form is not that of the Connect protocol, which
     reports every error at the end of the stream.
@@ -192,7 +196,7 @@ async def stream(
             async with deadline:
                 while not call.done():
                     if gone in await _first_of(call, gone, form, writer):
-                        return
+                        return LEFT
                 call.result()
             error = None
         except Refused as refusal:
@@ -202,6 +206,7 @@ async def stream(
         except TimeoutError:
             error = too_late()
         await writer.data(form.end(error), more=False)
+        return error
     finally:
         gone.cancel()
         call.cancel()

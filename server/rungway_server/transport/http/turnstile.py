@@ -7,6 +7,7 @@ one HTTP request starts per turn. Measured in docs/adr/0011-http-port.md.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 _IN_USE_SECONDS = 0.1
@@ -29,8 +30,10 @@ class GrpcCalls(Protocol):
 class Turnstile:
     """Where HTTP requests wait for their turn to start; what they wait for later is not counted."""
 
-    def __init__(self, grpc: GrpcCalls) -> None:
-        """`grpc`: the calls of the other port. Needs a running event loop."""
+    def __init__(self, grpc: GrpcCalls, waited: Callable[[float], None] | None = None) -> None:
+        """`grpc`: the calls of the other port. `waited` is told the seconds of each wait. Needs a running event
+        loop."""
+        self._waited = waited
         self._loop = asyncio.get_running_loop()
         self._grpc, self._seen = grpc, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -45,7 +48,12 @@ class Turnstile:
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._turn)
+        if self._waited is None:
+            await turn
+            return
+        began = self._loop.time()
         await turn
+        self._waited(self._loop.time() - began)
 
     def _turn(self) -> None:
         begun = self._grpc.begun

@@ -8,9 +8,12 @@ Answers come in order.
 
 import asyncio
 from collections import deque
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Call = tuple[str | bytes | int | float, ...]
 
@@ -32,6 +35,8 @@ class PipelinedConnection(asyncio.Protocol):
     def __init__(self, timeout_seconds: float) -> None:
         """Each call must be answered within `timeout_seconds`."""
         self.closed = False
+        self.wrote: Callable[[int], None] | None = None
+        """Is told of each write how many commands it had."""
         self._broken = False
         self._timeout = timeout_seconds
         self._loop = asyncio.get_running_loop()
@@ -82,6 +87,8 @@ class PipelinedConnection(asyncio.Protocol):
 
     def _write(self) -> None:
         self._paused_until, self._several = self._loop.time() + _PAUSE_SECONDS, len(self._unsent) > 1
+        if self.wrote:
+            self.wrote(len(self._unsent))
         packed, self._unsent = b"".join(self._unsent), []
         if not self._broken:
             self._transport.write(packed)

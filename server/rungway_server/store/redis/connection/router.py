@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from hiredis import ReplyError
 from redis.exceptions import ResponseError
@@ -20,7 +20,7 @@ from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.store.redis.connection.errors import NO_ANSWER
 from rungway_server.store.redis.connection.pipelined import Call, PipelinedConnection
 from rungway_server.store.redis.connection.topology import Topology
-from rungway_server.store.redis.scripts import Script, Transform, load_scripts
+from rungway_server.store.redis.scripts import NAMES, Script, Transform, load_scripts
 
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Seconds before each try of a command that was certainly not executed. Clients retry for longer."""
@@ -38,6 +38,22 @@ _CHECK_IS_LATE_SECONDS = 5.0
 
 Argument = str | bytes | int
 """Of a script."""
+
+
+class Watch(Protocol):
+    """Who is told how Redis does."""
+
+    def script(self, name: str) -> Callable[[float], None]:
+        """What takes the seconds of one script."""
+        ...
+
+    def redis_failed(self, kind: str) -> None:
+        """A command failed: "connection", "timeout", "full", "refused" or "fault"."""
+        ...
+
+    def redis_wrote(self, commands: int) -> None:
+        """So many commands left in one write."""
+        ...
 
 
 class Router:
@@ -58,6 +74,8 @@ class Router:
         self._retired: set[asyncio.Task[None]] = set()
         self._answers_since: float | None = time.monotonic()
         self._checked: float | None = None
+        self._watch: Watch | None = None
+        self._seconds: dict[str, Callable[[float], None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,6 +84,11 @@ class Router:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def watch(self, watch: Watch) -> None:
+        """From now on tell how long scripts take, what fails, and how commands leave."""
+        self._watch = watch
+        self._seconds = {script: watch.script(script) for script in NAMES}
 
     async def aclose(self) -> None:
         """Close every connection; calls under way fail."""
@@ -83,7 +106,15 @@ class Router:
         """
         if not self._scripts:
             return self._load_and_run(script, keys, args)
-        return self.call(keys[0], ("EVALSHA", self._scripts[script].sha, len(keys), *keys, *args), script)
+        answer = self.call(keys[0], ("EVALSHA", self._scripts[script].sha, len(keys), *keys, *args), script)
+        return self._timed(script, answer) if self._watch else answer
+
+    async def _timed(self, script: str, answer: Awaitable[list[Any]]) -> list[Any]:
+        began = time.perf_counter()
+        try:
+            return await answer
+        finally:
+            self._seconds[script](time.perf_counter() - began)
 
     async def _load_and_run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
         await self._load_scripts(keys[0])
@@ -148,6 +179,8 @@ class Router:
     def _failed(self, error: Exception) -> Exception:
         """The error for the caller; StoreUnavailable begins an outage."""
         translated = _translated(error)
+        if self._watch:
+            self._watch.redis_failed(_kind(error, translated))
         if isinstance(translated, StoreUnavailable):
             self._answers_since = None
         return translated
@@ -197,8 +230,10 @@ class Router:
     async def _open(self, node: str) -> PipelinedConnection:
         if old := self._connections.pop(node, None):
             await old.close()
-        self._connections[node] = await self.topology.connect(node)
-        return self._connections[node]
+        connection = self._connections[node] = await self.topology.connect(node)
+        if self._watch:
+            connection.wrote = self._watch.redis_wrote
+        return connection
 
     async def _found_anew(self, key: str) -> str:
         """The node that takes writes of the key, after another look; the last one known if no node answers."""
@@ -246,6 +281,15 @@ def version_numbers(version: str) -> tuple[int, ...]:
 def _same_host(found: str, node: str) -> str:
     """The address that a node redirects to; without a host it means the same host."""
     return f"{node.rpartition(':')[0]}{found}" if found.startswith(":") else found
+
+
+def _kind(error: Exception, translated: Exception) -> str:
+    """The kind of an error, of those in `Watch.redis_failed`."""
+    if isinstance(translated, StoreFull):
+        return "full"
+    if isinstance(error, ResponseError):
+        return "refused" if isinstance(translated, StoreUnavailable) else "fault"
+    return "timeout" if isinstance(error, TimeoutError) else "connection"
 
 
 def _translated(error: Exception) -> Exception:

@@ -8,7 +8,7 @@
 -- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
 --         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
 --         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with
---         what they name), {'missing'}, {'stale'} or {'reused'}
+--         what they name), {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 --         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts,
 --         deadline_ms, code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key,
 --         parent (of a clone)
@@ -16,6 +16,7 @@
 --- @include "call"
 --- @include "experiment"
 --- @include "requests"
+--- @include "notes"
 --- @include "clones"
 --- @include "suggestions"
 --- @include "endings"
@@ -24,7 +25,10 @@
 local function restart_expired(search, numbers)
 --- @include "trials"
 --- @include "endings"
-  for _, number in ipairs(numbers) do restart(search, number, load_trial(search, number), 'lease expired') end
+  for _, number in ipairs(numbers) do
+    note(search, 'lapsed')
+    restart(search, number, load_trial(search, number), 'lease expired')
+  end
 end
 
 -- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the
@@ -61,7 +65,10 @@ local request, count, worker, may_reclaim = ARGV[3], tonumber(ARGV[4]), ARGV[5],
 local fingerprint = fingerprint_of('ask', 4, 5)
 local known, reused = recall(request, fingerprint)
 if reused then return { 'reused' } end
-if known then return with_configs(search, known) end
+if known then
+  note(search, 'again', 0)
+  return with_notes(search, with_configs(search, known))
+end
 
 local progress = search.progress
 if progress.state == ExperimentState.done then return { 'done', progress.revision, Reason.search_done } end
@@ -82,12 +89,12 @@ if may_reclaim then
 end
 if progress.state == ExperimentState.paused then
   save(search)
-  return paused(progress)
+  return with_notes(search, paused(progress))
 end
 local clones = clones_without_config(search, count)
 if clones then
   save(search)
-  return { 'clone', unpack(clones) }
+  return with_notes(search, { 'clone', unpack(clones) })
 end
 
 local answer = { 'assigned', 0, 0, 0 }
@@ -98,12 +105,14 @@ if #answer > 4 then
   answer[2], answer[3], answer[4] = progress.revision + 1, following, progress.proposed
   remember(search, request, fingerprint, answer)
   save(search)
-  return with_configs(search, answer)
+  return with_notes(search, with_configs(search, answer))
 end
 end_search_if_done(search)
 save(search)
-if progress.state == ExperimentState.done then return { 'done', progress.revision, Reason.search_done } end
+if progress.state == ExperimentState.done then
+  return with_notes(search, { 'done', progress.revision, Reason.search_done })
+end
 local retry_ms, first = 1000, redis.call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
 if search.promotable > 0 and why_not == Reason.waiting_for_results then retry_ms = 100 end -- it stopped midway
 if first[2] and may_reclaim then retry_ms = math.max(100, math.min(retry_ms, first[2] - search.now_ms)) end
-return { 'wait', progress.revision, why_not, retry_ms, '' }
+return with_notes(search, { 'wait', progress.revision, why_not, retry_ms, '' })

@@ -3,7 +3,8 @@
 -- Promise: a dead trial ranks after every real result and blocks nothing; an invalid one leaves no trace in any rung.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 trial  5 fencing token  6 outcome  7 message
--- Returns {'told', revision, reply}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}
+-- Returns {'told', revision, reply}, {'unknown_trial', number}, {'missing'}, {'stale'} or {'reused'}; with notes:
+--         include/notes.lua
 -- Replay the same request id gets the same reply
 --- @include "call"
 --- @include "experiment"
@@ -11,6 +12,7 @@
 --- @include "leases"
 --- @include "events"
 --- @include "requests"
+--- @include "notes"
 --- @include "replies"
 --- @include "clones"
 --- @include "results"
@@ -65,5 +67,7 @@ if not reply and held then
   keep_reply(search, trial, request, number, fingerprint, reply)
   end_search_if_done(search)
   save(search)
+elseif reply then
+  note(search, 'again', 0)
 end
-return { 'told', search.progress.revision, reply or superseded(trial) }
+return with_notes(search, { 'told', search.progress.revision, reply or superseded(trial) })

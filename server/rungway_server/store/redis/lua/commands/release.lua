@@ -6,12 +6,14 @@
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 '1' = check only, then for each: trial  fencing token  checkpoint
 --        checkpoint length
 -- Returns {'told', revision, reply to each…}, {'checked'}, {'unknown_trial', number},
---         {'checkpoint_length', index, most}, {'missing'}, {'stale'} or {'reused'}
+--         {'checkpoint_length', index, most}, {'missing'}, {'stale'} or {'reused'}; with notes:
+--         include/notes.lua
 -- Replay the same request id gets the same replies
 --- @include "experiment"
 --- @include "trials"
 --- @include "leases"
 --- @include "requests"
+--- @include "notes"
 --- @include "replies"
 --- @include "endings"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
@@ -35,16 +37,18 @@ if ARGV[4] == '1' then return { 'checked' } end
 
 open_ladder(search)
 local answer = { 'told', 0 }
-for _, item in ipairs(items) do
+for i, item in ipairs(items) do
   local trial, reply = load_trial(search, item.number), item.known
   if not reply and item.held then
     if item.checkpoint ~= '' then note_progress(trial, item.length, item.checkpoint) end
     reply = release_trial(search, item.number, trial)
     keep_reply(search, trial, request, item.number, item.fingerprint, reply)
+  elseif reply then
+    note(search, 'again', i - 1)
   end
   answer[#answer + 1] = reply or superseded(trial)
 end
 end_search_if_done(search)
 save(search)
 answer[2] = search.progress.revision
-return answer
+return with_notes(search, answer)

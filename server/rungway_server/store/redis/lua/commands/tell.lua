@@ -10,13 +10,14 @@
 --         {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
---         {'missing'}, {'stale'} or {'reused'}
+--         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 -- Replay the same request id gets the same replies
 --- @include "call"
 --- @include "experiment"
 --- @include "trials"
 --- @include "leases"
 --- @include "events"
+--- @include "notes"
 --- @include "replies"
 --- @include "reports"
 -- What decides at rungs. Made when called: most tells have no result that needs it.
@@ -72,15 +73,17 @@ if ARGV[4] == '1' then return { 'checked' } end
 local decide, end_search = add_between_rungs, nil
 if search.ladder then decide, end_search = rung_decisions() end
 local answer = { 'told', 0 }
-for _, result in ipairs(results) do
+for i, result in ipairs(results) do
   local trial, reply = load_trial(search, result.number), result.known
   if not reply and result.held then
     reply = decide(search, result, trial, renew(search, result.number))
     keep_reply(search, trial, request, result.number, result.fingerprint, reply)
+  elseif reply then
+    note(search, 'again', i - 1)
   end
   answer[#answer + 1] = reply or superseded(trial)
 end
 if end_search then end_search(search) end
 save(search)
 answer[2] = search.progress.revision
-return answer
+return with_notes(search, answer)

@@ -3,6 +3,7 @@
 -- Gives  open_experiment, open_ladder, is_over, packed_plan, keep_all, save
 --- @include "call"
 --- @include "trials"
+--- @include "notes"
 -- What every call needs: the plan and the progress, without what is counted by bracket or rung.
 local function open_experiment(uid, given_ms)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
@@ -55,6 +56,10 @@ local function keep_all()
   for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 end
 
+local ENDED = {
+  [TrialState.completed] = true, [TrialState.stopped] = true, [TrialState.failed] = true, [TrialState.invalid] = true,
+}
+
 -- Writes everything that was changed in memory: each key once.
 local function save(search)
   local leases, records = {}, {}
@@ -64,6 +69,9 @@ local function save(search)
   for number, trial in pairs(search.trials) do
     if trial.changed then
       records[#records + 1], records[#records + 2] = number, pack_trial(trial)
+      if trial.state ~= trial.before and ENDED[trial.state] and not ENDED[trial.before] then
+        note(search, 'ended', trial.state, trial.outcome)
+      end
     end
   end
   -- Servers of an older layout would misread what is written now: they refuse the experiment from here on.

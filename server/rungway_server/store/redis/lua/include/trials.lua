@@ -7,6 +7,7 @@
 local function unpack_trial(packed)
   local trial = trial_of(cmsgpack.unpack(packed))
   trial.state = state_of(trial.state)
+  trial.before = trial.state
   if trial.metric == '' then trial.metric = trial.tail:sub(-8) end
   trial.best_key, trial.best_length = trial.best_key or trial.metric, trial.best_length or trial.length
   trial.reached = trial.reached or math.max(trial.length, trial.checkpoint_length) -- layout 5 has none

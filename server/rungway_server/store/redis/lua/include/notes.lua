@@ -1,0 +1,12 @@
+-- What a call did that its answer does not say, for those who count: {'again', index} of a result answered from
+-- memory, {'lapsed'} of a lease taken back, {'ended', state, outcome} of a trial that will not be trained again.
+-- Gives  note, with_notes
+local function note(search, ...)
+  search.notes = search.notes or {}
+  search.notes[#search.notes + 1] = { ... }
+end
+
+-- The answer; with its notes, if there are any: {'noted', notes, answer}.
+local function with_notes(search, answer)
+  return search.notes and { 'noted', search.notes, answer } or answer
+end
