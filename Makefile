@@ -56,6 +56,8 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/python -m scripts.openapi --check
 	$(BIN)/python -m scripts.check_js
+	$(BIN)/python -m scripts.alerts --check
+	$(BIN)/python -m scripts.grafana --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 
@@ -63,6 +65,8 @@ format: setup ## Write the files as lint wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python scripts/limits_page.py
+	$(BIN)/python -m scripts.alerts
+	$(BIN)/python -m scripts.grafana
 	$(BIN)/buf format --write
 
 test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')

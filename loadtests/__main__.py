@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from loadtests import bars, fleet, growth, overload, ports, reads, replicas, soak, throughput, watchers
+from loadtests import bars, fleet, growth, metrics_cost, overload, ports, reads, replicas, soak, throughput, watchers
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.bootstrap import loop_factory
@@ -15,6 +15,7 @@ TESTS: dict[str, Any] = {
     "throughput": throughput,
     "fleet": fleet,
     "growth": growth,
+    "metrics": metrics_cost,
     "overload": overload,
     "ports": ports,
     "reads": reads,

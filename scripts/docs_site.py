@@ -25,6 +25,7 @@ FIRST = (
     "simulation",
     "deploy",
     "operations",
+    "metrics",
     "security",
     "redis",
     "errors",

@@ -28,6 +28,7 @@ from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_serv
 from rungway.v1.view_service_pb2_grpc import add_ViewServiceServicer_to_server
 from rungway_server import logs
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
+from rungway_server.redis_fitness import fit_for_use
 from rungway_server.service.access import Guard
 from rungway_server.service.admission import Admission
 from rungway_server.service.quotas import ExperimentsWithinQuotas, Quota, Quotas
@@ -37,7 +38,6 @@ from rungway_server.settings import METRICS_FOLDER, Settings, split_address
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.connection.errors import RedisStartError
-from rungway_server.store.redis.connection.preflight import inspect
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas
@@ -139,7 +139,7 @@ async def _start(stack: AsyncExitStack, settings: Settings, certificate: TlsFile
     url, died = await start_store(stack, settings)
     health = Health(_SERVICES)
     router = _router(stack, url, settings)
-    monitor = _monitor(stack, router, settings, shared=shared_port) if settings.counts else None
+    monitor = _monitor(stack, router, settings, certificate, shared=shared_port) if settings.counts else None
     try:
         server, app = build_server(router, settings, health, monitor, shared_port=shared_port)
     except OSError as error:
@@ -189,13 +189,15 @@ def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
     return router
 
 
-def _monitor(stack: AsyncExitStack, router: Router, settings: Settings, *, shared: bool) -> "Monitor":
+def _monitor(
+    stack: AsyncExitStack, router: Router, settings: Settings, certificate: TlsFiles | None, *, shared: bool
+) -> "Monitor":
     """What counts for the metrics, which nothing imports while they are off."""
     if not shared:
         os.environ.pop(METRICS_FOLDER, None)
     from rungway_server.monitoring import Monitor
 
-    return Monitor(stack, router, settings, shared=shared)
+    return Monitor(stack, router, settings, certificate, shared=shared)
 
 
 def build_server(
@@ -336,7 +338,7 @@ async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, se
     async def check() -> None:
         await router.check()
         if not health.ready:
-            await _fit_for_use(router, settings)
+            await fit_for_use(router, settings)
             with suppress(StoreFull):  # for `rungway quota show`
                 await RedisQuotas(router).publish(_quota(settings))
 
@@ -347,25 +349,6 @@ async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, se
         await health.report(str(error))
     following = asyncio.ensure_future(health.follow(check, _PING_SECONDS, (*_AWAY, RedisStartError)))
     stack.callback(following.cancel)
-
-
-async def _fit_for_use(router: Router, settings: Settings) -> None:
-    """Raises RedisStartError when this Redis may lose searches; logs what it found."""
-    facts = await inspect(router)
-    for each in facts.evicting:
-        policy = f"maxmemory-policy {each.eviction} of {each.node}"
-        problem = f"{each.version} may evict keys ({policy}), which destroys searches"
-        if settings.unsafe_eviction == "refuse":
-            raise RedisStartError(f"{problem}: set it to noeviction, or RUNGWAY_UNSAFE_EVICTION=warn to go on")
-        _log.warning("redis_unsafe", problem=problem)
-    if slow := ", ".join(each.node for each in facts.holding_up):
-        problem = (
-            "searches whose retention is over are freed while other commands wait: set lazyfree-lazy-expire to yes"
-        )
-        _log.warning("redis_slow", problem=f"{problem} ({slow})")
-    if unknown := ", ".join(facts.unknown_eviction):
-        _log.warning("redis_unsafe", problem=f"maxmemory-policy not checked, make sure it is noeviction: {unknown}")
-    _log.info("redis", version=facts.version, nodes=len(facts.nodes), survival=facts.survival)
 
 
 async def _end_of(server: Server) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 MOST_NAMESPACES = 100
-MOST_SERIES = 3_000
+MOST_SERIES = 2_000
 """Most series with a namespace, of all processes together."""
 MOST_REASONS = 50
 OTHER_NAMESPACE = "_other"
@@ -121,6 +121,11 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)
+
+    def certificate_ends(self) -> Callable[[float], None]:
+        """What takes the time when the service's certificate expires (seconds since the epoch)."""
+        help_text = "When the certificate of the service expires (the first of its chain), in seconds since the epoch."
+        return self._gauge("rungway_certificate_expires_timestamp_seconds", help_text, mode="livemin").set
 
     def of_namespace(self, family: Counter, namespace: str, *labels: str) -> Inc:
         """What adds to a counter for a namespace that `namespace` gave, or for `_other` once there are too many series.

@@ -27,6 +27,7 @@ from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store_wide import StoreWide
 from rungway_server.transport.http.replies import Reply
 from rungway_server.transport.plain_listener import PlainListener, response
+from rungway_server.transport.tls import TlsFiles
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 _TICK_SECONDS = 0.25
@@ -39,18 +40,30 @@ _log = structlog.get_logger()
 class Monitor:
     """The metrics of this process, and the parts that count for them. Needs a running event loop."""
 
-    def __init__(self, stack: AsyncExitStack, router: Router, settings: Settings, *, shared: bool) -> None:
-        """It watches the event loop and Redis until the stack is left. `shared`: other processes of the same service
-        count beside this one."""
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        router: Router,
+        settings: Settings,
+        certificate: TlsFiles | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """It watches the event loop, Redis and the certificate until the stack is left. `shared`: other processes of
+        the same service count beside this one."""
         self.metrics = Metrics(__version__, ROLES, processes=settings.workers if shared else 1)
         self.counter = SearchCounter(self.metrics)
         self._stack, self._router, self._settings, self._shared = stack, router, settings, shared
+        self._certificate = certificate
         router.watch(self.metrics)
         stack.callback(asyncio.ensure_future(self._ticks()).cancel)
 
     async def _ticks(self) -> None:
-        loop, metrics = asyncio.get_running_loop(), self.metrics
+        loop, metrics, certificate = asyncio.get_running_loop(), self.metrics, self._certificate
+        ends = metrics.certificate_ends() if certificate else None
         while True:
+            if ends and certificate:
+                ends(certificate.ends)
             due = loop.time() + _TICK_SECONDS
             await asyncio.sleep(_TICK_SECONDS)
             metrics.loop_lag(max(0.0, loop.time() - due))

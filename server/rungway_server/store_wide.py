@@ -51,7 +51,7 @@ class StoreWide(Collector):
         began = time.monotonic()
         try:
             totals = await read_totals(self._router)
-            self._families = _of_namespaces(totals) + await self._of_experiments(totals)
+            self._families = of_namespaces(totals) + await self._of_experiments(totals)
             self._problem = ""
         except RungwayError as error:
             self._families = []  # rather none than old ones
@@ -68,7 +68,7 @@ class StoreWide(Collector):
         newest = sorted(totals.running, reverse=True)[: self._most]
         self._followed |= {ref: now + _KEPT_SECONDS for _, ref in newest}
         self._followed = {ref: until for ref, until in self._followed.items() if until > now}
-        families = _ExperimentFamilies()
+        families = ExperimentFamilies()
         for ref in list(self._followed)[-2 * self._most :]:
             try:
                 await self._add(families, ref)
@@ -76,7 +76,7 @@ class StoreWide(Collector):
                 self._followed.pop(ref, None)
         return families.all() if self._most else []
 
-    async def _add(self, families: "_ExperimentFamilies", ref: ExperimentRef) -> None:
+    async def _add(self, families: "ExperimentFamilies", ref: ExperimentRef) -> None:
         brief, progress = await self._store.brief(ref)
         best = await self._store.best(ref, 1)
         labels = [ref.namespace, ref.experiment]
@@ -91,7 +91,7 @@ class StoreWide(Collector):
                 families.passed.add_metric([*labels, str(b), str(k)], on)
 
 
-class _ExperimentFamilies:
+class ExperimentFamilies:
     """One experiment is two labels, so these are only there where they are asked for."""
 
     def __init__(self) -> None:
@@ -112,7 +112,8 @@ class _ExperimentFamilies:
         return [self.progress, self.best, self.trained, self.leases, self.results, self.passed]
 
 
-def _of_namespaces(totals: Totals) -> list[Metric]:
+def of_namespaces(totals: Totals) -> list[Metric]:
+    """The families of what the namespaces have; at most 12 series of each, and of `_other`."""
     experiments = GaugeMetricFamily(
         "rungway_store_experiments", "Experiments stored. The same from every server.", labels=["namespace", "state"]
     )

@@ -108,7 +108,7 @@ def head_of(name: str) -> dict[str, str]:
 def answers_of(name: str) -> set[str]:
     """The first words of what a command returns."""
     code = re.sub(r"--.*", "", COMMANDS[name])
-    words = set(re.findall(r"(?:return|answer[\w, ]* =) \{ '(\w+)'", code))
+    words = set(re.findall(r"(?:return|return with_notes\(search,|answer[\w, ]* =) \{ '(\w+)'", code))
     return words | ({"missing", "stale"} if "open_experiment" in code else set())
 
 

@@ -64,6 +64,11 @@ class TlsFiles:
         first.sni_callback = use_current  # called in every handshake, also without a server name
         return first
 
+    @property
+    def ends(self) -> float:
+        """When the first of the certificates in force expires (seconds since the epoch)."""
+        return min(each.ends for _, each in self._lifetimes).timestamp()
+
     async def follow(self) -> None:
         """Check the files even without connections, and warn daily before a certificate expires. Runs until
         cancelled."""

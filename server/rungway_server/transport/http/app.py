@@ -116,15 +116,10 @@ class App:
         cookie = session.cookie_token(request.headers.get(b"cookie", b""), request.scheme)
         if is_browser(request.headers, cookie):
             check_same_origin(request.headers, request.scheme)
-        if path == "/session":
-            return await self._session(request)
         authorization = request.text(b"authorization") or (f"Bearer {cookie.decode('latin-1')}" if cookie else "")
-        if path == "/metrics" and self._metrics:
-            return await self._metrics_page(request, authorization)
         request.route = route = self._routes.get(path)
         if route is None:
-            text = f"there is no {path[:200]!r}: see /openapi.json"
-            return error_reply(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=text), 404)
+            return await self._no_call(request, path, authorization)
         await self._turnstile.enter()
         return await self._serve(request, route, (route.rpc, authorization, request.text(b"rungway-namespace")))
 
@@ -218,6 +213,15 @@ class App:
         if self._ready() and not self.draining:
             return Reply(200, _PLAIN, b"ok\n")
         return Reply(503, _PLAIN, b"not ready\n")
+
+    async def _no_call(self, request: "_Request", path: str, authorization: str) -> Reply:
+        """The reply of a path that is not an rpc, after the checks of browsers."""
+        if path == "/session":
+            return await self._session(request)
+        if path == "/metrics" and self._metrics:
+            return await self._metrics_page(request, authorization)
+        text = f"there is no {path[:200]!r}: see /openapi.json"
+        return error_reply(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=text), 404)
 
     async def _metrics_page(self, request: "_Request", authorization: str) -> Reply:
         if request.method not in ("GET", "HEAD"):

@@ -26,7 +26,7 @@ local function restart_expired(search, numbers)
 --- @include "trials"
 --- @include "endings"
   for _, number in ipairs(numbers) do
-    note(search, 'lapsed')
+    add_note(search, 'lapsed')
     restart(search, number, load_trial(search, number), 'lease expired')
   end
 end
@@ -66,7 +66,7 @@ local fingerprint = fingerprint_of('ask', 4, 5)
 local known, reused = recall(request, fingerprint)
 if reused then return { 'reused' } end
 if known then
-  note(search, 'again', 0)
+  add_note(search, 'again', 0)
   return with_notes(search, with_configs(search, known))
 end
 

@@ -68,6 +68,6 @@ if not reply and held then
   end_search_if_done(search)
   save(search)
 elseif reply then
-  note(search, 'again', 0)
+  add_note(search, 'again', 0)
 end
 return with_notes(search, { 'told', search.progress.revision, reply or superseded(trial) })

@@ -44,7 +44,7 @@ for i, item in ipairs(items) do
     reply = release_trial(search, item.number, trial)
     keep_reply(search, trial, request, item.number, item.fingerprint, reply)
   elseif reply then
-    note(search, 'again', i - 1)
+    add_note(search, 'again', i - 1)
   end
   answer[#answer + 1] = reply or superseded(trial)
 end

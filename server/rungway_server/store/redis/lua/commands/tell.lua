@@ -79,7 +79,7 @@ for i, result in ipairs(results) do
     reply = decide(search, result, trial, renew(search, result.number))
     keep_reply(search, trial, request, result.number, result.fingerprint, reply)
   elseif reply then
-    note(search, 'again', i - 1)
+    add_note(search, 'again', i - 1)
   end
   answer[#answer + 1] = reply or superseded(trial)
 end

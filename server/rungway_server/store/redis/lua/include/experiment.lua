@@ -70,7 +70,7 @@ local function save(search)
     if trial.changed then
       records[#records + 1], records[#records + 2] = number, pack_trial(trial)
       if trial.state ~= trial.before and ENDED[trial.state] and not ENDED[trial.before] then
-        note(search, 'ended', trial.state, trial.outcome)
+        add_note(search, 'ended', trial.state, trial.outcome)
       end
     end
   end

@@ -1,7 +1,7 @@
 -- What a call did that its answer does not say, for those who count: {'again', index} of a result answered from
 -- memory, {'lapsed'} of a lease taken back, {'ended', state, outcome} of a trial that will not be trained again.
--- Gives  note, with_notes
-local function note(search, ...)
+-- Gives  add_note, with_notes
+local function add_note(search, ...)
   search.notes = search.notes or {}
   search.notes[#search.notes + 1] = { ... }
 end
