@@ -103,6 +103,14 @@ OPERATOR: dict[str, Sequence[Panel]] = {
         ),
         Panel("Errors of Redis", "ops", [(_per_second("rungway_redis_errors_total", "kind"), "{{kind}}")]),
     ),
+    "Watching": (
+        Panel("Watchers", "short", [(f"sum by (instance) (rungway_view_watchers{{{_J}}})", "{{instance}}")]),
+        Panel(
+            "Refresh of a view, 99 of 100",
+            "s",
+            [(_quantile(0.99, "rungway_view_refresh_seconds", "instance"), "{{instance}}")],
+        ),
+    ),
     "Leases": (
         Panel(
             "Leases", "short", [(f"max by (namespace) (rungway_store_leases{{{_J}}})", "{{namespace}}")], stacked=True

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 MOST_NAMESPACES = 100
-MOST_SERIES = 2_000
+MOST_SERIES = 1_500
 """Most series with a namespace, of all processes together."""
 MOST_REASONS = 50
 OTHER_NAMESPACE = "_other"
@@ -88,6 +88,10 @@ class Metrics:
         self.turnstile_wait = self._histogram("rungway_turnstile_wait_seconds", help_text, _WAIT_SECONDS).observe
         help_text = "How late the event loop runs what is due, looked at 4 times a second."
         self.loop_lag = self._histogram("rungway_loop_lag_seconds", help_text, _LAG_SECONDS).observe
+
+        self.view_watchers = self._gauge("rungway_view_watchers", "Streams that watch a view of a search.").set
+        help_text = "Reading what has changed in a search, for all who watch it."
+        self.view_refresh = self._histogram("rungway_view_refresh_seconds", help_text, _SCRIPT_SECONDS).observe
 
     def _build_redis(self) -> None:
         help_text = "From sending a script to its answer, waiting included."

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -28,6 +29,9 @@ from rungway_server.store_wide import StoreWide
 from rungway_server.transport.http.replies import Reply
 from rungway_server.transport.plain_listener import PlainListener, response
 from rungway_server.transport.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from rungway_server.service.views import ViewUseCases
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 _TICK_SECONDS = 0.25
@@ -55,6 +59,8 @@ class Monitor:
         self.counter = SearchCounter(self.metrics)
         self._stack, self._router, self._settings, self._shared = stack, router, settings, shared
         self._certificate = certificate
+        self.views: ViewUseCases | None = None
+        """Whose watchers are counted."""
         router.watch(self.metrics)
         stack.callback(asyncio.ensure_future(self._ticks()).cancel)
 
@@ -69,6 +75,7 @@ class Monitor:
             metrics.loop_lag(max(0.0, loop.time() - due))
             metrics.redis_up(self._router.answers_for() > 0)
             metrics.note_now()
+            metrics.view_watchers(self.views.watchers if self.views else 0)
 
     def show(self, store: Store) -> Callable[[], Awaitable[Reply]] | None:
         """Begin to show the metrics on the port of their own, or return the page for the HTTP port. Raises OSError."""

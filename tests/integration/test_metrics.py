@@ -16,6 +16,7 @@ import pytest
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1 import trial_pb2
+from rungway.v1 import view_service_pb2 as view_pb
 from rungway_server.domain.engine import EventView, TrialState, TrialView
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.tokens import EVERY_NAMESPACE, Role, make_token
@@ -291,17 +292,25 @@ def test_an_experiment_has_metrics_where_they_are_asked_for() -> None:
         assert found["rungway_store_experiments"] == {("default", "running"): 2}
 
 
+def open_streams(service: Service) -> float:
+    """Of gRPC."""
+    return scraped.samples(scraped.page(service.http))["rungway_streams_open"]["grpc",]
+
+
 def test_streams_are_counted_while_they_are_open(redis_url: str) -> None:
     name = unique_name("watched")
     with services(redis_url) as (service,), calls_to(service.address) as calls:
         calls.create(name, config())
+        watching = calls.views.WatchView(view_pb.WatchViewRequest(experiment=name))
+        next(watching)
+        wait_until(lambda: scraped.samples(scraped.page(service.http))["rungway_view_watchers"][()] == 1)
+        assert scraped.samples(scraped.page(service.http))["rungway_view_refresh_seconds_count"][()] >= 1
+        watching.cancel()
+        wait_until(lambda: scraped.samples(scraped.page(service.http))["rungway_view_watchers"][()] == 0)
+        wait_until(lambda: open_streams(service) == 0)
         stream = calls.experiments.WatchEvents(experiment_pb.WatchEventsRequest(experiment=name))
-
-        def open_streams() -> float:
-            return scraped.samples(scraped.page(service.http))["rungway_streams_open"]["grpc",]
-
-        wait_until(lambda: open_streams() == 1)
+        wait_until(lambda: open_streams(service) == 1)
         stream.cancel()
-        wait_until(lambda: open_streams() == 0)
+        wait_until(lambda: open_streams(service) == 0)
         rpcs = scraped.samples(scraped.page(service.http))["rungway_rpcs_total"]
         assert rpcs["CANCELLED", "rungway.v1.ExperimentService/WatchEvents", "grpc"] == 1

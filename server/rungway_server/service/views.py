@@ -45,8 +45,9 @@ Show = Callable[[View], Awaitable[Shown]]
 class SharedView:
     """A cache with all who look at it."""
 
-    def __init__(self, cache: ViewCache, drop: Callable[[], None]) -> None:
-        """`drop` is called when nobody has used it for a while."""
+    def __init__(self, cache: ViewCache, drop: Callable[[], None], took: Callable[[float], None]) -> None:
+        """`drop` is called when nobody has used it for a while, `took` with the seconds of each refresh."""
+        self._took = took
         self.cache = cache
         self.users = 0
         self._drop = drop
@@ -84,8 +85,9 @@ class SharedView:
     def _refreshed(self, task: "asyncio.Task[None]") -> None:
         self._refresh = None
         self._shown.clear()
-        if not task.cancelled():
-            task.exception()  # it is raised to those who wait; perhaps none does any more
+        # An error is raised to those who wait; perhaps none does any more.
+        if not task.cancelled() and not task.exception():
+            self._took(time.monotonic() - self._begun)
 
     async def shown(self, cursor: Cursor | None, show: Show[Shown]) -> tuple[Cursor, Shown] | None:
         """What the holder of the cursor does not know yet: where it ends, and the message that `show` makes of it, once
@@ -108,8 +110,17 @@ class ViewUseCases:
     """Looks at experiments. Errors are those of the store, Overloaded, QuotaExceeded, and ServiceStopping once
     `stopping` is set. `show` turns a view into a message."""
 
-    def __init__(self, store: ViewStore, stopping: asyncio.Event, reading: Reading | None = None) -> None:
-        self._store, self._stopping, self._reading = store, stopping, reading or Reading()
+    def __init__(
+        self,
+        store: ViewStore,
+        stopping: asyncio.Event,
+        reading: Reading | None = None,
+        took: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`took` is told the seconds of each refresh of a cache."""
+        self._store, self._stopping, self._reading, self._took = store, stopping, reading or Reading(), took
+        self.watchers = 0
+        """How many watch now."""
         self._views: dict[ExperimentRef, asyncio.Task[SharedView]] = {}
 
     async def get(self, ref: ExperimentRef, cursor: str, show: Show[Shown]) -> Shown:
@@ -144,13 +155,17 @@ class ViewUseCases:
     async def watch(self, ref: ExperimentRef, cursor: str, show: Show[Shown]) -> AsyncGenerator[Shown, None]:
         """What has changed since the cursor, and then again and again what changes."""
         known = Cursor.read(cursor)
-        while True:
-            shared = await self._shared(ref)
-            with shared.in_use(), suppress(UnknownExperiment):
-                async with aclosing(self._follow(shared, ref.namespace, known, show)) as views:
-                    async for known, message in views:  # noqa: B007  (where to go on, if another one has its name)
-                        yield message
-            self._forget(ref, shared)
+        self.watchers += 1
+        try:
+            while True:
+                shared = await self._shared(ref)
+                with shared.in_use(), suppress(UnknownExperiment):
+                    async with aclosing(self._follow(shared, ref.namespace, known, show)) as views:
+                        async for known, message in views:  # noqa: B007  (where to go on, if another has its name)
+                            yield message
+                self._forget(ref, shared)
+        finally:
+            self.watchers -= 1
 
     async def _follow(
         self, shared: SharedView, namespace: str, known: Cursor | None, show: Show[Shown]
@@ -201,7 +216,7 @@ class ViewUseCases:
 
     async def _open(self, ref: ExperimentRef) -> SharedView:
         reader = await self._store.view_reader(ref, partial(self._reading.piece, ref.namespace))
-        shared = SharedView(ViewCache(self._store, ref, reader), lambda: self._forget(ref, shared))
+        shared = SharedView(ViewCache(self._store, ref, reader), lambda: self._forget(ref, shared), self._took)
         with shared.in_use():
             await shared.refreshed()
         return shared
