@@ -84,7 +84,7 @@ async def supervise(settings: Settings) -> int:
             }
         )
         if shared.counts:
-            os.environ[METRICS_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="rungway-metrics-"))
+            os.environ[METRICS_FOLDER] = _metrics_folder(stack)
 
         def changed() -> None:
             report(STOPPING if stopped.done() else min(worker.status for worker in workers))  # "" sorts first
@@ -178,6 +178,15 @@ class _Worker:
         if process.pid:
             _forget_gauges(process.pid)
         return process.exitcode
+
+
+def _metrics_folder(stack: AsyncExitStack) -> str:
+    """A new folder in which the processes count. Raises ServeError."""
+    try:
+        return stack.enter_context(TemporaryDirectory(prefix="rungway-metrics-"))
+    except OSError as error:
+        problem = f"cannot make a folder for the metrics of several processes: {error.strerror or error}"
+        raise ServeError(f"{problem} (set TMPDIR, or --metrics-listen off)") from error
 
 
 def _forget_gauges(pid: int) -> None:
