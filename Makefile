@@ -13,9 +13,10 @@ VERSIONS_ARGS ?=
 DEMO_ARGS ?=
 BASE ?=
 IMAGE_ARGS ?=
+DEPLOY_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test deploy-test clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,9 +124,12 @@ image: setup ## The container image, with docker or podman (BASE=python:3.12-sli
 image-test: setup ## Build the image, and check containers of it: searches, stops, kills, TLS, users, mounts (4 minutes)
 	$(BIN)/python -m tests.image $(IMAGE_ARGS)
 
+deploy-test: setup ## Check chart, manifests and compose with Helm, kustomize and the schemas of Kubernetes, in .venv-deploy (1 minute)
+	$(BIN)/python -m tests.deploy $(DEPLOY_ARGS)
+
 clean: ## Remove caches and what was built
 	rm -rf build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy

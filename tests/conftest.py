@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the Redis below the tests of contract and store",
     )
     parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
+    parser.addoption("--helm", action="store_true", help="also tests/deploy/test_chart.py: `make deploy-test`")
 
 
 @pytest.fixture(scope="session")
