@@ -19,7 +19,7 @@ fi
 
 if [ ! -e ca.crt ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=Rungway's authority" \
-    -keyout ca.key -out ca.crt 2>/dev/null
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign -keyout ca.key -out ca.crt 2>/dev/null
 fi
 if [ ! -e tls.crt ]; then
   names=DNS:rungway,DNS:rungway-1,DNS:rungway-2,DNS:localhost,IP:127.0.0.1
@@ -30,7 +30,15 @@ if [ ! -e tls.crt ]; then
     esac
   done
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=rungway -keyout tls.key -out tls.csr 2>/dev/null
-  printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\n' "$names" >tls.ext
+  # What strict clients want of a certificate.
+  cat >tls.ext <<END
+subjectAltName=$names
+basicConstraints=critical,CA:FALSE
+keyUsage=critical,digitalSignature
+extendedKeyUsage=serverAuth
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid
+END
   openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile tls.ext -out tls.crt 2>/dev/null
   rm -f tls.csr tls.ext ca.srl
 fi
