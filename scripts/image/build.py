@@ -26,7 +26,8 @@ STAND_IN = "localhost/rungway-stand-in"
 def build(engine: Engine, tag: str, base: str, build_base: str) -> int:
     """Build the image, and say how large it is; the exit code of the engine."""
     began = time.monotonic()
-    flags = ["--tag", tag, *shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))]
+    tags = [tag] if ":" in tag else [tag, f"{tag}:{__version__}"]
+    flags = [*(f"--tag={each}" for each in tags), *shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))]
     for name, value in {
         "BASE": base,
         "BUILD_BASE": build_base,

@@ -67,7 +67,7 @@ def pod(image: str, store: str, tls: Path) -> tuple[Document, dict[str, str]]:
                 variable["value"] = VALUES[variable.pop("valueFrom")["secretKeyRef"]["key"]]
         for name in ("ports", "livenessProbe", "readinessProbe"):
             del container[name]
-    (volume,) = spec["volumes"]
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "tls")
     # podman 4 mounts the values of a Secret as they are written, in base64.
     assert volume.pop("secret") == {"secretName": "rungway-tls", "defaultMode": 0o440}
     volume["hostPath"] = {"path": str(tls), "type": "Directory"}
