@@ -82,7 +82,7 @@ def test_the_servers(name: str) -> None:
     stopping = sum(float(variables[f"RUNGWAY_DRAIN_{word}SECONDS"]) for word in ("NOTICE_", ""))
     assert float(service["stop_grace_period"].removesuffix("s")) > stopping
     assert "RUNGWAY_INSECURE" not in variables
-    # Redis is reached by them alone, and reaches nothing.
+    # Redis shares a network with them alone.
     assert SERVICES["redis"]["networks"] == ["store"]
     assert COMPOSE["networks"]["store"] == {"internal": True}
 
