@@ -1,12 +1,14 @@
 """deploy/haproxy.cfg and deploy/nginx.conf, with other addresses, before two servers that are restarted one by one."""
 
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 
@@ -146,6 +148,21 @@ def moved(workers: list[Worker]) -> None:
     wait_until(all_moved)
 
 
+def check_origins(target: str, ca: Path, token: str) -> None:
+    """Pages of the service call it through the front, those of others do not."""
+    context = ssl.create_default_context(cafile=ca)
+    for origin, status in ((target, 200), ("https://elsewhere.example", 403)):
+        answer = httpx.post(
+            f"{target}/rungway.v1.ExperimentService/ListExperiments",
+            json={},
+            headers={"Authorization": f"Bearer {token}", "Origin": origin},
+            verify=context,
+            trust_env=False,
+            timeout=SECONDS,
+        )
+        assert answer.status_code == status, answer.text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_no_call_fails_while_the_servers_are_restarted(
@@ -170,6 +187,7 @@ def test_no_call_fails_while_the_servers_are_restarted(
                 moved(workers)
                 server.start()
                 moved(workers)
+            check_origins(targets["http"], certificates / "ca.crt", token)
             client.stop_experiment("rolling")
             for worker in workers:
                 worker.join(SECONDS)
