@@ -4,15 +4,18 @@
 """
 
 import json
+import re
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from rungway.__about__ import __version__
 from scripts.deploy.render import CHART, COMPONENTS, KUSTOMIZE, files, rendered, values
-from scripts.deploy.tools import helm, kubectl, tool
+from scripts.deploy.tools import ROOT, helm, kubectl, tool
 from tests.deploy.checks import Document, pod_of, problems, title
 from tests.support.waiting import SECONDS
 
@@ -102,6 +105,29 @@ def validate(found: list[Document], version: str, folder: Path) -> subprocess.Co
 def test_values_that_are_surely_not_meant_are_refused(wrong: str, named: str) -> None:
     with pytest.raises(RuntimeError, match=named):
         helm("template", "rungway", str(CHART), "--set", wrong)
+
+
+PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+
+
+def test_the_command_of_the_page() -> None:
+    (command,) = re.findall(r"helm -n tuning install rungway deploy/chart ((?:.*\\\n)*.*)\n", PAGE)
+    found = documents(*command.replace("\\\n", " ").split())
+    assert problems(found) == []
+    images = {container["image"] for each in found if (pod := pod_of(each)) for container in pod["containers"]}
+    assert f"registry.example.org/rungway:{__version__}" in images
+    assert len(images) == 2
+
+
+def test_the_overlay_of_the_page(tmp_path: Path) -> None:
+    (text,) = re.findall(r"    # kustomization.yaml\n((?:    .*\n)+)", PAGE)
+    here = Path(*[".."] * (len(tmp_path.parts) - 1), *ROOT.parts[1:])
+    (tmp_path / "kustomization.yaml").write_text(textwrap.dedent(text).replace("../rungway/", f"{here}/"))
+    found = list(yaml.safe_load_all(kubectl("kustomize", str(tmp_path))))
+    assert problems(found) == []
+    assert {each["metadata"]["namespace"] for each in found} == {"tuning"}
+    (deployment,) = (each for each in found if each["kind"] == "Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].startswith("registry.example.org/rungway:")
 
 
 def test_a_package_is_the_chart_without_its_tests(tmp_path: Path) -> None:
