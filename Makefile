@@ -17,6 +17,7 @@ DEPLOY_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test deploy-test clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients katib docs build image image-test clean distclean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +108,9 @@ page-load: setup ## What the page costs with 10,000 trials in a real browser: ti
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 	$(if $(CHAOS_ARGS),,$(BIN)/python -m tests.fuzz --minutes 5)
+
+katib: setup ## An experiment of Katib with 1,000 runs, played by its controllers (7 minutes)
+	KATIB_RUNS=1000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/integration/test_katib.py -k long
 
 clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
 	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)

@@ -24,6 +24,7 @@ FIRST = (
     "searchers",
     "simulation",
     "deploy",
+    "katib",
     "operations",
     "metrics",
     "security",

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Generates client/rungway/v1 (or the folder given as $1) from proto/rungway/v1.
+# Generates client/rungway/v1 from proto/rungway/v1, and what the adapter to Katib speaks from its copy of Katib's proto
+# (or both into the folder given as $1).
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-client}
@@ -35,3 +36,6 @@ for stub in "$out"/rungway/v1/*_pb2_grpc.pyi; do
   edit "$stub" -e '/^GRPC_.*VERSION: str$/d'
 done
 printf '"""Generated from proto/rungway/v1 by `make proto`: do not edit."""\n' > "$out/rungway/v1/__init__.py"
+katib=server/rungway_server/katib/wire
+PATH="$PWD/$bin:$PATH" $bin/python -m grpc_tools.protoc -I$katib \
+  --python_out="${1:-$katib}" --mypy_out=quiet:"${1:-$katib}" $katib/api.proto

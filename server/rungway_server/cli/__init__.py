@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Entry point of the console script. Exits with 2 when Python is too old or packages are not installed."""
-    if sys.argv[1:2] == ["serve"]:
+    if sys.argv[1:2] in (["serve"], ["katib"]):
         # Before the imports that take most of the start: process 1 of a container would not get it otherwise.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     if sys.version_info < (3, 11):  # noqa: UP036 - the client, and so this script, is installed there too

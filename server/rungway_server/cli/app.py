@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, migrate, quotas, serve, simulate, tokens
+from rungway_server.cli import commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def _main(
 
 
 app.command("serve", cls=Command)(serve.serve)
+app.command("katib", cls=Command)(katib.katib)
 app.command("healthcheck", cls=Command)(healthcheck.healthcheck)
 app.command("demo", cls=Command)(commands.demo)
 app.command("preview", cls=Command)(commands.preview)

@@ -16,10 +16,11 @@ _T = TypeVar("_T")
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[RedisStore]:
-    """A store for any number of simulations, one at a time. Raises RedisStartError when Redis does not start."""
+async def stage(binary: Path | None = None) -> AsyncIterator[RedisStore]:
+    """A store for any number of simulations, one at a time, on this binary (None = the first that is found). Raises
+    RedisStartError when Redis does not start."""
     with tempfile.TemporaryDirectory(prefix="rungway-simulation-") as folder:
-        async with EmbeddedRedis(Path(folder)) as server:
+        async with EmbeddedRedis(Path(folder), binary=binary) as server:
             async with plain_client(server.url, timeout_seconds=60.0) as client:
                 await client.config_set("appendonly", "no")  # nothing needs to survive the simulation
             async with connect(server.url, timeout_seconds=60.0) as router:
