@@ -14,6 +14,7 @@ from tests.support.waiting import SECONDS
 _ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
 _GENERATED = _ROOT / "client" / "rungway" / "v1"
+_KATIB = _ROOT / "server" / "rungway_server" / "katib" / "wire"
 _SOURCES = ("client", "server", "scripts", "loadtests", "examples")
 
 # "path" or "path::function", each with the reason in a comment.
@@ -26,7 +27,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 def python_files() -> Iterator[Path]:
     for folder in _SOURCES:
-        yield from (path for path in (_ROOT / folder).rglob("*.py") if _GENERATED not in path.parents)
+        yield from (path for path in (_ROOT / folder).rglob("*.py") if not {_GENERATED, _KATIB} & {*path.parents})
 
 
 def own_files() -> list[Path]:
@@ -192,6 +193,8 @@ def test_generated_code_is_up_to_date(tmp_path: Path) -> None:
         pytest.skip("the environment of the generator could not be built (it needs a package index)")
     assert generated.returncode == 0, generated.stderr
     assert contents(_GENERATED) == contents(tmp_path / "rungway" / "v1"), "run `make proto`"
+    of_katib = contents(_KATIB)
+    assert {**of_katib, **contents(tmp_path)} == of_katib, "run `make proto`"
 
 
 def contents(folder: Path) -> dict[str, str]:

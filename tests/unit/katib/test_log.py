@@ -14,7 +14,7 @@ _COUNTS = st.integers(0, 10**8 - 1)
 _EVENTS = st.one_of(
     st.builds(Begin, _COUNTS, _COUNTS),
     st.builds(Issue, _COUNTS, st.text("0123456789abcdef", min_size=4, max_size=4)),
-    st.builds(Outcome, _COUNTS, st.sampled_from([Fate.FAILED, Fate.MISSING, Fate.DELETED])),
+    st.builds(Outcome, _COUNTS, st.sampled_from([Fate.FAILED, Fate.MISSING, Fate.DELETED]), st.just(0.0)),
     st.builds(Outcome, _COUNTS, st.just(Fate.TOLD), st.floats(allow_nan=False, allow_infinity=False)),
 )
 
