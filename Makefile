@@ -16,8 +16,7 @@ IMAGE_ARGS ?=
 DEPLOY_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test deploy-test clean distclean
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients katib docs build image image-test clean distclean
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
