@@ -101,9 +101,9 @@ async def test_axes_are_moved_by_dragging(tab: Tab, site: Site) -> None:
 async def test_a_brush_by_fields_alone(tab: Tab, site: Site) -> None:
     page = await opened(tab, site.search("running"))
     await page.get_by_role("figure", name="parallel coordinates").get_by_role("button", name="As a table").click()
-    await page.get_by_label("dropout from").fill("0.2")
-    await page.get_by_label("dropout to").fill("0.4")
-    await page.get_by_label("dropout to").press("Enter")
+    await page.get_by_label("dropout least").fill("0.2")
+    await page.get_by_label("dropout most").fill("0.4")
+    await page.get_by_label("dropout most").press("Enter")
     await expect(page).to_have_url(re.compile("brush="))
     assert '{"dropout":{"min":0.2,"max":0.4}}' in unquote(page.url)
     await page.get_by_label("adam").check()

@@ -58,7 +58,7 @@ def test_every_file_has_the_policy_and_is_what_it_says(pages: Pages) -> None:
 
 def test_the_page_is_asked_for_anew_and_its_files_are_kept_for_ever(pages: Pages) -> None:
     assert found(pages, "/")[1]["cache-control"] == "no-cache"
-    assert len(named(pages)) == 4
+    assert len(named(pages)) == 5
     for path in named(pages):
         assert re.match(r"/static/[0-9a-f]{16}/", path)
         assert found(pages, path)[1]["cache-control"] == "public, max-age=31536000, immutable"

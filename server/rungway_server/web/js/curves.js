@@ -22,12 +22,12 @@ export function Curves({ store }) {
   const { curves, problem } = useCurves(store, experiment.experiment, chosen);
   const lines = useMemo(() => {
     let k = 0;
-    return chosen.flatMap((each) => {
+    return chosen.flatMap((/** @type {any} */ each) => {
       const colour = colourOf(palette, each, each.role === ROLE.selected ? k++ : 0), curve = curves.get(each.trial);
       return curve ? [{ chosen: each, colour, curve }] : [];
     });
   }, [chosen, curves, theme]);
-  const whole = useMemo(() => wholeRange(trials, lengths, lines.map((each) => each.curve), clip), [version, lines, clip, lengths]);
+  const whole = useMemo(() => wholeRange(trials, lengths, lines.map((/** @type {any} */ each) => each.curve), clip), [version, lines, clip, lengths]);
   const { xScale, yScale } = useMemo(() => scalesOf(whole, zoom, logX, logY), [whole, zoomParam.value, logX, logY]);
   const [size, setSize] = useState({ width: 0, height: HEIGHT }), [focus, setFocus] = useState(/** @type {any} */ (null)), [drag, setDrag] = useState(/** @type {any} */ (null));
   const { wide, high } = insideOf(size), columns = Math.max(1, Math.round(wide / CELL)), rows = Math.max(1, Math.round(high / CELL));
@@ -39,7 +39,7 @@ export function Curves({ store }) {
     drawLines(context, space, xScale, yScale, lines, -1);
   };
   const over = (/** @type {CanvasRenderingContext2D} */ context) => {
-    if (focus) drawLines(context, size, xScale, yScale, lines.filter((each) => each.chosen.trial === focus.trial), focus.trial);
+    if (focus) drawLines(context, size, xScale, yScale, lines.filter((/** @type {any} */ each) => each.chosen.trial === focus.trial), focus.trial);
     if (drag?.to) drawBox(context, drag, palette);
   };
   const state = { store, size, xScale, yScale, lines, focus, setFocus, drag, setDrag, zoomParam };
@@ -86,17 +86,17 @@ function useCurves(store, experiment, chosen) {
     let timer = 0;
     const read = async () => {
       if (epoch.current !== store.trials.epoch) [known.current, epoch.current] = [new Map(), store.trials.epoch];
-      const missing = wanted.current.filter(({ trial, row }) => known.current.get(trial)?.at !== store.trials.length[row] || known.current.get(trial)?.told !== store.trials.metric[row] && store.trials.metric[row] === store.trials.metric[row]);
+      const missing = wanted.current.filter((/** @type {any} */ { trial, row }) => known.current.get(trial)?.at !== store.trials.length[row] || known.current.get(trial)?.told !== store.trials.metric[row] && store.trials.metric[row] === store.trials.metric[row]);
       try {
         if (missing.length && !document.hidden) {
-          const marks = missing.map(({ row }) => ({ at: store.trials.length[row], told: store.trials.metric[row] }));
-          const { curves = [] } = await call("ViewService/GetCurves", { experiment, trials: missing.map((each) => each.trial), maxPoints: POINTS }, { signal: stop.signal });
+          const marks = missing.map((/** @type {any} */ { row }) => ({ at: store.trials.length[row], told: store.trials.metric[row] }));
+          const { curves = [] } = await call("ViewService/GetCurves", { experiment, trials: missing.map((/** @type {any} */ each) => each.trial), maxPoints: POINTS }, { signal: stop.signal });
           curves.forEach((/** @type {any} */ curve, /** @type {number} */ k) => known.current.set(curve.trial ?? 0, { trial: curve.trial ?? 0, length: (curve.length ?? []).map(Number), metric: (curve.metric ?? []).map(Number), ...marks[k] }));
           setState({ curves: new Map(known.current), problem: "" });
         }
       } catch (error) {
         if (stop.signal.aborted) return;
-        setState((old) => ({ ...old, problem: old.curves.size ? "" : /** @type {Error} */ (error).message }));
+        setState((/** @type {any} */ old) => ({ ...old, problem: old.curves.size ? "" : /** @type {Error} */ (error).message }));
       }
       timer = window.setTimeout(read, READ_MS);
     };

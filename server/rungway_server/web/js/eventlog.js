@@ -11,7 +11,7 @@ export const KIND = {
   other: 0, assign: 1, continue: 2, pause: 3, stop: 4, finished: 5, release: 6, retry: 7, failed: 8, invalid: 9,
 };
 
-const TICK_MS = 250;
+const LIVE_MS = 250, PAST_MS = 1000;
 
 /** @template {{length: number, set: Function}} T @param {T} old @param {number} size @returns {T} */
 function grown(old, size) {
@@ -101,7 +101,7 @@ export function isLater(id, other) {
  * @typedef {object} Reading
  * @property {string} uid
  * @property {EventLog} log
- * @property {{value: number, peek(): number, subscribe: any}} version grows, at most four times a second, with what came
+ * @property {{value: number, peek(): number, subscribe: any}} version grows, a few times a second at most, with what came
  * @property {{value: string, peek(): string, subscribe: any}} state "reading" the past, "live", "failed"
  * @property {string} problem
  * @property {number} readers
@@ -138,7 +138,7 @@ async function read(store, reading, name) {
     await follow("ExperimentService/WatchEvents", request, ({ event }) => {
       if (!event || !isLater(event.eventId, log.lastId)) return;
       log.add(event);
-      timer ||= window.setTimeout(tell, TICK_MS);
+      timer ||= window.setTimeout(tell, reading.state.peek() === "live" ? LIVE_MS : PAST_MS);
     }, { signal: stop.signal });
     reading.state.value = "live";
   } catch (error) {

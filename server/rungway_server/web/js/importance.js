@@ -61,7 +61,7 @@ function useImportance(store, experiment, bracket) {
         }
       } catch (error) {
         if (stop.signal.aborted) return;
-        setState((old) => ({ ...old, problem: old.answer ? "" : /** @type {Error} */ (error).message }));
+        setState((/** @type {any} */ old) => ({ ...old, problem: old.answer ? "" : /** @type {Error} */ (error).message }));
       }
       timer = window.setTimeout(read, AGAIN_MS);
     };

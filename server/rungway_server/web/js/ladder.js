@@ -94,7 +94,7 @@ function useFlights(trials, model, version, live) {
     if (!live || still() || !found.length) return undefined;
     flying.current.push(...found);
     let frame = requestAnimationFrame(function step() {
-      setBeat((each) => each + 1);
+      setBeat((/** @type {number} */ each) => each + 1);
       if (flying.current.length) frame = requestAnimationFrame(step);
     });
     return () => cancelAnimationFrame(frame);

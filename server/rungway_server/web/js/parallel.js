@@ -21,7 +21,7 @@ export function Parallel({ store }) {
   const axes = useAxes(store, settings, version, brush, most), by = useSignal(settings.by) === "1" ? "metric" : "rank";
   const ranked = useMemo(() => orderOf(trials, goal.smaller, by), [version, by, goal.smaller]);
   const shown = useMemo(() => ranked.order.slice(-MOST_LINES), [ranked]);
-  const inside = useMemo(() => (mask ? shown.filter((row) => mask[row]) : shown), [shown, mask]);
+  const inside = useMemo(() => (mask ? shown.filter((/** @type {number} */ row) => mask[row]) : shown), [shown, mask]);
   const [focus, setFocus] = useState({ row: -1, axis: -1 }), [drag, setDrag] = useState(/** @type {any} */ (null));
   const frame = frameOf(size.width, HEIGHT), lines = useRef(/** @type {HTMLCanvasElement | null} */ (null)), painter = useRef(new Painter());
   useLayoutEffect(() => {
@@ -43,7 +43,7 @@ export function Parallel({ store }) {
     sentence=${sentence({ trials, inside, shown, ranked, axes, mask, by, goal, possible: possibleAxes(trials, goal) })}
     table=${() => html`<${AxesTable} store=${store} axes=${axes} settings=${settings} goal=${goal} />`}>
     <div class="parallel" style=${{ minWidth: `${settings.axes.value.length * 56}px` }}>
-      <div class="axis-heads">${axes.map((axis, at) => html`<${AxisHead} key=${axis.key} ...${{ axis, at, axes, frame, settings, store }} />`)}</div>
+      <div class="axis-heads">${axes.map((/** @type {any} */ axis, /** @type {number} */ at) => html`<${AxisHead} key=${axis.key} ...${{ axis, at, axes, frame, settings, store }} />`)}</div>
       <div class="lines" style=${{ height: `${HEIGHT}px` }}>
         <canvas class="under" aria-hidden="true" ref=${back} style=${{ width: `${size.width}px`, height: `${HEIGHT}px` }} />
         <canvas class="under" aria-hidden="true" ref=${lines} style=${{ width: `${size.width}px`, height: `${HEIGHT}px` }} />

@@ -55,7 +55,7 @@ export function AxisHead({ axis, at, axes, frame, settings, store }) {
 export function AxesTable({ store, axes, settings, goal }) {
   const possible = possibleAxes(store.trials, goal), shown = axes.map((/** @type {any} */ each) => each.key);
   return html`<table>
-    <thead><tr>${["axis", "shown", "move", "from", "to", "values", "log", "flip"].map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+    <thead><tr>${["axis", "shown", "move", "least", "most", "values", "log", "flip"].map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
     <tbody>${[...axes, ...possible.filter((each) => !shown.includes(each.key))].map((/** @type {any} */ axis, at) => html`<tr key=${axis.key}>
       <th scope="row">${axis.title}</th>
       <td><input type="checkbox" aria-label="show ${axis.title}" checked=${shown.includes(axis.key)} disabled=${shown.length === 1 && at === 0}
@@ -73,7 +73,7 @@ function AxisFields({ store, axis, axes, at, settings }) {
     const some = next.values ? next.values.length : next.min !== undefined || next.max !== undefined;
     store.brush.value = some ? { ...others, [axis.key]: next } : others;
   };
-  const field = (/** @type {"min" | "max"} */ end) => html`<input type="number" step="any" aria-label="${axis.title} ${end === "min" ? "from" : "to"}" value=${range[end] ?? ""}
+  const field = (/** @type {"min" | "max"} */ end) => html`<input type="number" step="any" aria-label="${axis.title} ${end === "min" ? "least" : "most"}" value=${range[end] ?? ""}
     onChange=${(/** @type {any} */ event) => { const { [end]: _, values: __, ...rest } = range; put(event.target.value === "" ? rest : { ...rest, [end]: Number(event.target.value) }); }} />`;
   const has = (/** @type {any} */ value) => (range.values ?? []).some((/** @type {any} */ each) => JSON.stringify(each) === JSON.stringify(value));
   const toggle = (/** @type {any} */ value) => put({ values: has(value) ? range.values.filter((/** @type {any} */ each) => JSON.stringify(each) !== JSON.stringify(value)) : [...(range.values ?? []), value] });

@@ -11,7 +11,7 @@ export function Parameters({ store }) {
   return html`<section class="parameters">
     <${Parallel} store=${store} />
     <h2>What matters</h2>
-    <${Importance} store=${store} onRanking=${(/** @type {string[]} */ names) => setRanking((known) => (known.length ? known : names))} />
+    <${Importance} store=${store} onRanking=${(/** @type {string[]} */ names) => setRanking((/** @type {any} */ known) => (known.length ? known : names))} />
     <h2>Two at a time</h2>
     <${HeatMap} store=${store} ranking=${ranking} />
   </section>`;

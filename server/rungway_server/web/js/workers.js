@@ -71,7 +71,7 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
   const controls = range && html`<button type="button" onClick=${() => (zoom.value = "")}>Whole time</button>`;
   return html`<${Figure} name="workers over time" controls=${controls} table=${() => workersTable(leases, now)}
     sentence=${words}>
-    <p class="legend"><span>bars: leases, training towards ${lengths.map((length, k) => html`<i class="swatch" style=${{ background: palette.rung(lengths.length > 1 ? k / (lengths.length - 1) : 1) }}></i> ${number(length)} `)} ${experiment.plan.unit}</span>
+    <p class="legend"><span>bars: leases, training towards ${lengths.map((/** @type {number} */ length, /** @type {number} */ k) => html`<i class="swatch" style=${{ background: palette.rung(lengths.length > 1 ? k / (lengths.length - 1) : 1) }}></i> ${number(length)} `)} ${experiment.plan.unit}</span>
       <span><i style=${{ color: palette.bad }}>×</i> lost or failed</span><span>dashed: ${past ? "the time of the replay" : "now"}</span></p>
     <${Picture} height=${TOP + rows * rowHeight + AXIS} onSize=${setSize}
       label="Workers over time. Up and down go through workers, left and right through their leases, Enter opens the trial."
