@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import httpx
 import pytest
 
 from tests.support.waiting import SECONDS, wait_until
@@ -103,6 +104,19 @@ def test_a_killed_workers_trial_goes_on_elsewhere(start: Callable[..., Demo]) ->
     assert result["trained_epochs"] < result["full_epochs"] == 360
     assert result["best"]["best_metric"] < 0.1
     assert Path(result["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert demo.nothing_is_left()
+
+
+def test_its_page_is_named_and_stays_until_it_is_ended(start: Callable[..., Demo]) -> None:
+    demo = start("--trials", "9", "--epochs", "3", "--output", "json", "--stay")
+    demo.wait_until(lambda: "page: http://localhost:" in demo.said(), "the page")
+    demo.wait_until(lambda: "the page stays at" in demo.said(), "the end of the search")
+    url = demo.said().partition("the page stays at ")[2].partition(" ")[0]
+    assert "<title>Rungway</title>" in httpx.get(url).text
+    demo.process.send_signal(signal.SIGINT)
+    code, out = demo.end()
+    assert code in (0, 1), demo.said()  # 1: so short a search may be over before its accident
+    assert json.loads(out)["trials"]["started"] == 9
     assert demo.nothing_is_left()
 
 

@@ -73,6 +73,16 @@ class Tab:
         await self.page.goto(f"{self.base}/#/{where}")
         return self.page
 
+    async def go(self, where: str) -> Page:
+        """Go to another part of the page that is open."""
+        await self.page.evaluate("(hash) => { location.hash = hash; }", f"#/{where}")
+        current = self.page.locator(".tabs a[aria-current]")
+        if where.startswith("e/"):
+            await expect(current).to_have_text(where.partition("?")[0].split("/")[2].capitalize())
+        else:
+            await expect(current).to_have_count(0)
+        return self.page
+
     async def shows(self, text: str) -> None:
         """Wait until a text is in sight."""
         await expect(self.page.get_by_text(text).first).to_be_visible()
@@ -86,10 +96,12 @@ class Tab:
         }}"""
         return await self.page.evaluate(script, argument)
 
-    async def accessibility(self) -> list[str]:
-        """What axe-core finds wrong in what is seen now."""
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = await self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    async def accessibility(self, *rules: str) -> list[str]:
+        """What axe-core finds wrong in what is seen now: by these rules, or by all."""
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = await self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
             f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
             for each in found["violations"]

@@ -95,7 +95,7 @@ function Search() {
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
   return html`<h1 class="visually-hidden">${route.experiment}: ${found?.[1] || route.view}</h1>
     <nav class="tabs" aria-label="Views">
-      ${TABS.map(([name, title], i) => html`<a ...${store.link({ view: name })} aria-current=${name === route.view ? "page" : null}
+      ${(experiment || !problem) && TABS.map(([name, title], i) => html`<a ...${store.link({ view: name })} aria-current=${name === route.view ? "page" : null}
         title=${`Key ${i + 1}`}>${title}</a>`)}
     </nav>
     ${experiment && problem && html`<p class="banner bad" role="alert">${problem.message} What you see is the last that was known.</p>`}

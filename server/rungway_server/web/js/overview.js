@@ -43,7 +43,7 @@ function Facts({ store, experiment }) {
     <div><dt>Best ${goal.metric}</dt><dd><strong>${best ? number(best[1]) : "no result yet"}</strong>
       ${best && html` <a ...${store.link({ view: "trial", trial: best[2] })}>trial ${best[2]}</a>`}</dd><dd class="soft">${goal.smaller ? "smaller" : "larger"} is better</dd></div>
     <div><dt>Progress</dt><dd><progress max="1" value=${experiment.progress} aria-label="Progress of the search"></progress> <strong>${percent(experiment.progress)}</strong></dd>
-      <dd class="soft">${running ? `Ends: ${endOf(experiment, now)}` : `began ${moment(msOf(experiment.createTime))}`}</dd></div>
+      <dd class="soft">${running ? (trials.running ? `ends ${endOf(experiment, now)}` : "no worker is at it") : `began ${moment(msOf(experiment.createTime))}`}</dd></div>
     <div><dt>Trials</dt><dd><strong>${count(trials.started)}</strong> of ${count(most)}</dd><dd class="soft">${counts.join(", ") || "none has started"}</dd></div>
     <div><dt>Trained</dt><dd><strong>${count(experiment.trainedLength)}</strong> ${plan.unit}</dd>
       <dd class="soft">${percent(experiment.trainedLength / random)} of the ${count(random)} that random search would train</dd></div>

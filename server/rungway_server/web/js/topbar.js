@@ -60,11 +60,12 @@ function Picker({ store, experiment }) {
 /** Whether what is shown is up to date. @param {{store: Store}} props */
 function Live({ store }) {
   const live = useSignal(store.live), pending = useSignal(store.pending), retryAt = useSignal(store.retryAt), tick = useSignal(store.tick);
-  const { experiment } = useSignal(store.route);
+  const { experiment } = useSignal(store.route), problem = useSignal(store.problem);
   if (live === "away") {
     const seconds = Math.max(1, Math.ceil((retryAt - tick) / 1000));
     return html`<span class="live away" role="status"><span class="dot"></span>server away, trying again in ${seconds} s</span>`;
   }
+  if (problem && experiment) return html`<span class="live away" role="status"><span class="dot"></span>no news any more</span>`;
   if (!experiment) return null;
   const news = pending.results ? many(pending.results, "new result") : pending.trials ? "changes" : "";
   return html`<button class=${`live ${live}`} aria-pressed=${live === "frozen"} onClick=${() => store.freeze()}
