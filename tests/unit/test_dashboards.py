@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rungway_server.metrics import Metrics
 from rungway_server.store.redis.totals import Totals
@@ -62,12 +63,27 @@ def test_the_files_are_up_to_date() -> None:
     assert alerts.write(alerts.files() | grafana.files(), check=True) == 0
 
 
-def test_promtool_accepts_the_rules_and_their_tests() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
+def promtool(folder: Path, *words: str) -> None:
+    """Run it; fails if it does, and skips where there is none."""
+    found = shutil.which("promtool")
+    if found is None:
         pytest.skip("there is no promtool here (Debian: prometheus)")
-    for words in (("check", "rules", alerts.RULES.name), ("test", "rules", alerts.TESTS.name)):
-        ran = subprocess.run(
-            [promtool, *words], cwd=alerts.FOLDER, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = subprocess.run([found, *words], cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_promtool_accepts_the_rules_and_their_tests() -> None:
+    promtool(alerts.FOLDER, "check", "rules", alerts.RULES.name)
+    promtool(alerts.FOLDER, "test", "rules", alerts.TESTS.name)
+
+
+def test_promtool_reads_every_query_of_a_dashboard(tmp_path: Path) -> None:
+    rules: list[dict[str, str]] = []
+    for uid in grafana.DASHBOARDS:
+        for panel in grafana.dashboard(uid)["panels"]:
+            for target in panel.get("targets", ()):
+                query = target["expr"].replace("$__rate_interval", "5m")
+                rules.append({"record": f"query:{len(rules)}", "expr": query})
+    assert len(rules) > 30
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    promtool(tmp_path, "check", "rules", "rules.yml")
