@@ -26,7 +26,8 @@ def find_chromium() -> str | None:
     """The browser to test with: that of the variable CHROMIUM, one on PATH, or the one that Playwright installed."""
     if named := os.environ.get("CHROMIUM"):
         return named
-    return next(filter(None, map(shutil.which, NAMES)), None) or _installed()
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return str(Path(found).resolve()) if found else _installed()
 
 
 def _installed() -> str | None:

@@ -55,3 +55,10 @@ async def test_it_is_usable_on_a_narrow_screen(browser: Browser, site: Site) -> 
             await expect(page.locator("main")).not_to_contain_text("Reading")
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 360, (where, wide)
+
+
+async def test_the_tab_that_is_open_is_in_sight_on_a_narrow_screen(browser: Browser, site: Site) -> None:
+    name = site.search("running")
+    async with tab_of(browser, site.url, viewport={"width": 360, "height": 740}) as tab:
+        page = await tab.open(f"e/{name}/workers")
+        await expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport(ratio=1)

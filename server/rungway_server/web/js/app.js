@@ -89,6 +89,8 @@ function Meeting() {
 /** One search: its tabs and the view. */
 function Search() {
   const route = useSignal(store.route), experiment = useSignal(store.experiment), problem = useSignal(store.problem);
+  // On a narrow screen the tabs scroll.
+  useEffect(() => document.querySelector(".tabs a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.view]);
   const found = TABS.find(([name]) => name === route.view);
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
     : experiment ? html`<${Loaded} key=${route.view} name=${route.view} />`
