@@ -1,4 +1,4 @@
-"""What users of other dashboards complain about, as tests of the pictures. Numbers: docs/page.md has the list."""
+"""What users of other pages complain of, as tests of the pictures; the others are in test_complaints.py."""
 
 import json
 import re

@@ -45,7 +45,7 @@ async def tab_running(tab: Tab, site: Site, many: int) -> dict[str, int]:
 
 
 async def test_zoom_by_pointer_and_by_keys(tab: Tab, site: Site) -> None:
-    page = await tab.open(f"e/{site.search('large')}/curves")
+    page = await tab.open(f"e/{site.search('running')}/curves")
     sentence, canvas = caption(page, "learning curves"), page.get_by_role("application", name="Learning curves")
     await expect(sentence).to_contain_text("whole curves on top")
     await drag(page, canvas, (0.3, 0.4), (0.8, 0.8))

@@ -52,6 +52,25 @@ async def test_a_replay_ends_at_the_present(tab: Tab, site: Site, kind: str) -> 
     await expect(page.get_by_role("group", name="replay")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    "more", [{"name": "async_halving", "num_rungs": 3, "stop_once": True}, {"name": "sync_halving", "num_rungs": 3}]
+)
+async def test_stopping_and_synchronous_searches(tab: Tab, site: Site, more: dict[str, object]) -> None:
+    player = site.new(trials=60, results=50, **more)
+    plan = plan_of(site, player.experiment)
+    page = await tab.open(f"e/{player.experiment}/ladder")
+    now = await table(page, "ladder")
+    words = {(int(row[0]), int(row[1])): row[3] for row in now}
+    for b, bracket in enumerate(plan.brackets):
+        for k, rung in enumerate(bracket.rungs[:-1]):
+            assert first_number(words[b, k]) == rung.results
+            assert f"{rung.passed:,} went" in words[b, k]
+    await page.get_by_role("button", name="Replay from the beginning").click()
+    await page.get_by_label("time of the search").fill("1000")
+    await expect(page.get_by_text("The last decisions of then")).to_be_visible()
+    assert await table(page, "ladder") == now
+
+
 async def test_a_promotion_is_seen_as_it_happens(tab: Tab, site: Site) -> None:
     player = site.new(trials=60, results=24)
     page = await tab.open(f"e/{player.experiment}/ladder")

@@ -32,7 +32,9 @@ async def test_what_is_lost_is_marked_and_counted_live(tab: Tab, site: Site) -> 
 
 
 async def test_a_replay_begins_before_the_end_and_ends_there(tab: Tab, site: Site) -> None:
-    page = await tab.open(f"e/{site.search('large')}/workers")
+    player = site.new(trials=40)
+    player.play()
+    page = await tab.open(f"e/{player.experiment}/workers")
     await expect(caption(page, NAME)).to_contain_text("0 at work")
     await expect(caption(page, NAME)).not_to_contain_text("Reading the event log")
     now = await table(page, NAME)
