@@ -14,9 +14,10 @@ DEMO_ARGS ?=
 BASE ?=
 IMAGE_ARGS ?=
 DEPLOY_ARGS ?=
+RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build image image-test deploy-test clean distclean katib
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +121,9 @@ docs: ## The documents as a static site with a reference of SDK and wire, into d
 
 build: setup ## The wheel, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+release-check: setup ## Wheel and source archive, built twice, checked, installed on each Python at hand, a search in each (RELEASE_ARGS='--python 3.12')
+	$(BIN)/python scripts/release.py $(RELEASE_ARGS)
 
 image: setup ## The container image, with docker or podman (BASE=python:3.12-slim-trixie@sha256:… pins what it stands on)
 	$(BIN)/python -m scripts.image.build $(if $(BASE),--base $(BASE)) $(IMAGE_ARGS)

@@ -1,6 +1,7 @@
 """Prints the software bill of materials of the container it runs in, as CycloneDX 1.6 in JSON.
 
-It is run while the image is built (Dockerfile), by the image's Python. It lists the packages of Debian, those of the
+It is run while the image is built (Dockerfile), by the image's Python, and with --python-only for the environment of a
+wheel (scripts/release.py). It lists the packages of Debian, those of the
 Python environment, Python itself, and the Valkey that a wheel brings, which no package manager knows. The same packages
 give the same bytes: there is no time in it.
 """
@@ -50,13 +51,13 @@ def stores() -> list[dict[str, Any]]:
     return [component("application", "valkey", each, f"pkg:generic/valkey@{each}", **licence) for each in versions]
 
 
-def bill() -> dict[str, Any]:
-    """The document."""
+def bill(*, with_system: bool = True) -> dict[str, Any]:
+    """The document; without the system it lists what a Python environment has."""
     python = platform.python_version()
     everything = [
         component("application", "python", python, f"pkg:generic/python@{python}"),
         *stores(),
-        *debian_packages(),
+        *(debian_packages() if with_system else ()),
         *(python_package(each) for each in distributions()),
     ]
     components = sorted({each["purl"]: each for each in everything}.values(), key=lambda each: str(each["purl"]))
@@ -66,10 +67,10 @@ def bill() -> dict[str, Any]:
         "specVersion": "1.6",
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(components))}",
         "version": 1,
-        "metadata": {"component": ours | {"type": "container", "bom-ref": "image"}},
+        "metadata": {"component": ours | ({"type": "container", "bom-ref": "image"} if with_system else {})},
         "components": components,
     }
 
 
 if __name__ == "__main__":
-    json.dump(bill(), sys.stdout, indent=1)
+    json.dump(bill(with_system="--python-only" not in sys.argv), sys.stdout, indent=1)

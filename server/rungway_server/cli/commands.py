@@ -13,6 +13,8 @@ from rungway_server.cli.options import (
     FileArgument,
     NamedExperimentArgument,
     NamespaceOption,
+    OneNamespaceOption,
+    OptionalExperimentArgument,
     Output,
     OutputOption,
     RedisOption,
@@ -258,8 +260,11 @@ def audit(
 
 
 def export(
-    experiment: ExperimentArgument,
+    experiment: OptionalExperimentArgument = None,
     *,
+    every: Annotated[
+        Path | None, typer.Option("--all", metavar="FOLDER", help="All searches, each to its file in this folder.")
+    ] = None,
     form: Annotated[
         ExportFormat, typer.Option("--format", help="jsonl: a file that can be imported; csv: tables for analysis.")
     ] = ExportFormat.JSONL,
@@ -267,29 +272,62 @@ def export(
         Path | None, typer.Option(help="The file, default standard output; for csv the folder, created if missing.")
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
+    namespace: OneNamespaceOption = None,
+    redis: RedisOption = None,
+    data: DataOption = None,
 ) -> None:
-    """Write everything stored of an experiment, as of one moment: trials, curves, events and all it needs."""
+    """Write everything stored of an experiment, as of one moment: trials, curves, events and all it needs.
+
+    With --all it works on Redis itself, found as 'rungway serve' finds it, and skips what has not changed since its
+    file: run it again after an interruption.
+    """
+    if every:
+        if out or form is ExportFormat.CSV:
+            raise typer.BadParameter("--all takes neither --out nor --format csv")
+        from rungway_server.cli.backup import export_all
+
+        export_all(every, namespace, redis, data)
+        return
+    if not experiment:
+        raise typer.BadParameter("wanted an EXPERIMENT, or --all FOLDER")
+    if namespace or redis or data:
+        raise typer.BadParameter("--namespace, --redis and --data go with --all: one is exported through the service")
     from rungway_server.cli.export import export
 
     export(experiment, target, form, out)
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from 'rungway export'; '-' = standard input.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A file from 'rungway export'; '-' = standard input.")
+    ] = None,
     *,
+    every: Annotated[
+        Path | None, typer.Option("--all", metavar="FOLDER", help="All searches of a folder from 'export --all'.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--as", metavar="EXPERIMENT", help="Under another id.")] = None,
-    namespace: NamespaceOption = "default",
+    namespace: OneNamespaceOption = None,
     redis: RedisOption = None,
     data: DataOption = None,
 ) -> None:
     """Restore an experiment from an export file; its search continues where it was. Needs no service.
 
     Redis is found as 'rungway serve' finds it. Trials that were running wait for another worker. A file that is not
-    whole, or an id that is taken, changes nothing.
+    whole, or an id that is taken, changes nothing. With --all, what is there already is skipped: run it again after an
+    interruption. --namespace: where the search goes (default: default), with --all: which ones are imported.
     """
+    if every and (file or name):
+        raise typer.BadParameter("--all takes neither a FILE nor --as")
+    if every:
+        from rungway_server.cli.backup import import_all
+
+        import_all(every, namespace, redis, data)
+        return
+    if not file:
+        raise typer.BadParameter("wanted a FILE, or --all FOLDER")
     from rungway_server.cli.export import import_file
 
-    import_file(file, name, namespace, redis, data)
+    import_file(file, name, namespace or "default", redis, data)
 
 
 def demo(

@@ -46,6 +46,10 @@ NamedExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", he
 ExperimentArgument = Annotated[
     str, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
 ]
+OptionalExperimentArgument = Annotated[
+    str | None, typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="The experiment's id.")
+]
+OneNamespaceOption = Annotated[str | None, typer.Option(help="Only this namespace.")]
 NamespaceOption = Annotated[str, typer.Option(help="The namespace the experiment is in.")]
 RedisOption = Annotated[
     str | None, typer.Option(metavar="URL", help="The Redis or Valkey; with a password, set RUNGWAY_REDIS_URL instead.")

@@ -61,6 +61,15 @@ def index_key(namespace: str) -> str:
     return f"rungway:{{{namespace}}}:experiments"
 
 
+EVERY_INDEX = index_key("*")
+"""The pattern of the index keys of all namespaces."""
+
+
+def namespace_of(index: str) -> str:
+    """The namespace of an index key."""
+    return index.partition("{")[2].partition("}")[0]
+
+
 def ledger_key(namespace: str) -> str:
     """The hash of the claims of a namespace's experiments on its quotas."""
     return f"rungway:{{{namespace}}}:ledger"
