@@ -46,15 +46,18 @@ def main() -> int:
             check_contents(*built)
             for version in () if arguments.build_only else arguments.python or PYTHONS:
                 install(version, built, Path(scratch))
-    except (Failed, subprocess.CalledProcessError) as error:
+    except Failed as error:
         print(f"release-check: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"release-check: {error}\n{error.stdout}{error.stderr}", file=sys.stderr)
         return 1
     return 0
 
 
 def run(*command: str | Path, **options: object) -> str:
     """The output of a command. Raises CalledProcessError."""
-    found: dict[str, object] = {"check": True, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT} | options
+    found: dict[str, object] = {"check": True, "capture_output": True, "text": True, "cwd": ROOT} | options
     output: str = subprocess.run(command, **found).stdout  # type: ignore[call-overload]
     return output
 

@@ -74,7 +74,7 @@ def files(folder: Path) -> dict[str, int]:
 def test_all_namespaces_there_and_back(source: str, target: str, tmp_path: Path) -> None:
     assert "audio/search-0: exported" in command(source, "export", "--all", str(tmp_path))
     assert sorted(files(tmp_path)) == sorted(f"{ref.namespace}/{ref.experiment}.jsonl" for ref in REFS)
-    assert "vision/search-2: imported, 3 trials" in command(target, "import", "--all", str(tmp_path))
+    assert "vision/search-2: imported, 6 trials" in command(target, "import", "--all", str(tmp_path))
     for ref in REFS:
         assert contents(target, ref) == contents(source, ref)
         asyncio.run(assert_sound(target, ref.experiment, ref.namespace))
