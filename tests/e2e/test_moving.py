@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 def recipe() -> list[str]:
     """The commands of the page, one a line."""
     section = PAGE.read_text(encoding="utf-8").partition(SECTION)[2]
-    block = section.partition("```sh\n")[2].partition("```")[0]
+    block = section.partition("```sh\n")[2].partition("```")[0].replace("\\\n", "")
     return [line for line in block.splitlines() if line and not line.startswith("#")]
 
 
