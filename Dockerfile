@@ -46,7 +46,7 @@ COPY scripts/image/sbom.py /tmp/sbom.py
 ENV PATH=/opt/rungway/bin:$PATH HOME=/opt/rungway
 # Bytecode of what a start imports, of Python's own library too: its images leave it out, and a user who may not write
 # compiles it anew in every process.
-RUN python -c 'import rungway_server.workers, rungway_server.cli.app, rungway_server.healthprobe, socket, rungway' \
+RUN python -c 'import rungway_server.workers, rungway_server.katib.serve, rungway_server.cli.app, rungway_server.healthprobe, socket, rungway' \
     && python /tmp/sbom.py > /opt/rungway/sbom.cdx.json && rm /tmp/sbom.py
 # A drain of 4 seconds, with the half second before it and the end of the store after it, fits into the 10 seconds that
 # `docker stop` gives.
