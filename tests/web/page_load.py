@@ -120,6 +120,7 @@ async def updates(tab: Tab, experiment: str, many: int) -> list[Row]:
     for view, picture in PICTURES.items():
         await tab.open(f"e/{experiment}/{view}")
         await expect(caption(page, picture)).to_contain_text(EXPECTED[view])
+        await expect(page.locator("main")).not_to_contain_text("Reading")
         await asyncio.sleep(SETTLE)
         before = await _busy(session)
         for turn in range(many):
