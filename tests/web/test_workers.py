@@ -1,5 +1,7 @@
 """Workers over time: who held what, what was lost, and a replay."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -29,6 +31,20 @@ async def test_what_is_lost_is_marked_and_counted_live(tab: Tab, site: Site) -> 
     player.fail(trial_pb2.OUTCOME_TRANSIENT, "CUDA out of memory")
     await expect(caption(page, NAME)).to_contain_text("1 lease lost")
     assert sum(int(row[3]) for row in await table(page, NAME)) == 1
+
+
+async def test_a_picture_that_is_held_still_stays(tab: Tab, site: Site) -> None:
+    player = site.new(trials=30, results=6)
+    page = await tab.open(f"e/{player.experiment}/workers")
+    await expect(caption(page, NAME)).to_contain_text("0 at work")
+    await page.keyboard.press("f")
+    await tab.shows("frozen")
+    before = await caption(page, NAME).inner_text()
+    player.ask(4)
+    await expect(page.get_by_role("button", name=re.compile("· show"))).to_be_visible()
+    assert await caption(page, NAME).inner_text() == before
+    await page.keyboard.press("f")
+    await expect(caption(page, NAME)).to_contain_text("4 at work")
 
 
 async def test_a_replay_begins_before_the_end_and_ends_there(tab: Tab, site: Site) -> None:

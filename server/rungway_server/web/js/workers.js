@@ -5,7 +5,7 @@
 import { useEventLog } from "./eventlog.js";
 import { Figure, Nothing, Picture, placeOf, PlainTable } from "./figure.js";
 import { count, duration, goalOf, many, number, percent } from "./format.js";
-import { html, useMemo, useState, useSignal } from "./html.js";
+import { html, useMemo, useRef, useSignal, useState } from "./html.js";
 import { drawRange } from "./ladder_over.js";
 import { paletteOf } from "./palette.js";
 import { rangeIn } from "./ladder.js";
@@ -20,6 +20,8 @@ const MOST_ROWS = 1000, LEAST_DRAG = 6;
 export function Workers({ store }) {
   const experiment = useSignal(store.experiment), reading = useEventLog(store, true);
   const [time, setTime] = useState(/** @type {number | null} */ (null));
+  // Held still: what comes later than this is not drawn.
+  const frozen = useSignal(store.frozen), held = useRef(0);
   useSignal(store.tick);
   if (!experiment?.plan || !reading) return html`<${Nothing}>The search is not read yet.</${Nothing}>`;
   if (reading.state.value === "failed") return html`<p class="error" role="alert">The event log could not be read: ${reading.problem}</p>`;
@@ -28,7 +30,9 @@ export function Workers({ store }) {
     return html`<${Nothing}>${reading.state.value === "reading" ? "Reading the event log …" : "No worker has asked for work yet. Start one: its leases appear here as it asks."}</${Nothing}>`;
   }
   const last = log.time[log.count - 1], over = /STOPPED|DONE/.test(experiment.state);
-  const now = time === null ? Math.max(last, over || store.frozen.value ? last : store.now.value) : Math.max(time, log.time[0]);
+  if (!frozen) held.current = 0;
+  else held.current ||= last;
+  const live = held.current || (over ? last : Math.max(last, store.now.value)), now = time === null ? live : Math.max(time, log.time[0]);
   return html`<section class="workers">
     <${WorkersFigure} store=${store} experiment=${experiment} log=${log} now=${now} past=${time !== null} reading=${reading.state.value === "reading"} count=${log.count} />
     ${time === null
