@@ -126,7 +126,9 @@ def forbidden(path: Path) -> Iterator[str]:
 
 def test_every_import_is_there_and_relative() -> None:
     for path in OWN:
-        for name in re.findall(r"""\b(?:from|import)\s*\(?\s*["']([^"']+)["']""", path.read_text(encoding="utf-8")):
+        for name in re.findall(
+            r"""(?m)(?:^import |^(?:import|export) .* from |\bimport\()"([^"]+)\"""", path.read_text(encoding="utf-8")
+        ):
             assert name.startswith("."), (path.name, name)
             assert (path.parent / name).is_file(), (path.name, name)
 
