@@ -42,15 +42,6 @@ PACKAGES = (
     ),
     Package("htm", _PAGE, (("dist/htm.mjs", "htm.js"), ("LICENSE", "htm.LICENSE"))),
     Package("@preact/signals-core", _PAGE, (("dist/signals-core.mjs", "signals.js"), ("LICENSE", "signals.LICENSE"))),
-    Package(
-        "uplot",
-        _PAGE,
-        (
-            ("dist/uPlot.iife.min.js", "uPlot.js"),
-            ("dist/uPlot.min.css", "uPlot.css"),
-            ("LICENSE", "uPlot.LICENSE"),
-        ),
-    ),
     Package("axe-core", _TESTS, (("axe.min.js", "axe.min.js"), ("LICENSE", "axe.LICENSE"))),
 )
 
@@ -58,19 +49,15 @@ _BARE = {"preact": "./preact.js"}
 """What modules import by name, and the file that it is here."""
 _IMPORT = re.compile(r"""(\bfrom|\bimport)\s*(["'])([^"'./][^"']*)\2""")
 _MAP = re.compile(r"\s*//# sourceMappingURL=\S*\s*$")
-_SCRIPT = re.compile(r"^var (\w+)=function\(\)", re.MULTILINE)
 
 
 def rewritten(text: str) -> str:
-    """A script as the page imports it: by relative paths, without its source map, and as a module if it is none. Its
-    types are not checked.
+    """A script as the page imports it: by relative paths, and without its source map. Its types are not checked.
 
     Raises KeyError for an import that the page has no file for.
     """
     text = _IMPORT.sub(lambda found: f'{found[1]}"{_BARE[found[3]]}"', _MAP.sub("\n", text))
-    script = _SCRIPT.search(text)
-    end = f"export default {script[1]};\n" if script and "export" not in text else ""
-    return f"// @ts-nocheck\n{text}{end}"
+    return f"// @ts-nocheck\n{text}"
 
 
 def digest(data: bytes) -> str:
