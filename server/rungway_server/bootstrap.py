@@ -26,7 +26,7 @@ from rungway.v1 import experiment_service_pb2, search_service_pb2, view_service_
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.v1.view_service_pb2_grpc import add_ViewServiceServicer_to_server
-from rungway_server import logs
+from rungway_server import logs, native_lines
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.redis_fitness import fit_for_use
 from rungway_server.service.access import Guard
@@ -57,6 +57,7 @@ from rungway_server.transport.messages import ReadingServer
 from rungway_server.transport.server import Server, most_connections, options
 from rungway_server.transport.tls import TlsError, TlsFiles
 from rungway_server.transport.view_servicer import build_view_servicer
+from rungway_server.welcome import welcome
 
 if TYPE_CHECKING:
     from rungway_server.monitoring import Monitor
@@ -92,7 +93,7 @@ def serve_sync(settings: Settings) -> int:
     """Configure the logs and serve until a signal; returns the exit code of the process."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        with serving_runner() as runner:
+        with native_lines.routed(), serving_runner() as runner:
             return runner.run(serve(settings))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))
@@ -126,7 +127,7 @@ async def serve(settings: Settings, status: Callable[[str], None] | None = None,
         if not status:
             http = up.http.address if up.http else "off"
             _log.info("ready", address=up.address, http=http, serving=up.health.ready)
-            tell_page(http, settings)
+            welcome(settings, up.address, http)
         ended = asyncio.ensure_future(_end_of(up.server))
         stack.callback(ended.cancel)
         await asyncio.wait((stopped, up.died, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -323,16 +324,6 @@ def cannot_listen_for_http(settings: Settings, error: OSError) -> str:
     """What to tell users."""
     host, port = settings.http_address or ("", 0)
     return f"cannot listen on {host}:{port} for HTTP: {error.strerror or error} (--http HOST:PORT, or --http off)"
-
-
-def tell_page(http: str, settings: Settings) -> None:
-    """Log where people find the page; `http` is the address of the HTTP port, or "off"."""
-    if http == "off":
-        return
-    host, port = split_address(http)
-    here = host in ("0.0.0.0", "[::]", "127.0.0.1", "[::1]")  # noqa: S104  (nothing is bound here)
-    scheme = "https" if settings.tls_cert else "http"
-    _log.info("page", url=f"{scheme}://{'localhost' if here else host}:{port}{settings.http_prefix}/")
 
 
 async def _watch_store(stack: AsyncExitStack, router: Router, health: Health, settings: Settings) -> None:

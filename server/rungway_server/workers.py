@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import SecretStr
 
-from rungway_server import logs
+from rungway_server import logs, native_lines
 from rungway_server.bootstrap import (
     ServeError,
     cannot_listen_for_http,
@@ -30,13 +30,13 @@ from rungway_server.bootstrap import (
     serve,
     serving_runner,
     start_store,
-    tell_page,
 )
 from rungway_server.settings import METRICS_FOLDER, Settings
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.transport.health_listener import STARTING, STOPPING
 from rungway_server.transport.http.listener import bound
+from rungway_server.welcome import welcome
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -52,7 +52,8 @@ def supervise_sync(settings: Settings) -> int:
     """Configure the logs and serve with `settings.workers` processes until a signal; returns the exit code."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        return asyncio.run(supervise(settings))
+        with native_lines.routed():
+            return asyncio.run(supervise(settings))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))
         return 1
@@ -97,7 +98,7 @@ async def supervise(settings: Settings) -> int:
                 await asyncio.wait([ready, *ends], return_when=asyncio.FIRST_COMPLETED)
                 if ready.done():
                     _log.info("ready", address=address, http=http, workers=len(workers))
-                    tell_page(http, settings)
+                    welcome(settings, address, http)
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ready.cancel()
@@ -204,7 +205,7 @@ def _serve(settings: Settings, sender: Connection) -> None:
     """The main function of a server process."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        with serving_runner() as runner:
+        with native_lines.routed(), serving_runner() as runner:
             code = runner.run(_serve_as_child(settings, sender.send))
     except (ServeError, RedisStartError) as error:
         _log.error("cannot_start", error=str(error))

@@ -12,6 +12,7 @@ from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
+    ExpiredLease,
     Explanation,
     Lease,
     LeaseStatus,
@@ -75,6 +76,7 @@ class ReferenceModel:
             finite=finite,
         )
         self.revision = 1
+        self.expired: list[ExpiredLease] = []
         self.asks: Remembered[Any] = Remembered()
         self.replies = ReplyMemory()
 
@@ -92,10 +94,11 @@ class ReferenceModel:
             return self._nothing(AskStatus.DONE, Reason.SEARCH_DONE)
         if search.state is State.PAUSED:
             return self._paused()
+        self.expired = []
         answer = self._serve(count, worker, now_ms)
         if answer.assignments:
             self.asks.keep(request_id, request=(count, worker), answer=answer)
-        return answer
+        return answer._replace(expired=self.expired)
 
     def _serve(self, count: int, worker: str, now_ms: int) -> AskAnswer:
         before = self._fingerprint()
@@ -134,7 +137,9 @@ class ReferenceModel:
         deadlines = self.search.deadlines
         expired = [number for number, deadline in deadlines.items() if deadline <= now_ms]
         for number in sorted(expired, key=lambda number: (deadlines[number], str(number)))[:RECLAIMED_PER_ASK]:
-            self.search.restart(self.search.trials[number], "lease expired")
+            trial = self.search.trials[number]
+            self.search.restart(trial, "lease expired")
+            self.expired.append(ExpiredLease(number, trial.worker, number in self.search.requeued, trial.restarts))
             self.replies.going.pop(number, None)
 
     def _hand_out(self, count: int, worker: str, now_ms: int) -> tuple[list[Assignment], Reason]:

@@ -141,8 +141,18 @@ class Assignment(NamedTuple):
     explanation: Explanation
 
 
+class ExpiredLease(NamedTuple):
+    """A lease that an ask took back: its trial, whose it was, and whether the trial waits for another worker or, with
+    its restarts used up, has failed."""
+
+    trial: int
+    worker: str
+    requeued: bool
+    restarts: int
+
+
 class AskAnswer(NamedTuple):
-    """The answer to an ask. `retry_after_ms` is set for WAIT.
+    """The answer to an ask. `retry_after_ms` is set for WAIT; `expired` are the leases that it took back.
 
     `message` is set when the search has paused itself (the error of the last trial that failed), or is done without any
     real result (that, in words).
@@ -154,6 +164,7 @@ class AskAnswer(NamedTuple):
     retry_after_ms: int
     revision: int
     message: str = ""
+    expired: Sequence[ExpiredLease] = ()
 
 
 class Report(NamedTuple):
@@ -194,11 +205,20 @@ class TellReply(NamedTuple):
     deadline_ms: int = 0
 
 
+class NewBest(NamedTuple):
+    """A result that is the best of a search so far."""
+
+    trial: int
+    length: int
+    metric: float
+
+
 class TellAnswer(NamedTuple):
-    """One reply per result, in the order of the results."""
+    """One reply per result, in the order of the results; `best` is set if one of them is the best so far."""
 
     replies: Sequence[TellReply]
     revision: int
+    best: NewBest | None = None
 
 
 class LeaseStatus(NamedTuple):

@@ -43,14 +43,15 @@ class OpenStreams:
 
         async def served(request: Any, context: Context) -> None:
             if self._open[namespace] >= self._most:
-                await refuse(context, QuotaExceeded("streams", most=self._most), credentials[0])
+                error = QuotaExceeded("streams", most=self._most)
+                await refuse(context, error, credentials[0], request=request)
             self._open[namespace] += 1
             call = asyncio.ensure_future(serve(request, context))
             try:
                 while not (await asyncio.wait((call,), timeout=REVOKED_WITHIN_SECONDS))[0]:
                     await self._guard.check(*credentials)
             except Exception as error:
-                await refuse(context, error, credentials[0])
+                await refuse(context, error, credentials[0], request=request)
             finally:
                 call.cancel()
                 self._open[namespace] -= 1
@@ -85,7 +86,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             namespace = await self._guard.admit(*credentials)
         except Exception as error:
             # A stream handler is called before any message.
-            return grpc.stream_stream_rpc_method_handler(self._counting(rpc, _refusal(error, rpc)))
+            return grpc.stream_stream_rpc_method_handler(self._counting(rpc, _refusal(error, rpc, credentials[2])))
         requests.NAMESPACE.set(namespace)
         if inspect.iscoroutinefunction(handler.stream_stream):  # reflection's own is a generator
             served = self._streams.served(handler.stream_stream, namespace, credentials)
@@ -96,8 +97,8 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         return counted_stream(self._counted, rpc, serve) if self._counted else serve
 
 
-def _refusal(error: Exception, rpc: str) -> Callable[..., Awaitable[None]]:
+def _refusal(error: Exception, rpc: str, namespace: str) -> Callable[..., Awaitable[None]]:
     async def refused(_: object, context: Context) -> None:
-        await refuse(context, error, rpc)
+        await refuse(context, error, rpc, namespace=namespace)
 
     return refused

@@ -2,6 +2,7 @@
 
 import functools
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -13,7 +14,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from rungway_server import logs
 from rungway_server.domain import errors
+from rungway_server.transport import call_log
 from rungway_server.transport.messages import Unreadable
 
 DOMAIN = "rungway"
@@ -56,34 +59,44 @@ Servicer = TypeVar("Servicer")
 def typed_errors(
     method: Callable[[Servicer, Request, Context], Awaitable[Response]],
 ) -> Callable[[Servicer, Request, Context], Awaitable[Response]]:
-    """Wraps an rpc so that callers get typed errors, and no details of unexpected ones."""
+    """Wraps an rpc so that callers get typed errors, and no details of unexpected ones. Each call that is refused is a
+    line in the log; at the level debug each that is served is one, too."""
 
     @functools.wraps(method)
     async def wrapped(servicer: Servicer, request: Request, context: Context) -> Response:
+        began = time.perf_counter() if logs.is_debug() else 0
         try:
             if isinstance(request, Unreadable):
                 raise errors.InvalidInput.one("request", request.problem, reason="UNREADABLE_REQUEST")
-            return await method(servicer, request, context)
+            response = await method(servicer, request, context)
         except Exception as error:
-            await refuse(context, error, method.__name__)
+            await refuse(context, error, method.__name__, request=request)
+        if began:
+            caller = call_log.caller_of(context)
+            call_log.served(method.__name__, caller, request, response, time.perf_counter() - began)
+        return response
 
     return wrapped
 
 
-async def refuse(context: Context, error: Exception, rpc: str) -> NoReturn:
-    """Abort a call with this error; see `status_of`."""
+async def refuse(context: Context, error: Exception, rpc: str, *, namespace: str = "", request: Any = None) -> NoReturn:
+    """Abort a call with this error; see `status_of`. `namespace`: the one that the caller named, if it was not
+    admitted."""
     if isinstance(error, grpc.aio.InternalError):  # the caller has gone, so nothing can be written
         raise error
-    await context.abort_with_status(rpc_status.to_status(status_of(error, rpc)))
+    status = status_of(error, rpc, call_log.caller_of(context, namespace), request)
+    await context.abort_with_status(rpc_status.to_status(status))
     raise AssertionError("abort_with_status returned")
 
 
-def status_of(error: Exception, rpc: str) -> status_pb2.Status:
-    """The status of an error: typed, or for an unexpected one an incident number, with the error in the log."""
+def status_of(error: Exception, rpc: str, caller: call_log.Caller, request: Any = None) -> status_pb2.Status:
+    """The status of an error: typed, or for an unexpected one an incident number. The log gets a line of the call, and
+    with an incident the error."""
     if isinstance(error, errors.RungwayError):
+        call_log.refused(error, rpc, caller, request)
         return _status(STATUS[type(error)], str(error), _details(error))
     incident = secrets.token_hex(6)
-    _log.error("unexpected_error", rpc=rpc, incident=incident, exc_info=error)
+    _log.error("unexpected_error", **call_log.subject(rpc, caller, request), incident=incident, exc_info=error)
     text = f"unexpected error; the server's log has it as incident {incident}"
     return _status(grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
 

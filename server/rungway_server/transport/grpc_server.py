@@ -20,7 +20,7 @@ from rungway_server.service.search import SearchUseCases
 from rungway_server.service.trials import TrialUseCases
 from rungway_server.service.warnings import LastMessages
 from rungway_server.service.worker_thread import Priority
-from rungway_server.transport import requests, wire
+from rungway_server.transport import call_log, requests, wire
 from rungway_server.transport.errors import Context, typed_errors
 
 _log = structlog.get_logger()
@@ -51,6 +51,8 @@ class _SearchServicer(SearchServiceServicer):
     async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
         ref = requests.read_ref(request.experiment)
         answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker)
+        if answer.expired:
+            call_log.leases_expired(ref, answer.expired)
         if self._last_messages.is_new(ref, answer.message):
             _log.warning(_TROUBLES[answer.status], **ref._asdict(), why=answer.message)
         lease_ms = round((await self._store.definition(ref)).config.lease_seconds * 1000) if answer.assignments else 0
@@ -59,7 +61,10 @@ class _SearchServicer(SearchServiceServicer):
     @typed_errors
     async def Tell(self, request: search_pb2.TellRequest, context: Context) -> search_pb2.TellResponse:
         ref, results = requests.read_ref(request.experiment), requests.read_results(request)
-        return wire.told_message(await self._search.tell(ref, request.request_id, results), search_pb2.TellResponse())
+        told = await self._search.tell(ref, request.request_id, results)
+        if told.best:
+            call_log.new_best(ref, told.best)
+        return wire.told_message(told, search_pb2.TellResponse())
 
     @typed_errors
     async def Heartbeat(self, request: search_pb2.HeartbeatRequest, context: Context) -> search_pb2.HeartbeatResponse:

@@ -13,6 +13,7 @@ from rungway_server.domain.engine import (
     Decision,
     EventView,
     ExperimentState,
+    ExpiredLease,
     Explanation,
     Lease,
     Outcome,
@@ -97,6 +98,12 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
     if word == b"wait":
         return AskAnswer(AskStatus.WAIT, (), Reason(_word(answer[2])), int(answer[3]), revision, _text(answer[4]))
     return AskAnswer(AskStatus.DONE, (), Reason(_word(answer[2])), 0, revision)
+
+
+def read_expired(notes: list[list[Any]]) -> list[ExpiredLease]:
+    """The leases that ask.lua took back, from its notes (lua/include/notes.lua)."""
+    found = [note[1:] for note in notes if note[0] == b"lapsed"]
+    return [ExpiredLease(int(trial), _text(worker), bool(lives), restarts) for trial, worker, lives, restarts in found]
 
 
 def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> TellReply:

@@ -12,6 +12,7 @@ from typing import Any
 from rungway_server.domain.errors import StoreFull, UnknownExperiment
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
+from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.service.offload import in_process, is_slow_to_plan
 from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.worker_thread import Priority
@@ -40,7 +41,8 @@ class CachedExperiment:
 
     `next_trial`: number of the next suggestion to be used: the number of a trial or, in a finite space, the position in
     the order of points. `proposed`: number of the next suggestion to be drawn. `asking`: how many assignments this
-    server is asking for now, each of which may use a suggestion.
+    server is asking for now, each of which may use a suggestion. `best_told`: the key of the best metric that this
+    server was told.
     """
 
     definition: Definition
@@ -52,6 +54,7 @@ class CachedExperiment:
     next_trial: int = 0
     proposed: int = 0
     asking: int = 0
+    best_told: bytes = WORST_KEY
 
     @property
     def smaller_is_better(self) -> bool:
@@ -102,7 +105,9 @@ class ExperimentCache:
         """Drop the experiment from the cache."""
         self._known.pop(ref, None)
 
-    async def run(self, script: str, ref: ExperimentRef, args: Arguments) -> tuple[CachedExperiment, list[Any]]:
+    async def run(
+        self, script: str, ref: ExperimentRef, args: Arguments, noted: list[Any] | None = None
+    ) -> tuple[CachedExperiment, list[Any]]:
         """Run a script on the experiment; `args` follow the uid.
 
         Arguments that depend on the experiment are a function of it, because the cached one may turn out to be a
@@ -115,6 +120,8 @@ class ExperimentCache:
             notes: list[Any] = []
             if answer[0] == b"noted":
                 _, notes, answer = answer
+                if noted is not None:
+                    noted += notes
             if answer[0] not in GONE:
                 if self._counter:
                     self._counter.count(script, ref.namespace, given, answer, notes)

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -13,6 +14,7 @@ from rungway_server.domain.engine import (
     ExperimentState,
     Lease,
     LeaseStatus,
+    NewBest,
     Outcome,
     Release,
     Result,
@@ -23,18 +25,19 @@ from rungway_server.domain.errors import (
     ExperimentExists,
     InvalidInput,
     RequestIdReused,
+    RungwayError,
     UnknownExperiment,
     UnknownTrial,
     WrongState,
 )
 from rungway_server.domain.experiment import ExperimentConfig, to_document
-from rungway_server.domain.ranking import metric_key
+from rungway_server.domain.ranking import WORST_KEY, metric_key
 from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_enqueued, read_reply
+from rungway_server.store.redis.answers import read_ask, read_enqueued, read_expired, read_reply
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
@@ -125,6 +128,7 @@ class RedisStore(RedisReads):
         """See the port. If few suggestions are left, new ones are sent along. If none is left, or a clone needs its
         configuration, the script runs a second time."""
         asked = await self._experiments.find(ref)
+        notes: list[Any] = []
         missing: tuple[int, int] | None = None
         cloned: Argument = ""
 
@@ -138,13 +142,14 @@ class RedisStore(RedisReads):
         asked.asking += count
         try:
             while True:
-                known, answer = await self._experiments.run("ask", ref, args)
+                known, answer = await self._experiments.run("ask", ref, args, notes)
                 if answer[0] == b"suggest":
                     missing = answer[1], answer[2]
                 elif answer[0] == b"clone":
                     cloned = await known.suggestions.clones(answer[1:])
                 else:
-                    return _asked(request_id, answer, known)
+                    found = _asked(request_id, answer, known)
+                    return found._replace(expired=read_expired(notes)) if notes else found
         finally:
             asked.asking -= count
 
@@ -158,13 +163,16 @@ class RedisStore(RedisReads):
         """See the port."""
         known = await self._experiments.find(ref)
         items: list[list[Argument]] = []
+        best = WORST_KEY
         for result in results:
             finished = "1" if result.finished else ""
             items.append(
                 [result.lease.trial, result.lease.fencing_token, result.checkpoint, finished, len(result.reports)]
             )
             for report in result.reports:
-                items[-1] += [report.length, metric_key(report.metric, known.smaller_is_better)]
+                key = metric_key(report.metric, known.smaller_is_better)
+                items[-1] += [report.length, key]
+                best = min(best, key)
         size = min(TRIALS_AT_ONCE, max(1, STEPS_AT_ONCE // known.most_rungs)) if len(results) > 1 else 1
 
         async def run(part: slice, only_check: Argument) -> tuple[CachedExperiment, list[Any]]:
@@ -174,7 +182,21 @@ class RedisStore(RedisReads):
             _refuse_tell(answer, results, part.start)
             return known, answer
 
-        return await _in_pieces(ref, request_id, [result.lease for result in results], size, run)
+        told = await _in_pieces(ref, request_id, [result.lease for result in results], size, run)
+        if best < known.best_told:
+            known.best_told = best
+            told = told._replace(best=await self._new_best(ref, results))
+        return told
+
+    async def _new_best(self, ref: ExperimentRef, results: Sequence[Result]) -> NewBest | None:
+        """The best result of the search if it is one of these; Redis is asked only if they are the best told here."""
+        with suppress(RungwayError):  # they were taken, whatever becomes of this
+            for best in await self.best(ref, 1):
+                told = NewBest(best.trial, best.best_length, best.best_metric or 0.0)
+                for result in results:
+                    if result.lease.trial == told.trial and any(each.length == told.length for each in result.reports):
+                        return told
+        return None
 
     async def heartbeat(
         self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None

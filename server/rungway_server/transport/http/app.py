@@ -14,7 +14,7 @@ from google.rpc import code_pb2, status_pb2
 
 from rungway_server.domain.errors import InvalidInput, RungwayError
 from rungway_server.service.access import Guard
-from rungway_server.transport import requests
+from rungway_server.transport import call_log, requests
 from rungway_server.transport.access import OpenStreams
 from rungway_server.transport.errors import status_of
 from rungway_server.transport.http import call, session, streams
@@ -38,6 +38,8 @@ _STREAM_TYPES = {b"application/connect+json": True, b"application/connect+proto"
 _TYPES = {call.JSON: True, call.PROTO: False}
 _PROBES = ("/livez", "/readyz")
 """What load balancers ask, under any name."""
+_NO_CALL = (404, 405, 415)
+"""Statuses of requests that name no rpc, or not in a way that can be served."""
 _PLAIN = b"text/plain; charset=utf-8"
 
 
@@ -77,6 +79,7 @@ class App:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """See the ASGI specification, 3.0."""
         request = _Request(scope, receive, send)
+        call_log.HTTP_CALLER.set(scope["client"])
         if not self._counts:
             await self._answer(request)
             return
@@ -92,9 +95,13 @@ class App:
         except Gone:
             return streams.LEFT
         except TimeoutError:
+            call_log.not_served("DEADLINE_EXCEEDED", request.path, call.TOO_LATE)
             reply = error_reply(call.too_late())
         except Exception as error:
-            reply = error_reply(status_of(error, request.path[:200]), _http_status(error))
+            reply = error_reply(status_of(error, request.path, request.caller), _http_status(error))
+        else:
+            if reply and reply.status in _NO_CALL:
+                call_log.not_served("UNIMPLEMENTED", request.path, f"HTTP {reply.status}")
         if reply is None:
             return request.stream_error
         await reply.send(request.send, close=self.draining or not request.read)
@@ -180,7 +187,7 @@ class App:
         except RungwayError as error:
             if wants_events:
                 raise
-            status = status_of(error, route.rpc)
+            status = status_of(error, route.rpc, request.caller)
             reply = Reply(200, kind, streams.Envelopes("", as_json=as_json).end(status))
             reply.error = status
             return reply
@@ -283,6 +290,11 @@ class _Request:
         for name in _ONCE.intersection(names):
             if names.count(name) > 1:
                 raise InvalidInput.one(name.decode(), "is there more than once", reason="UNREADABLE_REQUEST")
+
+    @property
+    def caller(self) -> call_log.Caller:
+        """Who sent it, for the log."""
+        return call_log.http_caller(self.text(b"rungway-namespace"))
 
     def text(self, name: bytes) -> str:
         """A header as text; "" if it is missing."""

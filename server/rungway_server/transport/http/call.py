@@ -46,6 +46,7 @@ class Context:
 
 
 CONTEXT = Context()
+TOO_LATE = "no answer within Connect-Timeout-Ms"
 _NO_DEADLINE: AbstractAsyncContextManager[object] = nullcontext()
 
 
@@ -66,7 +67,7 @@ def deadline(headers: Headers) -> AbstractAsyncContextManager[object]:
 
 def too_late() -> status_pb2.Status:
     """The status of a call whose deadline is over."""
-    return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="no answer within Connect-Timeout-Ms")
+    return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message=TOO_LATE)
 
 
 def check_protocol(headers: Headers) -> None:

@@ -26,8 +26,9 @@ local function restart_expired(search, numbers)
 --- @include "trials"
 --- @include "endings"
   for _, number in ipairs(numbers) do
-    add_note(search, 'lapsed')
-    restart(search, number, load_trial(search, number), 'lease expired')
+    local lives = restart(search, number, load_trial(search, number), 'lease expired')
+    local trial = search.trials[number]
+    add_note(search, 'lapsed', number, trial.worker, lives and 1 or 0, trial.restarts)
   end
 end
 
