@@ -98,7 +98,7 @@ class ReferenceModel:
         answer = self._serve(count, worker, now_ms)
         if answer.assignments:
             self.asks.keep(request_id, request=(count, worker), answer=answer)
-        return answer._replace(expired=self.expired)
+        return answer._replace(expired=tuple(self.expired))
 
     def _serve(self, count: int, worker: str, now_ms: int) -> AskAnswer:
         before = self._fingerprint()
