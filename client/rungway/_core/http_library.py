@@ -169,7 +169,11 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
 def check_other_side(connection: httpcore.NetworkStream | httpcore.AsyncNetworkStream) -> None:
     """Raises ConnectError for a connection to itself: where nobody listens on this host, a port that the system chooses
     for a new connection may be the very one that it asks for."""
-    if connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr"):
+    try:
+        itself = connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr")
+    except OSError as error:  # the other side has reset it already
+        raise httpcore.ConnectError(str(error)) from error
+    if itself:
         raise httpcore.ConnectError("nobody listens there")
 
 
