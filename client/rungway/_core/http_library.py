@@ -31,6 +31,8 @@ Response = httpx.Response
 Transport = httpx.HTTPTransport
 AsyncTransport = httpx.AsyncHTTPTransport
 
+SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
 _T = TypeVar("_T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _TIMES_OUT = (httpx.ReadTimeout, httpx.WriteTimeout)
@@ -98,9 +100,9 @@ class Route:
 
     def problem(self, error: RungwayError) -> RungwayError | None:
         """Why no connection can be used, when TLS does not fit, or the port is that of gRPC; None for any other reason.
-        Connects to the service once more."""
+        Connects to the service up to twice more."""
         failure = error.__cause__
-        if not isinstance(failure, httpx.TransportError):
+        if not isinstance(failure, httpx.TransportError | TimeoutError):
             return None
         if refused := _refused_certificate(failure):
             return tls_mismatch(self._config, not_accepted(refused))

@@ -105,7 +105,9 @@ def test_a_checkpoint_between_decisions_is_told_for_its_own_length(
     assert sent == [(1, "c1"), (3, ""), (5, "c5"), (9, "")]
 
 
-def test_a_report_between_decisions_never_waits(server: ScriptedServer, connect: Callable[..., Client]) -> None:
+def test_a_report_between_decisions_never_waits(
+    server: ScriptedServer, connect: Callable[..., Client], ladder: Ladder
+) -> None:
     server.on("Ask", assigned(assignment(0)))
     server.on("Tell", Abort(grpc.StatusCode.UNAVAILABLE))
     with connect(worker_timeout=SECONDS).trial() as trial:
@@ -114,6 +116,9 @@ def test_a_report_between_decisions_never_waits(server: ScriptedServer, connect:
         assert trial.report(1, 1.0)
         assert trial.report(2, 1.0)
         assert time.monotonic() - begin < SECONDS / 4
+        server.on("Tell", ladder.tell)
+        server.start()
+    assert lengths_told(ladder) == [1, 2]
 
 
 def test_reports_held_back_for_long_are_told(
