@@ -17,10 +17,10 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile chaos clients docs build release-check image image-test deploy-test clean distclean katib
+.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.redis $(VENV)/.wheels $(VENV)/.browser ## Make .venv with everything, Valkey 9 included (PYTHON=python3.12 chooses the interpreter)
 

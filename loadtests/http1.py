@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
             return
         head = self._buffer[:end]
         at = head.index(b"content-length: ") + 16
-        length = int(head[at : head.find(b"\r\n", at) if b"\r\n" in head[at:] else None])
+        length = int(head[at:].partition(b"\r\n")[0])
         body = self._buffer[end + 4 :]
         if len(body) < length or self._answer is None:
             return

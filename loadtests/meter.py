@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import fields, replace
+from statistics import median
+from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
+Row = TypeVar("Row", bound=Any)
 
 
 class Meter:
@@ -52,6 +55,18 @@ class Meter:
     def calls(self) -> int:
         """Number of calls recorded so far, of all kinds."""
         return sum(map(len, self.latencies.values()))
+
+
+def median_rows(found: list[Row], keys: Sequence[str]) -> list[Row]:
+    """One row for each combination of these fields of a dataclass: medians of all others."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for one in found:
+        groups.setdefault(tuple(getattr(one, key) for key in keys), []).append(one)
+    figures = [each.name for each in fields(found[0]) if each.name not in keys]
+    return [
+        replace(group[0], **{name: median(getattr(each, name) for each in group) for name in figures})
+        for group in groups.values()
+    ]
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -12,16 +12,14 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, replace
 
 from loadtests import http1, http2
 from loadtests.experiment import create_experiment
-from loadtests.meter import Meter, percentile
+from loadtests.meter import Meter, median_rows, percentile
 from loadtests.processes import Stack, cpu_seconds, running_stack
-from loadtests.workloads import TELL, prepare_tells
+from loadtests.workloads import TELL, Prepared, prepare_tells
 
 _GRPC_CONNECTIONS = 8
 _WARM_UP = 0.2
@@ -70,30 +68,13 @@ async def measure(slots: int, seconds: float, rounds: int) -> list[Port]:
             for kind in KINDS[1:]:
                 pair = await _measurement(stack, (KINDS[0], kind), slots, seconds)
                 costs = [each.per_second * alone[each.port].server_us for each in pair]
-                found += [_with_share(each, cost / sum(costs)) for each, cost in zip(pair, costs, strict=True)]
+                found += [replace(each, share=cost / sum(costs)) for each, cost in zip(pair, costs, strict=True)]
     return found
-
-
-def _with_share(port: Port, share: float) -> Port:
-    values = {name: getattr(port, name) for name in Port.__slots__}
-    return Port(**values | {"share": share})
 
 
 def medians(found: list[Port]) -> list[Port]:
     """One row per port and what was beside it."""
-    groups: dict[tuple[str, str], list[Port]] = {}
-    for one in found:
-        groups.setdefault((one.port, one.beside), []).append(one)
-    figures = [name for name in Port.__slots__ if name not in ("port", "beside", "in_flight")]
-    return [
-        Port(
-            port,
-            beside,
-            group[0].in_flight,
-            **{name: median(getattr(each, name) for each in group) for name in figures},
-        )
-        for (port, beside), group in groups.items()
-    ]
+    return median_rows(found, ("port", "beside", "in_flight"))
 
 
 async def _measurement(stack: Stack, kinds: tuple[str, ...], slots: int, seconds: float) -> list[Port]:
@@ -120,15 +101,12 @@ async def _measurement(stack: Stack, kinds: tuple[str, ...], slots: int, seconds
     return rows
 
 
-Run = Callable[[Meter], Coroutine[None, None, None]]
-
-
-async def _prepared(stack: Stack, kind: str, experiment: str, slots: int, exits: AsyncExitStack) -> list[Run]:
+async def _prepared(stack: Stack, kind: str, experiment: str, slots: int, exits: AsyncExitStack) -> list[Prepared]:
     """A closed loop of tells for each slot."""
-    grpc = [await http2.Connection.open(stack.service) for _ in range(_GRPC_CONNECTIONS)]
-    for connection in grpc:
-        exits.callback(connection.close)
     if kind == "gRPC":
+        grpc = [await http2.Connection.open(stack.service) for _ in range(_GRPC_CONNECTIONS)]
+        for connection in grpc:
+            exits.callback(connection.close)
         return [await prepare_tells(grpc[i % len(grpc)], experiment) for i in range(slots)]
     content_type = "application/proto" if kind == "HTTP proto" else "application/json"
     own = [await http1.Connection.open(stack.http, content_type) for _ in range(slots)]
@@ -139,7 +117,7 @@ async def _prepared(stack: Stack, kind: str, experiment: str, slots: int, exits:
     return [await _json_tells(each, experiment) for each in own]
 
 
-async def _json_tells(connection: http1.Connection, experiment: str) -> Run:
+async def _json_tells(connection: http1.Connection, experiment: str) -> Prepared:
     """As `prepare_tells`, in JSON."""
     ask = {"experiment": experiment, "requestId": uuid.uuid4().hex, "worker": "load"}
     answer = await connection.call("/rungway.v1.SearchService/Ask", json.dumps(ask).encode())

@@ -13,13 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from loadtests.experiment import create_experiment
 from loadtests.http2 import Connection
-from loadtests.meter import Meter, percentile
+from loadtests.meter import Meter, median_rows, percentile
 from loadtests.processes import cpu_seconds, service_on
 from loadtests.workloads import prepare_tells
 from rungway_server.store.redis.embedded.server import EmbeddedRedis
@@ -139,11 +138,4 @@ class _Measurement:
 
 def medians(found: list[Carried]) -> list[Carried]:
     """One row per number of servers and shards."""
-    groups: dict[tuple[int, int], list[Carried]] = {}
-    for one in found:
-        groups.setdefault((one.servers, one.shards), []).append(one)
-    figures = [field.name for field in fields(Carried)][3:]
-    return [
-        replace(group[0], **{name: median(getattr(one, name) for one in group) for name in figures})
-        for group in groups.values()
-    ]
+    return median_rows(found, ("servers", "shards", "in_flight"))

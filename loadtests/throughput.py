@@ -15,11 +15,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from statistics import median
 
 from loadtests.experiment import create_experiment
 from loadtests.http2 import Connection
-from loadtests.meter import Meter, percentile
+from loadtests.meter import Meter, median_rows, percentile
 from loadtests.processes import Stack, cpu_seconds, machine_cpu_seconds, running_stack
 from loadtests.workloads import BATCH, WORKLOADS
 
@@ -88,14 +87,7 @@ async def measure(workloads: Mapping[int, Iterable[str]], seconds: float, rounds
 
 def medians(found: list[Measured]) -> list[Measured]:
     """One row per kind and number of calls in flight: medians over the rounds."""
-    groups: dict[tuple[int, str], list[Measured]] = {}
-    for one in found:
-        groups.setdefault((one.in_flight, one.kind), []).append(one)
-    figures = [name for name in Measured.__slots__ if name not in ("in_flight", "kind")]
-    return [
-        Measured(in_flight, kind, **{name: median(getattr(one, name) for one in group) for name in figures})
-        for (in_flight, kind), group in groups.items()
-    ]
+    return median_rows(found, ("in_flight", "kind"))
 
 
 async def _measurement(stack: Stack, name: str, slots: int, seconds: float, noop: float) -> list[Measured]:

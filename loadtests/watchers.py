@@ -15,11 +15,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from statistics import median
 
 from loadtests import http2
 from loadtests.experiment import CONFIG
-from loadtests.meter import percentile
+from loadtests.meter import median_rows, percentile
 from loadtests.processes import Stack, cpu_seconds, running_stack
 from loadtests.workloads import TELL, assignments
 from rungway import AsyncClient, ClientConfig
@@ -93,14 +92,7 @@ async def measure(watchers: list[int], trials: int, per_second: float, seconds: 
 
 def medians(found: list[Watched]) -> list[Watched]:
     """One row for each number of watchers."""
-    figures = [name for name in Watched.__slots__ if name not in ("watchers", "trials")]
-    groups: dict[int, list[Watched]] = {}
-    for one in found:
-        groups.setdefault(one.watchers, []).append(one)
-    return [
-        Watched(many, group[0].trials, **{name: median(getattr(each, name) for each in group) for name in figures})
-        for many, group in groups.items()
-    ]
+    return median_rows(found, ("watchers", "trials"))
 
 
 async def _fill(redis_url: str, trials: int) -> None:

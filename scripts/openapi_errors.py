@@ -32,8 +32,8 @@ _LATER = ("429", "503")
 
 def refusals() -> Iterator[tuple[str, Json]]:
     """The response of each status."""
+    every = {reason: _OTHERS.get(reason, code) for reason, (code, _) in _reasons().items()}
     for status, (meaning, codes) in _STATUSES.items():
-        every = {reason: _OTHERS.get(reason, code) for reason, (code, _) in _reasons().items()}
         reasons = [f"`{reason}`" for reason, found in every.items() if found in (status, *codes)]
         text = f"{meaning} Reasons: {', '.join(reasons)}." if reasons else meaning
         schema = {"$ref": "#/components/schemas/Error"}

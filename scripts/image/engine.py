@@ -26,7 +26,7 @@ class Engine:
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """One command of the engine, with its output. Raises subprocess.CalledProcessError if it fails, unless told
+        """One command of the engine, with its output. Raises RuntimeError if it fails, unless told
         not to check."""
         done = self.start(*words, capture_output=True, input=text)
         if check and done.returncode:

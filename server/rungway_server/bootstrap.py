@@ -236,9 +236,9 @@ def build_server(
         ExperimentsWithinQuotas(store, quotas, ledger), health.drained, reads
     )
     add_ExperimentServiceServicer_to_server(experiments, reading)
-    looking = ViewUseCases(store, health.drained, reads)
+    looking = ViewUseCases(store, health.drained, reads, counted.view_refresh if counted else None)
     if monitor:
-        looking = monitor.views = ViewUseCases(store, health.drained, reads, monitor.metrics.view_refresh)
+        monitor.views = looking
     views = build_view_servicer(looking)
     add_ViewServiceServicer_to_server(views, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)

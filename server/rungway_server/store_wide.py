@@ -69,7 +69,7 @@ class StoreWide(Collector):
         self._followed |= {ref: now + _KEPT_SECONDS for _, ref in newest}
         self._followed = {ref: until for ref, until in self._followed.items() if until > now}
         families = ExperimentFamilies()
-        for ref in list(self._followed)[-2 * self._most :]:
+        for ref in sorted(self._followed, key=self._followed.__getitem__)[-2 * self._most :]:
             try:
                 await self._add(families, ref)
             except RungwayError:  # deleted meanwhile, or of another version

@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,13 +74,12 @@ async def supervise(settings: Settings) -> int:
             url, died = await unless(stopped, start_store(stack, settings))
         except Stopped:
             return 0
-        address = stack.enter_context(_reserved(settings))
-        http = stack.enter_context(_reserved_for_http(settings))
+        address, http = _reserved(stack, settings), _reserved_for_http(stack, settings)
         shared = settings.model_copy(
             update={
                 "listen": address,
                 "http": http,
-                "metrics_listen": stack.enter_context(_reserved_for_metrics(settings)),
+                "metrics_listen": _reserved_for_metrics(stack, settings),
                 "redis_url": SecretStr(url),
             }
         )
@@ -160,11 +159,10 @@ class _Worker:
         def receive() -> None:
             try:
                 self.status = receiver.recv()
-            except EOFError:  # it has ended
+            except EOFError:  # it has ended, or is about to
                 loop.remove_reader(receiver.fileno())
-                self.status = STARTING
-            else:
-                self.ready.set()
+                return
+            self.ready.set()
             self._changed()
 
         loop.add_reader(receiver.fileno(), receive)
@@ -176,6 +174,8 @@ class _Worker:
             loop.remove_reader(receiver.fileno())
             receiver.close()
         process.join()
+        self.status = STARTING
+        self._changed()
         if process.pid:
             _forget_gauges(process.pid)
         return process.exitcode
@@ -228,8 +228,7 @@ async def _serve_as_child(settings: Settings, status: Callable[[str], None]) -> 
     return await serve(settings, status, shared_port=True)
 
 
-@contextmanager
-def _reserved(settings: Settings) -> Iterator[str]:
+def _reserved(stack: AsyncExitStack, settings: Settings) -> str:
     """Hold the port while the processes share it, and give its address. Raises ServeError if another program has it."""
     host, port = settings.address
     name = host.strip("[]")
@@ -238,41 +237,37 @@ def _reserved(settings: Settings) -> Iterator[str]:
         with socket.socket(family) as alone:  # a shared port could belong to another program without our noticing
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME-WAIT hold no port
             alone.bind((name, port))
-        with socket.socket(family) as held:
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind((name, port))
-            yield f"{host}:{held.getsockname()[1]}"
+        held = stack.enter_context(socket.socket(family))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((name, port))
     except OSError as error:
         raise ServeError(f"cannot listen on {settings.listen}: {error.strerror or error}") from error
+    return f"{host}:{held.getsockname()[1]}"
 
 
-@contextmanager
-def _reserved_for_metrics(settings: Settings) -> Iterator[str]:
+def _reserved_for_metrics(stack: AsyncExitStack, settings: Settings) -> str:
     """The same for the port of the metrics; the setting as it is where they have none."""
     if settings.metrics_address is None:
-        yield settings.metrics_listen
-        return
-    host, port = settings.metrics_address
+        return settings.metrics_listen
     try:
-        with bound(host, port) as alone:
-            port = alone.getsockname()[1]
-        with bound(host, port, shared=True):
-            yield f"{host}:{port}"
+        return _held(stack, settings.metrics_address[0], bound(*settings.metrics_address))
     except OSError as error:
         raise ServeError(f"cannot listen on {settings.metrics_listen}: {error.strerror or error}") from error
 
 
-@contextmanager
-def _reserved_for_http(settings: Settings) -> Iterator[str]:
+def _reserved_for_http(stack: AsyncExitStack, settings: Settings) -> str:
     """The same for the HTTP port; "off" if it is."""
     if settings.http_address is None:
-        yield "off"
-        return
-    host, port = settings.http_address
+        return "off"
     try:
-        with http_socket(settings, shared=False) as alone:
-            port = alone.getsockname()[1]
-        with bound(host, port, shared=True) as held:
-            yield f"{host}:{held.getsockname()[1]}"
+        return _held(stack, settings.http_address[0], http_socket(settings, shared=False))
     except OSError as error:
         raise ServeError(cannot_listen_for_http(settings, error)) from error
+
+
+def _held(stack: AsyncExitStack, host: str, alone: socket.socket) -> str:
+    """Hold the port that `alone` has shown to be free. Raises OSError."""
+    with alone:
+        port: int = alone.getsockname()[1]
+    stack.enter_context(bound(host, port, shared=True))
+    return f"{host}:{port}"

@@ -89,7 +89,7 @@ def told_why(config: ClientConfig, kind: type[rungway.RungwayError], text: str, 
 def searched(config: ClientConfig) -> None:
     """A whole search with one client, and its events with the other."""
     name = unique_name("searched")
-    with Client(name and config.target, config=config, experiment=name) as client:
+    with Client(config=config, experiment=name) as client:
         client.create_experiment(name, CONFIG)
         for trial in client.trials():
             with trial:

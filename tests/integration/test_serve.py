@@ -239,7 +239,8 @@ def test_reflection_is_off_by_default() -> None:
     with redis_on_socket() as url:
         for flags, code in ((("--reflection",), None), ((), grpc.StatusCode.UNIMPLEMENTED)):
             with service("--redis", url, *flags) as running, grpc.insecure_channel(running.address) as channel:
-                assert _reflected(channel) == (code or {"rungway.v1.SearchService", "rungway.v1.ExperimentService"})
+                services = {f"rungway.v1.{name}Service" for name in ("Search", "Experiment", "View")}
+                assert _reflected(channel) == (code or services)
 
 
 def _reflected(channel: grpc.Channel) -> object:

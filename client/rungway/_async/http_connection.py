@@ -120,7 +120,7 @@ class AsyncHttpConnection:
                 raise closed_error()
             await asyncio.wait({task}, timeout=seconds)
             if not task.done():
-                raise late()
+                raise late() from TimeoutError("no answer in time")  # Route.problem looks at it
             if task.cancelled():
                 raise closed_error()
             return task.result()

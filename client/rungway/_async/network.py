@@ -7,9 +7,7 @@ from typing import Any
 
 import httpcore
 
-from rungway._core.http_library import check_other_side
-
-SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+from rungway._core.http_library import SocketOption, check_other_side
 
 
 class TidyNetwork(httpcore.AnyIOBackend):

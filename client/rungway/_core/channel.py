@@ -18,10 +18,10 @@ def channel_options(config: ClientConfig) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
         ("grpc.enable_retries", 0),
-        ("grpc.initial_reconnect_backoff_ms", _milliseconds(config.backoff_initial)),
-        ("grpc.max_reconnect_backoff_ms", _milliseconds(config.backoff_max)),
-        ("grpc.keepalive_time_ms", _milliseconds(config.keepalive)),
-        ("grpc.keepalive_timeout_ms", _milliseconds(_KEEPALIVE_TIMEOUT)),
+        ("grpc.initial_reconnect_backoff_ms", milliseconds(config.backoff_initial)),
+        ("grpc.max_reconnect_backoff_ms", milliseconds(config.backoff_max)),
+        ("grpc.keepalive_time_ms", milliseconds(config.keepalive)),
+        ("grpc.keepalive_timeout_ms", milliseconds(_KEEPALIVE_TIMEOUT)),
         ("grpc.keepalive_permit_without_calls", 0),
     ]
     if config.tls_server_name:
@@ -51,6 +51,6 @@ def closed_error() -> RungwayError:
     return FailedPrecondition("the client was closed", reason="CLIENT_CLOSED")
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
     """Whole milliseconds, at least 1."""
     return max(int(seconds * 1000), 1)

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from rungway.__about__ import __version__
 from rungway._core.calls import MAX_REPLY_BYTES
+from rungway._core.channel import milliseconds
 from rungway._core.config import ClientConfig
 from rungway._core.errors import InternalError, RungwayError
 from rungway._core.rpcs import Reply, Rpc
@@ -62,7 +63,7 @@ class Requests:
 
     def unary(self, rpc: Rpc[Any], message: Message, timeout: float) -> Outgoing:
         """A call; the service is told its timeout (seconds), too."""
-        headers = {**self._unary, "connect-timeout-ms": str(max(int(timeout * 1000), 1))}
+        headers = {**self._unary, "connect-timeout-ms": str(milliseconds(timeout))}
         return Outgoing(self._url + rpc.path, headers, message.SerializeToString())
 
     def stream(self, rpc: Rpc[Any], message: Message) -> Outgoing:
@@ -102,9 +103,9 @@ class Answer:
         """The body, unpacked. Raises InternalError when that cannot be done."""
         return unpacked(bytes(self._body), self.encoding)
 
-    def beginning(self) -> bytes:
-        """The first part of the body, unpacked as far as it can be."""
-        return _unpacked(bytes(self._body), self.encoding, _FOREIGN_BYTES)[0]
+    def beginning(self, most: int = _FOREIGN_BYTES) -> bytes:
+        """Up to so many bytes of the body, unpacked as far as it can be."""
+        return _unpacked(bytes(self._body), self.encoding, most)[0]
 
 
 def parsed(rpc: Rpc[Reply], data: bytes) -> Reply:

@@ -31,6 +31,8 @@ Response = httpx.Response
 Transport = httpx.HTTPTransport
 AsyncTransport = httpx.AsyncHTTPTransport
 
+SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
 _T = TypeVar("_T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _TIMES_OUT = (httpx.ReadTimeout, httpx.WriteTimeout)
@@ -98,9 +100,9 @@ class Route:
 
     def problem(self, error: RungwayError) -> RungwayError | None:
         """Why no connection can be used, when TLS does not fit, or the port is that of gRPC; None for any other reason.
-        Connects to the service once more."""
+        Connects to the service up to twice more."""
         failure = error.__cause__
-        if not isinstance(failure, httpx.TransportError):
+        if not isinstance(failure, httpx.TransportError | TimeoutError):
             return None
         if refused := _refused_certificate(failure):
             return tls_mismatch(self._config, not_accepted(refused))
@@ -169,7 +171,11 @@ def _refused_certificate(failure: BaseException | None) -> ssl.SSLCertVerificati
 def check_other_side(connection: httpcore.NetworkStream | httpcore.AsyncNetworkStream) -> None:
     """Raises ConnectError for a connection to itself: where nobody listens on this host, a port that the system chooses
     for a new connection may be the very one that it asks for."""
-    if connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr"):
+    try:
+        itself = connection.get_extra_info("client_addr") == connection.get_extra_info("server_addr")
+    except OSError as error:  # the other side has reset it already
+        raise httpcore.ConnectError(str(error)) from error
+    if itself:
         raise httpcore.ConnectError("nobody listens there")
 
 

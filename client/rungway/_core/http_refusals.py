@@ -12,6 +12,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from rungway._core.calls import MAX_REPLY_BYTES
 from rungway._core.errors import FailedPrecondition, RungwayError, Unavailable, from_status
 from rungway._core.http import REFUSAL, UNARY, Answer, parsed
 from rungway._core.rpcs import Reply, Rpc
@@ -38,8 +39,10 @@ def reply_in(rpc: Rpc[Reply], answer: Answer) -> Reply:
 
 def refusal(answer: Answer) -> RungwayError:
     """The error of an answer that is not a reply."""
-    if answer.status != HTTPStatus.OK and answer.kind == REFUSAL and (error := _typed(_document(answer.body()) or {})):
-        return error
+    if answer.status != HTTPStatus.OK and answer.kind == REFUSAL:
+        error = _typed(_document(answer.beginning(MAX_REPLY_BYTES)) or {})
+        if error:
+            return error
     said = f"{answer.url} answered {_phrase(answer.status)}"
     if 300 <= answer.status < 400:
         target = one_line(answer.location.partition("?")[0]) or "nowhere"

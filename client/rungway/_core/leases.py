@@ -88,14 +88,10 @@ class LiveLeases:
     def end_replaced(self) -> None:
         """End the leases of trials of which this client has a later one: it lost them without hearing of it. (The
         service refuses a call that names a trial twice.)"""
-        latest: dict[int, Lease] = {}
-        replaced = []
-        for lease in self.live():
-            other = latest.setdefault(lease.trial, lease)
-            if other is not lease:
-                older, latest[lease.trial] = sorted((other, lease), key=lambda each: each.fencing_token)
-                replaced.append(LeaseStatus(older, Decision.SUPERSEDED, None))
-        self.apply(replaced)
+        live = sorted(self.live(), key=lambda lease: lease.fencing_token)
+        latest = {lease.trial: lease for lease in live}
+        lost = [lease for lease in live if latest[lease.trial] is not lease]
+        self.apply([LeaseStatus(lease, Decision.SUPERSEDED) for lease in lost])
 
     def renewed(self, next_renewal: float) -> None:
         """A renewal was tried; `next_renewal` is when the next one is due, on this clock."""

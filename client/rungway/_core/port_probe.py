@@ -6,9 +6,8 @@ from functools import partial
 
 from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, RungwayError
-from rungway._core.tls import exchange, host_and_port
+from rungway._core.tls import PROBE_SECONDS, exchange, host_and_port
 
-_PROBE_SECONDS = 3.0
 _SETTINGS = 4
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
 """How a client begins HTTP/2: with a fixed text, and its settings, here none."""
@@ -63,7 +62,7 @@ def _answer(config: ClientConfig, protocol: str, greeting: bytes) -> bytes:
     if not host:
         return b""
     try:
-        with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
+        with socket.create_connection((host, port), PROBE_SECONDS) as plain:
             if not config.encrypted:
                 return _greeted(plain, greeting)
             return _greeted_over_tls(plain, _context(config, protocol), config.tls_server_name or host, greeting)

@@ -14,7 +14,7 @@ from rungway._core.address import http_address
 from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError
 
-_PROBE_SECONDS = 3.0
+PROBE_SECONDS = 3.0
 _HANDSHAKE, _APPLICATION_DATA = 22, 23
 """Types of records. TLS 1.3 sends handshake messages after the hello as application data."""
 _T = TypeVar("_T")
@@ -59,7 +59,7 @@ def stays_on_this_host(target: str) -> bool:
 
 
 def may_be_tls(error: RungwayError) -> bool:
-    """Whether `tls_problem` may explain why a call failed: it got no answer."""
+    """Whether the settings of the connection may explain why a call failed: it got no answer."""
     return not error.reason and error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -88,7 +88,7 @@ def not_accepted(error: ssl.SSLCertVerificationError) -> str:
 def _found_at(host: str, port: int, config: ClientConfig, context: ssl.SSLContext | None) -> str:
     sent = bytearray()
     try:
-        with socket.create_connection((host, port), _PROBE_SECONDS) as plain:
+        with socket.create_connection((host, port), PROBE_SECONDS) as plain:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             encrypted = (context or _probing_context(config)).wrap_bio(
                 incoming, outgoing, server_hostname=config.tls_server_name or host
@@ -157,7 +157,7 @@ def _probing_context(config: ClientConfig) -> ssl.SSLContext:
     else:
         context.load_default_certs()
     if config.tls_cert:
-        context.load_cert_chain(config.tls_cert, config.tls_key)
+        context.load_cert_chain(config.tls_cert, config.tls_key, password=b"")  # without it OpenSSL asks the user
     return context
 
 

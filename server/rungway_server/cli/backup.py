@@ -14,15 +14,14 @@ from pathlib import Path
 
 from rungway_server.cli.options import Exit
 from rungway_server.cli.output import fail
-from rungway_server.cli.redis_store import Place, quotas_on, with_redis
+from rungway_server.cli.redis_store import Place, store_import, with_redis
 from rungway_server.domain.errors import ExperimentExists, RungwayError, StoreUnavailable, UnknownExperiment
 from rungway_server.domain.names import check_experiment_id, check_namespace
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.layout.keys import EVERY_INDEX, experiment_keys, index_key, namespace_of
+from rungway_server.store.redis.layout.keys import EVERY_INDEX, namespace_of
 from rungway_server.store.redis.snapshot.export_file import BadExport, ExportFile, read_export
-from rungway_server.store.redis.snapshot.import_file import import_experiment
 
 MANIFEST = "manifest.jsonl"
 _FORMAT = 1
@@ -156,8 +155,9 @@ async def _searches(router: Router, store: RedisStore, namespace: str | None) ->
 
 
 async def _export(store: RedisStore, folder: Path, ref: ExperimentRef, known: Entry | None) -> Entry:
-    path, uid = file_of(folder, ref), (await store.definition(ref, fresh=True)).uid
-    if known and known.uid == uid and known.revision == (await store.progress(ref)).revision and _is_same(path, known):
+    brief, progress = await store.brief(ref)
+    path, uid = file_of(folder, ref), brief.uid
+    if known and known.uid == uid and known.revision == progress.revision and _is_same(path, known):
         _say(f"{ref.namespace}/{ref.experiment}: has not changed")
         return known
     path.parent.mkdir(exist_ok=True)
@@ -214,11 +214,7 @@ async def _import(place: Place, router: Router, store: RedisStore, folder: Path,
         if there.created_ms != export.search["created_ms"]:
             raise ExperimentExists(entry.experiment)
         return "is there already"
-    quotas = await quotas_on(router)
-    async with place.client(experiment_keys(entry.ref)[0]) as client:
-        created_ms = await import_experiment(client, entry.ref, export, lambda claim: quotas.claimed(entry.ref, claim))
-    index = index_key(entry.namespace)
-    await router.call(index, ("ZADD", index, created_ms, entry.experiment))
+    await store_import(place, router, entry.ref, export)
     return f"imported, {len(export.trials):,} trials"
 
 

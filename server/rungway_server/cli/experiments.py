@@ -26,7 +26,7 @@ from rungway_server.cli.output import (
     text,
     unit_name,
 )
-from rungway_server.cli.page import find_page, settings
+from rungway_server.cli.page import find_page
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.names import as_id
@@ -69,7 +69,7 @@ def create(
     print_summary(out, experiment.summary)
     _print_plan(out, experiment)
     print_notes(out, experiment.notes)
-    if page := find_page(settings(target), experiment):
+    if page := find_page(client.config, experiment):
         out.print(text(f"page: {page}"), soft_wrap=True)
 
 

@@ -11,13 +11,11 @@ from typing import Any, TextIO
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
-from rungway_server.cli.redis_store import Place, quotas_on, with_redis
+from rungway_server.cli.redis_store import Place, store_import, with_redis
 from rungway_server.domain.documents.paths import spelled, values_by_path
 from rungway_server.domain.errors import ExperimentExists
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.snapshot.export_file import BadExport, ExportFile, read_export
-from rungway_server.store.redis.snapshot.import_file import import_experiment
 
 _EVENT_COLUMNS = (
     *("event", "kind", "trial", "reason", "bracket", "rung", "rank", "size", "quota", "cutoff"),
@@ -119,15 +117,12 @@ def _flat(hparams: Mapping[str, Any]) -> dict[str, object]:
 
 
 async def _import(place: Place, ref: ExperimentRef, export: ExportFile) -> None:
-    async with place.router() as router, place.client(experiment_keys(ref)[0]) as client:
-        quotas = await quotas_on(router)
+    async with place.router() as router:
         try:
-            created_ms = await import_experiment(client, ref, export, lambda claim: quotas.claimed(ref, claim))
+            await store_import(place, router, ref, export)
         except ExperimentExists as error:
             hint = "give what is imported another id with `--as OTHER`"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
-        index = index_key(ref.namespace)  # on another node, perhaps
-        await router.call(index, ("ZADD", index, created_ms, ref.experiment))
 
 
 def import_file(file: Path, name: str | None, namespace: str, redis: str | None, data: Path | None) -> None:

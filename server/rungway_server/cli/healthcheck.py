@@ -1,7 +1,7 @@
 """`rungway healthcheck`: ask a service for its health, for Docker's HEALTHCHECK and for scripts."""
 
 import os
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,16 +39,17 @@ def healthcheck(
     target = target or os.environ.get("RUNGWAY_TARGET") or _own_address(os.environ.get("RUNGWAY_LISTEN", ""))
     config, address = _settings(target)
     if address is not None:
-        _check_over_http(config, address, service, timeout)
-    with _channel(config) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(service=service), timeout=timeout
-            )
-        except grpc.RpcError as error:
-            typer.echo(f"{target}: {error.code().name}: {error.details()}", err=True)
-            raise typer.Exit(1) from error
-    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        status = _status_over_http(config, address, service, timeout)
+    else:
+        with _channel(config) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(service=service), timeout=timeout
+                )
+            except grpc.RpcError as error:
+                typer.echo(f"{target}: {error.code().name}: {error.details()}", err=True)
+                raise typer.Exit(1) from error
+        status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     typer.echo(f"{target}: {status}")
     raise typer.Exit(0 if status == "SERVING" else 1)
 
@@ -73,8 +74,8 @@ def _channel(config: "ClientConfig") -> "Channel":
         raise _wrong(str(error)) from None
 
 
-def _check_over_http(config: "ClientConfig", address: "HttpAddress", service: str, timeout: float) -> NoReturn:
-    """Say what a service answers over HTTP, and exit."""
+def _status_over_http(config: "ClientConfig", address: "HttpAddress", service: str, timeout: float) -> str:
+    """What a service answers over HTTP."""
     from rungway import InvalidArgument, RungwayError
 
     if service not in _PROBES:
@@ -90,9 +91,7 @@ def _check_over_http(config: "ClientConfig", address: "HttpAddress", service: st
     except RungwayError as error:
         typer.echo(f"{config.target}: {error.code.name}: {error}", err=True)
         raise typer.Exit(1) from error
-    status = "SERVING" if answer.status == 200 and answer.kind == "text/plain" else "NOT_SERVING"
-    typer.echo(f"{config.target}: {status}")
-    raise typer.Exit(0 if status == "SERVING" else 1)
+    return "SERVING" if answer.status == 200 and answer.kind == "text/plain" else "NOT_SERVING"
 
 
 def _wrong(text: str) -> typer.Exit:

@@ -80,7 +80,7 @@ def errors(target: str = "") -> Iterator[None]:
 
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:
     last = str(error.__cause__ or error)  # the cause is the error of the last attempt
-    if any(words in last for words in _NEVER_CONNECTED):
+    if any(words in said for words in _NEVER_CONNECTED for said in (last, str(error))):
         return fail(Exit.UNREACHABLE, f'no service answers at {target}: is "rungway serve" running there?', [last])
     doubt = ": it may have been done or not" if isinstance(error, OutcomeUnknown) else ""
     return fail(Exit.UNREACHABLE, f"no answer from the service at {target}{doubt}", [str(error)])

@@ -13,14 +13,16 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from rungway import ClientConfig, Experiment, InvalidArgument
-from rungway._core.address import http_address
+from rungway._core.address import HttpAddress, http_address
+from rungway._core.tls import call_metadata, host_and_port, stays_on_this_host
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit
-from rungway_server.cli.output import console, errors, fail, text
+from rungway_server.cli.output import console, fail, text
 
 _SECONDS = 2.0
 """How long to wait for the HTTP port."""
@@ -48,11 +50,12 @@ def open_page(experiment_id: str | None, target: str, *, only_print: bool) -> No
 
 def settings(target: str) -> ClientConfig:
     """The settings of a client of this target. Wrong ones end the command."""
-    with errors(target):
-        try:
-            return ClientConfig(target=target)
-        except InvalidArgument as error:
-            raise fail(Exit.USAGE, str(error)) from None
+    try:
+        config = ClientConfig(target=target)
+        call_metadata(config)  # refuses to send a token over a network in plain text
+    except InvalidArgument as error:
+        raise fail(Exit.USAGE, str(error)) from None
+    return config
 
 
 def has_desktop() -> bool:
@@ -65,7 +68,7 @@ def has_desktop() -> bool:
 def find_page(config: ClientConfig, experiment: Experiment | None = None) -> str | None:
     """The address of the page, of an experiment if one is given; None if no page of this service answers."""
     for base in _candidates(config):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, HTTPException, LookupError, TypeError, ValueError):
             if _answers(base, config, experiment):
                 return address_in(base, config.namespace, experiment.experiment if experiment else "")
     return None
@@ -81,14 +84,14 @@ def _candidates(config: ClientConfig) -> Iterator[str]:
     if address := http_address(config.target):
         yield str(address)
         return
-    host = "localhost"
-    if not config.target.startswith("unix:"):
-        host = config.target.removeprefix("dns:").rpartition("/")[2].rpartition(":")[0]
-    yield f"{'https' if config.encrypted else 'http'}://{host}:{_PORT}"
+    host = "localhost" if config.target.startswith("unix") else host_and_port(config.target)[0]
+    if host:
+        yield str(HttpAddress(config.encrypted, host, _PORT, ""))
 
 
 def _answers(base: str, config: ClientConfig, experiment: Experiment | None) -> bool:
-    """Whether this service answers there. Raises OSError or ValueError if something else does, or nothing."""
+    """Whether this service answers there. Raises one of several errors if something else does, or nothing: see
+    `find_page`."""
     if experiment is None:
         return _get(f"{base}/livez", config) == b"ok\n"
     message = urlencode({"message": json.dumps({"experiment": experiment.experiment})})
@@ -98,17 +101,15 @@ def _answers(base: str, config: ClientConfig, experiment: Experiment | None) -> 
 
 def _get(url: str, config: ClientConfig) -> bytes:
     request = urllib.request.Request(url)  # noqa: S310  (http or https: `_candidates` makes it)
-    if config.token:
-        request.add_unredirected_header("Authorization", f"Bearer {config.token}")
-    if config.namespace:
-        request.add_header("Rungway-Namespace", config.namespace)
+    for name, value in call_metadata(config):
+        request.add_unredirected_header(name, value)
     handlers: list[urllib.request.BaseHandler] = []
-    if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
+    if stays_on_this_host(config.target):
         handlers.append(urllib.request.ProxyHandler({}))
     if config.encrypted:
         context = ssl.create_default_context(cafile=config.tls_ca or None)
         if config.tls_cert:
-            context.load_cert_chain(config.tls_cert, config.tls_key)
+            context.load_cert_chain(config.tls_cert, config.tls_key, password=b"")
         handlers.append(urllib.request.HTTPSHandler(context=context))
     with urllib.request.build_opener(*handlers).open(request, timeout=_SECONDS) as answer:
         body: bytes = answer.read(1 << 22)

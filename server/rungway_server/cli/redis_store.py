@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from rungway_server.cli.options import Exit
 from rungway_server.cli.output import fail
 from rungway_server.domain.errors import RungwayError, StoreUnavailable
+from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Quotas
 from rungway_server.settings import Settings, SettingsError
 from rungway_server.store.redis import RedisStore
@@ -21,7 +22,10 @@ from rungway_server.store.redis.connection.connect import connect, plain_client
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
+from rungway_server.store.redis.layout.keys import experiment_keys, index_key
 from rungway_server.store.redis.quotas import RedisLedger
+from rungway_server.store.redis.snapshot.export_file import ExportFile
+from rungway_server.store.redis.snapshot.import_file import import_experiment
 
 Result = TypeVar("Result")
 _SECONDS = 60.0
@@ -41,6 +45,15 @@ class Place:
     def client(self, key: str) -> AbstractAsyncContextManager[Redis]:
         """A client of the node that has a key; its answers are bytes."""
         return plain_client(self.url, timeout_seconds=_SECONDS, tls=self.tls, key=key)
+
+
+async def store_import(place: Place, router: Router, ref: ExperimentRef, export: ExportFile) -> None:
+    """Rebuild an experiment within the quotas of its namespace, and list it. Raises ExperimentExists, QuotaExceeded."""
+    quotas = await quotas_on(router)
+    async with place.client(experiment_keys(ref)[0]) as client:
+        created_ms = await import_experiment(client, ref, export, lambda claim: quotas.claimed(ref, claim))
+    index = index_key(ref.namespace)  # on another node, perhaps
+    await router.call(index, ("ZADD", index, created_ms, ref.experiment))
 
 
 async def quotas_on(router: Router) -> Quotas:

@@ -89,7 +89,7 @@ async def _healthy() -> Any:
 def _bind(server: grpc.aio.Server, address: str) -> str:
     try:
         port = server.add_insecure_port(address)
-    except RuntimeError as error:
+    except RuntimeError as error:  # also for a text that is no address
         raise ServeError(f"cannot listen on {address}: is the port in use? ({error})") from error
     return f"{address.rpartition(':')[0]}:{port}"
 

@@ -74,7 +74,7 @@ def check(experiment: pb.Experiment) -> None:
 class Suggesting:
     """Hands out runs. `namespace` tells experiments of one name apart; a run that Katib does not list counts as failed
     once a rung has waited for it for `missing_after` seconds. The store is
-    this `binary`, None: the first that is found.
+    `binary` (None = the first that is found).
 
     `suggest` raises InvalidInput, BadLog, LogLost, TooManyRuns, NoTrialDirs, Waiting, StoreUnavailable,
     RedisStartError.
@@ -154,8 +154,12 @@ class Suggesting:
                 await live.replay.close()
             live = _Live(key, Replay(await self._open(), search, begun.search_id, begun.seed))
         self._live = None  # until it is whole again
-        for event in events[len(live.replay.events) :]:
-            await live.replay.apply(event)
+        try:
+            for event in events[len(live.replay.events) :]:
+                await live.replay.apply(event)
+        except (BadLog, Waiting):  # after any other error the store ends
+            await live.replay.close()
+            raise
         self._live = live
         return live.replay
 

@@ -115,10 +115,11 @@ class ViewUseCases:
         store: ViewStore,
         stopping: asyncio.Event,
         reading: Reading | None = None,
-        took: Callable[[float], None] = lambda _: None,
+        took: Callable[[float], None] | None = None,
     ) -> None:
         """`took` is told the seconds of each refresh of a cache."""
-        self._store, self._stopping, self._reading, self._took = store, stopping, reading or Reading(), took
+        self._store, self._stopping, self._reading = store, stopping, reading or Reading()
+        self._took = took or (lambda _: None)
         self.watchers = 0
         """How many watch now."""
         self._views: dict[ExperimentRef, asyncio.Task[SharedView]] = {}

@@ -20,6 +20,9 @@ from rungway_server.service.high_water import HighWaterWarning
 _MOST_CONNECTIONS = 10_000
 _UNKNOWN = "/unknown"
 """What a call to a method that is not there is called."""
+_TAKERS = 16
+"""How many calls of one method are taken from gRPC at once. One at a time, each waits for gRPC's thread: 7,000 tells a
+second instead of 8,300 on two cores, and a third of the CPU time beside a busy HTTP port instead of half."""
 _OTHER_FILES = 200
 """Most files that are open beside the connections of callers."""
 
@@ -102,7 +105,7 @@ class _Method:
 
 
 class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
-    """Accepts the calls of each method in its own task, instead of one loop for all."""
+    """Accepts the calls of each method in tasks of their own, instead of one loop for all."""
 
     def prepare(self, loop: asyncio.AbstractEventLoop, interceptors: tuple[Any, ...], most: int) -> None:
         """Set what __init__, which is in C, cannot take."""
@@ -121,9 +124,10 @@ class _Loop(cygrpc.AioServer):  # type: ignore[misc]  # the module has no types
     def _make_request_call_future(self, method: bytes | None) -> asyncio.Future[None]:
         """Called for each method, and with None for all others; grpc.aio waits for the future until the server ends."""
         ended: asyncio.Future[None] = self._own_loop.create_future()
-        taker = self._own_loop.create_task(self._take(method, ended))
-        self._takers.add(taker)
-        taker.add_done_callback(self._takers.discard)
+        for _ in range(_TAKERS):
+            taker = self._own_loop.create_task(self._take(method, ended))
+            self._takers.add(taker)
+            taker.add_done_callback(self._takers.discard)
         return ended
 
     async def _take(self, method: bytes | None, ended: asyncio.Future[None]) -> None:

@@ -1,4 +1,4 @@
-"""The finite values of one parameter by index: all that it can take (`support`), or its points in a grid (`grid`)."""
+"""The finite values of one parameter by index: all that it can take (`values`), or its points in a grid (`grid`)."""
 
 import json
 from bisect import bisect_left

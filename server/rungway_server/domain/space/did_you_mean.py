@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from rungway_server.domain.documents.fields import is_text, shown
 from rungway_server.domain.documents.paths import spelled
-from rungway_server.domain.space.decimals import exponential, power
+from rungway_server.domain.space.decimals import exponential
 from rungway_server.domain.space.other_words import (
     HIGH,
     KIND,
@@ -31,6 +31,7 @@ from rungway_server.domain.space.other_words import (
     words_in,
     written,
 )
+from rungway_server.domain.space.ranges import bounds
 from rungway_server.domain.space.space import Log, LogNormal, Space
 
 _BESIDE = STEP | SCALE | WEIGHTS | words_in("count base log logscale num default mu sigma")
@@ -80,7 +81,7 @@ def space_notes(space: Space) -> Iterator[str]:
     for path, entry in space.leaves.items():
         if isinstance(entry.node, Log) and _plain_bounds(entry.node):
             node = entry.node
-            low, high = sorted((power(node.base, node.minval), power(node.base, node.maxval)))
+            low, high = bounds(node)
             yield (
                 f"hyperparameters.{spelled(*path)}: draws from {low:.5g} to {high:.5g}, for minval and maxval of log"
                 f" are exponents of {node.base:g}; if {node.minval:g} to {node.maxval:g} is meant, write log_uniform"

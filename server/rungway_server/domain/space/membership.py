@@ -163,8 +163,9 @@ def _width(node: Ranged) -> float:
 
 def _bounds(node: Ranged) -> tuple[float, float]:
     low, high = bounds(node)
-    slack = _SLACK if isinstance(node, Log | LogUniform | LogNormal) else 0.0
-    return low * (1 - slack), high * (1 + slack)
+    if not isinstance(node, Log | LogUniform | LogNormal):
+        return low, high  # integers stay exact
+    return low * (1 - _SLACK), high * (1 + _SLACK)
 
 
 def _off_grid(node: Parameter, value: object) -> str:

@@ -49,10 +49,16 @@ def bounds(node: Ranged) -> tuple[float, float]:
         case Normal(mu, sigma, minval, maxval):
             return mu - REACH * sigma if minval is None else minval, mu + REACH * sigma if maxval is None else maxval
         case LogNormal(mu, sigma, minval, maxval):
-            low = exponential(mu - REACH * sigma) if minval is None else minval
-            return low, exponential(mu + REACH * sigma) if maxval is None else maxval
+            low, high = _reach(mu, sigma)
+            return low if minval is None else minval, high if maxval is None else maxval
         case _:
             return node.minval, node.maxval
+
+
+@lru_cache(maxsize=4096)
+def _reach(mu: float, sigma: float) -> tuple[float, float]:
+    """Where a lognormal parameter ends on a side without a bound."""
+    return exponential(mu - REACH * sigma), exponential(mu + REACH * sigma)
 
 
 @lru_cache(maxsize=4096)
@@ -93,10 +99,13 @@ def on_curve(node: Bell, part: Fraction) -> float:
     from_below = under + within * float(part)
     from_above = over + within * float(1 - part)
     deviations = quantile(from_below) if from_below <= from_above else -quantile(from_above)
-    number, (low, high) = node.mu + node.sigma * deviations, bounds(node)
+    number = node.mu + node.sigma * deviations
     if isinstance(node, LogNormal):
         number = exponential(number)
-    return number if node.step is not None else min(max(number, low), high)
+    if node.step is not None:
+        return number
+    low, high = bounds(node)
+    return min(max(number, low), high)
 
 
 def share_between(node: Bell, low: float, high: float) -> float:

@@ -5,20 +5,17 @@ No key lists the namespaces, so every key is scanned, in small pieces between wh
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
 
 from rungway_server.domain.engine import ExperimentState
-from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.service.port import ExperimentRef
-from rungway_server.store.redis.connection.errors import NO_ANSWER
 from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.layout.keys import experiment_keys, index_key
+from rungway_server.store.redis.layout.keys import EVERY_INDEX, experiment_keys, index_key, namespace_of
 
-_SCANNED_AT_ONCE, _READ_AT_ONCE = 500, 50
+_READ_AT_ONCE = 50
 _LEASES = 3
 """Place among the keys of an experiment."""
 
@@ -46,7 +43,7 @@ class Totals:
 async def read_totals(router: Router) -> Totals:
     """Read them all. Raises StoreUnavailable."""
     totals = Totals()
-    async for namespace in _namespaces(router):
+    for namespace in sorted(map(namespace_of, await router.keys(EVERY_INDEX))):
         found = totals.namespaces.setdefault(namespace, NamespaceTotals())
         key = index_key(namespace)
         listed: Any = await router.call(key, ("ZRANGE", key, 0, -1, "WITHSCORES"))
@@ -61,34 +58,6 @@ async def read_totals(router: Router) -> Totals:
                 each for each, state in zip(some, states, strict=True) if state == ExperimentState.RUNNING
             ]
     return totals
-
-
-async def _namespaces(router: Router) -> AsyncIterator[str]:
-    """Every namespace with an experiment, once."""
-    begin, end = (part.encode() for part in index_key("\n").split("\n"))
-    seen = set[bytes]()
-    try:
-        nodes = [node for node in await router.topology.nodes() if not node.startswith("replica ")]
-        for node in nodes:
-            connection = await router.topology.connect(node)
-            try:
-                cursor: Any = b"0"
-                while True:
-                    words = ("SCAN", cursor, "MATCH", begin + b"*" + end, "COUNT", _SCANNED_AT_ONCE)
-                    answer = await connection.send(words)
-                    if isinstance(answer, Exception):  # as Redis refused it
-                        raise StoreUnavailable(f"SCAN was refused: {answer}")
-                    cursor, keys = answer
-                    for key in keys:
-                        if key not in seen:
-                            seen.add(key)
-                            yield key[len(begin) : len(key) - len(end)].decode()
-                    if cursor == b"0":
-                        break
-            finally:
-                await connection.close()
-    except NO_ANSWER as error:
-        raise StoreUnavailable("the store does not answer") from error
 
 
 async def _add(router: Router, ref: ExperimentRef, found: NamespaceTotals) -> str:

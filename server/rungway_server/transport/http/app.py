@@ -127,6 +127,8 @@ class App:
         request.route = route = self._routes.get(path)
         if route is None:
             return await self._no_call(request, path, authorization)
+        if self._counts:
+            self._counts.begin()
         await self._turnstile.enter()
         return await self._serve(request, route, (route.rpc, authorization, request.text(b"rungway-namespace")))
 
@@ -161,10 +163,8 @@ class App:
             requests.NAMESPACE.set(namespace)
             answer = await route.serve(message, call.CONTEXT)
             reply = await call.reply_with(answer, namespace, request.headers, as_json=as_json)
-        tag = (
-            b'W/"%s"'
-            % hashlib.blake2b(answer.SerializeToString(deterministic=True), digest_size=12).hexdigest().encode()
-        )
+        digest = hashlib.blake2b(answer.SerializeToString(deterministic=True), digest_size=12)
+        tag = b'W/"%s"' % digest.hexdigest().encode()
         reply.headers = [*reply.headers, (b"etag", tag), (b"cache-control", b"private, no-cache")]
         known = [each.strip() for each in request.headers.get(b"if-none-match", b"").split(b",")]
         return Reply(304, reply.content_type, b"", reply.headers) if tag in known else reply

@@ -34,6 +34,10 @@ class CallCounts:
         """Around the answer to a request: afterwards its `error` is what the call was answered with."""
         return _Counted(self, request)
 
+    def begin(self) -> None:
+        """The route of a request is known: it is in work until `of` ends."""
+        self.rpcs.in_work += 1
+
     @contextmanager
     def stream(self) -> Iterator[None]:
         """Around a stream, which is counted as that."""
@@ -52,7 +56,6 @@ class _Counted:
         self.error: status_pb2.Status | None = None
 
     def __enter__(self) -> Self:
-        self._counts.rpcs.in_work += 1
         self._began = time.perf_counter()
         return self
 
@@ -60,7 +63,8 @@ class _Counted:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         rpcs, route, status = self._counts.rpcs, self._request.route, self.error
-        rpcs.in_work -= 1
+        if route:
+            rpcs.in_work -= 1
         if route is None and status is None:
             return
         rpc = route.rpc if route else ""

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -37,14 +38,18 @@ _ASK_AGAIN = (b"cache-control", b"no-cache")
 _VARY = (b"vary", b"accept-encoding")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _File:
     """A file in both encodings."""
 
     content_type: bytes
     plain: bytes
-    packed: bytes
     cache: Header
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Packed when it is first asked for: most servers never show the page."""
+        return gzip.compress(self.plain, 9, mtime=0)
 
     def reply(self, accept_encoding: bytes) -> Reply:
         headers = [*SECURITY, self.cache, _VARY]
@@ -57,7 +62,7 @@ class Pages:
     """The files of the page by their path."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        """Reads and packs all files below `folder`, by default those of the package."""
+        """Reads all files below `folder`, by default those of the package."""
         found = dict(_found(folder or files("rungway_server").joinpath("web")))
         whole = hashlib.sha256(b"".join(name.encode() + b"\0" + data for name, data in sorted(found.items())))
         below = f"static/{whole.hexdigest()[:16]}"
@@ -80,7 +85,7 @@ def _found(folder: Traversable, above: str = "") -> Iterator[tuple[str, bytes]]:
 
 
 def _file(name: str, data: bytes, cache: Header) -> _File:
-    return _File(_type(name), data, gzip.compress(data, 9, mtime=0), cache)
+    return _File(_type(name), data, cache)
 
 
 def _type(name: str) -> bytes:

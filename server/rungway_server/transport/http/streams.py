@@ -21,8 +21,8 @@ COMMENT_SECONDS = 15.0
 """How often a stream of server-sent events says something, so that proxies keep it open."""
 _FIRST_SECONDS = 1.0
 """How long it waits for its first message, or a refusal, before it says that it is open."""
-_MOST_SHARED = 16
-"""Messages whose JSON is kept for other streams."""
+_MOST_SHARED, _SHARED_SECONDS = 16, 10.0
+"""Messages whose JSON is kept for other streams, and how long: all that follow a view get it at about the same time."""
 _ENVELOPE = struct.Struct(">BI")
 _COMPRESSED, _END = 1, 2
 """Flags of an envelope."""
@@ -44,6 +44,7 @@ class _Shared:
             if len(self._latest) >= _MOST_SHARED:
                 self._latest.pop(next(iter(self._latest)))
             self._latest[id(message)] = message, future  # while it is here, no other message has its id
+            asyncio.get_running_loop().call_later(_SHARED_SECONDS, self._latest.pop, id(message), None)
         return await asyncio.shield(future)
 
 

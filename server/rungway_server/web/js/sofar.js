@@ -52,8 +52,7 @@ export function randomSoFar(trials, rows, smaller, maxLength) {
 
 /** Who waits for what, in sentences. @param {any} experiment @returns {string[]} */
 export function waits(experiment) {
-  const { plan, trials: counts } = experiment, found = [];
-  const state = experiment.state;
+  const { plan, trials: counts, state } = experiment, found = [];
   if (state === "EXPERIMENT_STATE_PAUSED") found.push("The search is paused: nothing is handed out.");
   if (counts.queued) found.push(`${counts.queued} ${counts.queued === 1 ? "trial waits" : "trials wait"} for a worker: released, failed, or with a lease that expired.`);
   if (plan.maxConcurrentTrials && counts.running >= plan.maxConcurrentTrials) found.push(`All ${plan.maxConcurrentTrials} leases that are allowed at once are held: further workers wait.`);

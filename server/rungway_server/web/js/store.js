@@ -180,13 +180,16 @@ export class Store {
     this.experiment.value = { ...experiment, config: experiment.config ?? old?.config, summary: experiment.summary?.length ? experiment.summary : old?.summary };
   }
 
-  /** Hold the picture still, or go on. */
-  async freeze() {
-    if (!this.frozen.peek()) this.frozen.value = true;
-    else {
-      await this.showNew();
-      this.frozen.value = false;
-    }
+  /** Hold the picture still, or go on from what it shows. */
+  freeze() {
+    const { experiment } = this.route.peek(), held = this.frozen.peek();
+    this.frozen.value = !held;
+    if (!held || !experiment) return;
+    this._following.abort(); // what it sent meanwhile was counted, not shown
+    this._following = new AbortController();
+    this._cursor = this._shown;
+    this.pending.value = { results: 0, trials: 0 };
+    this._follow(experiment, this._following.signal);
   }
 
   /** Show what has come since the picture was frozen; it stays frozen. */

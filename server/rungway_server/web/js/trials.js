@@ -104,7 +104,7 @@ function Windowed({ store, rows, columns, sort, selected, onHold }) {
     return () => removeEventListener("keydown", onKey);
   }, []);
   useEffect(() => {
-    if (!focused.current) return;
+    if (!focused.current || at !== place.current) return; // else a key has come since, and the next drawing moves the focus
     focused.current = false;
     /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(`tr[data-place="${at}"]`))?.focus({ preventScroll: true });
   });

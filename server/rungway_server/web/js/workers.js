@@ -89,7 +89,9 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
 /** @param {any} leases @param {number} now @param {any} more */
 function sentence(leases, now, { range, mask, rows, reading, first }) {
   const running = leases.to.reduce((/** @type {number} */ sum, /** @type {number} */ to, /** @type {number} */ bar) => sum + Number(to > now && leases.from[bar] <= now), 0);
-  const parts = [`${many(leases.byWorker.length, "worker")} in ${duration((now - first) / 1000)}: ${running} at work, trials held ${percent(leases.busy(first, now))} of the time, ${many(leases.lostBy(now), "lease")} lost.`];
+  // In a replay, and while the picture is held still, some come later.
+  const workers = leases.byWorker.filter((/** @type {number[]} */ bars) => leases.from[bars[0]] <= now).length;
+  const parts = [`${many(workers, "worker")} in ${duration((now - first) / 1000)}: ${running} at work, trials held ${percent(leases.busy(first, now))} of the time, ${many(leases.lostBy(now), "lease")} lost.`];
   if (leases.byWorker.length > rows) parts.push(`The first ${count(rows)} workers are shown.`);
   if (range) parts.push("A part of the time is shown.");
   if (mask) parts.push("Trials outside the brush are pale.");

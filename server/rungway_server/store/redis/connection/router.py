@@ -210,10 +210,15 @@ class Router:
         found: set[str] = set()
         try:
             for node in await self.topology.nodes():
+                if node.startswith("replica "):  # it has the keys of its primary
+                    continue
                 connection, cursor = await self.topology.connect(node), b"0"
                 try:
                     while True:
-                        cursor, names = await connection.send(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
+                        answer = await connection.send(("SCAN", cursor, "MATCH", pattern, "COUNT", 500))
+                        if isinstance(answer, ReplyError):
+                            raise StoreUnavailable(f"SCAN was refused: {answer}")
+                        cursor, names = answer
                         found.update(map(bytes.decode, names))
                         if cursor == b"0":
                             break
