@@ -21,12 +21,13 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 from redis.exceptions import ResponseError
 
+from rungway.__about__ import __version__
 from rungway._core.environment import PREFIX
 from rungway.v1 import experiment_service_pb2, search_service_pb2, view_service_pb2
 from rungway.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from rungway.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from rungway.v1.view_service_pb2_grpc import add_ViewServiceServicer_to_server
-from rungway_server import logs, native_lines
+from rungway_server import logs, native_lines, tracing
 from rungway_server.domain.errors import StoreFull, StoreUnavailable
 from rungway_server.redis_fitness import fit_for_use
 from rungway_server.service.access import Guard
@@ -140,6 +141,7 @@ async def _start(stack: AsyncExitStack, settings: Settings, certificate: TlsFile
     url, died = await start_store(stack, settings)
     health = Health(_SERVICES)
     router = _router(stack, url, settings)
+    _trace(stack, router, settings)
     monitor = _monitor(stack, router, settings, certificate, shared=shared_port) if settings.counts else None
     try:
         server, app = build_server(router, settings, health, monitor, shared_port=shared_port)
@@ -188,6 +190,17 @@ def _router(stack: AsyncExitStack, url: str, settings: Settings) -> Router:
         raise ServeError(f"cannot use redis_url ({PREFIX}REDIS_URL): {error}") from None
     stack.push_async_callback(router.aclose)
     return router
+
+
+def _trace(stack: AsyncExitStack, router: Router, settings: Settings) -> None:
+    """Send spans until the stack is left, if that is set. Raises ServeError."""
+    if not settings.tracing:
+        return
+    try:
+        stack.enter_context(tracing.started(__version__))
+    except tracing.NotInstalled as error:
+        raise ServeError(str(error)) from None
+    router.trace(tracing.script)
 
 
 def _monitor(

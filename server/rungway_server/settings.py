@@ -137,6 +137,10 @@ class Settings(BaseSettings):
     metrics_experiments: int = Field(default=0, ge=0, le=100)
     """How many running experiments have metrics of their own, the newest ones; 0 = none."""
 
+    tracing: bool = False
+    """Send spans of calls to OpenTelemetry (the extra `tracing`). Its variables, such as OTEL_EXPORTER_OTLP_ENDPOINT,
+    say where to; by default http://localhost:4318."""
+
     tokens: bool = False
     """Whether calls need a bearer token (`rungway token create`); health checks never do."""
 

@@ -103,14 +103,17 @@ def service_by(
 
 
 @contextmanager
-def services(redis_url: str, count: int = 1, *flags: str) -> Iterator[list[Service]]:
+def services(
+    redis_url: str, count: int = 1, *flags: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[list[Service]]:
     """`count` services on one Redis, all ready; killed at the end. `flags` are added to each command line."""
     with tempfile.TemporaryDirectory(prefix="rw-") as folder, ExitStack() as stack:
         running = []
         for number in range(count):
             own = Path(folder, str(number))
             own.mkdir()
-            running.append(Service(own, ("--listen", "127.0.0.1:0", "--redis", redis_url, *flags)))
+            given = ("--listen", "127.0.0.1:0", "--redis", redis_url, *flags)
+            running.append(Service(own, given, environment=environment))
             stack.callback(running[-1].kill)
         for service in running:
             assert service.address

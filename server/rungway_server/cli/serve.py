@@ -25,6 +25,7 @@ def serve(
     health_listen: Annotated[str | None, typer.Option(help="Where to answer probes in plain text, HOST:PORT.")] = None,
     metrics_listen: Annotated[str | None, typer.Option(help="Metrics: 'http', HOST:PORT or 'off'.")] = None,
     metrics_experiments: Annotated[int | None, typer.Option(help="Newest running searches with metrics.")] = None,
+    tracing: Annotated[bool | None, typer.Option(help="Send spans to OpenTelemetry; OTEL_… say where to.")] = None,
     tokens: Annotated[bool | None, typer.Option(help="Calls need a bearer token: see `rungway token`.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): speak TLS only.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,

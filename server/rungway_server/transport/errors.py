@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from rungway_server import logs
+from rungway_server import logs, tracing
 from rungway_server.domain import errors
 from rungway_server.transport import call_log
 from rungway_server.transport.messages import Unreadable
@@ -42,6 +42,8 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.ServiceStopping: grpc.StatusCode.UNAVAILABLE,
 }
 
+_FAULTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN)
+"""Statuses that a span of ours shows as an error; the others are a matter of the caller."""
 _RETRY_SECONDS = 1
 _LONGEST_TEXT = 800
 """Longest message of a failure (bytes). Clients refuse trailers above 8 KB, and the message is in them twice."""
@@ -64,6 +66,13 @@ def typed_errors(
 
     @functools.wraps(method)
     async def wrapped(servicer: Servicer, request: Request, context: Context) -> Response:
+        if not tracing.is_on():
+            return await served(servicer, request, context)
+        with tracing.call(_service(servicer), method.__name__, context):
+            tracing.describe(**call_log.subject("", call_log.caller_of(context), request))
+            return await served(servicer, request, context)
+
+    async def served(servicer: Servicer, request: Request, context: Context) -> Response:
         began = time.perf_counter() if logs.is_debug() else 0
         try:
             if isinstance(request, Unreadable):
@@ -77,6 +86,11 @@ def typed_errors(
         return response
 
     return wrapped
+
+
+def _service(servicer: object) -> str:
+    """The full name of the service that a servicer serves: that of the generated class above it."""
+    return f"rungway.v1.{type(servicer).__mro__[1].__name__.removesuffix('Servicer')}"
 
 
 async def refuse(context: Context, error: Exception, rpc: str, *, namespace: str = "", request: Any = None) -> NoReturn:
@@ -94,9 +108,11 @@ def status_of(error: Exception, rpc: str, caller: call_log.Caller, request: Any 
     with an incident the error."""
     if isinstance(error, errors.RungwayError):
         call_log.refused(error, rpc, caller, request)
+        tracing.failed(error.reason, str(error), fault=STATUS[type(error)] in _FAULTS)
         return _status(STATUS[type(error)], str(error), _details(error))
     incident = secrets.token_hex(6)
     _log.error("unexpected_error", **call_log.subject(rpc, caller, request), incident=incident, exc_info=error)
+    tracing.failed("INTERNAL", f"incident {incident}", fault=True)
     text = f"unexpected error; the server's log has it as incident {incident}"
     return _status(grpc.StatusCode.INTERNAL, text, [_info("INTERNAL", {"incident": incident})])
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.rpc import code_pb2, status_pb2
 
+from rungway_server import tracing
 from rungway_server.domain.errors import InvalidInput, RungwayError
 from rungway_server.service.access import Guard
 from rungway_server.transport import call_log, requests
@@ -80,6 +81,8 @@ class App:
         """See the ASGI specification, 3.0."""
         request = _Request(scope, receive, send)
         call_log.HTTP_CALLER.set(scope["client"])
+        if tracing.is_on():
+            tracing.HEADERS.set({name: request.text(name.encode()) for name in tracing.PARENT})
         if not self._counts:
             await self._answer(request)
             return

@@ -38,6 +38,8 @@ _CHECK_IS_LATE_SECONDS = 5.0
 
 Argument = str | bytes | int
 """Of a script."""
+Trace = Callable[[str, Awaitable[list[Any]]], Awaitable[list[Any]]]
+"""Makes a span of the wait for the answer of a script, and returns the answer."""
 
 
 class Watch(Protocol):
@@ -75,6 +77,7 @@ class Router:
         self._answers_since: float | None = time.monotonic()
         self._checked: float | None = None
         self._watch: Watch | None = None
+        self._trace: Trace | None = None
         self._seconds: dict[str, Callable[[float], None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -89,6 +92,10 @@ class Router:
         """From now on tell how long scripts take, what fails, and how commands leave."""
         self._watch = watch
         self._seconds = {script: watch.script(script) for script in NAMES}
+
+    def trace(self, trace: Trace) -> None:
+        """From now on make spans of scripts."""
+        self._trace = trace
 
     async def aclose(self) -> None:
         """Close every connection; calls under way fail."""
@@ -107,7 +114,9 @@ class Router:
         if not self._scripts:
             return self._load_and_run(script, keys, args)
         answer = self.call(keys[0], ("EVALSHA", self._scripts[script].sha, len(keys), *keys, *args), script)
-        return self._timed(script, answer) if self._watch else answer
+        if self._watch:
+            answer = self._timed(script, answer)
+        return self._trace(script, answer) if self._trace else answer
 
     async def _timed(self, script: str, answer: Awaitable[list[Any]]) -> list[Any]:
         began = time.perf_counter()
