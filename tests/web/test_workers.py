@@ -37,6 +37,7 @@ async def test_a_picture_that_is_held_still_stays(tab: Tab, site: Site) -> None:
     player = site.new(trials=30, results=6)
     page = await tab.open(f"e/{player.experiment}/workers")
     await expect(caption(page, NAME)).to_contain_text("0 at work")
+    await expect(caption(page, NAME)).not_to_contain_text("Reading the event log")
     await page.keyboard.press("f")
     await tab.shows("frozen")
     before = await caption(page, NAME).inner_text()
