@@ -131,7 +131,7 @@ def write_slow_data(folder: Path) -> None:
     (files / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type i\n")
     with (files / name).open("w", newline="") as log:
         log.write(command("SADD", "s", *members))
-        log.write(command("SUNIONSTORE", "t", "s", "s") * 20_000)
+        log.write(command("SUNIONSTORE", "t", "s", "s") * 60_000)
 
 
 def test_while_the_embedded_store_loads_its_data(tmp_path: Path) -> None:
