@@ -195,10 +195,10 @@ def test_a_broken_envelope_is_bad_input(body: bytes, service: Service) -> None:
 
 def test_many_requests_at_once_on_one_connection_are_answered_in_order(service: Service) -> None:
     with Wire(service.http) as wire:
-        several = [request(*POST, "content-length: 2", body=body) for body in (b"{}", b"{ ") * 500]
+        several = [request(*POST, "content-length: 2", body=body) for body in (b"{}", b"{ ") * 100]
         wire.send(b"".join(several))
         found = [wire.answer().status for _ in several]
-    assert found == [200, 400] * 500
+    assert found == [200, 400] * 100
 
 
 def test_a_header_that_is_checked_must_not_be_there_twice(service: Service) -> None:
