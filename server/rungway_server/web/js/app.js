@@ -2,7 +2,7 @@
 
 import { FilterBar } from "./filterbar.js";
 import { Help } from "./help.js";
-import { html, render, useEffect, useErrorBoundary, useSignal, useState } from "./html.js";
+import { html, render, useEffect, useLayoutEffect, useErrorBoundary, useSignal, useState } from "./html.js";
 import { SignIn } from "./session.js";
 import { Store } from "./store.js";
 import { TopBar } from "./topbar.js";
@@ -37,7 +37,7 @@ function App() {
   const route = useSignal(store.route), signedOut = useSignal(store.signedOut), caller = useSignal(store.caller);
   const [help, setHelp] = useState(false);
   useEffect(() => { document.title = route.experiment ? `${route.experiment} · Rungway` : "Rungway"; }, [route.experiment]);
-  useEffect(() => {
+  useLayoutEffect(() => { // as soon as there is something to see
     const onKey = (/** @type {KeyboardEvent} */ event) => key(event, setHelp);
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
