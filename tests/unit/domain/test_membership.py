@@ -92,6 +92,13 @@ def test_what_does_not_belong_is_named(change: dict[str, Any], field: str) -> No
     assert field in wrong(GOOD | change)
 
 
+@pytest.mark.parametrize("most", [2**53 - 1, 2**53 + 1])
+def test_large_integers_are_compared_exactly(most: int) -> None:
+    space = space_of({"seed": {"type": "int", "minval": 0, "maxval": most}})
+    assert wrong({"seed": most}, space) == {}
+    assert "seed" in " ".join(wrong({"seed": most + 1}, space))
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_each_parameter_is_needed(name: str) -> None:
     field = "h.net.width" if name == "net" else f"h.{name}"
