@@ -17,7 +17,7 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ proto: setup ## Generate client/rungway/v1 and the OpenAPI document from proto/r
 	PYTHON=$(BIN)/python sh scripts/proto.sh
 	$(BIN)/python -m scripts.openapi
 
+page: setup ## Pack scripts and styles of the page into web/bundle, committed, with esbuild of npm
+	$(BIN)/python -m scripts.bundle_page
+
 lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +61,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/python -m scripts.openapi --check
 	$(BIN)/python -m scripts.check_js
+	$(BIN)/python -m scripts.bundle_page --check
 	$(BIN)/python -m scripts.alerts --check
 	$(BIN)/python -m scripts.grafana --check
 	$(BIN)/buf lint

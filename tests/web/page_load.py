@@ -68,12 +68,14 @@ async def work_of_drawing(tab: Tab, experiment: str) -> list[Row]:
     flip = page.get_by_role("button", name="flip lr")
     lines = await page.evaluate(
         """async () => {
-            const src = document.querySelector("script[type=module]").src.replace(/[^/]*$/, "parallel_draw.js");
-            const { drawn } = await import(src), frame = () => new Promise(requestAnimationFrame);
-            while (drawn.pending) await frame();
+            const frame = () => new Promise(requestAnimationFrame);
+            const { dataset } = document.querySelector("canvas[data-lines]");
+            const all = () => dataset.lines === "10000 of 10000";
+            while (!all()) await frame();
+            delete dataset.lines;
             const began = performance.now();
             document.querySelector("button[aria-label='flip lr']").click();
-            do await frame(); while (drawn.pending);
+            do await frame(); while (!all());
             return performance.now() - began;
         }"""
     )

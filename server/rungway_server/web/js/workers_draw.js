@@ -8,7 +8,6 @@ import { FAILED, LOST, OPEN } from "./workers_model.js";
 /** @typedef {{from: number, to: number, width: number, rows: number, rowHeight: number, left: number}} Span */
 
 export const TOP = 6, AXIS = 26;
-export const drawn = { bars: 0 };
 
 /** @param {number} rows */
 export function rowHeightOf(rows) { return Math.max(3, Math.min(20, Math.floor(520 / Math.max(1, rows)))); }
@@ -33,7 +32,7 @@ export function timeOf(span, x) {
  * @param {(trial: number) => boolean} shown
  */
 export function drawWorkers(context, leases, span, now, levels, palette, shown) {
-  drawn.bars = 0;
+  let bars = 0;
   context.font = FONT;
   drawTimes(context, span, leases.log.time[0] ?? span.from, palette);
   context.save();
@@ -47,7 +46,7 @@ export function drawWorkers(context, leases, span, now, levels, palette, shown) 
     context.fillRect(span.left, y, span.width - span.left - 8, bar);
     let end = -Infinity;
     for (const each of leases.byWorker[worker] ?? []) {
-      drawn.bars++;
+      bars++;
       // Of many bars within half a pixel one is drawn, and each that was lost.
       const right = xOf(span, Math.min(leases.to[each], now));
       if (right - end < 0.5 && leases.ending[each] < LOST) continue;
@@ -55,6 +54,7 @@ export function drawWorkers(context, leases, span, now, levels, palette, shown) 
       end = right;
     }
   }
+  context.canvas.dataset.bars = String(bars); // tests count them
   const x = xOf(span, now);
   context.strokeStyle = palette.accent;
   context.setLineDash([3, 3]);
