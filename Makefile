@@ -17,7 +17,7 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ load: setup ## Every load test in short, beside the bar it has to clear, in unde
 
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
 	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
+
+views: setup ## 10,000 random histories in which views add up to what a fresh look shows (8 minutes)
+	RUNGWAY_MODEL_PROFILE=long $(PYTEST) -q tests/model/test_views.py -k add_up
 
 page-load: setup ## What the page costs with 10,000 trials in a real browser: times and memory beside their bars, and 50 updates (4 minutes)
 	PAGE_UPDATES=50 $(BIN)/python -m pytest -q tests/web/test_live.py -k survives

@@ -44,8 +44,8 @@ function bars(shown, rungs, lengths, unit, drawn) {
     <tbody>${shown.map((each) => html`<tr key=${each.name}><th scope="row">${each.name}</th>${cell(each.importance)}${heads.map((_, k) => cell(each.byRung?.[k]))}</tr>`)}</tbody></table>`;
 }
 
-/** @param {any} store @param {string} experiment @param {string} bracket */
-function useImportance(store, experiment, bracket) {
+/** What the service last said, read again while results come. @param {any} store @param {string} experiment @param {string} bracket "" = all */
+export function useImportance(store, experiment, bracket) {
   const [state, setState] = useState(/** @type {{answer: any, problem: string}} */ ({ answer: null, problem: "" }));
   useEffect(() => {
     if (!experiment) return undefined;

@@ -3,7 +3,7 @@
 import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { count, goalOf, lengthText, moment, msOf, number, word } from "./format.js";
-import { html, useEffect, useSignal, useState } from "./html.js";
+import { html, useEffect, useRef, useSignal, useState } from "./html.js";
 import { QueueAgain } from "./queue.js";
 import { bestSoFar, inOrder } from "./sofar.js";
 import { themeOf } from "./theme.js";
@@ -16,11 +16,19 @@ import { Why } from "./why.js";
 export function Trial({ store }) {
   const route = useSignal(store.route), experiment = useSignal(store.experiment);
   useSignal(store.version);
-  if (route.trial >= 0) return html`<${Card} key=${route.trial} store=${store} experiment=${experiment} trial=${route.trial} />`;
-  const best = bestSoFar(store.trials, inOrder(store.trials), goalOf(experiment).smaller, "trials").at(-1);
-  const trial = [...store.selected.peek()][0] ?? best?.[2] ?? (store.trials.count ? store.trials.trial[0] : -1);
+  const chosen = useRef(-1);
+  // Chosen once: a new best result does not change what one reads.
+  if (route.trial >= 0) chosen.current = route.trial;
+  else if (chosen.current < 0) chosen.current = usualTrial(store, experiment);
+  const trial = chosen.current;
   if (trial < 0) return html`<p class="empty">No trial has started. Start workers: <code>RUNGWAY_EXPERIMENT=${experiment.experiment} python train.py</code></p>`;
   return html`<${Card} key=${trial} store=${store} experiment=${experiment} trial=${trial} />`;
+}
+
+/** The trial to show where none is named: the first selected, the best, or the first; -1 where there is none. @param {Store} store @param {any} experiment */
+function usualTrial({ trials, selected }, experiment) {
+  const best = bestSoFar(trials, inOrder(trials), goalOf(experiment).smaller, "trials").at(-1);
+  return [...selected.peek()][0] ?? best?.[2] ?? (trials.count ? trials.trial[0] : -1);
 }
 
 /** The trial without its curve: a page of one. @param {string} experiment @param {number} trial @param {AbortSignal} signal */
@@ -92,7 +100,7 @@ function Curve({ store, experiment, trial }) {
   const rungs = experiment.plan.brackets[trial.bracket]?.rungs || [];
   const lines = [{ name: goal.metric, colour: theme.accent, dots: points.length.length < 80, points: points.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(points.metric[i])]) }];
   const spots = trial.events.filter((/** @type {any} */ event) => event.explanation?.cutoff !== undefined && rungs[event.explanation.rung]).map((/** @type {any} */ event) => ({
-    x: rungs[event.explanation.rung].length, y: Number(event.explanation.cutoff), colour: theme.brackets[0], shape: /** @type {const} */ ("cut"), title: `cut-off then: ${number(event.explanation.cutoff)}`,
+    x: rungs[event.explanation.rung].length, y: Number(event.explanation.cutoff), colour: theme.selected[0], shape: /** @type {const} */ ("cut"), title: `cut-off then: ${number(event.explanation.cutoff)}`,
   }));
   const lost = points.metric.filter((/** @type {any} */ each) => !Number.isFinite(Number(each))).length;
   const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${goal.metric}</th></tr></thead><tbody>${points.length.map((/** @type {number} */ length, /** @type {number} */ i) => html`<tr><td class="number">${count(length)}</td><td class="number">${number(points.metric[i])}</td></tr>`)}</tbody></table>`;
