@@ -17,7 +17,7 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,9 +108,15 @@ meanwhile: setup ## What another namespace's tells take while each rpc runs at i
 views: setup ## 10,000 random histories in which views add up to what a fresh look shows (8 minutes)
 	RUNGWAY_MODEL_PROFILE=long $(PYTEST) -q tests/model/test_views.py -k add_up
 
+pictures: setup ## The pictures of the page in README and docs, from a search of 400 real networks (8 minutes)
+	$(BIN)/python -m tests.web.page_pictures
+
 page-load: setup ## What the page costs with 10,000 trials in a real browser: times and memory beside their bars, and 50 updates (4 minutes)
 	PAGE_UPDATES=50 $(BIN)/python -m pytest -q tests/web/test_live.py -k survives
 	$(BIN)/python -m tests.web.page_load
+
+page-endurance: setup ## The page in the long run: its heap over 30 minutes of updates, and a search of 100,500 trials (half an hour)
+	$(BIN)/python -m tests.web.page_endurance
 
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -58,16 +58,21 @@ async def test_bars_of_a_row_never_overlap(tab: Tab) -> None:
     found = await tab.evaluate(
         "workers_model.js",
         """(await (async () => {
-            const { EventLog } = await load("eventlog.js"), log = new EventLog(), leases = new m.Leases(log), open = [];
+            const { EventLog } = await load("eventlog.js");
+            const log = new EventLog(), leases = new m.Leases(log), open = [];
             let state = 1, trial = 0;
             const dice = (n) => (state = (state * 48271) % 2147483647) % n;
             const add = (kind, trial, worker, rung) => log.add({ kind, trial, worker, eventId: `${log.count}-0`,
-                time: new Date(1e12 + 1000 * (log.count >> 1)).toISOString(), explanation: { reason: "", bracket: 0, rung } });
+                time: new Date(1e12 + 1000 * (log.count >> 1)).toISOString(),
+                explanation: { reason: "", bracket: 0, rung } });
             for (let turn = 0; turn < 3000; turn++) {
-                if (!open.length || dice(3) === 0) { open.push([trial, `w${dice(4)}`]); add("assign", trial++, open.at(-1)[1], -1); }
-                else {
+                if (!open.length || dice(3) === 0) {
+                    open.push([trial, `w${dice(4)}`]);
+                    add("assign", trial++, open.at(-1)[1], -1);
+                } else {
                     const [[one, worker]] = dice(2) ? [open[dice(open.length)]] : open.splice(dice(open.length), 1);
-                    add(open.some(([held]) => held === one) ? "continue" : ["pause", "stop", "retry"][dice(3)], one, worker, 0);
+                    const goesOn = open.some(([held]) => held === one);
+                    add(goesOn ? "continue" : ["pause", "stop", "retry"][dice(3)], one, worker, 0);
                 }
                 if (turn % 100 === 0) leases.update();
             }
@@ -75,9 +80,11 @@ async def test_bars_of_a_row_never_overlap(tab: Tab) -> None:
             let overlaps = 0, bars = 0;
             leases.rows.forEach((row, place) => row.bars.forEach((bar, k) => {
                 bars++;
-                overlaps += Number(k > 0 && leases.to[row.bars[k - 1]] > leases.from[bar]) + Number(leases.rowOf(bar) !== place);
+                overlaps += Number(k > 0 && leases.to[row.bars[k - 1]] > leases.from[bar]);
+                overlaps += Number(leases.rowOf(bar) !== place);
             }));
-            return [overlaps, bars === leases.count, leases.rows.length > 4, new Set(leases.rows.map((row) => row.worker)).size];
+            const workers = new Set(leases.rows.map((row) => row.worker)).size;
+            return [overlaps, bars === leases.count, leases.rows.length > 4, workers];
         })())""",
     )
     assert found == [0, True, True, 4]
@@ -87,6 +94,7 @@ async def test_a_picture_that_is_held_still_stays(tab: Tab, site: Site) -> None:
     player = site.new(trials=30, results=6)
     page = await tab.open(f"e/{player.experiment}/workers")
     await expect(caption(page, NAME)).to_contain_text("0 at work")
+    await expect(caption(page, NAME)).not_to_contain_text("Reading the event log")
     await page.keyboard.press("f")
     await tab.shows("frozen")
     before = await caption(page, NAME).inner_text()

@@ -1,0 +1,158 @@
+"""The pictures of the page in README and docs, taken by the browser from a real search, by `make pictures`.
+
+The search is the demo's: hundreds of small networks, trained on real images by workers of which one is killed midway.
+"""
+
+import argparse
+import asyncio
+import io
+import re
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.async_api import Browser, Page, expect
+
+from tests.web.browser import Tab, launched, tab_of
+from tests.web.page_load import EXPECTED, FRAMES, PICTURES
+from tests.web.pictures import caption
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+SIZE = {"width": 1180, "height": 760}
+COLOURS = 255
+MIDWAY = re.compile(r"^(4[5-9]|[5-9]\d|100)")
+"""The progress, in percent, from which on the picture of a running search is taken."""
+FRAMES_OF_REPLAY, FRAME_MS, LAST_MS = 60, 130, 2500
+_PAGE = re.compile(r"page: (\S+)/#/e/")
+
+
+@asynccontextmanager
+async def demo(trials: int, workers: int) -> AsyncIterator[str]:
+    """The URL of the page of a search that is going on; it is ended at the end."""
+    with tempfile.TemporaryDirectory(prefix="rw-") as folder:
+        flags = ["--stay", "--trials", str(trials), "--workers", str(workers), "--out", folder, "--output", "json"]
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).parent / "rungway", "demo", *flags, stdout=PIPE, stderr=PIPE
+        )
+        try:
+            url = await _url(process)
+            rest = [asyncio.create_task(_drained(stream)) for stream in (process.stdout, process.stderr) if stream]
+            yield url
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGINT)
+            await process.wait()
+        await asyncio.gather(*rest)
+
+
+async def _url(process: Process) -> str:
+    assert process.stderr
+    said = ""
+    async for line in process.stderr:
+        said += line.decode()
+        if found := _PAGE.search(said):
+            return found[1]
+    raise SystemExit(f"the demo did not start:\n{said}")
+
+
+async def _drained(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65_536):
+        pass
+
+
+async def stands(tab: Tab, view: str) -> Page:
+    """Open a view with a picture, and wait until it is drawn."""
+    page = await tab.open(f"e/digits/{view}")
+    await expect(caption(page, PICTURES[view])).to_contain_text(EXPECTED[view])
+    await expect(page.locator("main")).not_to_contain_text("Reading")
+    await page.evaluate(FRAMES)
+    return page
+
+
+def save(shot: bytes, name: str) -> None:
+    """Write a screenshot with few colours, which these pictures are made of."""
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    print(f"{name}.png: {(FOLDER / f'{name}.png').stat().st_size / 1000:.0f} KB", flush=True)
+
+
+async def running(tab: Tab, name: str) -> None:
+    """The ladder while the search goes on."""
+    page = await stands(tab, "ladder")
+    await expect(page.locator(".progress-text")).to_have_text(MIDWAY)
+    save(await page.screenshot(), name)
+
+
+async def views(tab: Tab, suffix: str) -> None:
+    """Each view of the search when it is over."""
+    for view in ("curves", "parameters", "workers"):
+        page = await stands(tab, view)
+        save(await page.screenshot(), f"page_{view}{suffix}")
+    page = await tab.open("e/digits/overview")
+    await expect(page.locator(".bars tbody tr").first).to_be_visible()
+    save(await page.screenshot(), f"page_overview{suffix}")
+    if suffix:
+        return
+    page = await tab.open("e/digits/trials?sort=best")
+    await expect(page.locator("tbody tr[data-place='5']")).to_be_visible()
+    save(await page.screenshot(), "page_trials")
+    page = await tab.open("e/digits/trial")
+    await expect(page.get_by_role("button", name="Copy as YAML")).to_be_visible()
+    save(await page.screenshot(), "page_trial")
+    page = await tab.open("new")
+    await page.get_by_role("button", name="Show an example").click()
+    await tab.shows("epochs in all")
+    await page.evaluate(FRAMES)
+    save(await page.screenshot(), "page_new")
+
+
+async def replay(tab: Tab) -> None:
+    """The ladder from the beginning to the end of the search, as an animated picture."""
+    page = await stands(tab, "ladder")
+    await page.get_by_role("button", name="Replay from the beginning").click()
+    await expect(page.get_by_role("group", name="replay")).not_to_contain_text("reading")
+    figure, slider = page.get_by_role("figure", name="ladder", exact=True), page.get_by_label("time of the search")
+    frames = []
+    for step in range(FRAMES_OF_REPLAY + 1):
+        await slider.fill(str(round(1000 * step / FRAMES_OF_REPLAY)))
+        await page.evaluate(FRAMES)
+        with Image.open(io.BytesIO(await figure.screenshot())) as image:
+            frames.append(image.convert("RGB"))
+    palette = frames[len(frames) * 2 // 3].quantize(63, dither=Image.Dither.NONE)
+    few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    path = FOLDER / "page_replay.gif"
+    durations = [FRAME_MS] * FRAMES_OF_REPLAY + [LAST_MS]
+    few[0].save(path, save_all=True, append_images=few[1:], duration=durations, loop=0, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} KB, {len(few)} frames", flush=True)
+
+
+async def taken(browser: Browser, url: str) -> None:
+    """Take all pictures of the page at this URL."""
+    light, dark = {"viewport": SIZE, "color_scheme": "light"}, {"viewport": SIZE, "color_scheme": "dark"}
+    async with tab_of(browser, url, **light) as first, tab_of(browser, url, **dark) as second:
+        await running(first, "page_ladder")
+        await running(second, "page_ladder_dark")
+        await expect(first.page.locator(".topbar .state")).to_have_text("done")
+        await views(first, "")
+        await views(second, "_dark")
+    async with tab_of(browser, url, viewport={"width": 960, "height": 700}, color_scheme="light") as tab:
+        await replay(tab)
+
+
+async def main() -> None:
+    """Run the search, and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=400, help="networks to train (default 400)")
+    parser.add_argument("--workers", type=int, default=6, help="worker processes (default 6)")
+    arguments = parser.parse_args()
+    async with demo(arguments.trials, arguments.workers) as url, launched() as browser:
+        await taken(browser, url)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
