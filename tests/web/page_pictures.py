@@ -23,8 +23,15 @@ from tests.web.page_load import EXPECTED, FRAMES, PICTURES
 from tests.web.pictures import caption
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-SIZE = {"width": 1180, "height": 760}
-COLOURS = 255
+WIDTH = 1180
+SETTINGS = {
+    "ladder": "?ladder.log=1",
+    "curves": "?curves.logy=1",
+    "parameters": "?brush=%7B%22best%22%3A%7B%22max%22%3A0.05%7D%7D",
+    "workers": "",
+}
+"""What is set in each view, so that its picture shows what it can."""
+HEIGHTS = {"ladder": 980, "curves": 720, "parameters": 990, "workers": 430}
 MIDWAY = re.compile(r"^(4[5-9]|[5-9]\d|100)")
 """The progress, in percent, from which on the picture of a running search is taken."""
 FRAMES_OF_REPLAY, FRAME_MS, LAST_MS = 60, 130, 2500
@@ -67,63 +74,70 @@ async def _drained(stream: asyncio.StreamReader) -> None:
 
 async def stands(tab: Tab, view: str) -> Page:
     """Open a view with a picture, and wait until it is drawn."""
-    page = await tab.open(f"e/digits/{view}")
+    await tab.page.set_viewport_size({"width": WIDTH, "height": HEIGHTS[view]})
+    page = await tab.open(f"e/digits/{view}{SETTINGS[view]}")
     await expect(caption(page, PICTURES[view])).to_contain_text(EXPECTED[view])
     await expect(page.locator("main")).not_to_contain_text("Reading")
     await page.evaluate(FRAMES)
     return page
 
 
-def save(shot: bytes, name: str) -> None:
-    """Write a screenshot with few colours, which these pictures are made of."""
-    with Image.open(io.BytesIO(shot)) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
-    print(f"{name}.png: {(FOLDER / f'{name}.png').stat().st_size / 1000:.0f} KB", flush=True)
+async def save(page: Page, name: str, height: int = 0) -> None:
+    """Write a screenshot, of another height if one is given."""
+    if height:
+        await page.set_viewport_size({"width": WIDTH, "height": height})
+        await page.evaluate(FRAMES)
+    path = FOLDER / f"{name}.png"
+    with Image.open(io.BytesIO(await page.screenshot())) as image:
+        image.convert("RGB").save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} KB", flush=True)
 
 
 async def running(tab: Tab, name: str) -> None:
     """The ladder while the search goes on."""
     page = await stands(tab, "ladder")
     await expect(page.locator(".progress-text")).to_have_text(MIDWAY)
-    save(await page.screenshot(), name)
+    await save(page, name)
 
 
-async def views(tab: Tab, suffix: str) -> None:
-    """Each view of the search when it is over."""
+async def views(tab: Tab) -> None:
+    """The other views of the search when it is over."""
     for view in ("curves", "parameters", "workers"):
-        page = await stands(tab, view)
-        save(await page.screenshot(), f"page_{view}{suffix}")
+        await save(await stands(tab, view), f"page_{view}")
     page = await tab.open("e/digits/overview")
     await expect(page.locator(".bars tbody tr").first).to_be_visible()
-    save(await page.screenshot(), f"page_overview{suffix}")
-    if suffix:
-        return
+    await save(page, "page_overview", 900)
     page = await tab.open("e/digits/trials?sort=best")
     await expect(page.locator("tbody tr[data-place='5']")).to_be_visible()
-    save(await page.screenshot(), "page_trials")
+    await save(page, "page_trials", 560)
     page = await tab.open("e/digits/trial")
     await expect(page.get_by_role("button", name="Copy as YAML")).to_be_visible()
-    save(await page.screenshot(), "page_trial")
+    await save(page, "page_trial", 1180)
     page = await tab.open("new")
     await page.get_by_role("button", name="Show an example").click()
     await tab.shows("epochs in all")
-    await page.evaluate(FRAMES)
-    save(await page.screenshot(), "page_new")
+    await save(page, "page_new", 680)
 
 
 async def replay(tab: Tab) -> None:
     """The ladder from the beginning to the end of the search, as an animated picture."""
     page = await stands(tab, "ladder")
+    await page.set_viewport_size({"width": 960, "height": HEIGHTS["ladder"]})
     await page.get_by_role("button", name="Replay from the beginning").click()
     await expect(page.get_by_role("group", name="replay")).not_to_contain_text("reading")
-    figure, slider = page.get_by_role("figure", name="ladder", exact=True), page.get_by_label("time of the search")
+    slider = page.get_by_label("time of the search")
+    await slider.fill("500")
+    box = await page.get_by_role("figure", name="ladder", exact=True).bounding_box()
+    assert box
+    clip = {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
     frames = []
     for step in range(FRAMES_OF_REPLAY + 1):
         await slider.fill(str(round(1000 * step / FRAMES_OF_REPLAY)))
         await page.evaluate(FRAMES)
-        with Image.open(io.BytesIO(await figure.screenshot())) as image:
+        with Image.open(io.BytesIO(await page.screenshot(clip=clip))) as image:  # type: ignore[arg-type]  # (it has its keys)
             frames.append(image.convert("RGB"))
-    palette = frames[len(frames) * 2 // 3].quantize(63, dither=Image.Dither.NONE)
+    # So that what is seldom keeps its colour, such as the crosses of trials that failed.
+    palette = frames[-1].quantize(127, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     path = FOLDER / "page_replay.gif"
     durations = [FRAME_MS] * FRAMES_OF_REPLAY + [LAST_MS]
@@ -132,16 +146,14 @@ async def replay(tab: Tab) -> None:
 
 
 async def taken(browser: Browser, url: str) -> None:
-    """Take all pictures of the page at this URL."""
-    light, dark = {"viewport": SIZE, "color_scheme": "light"}, {"viewport": SIZE, "color_scheme": "dark"}
-    async with tab_of(browser, url, **light) as first, tab_of(browser, url, **dark) as second:
-        await running(first, "page_ladder")
-        await running(second, "page_ladder_dark")
-        await expect(first.page.locator(".topbar .state")).to_have_text("done")
-        await views(first, "")
-        await views(second, "_dark")
-    async with tab_of(browser, url, viewport={"width": 960, "height": 700}, color_scheme="light") as tab:
-        await replay(tab)
+    """Take all pictures of the page at this URL: those of the ladder and of the parameters also in the dark."""
+    async with tab_of(browser, url, color_scheme="light") as light, tab_of(browser, url, color_scheme="dark") as dark:
+        await running(light, "page_ladder")
+        await running(dark, "page_ladder_dark")
+        await expect(light.page.locator(".topbar .state")).to_have_text("done")
+        await views(light)
+        await save(await stands(dark, "parameters"), "page_parameters_dark")
+        await replay(light)
 
 
 async def main() -> None:

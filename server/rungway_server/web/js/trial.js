@@ -107,6 +107,6 @@ function Curve({ store, experiment, trial }) {
   return html`<${Chart} lines=${lines} spots=${spots} marks=${rungs.map((/** @type {any} */ rung) => ({ at: rung.length, text: count(rung.length) }))} xName=${unit} yName=${goal.metric} fromZero=${true} logY=${logY} table=${table}
     label=${`Learning curve of trial ${trial.trial}: ${goal.metric} by ${unit}`}
     caption=${html`Vertical lines are the rungs of its bracket; bars across them the cut-off at the moment of each decision.
-      ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}
-      <label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
+      ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}`}
+    controls=${html`<label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
 }
