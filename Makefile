@@ -17,7 +17,7 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto lint format test test-fast fuzz topologies versions demo study load meanwhile page-load chaos clients docs build release-check image image-test deploy-test clean distclean katib
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ proto: setup ## Generate client/rungway/v1 and the OpenAPI document from proto/r
 	PYTHON=$(BIN)/python sh scripts/proto.sh
 	$(BIN)/python -m scripts.openapi
 
+page: setup ## Pack scripts and styles of the page into web/bundle, committed, with esbuild of npm
+	$(BIN)/python -m scripts.bundle_page
+
 lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +61,7 @@ lint: setup ## Style, types, import rules, protos: all checks that run nothing
 	$(BIN)/python scripts/limits_page.py --check
 	$(BIN)/python -m scripts.openapi --check
 	$(BIN)/python -m scripts.check_js
+	$(BIN)/python -m scripts.bundle_page --check
 	$(BIN)/python -m scripts.alerts --check
 	$(BIN)/python -m scripts.grafana --check
 	$(BIN)/buf lint
@@ -101,9 +105,18 @@ load: setup ## Every load test in short, beside the bar it has to clear, in unde
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
 	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
 
+views: setup ## 10,000 random histories in which views add up to what a fresh look shows (8 minutes)
+	RUNGWAY_MODEL_PROFILE=long $(PYTEST) -q tests/model/test_views.py -k add_up
+
+pictures: setup ## The pictures of the page in README and docs, from a search of 400 real networks (8 minutes)
+	$(BIN)/python -m tests.web.page_pictures
+
 page-load: setup ## What the page costs with 10,000 trials in a real browser: times and memory beside their bars, and 50 updates (4 minutes)
 	PAGE_UPDATES=50 $(BIN)/python -m pytest -q tests/web/test_live.py -k survives
 	$(BIN)/python -m tests.web.page_load
+
+page-endurance: setup ## The page in the long run: its heap over 30 minutes of updates, and a search of 100,500 trials (half an hour)
+	$(BIN)/python -m tests.web.page_endurance
 
 chaos: setup ## Searches while everything dies in turn, half an hour, then five minutes of hostile input (CHAOS_ARGS='--scenario redis-kill --minutes 5 --seed 7')
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

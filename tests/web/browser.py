@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
+from scripts.bundle_page import WEB
 from tests.support.waiting import SECONDS
 
 NONE = "no chromium: `apt install chromium`, or `.venv/bin/playwright install chromium`"
@@ -17,6 +18,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 MOST_MS = 1000 * float(os.environ.get("PAGE_SECONDS", SECONDS - 30))
 """The longest wait; whoever writes a test sets PAGE_SECONDS to a few."""
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+_SOURCES = "/sources-for-tests"
+"""Where the modules that the page is packed from are in the browser: not from the service."""
 _REPORT = """
 addEventListener("securitypolicyviolation", (e) => console.error("policy:", e.violatedDirective, e.blockedURI));
 """
@@ -89,10 +92,14 @@ class Tab:
         await expect(self.page.get_by_text(text).first).to_be_visible()
 
     async def evaluate(self, module: str, expression: str, argument: Any = None) -> Any:
-        """The value of a JavaScript expression with the exports of a module as `m` and `argument` as `a`."""
+        """The value of a JavaScript expression with the exports of a module as `m` and `argument` as `a`.
+
+        The module is that of the sources, beside the packed one that the page runs: they share nothing. `load(name)` is
+        another one.
+        """
         script = f"""async (a) => {{
-            const src = document.querySelector("script[type=module]").src;
-            let m = await import(src.replace(/[^/]*$/, {module!r}));
+            const load = (name) => import({f"{self.base}{_SOURCES}/js/"!r} + name);
+            let m = await load({module!r});
             return {expression};
         }}"""
         return await self.page.evaluate(script, argument)
@@ -110,6 +117,11 @@ class Tab:
         ]
 
 
+async def _source(route: Route) -> None:
+    name = route.request.url.partition(f"{_SOURCES}/")[2]
+    await route.fulfill(path=WEB / name, content_type="text/javascript")
+
+
 @asynccontextmanager
 async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[Tab]:
     """A tab in a window of its own. Fails at the end if anything went wrong in it."""
@@ -117,6 +129,7 @@ async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[T
     context = await browser.new_context(**settings)
     context.set_default_timeout(MOST_MS)
     await context.add_init_script(_REPORT)
+    await context.route(f"{base}{_SOURCES}/**", _source)
     tab = Tab(context, await context.new_page(), base)
     try:
         yield tab

@@ -22,7 +22,8 @@ from tests.web.pictures import News, caption, news_of
 
 Row = tuple[str, str, str]
 
-_FRAMES = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
+FRAMES = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
+"""Settles when the next frame is drawn."""
 SETTLE = 3.0
 """Seconds for what is read and drawn beside, before something is measured."""
 PICTURES = {
@@ -54,7 +55,7 @@ async def first_views(tab: Tab, experiment: str) -> list[Row]:
         async def look(view: str = view, picture: str = picture) -> None:
             page = await tab.open(f"e/{experiment}/{view}")
             await expect(caption(page, picture)).to_contain_text(EXPECTED[view])
-            await page.evaluate(_FRAMES)
+            await page.evaluate(FRAMES)
 
         rows.append((f"first view: {view}", f"{await timed(look):.0f} ms", "2,000 ms"))
     return rows
@@ -68,12 +69,14 @@ async def work_of_drawing(tab: Tab, experiment: str) -> list[Row]:
     flip = page.get_by_role("button", name="flip lr")
     lines = await page.evaluate(
         """async () => {
-            const src = document.querySelector("script[type=module]").src.replace(/[^/]*$/, "parallel_draw.js");
-            const { drawn } = await import(src), frame = () => new Promise(requestAnimationFrame);
-            while (drawn.pending) await frame();
+            const frame = () => new Promise(requestAnimationFrame);
+            const { dataset } = document.querySelector("canvas[data-lines]");
+            const all = () => dataset.lines === "10000 of 10000";
+            while (!all()) await frame();
+            delete dataset.lines;
             const began = performance.now();
             document.querySelector("button[aria-label='flip lr']").click();
-            do await frame(); while (drawn.pending);
+            do await frame(); while (!all());
             return performance.now() - began;
         }"""
     )
@@ -100,7 +103,7 @@ async def _brush(page: Page) -> list[Row]:
     )
     for step in range(20):
         await page.mouse.move(x, box["y"] + 105 + 5 * step)
-        await page.evaluate(_FRAMES)
+        await page.evaluate(FRAMES)
     await page.mouse.up()
     steps = await page.evaluate("window.steps")
     return [
@@ -127,7 +130,7 @@ async def updates(tab: Tab, experiment: str, many: int) -> list[Row]:
             news.add([_changed(10_000 + 200 * turn)])
             async with page.expect_response("**/rungway.v1.ViewService/WatchView"):
                 pass
-            await page.evaluate(_FRAMES)
+            await page.evaluate(FRAMES)
         rows.append((f"update of 200 trials: {view}", f"{(await _busy(session) - before) / many:.0f} ms", "50 ms"))
     await session.send("HeapProfiler.collectGarbage")
     heap = (await session.send("Performance.getMetrics"))["metrics"]
@@ -178,14 +181,18 @@ async def measure(many: int) -> list[Row]:
             ]
 
 
+def print_table(of: str, rows: list[Row]) -> None:
+    """As Markdown."""
+    print(f"| what, with {of} | measured | bar |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=5, help="updates of each view (default 5)")
-    rows = asyncio.run(measure(parser.parse_args().updates))
-    print("| what, with 10,000 trials | measured | bar |\n|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    print_table("10,000 trials", asyncio.run(measure(parser.parse_args().updates)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ async def test_the_best_the_selected_and_the_running_are_drawn_whole(tab: Tab, s
     assert [row[1] for row in rows].count("among the best 10") in (9, 10)
     await expect(caption(page, "learning curves")).to_contain_text(f"{len(rows)} whole curves on top")
     await page.get_by_role("application", name="Learning curves").hover()
-    assert (await tab.evaluate("curves_draw.js", "m.drawn"))["lines"] > 0
+    await expect(page.locator("canvas.lower[data-lines]")).to_have_attribute("data-lines", str(len(rows)))
 
 
 async def test_of_many_running_trials_the_best_are_drawn_and_the_sentence_says_so(tab: Tab, site: Site) -> None:

@@ -96,7 +96,7 @@ async def test_a_wrong_filter_says_what_is_wrong(scripts: Tab) -> None:
 
 async def both(tab: Tab, expression: str, argument: object) -> Any:
     """With the exports of filter.js and columns.js."""
-    columns = "await import(src.replace(/[^/]*$/, 'columns.js'))"
+    columns = "await load('columns.js')"
     return await tab.evaluate("filter.js", f"(m = {{...m, ...{columns}}}, {expression})", argument)
 
 

@@ -33,6 +33,63 @@ async def test_what_is_lost_is_marked_and_counted_live(tab: Tab, site: Site) -> 
     assert sum(int(row[3]) for row in await table(page, NAME)) == 1
 
 
+async def test_workers_that_share_a_name_have_a_row_for_each_trial(tab: Tab, site: Site) -> None:
+    """As the threads of one process do; each row can be gone to by keys."""
+    player = site.new(trials=30)
+    player.ask(3)
+    page = await tab.open(f"e/{player.experiment}/workers")
+    await expect(caption(page, NAME)).to_contain_text("1 worker in")
+    await expect(caption(page, NAME)).to_contain_text("1 of them held several trials at once: a row for each.")
+    canvas = page.get_by_role("application", name="Workers over time")
+    await canvas.focus()
+    seen = set()
+    for _ in range(3):
+        await page.keyboard.press("ArrowDown")
+        await expect(page.locator(".hover-card")).to_contain_text("held it")
+        seen.add(await page.locator(".hover-card strong").first.inner_text())
+    assert len(seen) == 3
+    [row] = await table(page, NAME)
+    assert row[1] == "3"
+
+
+async def test_bars_of_a_row_never_overlap(tab: Tab) -> None:
+    """Many trials of few names, that begin, go on, and end in any order."""
+    await tab.open()
+    found = await tab.evaluate(
+        "workers_model.js",
+        """(await (async () => {
+            const { EventLog } = await load("eventlog.js");
+            const log = new EventLog(), leases = new m.Leases(log), open = [];
+            let state = 1, trial = 0;
+            const dice = (n) => (state = (state * 48271) % 2147483647) % n;
+            const add = (kind, trial, worker, rung) => log.add({ kind, trial, worker, eventId: `${log.count}-0`,
+                time: new Date(1e12 + 1000 * (log.count >> 1)).toISOString(),
+                explanation: { reason: "", bracket: 0, rung } });
+            for (let turn = 0; turn < 3000; turn++) {
+                if (!open.length || dice(3) === 0) {
+                    open.push([trial, `w${dice(4)}`]);
+                    add("assign", trial++, open.at(-1)[1], -1);
+                } else {
+                    const [[one, worker]] = dice(2) ? [open[dice(open.length)]] : open.splice(dice(open.length), 1);
+                    const goesOn = open.some(([held]) => held === one);
+                    add(goesOn ? "continue" : ["pause", "stop", "retry"][dice(3)], one, worker, 0);
+                }
+                if (turn % 100 === 0) leases.update();
+            }
+            leases.update();
+            let overlaps = 0, bars = 0;
+            leases.rows.forEach((row, place) => row.bars.forEach((bar, k) => {
+                bars++;
+                overlaps += Number(k > 0 && leases.to[row.bars[k - 1]] > leases.from[bar]);
+                overlaps += Number(leases.rowOf(bar) !== place);
+            }));
+            const workers = new Set(leases.rows.map((row) => row.worker)).size;
+            return [overlaps, bars === leases.count, leases.rows.length > 4, workers];
+        })())""",
+    )
+    assert found == [0, True, True, 4]
+
+
 async def test_a_picture_that_is_held_still_stays(tab: Tab, site: Site) -> None:
     player = site.new(trials=30, results=6)
     page = await tab.open(f"e/{player.experiment}/workers")

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rungway_server.transport.http.pages import Pages
+from rungway_server.transport.http.pages import FILES, Pages
 from rungway_server.transport.http.replies import Reply
-from scripts import vendor_js
+from scripts import bundle_page, vendor_js
 
 WEB = vendor_js.WEB
 OWN = sorted(
-    path for path in WEB.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg") and "vendor" not in path.parts
+    path
+    for path in WEB.rglob("*")
+    if path.suffix in (".js", ".css", ".html", ".svg") and path.parent.name not in ("vendor", "bundle")
 )
 LIBRARIES = sorted((WEB / "vendor").glob("*.js")) + sorted((WEB / "vendor").glob("*.css"))
 POLICY = (
@@ -58,7 +60,7 @@ def test_every_file_has_the_policy_and_is_what_it_says(pages: Pages) -> None:
 
 def test_the_page_is_asked_for_anew_and_its_files_are_kept_for_ever(pages: Pages) -> None:
     assert found(pages, "/")[1]["cache-control"] == "no-cache"
-    assert len(named(pages)) == 4
+    assert len(named(pages)) == 3
     for path in named(pages):
         assert re.match(r"/static/[0-9a-f]{16}/", path)
         assert found(pages, path)[1]["cache-control"] == "public, max-age=31536000, immutable"
@@ -66,19 +68,31 @@ def test_the_page_is_asked_for_anew_and_its_files_are_kept_for_ever(pages: Pages
 
 def test_another_version_and_other_files_are_not_there(pages: Pages) -> None:
     script = next(path for path in named(pages) if path.endswith("app.js"))
-    names = ("index.html", "vendor.lock", "vendor/htm.LICENSE", "js/../app.css")
-    others = [script.replace("js/app.js", name) for name in names]
+    names = ("index.html", "vendor.lock", "vendor/htm.LICENSE", "js/app.js", "bundle/../bundle/app.css")
+    others = [script.replace("bundle/app.js", name) for name in names]
     for path in (re.sub("[0-9a-f]{16}", "0" * 16, script), *others, "/static/", "/index.html"):
         assert pages.find(path, b"") is None, path
 
 
 def test_a_change_of_any_file_changes_all_addresses(tmp_path: Path) -> None:
-    (tmp_path / "js").mkdir()
-    (tmp_path / "index.html").write_text('<script src="{static}/js/a.js">')
-    (tmp_path / "js" / "a.js").write_text("1")
+    (tmp_path / "bundle").mkdir()
+    for name in FILES:
+        (tmp_path / name).write_text('<script src="{static}/bundle/app.js">')
     before = named(Pages(tmp_path))
-    (tmp_path / "js" / "a.js").write_text("2")
+    (tmp_path / "bundle" / "app.js").write_text("2")
     assert named(Pages(tmp_path)) != before
+
+
+def test_the_page_is_small(pages: Pages) -> None:
+    paths = ["/", *named(pages)]
+    assert sum(len(found(pages, path)[0].body) for path in paths) < 250_000
+    assert sum(len(found(pages, path, b"gzip")[0].body) for path in paths) < 80_000
+
+
+def test_what_is_served_was_made_of_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bundle_page.stale() == [], "run `make page`"
+    monkeypatch.setattr(bundle_page, "OPTIONS", ())
+    assert bundle_page.stale() == ["app.js", "app.css"]
 
 
 def test_what_is_taken_of_others_is_what_the_lock_says() -> None:

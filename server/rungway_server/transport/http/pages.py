@@ -1,12 +1,13 @@
 """The page for people: its files as replies, from memory, the same bytes for everybody.
 
 `/` names the other files below `static/`, with a digest of all of them in the path, so that a browser may keep them for
-ever and asks anew after an upgrade. What the page shows comes from the rpcs, under the rules of all calls.
+ever and asks anew after an upgrade. What the page shows comes from the rpcs, under the rules of all calls. Scripts and
+styles are served as `scripts/bundle_page.py` has packed them; the readable files beside them are not served.
 """
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -26,6 +27,9 @@ SECURITY: Final[tuple[Header, ...]] = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 """What the page may not do: load or tell anything elsewhere, be framed, or make code of text."""
+
+FILES: Final = ("index.html", "favicon.svg", "bundle/app.css", "bundle/app.js")
+"""All of the page."""
 
 _TYPES: Mapping[str, bytes] = {
     ".html": b"text/html; charset=utf-8",
@@ -62,8 +66,9 @@ class Pages:
     """The files of the page by their path."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        """Reads all files below `folder`, by default those of the package."""
-        found = dict(_found(folder or files("rungway_server").joinpath("web")))
+        """Reads the files of the page below `folder`, by default those of the package."""
+        folder = folder or files("rungway_server").joinpath("web")
+        found = {name: folder.joinpath(name).read_bytes() for name in FILES}
         whole = hashlib.sha256(b"".join(name.encode() + b"\0" + data for name, data in sorted(found.items())))
         below = f"static/{whole.hexdigest()[:16]}"
         index = found.pop("index.html").replace(b"{static}", below.encode())
@@ -76,17 +81,5 @@ class Pages:
         return found.reply(accept_encoding) if found else None
 
 
-def _found(folder: Traversable, above: str = "") -> Iterator[tuple[str, bytes]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _found(each, f"{above}{each.name}/")
-        elif _type(each.name):
-            yield above + each.name, each.read_bytes()
-
-
 def _file(name: str, data: bytes, cache: Header) -> _File:
-    return _File(_type(name), data, cache)
-
-
-def _type(name: str) -> bytes:
-    return _TYPES.get(name[name.rfind(".") :], b"")
+    return _File(_TYPES[name[name.rfind(".") :]], data, cache)

@@ -1,23 +1,25 @@
 /** The page: where everything begins. Sign-in, frame, views, keys. */
 
+import { Curves } from "./curves.js";
 import { FilterBar } from "./filterbar.js";
 import { Help } from "./help.js";
 import { html, render, useEffect, useLayoutEffect, useErrorBoundary, useSignal, useState } from "./html.js";
+import { Ladder } from "./ladder.js";
+import { NewSearch } from "./new.js";
+import { Overview } from "./overview.js";
+import { Parameters } from "./parameters.js";
+import { Searches } from "./searches.js";
 import { SignIn } from "./session.js";
 import { Store } from "./store.js";
 import { TopBar } from "./topbar.js";
+import { Trial } from "./trial.js";
+import { TrialsTable } from "./trials.js";
+import { Workers } from "./workers.js";
 
-/** What is loaded when it is first seen. @type {Record<string, () => Promise<any>>} */
+/** @type {Record<string, any>} */
 const VIEWS = {
-  searches: () => import("./searches.js").then((module) => module.Searches),
-  new: () => import("./new.js").then((module) => module.NewSearch),
-  ladder: () => import("./ladder.js").then((module) => module.Ladder),
-  overview: () => import("./overview.js").then((module) => module.Overview),
-  curves: () => import("./curves.js").then((module) => module.Curves),
-  parameters: () => import("./parameters.js").then((module) => module.Parameters),
-  trials: () => import("./trials.js").then((module) => module.TrialsTable),
-  trial: () => import("./trial.js").then((module) => module.Trial),
-  workers: () => import("./workers.js").then((module) => module.Workers),
+  searches: Searches, new: NewSearch, ladder: Ladder, overview: Overview, curves: Curves, parameters: Parameters,
+  trials: TrialsTable, trial: Trial, workers: Workers,
 };
 /** The views of a search, with their titles; keys 1 to 7. */
 const TABS = [["ladder", "Ladder"], ["overview", "Overview"], ["curves", "Curves"], ["parameters", "Parameters"], ["trials", "Trials"], ["trial", "Trial"], ["workers", "Workers"]];
@@ -43,34 +45,12 @@ function App() {
     return () => removeEventListener("keydown", onKey);
   }, []);
   const body = signedOut ? html`<${SignIn} store=${store} />` : !caller ? html`<${Meeting} />`
-    : route.experiment ? html`<${Search} />` : html`<${Loaded} name=${route.view} />`;
+    : route.experiment ? html`<${Search} />` : html`<${VIEWS[route.view]} store=${store} />`;
   return html`<a class="skip" href="#content" onClick=${skip}>To the content</a>
     <${TopBar} store=${store} onHelp=${() => setHelp(true)} />
     <main id="content" tabindex="-1"><${Guarded} key=${`${route.experiment}/${route.view}`} name=${route.view}>${body}<//></main>
     <${Notice} />
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}`;
-}
-
-/** The views that are here. @type {Map<string, any>} */
-const loaded = new Map();
-
-/** A view, loaded first if it is not here yet. @param {{name: string}} props */
-function Loaded({ name }) {
-  const [, redraw] = useState(0), [failed, setFailed] = useState(false), view = loaded.get(name);
-  useEffect(() => {
-    if (!view) VIEWS[name]().then((found) => { loaded.set(name, found); redraw(1); }, () => setFailed(true));
-  }, [name]);
-  if (view) return html`<${view} store=${store} />`;
-  if (!failed) return null;
-  return html`<div class="empty" role="alert"><p>This part of the page could not be loaded: the service is away, or was upgraded just now.</p>
-    <button onClick=${() => location.reload()}>Load the page again</button></div>`;
-}
-
-/** Load the other views while there is nothing else to do, so that they are here when the service is away. */
-async function loadTheOthers() {
-  for (const [name, load] of Object.entries(VIEWS)) {
-    if (!loaded.has(name)) await load().then((found) => loaded.set(name, found), () => undefined);
-  }
 }
 
 /** @param {Event} event */
@@ -93,7 +73,7 @@ function Search() {
   useEffect(() => document.querySelector(".tabs a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.view]);
   const found = TABS.find(([name]) => name === route.view);
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
-    : experiment ? html`<${Loaded} key=${route.view} name=${route.view} />`
+    : experiment ? html`<${VIEWS[route.view]} key=${route.view} store=${store} />`
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
   return html`<h1 class="visually-hidden">${route.experiment}: ${found?.[1] || route.view}</h1>
     <nav class="tabs" aria-label="Views">
@@ -160,4 +140,3 @@ followTheme();
 store.start();
 root.replaceChildren();
 render(html`<${App} />`, root);
-setTimeout(loadTheOthers, 2000);

@@ -9,7 +9,7 @@ import { html, useLayoutEffect, useRef, useState } from "./html.js";
  * @typedef {{x: number, y: number, colour: string, title: string, shape?: "cut" | "dot"}} Spot
  */
 
-const LEFT = 64, RIGHT = 14, TOP = 16, BELOW = 42;
+const LEFT = 64, RIGHT = 14, BELOW = 42;
 
 /** Numbers at which an axis is labelled. @param {number} low @param {number} high @param {number} most @param {boolean} log @returns {number[]} */
 export function ticks(low, high, most, log = false) {
@@ -46,9 +46,9 @@ function usual(values) {
 }
 
 /**
- * @param {{lines: Line[], marks?: Mark[], spots?: Spot[], xName: string, yName: string, caption: any, label: string, height?: number, logX?: boolean, logY?: boolean, fromZero?: boolean, xText?: (x: number) => string, table?: any}} props
+ * @param {{lines: Line[], marks?: Mark[], spots?: Spot[], xName: string, yName: string, caption: any, controls?: any, label: string, height?: number, logX?: boolean, logY?: boolean, fromZero?: boolean, xText?: (x: number) => string, table?: any}} props
  */
-export function Chart({ lines, marks = [], spots = [], xName, yName, caption, label, height = 260, logX = false, logY = false, fromZero = false, xText = number, table }) {
+export function Chart({ lines, marks = [], spots = [], xName, yName, caption, controls, label, height = 260, logX = false, logY = false, fromZero = false, xText = number, table }) {
   const frame = useRef(/** @type {HTMLElement | null} */ (null)), [width, setWidth] = useState(640), [asTable, setAsTable] = useState(false), [everything, setEverything] = useState(false);
   useLayoutEffect(() => {
     if (!frame.current) return undefined;
@@ -59,28 +59,31 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, la
   const all = lines.flatMap((line) => line.points);
   const [x0, x1] = fromZero && !logX ? [0, Math.max(1e-9, ...all.map((point) => point[0]), ...marks.map((mark) => mark.at)) * 1.02] : extent([...all.map((point) => point[0]), ...marks.map((mark) => mark.at)], logX);
   const ys = [...all.map((point) => point[1]), ...spots.map((spot) => spot.y)], [least, most] = everything || logY ? [-Infinity, Infinity] : usual((lines[0]?.points || []).map((point) => point[1]));
-  const beyond = all.filter(([, value]) => Number.isFinite(value) && (value < least || value > most)).length;
+  const beyond = ys.filter((value) => Number.isFinite(value) && (value < least || value > most)).length;
   const [y0, y1] = extent(ys.filter((value) => value >= least && value <= most), logY);
   const place = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high, /** @type {boolean} */ log) =>
     (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
+  const top = marks.length ? 32 : 16; // their texts have a line of their own
   const x = (/** @type {number} */ value) => LEFT + place(value, x0, x1, logX) * (width - LEFT - RIGHT);
-  const y = (/** @type {number} */ value) => clamp(TOP + (1 - place(value, y0, y1, logY)) * (height - TOP - BELOW), 0, height - BELOW);
-  return html`<figure class="chart"><figcaption>${caption} ${table && html`<button class="quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>${asTable ? "As a picture" : "As a table"}</button>`}
+  const y = (/** @type {number} */ value) => clamp(top + (1 - place(value, y0, y1, logY)) * (height - top - BELOW), top, height - BELOW);
+  return html`<figure class="chart"><div class="figure-head"><figcaption>${caption}${" "}
       ${(beyond > 0 || everything) && html`<span class="warn">${everything ? "Outliers are shown." : `${beyond} far away ${beyond === 1 ? "value lies" : "values lie"} beyond the picture.`}
         <button class="quiet" onClick=${() => setEverything(!everything)}>${everything ? "Leave them out" : "Show all"}</button></span>`}</figcaption>
+      <div class="figure-controls">${controls}
+        ${table && html`<button aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}>${asTable ? "As a picture" : "As a table"}</button>`}</div></div>
     <div ref=${frame}>${asTable ? table : html`<svg width=${width} height=${height} role="img" aria-label=${label}>
       ${ticks(y0, y1, height / 50, logY).map((at) => html`<line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(at)} y2=${y(at)} /><text class="axis" x=${LEFT - 6} y=${y(at) + 4} text-anchor="end">${number(at)}</text>`)}
       ${spread(ticks(x0, x1, width / 90, logX), x).map((at) => html`<text class="axis" x=${x(at)} y=${height - BELOW + 16} text-anchor="middle">${xText(at)}</text>`)}
       <line class="base" x1=${LEFT} x2=${width - RIGHT} y1=${height - BELOW} y2=${height - BELOW} />
-      ${spread(marks.map((mark) => mark.at), x, 26).map((at) => html`<text class="axis" x=${x(at)} y=${TOP - 5} text-anchor="middle">${marks.find((mark) => mark.at === at)?.text}</text>`)}
-      ${marks.map((mark) => html`<line class="mark" x1=${x(mark.at)} x2=${x(mark.at)} y1=${TOP} y2=${height - BELOW} />`)}
+      ${spread(marks.map((mark) => mark.at), x, 26).map((at) => html`<text class="axis" x=${x(at)} y=${top - 5} text-anchor="middle">${marks.find((mark) => mark.at === at)?.text}</text>`)}
+      ${marks.map((mark) => html`<line class="mark" x1=${x(mark.at)} x2=${x(mark.at)} y1=${top} y2=${height - BELOW} />`)}
       ${lines.map((line) => html`<path d=${path(line, x, y, logX, logY)} fill="none" stroke=${line.colour} stroke-width="2" stroke-linejoin="round" stroke-dasharray=${line.dashed ? "5 4" : null} />
         ${line.dots && line.points.filter(([a, b]) => drawn(a, b, logX, logY)).map(([a, b]) => html`<circle cx=${x(a)} cy=${y(b)} r="2.5" fill=${line.colour}><title>${`${xText(a)}: ${number(b)}`}</title></circle>`)}`)}
       ${spots.filter((spot) => drawn(spot.x, spot.y, logX, logY)).map((spot) => (spot.shape === "cut"
         ? html`<line x1=${x(spot.x) - 9} x2=${x(spot.x) + 9} y1=${y(spot.y)} y2=${y(spot.y)} stroke=${spot.colour} stroke-width="3"><title>${spot.title}</title></line>`
         : html`<circle cx=${x(spot.x)} cy=${y(spot.y)} r="4.5" fill="none" stroke-width="2" stroke=${spot.colour}><title>${spot.title}</title></circle>`))}
       <text class="axis" x=${(LEFT + width - RIGHT) / 2} y=${height - 6} text-anchor="middle">${xName}</text>
-      <text class="axis" x="4" y=${TOP - 5}>${yName}</text>
+      <text class="axis" x="4" y="11">${yName}</text>
     </svg>`}</div>
     ${!asTable && lines.length > 1 && html`<p class="legend">${lines.map((line) => html`<span><svg width="22" height="8" aria-hidden="true"><line x1="0" x2="22" y1="4" y2="4" stroke=${line.colour} stroke-width="3" stroke-dasharray=${line.dashed ? "5 4" : null} /></svg> ${line.name}</span>`)}</p>`}
   </figure>`;

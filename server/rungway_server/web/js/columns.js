@@ -22,8 +22,8 @@ const COLUMNS = [
   ["leaseDeadlineMs", "leaseDeadlineMs", Float64Array],
 ];
 
-/** @template {{length: number, set: Function}} T @param {T} old @param {number} size @param {number} [fill] @returns {T} */
-function grown(old, size, fill = 0) {
+/** A longer array with the same beginning. @template {{length: number, set: Function}} T @param {T} old @param {number} size @param {number} [fill] @returns {T} */
+export function grown(old, size, fill = 0) {
   const kind = /** @type {any} */ (old).constructor;
   const bigger = new kind(size);
   if (fill) bigger.fill(fill, old.length);

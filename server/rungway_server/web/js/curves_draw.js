@@ -10,7 +10,6 @@ import { ticksOf } from "./scale.js";
 /** @typedef {{width: number, height: number}} Size */
 
 export const FRAME = { left: 70, right: 14, top: 22, bottom: 34 }, CELL = 3;
-export const drawn = { lines: 0, results: 0 };
 
 /** @param {Size} size */
 export function insideOf(size) {
@@ -47,7 +46,7 @@ export function drawDensity(context, size, { counts, most, passed }, columns, li
   const { wide, high } = insideOf(size);
   context.imageSmoothingEnabled = false;
   context.drawImage(canvas, FRAME.left, FRAME.top, wide, high);
-  drawn.results = passed;
+  context.canvas.dataset.results = String(passed); // tests count them
 }
 
 /** Axes, and rungs as lines. @param {CanvasRenderingContext2D} context @param {Size} size @param {Scale} xScale @param {Scale} yScale @param {{lengths: number[], counts: number[], unit: string, metric: string}} what @param {Palette} palette */
@@ -124,7 +123,6 @@ export function drawLines(context, size, xScale, yScale, lines, strong) {
   context.rect(FRAME.left, FRAME.top, wide, high);
   context.clip();
   context.lineJoin = "round";
-  drawn.lines = 0;
   for (const { curve, chosen, colour } of [...lines].sort((one, other) => other.chosen.role - one.chosen.role)) {
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = chosen.trial === strong ? 3.5 : chosen.role === ROLE.selected ? 2.5 : chosen.role === ROLE.best ? 1.6 : 1;
@@ -146,9 +144,9 @@ export function drawLines(context, size, xScale, yScale, lines, strong) {
       context.arc(place.x(curve.length[last]), place.y(curve.metric[last]), chosen.role === ROLE.running ? 2.6 : 3.2, 0, 7);
       context.fill();
     }
-    drawn.lines++;
   }
   context.restore();
+  context.canvas.dataset.lines = String(lines.length); // tests count them
 }
 
 /** The line next to a place; null where none is. @param {Size} size @param {Scale} xScale @param {Scale} yScale @param {{curve: Curve, chosen: any}[]} lines @param {number} x @param {number} y */

@@ -4,6 +4,7 @@
  * It is read only while a view asks for it, goes on where it was, and is kept for the next view that asks.
  */
 import { follow } from "./api.js";
+import { grown } from "./columns.js";
 import { signal, useEffect, useSignal } from "./html.js";
 
 /** What an event says of its trial, or of the experiment. */
@@ -12,13 +13,6 @@ export const KIND = {
 };
 
 const LIVE_MS = 250, PAST_MS = 1000;
-
-/** @template {{length: number, set: Function}} T @param {T} old @param {number} size @returns {T} */
-function grown(old, size) {
-  const bigger = new /** @type {any} */ (old).constructor(size);
-  bigger.set(old);
-  return bigger;
-}
 
 /** Events as columns, oldest first. */
 export class EventLog {

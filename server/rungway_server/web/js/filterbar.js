@@ -7,7 +7,7 @@ import { html, useId, useSignal } from "./html.js";
 /** @param {{store: import("./store.js").Store}} props */
 export function FilterBar({ store }) {
   const { mask, error, count: chosen } = useSignal(store.chosen), text = useSignal(store.filter), brush = useSignal(store.brush);
-  const selected = useSignal(store.selected), id = useId();
+  const selected = useSignal(store.selected), partial = useSignal(store.partial), id = useId();
   const { trials } = store, brushed = Object.entries(brush);
   const without = (/** @type {string} */ name) => Object.fromEntries(brushed.filter(([each]) => each !== name));
   return html`<div class="filterbar">
@@ -17,7 +17,7 @@ export function FilterBar({ store }) {
     ${brushed.map(([name, range]) => html`<button class="chip" title="Take this away" onClick=${() => { store.brush.value = without(name); }}>
       ${rangeText(name, range)} <span aria-hidden="true">✕</span></button>`)}
     ${(text || brushed.length > 0) && html`<button class="quiet" onClick=${() => { store.filter.value = ""; store.brush.value = {}; }}>Clear</button>`}
-    <p id=${`${id}-said`} class=${error ? "error" : "soft"}>${error ? `The filter is not used: ${error.message}.` : shown(trials, mask, chosen)}
+    <p id=${`${id}-said`} class=${error ? "error" : "soft"}>${error ? `The filter is not used: ${error.message}.` : partial && trials.count ? `Reading: ${many(trials.count, "trial")} so far.` : shown(trials, mask, chosen)}
       ${selected.size > 0 && ` ${many(selected.size, "trial")} selected.`}</p>
   </div>`;
 }

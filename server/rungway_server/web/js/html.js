@@ -4,8 +4,8 @@ import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
 import htm from "../vendor/htm.js";
 
-export { render, Fragment } from "../vendor/preact.js";
-export { useCallback, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+export { render } from "../vendor/preact.js";
+export { useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 export { batch, computed, effect, signal, untracked } from "../vendor/signals.js";
 
 /** Elements from a template: html`<p class="x">${text}</p>`. Texts stay texts, whatever they contain. */

@@ -10,8 +10,7 @@ import { ticksOf } from "./scale.js";
 /** @typedef {import("./ladder_layout.js").Layout} Layout */
 /** @typedef {import("./palette.js").Palette} Palette */
 
-/** What was drawn, for tests: marks, and rungs as glyphs or as bars. */
-export const drawn = { marks: 0, glyphs: 0, bars: 0, runners: 0 };
+let marks = 0; // results drawn so far
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -22,7 +21,7 @@ export const drawn = { marks: 0, glyphs: 0, bars: 0, runners: 0 };
  * @param {(trial: number) => boolean} shown whether a trial is in the mask
  */
 export function drawLadder(context, size, model, layout, palette, shown) {
-  Object.assign(drawn, { marks: 0, glyphs: 0, bars: 0, runners: 0 });
+  marks = 0;
   context.font = FONT;
   context.textBaseline = "alphabetic";
   context.save();
@@ -37,6 +36,7 @@ export function drawLadder(context, size, model, layout, palette, shown) {
   }
   context.restore();
   drawGutter(context, layout, model, palette);
+  context.canvas.dataset.marks = String(marks); // tests count them
 }
 
 /** @param {LadderModel} model @param {number} length */
@@ -140,11 +140,10 @@ function drawGlyphs(context, layout, model, rung, palette, shown) {
       if (rung.fates[at] !== fate) continue;
       context.globalAlpha = shown(rung.trials[at]) ? 1 : 0.15;
       drawMark(context, fate, x, top + high / 2 + lane);
-      drawn.marks++;
+      marks++;
     }
   }
   context.globalAlpha = 1;
-  drawn.glyphs++;
 }
 
 /** Filled = went on, hollow = waits, cross = stopped or failed. @param {CanvasRenderingContext2D} context @param {number} fate @param {number} x @param {number} y */
@@ -181,7 +180,7 @@ function drawBars(context, layout, model, rung, palette, shown) {
     const bin = Math.min(bins - 1, Math.floor((x - left) / BIN));
     const there = shown(rung.trials[at]) ? ++counts[ORDER.indexOf(rung.fates[at])][bin] : ++dim[bin];
     if (there > most) most = there;
-    drawn.marks++;
+    marks++;
   }
   const tall = (/** @type {number} */ each) => high * (most > 1 ? 0.28 + 0.72 * Math.sqrt((each - 1) / (most - 1)) : 0.6);
   paintBars(context, dim, left, top + high, tall, palette.line);
@@ -191,7 +190,6 @@ function drawBars(context, layout, model, rung, palette, shown) {
     paintBars(context, counts[k], left, top + high, tall, colourOf(palette, fate, own));
   });
   context.globalAlpha = 1;
-  drawn.bars++;
 }
 
 /**
@@ -229,7 +227,6 @@ function drawRunners(context, layout, model, bracket, palette, shown) {
     context.strokeStyle = colour;
     context.lineWidth = 1.6;
     context.stroke();
-    drawn.runners++;
   }
   context.setLineDash([]);
   context.globalAlpha = 1;

@@ -1,17 +1,16 @@
 /** A search at a glance: the best so far, how far it is, who waits for what, which hyperparameters matter. */
 
-import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { STATE, STATES } from "./columns.js";
 import { count, goalOf, many, moment, msOf, number, percent, valueText } from "./format.js";
-import { html, useEffect, useMemo, useSignal, useState } from "./html.js";
+import { html, useMemo, useSignal } from "./html.js";
+import { Bar, useImportance } from "./importance.js";
 import { endOf } from "./searches.js";
 import { bestSoFar, inOrder, randomSoFar, waits } from "./sofar.js";
 import { themeOf } from "./theme.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
-const IMPORTANCE_MS = 15_000;
 const AXES = /** @type {[import("./sofar.js").Axis, string][]} */ ([["time", "time"], ["trials", "trials"], ["length", "length spent"]]);
 
 /** @param {{store: Store}} props */
@@ -36,7 +35,8 @@ function Facts({ store, experiment }) {
   const { trials, plan } = experiment, goal = goalOf(experiment), now = useSignal(store.now);
   const most = plan.brackets.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.maxTrials, 0);
   const top = Math.max(...plan.brackets.flatMap((/** @type {any} */ each) => each.rungs.map((/** @type {any} */ rung) => rung.length)));
-  const rows = inOrder(store.trials), steps = bestSoFar(store.trials, rows, goal.smaller, "trials"), best = steps.at(-1);
+  const version = useSignal(store.version);
+  const best = useMemo(() => bestSoFar(store.trials, inOrder(store.trials), goal.smaller, "trials").at(-1), [version, goal.smaller]);
   const random = most * top, counts = STATES.slice(1).filter((name) => trials[name]).map((name) => `${count(trials[name])} ${name}`);
   const running = experiment.state === "EXPERIMENT_STATE_RUNNING";
   return html`<dl class="facts">
@@ -98,32 +98,11 @@ function Waiting({ store, experiment }) {
 
 /** @param {{store: Store, experiment: any}} props */
 function ImportanceBars({ store, experiment }) {
-  const [found, setFound] = useState(/** @type {any} */ (null)), [problem, setProblem] = useState("");
-  useEffect(() => {
-    const stopping = new AbortController(), { signal } = stopping;
-    let seen = -1, timer = 0;
-    const read = async () => {
-      const version = store.trials.version;
-      try {
-        if (version !== seen && !document.hidden && !store.frozen.peek()) {
-          setFound(await call("ViewService/GetImportance", { experiment: experiment.experiment }, { signal }));
-          setProblem("");
-          seen = version;
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof ApiError)) throw error;
-        setProblem(error.message);
-      }
-      if (!signal.aborted) timer = setTimeout(read, IMPORTANCE_MS);
-    };
-    read();
-    return () => { stopping.abort(); clearTimeout(timer); };
-  }, [experiment.experiment]);
+  const { answer: found, problem } = useImportance(store, experiment.experiment, "");
   if (!found) return html`<p class=${problem ? "error" : "soft"}>${problem || "Reading …"}</p>`;
   if (found.tooEarly) return html`<p class="soft">Too early: ${valueText(found.tooEarly)}.</p>`;
   return html`<div class="scroll"><table class="bars"><tbody>${found.parameters.slice(0, 20).map((/** @type {any} */ each) => html`<tr><th scope="row">${each.name}</th>
-      <td><meter max="1" value=${each.importance} aria-label=${`Importance of ${each.name}`}></meter></td><td class="number">${number(each.importance, 2)}</td></tr>`)}</tbody></table></div>
+      <td><${Bar} share=${each.importance} widest=${200} /></td><td class="number">${number(each.importance, 2)}</td></tr>`)}</tbody></table></div>
     <p class="soft">How much each sets the best tenth apart from all ${many(found.trials, "trial")} that started, also those that were stopped early.
       ${found.parameters.length > 20 && `${found.parameters.length - 20} less important ones are left out.`} <a ...${store.link({ view: "parameters" })}>More</a></p>`;
 }

@@ -10,7 +10,6 @@ import { BANDS, bandOf, marksOf, stretchesOf } from "./parallel_model.js";
 /** @typedef {{width: number, top: number, bottom: number, rail: number, left: number, right: number}} Frame */
 
 const FIRST_MS = 45, NEXT_MS = 14, PIECE = 400;
-export const drawn = { lines: 0, pending: false };
 
 /** @param {number} width @param {number} height @returns {Frame} */
 export function frameOf(width, height) {
@@ -28,10 +27,7 @@ export function placeY(frame, place) { return place < 0 ? frame.rail : frame.bot
 export class Painter {
   constructor() { this.frame = 0; }
 
-  stop() {
-    cancelAnimationFrame(this.frame);
-    drawn.pending = false;
-  }
+  stop() { cancelAnimationFrame(this.frame); }
 
   /**
    * @param {CanvasRenderingContext2D} context cleared
@@ -48,7 +44,6 @@ export class Painter {
     context.lineWidth = 1;
     context.globalAlpha = alpha;
     let at = 0;
-    drawn.lines = rows.length;
     const go = (/** @type {number} */ budget) => {
       const end = performance.now() + budget;
       while (at < rows.length && performance.now() < end) {
@@ -58,8 +53,8 @@ export class Painter {
         for (; at < last && band[rows[at]] === band[rows[first]]; at++) line(context, frame, axes, xs, rows[at]);
         context.stroke();
       }
-      drawn.pending = at < rows.length;
-      if (drawn.pending) this.frame = requestAnimationFrame(() => go(NEXT_MS));
+      context.canvas.dataset.lines = `${at} of ${rows.length}`; // tests count them
+      if (at < rows.length) this.frame = requestAnimationFrame(() => go(NEXT_MS));
     };
     go(FIRST_MS);
   }

@@ -16,8 +16,8 @@ const bests = new Map();
 /** What each searches for, read once. @type {Map<string, any>} */
 const searchers = new Map();
 
-/** All pages of the list; with the configurations only where some are not known yet. @param {AbortSignal} signal @param {boolean} [withConfig] @returns {Promise<any[]>} */
-async function list(signal, withConfig = false) {
+/** All pages of the list, the newest first. @param {AbortSignal} [signal] @param {boolean} [withConfig] @returns {Promise<any[]>} */
+export async function listSearches(signal, withConfig = false) {
   const found = [];
   let pageToken = "";
   do {
@@ -25,9 +25,16 @@ async function list(signal, withConfig = false) {
     found.push(...page.experiments);
     pageToken = page.nextPageToken;
   } while (pageToken && found.length < 20_000);
-  if (withConfig) for (const each of found) searchers.set(each.uid, each.config?.searcher || {});
-  else if (found.some((each) => !searchers.has(each.uid))) return list(signal, true);
   return found.reverse();
+}
+
+/** The list, with the configurations only where some are not known yet. @param {AbortSignal} signal */
+async function list(signal) {
+  const found = await listSearches(signal);
+  if (found.every((each) => searchers.has(each.uid))) return found;
+  const whole = await listSearches(signal, true);
+  for (const each of whole) searchers.set(each.uid, each.config?.searcher || {});
+  return whole;
 }
 
 /** Ask for the best result of those that changed, a few at a time. @param {any[]} experiments @param {AbortSignal} signal */

@@ -32,6 +32,8 @@ export class Store {
     this.events = signal(/** @type {any[]} */ ([]));
     /** Why there is nothing to show, or no news. @type {{value: ApiError | null, peek(): ApiError | null, subscribe: any}} */
     this.problem = signal(/** @type {ApiError | null} */ (null));
+    /** Whether more of the first view is to come: a large search has it in parts. */
+    this.partial = signal(true);
     /** Whether the user holds the picture still. */
     this.frozen = signal(false);
     /** What has come since: results, and trials that changed. */
@@ -168,6 +170,7 @@ export class Store {
       this.trials.apply(view);
       if (view.experiment) this.seen(view.experiment);
       const known = view.reset ? [] : this.events.peek();
+      this.partial.value = Boolean(view.more);
       if (view.reset || view.events?.length) this.events.value = [...known, ...(view.events || [])].slice(-MOST_EVENTS);
       this.problem.value = null;
       this.version.value++;

@@ -10,11 +10,9 @@
  * @property {string} ink texts and main lines, 4.5:1 and more on `back`
  * @property {string} soft lesser texts, 4.5:1 and more on `back`
  * @property {string} line axes and grids
- * @property {string} faint what recedes: unselected lines
  * @property {string} accent what is selected, or the best
  * @property {string} good went up
  * @property {string} bad stopped, failed
- * @property {string} wait waits
  * @property {string[]} rungs stops of the scale, lowest rung first
  * @property {string[]} brackets
  * @property {string[]} selected up to 8 trials that are compared
@@ -26,13 +24,13 @@ const HUES = { light: ["#0072b2", "#b35900", "#007a5a", "#a64d85", "#6b6b00", "#
 /** @type {{light: Theme, dark: Theme}} */
 export const THEMES = {
   light: {
-    name: "light", back: "#ffffff", ink: "#1c2128", soft: "#57606a", line: "#d0d7de", faint: "#d8dee4", accent: "#b35900",
-    good: "#0a6b50", bad: "#b3261e", wait: "#57606a",
+    name: "light", back: "#ffffff", ink: "#1c2128", soft: "#57606a", line: "#d0d7de", accent: "#b35900",
+    good: "#0a6b50", bad: "#b3261e",
     rungs: ["#9fb6c3", "#3f9e96", "#2f74b8", "#2b3a8c"], brackets: HUES.light, selected: HUES.light,
   },
   dark: {
-    name: "dark", back: "#14181d", ink: "#e6eaee", soft: "#a3adb8", line: "#38414b", faint: "#2b333c", accent: "#f0a030",
-    good: "#35c49a", bad: "#ff8a7a", wait: "#a3adb8",
+    name: "dark", back: "#14181d", ink: "#e6eaee", soft: "#a3adb8", line: "#38414b", accent: "#f0a030",
+    good: "#35c49a", bad: "#ff8a7a",
     rungs: ["#5f7382", "#3aa79c", "#6cb1ef", "#cbd5ff"], brackets: HUES.dark, selected: HUES.dark,
   },
 };
@@ -44,9 +42,6 @@ export function themeOf(name) { return THEMES[name]; }
 export function rungColour(theme, index, count) {
   return scaleColour(theme.rungs, count < 2 ? 1 : index / (count - 1));
 }
-
-/** The colour of a bracket. @param {Theme} theme @param {number} index */
-export function bracketColour(theme, index) { return theme.brackets[index % theme.brackets.length]; }
 
 /** A colour between the stops of a scale. @param {string[]} stops @param {number} share 0 to 1 */
 export function scaleColour(stops, share) {

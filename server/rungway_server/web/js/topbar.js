@@ -1,9 +1,9 @@
 /** The bar above everything: which search, how it is, whether the page is up to date, and what may be done to it. */
 
 import { Actions } from "./actions.js";
-import { call } from "./api.js";
 import { many, percent, stateWord } from "./format.js";
 import { html, useEffect, useSignal, useState } from "./html.js";
+import { listSearches } from "./searches.js";
 import { Session } from "./session.js";
 
 /** @typedef {import("./store.js").Store} Store */
@@ -49,8 +49,8 @@ function Picker({ store, experiment }) {
   const [names, setNames] = useState([experiment]);
   useEffect(() => setNames([experiment]), [experiment]);
   const load = async () => {
-    const found = await call("ExperimentService/ListExperiments", { pageSize: 1000 }).catch(() => null);
-    if (found) setNames([...new Set([experiment, ...found.experiments.map((/** @type {any} */ each) => each.experiment).reverse()])]);
+    const found = await listSearches().catch(() => null);
+    if (found) setNames([...new Set([experiment, ...found.map((each) => each.experiment)])]);
   };
   return html`<select aria-label="Search" value=${experiment} onFocus=${load} onMouseDown=${load}
     onChange=${(/** @type {any} */ event) => store.go({ experiment: event.target.value })}>

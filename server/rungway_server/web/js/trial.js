@@ -3,7 +3,7 @@
 import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { count, goalOf, lengthText, moment, msOf, number, word } from "./format.js";
-import { html, useEffect, useSignal, useState } from "./html.js";
+import { html, useEffect, useRef, useSignal, useState } from "./html.js";
 import { QueueAgain } from "./queue.js";
 import { bestSoFar, inOrder } from "./sofar.js";
 import { themeOf } from "./theme.js";
@@ -16,11 +16,19 @@ import { Why } from "./why.js";
 export function Trial({ store }) {
   const route = useSignal(store.route), experiment = useSignal(store.experiment);
   useSignal(store.version);
-  if (route.trial >= 0) return html`<${Card} key=${route.trial} store=${store} experiment=${experiment} trial=${route.trial} />`;
-  const best = bestSoFar(store.trials, inOrder(store.trials), goalOf(experiment).smaller, "trials").at(-1);
-  const trial = [...store.selected.peek()][0] ?? best?.[2] ?? (store.trials.count ? store.trials.trial[0] : -1);
+  const chosen = useRef(-1);
+  // Chosen once: a new best result does not change what one reads.
+  if (route.trial >= 0) chosen.current = route.trial;
+  else if (chosen.current < 0) chosen.current = usualTrial(store, experiment);
+  const trial = chosen.current;
   if (trial < 0) return html`<p class="empty">No trial has started. Start workers: <code>RUNGWAY_EXPERIMENT=${experiment.experiment} python train.py</code></p>`;
   return html`<${Card} key=${trial} store=${store} experiment=${experiment} trial=${trial} />`;
+}
+
+/** The trial to show where none is named: the first selected, the best, or the first; -1 where there is none. @param {Store} store @param {any} experiment */
+function usualTrial({ trials, selected }, experiment) {
+  const best = bestSoFar(trials, inOrder(trials), goalOf(experiment).smaller, "trials").at(-1);
+  return [...selected.peek()][0] ?? best?.[2] ?? (trials.count ? trials.trial[0] : -1);
 }
 
 /** The trial without its curve: a page of one. @param {string} experiment @param {number} trial @param {AbortSignal} signal */
@@ -99,6 +107,6 @@ function Curve({ store, experiment, trial }) {
   return html`<${Chart} lines=${lines} spots=${spots} marks=${rungs.map((/** @type {any} */ rung) => ({ at: rung.length, text: count(rung.length) }))} xName=${unit} yName=${goal.metric} fromZero=${true} logY=${logY} table=${table}
     label=${`Learning curve of trial ${trial.trial}: ${goal.metric} by ${unit}`}
     caption=${html`Vertical lines are the rungs of its bracket; bars across them the cut-off at the moment of each decision.
-      ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}
-      <label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
+      ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}`}
+    controls=${html`<label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
 }

@@ -58,7 +58,7 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
   const leases = useMemo(() => new Leases(log), [log]).update();
   const { levels, lengths } = useMemo(() => levelsOf(experiment.plan), [experiment.plan.brackets.length]);
   const [size, setSize] = useState({ width: 0, height: 0 }), [focus, setFocus] = useState(/** @type {any} */ (null)), [drag, setDrag] = useState(/** @type {any} */ (null));
-  const palette = paletteOf(theme), { trials } = store, rows = Math.min(MOST_ROWS, log.workers.length), rowHeight = rowHeightOf(rows);
+  const palette = paletteOf(theme), { trials } = store, rows = Math.min(MOST_ROWS, leases.rows.length), rowHeight = rowHeightOf(rows);
   const first = log.time[0], end = past ? Math.max(now, log.time[log.count - 1]) : now;
   const span = { from: range ? range[0] : first, to: range ? range[1] : Math.max(end, first + 1000), width: size.width, rows, rowHeight, left: Math.min(120, size.width * 0.28) };
   const shown = (/** @type {number} */ trial) => !mask || (mask[trials.rowOf(trial)] ?? 1) === 1;
@@ -78,7 +78,7 @@ function WorkersFigure({ store, experiment, log, now, past, reading, count: even
     <p class="legend"><span>bars: leases, training towards ${lengths.map((/** @type {number} */ length, /** @type {number} */ k) => html`<i class="swatch" style=${{ background: palette.rung(lengths.length > 1 ? k / (lengths.length - 1) : 1) }}></i> ${number(length)} `)} ${experiment.plan.unit}</span>
       <span><i style=${{ color: palette.bad }}>×</i> lost or failed</span><span>dashed: ${past ? "the time of the replay" : "now"}</span></p>
     <${Picture} height=${TOP + rows * rowHeight + AXIS} onSize=${setSize}
-      label="Workers over time. Up and down go through workers, left and right through their leases, Enter opens the trial."
+      label="Workers over time. Up and down go through the rows, left and right through their leases, Enter opens the trial."
       draw=${(/** @type {any} */ context) => drawWorkers(context, leases, span, now, levels, palette, shown)}
       when=${[events, now, theme, mask, zoom.value, size.width]} over=${over} overWhen=${[focus, drag]} on=${on}>
       ${at.bar >= 0 && !drag && html`<${LeaseCard} ...${{ leases, at, span, size, now, trials, experiment }} />`}
@@ -92,7 +92,9 @@ function sentence(leases, now, { range, mask, rows, reading, first }) {
   // In a replay, and while the picture is held still, some come later.
   const workers = leases.byWorker.filter((/** @type {number[]} */ bars) => leases.from[bars[0]] <= now).length;
   const parts = [`${many(workers, "worker")} in ${duration((now - first) / 1000)}: ${running} at work, trials held ${percent(leases.busy(first, now))} of the time, ${many(leases.lostBy(now), "lease")} lost.`];
-  if (leases.byWorker.length > rows) parts.push(`The first ${count(rows)} workers are shown.`);
+  const several = leases.rows.filter((/** @type {any} */ row) => row.lane === 1).length;
+  if (several) parts.push(`${count(several)} of them held several trials at once: a row for each.`);
+  if (leases.rows.length > rows) parts.push(`The first ${count(rows)} rows are shown.`);
   if (range) parts.push("A part of the time is shown.");
   if (mask) parts.push("Trials outside the brush are pale.");
   if (reading) parts.push(`Reading the event log: ${many(leases.read, "event")} so far.`);
@@ -101,10 +103,10 @@ function sentence(leases, now, { range, mask, rows, reading, first }) {
 
 /** The bar in focus: by pointer a place, by keys a bar. @param {any} leases @param {any} span @param {any} focus @param {number} now */
 function focusOf(leases, span, focus, now) {
-  if (!focus) return { worker: -1, bar: -1 };
-  if (focus.bar !== undefined) return { worker: leases.worker[focus.bar], bar: focus.bar };
-  const worker = Math.floor((focus.y - TOP) / span.rowHeight), time = timeOf(span, focus.x);
-  return { worker, bar: focus.x < span.left || time > now ? -1 : leases.at(worker, time) };
+  if (!focus) return { row: -1, bar: -1 };
+  if (focus.bar !== undefined) return { row: leases.rowOf(focus.bar), bar: focus.bar };
+  const row = Math.floor((focus.y - TOP) / span.rowHeight), time = timeOf(span, focus.x);
+  return { row, bar: focus.x < span.left || time > now ? -1 : leases.at(row, time) };
 }
 
 /** @param {CanvasRenderingContext2D} context @param {any} leases @param {any} at @param {any} span @param {number} now @param {any} palette */
@@ -112,11 +114,13 @@ function outline(context, leases, at, span, now, palette) {
   // All leases of the same trial, so that its way from worker to worker is seen.
   context.lineWidth = 2;
   for (let bar = 0; bar < leases.count; bar++) {
-    if (leases.trial[bar] !== leases.trial[at.bar] || leases.worker[bar] >= span.rows || leases.from[bar] > now) continue;
+    if (leases.trial[bar] !== leases.trial[at.bar] || leases.from[bar] > now) continue;
+    const row = leases.rowOf(bar);
+    if (row >= span.rows) continue;
     const left = Math.max(span.left, xOf(span, leases.from[bar])), right = Math.min(span.width - 8, xOf(span, Math.min(now, leases.to[bar])));
     if (right < left) continue;
     context.strokeStyle = bar === at.bar ? palette.accent : palette.ink;
-    context.strokeRect(left - 0.5, TOP + leases.worker[bar] * span.rowHeight - 1, Math.max(3, right - left), Math.max(4, span.rowHeight - 1));
+    context.strokeRect(left - 0.5, TOP + row * span.rowHeight - 1, Math.max(3, right - left), Math.max(4, span.rowHeight - 1));
   }
 }
 
@@ -125,8 +129,8 @@ function LeaseCard({ leases, at, span, size, now, trials, experiment }) {
   const { bar } = at, row = trials.rowOf(leases.trial[bar]), end = Math.min(now, leases.to[bar]);
   const x = Math.min(size.width - 8, Math.max(span.left, xOf(span, (leases.from[bar] + end) / 2)));
   const ending = leases.to[bar] > now ? OPEN : leases.ending[bar];
-  const words = `${leases.log.workers[at.worker]} held it ${duration((end - leases.from[bar]) / 1000)} towards rung ${leases.rung[bar]} of bracket ${leases.bracket[bar]}: ${ENDINGS[ending]}.`;
-  return html`<${Card} place=${{ x, y: TOP + at.worker * span.rowHeight, ...size }}>
+  const words = `${leases.log.workers[leases.worker[bar]]} held it ${duration((end - leases.from[bar]) / 1000)} towards rung ${leases.rung[bar]} of bracket ${leases.bracket[bar]}: ${ENDINGS[ending]}.`;
+  return html`<${Card} place=${{ x, y: TOP + at.row * span.rowHeight, ...size }}>
     ${row >= 0 ? html`<${TrialCard} trials=${trials} row=${row} unit=${experiment.plan.unit || "length"} metric=${goalOf(experiment).metric} more=${words} />`
       : html`<strong>trial ${leases.trial[bar]}</strong> ${words}`}
   </${Card}>`;
@@ -177,8 +181,8 @@ function onKey(event, { leases, at, rows, setFocus, store, now }) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[key], turn = { ArrowUp: -1, ArrowDown: 1 }[key];
   if (!step && !turn) return undefined;
   event.preventDefault();
-  const worker = Math.max(0, Math.min(rows - 1, at.worker < 0 ? 0 : at.worker + (turn ?? 0)));
-  const bars = (leases.byWorker[worker] ?? []).filter((/** @type {number} */ bar) => leases.from[bar] <= now);
+  const row = Math.max(0, Math.min(rows - 1, at.row < 0 ? 0 : at.row + (turn ?? 0)));
+  const bars = (leases.rows[row]?.bars ?? []).filter((/** @type {number} */ bar) => leases.from[bar] <= now);
   if (!bars.length) return undefined;
   const here = at.bar >= 0 ? (turn ? bars.findLastIndex((/** @type {number} */ bar) => leases.from[bar] <= leases.from[at.bar]) : bars.indexOf(at.bar)) : bars.length - 1;
   return setFocus({ bar: bars[Math.max(0, Math.min(bars.length - 1, Math.max(0, here) + (at.bar >= 0 ? step ?? 0 : 0)))] });

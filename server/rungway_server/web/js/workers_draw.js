@@ -1,4 +1,4 @@
-/** Draws workers over time: a row for each worker, its leases as bars coloured by the rung they train towards. */
+/** Draws workers over time: a row for each trial that a worker holds at once, its leases as bars coloured by the rung they train towards. */
 import { duration } from "./format.js";
 import { FONT } from "./palette.js";
 import { FAILED, LOST, OPEN } from "./workers_model.js";
@@ -8,7 +8,6 @@ import { FAILED, LOST, OPEN } from "./workers_model.js";
 /** @typedef {{from: number, to: number, width: number, rows: number, rowHeight: number, left: number}} Span */
 
 export const TOP = 6, AXIS = 26;
-export const drawn = { bars: 0 };
 
 /** @param {number} rows */
 export function rowHeightOf(rows) { return Math.max(3, Math.min(20, Math.floor(520 / Math.max(1, rows)))); }
@@ -33,7 +32,7 @@ export function timeOf(span, x) {
  * @param {(trial: number) => boolean} shown
  */
 export function drawWorkers(context, leases, span, now, levels, palette, shown) {
-  drawn.bars = 0;
+  let bars = 0;
   context.font = FONT;
   drawTimes(context, span, leases.log.time[0] ?? span.from, palette);
   context.save();
@@ -41,13 +40,13 @@ export function drawWorkers(context, leases, span, now, levels, palette, shown) 
   context.rect(span.left, 0, span.width - span.left, TOP + span.rows * span.rowHeight + 2);
   context.clip();
   const bar = Math.max(2, span.rowHeight - (span.rowHeight > 6 ? 3 : 1));
-  for (let worker = 0; worker < span.rows; worker++) {
-    const y = TOP + worker * span.rowHeight;
+  for (let row = 0; row < span.rows; row++) {
+    const y = TOP + row * span.rowHeight;
     context.fillStyle = palette.panel;
     context.fillRect(span.left, y, span.width - span.left - 8, bar);
     let end = -Infinity;
-    for (const each of leases.byWorker[worker] ?? []) {
-      drawn.bars++;
+    for (const each of leases.rows[row].bars) {
+      bars++;
       // Of many bars within half a pixel one is drawn, and each that was lost.
       const right = xOf(span, Math.min(leases.to[each], now));
       if (right - end < 0.5 && leases.ending[each] < LOST) continue;
@@ -55,6 +54,7 @@ export function drawWorkers(context, leases, span, now, levels, palette, shown) 
       end = right;
     }
   }
+  context.canvas.dataset.bars = String(bars); // tests count them
   const x = xOf(span, now);
   context.strokeStyle = palette.accent;
   context.setLineDash([3, 3]);
@@ -105,10 +105,14 @@ function drawNames(context, leases, span, palette) {
   const every = Math.max(1, Math.ceil(11 / span.rowHeight));
   context.textAlign = "right";
   context.fillStyle = palette.ink;
-  for (let worker = 0; worker < span.rows; worker += every) {
-    let name = leases.log.workers[worker] ?? "";
+  let next = 0;
+  for (let row = 0; row < span.rows; row++) {
+    const { worker, lane } = leases.rows[row];
+    if (lane > 0 || row < next) continue; // a name stands at its first row, if there is room
+    next = row + every;
+    let name = leases.log.workers[worker];
     while (name.length > 4 && context.measureText(name).width > span.left - 10) name = `${name.slice(0, -2)}…`.replace("……", "…");
-    context.fillText(name, span.left - 6, TOP + worker * span.rowHeight + Math.min(span.rowHeight / 2 + 4, 13));
+    context.fillText(name, span.left - 6, TOP + row * span.rowHeight + Math.min(span.rowHeight / 2 + 4, 13));
   }
 }
 
