@@ -90,10 +90,14 @@ class AsyncClient:
         length: int | None = None,
         checkpoint: Checkpoint = None,
         finished: bool = False,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
         request_id: str | None = None,
     ) -> TellReply:
         """See Client.tell."""
-        reports = [report(assignment.next_decision if length is None else length, metric)]
+        if isinstance(metric, Mapping):
+            metric, metrics = await self._driver.run(self._work.by_name(metric, metrics))
+        reports = [report(assignment.next_decision if length is None else length, metric, metrics, cost)]
         return (await self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id))[0]
 
     async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:

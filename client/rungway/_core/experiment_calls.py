@@ -127,7 +127,7 @@ class ExperimentCalls:
         if max_concurrent_trials is not None:
             request.max_concurrent_trials = requests.whole("max_concurrent_trials", max_concurrent_trials)
         if retention_days is not None:
-            request.retention_days = requests.days("retention_days", retention_days)
+            request.retention_days = requests.not_negative("retention_days", retention_days)
         return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
 
     def preview(self, config: Mapping[str, object]) -> Flow[Preview]:

@@ -106,6 +106,8 @@ class Client:
         length: int | None = None,
         checkpoint: Checkpoint = None,
         finished: bool = False,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
         request_id: str | None = None,
     ) -> TellReply:
         """Tell one validation result, by default that at `assignment.next_decision`; returns the decision.
@@ -114,11 +116,14 @@ class Client:
         thread returns the same trial with its new `next_decision`; use `reply.next` to go on without asking. Without a
         checkpoint that assignment starts at the last checkpoint again, with its `from_length`. With `finished` the
         training is over at `length`, before its assignment: the result stands, and the trial is never handed out again.
+        `metrics`, `cost` and a mapping as `metric` are as in `TrialRun.report`.
 
-        Raises InvalidArgument for a wrong metric, length or checkpoint, and OutcomeUnknown after
+        Raises InvalidArgument for a wrong metric, cost, length or checkpoint, and OutcomeUnknown after
         `config.worker_timeout`: repeat the tell with the `request_id` of the error.
         """
-        reports = [report(assignment.next_decision if length is None else length, metric)]
+        if isinstance(metric, Mapping):
+            metric, metrics = self._driver.run(self._work.by_name(metric, metrics))
+        reports = [report(assignment.next_decision if length is None else length, metric, metrics, cost)]
         return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
     def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:

@@ -189,7 +189,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         trial = await self._trials.get(requests.read_ref(request.experiment), request.trial)
         message = wire.trial_message(trial)
         async for point in in_slices(trial.curve):
-            message.curve.add(length=point.length, metric=point.metric)
+            wire.write_report(point, message.curve.add())
         return experiments_pb2.GetTrialResponse(trial=message)
 
     @typed_errors

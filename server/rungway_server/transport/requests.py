@@ -9,7 +9,7 @@ from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
 from rungway.values import InvalidValue, from_map
-from rungway_server.domain.engine import Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.checks import check_count
@@ -75,8 +75,14 @@ def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
         if not report.HasField("metric"):
             raise InvalidInput.one(f"results[{i}].reports[{j}].metric", "is missing; wanted a number (NaN for none)")
         metric = report.metric  # all NaNs are treated alike, regardless of sign and payload
-        read.append(Report(report.length, math.nan if math.isnan(metric) else metric))
+        further = _read_further(report) if report.metrics or report.HasField("cost") else None
+        read.append(Report(report.length, math.nan if math.isnan(metric) else metric, further))
     return read
+
+
+def _read_further(report: trial_pb2.Report) -> Further:
+    metrics = {name: math.nan if math.isnan(value) else value for name, value in report.metrics.items()}
+    return Further(metrics, report.cost if report.HasField("cost") else None)
 
 
 def read_releases(request: search.ReleaseRequest) -> list[Release]:

@@ -23,6 +23,7 @@ from rungway_server.domain.engine import (
     Outcome,
     Progress,
     Reason,
+    Report,
     TellAnswer,
     TellReply,
     TrialState,
@@ -182,6 +183,15 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
     )
+
+
+def write_report(report: Report, message: trial_pb2.Report) -> None:
+    """Fill in an empty message of a point of a curve."""
+    message.length, message.metric = report.length, report.metric
+    if report.further:
+        message.metrics.update(report.further.metrics)
+        if report.further.cost is not None:
+            message.cost = report.further.cost
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
