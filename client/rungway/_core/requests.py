@@ -108,9 +108,9 @@ def further_metrics(metrics: object) -> dict[str, float]:
 
 def searcher_metric(experiment: experiment_pb2.Experiment) -> str:
     """The name of the searcher's metric. Raises FailedPrecondition (METRIC_UNKNOWN) if the service does not say it."""
-    searcher = experiment.config.entries["searcher"].map_value.entries if "searcher" in experiment.config.entries else {}
-    name = searcher["metric"].string_value if "metric" in searcher else ""
-    if not name:
+    searcher = values.from_map(experiment.config).get("searcher")
+    name = searcher.get("metric") if isinstance(searcher, dict) else None
+    if not isinstance(name, str) or not name:
         problem = "the service does not say what the searcher's metric is called: give `metric` as a number alone"
         raise FailedPrecondition(problem, reason="METRIC_UNKNOWN")
     return name

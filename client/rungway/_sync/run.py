@@ -67,9 +67,10 @@ class TrialRun(Run):
         never ranked; `cost` is what the training since the report before took, in seconds. `metric` may be a mapping
         instead, with the searcher's metric by its name among others: the first time, the service is asked for the name.
 
-        Raises InvalidArgument for any other metric or cost, for a mapping without the searcher's metric, for a length that does not grow or is beyond `to_length`, and for
-        what the service refuses; OutcomeUnknown after `worker_timeout` (the next report sends the same again);
-        FailedPrecondition when the block, loop or client of this trial is over.
+        Raises InvalidArgument for any other metric or cost, for a mapping without the searcher's metric, for a length
+        that does not grow or is beyond `to_length`, and for what the service refuses; OutcomeUnknown after
+        `worker_timeout` (the next report sends the same again); FailedPrecondition when the block, loop or client of
+        this trial is over.
         """
         self._use()
         if isinstance(metric, Mapping):

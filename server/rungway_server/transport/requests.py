@@ -8,6 +8,7 @@ from functools import lru_cache
 from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
+from rungway.v1 import view_service_pb2 as views
 from rungway.values import InvalidValue, from_map
 from rungway_server.domain.engine import Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
@@ -16,6 +17,7 @@ from rungway_server.service.checks import check_count
 from rungway_server.service.experiments import Change
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
+from rungway_server.service.view_port import FurtherOf
 
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
 """The namespace of the call being served: set by the access check, not by the request."""
@@ -83,6 +85,13 @@ def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
 def _read_further(report: trial_pb2.Report) -> Further:
     metrics = {name: math.nan if math.isnan(value) else value for name, value in report.metrics.items()}
     return Further(metrics, report.cost if report.HasField("cost") else None)
+
+
+def read_further_of(request: views.GetCurvesRequest) -> FurtherOf | None:
+    """Which further values the curves are of; None for the searcher's metric."""
+    if request.metric and request.cost:
+        raise InvalidInput.one("cost", "is given together with metric, wanted one of them")
+    return FurtherOf(None if request.cost else request.metric) if request.metric or request.cost else None
 
 
 def read_releases(request: search.ReleaseRequest) -> list[Release]:

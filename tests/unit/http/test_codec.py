@@ -164,7 +164,7 @@ def test_fields_are_written_in_camel_case_with_zeros_and_without_unset_messages(
     result = Result(lease=Lease(fence=2**60), reports=[Report(metric=0)])
     tell = TellRequest(experiment="e", request_id="a", results=[result])
     assert encode(tell) == (
-        b'{"experiment":"e","requestId":"a","results":[{"reports":[{"length":0,"metric":0.0}],'
+        b'{"experiment":"e","requestId":"a","results":[{"reports":[{"length":0,"metrics":{},"metric":0.0}],'
         b'"checkpoint":"","finished":false,"lease":{"trial":0,"fence":1152921504606846976}}]}'
     )
     later: Any = 99

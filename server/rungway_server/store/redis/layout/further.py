@@ -8,7 +8,6 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 from rungway_server.domain.engine import MOST_FURTHER_NAMES, Further, Result
 from rungway_server.domain.errors import InvalidInput
@@ -82,6 +81,16 @@ class Names:
         self.names: list[str] = names
         self._shapes: list[bytes] = [as_bytes(shape) for shape in shapes]
 
+    @property
+    def shown(self) -> list[str]:
+        """The names of metrics, in order."""
+        return sorted(name for name in self.names if name != _COST)
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether any report has a cost."""
+        return _COST in self.names
+
     def rows(self, piece: bytes) -> Iterator[Row]:
         """The rows of a piece, in order. Raises ValueError, IndexError or struct.error for what is none."""
         _, first = _HEAD.unpack_from(piece)
@@ -107,6 +116,11 @@ class Names:
 def pieces_before(last: bytes | None) -> int:
     """How many pieces a trial has before its last one."""
     return int(_HEAD.unpack_from(last)[0]) if last else 0
+
+
+def is_further(field: str) -> bool:
+    """Whether a field of `curves` has a piece of further metrics."""
+    return field.startswith("m")
 
 
 def tail_field(trial: int) -> str:
@@ -152,8 +166,3 @@ def _shaped(shape: bytes, shapes: dict[bytes, int]) -> bytes:
     if len(shapes) == MOST_SHAPES and shape not in shapes:
         return bytes([MOST_SHAPES, len(shape)]) + shape
     return bytes([shapes.setdefault(shape, len(shapes))])
-
-
-def names_of(meta: Mapping[str, Any]) -> Names:
-    """The names and shapes in the fields of a `meta`."""
-    return Names(meta.get(FIELD))

@@ -55,11 +55,9 @@ if refusal then return refusal end
 local request = ARGV[3]
 
 local results, numbers, after = read_results(6, tonumber(ARGV[5]))
-local write_further = nil
-if ARGV[after] then
-  write_further, refusal = further_metrics()(search, results, ARGV[after])
-  if refusal then return refusal end
-end
+local write_further, excess = nil, nil
+if ARGV[after] then write_further, excess = further_metrics()(search, results, ARGV[after]) end
+if excess then return { 'names', excess } end
 load_trials(search, numbers)
 -- what a result between rungs writes
 redis.call('ZCARD', LEASES)

@@ -1,5 +1,5 @@
 -- Further metrics of reports: named values beside the curve, which rank nowhere. The cost of a report is the one whose
--- name is empty. A row has those of one report: its place in the curve (see add_row), its shape, and the values, 8 bytes
+-- name is empty. A row has those of one report: its place in the curve (add_row), its shape, and the values, 8 bytes
 -- each. META has the names, and the shapes: the numbers of a row's names, a byte each. So a row tells its names in one
 -- byte; with 255 shapes known, another one is in the row itself, after '\255' and how many names it has.
 -- Gives  open_further
@@ -45,20 +45,20 @@ end
 local function add_row(last, place, row)
   local full = nil
   if last and #last + #row + 5 > Size.further_piece_bytes then full, last = last, nil end
-  if not last then last = struct.pack('>I4I4', full and struct.unpack('>I4', full) + 1 or 0, place) end
+  last = last or struct.pack('>I4I4', full and struct.unpack('>I4', full) + 1 or 0, place)
   local distance = place - struct.unpack('>I4', last, 5)
   return last .. (distance < 255 and string.char(distance) or '\255' .. struct.pack('>I4', place)) .. row, full
 end
 
 -- Gives each report of a tell its row, and each result with rows a fingerprint that tells them. `packed` has names,
--- shapes and rows: index of the result, of the report, of the shape, values. Returns what writes the rows of all reports
--- that were added, or nil and a refusal.
+-- shapes and rows: index of the result, of the report, of the shape, values. Returns what writes the rows of all
+-- reports that were added; nil and the index of a name, if it is too many.
 local function open_further(search, results, packed)
   local given, stored, wanted, tails = cmsgpack.unpack(packed), redis.call('HGET', META, 'further'), {}, {}
   local known = stored and cmsgpack.unpack(stored) or { {}, {} }
   local before = #known[1] + #known[2]
   local bytes, excess = numbered(known[1], given[1])
-  if not bytes then return nil, { 'names', excess } end
+  if excess then return nil, excess end
   local heads, rows = heads_of(known[2], given[2], bytes), given[3]
   for i = 1, #rows, 4 do
     local result, shape, words = results[rows[i] + 1], rows[i + 2] + 1, {}
@@ -74,8 +74,7 @@ local function open_further(search, results, packed)
   search.add_further = function(number, place, row)
     local last, full = add_row(tails[number], place, row)
     if full then
-      pieces[#pieces + 1] = 'm' .. number .. '.' .. struct.unpack('>I4', full)
-      pieces[#pieces + 1] = full
+      pieces[#pieces + 1], pieces[#pieces + 2] = string.format('m%s.%d', number, struct.unpack('>I4', full)), full
     end
     tails[number], changed[number] = last, true
   end
