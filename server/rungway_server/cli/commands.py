@@ -204,6 +204,19 @@ def enqueue(
     enqueue(experiment, file, assigned or [], target, output)
 
 
+def trial(
+    experiment: NamedExperimentArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="The trial's number.")],
+    most: Annotated[int, typer.Option("-n", min=1, help="How many reports to show, the last ones.")] = 50,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show a trial with its learning curve, and the further metrics of its reports."""
+    from rungway_server.cli.trial import show
+
+    show(experiment, trial, most, target, output)
+
+
 def explain(
     experiment: NamedExperimentArgument,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="The trial's number.")],

@@ -116,8 +116,8 @@ class ViewReader(Protocol):
         `most_points` there are its last points alone."""
         ...
 
-    async def further_names(self) -> FurtherNames:
-        """What the reports of all trials have beside the searcher's metric."""
+    def further_names(self) -> FurtherNames:
+        """What the reports of all trials have beside the searcher's metric, as of when the reader was made."""
         ...
 
 

@@ -193,7 +193,7 @@ class ViewUseCases:
         reader = await self._store.view_reader(ref, partial(self._reading.piece, ref.namespace))
         with self._reading.admit(ref.namespace):
             numbers, most = list(dict.fromkeys(trials)), _MOST_READ_POINTS // len(trials)
-            names = await reader.further_names()
+            names = reader.further_names()
             if which and not (which.name in names.names or (which.name is None and names.cost)):
                 found = {}
             elif which:

@@ -172,9 +172,9 @@ class RedisViewReader:
                 parts[number].append(points or b"")
         return {number: _curve(b"".join((*parts[number], tail)), self._smaller) for number, tail in tails.items()}
 
-    async def further_names(self) -> FurtherNames:
+    def further_names(self) -> FurtherNames:
         """See the port."""
-        names = Names(await self._read("HGET", META, FIELD))
+        names = Names(self._known.further)
         return FurtherNames(names.shown, names.has_cost)
 
     async def further_curves(self, numbers: Sequence[int], most_points: int, which: FurtherOf) -> dict[int, Curve]:
