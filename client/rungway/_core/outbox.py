@@ -12,12 +12,16 @@ MOST_REPORTS = 1024
 """Most reports of one parcel. A service takes more, but smaller requests leave its store time for other calls."""
 
 
-_FURTHER_BYTES = 512
+_FURTHER, _FURTHER_BYTES = 4, 512
 
 
 def weight(report: Report) -> int:
-    """How many reports it counts for: one, and one more for each 512 bytes of further metrics."""
-    return 1 + sum(len(name.encode()) + 14 for name in report.metrics) // _FURTHER_BYTES if report.metrics else 1
+    """How many reports it counts for: one, and more for every 4 and every 512 bytes of further metrics. So a parcel
+    stays within the limits of a call."""
+    if not report.metrics:
+        return 1
+    size = sum(len(name.encode()) + 14 for name in report.metrics)
+    return 1 + (len(report.metrics) + 1) // _FURTHER + size // _FURTHER_BYTES
 
 
 def _fitting(reports: Sequence[Report]) -> int:

@@ -22,8 +22,9 @@ def check_count(field: str, count: int, most: int, what: str = "") -> list[Viola
     return [Violation(field, f"got {count}{what and f' {what}'}, wanted 1 to {most}")]
 
 
-MOST_METRICS, LONGEST_METRIC = 32, 128
-"""Further metrics of a report, and bytes of the name of one."""
+MOST_METRICS, LONGEST_METRIC, MOST_FURTHER = 32, 128, 4_096
+"""Further metrics of a report, bytes of the name of one, and values of a call, where each report that has any counts
+one more."""
 
 
 def check_further(field: str, further: Further, metric: str) -> list[Violation]:

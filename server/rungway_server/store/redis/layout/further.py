@@ -6,12 +6,12 @@ piece of a trial is in a field of its own, which its rows are added to.
 
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from rungway_server.domain.engine import MOST_FURTHER_NAMES, Further, Result
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.store.redis.layout.records import as_bytes, binary, packed, unpack
+from rungway_server.store.redis.layout.records import BINARY, as_bytes, packed, unpack
 
 FIELD = "further"
 """The field of `meta` that has names and shapes, and the field of the progress that says how many names there are."""
@@ -30,12 +30,12 @@ Row = tuple[int, Further]
 
 def named(further: Further) -> dict[str, float]:
     """The values by name, in the order in which they are stored."""
-    values = dict(sorted(further.metrics.items()))
+    values = {name: further.metrics[name] for name in sorted(further.metrics)}
     return values if further.cost is None else {_COST: further.cost} | values
 
 
-def _values(values: Iterable[float]) -> bytes:
-    return b"".join(struct.pack(">d", value) for value in values)
+def _values(values: Mapping[str, float]) -> bytes:
+    return struct.pack(f">{len(values)}d", *values.values())
 
 
 class ToldFurther:
@@ -53,7 +53,7 @@ class ToldFurther:
                     values = named(report.further)
                     shape = tuple(self._names.setdefault(name, len(self._names)) for name in values)
                     at = self._shapes.setdefault(shape, len(self._shapes))
-                    rows.append((j, at, binary(_values(values.values()).hex())))
+                    rows.append((j, at, _values(values).decode(errors=BINARY)))
             self._rows.append(rows)
 
     def of(self, part: slice) -> tuple[bytes, ...]:
@@ -143,7 +143,7 @@ def stored(curves: Mapping[int, Sequence[Row]]) -> tuple[bytes, dict[bytes, byte
         piece, count = b"", 0
         for place, further in rows:
             values = named(further)
-            row = _shaped(bytes(_number(numbers, name) for name in values), shapes) + _values(values.values())
+            row = _shaped(bytes(_number(numbers, name) for name in values), shapes) + _values(values)
             if piece and len(piece) + len(row) + 5 > PIECE_BYTES:
                 fields[piece_field(trial, count).encode()] = piece
                 piece, count = b"", count + 1
@@ -152,7 +152,7 @@ def stored(curves: Mapping[int, Sequence[Row]]) -> tuple[bytes, dict[bytes, byte
             piece += (bytes([distance]) if distance < _FAR[0] else _FAR + _PLACE.pack(place)) + row
         if piece:
             fields[tail_field(trial).encode()] = piece
-    return packed([list(numbers), [binary(shape.hex()) for shape in shapes]]), fields
+    return packed([list(numbers), [shape.decode(errors=BINARY) for shape in shapes]]), fields
 
 
 def _number(numbers: dict[str, int], name: str) -> int:

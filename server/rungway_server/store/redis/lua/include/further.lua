@@ -39,49 +39,78 @@ local function heads_of(shapes, given, bytes)
   return heads
 end
 
--- Adds a row to the last piece of a trial, which begins with its number (4 bytes) and the place in the curve of its
--- first row (4 bytes). A row has the distance from there: a byte or, where that is too little, '\255' and the place.
--- Returns the last piece, and the one before it where that has become full.
-local function add_row(last, place, row)
-  local full = nil
-  if last and #last + #row + 5 > Size.further_piece_bytes then full, last = last, nil end
-  last = last or struct.pack('>I4I4', full and struct.unpack('>I4', full) + 1 or 0, place)
-  local distance = place - struct.unpack('>I4', last, 5)
-  return last .. (distance < 255 and string.char(distance) or '\255' .. struct.pack('>I4', place)) .. row, full
+-- A piece that rows are added to; `stored` is the last one of a trial, nil when it has none. A piece begins with its
+-- number (4 bytes) and the place in the curve of its first row (4 bytes).
+local function opened(stored)
+  if not stored then return nil end
+  local number, first = struct.unpack('>I4I4', stored)
+  return { number = number, first = first, size = #stored, parts = { stored } }
 end
 
--- Gives each report of a tell its row, and each result with rows a fingerprint that tells them. `packed` has names,
--- shapes and rows: index of the result, of the report, of the shape, values. Returns what writes the rows of all
--- reports that were added; nil and the index of a name, if it is too many.
+-- Adds a row, which begins with its distance from the first: a byte or, where that is too little, '\255' and its place.
+-- Returns its piece, and the one before where that has become full.
+local function add_row(piece, place, row)
+  local full = nil
+  if piece and piece.size + #row + 5 > Size.further_piece_bytes then full, piece = piece, nil end
+  if not piece then
+    local number = full and full.number + 1 or 0
+    piece = { number = number, first = place, size = 8, parts = { struct.pack('>I4I4', number, place) } }
+  end
+  local distance, parts = place - piece.first, piece.parts
+  local begin = distance < 255 and string.char(distance) or '\255' .. struct.pack('>I4', place)
+  parts[#parts + 1], parts[#parts + 2] = begin, row
+  piece.size = piece.size + #begin + #row
+  return piece, full
+end
+
+-- Gives each report of a tell its row, and each result with rows a fingerprint that tells them. `given` has names,
+-- what rows of each shape begin with, and rows: index of the result, of the report, of the shape, values. Returns the
+-- last piece of each trial with rows.
+local function give_rows(results, given, heads)
+  local names, said, fields, last = {}, {}, {}, {}
+  for i, places in ipairs(given[2]) do
+    local words = {}
+    for j, place in ipairs(places) do words[j] = given[1][place + 1] end
+    names[i] = table.concat(words, '\0')
+  end
+  local rows = given[3]
+  for i = 1, #rows, 4 do
+    local result, report, shape, values = results[rows[i] + 1], rows[i + 1], rows[i + 2] + 1, rows[i + 3]
+    local words = said[result]
+    if not words then
+      words, fields[#fields + 1] = { result.fingerprint }, 'm' .. result.number
+      said[result] = words
+    end
+    words[#words + 1], words[#words + 2], words[#words + 3] = report, names[shape], values
+    result.reports[report + 1].further = heads[shape] .. values
+  end
+  for result, words in pairs(said) do result.fingerprint = redis.sha1hex(table.concat(words, '\0')):sub(1, 16) end
+  for i, stored in ipairs(redis.call('HMGET', CURVES, unpack(fields))) do last[fields[i]:sub(2)] = opened(stored) end
+  return last
+end
+
+-- Prepares a tell for its further metrics, `packed`: names, shapes and rows. Returns what writes those of all reports
+-- that were added; nil and the index of a name, if it is too many.
 local function open_further(search, results, packed)
-  local given, stored, wanted, tails = cmsgpack.unpack(packed), redis.call('HGET', META, 'further'), {}, {}
+  local given, stored = cmsgpack.unpack(packed), redis.call('HGET', META, 'further')
   local known = stored and cmsgpack.unpack(stored) or { {}, {} }
   local before = #known[1] + #known[2]
   local bytes, excess = numbered(known[1], given[1])
   if excess then return nil, excess end
-  local heads, rows = heads_of(known[2], given[2], bytes), given[3]
-  for i = 1, #rows, 4 do
-    local result, shape, words = results[rows[i] + 1], rows[i + 2] + 1, {}
-    if not tails[result.number] then wanted[#wanted + 1], tails[result.number] = 'm' .. result.number, true end
-    for j, place in ipairs(given[2][shape]) do words[j] = given[1][place + 1] end
-    words[#words + 1], words[#words + 2], words[#words + 3] = rows[i + 1], rows[i + 3], result.fingerprint
-    result.fingerprint = redis.sha1hex(table.concat(words, '\0')):sub(1, 16)
-    result.reports[rows[i + 1] + 1].further = heads[shape] .. rows[i + 3]
+  local last = give_rows(results, given, heads_of(known[2], given[2], bytes))
+  local written, changed = {}, {}
+  local function write(field, piece)
+    written[#written + 1], written[#written + 2] = field, table.concat(piece.parts)
   end
-  for i, tail in ipairs(redis.call('HMGET', CURVES, unpack(wanted))) do tails[wanted[i]:sub(2)] = tail end
-
-  local pieces, changed = {}, {}
   search.add_further = function(number, place, row)
-    local last, full = add_row(tails[number], place, row)
-    if full then
-      pieces[#pieces + 1], pieces[#pieces + 2] = string.format('m%s.%d', number, struct.unpack('>I4', full)), full
-    end
-    tails[number], changed[number] = last, true
+    local piece, full = add_row(last[number], place, row)
+    if full then write(string.format('m%s.%d', number, full.number), full) end
+    last[number], changed[number] = piece, true
   end
   return function()
-    for number in pairs(changed) do pieces[#pieces + 1], pieces[#pieces + 2] = 'm' .. number, tails[number] end
-    if #pieces == 0 then return end
-    redis.call('HSET', CURVES, unpack(pieces))
+    for number in pairs(changed) do write('m' .. number, last[number]) end
+    if #written == 0 then return end
+    redis.call('HSET', CURVES, unpack(written))
     if #known[1] + #known[2] == before then return end
     redis.call('HSET', META, 'further', cmsgpack.pack(known))
     search.progress.further, search.needs_layout = #known[1], Size.further_layout
