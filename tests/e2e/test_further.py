@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rungway import AsyncClient, Client, Report
+from rungway import AsyncClient, BestBy, Client, Report, Result
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run, words
 from tests.support.redis_server import redis_on_socket
@@ -72,6 +72,40 @@ def test_what_a_worker_reports_is_what_people_see(work: object, tmp_path: Path) 
             assert run(target, "export", name, "--format", "csv", "--out", str(tmp_path / transport))[0] == 0
             rows = (tmp_path / transport / "curves.csv").read_text().splitlines()
             assert rows[:2] == ["trial,length,metric,cost,metrics.accuracy,metrics.lr", "0,1,1.0,1.0,0.0,0.1"]
+
+
+def test_the_best_by_each_result(target: str) -> None:
+    """Trial 0 is best on the way and worse at the end; trial 1 is still training."""
+    name = unique_name("best")
+    results = {0: (0.1, 0.9), 1: (0.3, 0.2), 2: (0.5, 0.4)}
+    with Client(target, experiment=name) as client:
+        client.create_experiment(name, config("random", max_trials=3, max_length={"epochs": 2}))
+        work = client.ask_once(3).assignments
+        for given in work:
+            first, last = results[given.trial]
+            if given.trial == 1:
+                client.tell(given, last, length=1)
+            else:
+                client.tell_many([Result(given, [Report(1, first), Report(2, last)])])
+        found = {by: client.best(by=by) for by in BestBy}
+        assert {str(by): (trial.trial, trial.metric) for by, trial in found.items() if trial} == {
+            "best": (0, 0.9),
+            "last": (1, 0.2),
+            "final": (2, 0.4),
+        }
+
+        async def several() -> list[int]:
+            async with AsyncClient(target, experiment=name) as own:
+                return [trial.trial for trial in await own.best(3, by="final")]
+
+        assert asyncio.run(several()) == [2, 0]
+    code, out, _ = run(target, "best", name, "-n", "3", "--by", "final", wide=True)
+    assert code == 0
+    assert [row[:5] for row in words(out)[-2:]] == [["2", "0.4", "0.4", "2", "2"], ["0", "0.9", "0.1", "1", "2"]]
+    assert words(out)[-4][:5] == ["Trial", "Final", "Best", "At", "Trained"]
+    shown = json.loads(run(target, "best", name, "--by", "last", "--output", "json")[1])
+    assert (shown["by"], [trial["trial"] for trial in shown["trials"]]) == ("last", [1])
+    assert [trial["trial"] for trial in json.loads(run(target, "best", name, "-o", "json")[1])["trials"]] == [0]
 
 
 def test_a_trial_without_reports_and_one_that_is_not_there(target: str) -> None:

@@ -220,12 +220,14 @@ class AsyncClient:
         return await self._driver.run(self._experiments.get_trial(trial, experiment))
 
     @overload
-    async def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    async def best(self, *, by: str = "best", experiment: str | None = None) -> Trial | None: ...
     @overload
-    async def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+    async def best(self, count: int, *, by: str = "best", experiment: str | None = None) -> list[Trial]: ...
+    async def best(
+        self, count: int | None = None, *, by: str = "best", experiment: str | None = None
+    ) -> Trial | list[Trial] | None:
         """See Client.best."""
-        trials = await self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        trials = await self._driver.run(self._experiments.best(1 if count is None else count, by, experiment))
         if count is None:
             return trials[0] if trials else None
         return trials

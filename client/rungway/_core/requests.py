@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from rungway import values
 from rungway._core.config import ClientConfig
-from rungway._core.enums import Outcome
+from rungway._core.enums import BestBy, Outcome
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway.models.work import Checkpoint, Lease, Report, Result
-from rungway.v1 import experiment_pb2, search_service_pb2, trial_pb2, value_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, search_service_pb2, trial_pb2, value_pb2
 
 _MESSAGE_BYTES = 4096
 MOST_METRICS = 32
@@ -104,6 +104,17 @@ def further_metrics(metrics: object) -> dict[str, float]:
         if not isinstance(name, str) or not 1 <= len(name.encode(errors="replace")) <= _METRIC_BYTES:
             raise InvalidArgument.one("metrics", f"got the name {name!r:.200}, wanted a string of 1 to 128 bytes")
     return {name: metric_value(value, f"metrics[{name!r}]") for name, value in metrics.items()}
+
+
+def best_by(by: str) -> experiment_service_pb2.BestBy.ValueType:
+    """Which result of a trial counts, as on the wire: 0 for the best, as services from before `by` have it. Raises
+    InvalidArgument."""
+    try:
+        which = BestBy(by)
+    except ValueError:
+        known = ", ".join(repr(str(each)) for each in BestBy)
+        raise InvalidArgument.one("by", f"got {by!r:.100}, wanted one of {known}") from None
+    return experiment_service_pb2.BestBy.Value(f"BEST_BY_{which.name if which is not BestBy.BEST else 'UNSPECIFIED'}")
 
 
 def searcher_metric(experiment: experiment_pb2.Experiment) -> str:

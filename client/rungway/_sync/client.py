@@ -275,13 +275,21 @@ class Client:
         return self._driver.run(self._experiments.get_trial(trial, experiment))
 
     @overload
-    def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    def best(self, *, by: str = "best", experiment: str | None = None) -> Trial | None: ...
     @overload
-    def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+    def best(self, count: int, *, by: str = "best", experiment: str | None = None) -> list[Trial]: ...
+    def best(
+        self, count: int | None = None, *, by: str = "best", experiment: str | None = None
+    ) -> Trial | list[Trial] | None:
         """The trial with the best metric, None when no trial has a real one. With `count`: a list of up to so many,
-        best first."""
-        trials = self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        best first.
+
+        `by` (a BestBy) says which result of a trial counts: "best", its best at any length (`best_metric`, at
+        `best_length`); "last", the one reported last (`metric`, at `length`); "final", the last one of completed trials
+        alone, which were trained to the end or ended by themselves. For these two the service reads all trials. Raises
+        InvalidArgument for another word, and Unimplemented if the service does not know it.
+        """
+        trials = self._driver.run(self._experiments.best(1 if count is None else count, by, experiment))
         if count is None:
             return trials[0] if trials else None
         return trials

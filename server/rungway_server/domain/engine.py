@@ -97,6 +97,23 @@ class AskStatus(StrEnum):
     DONE = "done"
 
 
+class BestBy(StrEnum):
+    """Which result of a trial counts when the best are looked for."""
+
+    BEST = "best"
+    LAST = "last"
+    FINAL = "final"
+    """The last one, of completed trials alone."""
+
+
+class Standing(NamedTuple):
+    """The last result of a trial: the key by which it ranks, b"" where there is none."""
+
+    trial: int
+    state: TrialState
+    key: bytes
+
+
 class Lease(NamedTuple):
     """The right to report on a trial. `fencing_token` grows with every lease of the experiment."""
 

@@ -10,7 +10,7 @@ from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
 from rungway.v1 import view_service_pb2 as views
 from rungway.values import InvalidValue, from_map
-from rungway_server.domain.engine import Further, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import BestBy, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.checks import check_count
@@ -22,6 +22,7 @@ from rungway_server.service.view_port import FurtherOf
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
 """The namespace of the call being served: set by the access check, not by the request."""
 
+_BEST_BY = {experiments.BestBy.Value(f"BEST_BY_{by.name}"): by for by in BestBy} | {0: BestBy.BEST}
 _OUTCOMES: dict[int, Outcome] = {
     trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome
     for outcome in Outcome
@@ -117,6 +118,15 @@ def read_change(request: experiments.UpdateExperimentRequest) -> Change:
         max_concurrent=request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None,
         retention_days=request.retention_days if request.HasField("retention_days") else None,
     )
+
+
+def read_best_by(number: int) -> BestBy:
+    """Which result of a trial counts."""
+    by = _BEST_BY.get(number)
+    if by is None:
+        known = ", ".join(each.name for each in BestBy)
+        raise InvalidInput.one("by", f"got {number}, wanted one of {known}")
+    return by
 
 
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
 from rungway.v1 import search_service_pb2 as search
 from rungway.values import fill_map, to_map
 from rungway_server.domain.describe import describe
@@ -14,6 +14,7 @@ from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Assignment,
+    BestBy,
     Decision,
     EventView,
     ExperimentState,
@@ -46,6 +47,7 @@ _REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason i
 _DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") for decision in Decision}
 _STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
 _OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
+BEST_BY = {by: experiment_service_pb2.BestBy.Value(f"BEST_BY_{by.name}") for by in BestBy}
 _ASK_STATUSES = {status: search.AskStatus.Value(f"ASK_STATUS_{status.name}") for status in AskStatus}
 _EXPERIMENT_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}

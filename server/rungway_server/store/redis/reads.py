@@ -4,11 +4,18 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Report, TrialView
+from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Report, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading
-from rungway_server.store.redis.answers import read_event, read_life, read_points, read_progress, read_trial
+from rungway_server.store.redis.answers import (
+    read_event,
+    read_life,
+    read_points,
+    read_progress,
+    read_standing,
+    read_trial,
+)
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
@@ -124,6 +131,18 @@ class RedisReads:
         """See the port."""
         _, answer = await self._experiments.run("best", ref, [count])
         return list(answer[1:])
+
+    async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
+        """See the port."""
+        found: list[Standing] = []
+        at = 0
+        while at < len(numbers):
+            piece = numbers[at : at + _PIECE_TRIALS]
+            _, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
+            records = answer[1:]
+            found += [read_standing(n, record) for n, record in zip(piece, records, strict=False) if record]
+            at += len(records)
+        return found
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
