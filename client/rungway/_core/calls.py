@@ -81,6 +81,7 @@ class WorkerCalls:
         self._complaint = ""
         self._continuations = Continuations(caller)
         self._metric = ""
+        self._said_lost = False
 
     @property
     def experiment(self) -> str:
@@ -100,7 +101,21 @@ class WorkerCalls:
             count=requests.small("count", count),
             worker=self.config.worker,
         )
-        return AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        reply = AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        self._log_lost_training(reply.assignments)
+        return reply
+
+    def _log_lost_training(self, assignments: Iterable[Assignment]) -> None:
+        """Log once that promoted trials are trained from the beginning again, for want of a checkpoint."""
+        for each in () if self._said_lost else assignments:
+            if each.explanation.reason is Reason.PROMOTED and not each.checkpoint:
+                self._said_lost = True
+                _log.warning(
+                    "trial %d was promoted and has no checkpoint: it starts from 0 again; give a checkpoint with the "
+                    "reports at decisions (said once)",
+                    each.trial,
+                )
+                return
 
     def ask(self, timeout: float | None) -> Flow[Assignment | None]:
         """See Client.ask."""

@@ -169,7 +169,7 @@ def test_fields_are_written_in_camel_case_with_zeros_and_without_unset_messages(
     )
     later: Any = 99
     assert b'"outcome":99' in encode(FailRequest(outcome=later))
-    assert encode(Report(metric=math.nan)) == b'{"length":0,"metric":"NaN"}'
+    assert encode(Report(metric=math.nan)) == b'{"length":0,"metrics":{},"metric":"NaN"}'
 
 
 _INT32 = "wanted an integer from -2147483648 to 2147483647"
