@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from rungway_server.domain.engine import MOST_BEST
+from rungway_server.service.checks import MOST_METRICS
 from rungway_server.service.search import (
     LONGEST_CHECKPOINT,
     LONGEST_MESSAGE,
@@ -41,6 +42,7 @@ _BOUNDS: Mapping[str, Json] = {
     "Release.checkpoint_length": _COUNTED,
     "ReleaseRequest.releases": _MANY,
     "Report.length": {"minimum": 1},
+    "Report.metrics": {"maxProperties": MOST_METRICS},
     "Result.checkpoint": {"maxLength": LONGEST_CHECKPOINT},
     "Result.reports": {"maxItems": MOST_REPORTS},
     "TellRequest.results": _MANY,
@@ -137,7 +139,8 @@ def _in_reach(messages: Iterable[Descriptor]) -> Iterator[Descriptor]:
         seen.add(message.full_name)
         yield message
         if message.name not in _VALUES:
-            line += [field.message_type for field in message.fields if field.message_type]
+            inner = [field.message_type for field in message.fields if field.message_type]
+            line += [each for each in inner if not each.GetOptions().map_entry]
 
 
 def _enums(message: Descriptor) -> Iterator[EnumDescriptor]:
@@ -164,8 +167,11 @@ def _is_needed(field: FieldDescriptor) -> bool:
 
 def _field(field: FieldDescriptor, comments: Mapping[str, str], closed: bool) -> Json:
     bounds = dict(_bounds(field)) if closed else {}
-    if field.is_repeated:
-        schema: Json = {"type": "array", "items": _one(field)} | bounds
+    if field.message_type and field.message_type.GetOptions().map_entry:
+        values = _one(field.message_type.fields_by_name["value"])
+        schema: Json = {"type": "object", "additionalProperties": values} | bounds
+    elif field.is_repeated:
+        schema = {"type": "array", "items": _one(field)} | bounds
     else:
         schema = _one(field) | bounds
     return schema | {"description": comments[field.full_name]}

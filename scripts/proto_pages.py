@@ -42,8 +42,9 @@ def _message(message: pb.DescriptorProto, outer: str, comments: Comments, title:
     yield from (f"### {title}", "", comments.get(path, ""), "")
     if message.field:
         yield from ("| field | type | |", "|---|---|---|")
+        maps = {f".{path}.{nested.name}": nested for nested in message.nested_type if nested.options.map_entry}
         for field in message.field:
-            yield f"| `{field.name}` | {_type(field)} | {_cell(comments.get(f'{path}.{field.name}', ''))} |"
+            yield f"| `{field.name}` | {_type(field, maps)} | {_cell(comments.get(f'{path}.{field.name}', ''))} |"
         yield ""
     for nested in message.nested_type:
         yield from _message(nested, path, comments, f"{title}.")
@@ -59,7 +60,10 @@ def _enum(enum: pb.EnumDescriptorProto, outer: str, comments: Comments, title: s
     yield ""
 
 
-def _type(field: pb.FieldDescriptorProto) -> str:
+def _type(field: pb.FieldDescriptorProto, maps: Mapping[str, pb.DescriptorProto]) -> str:
+    if entry := maps.get(field.type_name):
+        key, value = entry.field
+        return f"map of {_type(key, {})} to {_type(value, {})}"
     name = _short(field.type_name) if field.type_name else _SCALARS[field.type]
     return f"repeated {name}" if field.label == pb.FieldDescriptorProto.LABEL_REPEATED else name
 

@@ -18,6 +18,7 @@ from rungway._async.run import AsyncTrialRun
 from rungway._core.config import ClientConfig
 from rungway._core.enums import (
     AskStatus,
+    BestBy,
     Decision,
     DecisionForm,
     ExperimentState,
@@ -88,6 +89,7 @@ __all__ = [
     "Assignment",
     "AsyncClient",
     "AsyncTrialRun",
+    "BestBy",
     "Bracket",
     "BracketPreview",
     "Client",

@@ -144,6 +144,13 @@ def test_best_trials_with_a_wrong_count(count: int, five: str, calls: Calls, sto
     assert (refusal.code, refusal.fields) == (INVALID, ("count",))
 
 
+@pytest.mark.parametrize("by", [4, 99, -1, 2**31 - 1])
+def test_best_trials_by_something_else(by: Any, five: str, calls: Calls, store: Redis) -> None:
+    request = pb.BestTrialsRequest(experiment=five, by=by)
+    refusal = refused(store, lambda: call(calls, "BestTrials", request))
+    assert (refusal.code, refusal.fields) == (INVALID, ("by",))
+
+
 TOKENS = ["x", "-1", "1.5", "٣", "1e3", " 1", "9" * 100, "{x}", "0x1", "../"]
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as pb
+from rungway.v1.search_service_pb2 import TellRequest
+from rungway.v1.trial_pb2 import Report, Result
 from rungway.values import from_map, to_map
 from tests.support.calls import SECONDS, Calls, config, refusal_of, unique_name
 
@@ -55,6 +57,49 @@ def test_the_best_are_ordered_by_value_and_then_number(metrics: list[float], sma
     request = pb.BestTrialsRequest(experiment=experiment, count=1000)
     found = [trial.trial for trial in calls.experiments.BestTrials(request, timeout=SECONDS).trials]
     assert found == sorted(range(len(metrics)), key=lambda n: (metrics[n] if smaller else -metrics[n], n))
+
+
+@QUICK
+@given(
+    metrics=st.lists(st.tuples(st.floats(), st.floats(), st.booleans()), min_size=2, max_size=12),
+    smaller=st.booleans(),
+)
+def test_the_best_by_last_and_final_result(
+    metrics: list[tuple[float, float, bool]], smaller: bool, calls: Calls
+) -> None:
+    """Each trial tells a first and a last result, and may end by itself there; those that do not are still training."""
+    experiment = unique_name("order")
+    calls.create(experiment, config(max_trials=len(metrics), max_length={"epochs": 9}, smaller_is_better=smaller))
+    for assignment in calls.ask(experiment, len(metrics)).assignments:
+        first, last, finished = metrics[assignment.lease.trial]
+        reports = [Report(length=1, metric=first), Report(length=2, metric=last)]
+        result = Result(lease=assignment.lease, reports=reports, finished=finished)
+        calls.search.Tell(TellRequest(experiment=experiment, results=[result]), timeout=SECONDS)
+
+    def ranked(by: pb.BestBy.ValueType, count: int = 1000) -> list[int]:
+        request = pb.BestTrialsRequest(experiment=experiment, count=count, by=by)
+        answer = calls.experiments.BestTrials(request, timeout=SECONDS)
+        assert answer.by == by
+        return [trial.trial for trial in answer.trials]
+
+    real = [n for n, (_, last, _) in enumerate(metrics) if not math.isnan(last)]
+    by_last = sorted(real, key=lambda n: (metrics[n][1] if smaller else -metrics[n][1], n))
+    assert ranked(pb.BEST_BY_LAST) == by_last
+    assert ranked(pb.BEST_BY_LAST, 1) == by_last[:1]
+    assert ranked(pb.BEST_BY_FINAL) == [n for n in by_last if metrics[n][2]]
+
+
+def test_more_trials_than_are_read_at_once(calls: Calls) -> None:
+    experiment = unique_name("many")
+    calls.create(experiment, config(max_trials=250, max_concurrent_trials=0, max_length={"epochs": 9}))
+    while given := calls.ask(experiment, 64).assignments:
+        for each in given:
+            calls.tell(experiment, each.lease, (1, 0.0), (2, float(each.lease.trial * 37 % 250)))
+        if given[-1].lease.trial == 249:
+            break
+    request = pb.BestTrialsRequest(experiment=experiment, count=300, by=pb.BEST_BY_LAST)
+    found = calls.experiments.BestTrials(request, timeout=SECONDS).trials
+    assert [trial.metric for trial in found] == [float(n) for n in range(250)]
 
 
 VALUES = st.recursive(

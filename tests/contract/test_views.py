@@ -12,6 +12,8 @@ import pytest
 from rungway.__about__ import __version__
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import view_service_pb2 as pb
+from rungway.v1.search_service_pb2 import TellRequest
+from rungway.v1.trial_pb2 import Report, Result
 from rungway.v1.view_service_pb2_grpc import ViewServiceStub
 from rungway.values import from_map
 from tests.support.calls import Calls, config, refusal_of, unique_name
@@ -198,9 +200,48 @@ def test_curves_are_thinned(stub: ViewServiceStub, calls: Calls) -> None:
     assert shown[77] == -1000
 
 
+def test_curves_of_further_metrics(stub: ViewServiceStub, calls: Calls) -> None:
+    name = unique_name("further")
+    calls.create(name, config(max_trials=9, max_length={"epochs": 2_000}, max_concurrent_trials=0))
+    given = calls.ask(name, 2).assignments
+    request = pb.GetCurvesRequest(experiment=name, trials=[1, 0, 99], max_points=20)
+    none = stub.GetCurves(request, timeout=SECONDS)
+    assert (list(none.metrics), none.has_cost) == ([], False)
+    reports = [
+        Report(
+            length=length,
+            metric=0.5,
+            metrics={"lr": 1 / length, "spike": float(length == 77)} if length % 2 else {"lr": 1 / length},
+            cost=2.0 if length == 5 else None,
+        )
+        for length in range(1, 500)
+    ]
+    result = Result(lease=given[0].lease, reports=reports)
+    calls.search.Tell(TellRequest(experiment=name, results=[result]), timeout=SECONDS)
+    calls.tell(name, given[1].lease, (1, 0.5))
+
+    def shown(**which: Any) -> list[dict[int, float]]:
+        request = pb.GetCurvesRequest(experiment=name, trials=[1, 0, 99], max_points=20, **which)
+        found = stub.GetCurves(request, timeout=SECONDS)
+        assert (list(found.metrics), found.has_cost) == (["lr", "spike"], True)
+        assert [curve.trial for curve in found.curves] == [1, 0, 99]
+        return [dict(zip(curve.length, curve.metric, strict=True)) for curve in found.curves]
+
+    nobody, spiky, unknown = shown(metric="spike")
+    assert (nobody, unknown) == ({}, {})
+    assert len(spiky) <= 20
+    assert all(length % 2 for length in spiky)
+    assert (spiky[1], spiky[77], spiky[499]) == (0.0, 1.0, 0.0)
+    assert shown(metric="lr")[1][499] == 1 / 499
+    assert shown(cost=True)[1] == {5: 2.0}
+    assert shown(metric="another") == [{}, {}, {}]
+    assert shown()[1][499] == 0.5
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
+        ({"metric": "a", "cost": True}, "cost"),
         ({"trials": []}, "trials"),
         ({"trials": range(501)}, "trials"),
         ({"trials": [-1]}, "trials"),

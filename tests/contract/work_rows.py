@@ -1,5 +1,6 @@
 """Requests of workers with one fault each, and the reason and fields that the refusal must name."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,11 @@ def reports(*pairs: tuple[int, float]) -> list[Report]:
     return [Report(length=length, metric=metric) for length, metric in pairs]
 
 
+def further(held: Held, cost: float | None = None, **metrics: float) -> pb.TellRequest:
+    """A report at length 3 with further metrics; `loss` is the searcher's metric."""
+    return tell(held, Result(lease=held.lease, reports=[Report(length=3, metric=0.1, metrics=metrics, cost=cost)]))
+
+
 def other(held: Held) -> Lease:
     return Lease(trial=held.lease.trial + 1, fence=held.lease.fence)
 
@@ -54,6 +60,45 @@ ASK: list[Row] = [
 ]
 
 TELL: list[Row] = [
+    (
+        "too many further metrics",
+        lambda h: further(h, **{f"m{k}": 0.5 for k in range(33)}),
+        "INVALID_FIELD",
+        ("results[0].reports[0].metrics",),
+    ),
+    (
+        "a further metric without a name",
+        lambda h: further(h, **{"": 0.5}),
+        "INVALID_FIELD",
+        ('results[0].reports[0].metrics[""]',),
+    ),
+    (
+        "a long name of a further metric, in bytes",
+        lambda h: further(h, **{"ä" * 65: 0.5}),
+        "INVALID_FIELD",
+        (f'results[0].reports[0].metrics["{"ä" * 65}"]',),
+    ),
+    (
+        "the searcher's metric among the further ones",
+        lambda h: further(h, loss=0.5, lr=0.1),
+        "INVALID_FIELD",
+        ('results[0].reports[0].metrics["loss"]',),
+    ),
+    ("a negative cost", lambda h: further(h, -0.5), "INVALID_FIELD", ("results[0].reports[0].cost",)),
+    ("a cost that is no number", lambda h: further(h, math.nan), "INVALID_FIELD", ("results[0].reports[0].cost",)),
+    ("an infinite cost", lambda h: further(h, math.inf), "INVALID_FIELD", ("results[0].reports[0].cost",)),
+    (
+        "too many further values",
+        lambda h: tell(
+            h,
+            Result(
+                lease=h.lease,
+                reports=[Report(length=3 + n, metric=0.1, metrics={"a": 1.0, "b": 2.0}) for n in range(1_366)],
+            ),
+        ),
+        "INVALID_FIELD",
+        ("results",),
+    ),
     ("no results", lambda h: tell(h), "INVALID_FIELD", ("results",)),
     (
         "too many results",

@@ -64,6 +64,8 @@ CASES = [
     Case("Trials: the loop for most training scripts", 1, done=False),
     Case("Ask and tell: the loop you control"),
     Case("Batches: many trials in one process"),
+    Case("More than one number", says="accuracy of the best: [0."),
+    Case("More than one number", 1),
     Case("Checkpoints"),
     Case("Early stopping", before="def train_one(model): return 0.5\n", longest=6),
     Case("Preemption", before=TERMINATED, done=False, says="released the trial"),

@@ -266,6 +266,11 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("curves"), f"{s.first('running')}.4", "16 bytes" * 32),
     ],
     "best_metrics_are_those_of_the_curves": [lambda s: s.set_trial(s.first("paused"), best_key="\0" * 8)],
+    "further_metrics_belong_to_reports": [
+        lambda s: s.redis.hset(s.key("curves"), "m9999", bytes(8)),
+        lambda s: s.redis.hset(s.key("curves"), "m0.0", bytes(8)),
+        lambda s: s.set_progress(further=1),
+    ],
     "the_list_of_the_best_is_right": [
         unlisted,
         lambda s: s.redis.zadd(s.key("best"), {b"\0" * 11 + b"\1": 0}),

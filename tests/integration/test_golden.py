@@ -135,6 +135,12 @@ SWAPS = {
         "include/results",
         ("struct.pack('>I4', search.progress.next_entry)", "struct.pack('<I4', search.progress.next_entry)"),
     ),
+    "places of further metrics": texts_swap(
+        "include/further", ("and string.char(distance)", "and string.char(distance + 1)")
+    ),
+    "values of further metrics": texts_swap(
+        "include/further", ("further = heads[shape] .. values", "further = values .. heads[shape]")
+    ),
     "codes of words": texts_swap(
         "include/layout",
         ("'assign' then return 1 end", "'assign' then return 8 end"),
@@ -160,7 +166,7 @@ SWAPS = {
 
 @pytest.mark.parametrize("name", SWAPS)
 async def test_a_changed_layout_is_noticed(name: str, redis: tuple[str, Redis]) -> None:
-    files = [FOLDER / "layout-5.json", *FOLDER.glob(f"layout-{SCHEMA}*.json")]
+    files = [FOLDER / "layout-5.json", *FOLDER.glob(f"layout-{SCHEMA}*.json"), *FOLDER.glob("layout-8*.json")]
     assert [wrong for file in files if (wrong := await noticed(redis, json.loads(file.read_text()), SWAPS[name]))]
 
 

@@ -2,14 +2,15 @@
 
 `python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
 rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
-paused itself. A file never changes once a release has its layout. Bytes are written as hexadecimal digits, so that any
-version of Redis can load them.
+paused itself; `layout-8-further.json`, whose reports have further metrics. A file never changes once a release has its
+layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
 """
 
 import asyncio
 import json
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,14 +18,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from rungway_server.domain.engine import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, ExperimentState, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import SCHEMA
+from rungway_server.store.redis.layout.schema import FURTHER_METRICS, SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
@@ -45,9 +46,12 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
+    "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
 }
 """Configurations by the suffix of the file name."""
-STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0}
+LAYOUT_OF = {"-further": FURTHER_METRICS}
+"""The layout of those that are not of today's."""
+STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24}
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
 
@@ -136,6 +140,7 @@ async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
     """Play the search to its end; returns the decisions. `held`: trial, fencing token and next length of each lease."""
     rng = random.Random(5)
     said: list[Any] = []
+    further = Further({"m0": 0.5, "late": -1.0}, 2.5) if await _further(store) else None
     if (await store.progress(REF)).state is ExperimentState.PAUSED:
         await store.set_state(REF, ExperimentState.RUNNING)
     while True:
@@ -145,9 +150,9 @@ async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
             said.append([each.lease.trial, each.from_length, each.to_length, each.restarts, each.checkpoint])
             said.append([str(each.explanation.reason), dict(each.hparams)])
         if not held:
-            return list(plain(said))
+            return list(plain([*said, *await _further(store)]))
         trial, fencing_token, length = held.pop(0)
-        result = Result(Lease(trial, fencing_token), [Report(length, rng.random())], f"c{length}")
+        result = Result(Lease(trial, fencing_token), [Report(length, rng.random(), further)], f"c{length}")
         told = (await store.tell(REF, "", [result], now_ms=now)).replies[0]
         why = told.explanation
         said.append(
@@ -155,6 +160,12 @@ async def play(store: RedisStore, held: list[list[Any]], now: int) -> list[Any]:
         )
         if told.next_decision_length:
             held.insert(0, [trial, fencing_token, told.next_decision_length])
+
+
+async def _further(store: RedisStore) -> list[Any]:
+    """The further metrics of all trials, in order."""
+    trials = await store.trials(REF, list(range(60)), curve=True)
+    return [[view.trial, point.length, point.further] for view in trials for point in view.curve if point.further]
 
 
 class Made:
@@ -224,13 +235,26 @@ class Made:
             return
         over, most = luck < 0.45, given.next_decision_length
         length = self.rng.randint(given.from_length + 1, most) if over or luck < 0.6 else most
-        reports = [Report(n, self.rng.random()) for n in range(given.from_length + 1, length + 1)]
-        self.calls.append([f"t{step}", *lease, [list(report) for report in reports], f"at {length}", over])
+        reports = [self._report(n) for n in range(given.from_length + 1, length + 1)]
+        told = [[part for part in report if part is not None] for report in reports]
+        self.calls.append([f"t{step}", *lease, told, f"at {length}", over])
         result = Result(lease, reports, f"at {length}", over)
         reply = (await self.store.tell(REF, f"t{step}", [result], now_ms=self.now)).replies[0]
         if reply.next_decision_length:
             following = reply.next_decision_length
             self.held[lease.trial] = given._replace(from_length=length, next_decision_length=following)
+
+    def _report(self, length: int) -> Report:
+        metric = self.rng.random()
+        if self.name != "-further" or length % 3 == 0:
+            return Report(length, metric)
+        metrics = {f"m{k}": self.rng.choice([0.25, -0.0, self.rng.random()]) for k in range(self.rng.randrange(5))}
+        return Report(length, metric, Further(metrics, 1.5 if length % 2 else None))
+
+
+def _read_report(length: int, metric: float, further: Sequence[Any] = ()) -> Report:
+    """A report as the calls of a file have it."""
+    return Report(length, metric, Further(*further) if further else None)
 
 
 async def repeat(store: RedisStore, calls: list[list[Any]], now: int) -> list[Any]:
@@ -260,7 +284,7 @@ async def _repeated(store: RedisStore, request_id: str, call: list[Any], now: in
         told = await store.release(REF, request_id, [Release(lease)], now_ms=now)
     else:
         _, _, reports, checkpoint, over = call
-        result = Result(lease, [Report(*each) for each in reports], checkpoint, over)
+        result = Result(lease, [_read_report(*each) for each in reports], checkpoint, over)
         told = await store.tell(REF, request_id, [result], now_ms=now)
     return [told.replies[0].decision, told.replies[0].explanation]
 
@@ -274,7 +298,13 @@ async def made(name: str) -> dict[str, Any]:
             await making.make()
             now, keys = making.now, await read_keys(redis)
             held = [[t, g.lease.fencing_token, g.next_decision_length] for t, g in sorted(making.held.items())]
-            found = {"schema": SCHEMA, "now_ms": now, "held": held, "keys": keys, "seen": await seen_of(store)}
+            found = {
+                "schema": LAYOUT_OF.get(name, SCHEMA),
+                "now_ms": now,
+                "held": held,
+                "keys": keys,
+                "seen": await seen_of(store),
+            }
             found |= {"calls": making.calls, "repeated": await repeat(store, making.calls, now)}
             await write_keys(redis, keys)  # asks that had to wait would get a trial now
             found["played"] = await play(store, [list(each) for each in held], now)
@@ -284,5 +314,5 @@ async def made(name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for name in DOCUMENTS:
-        file = Path(sys.argv[1]) / f"layout-{SCHEMA}{name}.json"
+        file = Path(sys.argv[1]) / f"layout-{LAYOUT_OF.get(name, SCHEMA)}{name}.json"
         file.write_text(json.dumps(asyncio.run(made(name)), indent=0) + "\n", encoding="utf-8")

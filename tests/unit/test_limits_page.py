@@ -9,8 +9,8 @@ from rungway_server.domain import engine
 from rungway_server.domain.documents import text
 from rungway_server.domain.search import config as searcher_config
 from rungway_server.domain.search import ladder, planning
-from rungway_server.service import experiments, search
-from rungway_server.store.redis import store
+from rungway_server.service import checks, experiments, search
+from rungway_server.store.redis import reads, store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
 
@@ -31,6 +31,16 @@ def row(what: str) -> str:
         ("`count` of an ask", f"{search.MOST_PER_ASK:,}"),
         ("results, releases or leases in a call", f"{search.MOST_PER_CALL:,}"),
         ("reports of a call", f"{search.MOST_REPORTS:,}"),
+        (
+            "further metrics of a report",
+            f"{checks.MOST_METRICS}; 1 to {checks.LONGEST_METRIC} bytes, not that of the searcher's metric",
+        ),
+        ("names of further metrics in an experiment", f"{engine.MOST_FURTHER_NAMES}"),
+        ("further values of a call", f"{checks.MOST_FURTHER:,}"),
+        (
+            "further metrics in the curve",
+            f"those of its last reports, as far as they take {reads.MOST_FURTHER_BYTES >> 20} MiB; an export has all",
+        ),
         (
             "results, releases or leases in one step",
             f"{store.TRIALS_AT_ONCE}, of a tell also at most {store.STEPS_AT_ONCE} / rungs (at least 1); see below",

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from rungway.v1.search_service_pb2 import TellRequest
+from rungway.v1.trial_pb2 import Report, Result
+from tests.support.waiting import SECONDS
 from tests.web.browser import Tab
 from tests.web.conftest import Site
 from tests.web.pictures import caption, drag, table
@@ -62,3 +65,27 @@ async def test_zoom_by_pointer_and_by_keys(tab: Tab, site: Site) -> None:
     await expect(page.locator(".hover-card")).to_contain_text("among the best 10")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile(r"/trial/\d+"))
+
+
+async def test_a_trial_shows_its_further_metrics_where_it_has_any(tab: Tab, site: Site) -> None:
+    """The page of a trial draws one of them, or the cost, in place of the searcher's metric."""
+    search = site.new(trials=4)
+    assert search.ask(2)
+    with_more, without = search.held
+    reports = [Report(length=1, metric=0.5, metrics={"lr": 0.125, "accuracy": 0.75}, cost=3.0)]
+    results = [Result(lease=with_more.lease, reports=reports)]
+    results.append(Result(lease=without.lease, reports=[Report(length=1, metric=0.25)]))
+    site.calls.search.Tell(TellRequest(experiment=search.experiment, results=results), timeout=SECONDS)
+    page = await tab.open(f"e/{search.experiment}/trial/{with_more.lease.trial}")
+    shown = page.get_by_label("Shown:")
+    await expect(shown.locator("option")).to_have_text(["error", "accuracy", "lr", "cost (s)"])
+    for name in ("lr", "cost (s)", "error"):
+        await shown.select_option(label=name)
+        picture = page.get_by_label(re.compile(rf"Learning curve of trial \d+: {re.escape(name)} by"))
+        await expect(picture.first).to_be_visible()
+    await shown.select_option(label="lr")
+    await expect(page).to_have_url(re.compile(r"curve\.metric=lr"))
+    page = await tab.open(f"e/{search.experiment}/trial/{without.lease.trial}?curve.metric=lr")
+    await expect(page.get_by_text("No report of this trial has lr.")).to_be_visible()
+    await page.get_by_label("Shown:").select_option(label="error")
+    await expect(page.get_by_label(re.compile(r"Learning curve of trial \d+: error by")).first).to_be_visible()

@@ -90,10 +90,14 @@ class AsyncClient:
         length: int | None = None,
         checkpoint: Checkpoint = None,
         finished: bool = False,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
         request_id: str | None = None,
     ) -> TellReply:
         """See Client.tell."""
-        reports = [report(assignment.next_decision if length is None else length, metric)]
+        if isinstance(metric, Mapping):
+            metric, metrics = await self._driver.run(self._work.by_name(metric, metrics))
+        reports = [report(assignment.next_decision if length is None else length, metric, metrics, cost)]
         return (await self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id))[0]
 
     async def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:
@@ -216,12 +220,14 @@ class AsyncClient:
         return await self._driver.run(self._experiments.get_trial(trial, experiment))
 
     @overload
-    async def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    async def best(self, *, by: str = "best", experiment: str | None = None) -> Trial | None: ...
     @overload
-    async def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    async def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+    async def best(self, count: int, *, by: str = "best", experiment: str | None = None) -> list[Trial]: ...
+    async def best(
+        self, count: int | None = None, *, by: str = "best", experiment: str | None = None
+    ) -> Trial | list[Trial] | None:
         """See Client.best."""
-        trials = await self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        trials = await self._driver.run(self._experiments.best(1 if count is None else count, by, experiment))
         if count is None:
             return trials[0] if trials else None
         return trials

@@ -1,7 +1,7 @@
 """One trial in a training loop, for tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TypeVar
 
@@ -41,10 +41,17 @@ class AsyncTrialRun(Run):
         length: int,
         metric: object,
         checkpoint: Checkpoint | Callable[[], Checkpoint | Awaitable[Checkpoint]] = None,
+        *,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
     ) -> bool:
         """See TrialRun.report; `checkpoint` may also be a function whose result is awaited."""
         self._use()
-        report = requests.report(length, metric)
+        if isinstance(metric, Mapping):
+            if self._ended:
+                return False
+            metric, metrics = await self._driver.run(self._calls.by_name(metric, metrics))
+        report = requests.report(length, metric, metrics, cost)
         if self._ended:
             return False
         self._check(report)

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -80,6 +80,8 @@ class WorkerCalls:
         self._outage = Outage(config.target)
         self._complaint = ""
         self._continuations = Continuations(caller)
+        self._metric = ""
+        self._said_lost = False
 
     @property
     def experiment(self) -> str:
@@ -99,7 +101,21 @@ class WorkerCalls:
             count=requests.small("count", count),
             worker=self.config.worker,
         )
-        return AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        reply = AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        self._log_lost_training(reply.assignments)
+        return reply
+
+    def _log_lost_training(self, assignments: Iterable[Assignment]) -> None:
+        """Log once that promoted trials are trained from the beginning again, for want of a checkpoint."""
+        for each in () if self._said_lost else assignments:
+            if each.explanation.reason is Reason.PROMOTED and not each.checkpoint:
+                self._said_lost = True
+                _log.warning(
+                    "trial %d was promoted and has no checkpoint: it starts from 0 again; give a checkpoint with the "
+                    "reports at decisions (said once)",
+                    each.trial,
+                )
+                return
 
     def ask(self, timeout: float | None) -> Flow[Assignment | None]:
         """See Client.ask."""
@@ -131,6 +147,25 @@ class WorkerCalls:
             if left is not None and wait > left:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
             yield Sleep(wait)
+
+    def by_name(self, values: Mapping[str, object], metrics: object) -> Flow[tuple[object, dict[str, object]]]:
+        """The searcher's metric among these values, and the others together with `metrics`.
+
+        The service says the name once. Raises InvalidArgument if it is none of these, and for a name that is given
+        twice; FailedPrecondition (METRIC_UNKNOWN) if the service does not say it.
+        """
+        others = {} if metrics is None else metrics
+        if not isinstance(others, Mapping):
+            raise InvalidArgument.one("metrics", f"got {metrics!r:.100}, wanted a mapping of names to real numbers")
+        if twice := values.keys() & others.keys():
+            raise InvalidArgument.one("metrics", f"got {min(map(repr, twice))}, which `metric` has as well")
+        if self._metric not in values:
+            request = experiment_service_pb2.GetExperimentRequest(experiment=self.experiment)
+            self._metric = requests.searcher_metric((yield from self.call(rpcs.GET_EXPERIMENT, request)).experiment)
+        if self._metric not in values:
+            found = ", ".join(map(repr, values)) or "no names"
+            raise InvalidArgument.one("metric", f"got {found:.200}, wanted the searcher's metric {self._metric!r} too")
+        return values[self._metric], {name: v for name, v in values.items() if name != self._metric} | dict(others)
 
     def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[TellReply]]:
         """See Client.tell_many."""

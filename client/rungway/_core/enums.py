@@ -119,6 +119,17 @@ class PromotionRule(StrEnum):
     """The best, once the rung holds all its results; some of them are cloned, too."""
 
 
+class BestBy(StrEnum):
+    """Which result of a trial counts when the best are looked for."""
+
+    BEST = "best"
+    """The best that it reported, at any length."""
+    LAST = "last"
+    """The one that it reported last."""
+    FINAL = "final"
+    """The one that it reported last, of completed trials alone: trained to the end, or ended by themselves."""
+
+
 class DecisionForm(StrEnum):
     """What happens to a trial at a rung."""
 

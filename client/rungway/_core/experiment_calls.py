@@ -9,7 +9,7 @@ from rungway._core import requests, rpcs
 from rungway._core.calls import call
 from rungway._core.config import ClientConfig
 from rungway._core.enums import ExperimentState
-from rungway._core.errors import FailedPrecondition, NotFound, RungwayError, StreamSilent
+from rungway._core.errors import FailedPrecondition, NotFound, RungwayError, StreamSilent, Unimplemented
 from rungway._core.flow import Flow, Sleep
 from rungway._core.requests import new_request_id
 from rungway._core.retry import is_transient
@@ -127,7 +127,7 @@ class ExperimentCalls:
         if max_concurrent_trials is not None:
             request.max_concurrent_trials = requests.whole("max_concurrent_trials", max_concurrent_trials)
         if retention_days is not None:
-            request.retention_days = requests.days("retention_days", retention_days)
+            request.retention_days = requests.not_negative("retention_days", retention_days)
         return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
 
     def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
@@ -152,10 +152,15 @@ class ExperimentCalls:
         request = messages.GetTrialRequest(experiment=self.name(experiment), trial=requests.whole("trial", trial))
         return Trial.from_proto((yield from self.call(rpcs.GET_TRIAL, request)).trial, curve=True)
 
-    def best(self, count: int, experiment: str | None) -> Flow[list[Trial]]:
+    def best(self, count: int, by: str, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.best."""
-        request = messages.BestTrialsRequest(experiment=self.name(experiment), count=requests.small("count", count))
+        number = requests.best_by(by)
+        request = messages.BestTrialsRequest(
+            experiment=self.name(experiment), count=requests.small("count", count), by=number
+        )
         reply = yield from self.call(rpcs.BEST_TRIALS, request)
+        if reply.by != number and number:
+            raise Unimplemented(f"the service does not know by={str(by)!r}, only the best at any length")
         return [Trial.from_proto(trial) for trial in reply.trials]
 
     def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[int]:

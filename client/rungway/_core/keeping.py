@@ -8,7 +8,7 @@ from typing import Any
 from rungway._core.calls import REFUSALS, WorkerCalls
 from rungway._core.errors import RungwayError
 from rungway._core.flow import Acquire, Flow, Sleep
-from rungway._core.outbox import MOST_REPORTS, Parcel
+from rungway._core.outbox import MOST_REPORTS, Parcel, weight
 from rungway._core.run import Run
 
 _log = logging.getLogger("rungway")
@@ -105,7 +105,7 @@ def _packed(heads: Sequence[tuple[Run, Parcel]]) -> list[list[tuple[Run, Parcel]
         if parcel.request_id:
             again.setdefault(parcel.request_id, []).append((run, parcel))
             continue
-        reports = len(parcel.result.reports)
+        reports = sum(map(weight, parcel.result.reports))
         if not fresh or reports > room:
             fresh.append([])
             room = MOST_REPORTS

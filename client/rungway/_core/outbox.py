@@ -2,13 +2,32 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 
 from rungway.models.work import Assignment, Report, Result
 
 MOST_REPORTS = 1024
 """Most reports of one parcel. A service takes more, but smaller requests leave its store time for other calls."""
+
+
+_FURTHER, _FURTHER_BYTES = 4, 512
+
+
+def weight(report: Report) -> int:
+    """How many reports it counts for: one, and more for every 4 and every 512 bytes of further metrics. So a parcel
+    stays within the limits of a call."""
+    if not report.metrics:
+        return 1
+    size = sum(len(name.encode()) + 14 for name in report.metrics)
+    return 1 + (len(report.metrics) + 1) // _FURTHER + size // _FURTHER_BYTES
+
+
+def _fitting(reports: Sequence[Report]) -> int:
+    """How many of these, from the first on, go into a parcel."""
+    weights = accumulate(map(weight, reports))
+    return sum(1 for _ in takewhile(lambda weighed: weighed <= MOST_REPORTS, weights))
 
 
 @dataclass(slots=True)
@@ -85,7 +104,7 @@ class Outbox:
 
     def _next_result(self) -> Result:
         # The checkpoint of a result is that of its last report, so a checkpoint ends a result.
-        end = min(self._checkpoint_end or len(self._held), MOST_REPORTS)
+        end = _fitting(self._held[: self._checkpoint_end or len(self._held)])
         checkpoint = ""
         if end == self._checkpoint_end or not self._held:
             checkpoint, self._checkpoint = self._checkpoint, ""

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 
 from rungway import values
 from rungway._core.config import ClientConfig
-from rungway._core.enums import Outcome
-from rungway._core.errors import InvalidArgument
+from rungway._core.enums import BestBy, Outcome
+from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway.models.work import Checkpoint, Lease, Report, Result
-from rungway.v1 import search_service_pb2, trial_pb2, value_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, search_service_pb2, trial_pb2, value_pb2
 
 _MESSAGE_BYTES = 4096
+MOST_METRICS = 32
+"""Further metrics of a report."""
+_METRIC_BYTES = 128
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 
@@ -32,7 +35,7 @@ def experiment_of(config: ClientConfig, experiment: str | None) -> str:
     return name
 
 
-def metric_value(metric: object) -> float:
+def metric_value(metric: object, field: str = "metric") -> float:
     """A metric as a float; NaN and infinities are allowed. Raises InvalidArgument for anything but a real number."""
     number = values.plain(metric)
     if not isinstance(number, bool) and getattr(number, "ndim", 0) == 0 and hasattr(number, "__float__"):
@@ -40,7 +43,7 @@ def metric_value(metric: object) -> float:
             return float(number)
         except (TypeError, ValueError, OverflowError):
             pass
-    raise InvalidArgument.one("metric", f"got {metric!r:.100}, wanted a real number")
+    raise InvalidArgument.one(field, f"got {metric!r:.100}, wanted a real number")
 
 
 def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
@@ -53,7 +56,7 @@ def whole(field: str, value: object, least: int = 0, most: int = _INT64) -> int:
     raise InvalidArgument.one(field, f"got {value!r:.100}, wanted an integer of at least {least}")
 
 
-def days(field: str, value: object) -> float:
+def not_negative(field: str, value: object) -> float:
     """A finite number of at least 0. Raises InvalidArgument."""
     number = values.plain(value)
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
@@ -80,9 +83,48 @@ def checkpoint_text(checkpoint: Checkpoint) -> str:
     return text
 
 
-def report(length: object, metric: object) -> Report:
+def report(length: object, metric: object, metrics: object = None, cost: object = None) -> Report:
     """A report with a length of at least 1 and a metric. Raises InvalidArgument."""
-    return Report(whole("length", length, 1), metric_value(metric))
+    at, value = whole("length", length, 1), metric_value(metric)
+    if metrics is None and cost is None:
+        return Report(at, value)
+    return Report(at, value, further_metrics(metrics), None if cost is None else not_negative("cost", cost))
+
+
+def further_metrics(metrics: object) -> dict[str, float]:
+    """Further metrics by name, none for None. Their limits are checked here, too, because a report may be held back: a
+    refusal of the service would come late, and of all reports in the call. Raises InvalidArgument."""
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        raise InvalidArgument.one("metrics", f"got {metrics!r:.100}, wanted a mapping of names to real numbers")
+    if len(metrics) > MOST_METRICS:
+        raise InvalidArgument.one("metrics", f"got {len(metrics)} further metrics, wanted at most {MOST_METRICS}")
+    for name in metrics:
+        if not isinstance(name, str) or not 1 <= len(name.encode(errors="replace")) <= _METRIC_BYTES:
+            raise InvalidArgument.one("metrics", f"got the name {name!r:.200}, wanted a string of 1 to 128 bytes")
+    return {name: metric_value(value, f"metrics[{name!r}]") for name, value in metrics.items()}
+
+
+def best_by(by: str) -> experiment_service_pb2.BestBy.ValueType:
+    """Which result of a trial counts, as on the wire: 0 for the best, as services from before `by` have it. Raises
+    InvalidArgument."""
+    try:
+        which = BestBy(by)
+    except ValueError:
+        known = ", ".join(repr(str(each)) for each in BestBy)
+        raise InvalidArgument.one("by", f"got {by!r:.100}, wanted one of {known}") from None
+    return experiment_service_pb2.BestBy.Value(f"BEST_BY_{which.name if which is not BestBy.BEST else 'UNSPECIFIED'}")
+
+
+def searcher_metric(experiment: experiment_pb2.Experiment) -> str:
+    """The name of the searcher's metric. Raises FailedPrecondition (METRIC_UNKNOWN) if the service does not say it."""
+    searcher = values.from_map(experiment.config).get("searcher")
+    name = searcher.get("metric") if isinstance(searcher, dict) else None
+    if not isinstance(name, str) or not name:
+        problem = "the service does not say what the searcher's metric is called: give `metric` as a number alone"
+        raise FailedPrecondition(problem, reason="METRIC_UNKNOWN")
+    return name
 
 
 def configuration(config: Mapping[str, object], field: str = "config") -> value_pb2.MapValue:
@@ -106,12 +148,20 @@ def tell(experiment: str, request_id: str, results: Iterable[Result]) -> search_
         results=[
             trial_pb2.Result(
                 lease=lease_message(result.assignment.lease),
-                reports=[trial_pb2.Report(length=each.length, metric=each.metric) for each in result.reports],
+                reports=[_report_message(each) for each in result.reports],
                 checkpoint=checkpoint_text(result.checkpoint),
                 finished=result.finished,
             )
             for result in results
         ],
+    )
+
+
+def _report_message(each: Report) -> trial_pb2.Report:
+    if not each.metrics and each.cost is None:
+        return trial_pb2.Report(length=each.length, metric=each.metric)
+    return trial_pb2.Report(
+        length=each.length, metric=each.metric, metrics=further_metrics(each.metrics), cost=each.cost
     )
 
 

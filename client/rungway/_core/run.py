@@ -220,7 +220,8 @@ class Run:
                 self._to_length,
                 last.length,
             )
-        self._add(replace(last, length=self._to_length), checkpoint)
+        # What else it has was measured at its own length.
+        self._add(Report(self._to_length, last.metric), checkpoint)
         yield from self._tell()
         return True
 

@@ -106,6 +106,8 @@ class Client:
         length: int | None = None,
         checkpoint: Checkpoint = None,
         finished: bool = False,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
         request_id: str | None = None,
     ) -> TellReply:
         """Tell one validation result, by default that at `assignment.next_decision`; returns the decision.
@@ -114,11 +116,14 @@ class Client:
         thread returns the same trial with its new `next_decision`; use `reply.next` to go on without asking. Without a
         checkpoint that assignment starts at the last checkpoint again, with its `from_length`. With `finished` the
         training is over at `length`, before its assignment: the result stands, and the trial is never handed out again.
+        `metrics`, `cost` and a mapping as `metric` are as in `TrialRun.report`.
 
-        Raises InvalidArgument for a wrong metric, length or checkpoint, and OutcomeUnknown after
+        Raises InvalidArgument for a wrong metric, cost, length or checkpoint, and OutcomeUnknown after
         `config.worker_timeout`: repeat the tell with the `request_id` of the error.
         """
-        reports = [report(assignment.next_decision if length is None else length, metric)]
+        if isinstance(metric, Mapping):
+            metric, metrics = self._driver.run(self._work.by_name(metric, metrics))
+        reports = [report(assignment.next_decision if length is None else length, metric, metrics, cost)]
         return self.tell_many([Result(assignment, reports, checkpoint, finished)], request_id=request_id)[0]
 
     def tell_many(self, results: Iterable[Result], *, request_id: str | None = None) -> list[TellReply]:
@@ -270,13 +275,21 @@ class Client:
         return self._driver.run(self._experiments.get_trial(trial, experiment))
 
     @overload
-    def best(self, *, experiment: str | None = None) -> Trial | None: ...
+    def best(self, *, by: str = "best", experiment: str | None = None) -> Trial | None: ...
     @overload
-    def best(self, count: int, *, experiment: str | None = None) -> list[Trial]: ...
-    def best(self, count: int | None = None, *, experiment: str | None = None) -> Trial | list[Trial] | None:
+    def best(self, count: int, *, by: str = "best", experiment: str | None = None) -> list[Trial]: ...
+    def best(
+        self, count: int | None = None, *, by: str = "best", experiment: str | None = None
+    ) -> Trial | list[Trial] | None:
         """The trial with the best metric, None when no trial has a real one. With `count`: a list of up to so many,
-        best first."""
-        trials = self._driver.run(self._experiments.best(1 if count is None else count, experiment))
+        best first.
+
+        `by` (a BestBy) says which result of a trial counts: "best", its best at any length (`best_metric`, at
+        `best_length`); "last", the one reported last (`metric`, at `length`); "final", the last one of completed trials
+        alone, which were trained to the end or ended by themselves. For these two the service reads all trials. Raises
+        InvalidArgument for another word, and Unimplemented if the service does not know it.
+        """
+        trials = self._driver.run(self._experiments.best(1 if count is None else count, by, experiment))
         if count is None:
             return trials[0] if trials else None
         return trials

@@ -1,7 +1,7 @@
 """One trial in a training loop, for threads."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TypeVar
 
@@ -48,19 +48,36 @@ class TrialRun(Run):
         saved = self._saver() if self._saver is not None else None
         return self._driver.run(self._locked(self._tell_missing(requests.checkpoint_text(saved))))
 
-    def report(self, length: int, metric: object, checkpoint: Checkpoint | Callable[[], Checkpoint] = None) -> bool:
+    def report(
+        self,
+        length: int,
+        metric: object,
+        checkpoint: Checkpoint | Callable[[], Checkpoint] = None,
+        *,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
+    ) -> bool:
         """Report a validation result at an absolute length (the experiment's unit); returns whether to train on.
 
         Before `next_decision` the report is held back and this returns at once. At `next_decision` everything held back
         is told in order; while the service is away this waits for it (`worker_timeout`). `metric` is a real number, NaN
         and infinities included. A `checkpoint` that is a function is called at a decision only.
 
-        Raises InvalidArgument for any other metric, for a length that does not grow or is beyond `to_length`, and for
-        what the service refuses; OutcomeUnknown after `worker_timeout` (the next report sends the same again);
-        FailedPrecondition when the block, loop or client of this trial is over.
+        `metrics` are up to 32 further metrics by name (1 to 128 bytes), which are stored and shown with the curve and
+        never ranked; `cost` is what the training since the report before took, in seconds. `metric` may be a mapping
+        instead, with the searcher's metric by its name among others: the first time, the service is asked for the name.
+
+        Raises InvalidArgument for any other metric or cost, for a mapping without the searcher's metric, for a length
+        that does not grow or is beyond `to_length`, and for what the service refuses; OutcomeUnknown after
+        `worker_timeout` (the next report sends the same again); FailedPrecondition when the block, loop or client of
+        this trial is over.
         """
         self._use()
-        report = requests.report(length, metric)
+        if isinstance(metric, Mapping):
+            if self._ended:
+                return False
+            metric, metrics = self._driver.run(self._calls.by_name(metric, metrics))
+        report = requests.report(length, metric, metrics, cost)
         if self._ended:
             return False
         self._check(report)

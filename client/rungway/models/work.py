@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -49,11 +49,16 @@ class Report:
 
     length: int
     metric: float
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Up to 32 further metrics by name (1 to 128 bytes): stored and shown beside the curve, never ranked."""
+    cost: float | None = None
+    """What the training since the report before took (seconds); None where it was not said."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Report) -> "Report":
         """From its message on the wire."""
-        return cls(message.length, message.metric)
+        cost = message.cost if message.HasField("cost") else None
+        return cls(message.length, message.metric, dict(message.metrics), cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from rungway.v1 import experiment_pb2 as _experiment_pb2
 from rungway.v1 import trial_pb2 as _trial_pb2
 from rungway.v1 import value_pb2 as _value_pb2
@@ -20,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BestBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BestByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BestBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BEST_BY_UNSPECIFIED: _BestBy.ValueType  # 0
+    """BEST_BY_BEST."""
+    BEST_BY_BEST: _BestBy.ValueType  # 1
+    """The best that it reported, at any length."""
+    BEST_BY_LAST: _BestBy.ValueType  # 2
+    """The one that it reported last."""
+    BEST_BY_FINAL: _BestBy.ValueType  # 3
+    """The one that it reported last, of COMPLETED trials alone: those trained to the end, or whose training ended by
+    itself.
+    """
+
+class BestBy(_BestBy, metaclass=_BestByEnumTypeWrapper):
+    """Which result of a trial counts when the best are looked for."""
+
+BEST_BY_UNSPECIFIED: BestBy.ValueType  # 0
+"""BEST_BY_BEST."""
+BEST_BY_BEST: BestBy.ValueType  # 1
+"""The best that it reported, at any length."""
+BEST_BY_LAST: BestBy.ValueType  # 2
+"""The one that it reported last."""
+BEST_BY_FINAL: BestBy.ValueType  # 3
+"""The one that it reported last, of COMPLETED trials alone: those trained to the end, or whose training ended by
+itself.
+"""
+Global___BestBy: _TypeAlias = BestBy  # noqa: Y015
 
 @_typing.final
 class CreateExperimentRequest(_message.Message):
@@ -661,19 +694,23 @@ class BestTrialsRequest(_message.Message):
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """The experiment's id."""
     count: _builtins.int
     """How many: 1 (also when 0) to 1,000."""
+    by: Global___BestBy.ValueType
+    """Which result of each counts. For any but the best at any length all trials are read."""
     def __init__(
         self,
         *,
         experiment: _builtins.str = ...,
         count: _builtins.int = ...,
+        by: Global___BestBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "experiment", b"experiment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "count", b"count", "experiment", b"experiment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -686,18 +723,22 @@ class BestTrialsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRIALS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    by: Global___BestBy.ValueType
+    """Which result of each counts; a service that does not know `by` leaves it out."""
     @_builtins.property
     def trials(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Trial]:
-        """Best first, by the best metric each reported; ties: the lower trial number first."""
+        """Best first, by the metric that the request asks for; ties: the lower trial number first."""
 
     def __init__(
         self,
         *,
         trials: _abc.Iterable[_trial_pb2.Trial] | None = ...,
+        by: Global___BestBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

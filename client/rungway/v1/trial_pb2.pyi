@@ -356,24 +356,61 @@ class Report(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     LENGTH_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     length: _builtins.int
     """Length trained when it was measured (experiment's unit, absolute, counted from 0; must grow within a lease)."""
     metric: _builtins.float
     """The searcher's metric, required; NaN and infinities are allowed and rank as documented."""
+    cost: _builtins.float
+    """What the training since the report before took, in seconds, 0 or more; stored and shown, never ranked."""
+    @_builtins.property
+    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Up to 32 further metrics by name (1 to 128 bytes), of at most 256 names in an experiment; never ranked. NaN and
+        infinities are allowed. None may have the name of the searcher's metric.
+        """
+
     def __init__(
         self,
         *,
         length: _builtins.int = ...,
         metric: _builtins.float | None = ...,
+        metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        cost: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "metric", b"metric"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "_metric", b"_metric", "cost", b"cost", "metric", b"metric"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "length", b"length", "metric", b"metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "_metric", b"_metric", "cost", b"cost", "length", b"length", "metric", b"metric", "metrics", b"metrics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
     _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
     _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metric) -> _WhichOneofReturnType__metric | None: ...
 
 Global___Report: _TypeAlias = Report  # noqa: Y015
@@ -594,7 +631,9 @@ class Trial(_message.Message):
 
     @_builtins.property
     def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
-        """Every report, in the order of telling. Only GetTrial fills it: elsewhere it is left out, not empty."""
+        """Every report, in the order of telling. Only GetTrial fills it: elsewhere it is left out, not empty. Further metrics
+        are there for the last reports, as far as these take 2 MiB.
+        """
 
     def __init__(
         self,

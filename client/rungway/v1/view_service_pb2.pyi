@@ -406,10 +406,18 @@ class GetCurvesRequest(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     TRIALS_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Id of the experiment."""
     max_points: _builtins.int
     """Most points of a curve, 2 to 256; 0 = 256."""
+    metric: _builtins.str
+    """The name of a further metric to return in place of the searcher's metric; empty = the searcher's. Of reports without
+    it there are no points.
+    """
+    cost: _builtins.bool
+    """Return the cost of each report (seconds) in place of a metric; not with `metric`."""
     @_builtins.property
     def trials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Up to 500."""
@@ -420,10 +428,12 @@ class GetCurvesRequest(_message.Message):
         experiment: _builtins.str = ...,
         trials: _abc.Iterable[_builtins.int] | None = ...,
         max_points: _builtins.int = ...,
+        metric: _builtins.str = ...,
+        cost: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "max_points", b"max_points", "trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "experiment", b"experiment", "max_points", b"max_points", "metric", b"metric", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -436,18 +446,28 @@ class GetCurvesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CURVES_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    HAS_COST_FIELD_NUMBER: _builtins.int
+    has_cost: _builtins.bool
+    """Whether any report of the experiment has a cost."""
     @_builtins.property
     def curves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Curve]:
         """In the order of the request; a trial that is not there has a curve without points."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of all further metrics of the experiment, in order; whether a trial of the request has them or not."""
 
     def __init__(
         self,
         *,
         curves: _abc.Iterable[Global___Curve] | None = ...,
+        metrics: _abc.Iterable[_builtins.str] | None = ...,
+        has_cost: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["curves", b"curves"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curves", b"curves", "has_cost", b"has_cost", "metrics", b"metrics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -472,7 +492,7 @@ class Curve(_message.Message):
 
     @_builtins.property
     def metric(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The metric at each length; NaN for a report without one."""
+        """The metric at each length; NaN for a report without one. With `metric` or `cost` in the request, the values of that."""
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from rungway_server.cli.options import (
     OptionalExperimentArgument,
     Output,
     OutputOption,
+    Rank,
     RedisOption,
     TargetOption,
 )
@@ -102,13 +103,16 @@ def status(
 def best(
     experiment: ExperimentArgument,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="How many.")] = 1,
+    by: Annotated[
+        Rank, typer.Option(help="Which result counts: the best at any length, the last, or that of completed trials.")
+    ] = Rank.BEST,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the trials with the best metric, best first, with their configurations."""
     from rungway_server.cli.trials import best
 
-    best(experiment, count, target, output)
+    best(experiment, count, by, target, output)
 
 
 def trials(
@@ -202,6 +206,19 @@ def enqueue(
     from rungway_server.cli.enqueue import enqueue
 
     enqueue(experiment, file, assigned or [], target, output)
+
+
+def trial(
+    experiment: NamedExperimentArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="The trial's number.")],
+    most: Annotated[int, typer.Option("-n", min=1, help="How many reports to show, the last ones.")] = 50,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show a trial with its learning curve, and the further metrics of its reports."""
+    from rungway_server.cli.trial import show
+
+    show(experiment, trial, most, target, output)
 
 
 def explain(

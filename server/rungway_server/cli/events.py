@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from rungway import AsyncClient, Event, Experiment, NotFound, Reason, Trial
+from rungway import AsyncClient, Event, NotFound, Reason
 from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
 from rungway_server.cli.ending import is_fruitless
 from rungway_server.cli.options import Output
@@ -20,11 +20,10 @@ from rungway_server.cli.output import (
     many,
     number,
     print_json,
-    settings,
     table,
     text,
-    unit_name,
 )
+from rungway_server.cli.trial import print_heading
 
 _ENDINGS = ("done", "stopped", "too_many_invalid")
 
@@ -38,7 +37,7 @@ def explain(experiment_id: str, trial_number: int, target: str, output: Output) 
             return
         trial, experiment = client.get_trial(trial_number), client.get_experiment()
     out = console()
-    _print_heading(out, experiment, trial)
+    print_heading(out, experiment, trial)
     _print_life(out, events)
 
 
@@ -97,24 +96,6 @@ def _cancel_on_interrupt() -> None:
 
     with suppress(NotImplementedError):  # on Windows asyncio itself cancels
         loop.add_signal_handler(signal.SIGINT, cancel)
-
-
-def _print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
-    plan = experiment.plan
-    metric = experiment.config.get("searcher", {}).get("metric")
-    of = f" of {count(plan.brackets[0].rungs[-1].length)} {unit_name(plan.unit)}" if plan else ""
-    ended = f"{trial.state}: {trial.outcome}" if str(trial.outcome or trial.state) != trial.state else str(trial.state)
-    state = f"{ended} after {count(trial.length)}{of}"
-    best = "" if trial.best_metric is None else f"; best {metric} {number(trial.best_metric)} at {trial.best_length:,}"
-    out.print(text(f"{experiment.experiment}, trial {trial.trial}: {state}{best}"), style="bold")
-    out.print(text(settings(trial.hparams)))
-    if trial.parent is not None:
-        out.print(text(f"clone of trial {trial.parent}"))
-    if trial.message:
-        out.print(text(f"last said: {trial.message}"))
-    if plan and trial.bracket < len(plan.brackets):
-        rungs = [f"{index} at {count(rung.length)}" for index, rung in enumerate(plan.brackets[trial.bracket].rungs)]
-        out.print(text(f"bracket {trial.bracket}, rung {', '.join(rungs)}"))
 
 
 def _print_life(out: Console, events: Sequence[Event]) -> None:

@@ -13,6 +13,7 @@ from rungway_server.cli.options import Exit, ExportFormat
 from rungway_server.cli.output import fail
 from rungway_server.cli.redis_store import Place, store_import, with_redis
 from rungway_server.domain.documents.paths import spelled, values_by_path
+from rungway_server.domain.engine import Further
 from rungway_server.domain.errors import ExperimentExists
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.snapshot.export_file import BadExport, ExportFile, read_export
@@ -23,7 +24,7 @@ _EVENT_COLUMNS = (
 )
 
 
-_NO_COLUMNS = ("hparams", "curve", "entries", "log")
+_NO_COLUMNS = ("hparams", "curve", "metrics", "entries", "log")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters of a text that a spreadsheet would run as a formula."""
 
@@ -89,14 +90,27 @@ def _write_tables(export: ExportFile, folder: Path) -> None:
             return writer
 
         trials = table("trials.csv", [*columns, *(f"hparams.{name}" for name in names)])
-        curves = table("curves.csv", ["trial", "length", "metric"])
+        told = [further for trial in export.trials for _, further in trial["metrics"]]
+        more = sorted({name for further in told for name in further.metrics})
+        costs = any(further.cost is not None for further in told)
+        header = ["trial", "length", "metric", *["cost"] * costs, *(f"metrics.{name}" for name in more)]
+        curves = table("curves.csv", header)
         for trial in export.trials:
             hparams = _flat(trial["hparams"])
             cells = (*(trial[name] for name in columns), *(hparams.get(name, "") for name in names))
             trials.writerow(map(_cell, cells))
-            curves.writerows(map(_cell, (trial["trial"], *point)) for point in trial["curve"])
+            curves.writerows(map(_cell, (trial["trial"], *point)) for point in _points(trial, more, costs))
         events = table("events.csv", list(_EVENT_COLUMNS))
         events.writerows((_cell(each.get(name, "")) for name in _EVENT_COLUMNS) for each in export.events)
+
+
+def _points(trial: dict[str, Any], names: list[str], costs: bool) -> Iterator[tuple[object, ...]]:
+    """The points of a curve with their further metrics, of which a report need not have any."""
+    further = dict(trial["metrics"])
+    for place, point in enumerate(trial["curve"]):
+        told = further.get(place, Further({}))
+        cost = ("" if told.cost is None else told.cost,) if costs else ()
+        yield (*point, *cost, *(told.metrics.get(name, "") for name in names))
 
 
 def _cell(value: object) -> object:

@@ -24,6 +24,14 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Rank(StrEnum):
+    """Which result of a trial counts for `rungway best`."""
+
+    BEST = "best"
+    LAST = "last"
+    FINAL = "final"
+
+
 class ExportFormat(StrEnum):
     """How an experiment is exported."""
 

@@ -9,23 +9,23 @@ from rich.text import Text
 from rungway import Experiment, Trial, TrialState
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import is_fruitless, warnings_of
-from rungway_server.cli.options import Exit, Output
+from rungway_server.cli.options import Exit, Output, Rank
 from rungway_server.cli.output import console, count, fail, number, print_json, settings, table, text, unit_name
 
 
-def best(experiment_id: str, most: int, target: str, output: Output) -> None:
+def best(experiment_id: str, most: int, by: Rank, target: str, output: Output) -> None:
     """Print the best trials with their configurations. Refused for a search that is over without a result."""
     with service(target, experiment_id) as client:
         experiment = client.get_experiment()
-        found = client.best(most)
+        found = client.best(most, by=by.value)
     if output is Output.JSON:
-        print_json({"experiment": experiment.experiment, "trials": found})
+        print_json({"experiment": experiment.experiment, "by": by.value, "trials": found})
     elif found:
-        _print_best(console(), experiment, found)
+        _print_best(console(), experiment, found, by)
     if is_fruitless(experiment):
         raise fail(Exit.REFUSED, f"{experiment.experiment} is {experiment.state}", warnings_of(experiment))
     if not found and output is Output.TABLE:
-        console().print("no trial has a result yet")
+        console().print("no trial is completed yet" if by is Rank.FINAL else "no trial has a result yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,17 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
         out.print(f"more: rungway trials {experiment_id} --from {more} -n {page.most}", style="dim")
 
 
-def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial]) -> None:
+def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial], by: Rank) -> None:
     searcher = experiment.config.get("searcher", {})
     unit = unit_name(experiment.plan.unit if experiment.plan else "")
-    out.print(text(f"{experiment.experiment}: best by {searcher.get('metric')}, at and trained in {unit}"))
-    grid = table(">Trial", ">Best", ">At", ">Trained", "State", "Configuration")
+    what = "" if by is Rank.BEST else f" {by.value}"
+    out.print(text(f"{experiment.experiment}: best by{what} {searcher.get('metric')}, at and trained in {unit}"))
+    last = [] if by is Rank.BEST else [f">{by.value.capitalize()}"]
+    grid = table(">Trial", *last, ">Best", ">At", ">Trained", "State", "Configuration")
     for trial in found:
         values = (number(trial.best_metric), count(trial.best_length), count(trial.length))
-        grid.add_row(str(trial.trial), *values, str(trial.state), text(settings(trial.hparams)))
+        told = [number(trial.metric)] * len(last)
+        grid.add_row(str(trial.trial), *told, *values, str(trial.state), text(settings(trial.hparams)))
     out.print("", grid, sep="\n")
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 MOST_BEST = 1_000
 """How many of the best trials the engine keeps ranked by their best metric."""
+MOST_FURTHER_NAMES = 256
+"""Names that the further metrics of a search may have, all reports together."""
 
 
 class Decision(StrEnum):
@@ -95,6 +97,23 @@ class AskStatus(StrEnum):
     DONE = "done"
 
 
+class BestBy(StrEnum):
+    """Which result of a trial counts when the best are looked for."""
+
+    BEST = "best"
+    LAST = "last"
+    FINAL = "final"
+    """The last one, of completed trials alone."""
+
+
+class Standing(NamedTuple):
+    """The last result of a trial: the key by which it ranks, b"" where there is none."""
+
+    trial: int
+    state: TrialState
+    key: bytes
+
+
 class Lease(NamedTuple):
     """The right to report on a trial. `fencing_token` grows with every lease of the experiment."""
 
@@ -167,11 +186,19 @@ class AskAnswer(NamedTuple):
     expired: Sequence[ExpiredLease] = ()
 
 
+class Further(NamedTuple):
+    """What a report has beside the searcher's metric: it is stored and shown, and never ranked. `cost` in seconds."""
+
+    metrics: Mapping[str, float]
+    cost: float | None = None
+
+
 class Report(NamedTuple):
     """One validation result at an absolute length."""
 
     length: int
     metric: float
+    further: Further | None = None
 
 
 class Result(NamedTuple):

@@ -17,6 +17,7 @@ WORST_KEY = b"\xff" * 8
 
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
+_MINUS_ZERO_KEY, _ZERO_KEY = b"\x7f" + b"\xff" * 7, b"\x80" + b"\0" * 7
 _FLOAT, _BITS = struct.Struct(">d"), struct.Struct(">Q")
 
 
@@ -31,6 +32,11 @@ def metric_key(metric: float, smaller_is_better: bool) -> bytes:
         return WORST_KEY
     (bits,) = _BITS.unpack(_FLOAT.pack(metric if smaller_is_better else -metric))
     return _BITS.pack(bits ^ _ALL if bits & _SIGN else bits | _SIGN)
+
+
+def ranked(key: bytes) -> bytes:
+    """The key by which a `metric_key` ranks: -0.0 as 0.0."""
+    return _ZERO_KEY if key == _MINUS_ZERO_KEY else key
 
 
 def metric_of(key: bytes, smaller_is_better: bool) -> float:

@@ -1,8 +1,10 @@
 """Checks that several use cases share. Each returns the violations, an empty list if there are none."""
 
+import json
+import math
 from collections.abc import Sequence
 
-from rungway_server.domain.engine import Lease
+from rungway_server.domain.engine import Further, Lease
 from rungway_server.domain.errors import InvalidInput, Violation
 
 
@@ -18,6 +20,25 @@ def check_count(field: str, count: int, most: int, what: str = "") -> list[Viola
     if 1 <= count <= most:
         return []
     return [Violation(field, f"got {count}{what and f' {what}'}, wanted 1 to {most}")]
+
+
+MOST_METRICS, LONGEST_METRIC, MOST_FURTHER = 32, 128, 4_096
+"""Further metrics of a report, bytes of the name of one, and values of a call, where each report that has any counts
+one more."""
+
+
+def check_further(field: str, further: Further, metric: str) -> list[Violation]:
+    """The further metrics of the report in this field of a request; `metric` is the name of the searcher's metric."""
+    wrong = check_count(f"{field}.metrics", len(further.metrics) or 1, MOST_METRICS, "further metrics")
+    for name in further.metrics:
+        at = f"{field}.metrics[{json.dumps(name[:LONGEST_METRIC], ensure_ascii=False)}]"
+        if name == metric:
+            wrong.append(Violation(at, "has the name of the searcher's metric, wanted another: that one is told alone"))
+        elif not 1 <= len(name.encode()) <= LONGEST_METRIC:
+            wrong.append(Violation(at, f"got a name of {len(name.encode())} bytes, wanted 1 to {LONGEST_METRIC}"))
+    if further.cost is not None and not 0 <= further.cost < math.inf:
+        wrong.append(Violation(f"{field}.cost", f"got {further.cost}, wanted 0 or more seconds"))
+    return wrong
 
 
 def check_lease(field: str, lease: Lease) -> list[Violation]:

@@ -15,6 +15,7 @@ from rungway_server.domain.engine import (
     Progress,
     Release,
     Result,
+    Standing,
     TellAnswer,
     TellReply,
     TrialView,
@@ -173,6 +174,10 @@ class ExperimentStore(Protocol):
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """The trials with the best metric, best first, ties by trial number; at most 1,000. Trials without a real
         metric are left out."""
+        ...
+
+    async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
+        """The last results of the trials of these numbers, as far as these exist; at most a few hundred."""
         ...
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:

@@ -209,6 +209,7 @@ class ExperimentsWithinQuotas:
         self.enqueue, self.definition, self.export = store.enqueue, store.definition, store.export
         self.progress, self.brief, self.trials = store.progress, store.brief, store.trials
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
+        self.standings = store.standings
         self.events, self.experiments = store.events, store.experiments
 
     async def create(

@@ -18,7 +18,14 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.errors import InvalidInput, Violation
 from rungway_server.service.admission import Admission
-from rungway_server.service.checks import check_count, check_lease, check_leases, check_text
+from rungway_server.service.checks import (
+    MOST_FURTHER,
+    check_count,
+    check_further,
+    check_lease,
+    check_leases,
+    check_text,
+)
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.warnings import is_fruitless, warnings
 
@@ -60,14 +67,29 @@ class SearchUseCases:
         wrong = check_leases("results", [result.lease for result in results], MOST_PER_CALL)
         if len(results) > 1 and (reports := sum(len(result.reports) for result in results)) > MOST_REPORTS:
             wrong.append(Violation("results", f"got {reports} reports together, wanted 1 to {MOST_REPORTS}"))
+        further = 0
         for i, result in enumerate(results):
             if result.reports or not result.finished:
                 wrong += _check_reports(i, result.reports)
+                if any(report.further for report in result.reports):
+                    further += sum(len(each.further.metrics) + 1 for each in result.reports if each.further)
+                    wrong += await self._check_further(ref, i, result.reports)
             if result.checkpoint:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
+        if further > MOST_FURTHER:
+            wrong.append(Violation("results", f"got {further} further values together, wanted at most {MOST_FURTHER}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._admission.admit(ref):
             return await self._store.tell(ref, request_id, list(results))
+
+    async def _check_further(self, ref: ExperimentRef, i: int, reports: Sequence[Report]) -> list[Violation]:
+        """What is wrong with the further metrics in the reports of result `i`."""
+        wrong: list[Violation] = []
+        for j, report in enumerate(reports):
+            if report.further:
+                searcher = (await self._store.definition(ref)).config.searcher
+                wrong += check_further(f"results[{i}].reports[{j}]", report.further, searcher.metric)
+        return wrong
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:
         """Renew leases."""

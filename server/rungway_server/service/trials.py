@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from rungway_server.domain.engine import MOST_BEST, EventView, TrialState, TrialView
+from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Standing, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
+from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.offload import at_once_or_in_process
@@ -63,13 +64,27 @@ class TrialUseCases:
             raise UnknownTrial(ref.experiment, number)
         return found[0]
 
-    async def best(self, ref: ExperimentRef, count: int, show: Show[Shown]) -> list[Shown]:
-        """The best trials, best first, as they ranked at one moment; fewer if they do not fit into an answer."""
+    async def best(self, ref: ExperimentRef, count: int, show: Show[Shown], by: BestBy = BestBy.BEST) -> list[Shown]:
+        """The best trials, best first; fewer if they do not fit into an answer. Those with the best metric at any
+        length are as they ranked at one moment; for any other result all trials are read one after the other."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
-        numbers = await self._store.ranked(ref, count or 1)
+        numbers = await (self._store.ranked(ref, count or 1) if by is BestBy.BEST else self._last(ref, count or 1, by))
         shown, _ = await self._shown(ref, numbers, show, lambda trial: trial.state is not TrialState.INVALID)
         return shown
+
+    async def _last(self, ref: ExperimentRef, count: int, by: BestBy) -> list[int]:
+        """The trials whose last results are the best, best first."""
+        best: list[tuple[bytes, int]] = []
+        trials = (await self._store.progress(ref)).trials_created
+        with self._reading.admit(ref.namespace):
+            await self._reading.pay(ref.namespace, trials)
+            for at in range(0, trials, PIECE):
+                async with self._reading.turn(ref.namespace):
+                    found = await self._store.standings(ref, range(at, min(at + PIECE, trials)))
+                best += [(each.key, each.trial) for each in found if _counts(each, by)]
+                best = sorted(best)[:count]
+        return [trial for _, trial in best]
 
     async def explain(
         self, ref: ExperimentRef, number: int, asked: int = 0, token: str = ""
@@ -91,3 +106,10 @@ class TrialUseCases:
             raise InvalidInput(wrong)
         own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
         return await self._store.enqueue(ref, request_id, own)
+
+
+def _counts(standing: Standing, by: BestBy) -> bool:
+    """Whether a trial has a real result of this kind."""
+    if not standing.key or standing.key == WORST_KEY or standing.state is TrialState.INVALID:
+        return False
+    return by is not BestBy.FINAL or standing.state is TrialState.COMPLETED

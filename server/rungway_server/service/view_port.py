@@ -71,6 +71,19 @@ class Curve(NamedTuple):
     metrics: NDArray[np.float64]
 
 
+class FurtherOf(NamedTuple):
+    """Which further values of reports to read: those of a name, or their costs where it is None."""
+
+    name: str | None
+
+
+class FurtherNames(NamedTuple):
+    """What the reports of an experiment have beside the searcher's metric: names in order, and whether costs."""
+
+    names: Sequence[str] = ()
+    cost: bool = False
+
+
 class ViewReader(Protocol):
     """Reads one experiment a piece at a time. Methods raise UnknownExperiment when it is gone, even if another one has
     its name, and StoreUnavailable."""
@@ -96,6 +109,15 @@ class ViewReader(Protocol):
 
     async def curves(self, numbers: Sequence[int], most_points: int) -> dict[int, Curve]:
         """The curves of these trials; of one longer than `most_points`, stretches at equal distances."""
+        ...
+
+    async def further_curves(self, numbers: Sequence[int], most_points: int, which: FurtherOf) -> dict[int, Curve]:
+        """The same of further values: of a report without one there is no point, and of a curve longer than
+        `most_points` there are its last points alone."""
+        ...
+
+    def further_names(self) -> FurtherNames:
+        """What the reports of all trials have beside the searcher's metric, as of when the reader was made."""
         ...
 
 

@@ -20,7 +20,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.service.reading import Reading
 from rungway_server.service.view_cache import MOST_TRIALS, Cursor, View, ViewCache
 from rungway_server.service.view_importance import Importance, ImportanceOf
-from rungway_server.service.view_port import Curve, ViewStore
+from rungway_server.service.view_port import Curve, FurtherNames, FurtherOf, ViewStore
 
 REFRESH_SECONDS = 1.0
 """Least time between the beginnings of two refreshes of a cache that is watched."""
@@ -183,14 +183,24 @@ class ViewUseCases:
                 raise ServiceStopping
             await shared.refreshed()
 
-    async def curves(self, ref: ExperimentRef, trials: Sequence[int], most_points: int) -> list[Curve]:
-        """The learning curves of these trials, each with so many points at most (0 = 256); one without points for a
-        trial that is not there. Raises InvalidInput, too."""
+    async def curves(
+        self, ref: ExperimentRef, trials: Sequence[int], most_points: int, which: FurtherOf | None = None
+    ) -> tuple[list[Curve], FurtherNames]:
+        """The learning curves of these trials, each with so many points at most (0 = 256), of the searcher's metric or
+        of further values; one without points for a trial that is not there. And which further values there are. Raises
+        InvalidInput, too."""
         _check_curves(trials, most_points)
         reader = await self._store.view_reader(ref, partial(self._reading.piece, ref.namespace))
         with self._reading.admit(ref.namespace):
-            found = await reader.curves(list(dict.fromkeys(trials)), _MOST_READ_POINTS // len(trials))
-        return [Curve(*thinned(*found.get(trial, _NO_CURVE), most_points or _MOST_POINTS)) for trial in trials]
+            numbers, most = list(dict.fromkeys(trials)), _MOST_READ_POINTS // len(trials)
+            names = reader.further_names()
+            if which and not (which.name in names.names or (which.name is None and names.cost)):
+                found = {}
+            elif which:
+                found = await reader.further_curves(numbers, most, which)
+            else:
+                found = await reader.curves(numbers, most)
+        return [Curve(*thinned(*found.get(trial, _NO_CURVE), most_points or _MOST_POINTS)) for trial in trials], names
 
     async def importance(self, ref: ExperimentRef, bracket: int | None) -> Importance:
         """How much each hyperparameter matters, as of now. Raises InvalidInput, too, for an unknown bracket."""

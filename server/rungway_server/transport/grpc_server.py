@@ -189,7 +189,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         trial = await self._trials.get(requests.read_ref(request.experiment), request.trial)
         message = wire.trial_message(trial)
         async for point in in_slices(trial.curve):
-            message.curve.add(length=point.length, metric=point.metric)
+            wire.write_report(point, message.curve.add())
         return experiments_pb2.GetTrialResponse(trial=message)
 
     @typed_errors
@@ -197,8 +197,9 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.BestTrialsRequest, context: Context
     ) -> experiments_pb2.BestTrialsResponse:
         ref = requests.read_ref(request.experiment)
-        messages = await self._trials.best(ref, request.count, wire.trial_message)
-        return experiments_pb2.BestTrialsResponse(trials=messages)
+        by = requests.read_best_by(request.by)
+        messages = await self._trials.best(ref, request.count, wire.trial_message, by)
+        return experiments_pb2.BestTrialsResponse(trials=messages, by=wire.BEST_BY[by])
 
     @typed_errors
     async def EnqueueTrial(

@@ -8,18 +8,21 @@ from functools import lru_cache
 from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
+from rungway.v1 import view_service_pb2 as views
 from rungway.values import InvalidValue, from_map
-from rungway_server.domain.engine import Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import BestBy, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.checks import check_count
 from rungway_server.service.experiments import Change
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
+from rungway_server.service.view_port import FurtherOf
 
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
 """The namespace of the call being served: set by the access check, not by the request."""
 
+_BEST_BY = {experiments.BestBy.Value(f"BEST_BY_{by.name}"): by for by in BestBy} | {0: BestBy.BEST}
 _OUTCOMES: dict[int, Outcome] = {
     trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome
     for outcome in Outcome
@@ -75,8 +78,21 @@ def _read_reports(i: int, reports: Sequence[trial_pb2.Report]) -> list[Report]:
         if not report.HasField("metric"):
             raise InvalidInput.one(f"results[{i}].reports[{j}].metric", "is missing; wanted a number (NaN for none)")
         metric = report.metric  # all NaNs are treated alike, regardless of sign and payload
-        read.append(Report(report.length, math.nan if math.isnan(metric) else metric))
+        further = _read_further(report) if report.metrics or report.HasField("cost") else None
+        read.append(Report(report.length, math.nan if math.isnan(metric) else metric, further))
     return read
+
+
+def _read_further(report: trial_pb2.Report) -> Further:
+    metrics = {name: math.nan if math.isnan(value) else value for name, value in report.metrics.items()}
+    return Further(metrics, report.cost if report.HasField("cost") else None)
+
+
+def read_further_of(request: views.GetCurvesRequest) -> FurtherOf | None:
+    """Which further values the curves are of; None for the searcher's metric."""
+    if request.metric and request.cost:
+        raise InvalidInput.one("cost", "is given together with metric, wanted one of them")
+    return FurtherOf(None if request.cost else request.metric) if request.metric or request.cost else None
 
 
 def read_releases(request: search.ReleaseRequest) -> list[Release]:
@@ -102,6 +118,15 @@ def read_change(request: experiments.UpdateExperimentRequest) -> Change:
         max_concurrent=request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None,
         retention_days=request.retention_days if request.HasField("retention_days") else None,
     )
+
+
+def read_best_by(number: int) -> BestBy:
+    """Which result of a trial counts."""
+    by = _BEST_BY.get(number)
+    if by is None:
+        known = ", ".join(each.name for each in BestBy)
+        raise InvalidInput.one("by", f"got {number}, wanted one of {known}")
+    return by
 
 
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:

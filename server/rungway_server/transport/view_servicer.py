@@ -42,8 +42,8 @@ class _ViewServicer(ViewServiceServicer):
     @typed_errors
     async def GetCurves(self, request: pb.GetCurvesRequest, context: Context) -> pb.GetCurvesResponse:
         ref, trials = requests.read_ref(request.experiment), list(request.trials)
-        curves = await self._views.curves(ref, trials, request.max_points)
-        return await curves_message(ref.namespace, trials, curves)
+        curves, names = await self._views.curves(ref, trials, request.max_points, requests.read_further_of(request))
+        return await curves_message(trials, curves, names)
 
     @typed_errors
     async def GetImportance(self, request: pb.GetImportanceRequest, context: Context) -> pb.GetImportanceResponse:

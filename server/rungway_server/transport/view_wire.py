@@ -14,7 +14,7 @@ from rungway_server.service.reading import in_slices
 from rungway_server.service.view_cache import View
 from rungway_server.service.view_columns import OUTCOMES, STATES, Array, Table, Values
 from rungway_server.service.view_importance import Importance
-from rungway_server.service.view_port import Curve
+from rungway_server.service.view_port import Curve, FurtherNames
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.wire import event_message, experiment_message, timestamp
 
@@ -73,9 +73,11 @@ def _write_values(values: Values, message: views.ParameterColumn) -> None:
         message.index.extend(values.index.tolist())
 
 
-async def curves_message(namespace: str, trials: Sequence[int], curves: Sequence[Curve]) -> views.GetCurvesResponse:
+async def curves_message(
+    trials: Sequence[int], curves: Sequence[Curve], further: FurtherNames
+) -> views.GetCurvesResponse:
     """The curves of these trials."""
-    message = views.GetCurvesResponse()
+    message = views.GetCurvesResponse(metrics=further.names, has_cost=further.cost)
     async for trial, curve in in_slices(list(zip(trials, curves, strict=True)), at_once=20):
         message.curves.add(trial=trial, length=curve.lengths.tolist(), metric=curve.metrics.tolist())
     return message

@@ -6,7 +6,7 @@ from typing import TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
 from rungway.v1 import search_service_pb2 as search
 from rungway.values import fill_map, to_map
 from rungway_server.domain.describe import describe
@@ -14,6 +14,7 @@ from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Assignment,
+    BestBy,
     Decision,
     EventView,
     ExperimentState,
@@ -23,6 +24,7 @@ from rungway_server.domain.engine import (
     Outcome,
     Progress,
     Reason,
+    Report,
     TellAnswer,
     TellReply,
     TrialState,
@@ -45,6 +47,7 @@ _REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason i
 _DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") for decision in Decision}
 _STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
 _OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
+BEST_BY = {by: experiment_service_pb2.BestBy.Value(f"BEST_BY_{by.name}") for by in BestBy}
 _ASK_STATUSES = {status: search.AskStatus.Value(f"ASK_STATUS_{status.name}") for status in AskStatus}
 _EXPERIMENT_STATES = {s: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{s.name}") for s in ExperimentState}
 _RULES = {r: experiment_pb2.PromotionRule.Value(f"PROMOTION_RULE_{r.name}") for r in PromotionRule}
@@ -182,6 +185,15 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
     )
+
+
+def write_report(report: Report, message: trial_pb2.Report) -> None:
+    """Fill in an empty message of a point of a curve."""
+    message.length, message.metric = report.length, report.metric
+    if report.further:
+        message.metrics.update(report.further.metrics)
+        if report.further.cost is not None:
+            message.cost = report.further.cost
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:

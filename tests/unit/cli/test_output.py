@@ -25,7 +25,7 @@ from rungway_server.cli.output import (
 def test_numbers_that_json_does_not_know_are_texts(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"b": [math.nan, math.inf, -math.inf], "a": Report(3, math.nan), "at": datetime(2026, 1, 2, tzinfo=UTC)})
     assert json.loads(capsys.readouterr().out) == {
-        "a": {"length": 3, "metric": "NaN"},
+        "a": {"length": 3, "metric": "NaN", "metrics": {}, "cost": None},
         "at": "2026-01-02T00:00:00+00:00",
         "b": ["NaN", "Infinity", "-Infinity"],
     }

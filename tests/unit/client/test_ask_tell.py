@@ -165,7 +165,7 @@ def test_nan_is_a_metric(server: ScriptedServer, client: Client, ladder: Ladder)
     assert math.isnan(ladder.told[0][2])
 
 
-@pytest.mark.parametrize("metric", [None, True, np.bool_(True), "0.5", 1j, [0.5], np.array([0.5]), {}, 10**400])
+@pytest.mark.parametrize("metric", [None, True, np.bool_(True), "0.5", 1j, [0.5], np.array([0.5]), 10**400])
 def test_anything_else_is_not_a_metric(server: ScriptedServer, client: Client, metric: Any) -> None:
     server.on("Ask", assigned(assignment(0)))
     got = client.ask()

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 import rungway
-from rungway import AsyncClient, Client, ClientConfig, models
+from rungway import AsyncClient, BestBy, Client, ClientConfig, models
 from rungway._core import rpcs
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2, value_pb2
 from rungway.values import to_map
@@ -204,6 +204,31 @@ def test_best_is_one_or_many_or_none(server: ScriptedServer, client: Client) -> 
     server.on("BestTrials", experiment_service_pb2.BestTrialsResponse())
     assert client.best() is None
     assert client.best(5) == []
+
+
+@pytest.mark.parametrize("by", [*BestBy, "last"])
+def test_the_best_by_a_result(by: str, server: ScriptedServer, client: Client) -> None:
+    def answer(request: experiment_service_pb2.BestTrialsRequest) -> experiment_service_pb2.BestTrialsResponse:
+        return experiment_service_pb2.BestTrialsResponse(trials=[trial_pb2.Trial(trial=4)], by=request.by)
+
+    server.on("BestTrials", answer)
+    assert [trial.trial for trial in client.best(2, by=by)] == [4]
+    [request] = server.requests("BestTrials")
+    wanted = {"best": "BEST_BY_UNSPECIFIED", "last": "BEST_BY_LAST", "final": "BEST_BY_FINAL"}[by]
+    assert experiment_service_pb2.BestBy.Name(request.by) == wanted
+
+
+def test_a_service_that_knows_only_the_best_at_any_length(server: ScriptedServer, client: Client) -> None:
+    server.on("BestTrials", experiment_service_pb2.BestTrialsResponse(trials=[trial_pb2.Trial(trial=4)]))
+    assert client.best(by="best")
+    with pytest.raises(rungway.Unimplemented, match="by='final'"):
+        client.best(by="final")
+
+
+def test_the_best_by_a_result_that_is_none(client: Client) -> None:
+    with pytest.raises(rungway.InvalidArgument, match="wanted one of 'best', 'last', 'final'") as refused:
+        client.best(by="worst")
+    assert refused.value.violations[0][0] == "by"
 
 
 def test_a_preview_is_read(server: ScriptedServer, client: Client) -> None:

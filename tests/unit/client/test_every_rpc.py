@@ -72,8 +72,11 @@ def filled(kind: Any, enum: int, depth: int = 0) -> Any:
         if field.message_type and depth > 6:  # values hold values
             continue
         if field.message_type and field.message_type.GetOptions().map_entry:
-            value = filled(field.message_type.fields_by_name["value"].message_type, enum, depth + 1)
-            getattr(message, field.name)["a"].CopyFrom(value)
+            inner = field.message_type.fields_by_name["value"].message_type
+            if inner:
+                getattr(message, field.name)["a"].CopyFrom(filled(inner, enum, depth + 1))
+            else:
+                getattr(message, field.name)["a"] = 1
         elif field.message_type:
             value = filled(field.message_type, enum, depth + 1)
             item = getattr(message, field.name)

@@ -456,3 +456,25 @@ def test_many_calls_in_one_outage_log_it_once(
     assert logged[0].startswith("has not answered ")
     assert logged[1].startswith("answers again ")
     assert sum("has not answered" in text for text in logged) <= 2  # heartbeats and reports fail at once, not in turn
+
+
+def test_a_promoted_trial_without_a_checkpoint_is_logged_once(
+    server: ScriptedServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    promoted = trial_pb2.Explanation(reason=trial_pb2.REASON_PROMOTED)
+    requeued = trial_pb2.Explanation(reason=trial_pb2.REASON_REQUEUED)
+    server.on(
+        "Ask",
+        assigned(assignment(0)),
+        assigned(assignment(1, explanation=requeued)),
+        assigned(assignment(2, explanation=promoted, checkpoint="c", from_length=1)),
+        assigned(assignment(3, explanation=promoted)),
+        assigned(assignment(4, explanation=promoted)),
+        DONE,
+    )
+    for trial in client.trials():
+        with trial:
+            trial.release()
+    said = [record.getMessage() for record in caplog.records if "starts from 0 again" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("trial 3 was promoted")

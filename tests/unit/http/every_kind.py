@@ -42,6 +42,9 @@ def _tamed(message: Message) -> Message:
         for field, value in part.ListFields():
             if isinstance(value, float) and math.isnan(value):
                 setattr(part, field.name, math.nan)
+            elif field.message_type and field.message_type.GetOptions().map_entry:
+                for name in [name for name, each in value.items() if isinstance(each, float) and math.isnan(each)]:
+                    value[name] = math.nan
     return message
 
 

@@ -164,12 +164,12 @@ def test_fields_are_written_in_camel_case_with_zeros_and_without_unset_messages(
     result = Result(lease=Lease(fence=2**60), reports=[Report(metric=0)])
     tell = TellRequest(experiment="e", request_id="a", results=[result])
     assert encode(tell) == (
-        b'{"experiment":"e","requestId":"a","results":[{"reports":[{"length":0,"metric":0.0}],'
+        b'{"experiment":"e","requestId":"a","results":[{"reports":[{"length":0,"metrics":{},"metric":0.0}],'
         b'"checkpoint":"","finished":false,"lease":{"trial":0,"fence":1152921504606846976}}]}'
     )
     later: Any = 99
     assert b'"outcome":99' in encode(FailRequest(outcome=later))
-    assert encode(Report(metric=math.nan)) == b'{"length":0,"metric":"NaN"}'
+    assert encode(Report(metric=math.nan)) == b'{"length":0,"metrics":{},"metric":"NaN"}'
 
 
 _INT32 = "wanted an integer from -2147483648 to 2147483647"

@@ -6,6 +6,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+import msgpack
+
 from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
@@ -20,17 +22,21 @@ from rungway_server.domain.engine import (
     Progress,
     Reason,
     Report,
+    Standing,
     TellReply,
     TrialState,
     TrialView,
 )
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
-from rungway_server.domain.ranking import metric_of
+from rungway_server.domain.ranking import metric_of, ranked
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.curves import POINT
-from rungway_server.store.redis.layout.records import trained_of
+from rungway_server.store.redis.layout.records import TRIAL_FIELDS, trained_of
 
+_STATE, _METRIC, _TAIL = (TRIAL_FIELDS.index(name) for name in ("state", "metric", "tail"))
+"""Places in a record, the same in every layout that is read."""
+_STATES = {state[0].encode(): state for state in TrialState}
 _DECISIONS = {decision.value.encode(): decision for decision in Decision}
 Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
@@ -162,6 +168,13 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
         curve=tuple(curve),
         parent=int(parent) if parent else None,
     )
+
+
+def read_standing(number: int, packed: bytes) -> Standing:
+    """The last result of a trial, of its record as it is stored."""
+    fields = msgpack.unpackb(packed, raw=True, strict_map_key=False)
+    key = fields[_METRIC] or fields[_TAIL][-8:]
+    return Standing(number, _STATES[fields[_STATE]], ranked(key))
 
 
 def read_progress(answer: list[Any], plan: Plan) -> Progress:

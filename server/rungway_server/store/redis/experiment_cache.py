@@ -19,9 +19,10 @@ from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.further import FIELD
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
-from rungway_server.store.redis.layout.records import BINARY
+from rungway_server.store.redis.layout.records import BINARY, as_bytes
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.suggestions import Suggestions
 
@@ -29,7 +30,7 @@ _MOST_REMEMBERED = 10_000
 _SUGGESTIONS_LOW = 128
 _SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
-_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys")
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys", FIELD)
 GONE = frozenset({b"missing", b"stale"})
 """First words of answers of scripts that did not find the experiment of this uid."""
 _BRIEF = ("schema", "uid", "created", "plan_json", "notes")
@@ -55,6 +56,8 @@ class CachedExperiment:
     proposed: int = 0
     asking: int = 0
     best_told: bytes = WORST_KEY
+    further: bytes | None = None
+    """Names of further metrics as they are stored (`layout/further.py`); more may have come since."""
 
     @property
     def smaller_is_better(self) -> bool:
@@ -167,7 +170,7 @@ class ExperimentCache:
         # Repairs the list: a server may have died after it made the experiment and before it listed it.
         with suppress(StoreFull):
             await self._router.call(index, ("ZADD", index, values[2], ref.experiment))
-        schema, uid, created, config, plan_json, notes, more = values
+        schema, uid, created, config, plan_json, notes, more, further = values
         check_schema(ref.experiment, int(schema))
         if (before := self._known.get(ref)) and before.stored == tuple(values):
             return before
@@ -179,6 +182,7 @@ class ExperimentCache:
         known = CachedExperiment(
             definition, experiment_keys(ref, more or ""), configurations, suggestions, tuple(values)
         )
+        known.further = as_bytes(further) if further else None
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

@@ -4,14 +4,22 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.engine import EventView, ExperimentState, Progress, Report, TrialView
-from rungway_server.domain.errors import UnknownTrial
+from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Report, Standing, TrialView
+from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading
-from rungway_server.store.redis.answers import read_event, read_life, read_points, read_progress, read_trial
-from rungway_server.store.redis.connection.router import Router
+from rungway_server.store.redis.answers import (
+    read_event,
+    read_life,
+    read_points,
+    read_progress,
+    read_standing,
+    read_trial,
+)
+from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
+from rungway_server.store.redis.layout.further import Names, piece_field, pieces_before
 from rungway_server.store.redis.layout.keys import index_key
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
@@ -23,6 +31,10 @@ _PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
 """Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
 """Most points that are read of one trial's curve, its last ones; an export has all of them."""
+MOST_FURTHER_BYTES = 1 << 21
+"""Most bytes of further metrics that are read of one trial, those of its last points: about what they take in a
+message."""
+_BYTES_BESIDE_NAME = 14
 
 
 class RedisReads:
@@ -53,13 +65,53 @@ class RedisReads:
         at = 0
         while at < len(numbers):
             known, answer = await self._experiments.run(
-                "trials", ref, [_PIECE_BYTES, *numbers[at : at + _PIECE_TRIALS]]
+                "trials", ref, [_PIECE_BYTES, "1" if curve else "", *numbers[at : at + _PIECE_TRIALS]]
             )
             at += answer[1]
             for fields in answer[2:]:
-                points = await self._curve(ref, known, fields) if curve else ()
+                points = await self._with_further(ref, known, fields.pop(), fields) if curve else ()
                 views.append(read_trial(fields, known.smaller_is_better, known.configurations.unpack, points))
         return views
+
+    async def _with_further(
+        self, ref: ExperimentRef, known: CachedExperiment, further: list[bytes], fields: list[Any]
+    ) -> list[Report]:
+        """The curve of a trial, with its further metrics."""
+        points = await self._curve(ref, known, fields)
+        names, last = further
+        if last:
+            first = fields[16] - len(points)  # place of the first point that was read
+            for place, found in (await self._further(ref, known, int(fields[0]), Names(names), last)).items():
+                if first <= place < first + len(points):
+                    points[place - first] = points[place - first]._replace(further=found)
+        return points
+
+    async def _further(
+        self, ref: ExperimentRef, known: CachedExperiment, trial: int, names: Names, last: bytes
+    ) -> dict[int, Further]:
+        """Further metrics by the place of their report in the curve, the last ones first."""
+        found: dict[int, Further] = {}
+        room, pieces, before = MOST_FURTHER_BYTES, [last], pieces_before(last)
+        while pieces:
+            for piece in reversed(pieces):
+                for place, further in reversed([*names.rows(piece)]):
+                    room -= sum(len(name.encode()) + _BYTES_BESIDE_NAME for name in (*further.metrics, ""))
+                    if room < 0:
+                        return found
+                    found[place] = further
+            first = max(0, before - _CURVE_PIECES)
+            pieces = await self._pieces(ref, known, [piece_field(trial, at) for at in range(first, before)])
+            before = first
+        return found
+
+    async def _pieces(self, ref: ExperimentRef, known: CachedExperiment, names: Sequence[Argument]) -> list[bytes]:
+        """Pieces of curves by their fields. Raises UnknownExperiment when it is gone, even if another has its name."""
+        if not names:
+            return []
+        found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
+        if found.definition.uid != known.definition.uid:
+            raise UnknownExperiment(ref.experiment)
+        return list(answer[1])
 
     async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
         """The curve of a trial, or the end of a long one. Pieces never change: they may be read after the trial."""
@@ -68,16 +120,29 @@ class RedisReads:
         points: list[Report] = []
         for first in range(max(0, pieces - MOST_POINTS // CURVE_PIECE), pieces, _CURVE_PIECES):
             names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _CURVE_PIECES, pieces))]
-            found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
-            if found.definition.uid != known.definition.uid:  # another experiment has the name by now
-                raise UnknownTrial(ref.experiment, int(number))
-            points += read_points(b"".join(answer[1]), known.smaller_is_better)
+            try:
+                found = await self._pieces(ref, known, names)
+            except UnknownExperiment:  # another experiment may have the name by now
+                raise UnknownTrial(ref.experiment, int(number)) from None
+            points += read_points(b"".join(found), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """See the port."""
         _, answer = await self._experiments.run("best", ref, [count])
         return list(answer[1:])
+
+    async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
+        """See the port."""
+        found: list[Standing] = []
+        at = 0
+        while at < len(numbers):
+            piece = numbers[at : at + _PIECE_TRIALS]
+            _, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
+            records = answer[1:]
+            found += [read_standing(n, record) for n, record in zip(piece, records, strict=False) if record]
+            at += len(records)
+        return found
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""

@@ -42,6 +42,7 @@ from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import schema_of
@@ -163,7 +164,7 @@ class RedisStore(RedisReads):
         """See the port."""
         known = await self._experiments.find(ref)
         items: list[list[Argument]] = []
-        best = WORST_KEY
+        best, further = WORST_KEY, None
         for result in results:
             finished = "1" if result.finished else ""
             items.append(
@@ -173,12 +174,17 @@ class RedisStore(RedisReads):
                 key = metric_key(report.metric, known.smaller_is_better)
                 items[-1] += [report.length, key]
                 best = min(best, key)
+                if report.further and not further:
+                    further = ToldFurther(results)
         size = min(TRIALS_AT_ONCE, max(1, STEPS_AT_ONCE // known.most_rungs)) if len(results) > 1 else 1
 
         async def run(part: slice, only_check: Argument) -> tuple[CachedExperiment, list[Any]]:
             some = items[part]
-            args = (_time(now_ms), request_id, only_check, len(some), *chain.from_iterable(some))
+            more = further.of(part) if further else ()
+            args = (_time(now_ms), request_id, only_check, len(some), *chain.from_iterable(some), *more)
             known, answer = await self._experiments.run("tell", ref, args)
+            if further and answer[0] == b"names":
+                raise further.too_many(results, answer[1])
             _refuse_tell(answer, results, part.start)
             return known, answer
 

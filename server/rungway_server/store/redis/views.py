@@ -11,15 +11,16 @@ from rungway_server.domain.engine import Outcome, TrialState
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.domain.ranking import metrics_of
 from rungway_server.service.port import ExperimentRef, Piece
-from rungway_server.service.view_port import Changes, Curve, Row, RungResult, Seen
+from rungway_server.service.view_port import Changes, Curve, FurtherNames, FurtherOf, Row, RungResult, Seen
 from rungway_server.store.redis.answers import read_event, read_progress
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.experiment_cache import GONE, CachedExperiment
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
+from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.migrations import record_of_today
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, order_of
-from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, MEMBERS, RUNGS, paired
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, MEMBERS, META, RUNGS, paired
 
 _EVENTS, _LEASES, _TRIALS, _BYTES = 200, 1_000, 100, 1 << 18
 """Most that a script reads at once: events, leases, trials and bytes of them."""
@@ -170,6 +171,47 @@ class RedisViewReader:
             for (number, _), points in zip(wanted, found, strict=True):
                 parts[number].append(points or b"")
         return {number: _curve(b"".join((*parts[number], tail)), self._smaller) for number, tail in tails.items()}
+
+    def further_names(self) -> FurtherNames:
+        """See the port."""
+        names = Names(self._known.further)
+        return FurtherNames(names.shown, names.has_cost)
+
+    async def further_curves(self, numbers: Sequence[int], most_points: int, which: FurtherOf) -> dict[int, Curve]:
+        """See the port."""
+        names, found = Names(await self._read("HGET", META, FIELD)), dict[int, Curve]()
+        for at in range(0, len(numbers), _TRIALS):
+            for number, record in await self._records(numbers[at : at + _TRIALS]):
+                fields = msgpack.unpackb(record, raw=True, strict_map_key=False)
+                found[number] = await self._further_curve(number, fields, names, which, most_points)
+        return found
+
+    async def _further_curve(
+        self, number: int, fields: list[Any], names: Names, which: FurtherOf, most_points: int
+    ) -> Curve:
+        last = await self._read("HGET", CURVES, tail_field(number))
+        count, tail = fields[_AT["points"]], fields[_AT["tail"]]
+        first = max(0, count // CURVE_PIECE - most_points // CURVE_PIECE)
+        pieces = await self._all(f"{number}.{at}" for at in range(first, count // CURVE_PIECE))
+        lengths = np.frombuffer(b"".join((*pieces, tail)), ">u8")[::2].astype(np.int64)
+        before = range(max(0, pieces_before(last) - most_points // CURVE_PIECE), pieces_before(last))
+        rows = await self._all(piece_field(number, at) for at in before)
+        places, values = list[int](), list[float]()
+        for piece in (*rows, last) if last else ():
+            async with self._piece():
+                for place, further in names.rows(piece):
+                    value = further.cost if which.name is None else further.metrics.get(which.name)
+                    if value is not None and 0 <= place - first * CURVE_PIECE < len(lengths):
+                        places.append(place - first * CURVE_PIECE)
+                        values.append(value)
+        return Curve(lengths[np.array(places, np.int64)], np.array(values, np.float64))
+
+    async def _all(self, names: Iterable[str]) -> list[bytes]:
+        """These pieces of curves."""
+        wanted, found = list(names), list[bytes]()
+        for at in range(0, len(wanted), _CURVE_PIECES):
+            found += [each or b"" for each in await self._read("HMGET", CURVES, *wanted[at : at + _CURVE_PIECES])]
+        return found
 
     async def _records(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
         found: list[bytes] = []

@@ -12,6 +12,8 @@ import { Why } from "./why.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
+const COST = "=cost"; // names of further metrics may be anything, and one of this name would be shown as the cost
+
 /** @param {{store: Store}} props */
 export function Trial({ store }) {
   const route = useSignal(store.route), experiment = useSignal(store.experiment);
@@ -42,19 +44,19 @@ async function readTrial(experiment, trial, signal) {
 /** @param {{store: Store, experiment: any, trial: number}} props */
 function Card({ store, experiment, trial }) {
   const [found, setFound] = useState(/** @type {any} */ (null)), [problem, setProblem] = useState(/** @type {ApiError | null} */ (null)), [queueing, setQueueing] = useState(false);
-  const { trials } = store, row = trials.rowOf(trial), name = experiment.experiment, selected = useSignal(store.selected);
+  const { trials } = store, row = trials.rowOf(trial), name = experiment.experiment, selected = useSignal(store.selected), which = useSignal(store.param("curve.metric", ""));
   // Read anew whenever its row changes.
   const key = row < 0 ? "" : [trials.state[row], trials.length[row], trials.rung[row], trials.restarts[row], trials.worker[row]].join(" ");
   useEffect(() => {
     const stopping = new AbortController(), { signal } = stopping;
     Promise.all([
       readTrial(name, trial, signal),
-      call("ViewService/GetCurves", { experiment: name, trials: [trial] }, { signal }),
+      call("ViewService/GetCurves", { experiment: name, trials: [trial], ...(which === COST ? { cost: true } : which ? { metric: which } : {}) }, { signal }),
       call("ExperimentService/ExplainTrial", { experiment: name, trial, pageSize: 1000 }, { signal }),
-    ]).then(([each, { curves }, { events, nextPageToken }]) => { setFound({ ...each, points: curves[0], events, more: nextPageToken }); setProblem(null); })
+    ]).then(([each, { curves, metrics, hasCost }, { events, nextPageToken }]) => { setFound({ ...each, points: curves[0], which, metrics, hasCost, events, more: nextPageToken }); setProblem(null); })
       .catch((error) => { if (error instanceof ApiError) setProblem(error); else if (!signal.aborted) throw error; });
     return () => stopping.abort();
-  }, [key]);
+  }, [key, which]);
   if (!found) return problem ? html`<div class="empty" role="alert"><h2>Trial ${trial}</h2><p>${problem.message}</p></div>` : html`<p class="empty">Reading trial ${trial} …</p>`;
   const copy = async () => { store.notice.value = (await copyText(`${yaml(found.hparams || {})}\n`)) ? "The configuration is copied, as YAML." : "The browser does not let a page copy: mark the text instead."; };
   return html`<div class="row"><h2 class="title">Trial ${trial}</h2><span class=${`is ${word(found.state, "TRIAL_STATE_")}`}>${word(found.state, "TRIAL_STATE_")}</span><span class="spring"></span>
@@ -96,17 +98,21 @@ function Facts({ store, experiment, trial }) {
 /** @param {{store: Store, experiment: any, trial: any}} props */
 function Curve({ store, experiment, trial }) {
   const theme = themeOf(useSignal(store.theme)), logY = useSignal(store.param("curvelog", false)), { points } = trial, goal = goalOf(experiment), { unit } = experiment.plan;
-  if (!points?.length.length) return html`<p class="soft">No result yet, so there is no curve.</p>`;
+  const shown = trial.which === COST ? "cost (s)" : trial.which || goal.metric;
+  const choice = (trial.metrics?.length > 0 || trial.hasCost) && html`<label>Shown: <select onChange=${(/** @type {any} */ e) => { store.param("curve.metric", "").value = e.target.value; }}>
+    <option value="" selected=${!trial.which}>${goal.metric}</option>${trial.metrics.map((/** @type {string} */ each) => html`<option value=${each} selected=${trial.which === each}>${each}</option>`)}
+    ${trial.hasCost && html`<option value=${COST} selected=${trial.which === COST}>cost (s)</option>`}</select></label>`;
+  if (!points?.length.length) return html`<p class="soft">${trial.which ? `No report of this trial has ${shown}. ` : "No result yet, so there is no curve. "}${choice}</p>`;
   const rungs = experiment.plan.brackets[trial.bracket]?.rungs || [];
-  const lines = [{ name: goal.metric, colour: theme.accent, dots: points.length.length < 80, points: points.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(points.metric[i])]) }];
-  const spots = trial.events.filter((/** @type {any} */ event) => event.explanation?.cutoff !== undefined && rungs[event.explanation.rung]).map((/** @type {any} */ event) => ({
+  const lines = [{ name: shown, colour: theme.accent, dots: points.length.length < 80, points: points.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(points.metric[i])]) }];
+  const spots = (trial.which ? [] : trial.events).filter((/** @type {any} */ event) => event.explanation?.cutoff !== undefined && rungs[event.explanation.rung]).map((/** @type {any} */ event) => ({
     x: rungs[event.explanation.rung].length, y: Number(event.explanation.cutoff), colour: theme.brackets[0], shape: /** @type {const} */ ("cut"), title: `cut-off then: ${number(event.explanation.cutoff)}`,
   }));
   const lost = points.metric.filter((/** @type {any} */ each) => !Number.isFinite(Number(each))).length;
-  const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${goal.metric}</th></tr></thead><tbody>${points.length.map((/** @type {number} */ length, /** @type {number} */ i) => html`<tr><td class="number">${count(length)}</td><td class="number">${number(points.metric[i])}</td></tr>`)}</tbody></table>`;
-  return html`<${Chart} lines=${lines} spots=${spots} marks=${rungs.map((/** @type {any} */ rung) => ({ at: rung.length, text: count(rung.length) }))} xName=${unit} yName=${goal.metric} fromZero=${true} logY=${logY} table=${table}
-    label=${`Learning curve of trial ${trial.trial}: ${goal.metric} by ${unit}`}
+  const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${shown}</th></tr></thead><tbody>${points.length.map((/** @type {number} */ length, /** @type {number} */ i) => html`<tr><td class="number">${count(length)}</td><td class="number">${number(points.metric[i])}</td></tr>`)}</tbody></table>`;
+  return html`<${Chart} lines=${lines} spots=${spots} marks=${rungs.map((/** @type {any} */ rung) => ({ at: rung.length, text: count(rung.length) }))} xName=${unit} yName=${shown} fromZero=${true} logY=${logY} table=${table}
+    label=${`Learning curve of trial ${trial.trial}: ${shown} by ${unit}`}
     caption=${html`Vertical lines are the rungs of its bracket; bars across them the cut-off at the moment of each decision.
       ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}`}
-    controls=${html`<label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
+    controls=${html`${choice} <label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
 }

@@ -6,11 +6,21 @@ Scripts write `Reason.promoted` or `Field.entries`, and `--- @include "layout"` 
 import re
 from collections.abc import Iterable, Mapping
 
-from rungway_server.domain.engine import MOST_BEST, Decision, ExperimentState, Outcome, Reason, TrialState
+from rungway_server.domain.engine import (
+    MOST_BEST,
+    MOST_FURTHER_NAMES,
+    Decision,
+    ExperimentState,
+    Outcome,
+    Reason,
+    TrialState,
+)
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
+from rungway_server.store.redis.layout.further import PIECE_BYTES
 from rungway_server.store.redis.layout.records import ATTRIBUTES
+from rungway_server.store.redis.layout.schema import FURTHER_METRICS
 
 _FIELDS = tuple(ATTRIBUTES.values())
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
@@ -21,6 +31,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "curve_piece": str(CURVE_PIECE),
         "curve_piece_bytes": str(CURVE_PIECE * POINT.size),
         "most_best": str(MOST_BEST),
+        "most_further": str(MOST_FURTHER_NAMES),
+        "further_piece_bytes": str(PIECE_BYTES),
+        "further_layout": str(FURTHER_METRICS),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""

@@ -20,10 +20,13 @@ LAYOUTS = {
 OLDEST = 5
 """The oldest version that is read and worked on as it is."""
 SCHEMA = max(LAYOUTS)
-"""The version that is written, unless the space has a kind of parameter that servers of this version may not know."""
+"""The version that is written, unless the search has what servers of this version do not know."""
 LATER_KINDS = SCHEMA + 1
-"""The version that is written then. All else is as in `SCHEMA`."""
-NEWEST = LATER_KINDS
+"""The version of a search whose space has a later kind of parameter. All else is as in `SCHEMA`."""
+FURTHER_METRICS = LATER_KINDS + 1
+"""The version of a search from the first further metric that is told: servers from before would lose these. It has the
+fields of `layout/further.py` beside all that is in `SCHEMA` or `LATER_KINDS`."""
+NEWEST = FURTHER_METRICS
 """The newest version that is read."""
 
 

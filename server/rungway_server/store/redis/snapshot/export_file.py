@@ -15,21 +15,24 @@ from math import isfinite
 from typing import Any
 
 from rungway_server.domain.documents.fields import shown
+from rungway_server.domain.engine import Further
 from rungway_server.domain.ranking import metric_of
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
+from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.records import ATTRIBUTES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
 from rungway_server.store.redis.snapshot.file_checks import BadField, curve
-from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, PieceReader
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT = 1
+FORMAT, WITH_FURTHER = 1, 2
+"""The version of the format; the second is that of a search with further metrics, which earlier readers would lose."""
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -70,7 +73,8 @@ def line_of(record: dict[str, Any]) -> str:
 def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
     progress, meta = snapshot.progress, snapshot.meta
-    yield {"rungway_export": FORMAT, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
+    form = WITH_FURTHER if FIELD in progress else FORMAT
+    yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
             "created_ms": snapshot.created_ms,
@@ -111,6 +115,17 @@ def points_text(packed: bytes, smaller_is_better: bool) -> str:
     )
 
 
+def row_of(place: int, further: Further) -> list[Any]:
+    """The further metrics of the report at this place of the curve, and its cost if there is one."""
+    metrics = {name: _value(value) for name, value in further.metrics.items()}
+    return [place, metrics] if further.cost is None else [place, metrics, further.cost]
+
+
+def _value(metric: float) -> float | str:
+    """A number as the file has it."""
+    return metric if isfinite(metric) else str(metric)
+
+
 def suggestion_of(number: int, hparams: Mapping[str, object]) -> dict[str, Any]:
     """The line of a configuration that is drawn for a trial to come."""
     return {"proposal": number, "hparams": hparams}
@@ -134,7 +149,7 @@ def _metric(key: str, smaller_is_better: bool) -> float | str:
     if not key:
         return ""
     metric = metric_of(bytes.fromhex(key), smaller_is_better)
-    return metric if isfinite(metric) else str(metric)
+    return _value(metric)
 
 
 def read_export(lines: Iterable[str], *, keep: bool = True) -> ExportFile:
@@ -199,6 +214,7 @@ def _add(export: ExportFile, record: dict[str, Any], at: int, keep: bool) -> Non
     elif "trial" in record:
         checks.TRIAL("", record)
         record["curve"] = curve("curve", record.get("curve"))
+        record["metrics"] = checks.further("metrics", record.get("metrics", []), len(record["curve"]))
         export.trials += [record] if keep else []
     else:
         raise ValueError("neither of a trial, a proposal nor an event")
@@ -207,8 +223,9 @@ def _add(export: ExportFile, record: dict[str, Any], at: int, keep: bool) -> Non
 def _check_head(record: dict[str, Any]) -> None:
     if "rungway_export" not in record:
         raise BadExport(f"line 1: {_NO_EXPORT}")
-    if type(record["rungway_export"]) is not int or record["rungway_export"] != FORMAT:  # true == 1, 1.0 == 1
-        raise BadExport(f"line 1: format {shown(record['rungway_export'])}, this version reads {FORMAT}")
+    form = record["rungway_export"]
+    if type(form) is not int or form not in (FORMAT, WITH_FURTHER):  # true == 1, 1.0 == 1
+        raise BadExport(f"line 1: format {shown(form)}, this version reads {FORMAT} and {WITH_FURTHER}")
     checks.HEADER("", record)
 
 
@@ -228,6 +245,8 @@ _TEXT = 1 << 18
 """Characters of the file that are given at once, or a little more; clients take messages of 4 MiB."""
 
 _END = "]}\n"
+_FURTHER = '], "metrics": ['
+"""Between the curve of a trial and its further metrics."""
 
 
 class ExportWriter:
@@ -245,6 +264,9 @@ class ExportWriter:
         assert snapshot.config is not None
         self._smaller = snapshot.config.searcher.smaller_is_better
         self._unpack = Configurations(snapshot.config.space).unpack
+        self._names = None
+        if FIELD in snapshot.progress:  # of those read later, the rows of this moment use no more than it had
+            self._names = Names(await self._reader.read("HGET", META, FIELD))
         digest, lines, text, size = hashlib.sha256(), 0, list[str](), 0
         async for parts in self._parts(snapshot):
             for part in parts:
@@ -290,14 +312,45 @@ class ExportWriter:
         names = [f"{number}.{i}" for number, trial in batch for i in range(trial.points // CURVE_PIECE)]
         if len(names) <= _CURVE_PIECES:
             found = iter(await self._reader.read("HMGET", CURVES, *names) if names else [])
-            yield await self._made(self._together(batch, found))
+            if not self._names:
+                yield await self._made(self._together(batch, found))
+                return
+            for each in batch:
+                yield [*self._together([each], found)][:-1]
+                async for parts in self._further(*each):
+                    yield parts
             return
         ((number, trial),) = batch
         yield [self._head(number, trial)]
         for at in range(0, len(names), _CURVE_PIECES):
             found = await self._reader.read("HMGET", CURVES, *names[at : at + _CURVE_PIECES])
             yield await self._made(self._points(found, follows=at > 0))
-        yield [*self._points([as_bytes(trial.tail)], follows=True), _END]
+        yield [*self._points([as_bytes(trial.tail)], follows=True)]
+        async for parts in self._further(number, trial):
+            yield parts
+
+    async def _further(self, number: int, trial: TrialRecord) -> AsyncIterator[list[str]]:
+        """The rest of a line after its curve: further metrics, as far as its record knows their reports."""
+        last = await self._reader.read("HGET", CURVES, tail_field(number)) if self._names else None
+        if not last:
+            yield [_END]
+            return
+        names, before = [piece_field(number, at) for at in range(pieces_before(last))], _FURTHER
+        for at in range(0, len(names) + 1, _CURVE_PIECES):
+            some = names[at : at + _CURVE_PIECES]
+            pieces = await self._reader.read("HMGET", CURVES, *some) if some else []
+            pieces += [last] if at + _CURVE_PIECES > len(names) else []
+            yield await self._made(self._rows(pieces, trial.points, before))
+            before = ", "
+        yield [_END]
+
+    def _rows(self, pieces: list[bytes], points: int, before: str) -> Iterator[str]:
+        """Further metrics as JSON; `before` is what stands before the first."""
+        assert self._names
+        for place, further in (row for piece in pieces for row in self._names.rows(piece)):
+            if place < points:
+                yield before + json.dumps(row_of(place, further), allow_nan=False)
+                before = ", "
 
     def _together(self, batch: list[tuple[int, TrialRecord]], found: Iterator[bytes | None]) -> Iterator[str]:
         for number, trial in batch:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, shown
-from rungway_server.domain.engine import ExperimentState, Outcome, TrialState
+from rungway_server.domain.engine import ExperimentState, Further, Outcome, TrialState
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
+from rungway_server.service.checks import LONGEST_METRIC, check_further
+from rungway_server.store.redis.layout.further import Row
 from rungway_server.store.redis.snapshot import ranges
 
 Check = Callable[[str, Any], None]
@@ -186,6 +188,28 @@ def curve(path: str, found: Any) -> Curve:
             raise BadField(f"{path}[{at}][1]", told, 'a finite number, "nan", "inf" or "-inf"')
         kept.add(length, real)
     return kept
+
+
+def further(path: str, found: Any, points: int) -> list[Row]:
+    """The further metrics of reports at growing places of a curve with so many points."""
+    if not isinstance(found, list):
+        raise BadField(path, found, "a list of rows")
+    rows: list[Row] = []
+    for at, row in enumerate(found):
+        if not isinstance(row, list) or len(row) not in (2, 3) or not isinstance(row[1], dict):
+            raise BadField(f"{path}[{at}]", row, "a place in the curve, values by name, and perhaps a cost")
+        least = rows[-1][0] + 1 if rows else 0
+        if type(row[0]) is not int or not least <= row[0] < points:
+            raise BadField(f"{path}[{at}][0]", row[0], f"a place in the curve from {least} to {points - 1}")
+        for name, value in row[1].items():
+            metric(f"{path}[{at}][1].{name[:LONGEST_METRIC]}", value if value != "" else None)
+        told = Further({name: float(value) for name, value in row[1].items()}, *row[2:])
+        if told.cost is not None and finite(told.cost) is None:
+            raise BadField(f"{path}[{at}][2]", told.cost, "a finite number of seconds")
+        for problem in check_further(f"{path}[{at}]", told, ""):
+            raise BadField(problem.field, row, problem.description)
+        rows.append((row[0], told))
+    return rows
 
 
 _WORD = 40

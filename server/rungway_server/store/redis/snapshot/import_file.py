@@ -23,10 +23,11 @@ from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
+from rungway_server.store.redis.layout.further import FIELD, Names, stored
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
-from rungway_server.store.redis.layout.schema import schema_of
+from rungway_server.store.redis.layout.schema import FURTHER_METRICS, schema_of
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
@@ -111,6 +112,9 @@ class _Contents:
         self._config = parse_config(export.search["config"])[0]
         self._pack = Configurations(self._config.space).pack
         self._plan = plan_from_json(json.dumps(export.search["plan"]))
+        told = {int(each["trial"]): each["metrics"] for each in export.trials if each["metrics"]}
+        self._names, self._further = stored(told)
+        self._any_further = bool(told)
 
     def all(self) -> list[Any]:
         """By the order of the keys."""
@@ -125,7 +129,7 @@ class _Contents:
             [name_of(number) for number in search["line"]],
             sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
             best[:MOST_BEST],
-            dict(self._pieces()),
+            dict(self._pieces()) | self._further,
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
             {},
             {},
@@ -151,12 +155,14 @@ class _Contents:
         progress = {name: value for name, value in search["tally"].items() if name in PROGRESS_FIELDS}
         progress |= {"generation": 0, "since": self._now_ms, "next_fence": fencing_token, "remembered": 0}
         progress |= stored_trained(int(progress["trained"]))
+        if self._any_further:
+            progress[FIELD] = len(Names(self._names).names)
         counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
         settings = {name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()}
         parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
-            "schema": str(schema_of(config)),
+            "schema": str(FURTHER_METRICS if self._any_further else schema_of(config)),
             "uid": uuid.uuid4().hex,
             "created": str(int(search["created_ms"])),
             "request": "",
@@ -170,9 +176,9 @@ class _Contents:
             texts["keys"] = POINTS
         if search["tally"].get("failing"):
             texts["failing"] = str(search.get("failing", ""))
-        return {name.encode(): text.encode() for name, text in texts.items()} | {
-            name.encode(): packed(value) for name, value in values.items()
-        }
+        meta = {name.encode(): text.encode() for name, text in texts.items()}
+        meta |= {name.encode(): packed(value) for name, value in values.items()}
+        return meta | ({FIELD.encode(): self._names} if self._any_further else {})
 
     def _record(self, trial: dict[str, Any]) -> bytes:
         last = len(trial["curve"]) % CURVE_PIECE

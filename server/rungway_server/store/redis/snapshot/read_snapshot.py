@@ -10,11 +10,12 @@ from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
+from rungway_server.store.redis.layout.further import FIELD, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.snapshot.copying import Copier, Copy
-from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, OLD, YOUNG, PieceReader, paired
+from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, META, OLD, YOUNG, PieceReader, paired
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
 _COUNTED_BY = {"hash": "HLEN", "zset": "ZCARD", "list": "LLEN", "stream": "XLEN"}
@@ -54,6 +55,9 @@ async def read_snapshot(router: Router, ref: ExperimentRef) -> Snapshot:
     answers[1] = trials
     answers[2] = copy.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), copy)
     answers[7] = await _with_later(reader, curves, trials)
+    if FIELD in unpack(copy.meta[b"tally"]):
+        answers[0][FIELD.encode()] = await reader.read("HGET", META, FIELD)
+        answers[7] |= await _further(reader, trials)
     answers[8] = [
         (line_id.encode(), {b"e": text})
         async for lines in reader.events("", copy.last_event or "0-0")
@@ -104,3 +108,25 @@ async def _with_later(
         found = await reader.read("HMGET", CURVES, *names)
         curves |= {name: piece for name, piece in zip(names, found, strict=True) if piece is not None}
     return curves
+
+
+async def _further(reader: PieceReader, trials: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The pieces of further metrics as of one moment of each trial, later than its record: the last one, and those that
+    it says are before it."""
+    numbers = [int(number) for number in trials if number.isdigit()]
+    found = await _pieces(reader, [tail_field(number) for number in numbers])
+    before: list[str] = []
+    for number in numbers:
+        last = found.get(tail_field(number).encode())
+        before += [piece_field(number, at) for at in range(pieces_before(last))]
+    return found | await _pieces(reader, before)
+
+
+async def _pieces(reader: PieceReader, names: list[str]) -> dict[bytes, bytes]:
+    """Those of these fields that are there."""
+    found: dict[bytes, bytes] = {}
+    for at in range(0, len(names), _AT_ONCE):
+        some = names[at : at + _AT_ONCE]
+        pieces = await reader.read("HMGET", CURVES, *some)
+        found |= {name.encode(): piece for name, piece in zip(some, pieces, strict=True) if piece is not None}
+    return found

@@ -15,6 +15,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
+from rungway_server.store.redis.layout.further import Names, Row, is_further, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 
@@ -47,6 +48,8 @@ class Snapshot:
     promotable: list[str] = field(default_factory=list)
     best: list[str] = field(default_factory=list)
     curves: dict[str, bytes] = field(default_factory=dict)
+    further: dict[str, bytes] = field(default_factory=dict)
+    """Pieces of further metrics, by their fields."""
     log: list[LogLine] = field(default_factory=list)
     requests: tuple[dict[str, Any], ...] = ()
     enqueued: list[dict[str, object]] = field(default_factory=list)
@@ -70,6 +73,17 @@ def points_of(snapshot: Snapshot, number: int) -> list[tuple[int, str]]:
     pieces = [snapshot.curves.get(f"{number}.{i}", b"") for i in range(trial.points // CURVE_PIECE)]
     points = POINT.iter_unpack(b"".join([*pieces, as_bytes(trial.tail)]))
     return [(length, key.hex()) for length, key in points]
+
+
+def further_of(snapshot: Snapshot, number: int, names: Names) -> list[Row]:
+    """The further metrics of a trial. Raises KeyError for a piece that is not there, and as `Names.rows`.
+
+    A report that was told while the experiment was read may have a row, and no point yet: such rows are left out.
+    """
+    last = snapshot.further.get(tail_field(number))
+    pieces = [snapshot.further[piece_field(number, at)] for at in range(pieces_before(last))]
+    rows = (row for piece in (*pieces, last or b"") if piece for row in names.rows(piece))
+    return [row for row in rows if row[0] < snapshot.trials[number].points]
 
 
 def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
@@ -101,7 +115,8 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
         with snapshot.noting("a point"):
             snapshot.points = {json.dumps(unpack_config(point)): uses.decode() for point, uses in points.items()}
     snapshot.leases = _each(snapshot, "lease", leases, int, int)
-    snapshot.curves = _each(snapshot, "curve", curves.items(), bytes.decode, bytes)
+    for name, piece in _each(snapshot, "curve", curves.items(), bytes.decode, bytes).items():
+        (snapshot.further if is_further(name) else snapshot.curves)[name] = piece
     snapshot.requests = tuple(_each(snapshot, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with snapshot.noting("a list"):
         snapshot.requeued = [int(number) for number in requeued]

@@ -19,7 +19,7 @@ local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 open_ladder(search)
 local progress, parts, plan, ladder = search.progress, packed_plan(ARGV[3])
-local known = redis.call('HMGET', META, 'config', 'plan_json')
+local known = redis.call('HMGET', META, 'config', 'plan_json', 'schema')
 if known[1] ~= ARGV[6] then return { 'outdated' } end
 if known[2] ~= ARGV[4] then
   if progress.state == ExperimentState.stopped or progress.target_reached then return { 'refused', progress.state } end
@@ -37,7 +37,7 @@ search.plan, search.ladder = parts.plan, parts.ladder
 log_event(search, 'changed')
 end_search_if_done(search)
 redis.call('HSET', META, 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[4], 'config', ARGV[5], 'notes', ARGV[8],
-  'schema', ARGV[7])
+  'schema', math.max(ARGV[7], known[3]))
 keep_all()
 save(search)
 return { 'changed' }

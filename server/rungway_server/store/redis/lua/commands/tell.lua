@@ -5,11 +5,12 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 '1' = check only  5 number of results, then for each: trial
 --        fencing token  checkpoint  '1' = finished  number of reports, and for each report: length  sort key of the
---        metric (8 bytes)
+--        metric (8 bytes); after all of these, if any report has further metrics, these (include/further.lua)
 -- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'checked'},
 --         {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
+--         {'names', index of the first name of a further metric that is too many},
 --         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 -- Replay the same request id gets the same replies
 --- @include "call"
@@ -25,6 +26,12 @@ local function rung_decisions()
 --- @include "rung_decisions"
 --- @include "endings"
   return decide_result, end_search_if_done
+end
+
+-- Most tells have no further metrics.
+local function further_metrics()
+--- @include "further"
+  return open_further
 end
 
 -- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the
@@ -47,7 +54,10 @@ local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local request = ARGV[3]
 
-local results, numbers = read_results(6, tonumber(ARGV[5]))
+local results, numbers, after = read_results(6, tonumber(ARGV[5]))
+local write_further, excess = nil, nil
+if ARGV[after] then write_further, excess = further_metrics()(search, results, ARGV[after]) end
+if excess then return { 'names', excess } end
 load_trials(search, numbers)
 -- what a result between rungs writes
 redis.call('ZCARD', LEASES)
@@ -84,6 +94,7 @@ for i, result in ipairs(results) do
   answer[#answer + 1] = reply or superseded(trial)
 end
 if end_search then end_search(search) end
+if write_further then write_further() end
 save(search)
 answer[2] = search.progress.revision
 return with_notes(search, answer)

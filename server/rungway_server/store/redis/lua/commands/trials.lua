@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Reads trials, as many as make up a piece.
 -- KEYS   see KEYS.md
--- ARGV   1 uid  2 most bytes of records (one trial at least)  3… trial numbers
+-- ARGV   1 uid  2 most bytes of records (one trial at least)  3 '1' = with further metrics  4… trial numbers
 -- Returns {'trials', how many numbers were looked at, {trial}…} (none for a number without a trial),
 --         {'missing'} or {'stale'}; trial: see `view` below
 --- @include "call"
@@ -15,20 +15,27 @@ local function view(number, trial)
   }
 end
 
-local uid = redis.call('HGET', META, 'uid')
-if not uid then return { 'missing' } end
-if uid ~= ARGV[1] then return { 'stale' } end
+-- The names of its further metrics, and the last piece of these; '' where there is none.
+local function further_of(number, stored)
+  return { stored or '', stored and redis.call('HGET', CURVES, 'm' .. number) or '' }
+end
 
-local answer, bytes_left = { 'trials', #ARGV - 2 }, tonumber(ARGV[2])
-for i = 3, #ARGV do
+local meta = redis.call('HMGET', META, 'uid', ARGV[3] == '1' and 'further' or 'uid')
+if not meta[1] then return { 'missing' } end
+if meta[1] ~= ARGV[1] then return { 'stale' } end
+
+local answer, bytes_left = { 'trials', #ARGV - 3 }, tonumber(ARGV[2])
+for i = 4, #ARGV do
   local packed = redis.call('HGET', TRIALS, ARGV[i])
   if packed then
     bytes_left = bytes_left - #packed
-    if bytes_left < 0 and i > 3 then
-      answer[2] = i - 3
+    if bytes_left < 0 and i > 4 then
+      answer[2] = i - 4
       break
     end
-    answer[#answer + 1] = view(ARGV[i], unpack_trial(packed))
+    local found = view(ARGV[i], unpack_trial(packed))
+    if ARGV[3] == '1' then found[#found + 1] = further_of(ARGV[i], meta[2]) end
+    answer[#answer + 1] = found
   end
 end
 return answer

@@ -5,7 +5,7 @@
 --- @include "sort_keys"
 --- @include "trials"
 --- @include "requests"
--- The results that begin at ARGV[at], and the numbers of their trials.
+-- The results that begin at ARGV[at], the numbers of their trials, and what follows in ARGV.
 local function read_results(at, count)
   local results, numbers = {}, {}
   for i = 1, count do
@@ -19,7 +19,7 @@ local function read_results(at, count)
     result.fingerprint = fingerprint_of('tell', first, at - 1)
     results[i], numbers[i] = result, result.number
   end
-  return results, numbers
+  return results, numbers, at
 end
 
 -- Index of the first report whose length does not grow or lies beyond the assignment, and the length it should have
@@ -67,6 +67,7 @@ end
 
 local function add_report(search, number, trial, report)
   add_point(number, trial, report)
+  if report.further then search.add_further(number, trial.points - 1, report.further) end
   note_best(trial, report)
   search.progress.trained = search.progress.trained + report.length - trial.length
   note_progress(trial, report.length)

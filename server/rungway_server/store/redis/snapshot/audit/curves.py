@@ -1,11 +1,13 @@
 """Learning curves, and the best metrics of them."""
 
+import struct
 from collections.abc import Iterator
 
 from rungway_server.domain.engine import MOST_BEST
 from rungway_server.domain.ranking import WORST_KEY, metric_key
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
-from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
+from rungway_server.store.redis.layout.further import FIELD, Names, pieces_before, tail_field
+from rungway_server.store.redis.snapshot.snapshot import Snapshot, further_of, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
 
@@ -63,9 +65,31 @@ def the_list_of_the_best_is_right(snapshot: Snapshot) -> Iterator[str]:
         yield from (f"{member} is not listed" for member in sorted(lacking))
 
 
+def further_metrics_belong_to_reports(snapshot: Snapshot) -> Iterator[str]:
+    """Further metrics have known names, and those of a trial are in the order of its reports."""
+    names = Names(snapshot.meta.get(FIELD))
+    if len(names.names) < snapshot.progress.get(FIELD, 0):  # more may have come while the experiment was read
+        yield f"there are {len(names.names)} names, the progress says {snapshot.progress.get(FIELD, 0)}"
+    for number in snapshot.trials:
+        try:
+            places = [place for place, _ in further_of(snapshot, number, names)]
+        except (KeyError, ValueError, IndexError, struct.error) as error:
+            yield f"trial {number}: its further metrics cannot be read: {type(error).__name__} {error}"
+            continue
+        if sorted(set(places)) != places:
+            yield f"trial {number}: rows at {places}, wanted growing places"
+    for field in snapshot.further:
+        trial, _, at = field.removeprefix("m").partition(".")
+        if int(trial) not in snapshot.trials:
+            yield f"piece {field} is of no trial"
+        elif at and int(at) >= pieces_before(snapshot.further.get(tail_field(int(trial)))):
+            yield f"piece {field} is after the last one"
+
+
 INVARIANTS = (
     curves_have_the_points_counted,
     curves_belong_to_trials,
     best_metrics_are_those_of_the_curves,
+    further_metrics_belong_to_reports,
     the_list_of_the_best_is_right,
 )
