@@ -44,6 +44,7 @@ from rungway._core.errors import (
     Unavailable,
     Unimplemented,
 )
+from rungway._local.optimize import maximize, minimize
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.models import (
@@ -66,6 +67,7 @@ from rungway.models import (
     Trial,
     TrialCounts,
 )
+from rungway.models.search_result import SearchResult
 from rungway.space import (
     choice,
     const,
@@ -121,6 +123,7 @@ __all__ = [
     "Result",
     "Rung",
     "RungwayError",
+    "SearchResult",
     "TellReply",
     "Trial",
     "TrialCounts",
@@ -135,6 +138,8 @@ __all__ = [
     "log_randint",
     "log_uniform",
     "lognormal",
+    "maximize",
+    "minimize",
     "normal",
     "ordinal",
     "quantized_randint",

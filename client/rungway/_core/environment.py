@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 PREFIX = "RUNGWAY_"
 CLIENT_VARIABLES = frozenset(
@@ -35,6 +36,13 @@ _OF_KUBERNETES = re.compile(
 )
 """What Kubernetes sets in every container of a namespace with a Service named "rungway" or "rungway-…"."""
 _OF_KUBERNETES_URL = re.compile(r"(tcp|udp|sctp)://")
+
+
+def default_data_dir() -> Path:
+    """Folder of the embedded store: `$XDG_DATA_HOME/rungway`, or `~/.local/share/rungway`; relative values of the
+    variable count as unset."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "rungway"
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, str]]:

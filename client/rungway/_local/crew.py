@@ -1,0 +1,101 @@
+"""The worker processes of `rungway.minimize`: dead ones are replaced, and what the function prints is passed on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+from rungway._core.errors import FailedPrecondition
+from rungway._local.processes import STOP_SECONDS, Child
+from rungway._local.worker import UNREADABLE
+
+MOST_DEATHS = 3
+"""Workers that may die one after the other, per place, while nothing changes in the search."""
+_SLOWEST = 5.0
+"""Longest wait before a dead worker is replaced, in seconds."""
+
+
+class _Worker(Child):
+    """One worker process; each line that it prints goes to `say`."""
+
+    def __init__(
+        self, arguments: list[str], log: Path, environment: dict[str, str], say: Callable[[str], None]
+    ) -> None:
+        super().__init__(arguments, log, environment=environment | {"PYTHONUNBUFFERED": "1"}, read=True)
+        self._reader = Thread(target=self._read, args=(say,), daemon=True)
+        self._reader.start()
+
+    def finish(self) -> None:
+        """Wait for its end, and pass on the last it printed."""
+        self.wait(STOP_SECONDS)
+        self._reader.join(1)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def _read(self, say: Callable[[str], None]) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            say(line.rstrip("\n"))
+
+
+class Crew:
+    """`count` workers that run one function."""
+
+    def __init__(
+        self,
+        function: Path,
+        form: str,
+        count: int,
+        *,
+        folder: Path,
+        environment: dict[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._function, self._form, self._folder, self._environment, self._say = (
+            function,
+            form,
+            folder,
+            environment,
+            say,
+        )
+        self._deaths = 0
+        self._revision = -1
+        self._after = 0.0
+        self.workers = {number: self._start(number) for number in range(1, count + 1)}
+        """The processes by the number of their place."""
+
+    def tend(self, revision: int) -> None:
+        """Replace workers that have died; `revision` is that of the search, which grows with every change.
+
+        Raises FailedPrecondition (WORKERS_DIED) when none of them comes far enough to change anything.
+        """
+        if revision != self._revision:
+            self._revision, self._deaths = revision, 0
+        for number, worker in list(self.workers.items()):
+            if worker.exit_code and time.monotonic() >= self._after:
+                self._replace(number, worker)
+
+    def stop(self) -> None:
+        """Let each give its trial back, and wait for its end."""
+        for worker in self.workers.values():
+            worker.send(signal.SIGTERM)
+        for worker in self.workers.values():
+            worker.finish()
+
+    def _replace(self, number: int, worker: _Worker) -> None:
+        worker.finish()
+        self._deaths += 1
+        ended = f"worker {number} ended with exit code {worker.exit_code}"
+        if worker.exit_code == UNREADABLE or self._deaths > MOST_DEATHS * len(self.workers):
+            what = "fn cannot be read in a new process" if worker.exit_code == UNREADABLE else "the workers die"
+            raise FailedPrecondition(f"{what}: {ended}:\n{worker.log_tail()}", reason="WORKERS_DIED")
+        self._say(f"{ended} and is replaced")
+        self._after = time.monotonic() + min(_SLOWEST, 0.1 * 2**self._deaths)
+        self.workers[number] = self._start(number)
+
+    def _start(self, number: int) -> _Worker:
+        name = f"worker-{number}@{os.getpid()}"
+        arguments = ["-m", "rungway._local.worker", str(self._function), name, self._form]
+        return _Worker(arguments, self._folder / f"worker-{number}.log", self._environment, self._say)
