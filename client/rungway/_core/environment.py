@@ -29,7 +29,13 @@ SERVER_VARIABLES = frozenset(
 )
 """The variables that `rungway serve` reads, in upper or lower case. One shell may set those of both sides, so each side
 knows them all."""
-_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES)
+TRIAL_VARIABLES = frozenset(
+    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE")
+)
+"""The variables that `rungway run` and `rungway agent` set for a training command."""
+PARAMETER = PREFIX + "PARAM_"
+"""What the variables begin with in which they give it its hyperparameters."""
+_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES | TRIAL_VARIABLES)
 _OF_TESTS = ("RUNGWAY_MODEL_", "RUNGWAY_FUZZ_")
 _OF_KUBERNETES = re.compile(
     r"RUNGWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -53,6 +59,8 @@ def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, st
 
 def _is_known(name: str, value: str) -> bool:
     if not name.upper().startswith(PREFIX) or name.startswith(_OF_TESTS):
+        return True
+    if name in TRIAL_VARIABLES or name.startswith(PARAMETER):
         return True
     if name in CLIENT_VARIABLES or name.upper() in SERVER_VARIABLES or _OF_KUBERNETES.fullmatch(name):
         return True

@@ -4,14 +4,17 @@ import importlib.util
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from rungway.models.experiments import Experiment, Plan
 from rungway.models.work import Trial
 
 
 class View:
-    """Shows nothing, and prints what the workers say."""
+    """Shows nothing, and prints what is said to `stream`, by default standard output."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
 
     def __enter__(self) -> "View":
         return self
@@ -23,7 +26,7 @@ class View:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, flush=True)
+        print(line, file=self._stream or sys.stdout, flush=True)
 
     def show(self, experiment: Experiment, best: Trial | None) -> None:
         """Show the current state of the search."""
@@ -32,7 +35,8 @@ class View:
 class LiveView(View):
     """Progress, rungs and the best result, redrawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
         from rich.console import Console
         from rich.live import Live
 
@@ -72,11 +76,11 @@ class LiveView(View):
         self._live.update(Group("", head, *([_rungs(experiment.plan)] if experiment.plan else []), line))
 
 
-def view(live: bool | None = None) -> View:
-    """The view for this process: live when asked for or, with None, on a terminal. Raises ModuleNotFoundError when it
-    is asked for and rich is not installed."""
+def view(live: bool | None = None, stream: TextIO | None = None) -> View:
+    """The view for this process: live when asked for or, with None, on a terminal; elsewhere what is said goes to
+    `stream`. Raises ModuleNotFoundError when it is asked for and rich is not installed."""
     on_terminal = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
-    return LiveView() if live or (live is None and on_terminal) else View()
+    return LiveView(stream) if live or (live is None and on_terminal) else View(stream)
 
 
 def best_so_far(best: Trial | None) -> str:
