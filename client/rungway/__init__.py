@@ -13,6 +13,7 @@ for trial in client.trials():
 """
 
 from rungway.__about__ import __version__
+from rungway._agent.current import CurrentTrial, current_trial
 from rungway._async.client import AsyncClient
 from rungway._async.run import AsyncTrialRun
 from rungway._core.config import ClientConfig
@@ -94,6 +95,7 @@ __all__ = [
     "BracketPreview",
     "Client",
     "ClientConfig",
+    "CurrentTrial",
     "DeadlineExceeded",
     "Decision",
     "DecisionForm",
@@ -135,6 +137,7 @@ __all__ = [
     "__version__",
     "choice",
     "const",
+    "current_trial",
     "log_randint",
     "log_uniform",
     "lognormal",

@@ -11,8 +11,9 @@ from rungway._core.errors import FailedPrecondition
 from rungway._local.processes import STOP_SECONDS, Child
 from rungway._local.worker import UNREADABLE
 
-MOST_DEATHS = 3
-"""Workers that may die one after the other, per place, while nothing changes in the search."""
+MOST_DEATHS = 8
+"""Workers that may die one after the other, per place, while no result is told: more than a trial that kills its
+workers is restarted."""
 _SLOWEST = 5.0
 """Longest wait before a dead worker is replaced, in seconds."""
 
@@ -61,18 +62,18 @@ class Crew:
             say,
         )
         self._deaths = 0
-        self._revision = -1
+        self._progress: object = None
         self._after = 0.0
         self.workers = {number: self._start(number) for number in range(1, count + 1)}
         """The processes by the number of their place."""
 
-    def tend(self, revision: int) -> None:
-        """Replace workers that have died; `revision` is that of the search, which grows with every change.
+    def tend(self, progress: object) -> None:
+        """Replace workers that have died; `progress` is another one whenever a trial has come further or ended.
 
-        Raises FailedPrecondition (WORKERS_DIED) when none of them comes far enough to change anything.
+        Raises FailedPrecondition (WORKERS_DIED) when the workers die one after the other without any.
         """
-        if revision != self._revision:
-            self._revision, self._deaths = revision, 0
+        if progress != self._progress:
+            self._progress, self._deaths = progress, 0
         for number, worker in list(self.workers.items()):
             if worker.exit_code and time.monotonic() >= self._after:
                 self._replace(number, worker)

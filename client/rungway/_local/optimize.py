@@ -210,7 +210,8 @@ class _Search:
             )
             try:
                 while (experiment := self._look()).state not in _OVER:
-                    crew.tend(experiment.revision)
+                    trials = experiment.trials
+                    crew.tend((experiment.trained_length, trials.completed, trials.failed, trials.invalid))
                     time.sleep(_LOOK_SECONDS)
             finally:
                 crew.stop()
