@@ -140,6 +140,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(target: str
     assert begun == 9
 
 
+@pytest.mark.slow
 def test_workers_that_always_die_end_the_search(target: str) -> None:
     def leaves(hparams: dict[str, Any]) -> float:
         import os
@@ -162,7 +163,8 @@ def slow(hparams):
     return hparams["x"] ** 2
 
 space = {"x": rungway.uniform(-3, 3)}
-found = rungway.minimize(slow, space, max_trials=int(sys.argv[1]), n_workers=2, name="resumed", data="data")
+found = rungway.minimize(slow, space, max_trials=int(sys.argv[1]), n_workers=2, name="resumed", data="data",
+    config={"lease_seconds": 3})
 print("found", len(found.trials), len({trial.hparams["x"] for trial in found.trials}))
 """
 
@@ -194,10 +196,11 @@ def processes_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_the_same_call_goes_on_after_an_end_from_outside(tmp_path: Path, sent: signal.Signals) -> None:
-    """Ctrl-C gives the trials under way back; after SIGKILL the workers do so themselves. Nothing is left running."""
+    """Ctrl-C gives the trials under way back; after SIGKILL they wait for their leases. Nothing is left running."""
     begun = tmp_path / "begun"
     first = resumed(tmp_path, 8)
     started = wait_while_it_runs(first, lambda: begun.exists() and len(begun.read_text().splitlines()) > 4)

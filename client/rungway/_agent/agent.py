@@ -140,7 +140,7 @@ class Agent:
         before = reports.count
         try:
             training = self._start(start)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in an argument
             self._end(trial, Outcome.TRANSIENT, f"the command cannot be started: {error}")
             return True
         reports.start(until)

@@ -14,7 +14,7 @@ from rungway._local.worker import UNREADABLE
 MOST_DEATHS = 8
 """Workers that may die one after the other, per place, while no result is told: more than a trial that kills its
 workers is restarted."""
-_SLOWEST = 5.0
+_SLOWEST = 2.0
 """Longest wait before a dead worker is replaced, in seconds."""
 
 

@@ -84,7 +84,7 @@ def _plain_config(target: str, experiment: str) -> ClientConfig:
 def open_search(client: Client, name: str, config: Mapping[str, object]) -> Experiment:
     """Create the search, or go on with the one of this name and configuration; one that has paused itself is resumed.
 
-    Raises AlreadyExists (OTHER_CONFIGURATION) that shows what is different, and InvalidArgument with every wrong field.
+    Raises AlreadyExists (CONFIG_DIFFERS) that shows what is different, and InvalidArgument with every wrong field.
     """
     try:
         return client.create_experiment(name, config)
@@ -96,7 +96,7 @@ def open_search(client: Client, name: str, config: Mapping[str, object]) -> Expe
         lines = "\n".join(f"  {line}" for line in different)
         raise AlreadyExists(
             f"there is another search named {name!r}; choose another name, or give the same configuration:\n{lines}",
-            reason="OTHER_CONFIGURATION",
+            reason="CONFIG_DIFFERS",
             details={"experiment": name},
         )
     if there.reason is Reason.FAILING:

@@ -40,7 +40,8 @@ class SearchResult:
         return self.best.checkpoint
 
     def __repr__(self) -> str:
+        hparams = dict(sorted(self.hparams.items()))
         return (
-            f"SearchResult(metric={self.metric!r}, hparams={self.hparams!r}, length={self.length}, "
+            f"SearchResult(metric={self.metric!r}, hparams={hparams!r}, length={self.length}, "
             f"trial={self.best.trial} of {len(self.trials)})"
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rungway_server.cli.options import DataOption, FileArgument, Output, OutputOption
+from rungway_server.cli.options import FileArgument, Output, OutputOption
 from rungway_server.cli.whole import Command
 
 
@@ -31,7 +31,9 @@ def run(
         str | None,
         typer.Option(help="Where the service is. Default: RUNGWAY_TARGET, else one is started and stopped at the end."),
     ] = None,
-    data: DataOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the store of that service. Default: that of `rungway serve`.")
+    ] = None,
     grace: Annotated[float, typer.Option(min=0, max=86400, help="Seconds between SIGTERM and SIGKILL.")] = 30.0,
     logs: Annotated[Path, typer.Option(help="Folder for the output of the trials.")] = Path("rungway-logs"),
     partial: Annotated[
