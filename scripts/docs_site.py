@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "docs" / "_site"
 
 FIRST = (
+    "quickstart",
     "concepts",
     "sdk",
     "http",

@@ -13,6 +13,7 @@ for trial in client.trials():
 """
 
 from rungway.__about__ import __version__
+from rungway._agent.current import CurrentTrial, current_trial
 from rungway._async.client import AsyncClient
 from rungway._async.run import AsyncTrialRun
 from rungway._core.config import ClientConfig
@@ -45,6 +46,7 @@ from rungway._core.errors import (
     Unavailable,
     Unimplemented,
 )
+from rungway._local.optimize import maximize, minimize
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.models import (
@@ -67,6 +69,7 @@ from rungway.models import (
     Trial,
     TrialCounts,
 )
+from rungway.models.search_result import SearchResult
 from rungway.space import (
     choice,
     const,
@@ -94,6 +97,7 @@ __all__ = [
     "BracketPreview",
     "Client",
     "ClientConfig",
+    "CurrentTrial",
     "DeadlineExceeded",
     "Decision",
     "DecisionForm",
@@ -123,6 +127,7 @@ __all__ = [
     "Result",
     "Rung",
     "RungwayError",
+    "SearchResult",
     "TellReply",
     "Trial",
     "TrialCounts",
@@ -134,9 +139,12 @@ __all__ = [
     "__version__",
     "choice",
     "const",
+    "current_trial",
     "log_randint",
     "log_uniform",
     "lognormal",
+    "maximize",
+    "minimize",
     "normal",
     "ordinal",
     "quantized_randint",

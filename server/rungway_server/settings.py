@@ -1,6 +1,5 @@
 """Settings of `rungway serve`: from the environment (`RUNGWAY_*`), overridden by the flags of the command line."""
 
-import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -18,7 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rungway._core.environment import PREFIX, misspelt
+from rungway._core.environment import PREFIX, default_data_dir, misspelt
 from rungway_server.domain.documents.fields import whole_text
 from rungway_server.store.redis.connection.address import Tls, parse_address
 
@@ -90,12 +89,6 @@ def _check_prefix(prefix: str) -> str:
 def _check_redis_url(url: SecretStr) -> SecretStr:
     parse_address(url.get_secret_value())
     return url
-
-
-def default_data_dir() -> Path:
-    """`$XDG_DATA_HOME/rungway`, or `~/.local/share/rungway`; relative values of the variable count as unset."""
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "rungway"
 
 
 class Settings(BaseSettings):

@@ -43,6 +43,7 @@ def test_the_base_is_a_thin_client(tmp_path: Path) -> None:
     assert command.returncode == 2
     assert command.stderr == "rungway: the command line is not installed: pip install 'rungway[cli]'\n"
     assert command.stdout == ""
+    assert "Run a training command for trials of a search" in run(python.parent / "rungway", "agent", "--help")
 
 
 def run(*command: str | Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
-from rungway._core.environment import CLIENT_VARIABLES, PREFIX, SERVER_VARIABLES, misspelt
+from rungway._core.environment import CLIENT_VARIABLES, PREFIX, SERVER_VARIABLES, TRIAL_VARIABLES, misspelt
 from rungway_server.settings import Settings, SettingsError
 from tests.support.waiting import SECONDS
 
@@ -35,6 +35,7 @@ NOT_OURS = {
     "RUNGWAY_MODEL_PROFILE": "long",
     "RUNGWAY_FUZZ_EXAMPLES": "12",
     "RUNGWAYS_URL": "x",
+    "RUNGWAY_PARAM_lr": "0.1",
     "rungway_drain_seconds": "3",
 }
 
@@ -72,7 +73,7 @@ def test_every_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_kubernetes_and_tests_set_is_accepted() -> None:
-    assert misspelt(NOT_OURS | {name: "x" for name in SERVER_VARIABLES | CLIENT_VARIABLES}) == []
+    assert misspelt(NOT_OURS | {name: "x" for name in SERVER_VARIABLES | CLIENT_VARIABLES | TRIAL_VARIABLES}) == []
 
 
 def test_a_port_of_ones_own_is_not_that_of_kubernetes() -> None:

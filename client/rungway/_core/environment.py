@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 PREFIX = "RUNGWAY_"
 CLIENT_VARIABLES = frozenset(
@@ -28,13 +29,26 @@ SERVER_VARIABLES = frozenset(
 )
 """The variables that `rungway serve` reads, in upper or lower case. One shell may set those of both sides, so each side
 knows them all."""
-_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES)
+TRIAL_VARIABLES = frozenset(
+    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE", "PLACE")
+)
+"""The variables that `rungway run` and `rungway agent` set for a training command."""
+PARAMETER = PREFIX + "PARAM_"
+"""What the variables begin with in which they give it its hyperparameters."""
+_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES | TRIAL_VARIABLES)
 _OF_TESTS = ("RUNGWAY_MODEL_", "RUNGWAY_FUZZ_")
 _OF_KUBERNETES = re.compile(
     r"RUNGWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 """What Kubernetes sets in every container of a namespace with a Service named "rungway" or "rungway-…"."""
 _OF_KUBERNETES_URL = re.compile(r"(tcp|udp|sctp)://")
+
+
+def default_data_dir() -> Path:
+    """Folder of the embedded store: `$XDG_DATA_HOME/rungway`, or `~/.local/share/rungway`; relative values of the
+    variable count as unset."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "rungway"
 
 
 def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
@@ -45,6 +59,8 @@ def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, st
 
 def _is_known(name: str, value: str) -> bool:
     if not name.upper().startswith(PREFIX) or name.startswith(_OF_TESTS):
+        return True
+    if name in TRIAL_VARIABLES or name.startswith(PARAMETER):
         return True
     if name in CLIENT_VARIABLES or name.upper() in SERVER_VARIABLES or _OF_KUBERNETES.fullmatch(name):
         return True

@@ -1,4 +1,5 @@
-"""The command `rungway`. It is installed with the thin client, too, and then says which packages are missing."""
+"""The command `rungway`. It is installed with the thin client, too, and then says which packages are missing. Only
+`rungway agent` works without them."""
 
 import importlib.util
 import os
@@ -11,6 +12,10 @@ def main() -> None:
     if sys.argv[1:2] in (["serve"], ["katib"]):
         # Before the imports that take most of the start: process 1 of a container would not get it otherwise.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    if sys.argv[1:2] == ["agent"]:  # before the checks: hosts that train have the client alone
+        from rungway._agent.main import main as agent
+
+        raise SystemExit(agent(sys.argv[2:]))
     if sys.version_info < (3, 11):  # noqa: UP036 - the client, and so this script, is installed there too
         print("rungway: the command line needs Python 3.11 or newer; the client runs on 3.10 too", file=sys.stderr)
         raise SystemExit(2)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
+from rungway_server.cli import agent, commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -47,6 +47,8 @@ app.command("demo", cls=Command)(commands.demo)
 app.command("preview", cls=Command)(commands.preview)
 app.command("simulate", cls=Command)(simulate.simulate)
 app.command("open", cls=Command)(commands.open_page)
+app.command("run", cls=Command)(agent.run)
+app.command("agent", cls=agent.Verbatim)(agent.agent)
 app.command("create", cls=Command)(commands.create)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)

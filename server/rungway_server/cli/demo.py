@@ -25,7 +25,6 @@ def demo(out: Path, *, trials: int, epochs: int, workers: int, seed: int, stay: 
         raise fail(Exit.USAGE, f"the demo needs {', '.join(missing)}: pip install 'rungway[all]'")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: threads here would slow the workers
     from rungway_server.demo import report
-    from rungway_server.demo.processes import ServiceFailed
     from rungway_server.demo.run import DemoFailed, Order, Outcome, run
     from rungway_server.demo.view import PlainView, view
 
@@ -51,7 +50,7 @@ def demo(out: Path, *, trials: int, epochs: int, workers: int, seed: int, stay: 
     except KeyboardInterrupt:
         print("interrupted: all processes were ended, all files removed", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    except (DemoFailed, ServiceFailed, RungwayError, OSError) as error:
+    except (DemoFailed, RungwayError, OSError) as error:
         raise fail(Exit.REFUSED, f"the demo failed: {error}") from None
     if outcome.accident and not outcome.taken_over:
         raise typer.Exit(int(Exit.REFUSED))

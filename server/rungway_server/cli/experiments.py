@@ -50,7 +50,7 @@ def create(
         raise fail(Exit.USAGE, "--name: got an empty id")
     with errors():
         document = read_document(file)
-        experiment_id = name or _id_from(document, file)
+        experiment_id = name or id_from(document, file)
     with service(target) as client:
         try:
             experiment = client.create_experiment(
@@ -163,7 +163,7 @@ def delete(experiment_id: str, yes: bool, target: str, output: Output) -> None:
         console().print(f"deleted {experiment_id}")
 
 
-def _id_from(document: Mapping[str, Any], file: Path) -> str:
+def id_from(document: Mapping[str, Any], file: Path) -> str:
     """An id made from the document's name, or from the file's."""
     given = document.get("name")
     source = given if isinstance(given, str) and given else file.stem

@@ -11,9 +11,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from rungway import Client, ClientConfig, Experiment, ExperimentState, RungwayError, Trial
+from rungway._local.processes import Service
 from rungway_server.demo import digits
 from rungway_server.demo.floor import Accident, Desk, Floor
-from rungway_server.demo.processes import Service, Worker
+from rungway_server.demo.processes import Worker
 from rungway_server.demo.space import EXPERIMENT, experiment_config
 from rungway_server.demo.view import Snapshot, View
 
@@ -75,7 +76,7 @@ def run(order: Order, view: View, then: Callable[[Outcome], None]) -> Outcome:
 
 
 def _search(order: Order, view: View, folder: Path, stack: ExitStack) -> Outcome:
-    service = Service(folder)
+    service = Service(folder, folder / "data")
     stack.callback(service.stop)
     (folder / "work").mkdir()
     digits.prepare(folder / "work")

@@ -1,0 +1,1 @@
+"""Runs a training command that knows nothing of Rungway, once for each trial."""

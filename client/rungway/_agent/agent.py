@@ -1,0 +1,190 @@
+"""The agent: asks for trials and runs the training command for each, several at once."""
+
+import json
+import logging
+import random
+import shlex
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rungway._agent.command import Command, Start
+from rungway._agent.guard import Guard
+from rungway._agent.lines import Reader
+from rungway._agent.reports import Complaints, Reports, TooFar
+from rungway._agent.training import Training
+from rungway._core.enums import AskStatus, Outcome, Reason
+from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted, RungwayError
+from rungway._core.exit import Exit
+from rungway._sync.client import Client
+from rungway._sync.run import TrialRun
+from rungway.models.experiments import Experiment
+
+_log = logging.getLogger("rungway")
+_SHORTEST_WAIT = 0.1
+"""Least time between two asks of a place that were answered with WAIT, in seconds."""
+_LEAVE_SECONDS = 10.0
+"""How long a place may take to give its trial back, after its command has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an agent runs its command."""
+
+    places: int
+    """Trials at once."""
+    logs: Path
+    """Folder for the output of the trials; it must exist."""
+    scratch: Path
+    """Folder for files that nobody needs afterwards; it must exist."""
+    grace: float = 30.0
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+class Agent:
+    """Runs a training command for trials of one search until the search is over, or until it has to leave."""
+
+    def __init__(self, client: Client, experiment: Experiment, command: Command, settings: Settings) -> None:
+        self._client, self._command, self._settings = client, command, settings
+        unit = experiment.plan.unit if experiment.plan else ""
+        self._reader = Reader(unit, experiment.config["searcher"]["metric"])
+        self._complaints = Complaints()
+        self._leaving = threading.Event()
+        self._failure: BaseException | None = None
+        self._guard = Guard(settings.grace)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was told to leave before the end of the search."""
+        return self._leaving.is_set()
+
+    def leave(self) -> None:
+        """End the commands and give the trials back at no cost; `run` then returns. A signal handler may call it."""
+        self._leaving.set()
+
+    def run(self, meanwhile: Callable[[], None]) -> None:
+        """Run until the search is over; `meanwhile` is called several times a second and may raise.
+
+        Raises what ended a place: FailedPrecondition (FAILING) when the search has paused itself, and errors of
+        connection, token or namespace.
+        """
+        threads = [
+            threading.Thread(target=self._place, args=(n,), name=f"place-{n}") for n in range(self._settings.places)
+        ]
+        for thread in threads:
+            thread.daemon = True  # one that waits for a service that is away must not keep the process
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads) and not self.is_leaving:
+                for thread in threads:
+                    thread.join(0.2 / len(threads))
+                meanwhile()
+        except BaseException:
+            self.leave()
+            raise
+        finally:
+            for thread in threads:
+                thread.join(self._settings.grace + _LEAVE_SECONDS if self.is_leaving else None)
+            self._guard.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _place(self, place: int) -> None:
+        """One place: a trial after the other."""
+        try:
+            while not self.is_leaving:
+                # Asked step by step: a place that waits inside an ask could not be told to leave.
+                reply = self._client.ask_once()
+                for assignment in reply.assignments:
+                    with self._client._hold(assignment) as trial:
+                        self._train(trial, place)
+                if reply.status is AskStatus.DONE:
+                    return
+                if reply.reason is Reason.FAILING:
+                    raise FailedPrecondition(
+                        f"the search has paused itself: its first trials all failed, the last with: {reply.message}",
+                        reason="FAILING",
+                        details={"message": reply.message},
+                    )
+                if not reply.assignments:
+                    self._leaving.wait(max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4))  # noqa: S311
+        except Preempted:
+            pass
+        except Exception as error:
+            if not self._client_closed(error):
+                self._fail(error)
+
+    @staticmethod
+    def _client_closed(error: Exception) -> bool:
+        """Whether the call of a place was cancelled because the agent has left."""
+        return isinstance(error, RungwayError) and error.reason == "CLIENT_CLOSED"
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self.leave()
+
+    def _train(self, trial: TrialRun, place: int) -> None:
+        """Run the command until the trial is paused, stopped, finished or failed. Raises Preempted."""
+        reports = Reports(trial, self._reader, self._complaints)
+        while not trial.should_stop:
+            if self.is_leaving:
+                raise Preempted("the agent leaves")
+            until = trial.to_length
+            ended = self._run_once(trial, reports, until, place)
+            if ended or not (reports.furthest >= until and trial.to_length > until):
+                return
+            _log.info("trial %d may go on to %d: the command is run again", trial.number, trial.to_length)
+
+    def _run_once(self, trial: TrialRun, reports: Reports, until: int, place: int) -> bool:
+        """Run the command to its end; whether the trial has ended by that. Raises Preempted."""
+        start = Start(trial.number, trial.hparams, reports.checkpoint_length, until, reports.checkpoint, place)
+        before = reports.count
+        try:
+            training = self._start(start)
+        except (OSError, ValueError) as error:  # ValueError: a null character in an argument
+            self._end(trial, Outcome.TRANSIENT, f"the command cannot be started: {error}")
+            return True
+        reports.start(until)
+        try:
+            self._follow(training, trial, reports)
+        except (TooFar, InvalidArgument) as error:
+            self._end(trial, Outcome.ERROR, str(error))
+            return True
+        finally:
+            training.end(self._settings.grace)
+        if trial.should_stop:
+            return True
+        if training.exit_code != 0:
+            self._end(trial, Outcome.TRANSIENT, training.how_it_ended())
+        elif reports.count == before:
+            self._end(trial, Outcome.ERROR, f"exit code 0, but no result: wanted a line `{self._reader.wanted}`")
+        elif reports.furthest < until:
+            _log.info("trial %d has finished by itself at %d of %d", trial.number, reports.furthest, until)
+            trial.finish()
+        return trial.should_stop
+
+    def _start(self, start: Start) -> Training:
+        arguments = self._command.arguments(start)
+        params = self._settings.scratch / f"params-{start.trial}.json"
+        params.write_text(json.dumps(start.hparams, ensure_ascii=False), encoding="utf-8")
+        log = self._settings.logs / f"trial-{start.trial:05}.log"
+        _log.info("trial %d, %d to %d: %s", start.trial, start.from_length, start.to_length, shlex.join(arguments))
+        return Training(arguments, self._command.environment(start, str(params)), log, self._guard)
+
+    def _follow(self, training: Training, trial: TrialRun, reports: Reports) -> None:
+        """Take what it prints until it ends, or has to end. Raises Preempted when the agent leaves."""
+        for line in training.lines():
+            if line is not None:
+                reports.take(line)
+            if trial.should_stop:
+                return
+            if self.is_leaving:
+                training.end(self._settings.grace)
+                for last in training.rest():
+                    reports.take(last)
+                raise Preempted("the agent leaves")
+
+    def _end(self, trial: TrialRun, outcome: Outcome, message: str) -> None:
+        _log.warning("trial %d failed: %s", trial.number, message)
+        trial.leave(Exit(outcome, message, worker_goes_on=True))

@@ -1,0 +1,85 @@
+"""Results that a training command prints: lines like `rungway: epochs=3 error=0.12 checkpoint=/shared/3.pt`."""
+
+import shlex
+from dataclasses import dataclass
+
+PREFIX = "rungway:"
+LENGTH, METRIC, CHECKPOINT = "length", "metric", "checkpoint"
+"""Keys that every search understands, beside its own words."""
+
+
+class BadLine(ValueError):
+    """A line with the prefix that cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One result."""
+
+    metric: float
+    length: int | None
+    """None: the length that the command was told to train to."""
+    checkpoint: str
+    """Where the state was saved; empty for nowhere."""
+    unknown: tuple[str, ...]
+    """Keys that mean nothing here."""
+
+
+class Reader:
+    """Reads the lines of one search."""
+
+    def __init__(self, unit: str, metric: str) -> None:
+        self._metric = metric
+        self._lengths = {LENGTH, *([unit, unit.removesuffix("s")] if unit else [])} - {metric, ""}
+        self.wanted = f"{PREFIX} {unit or LENGTH}=N {metric}=X"
+        """What a line should look like."""
+
+    def read(self, text: str) -> Line | None:
+        """The result in a line; None in one without the prefix. Raises BadLine."""
+        shown = text.strip().rpartition("\r")[2].strip()  # a progress bar may stand before it
+        if not shown.startswith(PREFIX):
+            return None
+        given = self._pairs(shown)
+        length_keys = [key for key in given if key in self._lengths]
+        metric_keys = [key for key in given if key == self._metric or (key == METRIC and self._metric not in given)]
+        if len(length_keys) > 1:
+            raise BadLine(f"it has two lengths, {length_keys[0]} and {length_keys[1]}")
+        if not metric_keys:
+            raise BadLine(f"it has no {self._metric}")
+        length = _whole(length_keys[0], given[length_keys[0]]) if length_keys else None
+        known = {*length_keys, *metric_keys, CHECKPOINT}
+        return Line(
+            _number(metric_keys[0], given[metric_keys[0]]),
+            length,
+            given.get(CHECKPOINT, ""),
+            tuple(key for key in given if key not in known),
+        )
+
+    def _pairs(self, shown: str) -> dict[str, str]:
+        given: dict[str, str] = {}
+        try:
+            words = shlex.split(shown.removeprefix(PREFIX))
+        except ValueError as error:
+            raise BadLine(str(error).lower()) from None
+        for word in words:
+            key, equals, value = word.partition("=")
+            if not key or not equals:
+                raise BadLine(f"got {word!r}, wanted key=value")
+            if key in given:
+                raise BadLine(f"it has {key} twice")
+            given[key] = value
+        return given
+
+
+def _whole(key: str, text: str) -> int:
+    number = _number(key, text)
+    if not (number.is_integer() and 0 < number < 2**53):
+        raise BadLine(f"{key}: got {text!r}, wanted an integer of at least 1")
+    return int(number)
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadLine(f"{key}: got {text!r}, wanted a number") from None

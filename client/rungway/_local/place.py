@@ -1,0 +1,104 @@
+"""Where a search runs: at the service that is named, or at one of this machine alone, started for it."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rungway._core.config import ClientConfig
+from rungway._core.differences import differences
+from rungway._core.enums import Reason
+from rungway._core.environment import CLIENT_VARIABLES
+from rungway._core.errors import AlreadyExists, InvalidArgument
+from rungway._local.processes import Service, require_service
+from rungway._sync.client import Client
+from rungway.models.experiments import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A service that answers."""
+
+    config: ClientConfig
+    """How a client of this process reaches it."""
+    environment: dict[str, str]
+    """How processes of the search reach it: variables RUNGWAY_…, and no others of them."""
+    page: str = ""
+    """The URL of its page; empty for a service that was there before."""
+    service: Service | None = None
+    """The process of a service that was started for the search."""
+
+    def check(self) -> None:
+        """Raises ServiceFailed when the service that was started has ended."""
+        if self.service is not None:
+            self.service.check()
+
+
+@contextmanager
+def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Place]:
+    """The service at `target`, else at RUNGWAY_TARGET, else one with its store in the folder `data` (by default that of
+    `rungway serve`), stopped at the end.
+
+    Raises FailedPrecondition (NO_LOCAL_SERVICE), ServiceFailed, and InvalidArgument for wrong settings.
+    """
+    target = target or os.environ.get("RUNGWAY_TARGET", "").strip()
+    if target:
+        if data is not None:
+            raise InvalidArgument.one("data", f"got {str(data)!r} beside the target {target!r}: give one of them")
+        inherited = {name: value for name, value in os.environ.items() if name in CLIENT_VARIABLES}
+        ours = {"RUNGWAY_TARGET": target, "RUNGWAY_EXPERIMENT": experiment}
+        yield Place(ClientConfig(target=target, experiment=experiment), inherited | ours)
+        return
+    require_service()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-")))
+        service = Service(folder, data)
+        stack.callback(service.stop)
+        address, page = service.wait_ready()
+        yield Place(
+            _plain_config(address, experiment),
+            {"RUNGWAY_TARGET": address, "RUNGWAY_EXPERIMENT": experiment},
+            page,
+            service,
+        )
+
+
+def _plain_config(target: str, experiment: str) -> ClientConfig:
+    """Settings for a service of this machine, whatever the environment says of another one."""
+    return ClientConfig(
+        target=target,
+        experiment=experiment,
+        token="",
+        namespace="",
+        tls=None,
+        tls_ca="",
+        tls_cert="",
+        tls_key="",
+        tls_server_name="",
+        insecure=False,
+    )
+
+
+def open_search(client: Client, name: str, config: Mapping[str, object]) -> Experiment:
+    """Create the search, or go on with the one of this name and configuration; one that has paused itself is resumed.
+
+    Raises AlreadyExists (CONFIG_DIFFERS) that shows what is different, and InvalidArgument with every wrong field.
+    """
+    try:
+        return client.create_experiment(name, config)
+    except AlreadyExists as error:
+        if error.reason != "EXPERIMENT_EXISTS":
+            raise
+    there = client.get_experiment(name)
+    if different := differences(there.config, client.preview(config).config):
+        lines = "\n".join(f"  {line}" for line in different)
+        raise AlreadyExists(
+            f"there is another search named {name!r}; choose another name, or give the same configuration:\n{lines}",
+            reason="CONFIG_DIFFERS",
+            details={"experiment": name},
+        )
+    if there.reason is Reason.FAILING:
+        return client.resume_experiment(name)
+    return there

@@ -1,0 +1,60 @@
+"""The arguments of `rungway run` and `rungway agent`, which run a training command."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rungway_server.cli.options import FileArgument, Output, OutputOption
+from rungway_server.cli.whole import Command
+
+
+class Verbatim(Command):
+    """A command that gets its arguments as they are, `--` and `--help` included."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep them all."""
+        ctx.args = list(args)
+        return list(args)
+
+
+def run(
+    file: FileArgument,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The training command.")],
+    *,
+    workers: Annotated[int, typer.Option("--workers", "-n", min=1, max=1000, help="Trials at once.")] = 1,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The experiment's id. Default: from the key 'name' in the file, else from the file name."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Where the service is. Default: RUNGWAY_TARGET, else one is started and stopped at the end."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the store of that service. Default: that of `rungway serve`.")
+    ] = None,
+    grace: Annotated[float, typer.Option(min=0, max=86400, help="Seconds between SIGTERM and SIGKILL.")] = 30.0,
+    logs: Annotated[Path, typer.Option(help="Folder for the output of the trials.")] = Path("rungway-logs"),
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Hyperparameters may be missing among the placeholders.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a whole search of a command that knows nothing of Rungway: rungway run FILE -n 4 -- python train.py {lr}
+
+    {NAME} in its arguments becomes a hyperparameter, {length} how far to train. It prints its results as lines like
+    'rungway: epochs=3 error=0.12', with the searcher's unit and metric. The same command goes on with the search.
+    """
+    from rungway._agent.session import Options
+    from rungway_server.cli.run import run_file
+
+    options = Options(workers, grace, logs, partial)
+    run_file(file, command, options, name=name, target=target, data=data, output=output)
+
+
+def agent(ctx: typer.Context) -> None:
+    """Run a training command for trials of an existing search: rungway agent EXPERIMENT -n 4 -- python train.py {lr}"""
+    from rungway._agent.main import main
+
+    raise typer.Exit(main(ctx.args))
