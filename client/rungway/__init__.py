@@ -28,6 +28,7 @@ from rungway._core.enums import (
 )
 from rungway._core.errors import (
     AlreadyExists,
+    ConfigDiffers,
     DeadlineExceeded,
     Diverged,
     FailedPrecondition,
@@ -92,6 +93,7 @@ __all__ = [
     "BracketPreview",
     "Client",
     "ClientConfig",
+    "ConfigDiffers",
     "DeadlineExceeded",
     "Decision",
     "DecisionForm",

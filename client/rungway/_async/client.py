@@ -13,7 +13,7 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import report
+from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway.models.experiments import Event, Experiment, Preview
@@ -154,15 +154,16 @@ class AsyncClient:
     async def create_experiment(
         self,
         experiment: str,
-        config: Mapping[str, Any],
+        config: Config,
         *,
+        exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
         request_id: str | None = None,
     ) -> Experiment:
         """See Client.create_experiment."""
         return await self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
         )
 
     async def get_experiment(self, experiment: str | None = None) -> Experiment:
@@ -201,7 +202,7 @@ class AsyncClient:
         """See Client.delete_experiment."""
         await self._driver.run(self._experiments.delete(experiment))
 
-    async def preview(self, config: Mapping[str, Any]) -> Preview:
+    async def preview(self, config: Config) -> Preview:
         """See Client.preview."""
         return await self._driver.run(self._experiments.preview(config))
 

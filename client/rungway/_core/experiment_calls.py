@@ -1,5 +1,6 @@
 """The calls about experiments and trials as flows, the same for both clients."""
 
+import dataclasses
 import random
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from rungway._core.config import ClientConfig
 from rungway._core.enums import ExperimentState
 from rungway._core.errors import FailedPrecondition, NotFound, RungwayError, StreamSilent
 from rungway._core.flow import Flow, Sleep
-from rungway._core.requests import new_request_id
+from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
 from rungway.models.experiments import Event, Experiment, Preview
@@ -38,21 +39,24 @@ class ExperimentCalls:
     def create(
         self,
         experiment: str,
-        config: Mapping[str, object],
+        config: Config,
         request_id: str | None,
         warm_start_from: str | None,
         warm_start_count: int,
+        exist_ok: bool,
     ) -> Flow[Experiment]:
         """See Client.create_experiment."""
         request = messages.CreateExperimentRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
-            config=requests.configuration(config),
+            exist_ok=exist_ok,
         )
+        requests.add_config(request, config)
         if warm_start_from is not None:
             request.warm_start_from = warm_start_from
             request.warm_start_count = requests.small("warm_start_count", warm_start_count)
-        return Experiment.from_proto((yield from self.call(rpcs.CREATE_EXPERIMENT, request)).experiment)
+        reply = yield from self.call(rpcs.CREATE_EXPERIMENT, request)
+        return dataclasses.replace(Experiment.from_proto(reply.experiment), existed=reply.existed)
 
     def get(self, experiment: str | None) -> Flow[Experiment]:
         """See Client.get_experiment."""
@@ -130,9 +134,10 @@ class ExperimentCalls:
             request.retention_days = requests.days("retention_days", retention_days)
         return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
 
-    def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
+    def preview(self, config: Config) -> Flow[Preview]:
         """See Client.preview."""
-        request = messages.PreviewSearchRequest(config=requests.configuration(config))
+        request = messages.PreviewSearchRequest()
+        requests.add_config(request, config)
         return Preview.from_proto((yield from self.call(rpcs.PREVIEW_SEARCH, request)).preview)
 
     def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:

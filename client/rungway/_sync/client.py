@@ -10,7 +10,7 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import report
+from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway._sync.driver import SyncDriver
@@ -198,20 +198,27 @@ class Client:
     def create_experiment(
         self,
         experiment: str,
-        config: Mapping[str, Any],
+        config: Config,
         *,
+        exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
         request_id: str | None = None,
     ) -> Experiment:
-        """Plan and store a new search. Raises AlreadyExists when the id is taken, and InvalidArgument that lists every
-        wrong field.
+        """Plan and store a new search. `config` is a mapping, the path of a file, or a text in YAML or JSON (several
+        lines, or one in braces). Raises AlreadyExists when the id is taken, and InvalidArgument that lists every wrong
+        field, or says why a file cannot be read.
+
+        With `exist_ok` a search that is there is returned (`existed` is true) if its configuration is the same, seed
+        and defaults included. Otherwise raises ConfigDiffers, whose `differences` list the fields. A change by
+        `update_experiment` is a difference, too.
 
         The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
-        as its space allows them; a note says how many. Raises NotFound when that experiment does not exist.
+        as its space allows them; a note says how many. Raises NotFound when that experiment does not exist. A search
+        that is there already is not changed by them.
         """
         return self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
         )
 
     def get_experiment(self, experiment: str | None = None) -> Experiment:
@@ -257,8 +264,9 @@ class Client:
         """Remove a search and everything stored of it. Raises NotFound."""
         self._driver.run(self._experiments.delete(experiment))
 
-    def preview(self, config: Mapping[str, Any]) -> Preview:
-        """What a search would do, without storing anything. Raises InvalidArgument with every wrong field."""
+    def preview(self, config: Config) -> Preview:
+        """What a search would do, without storing anything; `config` is as in `create_experiment`. Raises
+        InvalidArgument with every wrong field."""
         return self._driver.run(self._experiments.preview(config))
 
     def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:

@@ -145,6 +145,8 @@ class Experiment:
     warnings: tuple[str, ...] = ()
     """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
     invalid, with the last error, and whether no trial has a real result. Left out of lists."""
+    existed: bool = False
+    """Of `create_experiment` with `exist_ok`: whether it was there before the call."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":

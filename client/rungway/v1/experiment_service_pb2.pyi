@@ -32,6 +32,8 @@ class CreateExperimentRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     WARM_START_FROM_FIELD_NUMBER: _builtins.int
     WARM_START_COUNT_FIELD_NUMBER: _builtins.int
+    CONFIG_TEXT_FIELD_NUMBER: _builtins.int
+    EXIST_OK_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     request_id: _builtins.str
@@ -40,6 +42,13 @@ class CreateExperimentRequest(_message.Message):
     """An experiment whose best configurations become the first trials of this one; empty = none."""
     warm_start_count: _builtins.int
     """How many of them: 1 (also when 0) to 1,000, and no more than 65,536 / parameters. Those that this space does not allow are left out, with a note."""
+    config_text: _builtins.str
+    """The configuration as a text in YAML or JSON, read as the command line reads a file; instead of config."""
+    exist_ok: _builtins.bool
+    """If there is already an experiment of this id with the same configuration (seed and defaults included), return it.
+    With another configuration the call fails with CONFIG_DIFFERS, and its BadRequest has each field that differs. A
+    warm start means nothing for a search that is there.
+    """
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds", …"""
@@ -52,10 +61,12 @@ class CreateExperimentRequest(_message.Message):
         config: _value_pb2.MapValue | None = ...,
         warm_start_from: _builtins.str = ...,
         warm_start_count: _builtins.int = ...,
+        config_text: _builtins.str = ...,
+        exist_ok: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "config_text", b"config_text", "exist_ok", b"exist_ok", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -68,6 +79,9 @@ class CreateExperimentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
+    EXISTED_FIELD_NUMBER: _builtins.int
+    existed: _builtins.bool
+    """Whether it was there before the call; only with exist_ok."""
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment:
         """The search as stored, its notes included."""
@@ -76,10 +90,11 @@ class CreateExperimentResponse(_message.Message):
         self,
         *,
         experiment: _experiment_pb2.Experiment | None = ...,
+        existed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existed", b"existed", "experiment", b"experiment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -379,6 +394,9 @@ class PreviewSearchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_TEXT_FIELD_NUMBER: _builtins.int
+    config_text: _builtins.str
+    """The same as a text in YAML or JSON; instead of config."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration, as for CreateExperiment."""
@@ -387,10 +405,11 @@ class PreviewSearchRequest(_message.Message):
         self,
         *,
         config: _value_pb2.MapValue | None = ...,
+        config_text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "config_text", b"config_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

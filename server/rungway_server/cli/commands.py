@@ -56,13 +56,24 @@ def create(
     warm_start_count: Annotated[
         int | None, typer.Option(min=1, max=1000, show_default="1", help="How many of them.")
     ] = None,
+    exist_ok: Annotated[
+        bool, typer.Option("--exist-ok", help="Succeed if it is there already with the same configuration.")
+    ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create an experiment from a file."""
     from rungway_server.cli.experiments import create
 
-    create(file, name, target, output, warm_start_from=warm_start_from, warm_start_count=warm_start_count)
+    create(
+        file,
+        name,
+        target,
+        output,
+        warm_start_from=warm_start_from,
+        warm_start_count=warm_start_count,
+        exist_ok=exist_ok,
+    )
 
 
 def open_page(

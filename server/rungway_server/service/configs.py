@@ -9,15 +9,16 @@ from rungway_server.service.offload import in_process
 from rungway_server.service.worker_thread import Priority
 
 
-async def read_config(namespace: str, text: str) -> dict[str, Any]:
-    """The mapping in a text in YAML or JSON. Raises InvalidInput with the line, and Overloaded."""
-    if wrong := check_text("text", text, MAX_BYTES):
+async def read_config(namespace: str, text: str, field: str = "text") -> dict[str, Any]:
+    """The mapping in a text in YAML or JSON, which is in this field of a request. Raises InvalidInput with the line,
+    and Overloaded."""
+    if wrong := check_text(field, text, MAX_BYTES):
         raise InvalidInput(wrong)
-    return await in_process(Priority.PREVIEW, namespace, _read, text)
+    return await in_process(Priority.PREVIEW, namespace, _read, text, field)
 
 
-def _read(text: str) -> dict[str, Any]:
+def _read(text: str, field: str) -> dict[str, Any]:
     try:
         return read_either(text)
     except BadDocument as error:
-        raise InvalidInput.one("text", str(error)) from None
+        raise InvalidInput.one(field, str(error)) from None

@@ -10,7 +10,9 @@ from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
 from rungway_server.domain.engine import AskStatus, ExperimentState
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.admission import Admission
+from rungway_server.service.configs import read_config
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.offload import in_thread
@@ -86,6 +88,19 @@ class _SearchServicer(SearchServiceServicer):
         return wire.fail_message(*await self._search.fail(ref, request.request_id, lease, outcome, request.message))
 
 
+async def _document(
+    priority: Priority,
+    namespace: str,
+    request: experiments_pb2.CreateExperimentRequest | experiments_pb2.PreviewSearchRequest,
+) -> dict[str, object]:
+    """The configuration of a request: a message, or a text."""
+    if not request.config_text:
+        return await in_thread(priority, namespace, requests.read_map, request.config, "config")
+    if request.HasField("config"):
+        raise InvalidInput.one("config_text", "given together with config, wanted one of them")
+    return await read_config(namespace, request.config_text, "config_text")
+
+
 class _ExperimentServicer(ExperimentServiceServicer):
     def __init__(self, store: ExperimentStore, stopping: asyncio.Event, reading: Reading) -> None:
         self._experiments = ExperimentUseCases(store, reading)
@@ -97,14 +112,16 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        document = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.config, "config")
+        document = await _document(Priority.CREATE, ref.namespace, request)
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
                 requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
             )
-        view = await self._experiments.create(ref, document, request.request_id, warm_start)
-        return experiments_pb2.CreateExperimentResponse(experiment=await wire.experiment_message(view))
+        view = await self._experiments.create(ref, document, request.request_id, warm_start, exist_ok=request.exist_ok)
+        return experiments_pb2.CreateExperimentResponse(
+            experiment=await wire.experiment_message(view), existed=view.existed
+        )
 
     @typed_errors
     async def GetExperiment(
@@ -170,7 +187,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
         namespace = requests.NAMESPACE.get()
-        document = await in_thread(Priority.PREVIEW, namespace, requests.read_map, request.config, "config")
+        document = await _document(Priority.PREVIEW, namespace, request)
         planned = await self._experiments.preview(namespace, document)
         return experiments_pb2.PreviewSearchResponse(preview=wire.preview_message(planned))
 
