@@ -126,6 +126,8 @@ def test_many_at_once_make_one_search(service: Service) -> None:
         ("a: 1\nb: ]\n", "config_text: line 2, column 4: "),
         ("{}", "searcher: missing"),
         ("a: \ud800\n", "config: got"),
+        ("method: grid\nparameters: {lr: {values: [1]}}\n", "config: this is a sweep of W&B: `rungway convert FILE`"),
+        ("import optuna\nx = 1\n", "config_text: this is a Python file with a space of Optuna"),
     ],
 )
 def test_what_cannot_be_read_is_named(create: Create, config: Any, said: str) -> None:

@@ -40,6 +40,22 @@ def preview(
     preview(file, output, workers=workers, seconds_per_unit=seconds_per_unit, plot=plot)
 
 
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Of W&B, Katib or NNI (YAML, JSON), or Python; '-' = standard input.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write. Default: standard output.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write a configuration from a file of W&B, Katib, NNI, Optuna or Ray Tune; Python is read, never run.
+
+    What has no exact counterpart is named by its line, on standard error and in the file. Needs no service.
+    """
+    from rungway_server.cli.convert import convert
+
+    convert(file, out, output)
+
+
 def create(
     file: FileArgument,
     name: Annotated[

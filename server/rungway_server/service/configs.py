@@ -4,6 +4,7 @@ from typing import Any
 
 from rungway_server.domain.documents.text import MAX_BYTES, BadDocument, read_either
 from rungway_server.domain.errors import InvalidInput
+from rungway_server.domain.foreign import refusal, tool_of_source
 from rungway_server.service.checks import check_text
 from rungway_server.service.offload import in_process
 from rungway_server.service.worker_thread import Priority
@@ -18,6 +19,8 @@ async def read_config(namespace: str, text: str, field: str = "text") -> dict[st
 
 
 def _read(text: str, field: str) -> dict[str, Any]:
+    if tool := tool_of_source(text):
+        raise refusal(tool, field)
     try:
         return read_either(text)
     except BadDocument as error:
