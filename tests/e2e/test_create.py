@@ -179,3 +179,21 @@ def test_the_command(service: Service, tmp_path: Path) -> None:
         "  seed: stored 3, given 4",
         "  create another with `--name OTHER`",
     ]
+
+
+def test_a_part_is_enqueued_and_what_was_filled_in_is_shown(service: Service, tmp_path: Path) -> None:
+    name, file = unique_name("part"), tmp_path / "search.yaml"
+    file.write_text(TEXT)
+    run(service.address, "create", str(file), "--name", name)
+    code, out, _ = run(service.address, "enqueue", name, "--set", "group.layers=2", wide=True)
+    assert code == 0
+    first, filled = out.splitlines()
+    assert first == f"enqueued in {name}: the next new trial takes it"
+    assert filled.startswith("filled in: group.`weight.decay`=0.")
+    with Client(service.address, experiment=name) as client:
+        enqueued = client.enqueue_trial({"group": {"layers": 3}})
+        assert (enqueued, enqueued.hparams["group"]["layers"]) == (1, 3)
+        given = client.ask_once(2).assignments
+    assert given[1].hparams == enqueued.hparams
+    printed = json.loads(run(service.address, "enqueue", name, "--set", "group.layers=4", "--output", "json")[1])
+    assert printed["hparams"]["group"].keys() == {"layers", "weight.decay"}

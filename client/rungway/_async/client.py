@@ -21,6 +21,7 @@ from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
+    Enqueued,
     Lease,
     LeaseStatus,
     Result,
@@ -229,7 +230,7 @@ class AsyncClient:
 
     async def enqueue_trial(
         self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
-    ) -> int:
+    ) -> Enqueued:
         """See Client.enqueue_trial."""
         return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 

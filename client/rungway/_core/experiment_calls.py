@@ -16,7 +16,7 @@ from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import Trial
+from rungway.models.work import Enqueued, Trial
 from rungway.v1 import experiment_service_pb2 as messages
 
 _PAGE = 200  # at 20 KiB per item a page fits into a message of 4 MiB
@@ -163,14 +163,14 @@ class ExperimentCalls:
         reply = yield from self.call(rpcs.BEST_TRIALS, request)
         return [Trial.from_proto(trial) for trial in reply.trials]
 
-    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[int]:
+    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[Enqueued]:
         """See Client.enqueue_trial."""
         request = messages.EnqueueTrialRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
             hparams=requests.configuration(hparams, "hparams"),
         )
-        return (yield from self.call(rpcs.ENQUEUE_TRIAL, request)).position
+        return Enqueued.from_proto((yield from self.call(rpcs.ENQUEUE_TRIAL, request)))
 
     def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
         """See Client.explain_trial."""

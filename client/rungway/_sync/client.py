@@ -21,6 +21,7 @@ from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
+    Enqueued,
     Lease,
     LeaseStatus,
     Result,
@@ -291,13 +292,15 @@ class Client:
 
     def enqueue_trial(
         self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
-    ) -> int:
-        """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it.
+    ) -> Enqueued:
+        """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it; the
+        `hparams` of what is returned are the whole configuration.
 
-        It needs a value for every parameter of the space, and one that the space allows; InvalidArgument names those
-        that are wrong. In a grid, and in any other space of at most 100,000 points, a point that has had a trial or is
-        enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new trials are
-        left (NO_TRIALS_LEFT) or the search is over.
+        Its values must be those that the space allows; InvalidArgument names those that are wrong. Of parameters that
+        it does not name constants are filled in, and the others are drawn by the seed and the number of that trial, so
+        that the constraints are met. In a grid, and in any other space of at most 100,000 points, a point that has had
+        a trial or is enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new
+        trials are left (NO_TRIALS_LEFT) or the search is over.
         """
         return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 

@@ -14,6 +14,7 @@ from rungway.models.experiments import (
 from rungway.models.work import (
     AskReply,
     Assignment,
+    Enqueued,
     Explanation,
     Lease,
     LeaseStatus,
@@ -28,6 +29,7 @@ __all__ = [
     "Assignment",
     "Bracket",
     "BracketPreview",
+    "Enqueued",
     "Event",
     "Experiment",
     "Explanation",

@@ -11,7 +11,7 @@ from typing import Any
 from rungway import values
 from rungway._core.compat import WeaklyHeld
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason, TrialState, moment, seconds, word
-from rungway.v1 import search_service_pb2, trial_pb2
+from rungway.v1 import experiment_service_pb2, search_service_pb2, trial_pb2
 
 Checkpoint = str | os.PathLike[str] | None
 """Where a state was saved: any text of up to 4,096 bytes, or a path; None = no new checkpoint."""
@@ -241,6 +241,19 @@ class LeaseStatus:
         """From its message on the wire."""
         deadline = moment(message.lease_deadline) if message.HasField("lease_deadline") else None
         return cls(Lease.from_proto(message.lease), _decision(message.decision), deadline)
+
+
+class Enqueued(int):
+    """How many configurations wait before an enqueued one. `hparams` is that configuration as a whole."""
+
+    hparams: dict[str, Any]
+
+    @classmethod
+    def from_proto(cls, message: experiment_service_pb2.EnqueueTrialResponse) -> "Enqueued":
+        """From its message on the wire."""
+        enqueued = cls(message.position)
+        enqueued.hparams = values.from_map(message.hparams)
+        return enqueued
 
 
 @dataclass(frozen=True, slots=True)

@@ -523,8 +523,9 @@ class EnqueueTrialRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
-        """The configuration: every parameter of the space, with a value that the space allows. In a grid, and in any other
-        space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
+        """The configuration, with values that the space allows. Of parameters that are not named constants are filled in, and
+        the others are drawn by the seed and the number of the trial, so that the constraints are met. In a grid, and in any
+        other space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
         """
 
     def __init__(
@@ -549,16 +550,22 @@ class EnqueueTrialResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    HPARAMS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """How many configurations wait before it."""
+    @_builtins.property
+    def hparams(self) -> _value_pb2.MapValue:
+        """The configuration as it is enqueued, with what was filled in."""
+
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
+        hparams: _value_pb2.MapValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -211,7 +211,7 @@ def enqueue(
     experiment: NamedExperimentArgument,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="YAML or JSON: a value for each hyperparameter. '-' = standard input."),
+        typer.Argument(metavar="FILE", help="YAML or JSON: hyperparameters and values. '-' = standard input."),
     ] = None,
     *,
     assigned: Annotated[
@@ -225,7 +225,7 @@ def enqueue(
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Enqueue a configuration of your own: the next new trial takes it."""
+    """Enqueue a configuration of your own: the next new trial takes it. Values that it does not name are drawn."""
     from rungway_server.cli.enqueue import enqueue
 
     enqueue(experiment, file, assigned or [], target, output)

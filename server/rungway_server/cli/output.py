@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
 from rungway_server.cli.options import Exit
-from rungway_server.domain.documents.paths import spelled, values_by_path
+from rungway_server.domain.documents.paths import Path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.errors import InvalidInput
 
@@ -156,7 +156,12 @@ def share(part: float, whole: float) -> str:
 
 def settings(hparams: Mapping[str, Any]) -> str:
     """A configuration on one line, as `--set` takes it: `lr=0.001 optimizer.name=adam`."""
-    values = sorted(values_by_path(hparams), key=lambda item: item[0])
+    return by_name(values_by_path(hparams))
+
+
+def by_name(found: Iterable[tuple[Path, Any]]) -> str:
+    """Values by their paths, on one line, as `--set` takes them."""
+    values = sorted(found, key=lambda item: item[0])
     return " ".join(f"{spelled(*path)}={f'{v:.4g}' if isinstance(v, float) else v}" for path, v in values)
 
 

@@ -1,6 +1,6 @@
 """The store as the service sees it. `store/redis` is its one implementation."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -147,6 +147,19 @@ class ExperimentStore(Protocol):
     ) -> int:
         """Enqueue a configuration for the next new trial; returns how many wait in front of it. Raises WrongState from
         an ended experiment, NoTrialsLeft, and InvalidInput for a point of a finite space that is used already."""
+        ...
+
+    async def enqueue_part(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        part: str,
+        draw: Callable[[int], Awaitable[Sequence[Mapping[str, object]]]],
+        *,
+        now_ms: int | None = None,
+    ) -> tuple[int, Mapping[str, object]]:
+        """The same for a configuration in part (its text tells whether a request is repeated): `draw` makes whole ones
+        for the number of the trial that will take it, and the first that is free is enqueued, and returned, too."""
         ...
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:

@@ -1,10 +1,12 @@
 """Use cases of users with trials: list, get, best, explain, enqueue."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, EventView, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
+from rungway_server.domain.sampling.completing import completed, is_part
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.offload import at_once_or_in_process
@@ -13,6 +15,13 @@ from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 
 Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]
+
+
+class Enqueued(NamedTuple):
+    """A configuration that was enqueued: how many are before it, and what it is as a whole."""
+
+    position: int
+    hparams: Mapping[str, object]
 
 
 class TrialUseCases:
@@ -84,10 +93,20 @@ class TrialUseCases:
                 events, before = await self._store.explain(ref, number, first, size)
         return events, str(before or "")
 
-    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
-        """Enqueue a configuration for the next new trial. Returns how many are enqueued before it."""
-        space = (await self._store.definition(ref, fresh=True)).config.space
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> Enqueued:
+        """Enqueue a configuration for the next new trial. What it does not name is filled in: constants, and values
+        drawn by the seed and the number of that trial."""
+        config = (await self._store.definition(ref, fresh=True)).config
+        space = config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
-        return await self._store.enqueue(ref, request_id, own)
+        if not is_part(space, hparams):
+            own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
+            return Enqueued(await self._store.enqueue(ref, request_id, own), own)
+
+        async def draw(number: int) -> list[dict[str, object]]:
+            return await at_once_or_in_process(space, ref.namespace, completed, space, config.seed, number, hparams)
+
+        await draw(0)  # raises for values that belong nowhere, before a repeat is looked for
+        part = json.dumps(hparams, sort_keys=True)
+        return Enqueued(*await self._store.enqueue_part(ref, request_id, part, draw))

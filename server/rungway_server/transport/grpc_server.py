@@ -9,6 +9,7 @@ from rungway.v1 import experiment_service_pb2 as experiments_pb2
 from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
+from rungway.values import to_map
 from rungway_server.domain.engine import AskStatus, ExperimentState
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.admission import Admission
@@ -223,8 +224,8 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
         hparams = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
-        position = await self._trials.enqueue(ref, request.request_id, hparams)
-        return experiments_pb2.EnqueueTrialResponse(position=position)
+        enqueued = await self._trials.enqueue(ref, request.request_id, hparams)
+        return experiments_pb2.EnqueueTrialResponse(position=enqueued.position, hparams=to_map(enqueued.hparams))
 
     @typed_errors
     async def ExplainTrial(

@@ -195,12 +195,13 @@ def test_a_foreign_file_is_recognised_by_its_keys(name: str) -> None:
 
 
 def test_ours_are_never_taken_for_another() -> None:
-    for document in (
+    documents: list[dict[str, Any]] = [
         {"hyperparameters": {"parameters": {}}, "searcher": {}},
         {"searcher": {"name": "random"}, "method": "x", "parameters": {}},
         {"parameters": {}},
         {},
-    ):
+    ]
+    for document in documents:
         assert tool_of(document) is None
 
 
