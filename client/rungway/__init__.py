@@ -67,6 +67,7 @@ from rungway.models import (
     TellReply,
     Trial,
     TrialCounts,
+    Worker,
 )
 from rungway.space import (
     choice,
@@ -133,6 +134,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
+    "Worker",
     "__version__",
     "choice",
     "const",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from rungway._async.driver import AsyncDriver
@@ -27,6 +28,7 @@ from rungway.models.work import (
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 _Self = TypeVar("_Self", bound="AsyncClient")
@@ -54,6 +56,9 @@ class AsyncClient:
         self._work = WorkerCalls(self.config, asyncio.current_task)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = AsyncLeaseKeeper(self._driver, self._work)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), config=self.config), ()
 
     async def __aenter__(self: _Self) -> _Self:
         return self
@@ -212,6 +217,10 @@ class AsyncClient:
     ) -> list[Trial]:
         """See Client.list_trials."""
         return await self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    async def list_workers(self, experiment: str | None = None) -> list[Worker]:
+        """See Client.list_workers."""
+        return await self._driver.run(self._experiments.list_workers(experiment))
 
     async def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """See Client.get_trial."""

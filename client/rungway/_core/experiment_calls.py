@@ -16,7 +16,7 @@ from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
 from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import Enqueued, Trial
+from rungway.models.work import Enqueued, Trial, Worker
 from rungway.v1 import experiment_service_pb2 as messages
 
 _PAGE = 200  # at 20 KiB per item a page fits into a message of 4 MiB
@@ -151,6 +151,12 @@ class ExperimentCalls:
             if not (token := reply.next_page_token):
                 break
         return found
+
+    def list_workers(self, experiment: str | None) -> Flow[list[Worker]]:
+        """See Client.list_workers."""
+        request = messages.ListWorkersRequest(experiment=self.name(experiment))
+        reply = yield from self.call(rpcs.LIST_WORKERS, request)
+        return [Worker.from_proto(each, reply.time) for each in reply.workers]
 
     def get_trial(self, trial: int, experiment: str | None) -> Flow[Trial]:
         """See Client.get_trial."""

@@ -52,6 +52,7 @@ DELETE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "DeleteExperiment", experiment.Delet
 UPDATE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "UpdateExperiment", experiment.UpdateExperimentResponse, changes=True)
 PREVIEW_SEARCH: Final = Rpc(_EXPERIMENT, "PreviewSearch", experiment.PreviewSearchResponse)
 LIST_TRIALS: Final = Rpc(_EXPERIMENT, "ListTrials", experiment.ListTrialsResponse)
+LIST_WORKERS: Final = Rpc(_EXPERIMENT, "ListWorkers", experiment.ListWorkersResponse)
 GET_TRIAL: Final = Rpc(_EXPERIMENT, "GetTrial", experiment.GetTrialResponse)
 BEST_TRIALS: Final = Rpc(_EXPERIMENT, "BestTrials", experiment.BestTrialsResponse)
 ENQUEUE_TRIAL: Final = Rpc(_EXPERIMENT, "EnqueueTrial", experiment.EnqueueTrialResponse, changes=True)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from rungway._core.calls import WorkerCalls
@@ -27,6 +28,7 @@ from rungway.models.work import (
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 _Self = TypeVar("_Self", bound="Client")
@@ -54,14 +56,17 @@ class Client:
         config: ClientConfig | None = None,
     ) -> None:
         """Sends nothing yet. `target` ("host:port", or "https://…" for HTTP), `experiment`, `token` and `tls` override
-        those of `config`, which override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises
-        InvalidArgument for a wrong setting, without any target, and when the token would cross a network in plain
-        text."""
+        those of `config`, which override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS; without
+        any target the service is looked for at localhost:7077. Raises InvalidArgument for a wrong setting, and when the
+        token would cross a network in plain text. A client pickles as its settings, the token included."""
         self.config = configured(config, target, experiment, token, tls)
         self._driver = SyncDriver(self.config)
         self._work = WorkerCalls(self.config, threading.current_thread)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = LeaseKeeper(self._driver, self._work)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), config=self.config), ()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -273,6 +278,11 @@ class Client:
     def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:
         """Trials by number from `after` on, without their curves; all of them unless limited."""
         return self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    def list_workers(self, experiment: str | None = None) -> list[Worker]:
+        """The workers that hold a lease now, those first that were not heard of for the longest time; at most 1,000.
+        Raises NotFound."""
+        return self._driver.run(self._experiments.list_workers(experiment))
 
     def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """One trial with its curve. Raises NotFound."""

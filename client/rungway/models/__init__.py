@@ -22,6 +22,7 @@ from rungway.models.work import (
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "TellReply",
     "Trial",
     "TrialCounts",
+    "Worker",
 ]

@@ -114,13 +114,22 @@ def status(
     every: Annotated[
         bool, typer.Option("--all", help="List all experiments, even if RUNGWAY_EXPERIMENT is set.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print a line whenever it has changed, until the search is over.")
+    ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the progress of an experiment, or list all."""
     from rungway_server.cli import experiments
 
-    if experiment and not every:
+    if watch:
+        if not experiment or every:
+            raise typer.BadParameter("--watch wants one EXPERIMENT")
+        from rungway_server.cli.live import watch_status
+
+        watch_status(experiment, target, output)
+    elif experiment and not every:
         experiments.show(experiment, target, output)
     else:
         experiments.show_all(target, output)
@@ -151,6 +160,15 @@ def trials(
     from rungway_server.cli.trials import Page, trials
 
     trials(experiment, Page(first, count, hparams), target, output)
+
+
+def workers(
+    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
+) -> None:
+    """List who trains now, and when it was last heard of."""
+    from rungway_server.cli.live import workers
+
+    workers(experiment, target, output)
 
 
 def pause(

@@ -12,12 +12,14 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.ending import in_a_word, warnings_of
 from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import ladder
+from rungway_server.cli.live import end_line, expected_end, with_warnings
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
     console,
     count,
     errors,
     fail,
+    plain,
     print_json,
     print_notes,
     print_summary,
@@ -88,9 +90,10 @@ def create(
 def show(experiment_id: str, target: str, output: Output) -> None:
     """Print the progress of one experiment."""
     with service(target, experiment_id) as client:
-        experiment = client.get_experiment()
+        experiment = with_warnings(client.get_experiment(), client.list_workers())
     if output is Output.JSON:
-        print_json(experiment)
+        end = expected_end(experiment)
+        print_json({**plain(experiment), "expected_end": end})
     else:
         _print_experiment(console(), experiment)
 
@@ -194,6 +197,8 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
     out.print(f"trials: {_started(experiment)} started" + (f"; {', '.join(counts)}" if counts else ""))
     for line in warnings_of(experiment):
         out.print(text(line))
+    if end := end_line(experiment):
+        out.print(end, soft_wrap=True)
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
         for grid in ladder(experiment.plan):

@@ -183,6 +183,11 @@ class ExperimentStore(Protocol):
         """The trials of these numbers that exist, in this order."""
         ...
 
+    async def leases(self, ref: ExperimentRef, most: int) -> tuple[list[tuple[int, int]], int]:
+        """The trials under a lease with their deadlines (ms), the nearest first, at most so many; and how many there
+        are in all."""
+        ...
+
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """The trials with the best metric, best first, ties by trial number; at most 1,000. Trials without a real
         metric are left out."""

@@ -208,7 +208,8 @@ class ExperimentsWithinQuotas:
         # What claims nothing is the store's own.
         self.enqueue, self.enqueue_part = store.enqueue, store.enqueue_part
         self.definition, self.export = store.definition, store.export
-        self.progress, self.brief, self.trials = store.progress, store.brief, store.trials
+        self.leases, self.progress = store.leases, store.progress
+        self.brief, self.trials = store.brief, store.trials
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
         self.events, self.experiments = store.events, store.experiments
 

@@ -17,6 +17,25 @@ Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]
 
 
+MOST_WORKERS = 1_000
+"""Most workers of an answer."""
+
+
+class Working(NamedTuple):
+    """A worker: the trial that it trains, when it was last heard of, and when its lease expires (ms since 1970)."""
+
+    trial: TrialView
+    heard_ms: int
+    deadline_ms: int
+
+
+class Workers(NamedTuple):
+    """The workers of a search, and how many are left out."""
+
+    workers: Sequence[Working]
+    left_out: int
+
+
 class Enqueued(NamedTuple):
     """A configuration that was enqueued: how many are before it, and what it is as a whole."""
 
@@ -71,6 +90,19 @@ class TrialUseCases:
             await self._store.definition(ref, fresh=True)
             raise UnknownTrial(ref.experiment, number)
         return found[0]
+
+    async def workers(self, ref: ExperimentRef) -> Workers:
+        """Who holds a lease, those first that were not heard of for the longest time."""
+        lease_ms = round((await self._store.definition(ref, fresh=True)).config.lease_seconds * 1000)
+        with self._reading.admit(ref.namespace):
+            await self._reading.pay(ref.namespace, MOST_WORKERS)
+            async with self._reading.turn(ref.namespace):
+                leases, count = await self._store.leases(ref, MOST_WORKERS)
+                deadlines = dict(leases)
+                found = await self._store.trials(ref, list(deadlines))
+        held = [each for each in found if each.state is TrialState.RUNNING]
+        workers = [Working(each, deadlines[each.trial] - lease_ms, deadlines[each.trial]) for each in held]
+        return Workers(workers, count - len(leases))
 
     async def best(self, ref: ExperimentRef, count: int, show: Show[Shown]) -> list[Shown]:
         """The best trials, best first, as they ranked at one moment; fewer if they do not fit into an answer."""

@@ -201,6 +201,12 @@ class _ExperimentServicer(ExperimentServiceServicer):
         return experiments_pb2.ListTrialsResponse(trials=messages, next_page_token=token)
 
     @typed_errors
+    async def ListWorkers(
+        self, request: experiments_pb2.ListWorkersRequest, context: Context
+    ) -> experiments_pb2.ListWorkersResponse:
+        return wire.workers_message(await self._trials.workers(requests.read_ref(request.experiment)))
+
+    @typed_errors
     async def GetTrial(
         self, request: experiments_pb2.GetTrialRequest, context: Context
     ) -> experiments_pb2.GetTrialResponse:

@@ -1,12 +1,13 @@
 """Writes values of the domain as messages of the wire."""
 
+import time
 from functools import lru_cache
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rungway.v1 import experiment_pb2, trial_pb2
+from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
 from rungway.v1 import search_service_pb2 as search
 from rungway.values import fill_map, to_map
 from rungway_server.domain.describe import describe
@@ -38,6 +39,7 @@ from rungway_server.service.experiments import ExperimentView, Found, Listed, Pl
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import Definition
 from rungway_server.service.reading import Turn
+from rungway_server.service.trials import Workers
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.requests import NAMESPACE
 
@@ -182,6 +184,24 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
     )
+
+
+def workers_message(found: Workers) -> experiment_service_pb2.ListWorkersResponse:
+    """The workers of a search."""
+    workers = [
+        experiment_service_pb2.Worker(
+            worker=trial.worker,
+            trial=trial.trial,
+            bracket=trial.bracket,
+            rung=trial.rung,
+            length=trial.length,
+            last_heard=timestamp(heard_ms),
+            lease_deadline=timestamp(deadline_ms),
+        )
+        for trial, heard_ms, deadline_ms in found.workers
+    ]
+    now = timestamp(time.time_ns() // 1_000_000)
+    return experiment_service_pb2.ListWorkersResponse(workers=workers, left_out=found.left_out, time=now)
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
