@@ -17,7 +17,7 @@ from rungway._core.experiment_calls import ExperimentCalls
 from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
-from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.work import (
     AskReply,
     Assignment,
@@ -217,6 +217,10 @@ class AsyncClient:
     ) -> list[Trial]:
         """See Client.list_trials."""
         return await self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    async def get_caller(self) -> Caller:
+        """See Client.get_caller."""
+        return await self._driver.run(self._experiments.get_caller())
 
     async def list_workers(self, experiment: str | None = None) -> list[Worker]:
         """See Client.list_workers."""

@@ -15,9 +15,10 @@ from rungway._core.flow import Flow, Sleep
 from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
-from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.work import Enqueued, Trial, Worker
 from rungway.v1 import experiment_service_pb2 as messages
+from rungway.v1 import view_service_pb2
 
 _PAGE = 200  # at 20 KiB per item a page fits into a message of 4 MiB
 
@@ -151,6 +152,10 @@ class ExperimentCalls:
             if not (token := reply.next_page_token):
                 break
         return found
+
+    def get_caller(self) -> Flow[Caller]:
+        """See Client.get_caller."""
+        return Caller.from_proto((yield from self.call(rpcs.GET_CALLER, view_service_pb2.GetCallerRequest())))
 
     def list_workers(self, experiment: str | None) -> Flow[list[Worker]]:
         """See Client.list_workers."""

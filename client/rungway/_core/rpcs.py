@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from rungway.v1 import experiment_service_pb2 as experiment
 from rungway.v1 import search_service_pb2 as search
+from rungway.v1 import view_service_pb2 as view
 
 Reply = TypeVar("Reply", bound=Message)
 
@@ -59,3 +60,5 @@ ENQUEUE_TRIAL: Final = Rpc(_EXPERIMENT, "EnqueueTrial", experiment.EnqueueTrialR
 EXPLAIN_TRIAL: Final = Rpc(_EXPERIMENT, "ExplainTrial", experiment.ExplainTrialResponse)
 EXPORT_EXPERIMENT: Final = Rpc(_EXPERIMENT, "ExportExperiment", experiment.ExportExperimentResponse)
 WATCH_EVENTS: Final = Rpc(_EXPERIMENT, "WatchEvents", experiment.WatchEventsResponse)
+
+GET_CALLER: Final = Rpc("ViewService", "GetCaller", view.GetCallerResponse)

@@ -17,7 +17,7 @@ from rungway._core.run import Loop
 from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
-from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.work import (
     AskReply,
     Assignment,
@@ -278,6 +278,10 @@ class Client:
     def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:
         """Trials by number from `after` on, without their curves; all of them unless limited."""
         return self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    def get_caller(self) -> Caller:
+        """The namespace and the role in which the service takes the calls of this client, and its version."""
+        return self._driver.run(self._experiments.get_caller())
 
     def list_workers(self, experiment: str | None = None) -> list[Worker]:
         """The workers that hold a lease now, those first that were not heard of for the longest time; at most 1,000.

@@ -3,6 +3,7 @@
 from rungway.models.experiments import (
     Bracket,
     BracketPreview,
+    Caller,
     Event,
     Experiment,
     Plan,
@@ -30,6 +31,7 @@ __all__ = [
     "Assignment",
     "Bracket",
     "BracketPreview",
+    "Caller",
     "Enqueued",
     "Event",
     "Experiment",

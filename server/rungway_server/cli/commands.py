@@ -19,6 +19,7 @@ from rungway_server.cli.options import (
     OutputOption,
     RedisOption,
     TargetOption,
+    TrialOrder,
 )
 
 
@@ -153,13 +154,26 @@ def trials(
     first: Annotated[int, typer.Option("--from", min=0, help="Number of the first trial to show.")] = 0,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="Most to show.")] = 100,
     hparams: Annotated[bool, typer.Option("--hparams", help="Show the configurations too.")] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only trials in this state: running, paused, queued, failed …; may be repeated."),
+    ] = None,
+    sort: Annotated[TrialOrder, typer.Option(help="By number, or by the best metric, best first.")] = TrialOrder.NUMBER,
+    new: Annotated[bool, typer.Option("--new", help="The newest first.")] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List trials by number, a page at a time."""
+    """List trials a page at a time, by number unless sorted."""
     from rungway_server.cli.trials import Page, trials
 
-    trials(experiment, Page(first, count, hparams), target, output)
+    trials(experiment, Page(first, count, hparams, tuple(state or ()), sort, new), target, output)
+
+
+def whoami(target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE) -> None:
+    """Show the namespace and the role in which this service takes calls, and its version."""
+    from rungway_server.cli.whoami import whoami
+
+    whoami(target, output)
 
 
 def workers(
@@ -266,13 +280,14 @@ def watch(
     after: Annotated[
         str, typer.Option(metavar="EVENT_ID", help="Begin after this event. Default: at the start of the search.")
     ] = "",
+    trial: Annotated[int | None, typer.Option(min=0, help="Only the events of this trial.")] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Follow the event log line by line, until the search is over."""
     from rungway_server.cli.events import watch
 
-    watch(experiment, after, target, output)
+    watch(experiment, after, trial, target, output)
 
 
 def delete(

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
-from rungway_server.cli.options import Exit
+from rungway_server.cli.options import OUTPUT, Exit, Output
 from rungway_server.domain.documents.paths import Path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.errors import InvalidInput
@@ -52,7 +52,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
-    """Print one message to standard error; use as `raise fail(...)`."""
+    """Print one message to standard error, as JSON where that is wanted; use as `raise fail(...)`."""
+    if OUTPUT.get() is Output.JSON:
+        found = {"message": message, "exit_code": int(code), "details": list(details)}
+        print(as_json({"error": found}, indent=2), file=sys.stderr)
+        return typer.Exit(int(code))
     lines = (*f"error: {message}".split("\n"), *(f"  {line}" for line in details))
     print(*(text(line) for line in lines), sep="\n", file=sys.stderr)
     return typer.Exit(int(code))
