@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "message": "the loss is NaN",
     },
     "ListTrials": {"experiment": EXPERIMENT, "pageSize": 10},
+    "ListWorkers": {"experiment": EXPERIMENT},
     "GetTrial": {"experiment": EXPERIMENT, "trial": 0},
     "BestTrials": {"experiment": EXPERIMENT, "count": 3},
     "ExplainTrial": {"experiment": EXPERIMENT, "trial": 0},

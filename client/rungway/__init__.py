@@ -30,6 +30,7 @@ from rungway._core.enums import (
 )
 from rungway._core.errors import (
     AlreadyExists,
+    ConfigDiffers,
     DeadlineExceeded,
     Diverged,
     FailedPrecondition,
@@ -54,6 +55,8 @@ from rungway.models import (
     Assignment,
     Bracket,
     BracketPreview,
+    Caller,
+    Enqueued,
     Event,
     Experiment,
     Explanation,
@@ -68,6 +71,7 @@ from rungway.models import (
     TellReply,
     Trial,
     TrialCounts,
+    Worker,
 )
 from rungway.models.search_result import SearchResult
 from rungway.space import (
@@ -95,13 +99,16 @@ __all__ = [
     "BestBy",
     "Bracket",
     "BracketPreview",
+    "Caller",
     "Client",
     "ClientConfig",
+    "ConfigDiffers",
     "CurrentTrial",
     "DeadlineExceeded",
     "Decision",
     "DecisionForm",
     "Diverged",
+    "Enqueued",
     "Event",
     "Experiment",
     "ExperimentState",
@@ -136,6 +143,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
+    "Worker",
     "__version__",
     "choice",
     "const",

@@ -33,6 +33,7 @@ EXPERIMENTS: Mapping[str, Message] = {
     "DeleteExperiment": experiment_pb.DeleteExperimentRequest(experiment="e"),
     "PreviewSearch": experiment_pb.PreviewSearchRequest(config=to_map(config())),
     "ListTrials": experiment_pb.ListTrialsRequest(experiment="e"),
+    "ListWorkers": experiment_pb.ListWorkersRequest(experiment="e"),
     "GetTrial": experiment_pb.GetTrialRequest(experiment="e"),
     "BestTrials": experiment_pb.BestTrialsRequest(experiment="e"),
     "UpdateExperiment": experiment_pb.UpdateExperimentRequest(experiment="e", max_trials=9),

@@ -68,7 +68,7 @@ def grid(space: dict[str, Any], **searcher: Any) -> dict[str, object]:
 
 
 async def enqueue(store: RedisStore, ref: ExperimentRef, hparams: object) -> int:
-    return await TrialUseCases(store).enqueue(ref, "", hparams)  # type: ignore[arg-type]  # a mapping
+    return (await TrialUseCases(store).enqueue(ref, "", hparams)).position  # type: ignore[arg-type]  # a mapping
 
 
 async def refused(store: RedisStore, ref: ExperimentRef, hparams: object) -> str:
@@ -240,9 +240,9 @@ async def test_a_used_point_is_refused(sampler: str, store: RedisStore, ref: Exp
 async def test_a_repeat_with_the_same_request_id_is_no_second_use(stores: list[RedisStore], ref: ExperimentRef) -> None:
     await create(stores[0], ref, search("four", "grid"))
     for store in (*stores, *stores):
-        assert await TrialUseCases(store).enqueue(ref, "same", {"x": "b"}) == 0
+        assert (await TrialUseCases(store).enqueue(ref, "same", {"x": "b"})).position == 0
     await ask_for(stores[0], ref, 4)
-    assert await TrialUseCases(stores[1]).enqueue(ref, "same", {"x": "b"}) == 0
+    assert (await TrialUseCases(stores[1]).enqueue(ref, "same", {"x": "b"})).position == 0
     assert await runs(stores[0], ref) == dict.fromkeys("abcd", 1)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from rungway._async.driver import AsyncDriver
@@ -13,19 +14,21 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import report
+from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
-from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
+    Enqueued,
     Lease,
     LeaseStatus,
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 _Self = TypeVar("_Self", bound="AsyncClient")
@@ -53,6 +56,9 @@ class AsyncClient:
         self._work = WorkerCalls(self.config, asyncio.current_task)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = AsyncLeaseKeeper(self._driver, self._work)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), config=self.config), ()
 
     async def __aenter__(self: _Self) -> _Self:
         return self
@@ -158,15 +164,16 @@ class AsyncClient:
     async def create_experiment(
         self,
         experiment: str,
-        config: Mapping[str, Any],
+        config: Config,
         *,
+        exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
         request_id: str | None = None,
     ) -> Experiment:
         """See Client.create_experiment."""
         return await self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
         )
 
     async def get_experiment(self, experiment: str | None = None) -> Experiment:
@@ -205,7 +212,7 @@ class AsyncClient:
         """See Client.delete_experiment."""
         await self._driver.run(self._experiments.delete(experiment))
 
-    async def preview(self, config: Mapping[str, Any]) -> Preview:
+    async def preview(self, config: Config) -> Preview:
         """See Client.preview."""
         return await self._driver.run(self._experiments.preview(config))
 
@@ -214,6 +221,14 @@ class AsyncClient:
     ) -> list[Trial]:
         """See Client.list_trials."""
         return await self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    async def get_caller(self) -> Caller:
+        """See Client.get_caller."""
+        return await self._driver.run(self._experiments.get_caller())
+
+    async def list_workers(self, experiment: str | None = None) -> list[Worker]:
+        """See Client.list_workers."""
+        return await self._driver.run(self._experiments.list_workers(experiment))
 
     async def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """See Client.get_trial."""
@@ -234,7 +249,7 @@ class AsyncClient:
 
     async def enqueue_trial(
         self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
-    ) -> int:
+    ) -> Enqueued:
         """See Client.enqueue_trial."""
         return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 

@@ -12,6 +12,7 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError, from_rpc_error
 from rungway._core.flow import Attempt
 from rungway._core.port_probe import http_port
+from rungway._core.proxies import grpc_proxy, naming
 from rungway._core.rpcs import Reply, Rpc
 from rungway._core.tls import call_metadata, channel_credentials, tls_problem
 
@@ -21,7 +22,7 @@ class AsyncGrpcConnection:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config, self._metadata = config, call_metadata(config)
-        self._credentials = channel_credentials(config)
+        self._credentials, self._proxy = channel_credentials(config), grpc_proxy(config.target)
         self._open_channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Any] = {}
 
@@ -35,7 +36,7 @@ class AsyncGrpcConnection:
                 wait_for_ready=effect.rpc.by_worker,
             )
         except grpc.RpcError as failure:
-            raise from_rpc_error(failure) from failure
+            raise naming(self._proxy, from_rpc_error(failure)) from failure
         return reply
 
     async def stream(self, rpc: Rpc[Reply], request: Message) -> AsyncGenerator[Reply, None]:
@@ -46,7 +47,7 @@ class AsyncGrpcConnection:
             async for reply in stream:
                 yield reply
         except grpc.RpcError as failure:
-            raise from_rpc_error(failure) from failure
+            raise naming(self._proxy, from_rpc_error(failure)) from failure
         finally:
             stream.cancel()
 

@@ -18,6 +18,8 @@ from rungway._core.outbox import Parcel
 from rungway._core.requests import new_request_id
 from rungway._core.retry import Outage, Retry, is_transient
 from rungway._core.rpcs import Reply, Rpc
+from rungway._core.waiting import Waiting, in_words
+from rungway.models.experiments import Experiment
 from rungway.models.work import (
     AskReply,
     Assignment,
@@ -126,14 +128,16 @@ class WorkerCalls:
         return assignment
 
     def _ask_until(self, timeout: float | None) -> Flow[Assignment | None]:
-        begin = time.monotonic()
+        begin, waiting = time.monotonic(), Waiting(self.experiment)
         while True:
             left = None if timeout is None else timeout - (time.monotonic() - begin)
             limit = None if left is None else max(left, self.config.attempt_timeout)
             reply = yield from self.ask_once(1, None, limit)
             if reply.assignments:
+                waiting.over(f"trial {reply.assignments[0].trial} is handed out")
                 return reply.assignments[0]
             if reply.status is AskStatus.DONE:
+                waiting.over("the search is over")
                 if reply.message:
                     _log.warning("the search is over: %s", reply.message)
                 return None
@@ -146,6 +150,8 @@ class WorkerCalls:
             wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
             if left is not None and wait > left:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
+            if waiting.is_due(reply.reason):
+                waiting.log(reply.reason, (yield from self._why(reply.reason)))
             yield Sleep(wait)
 
     def by_name(self, values: Mapping[str, object], metrics: object) -> Flow[tuple[object, dict[str, object]]]:
@@ -166,6 +172,15 @@ class WorkerCalls:
             found = ", ".join(map(repr, values)) or "no names"
             raise InvalidArgument.one("metric", f"got {found:.200}, wanted the searcher's metric {self._metric!r} too")
         return values[self._metric], {name: v for name, v in values.items() if name != self._metric} | dict(others)
+
+    def _why(self, reason: Reason) -> Flow[str]:
+        """Why nothing is handed out, with the numbers of the search if it can be read at once."""
+        request = experiment_service_pb2.GetExperimentRequest(experiment=self.experiment)
+        try:
+            reply = yield from self.call(rpcs.GET_EXPERIMENT, request, self.config.attempt_timeout)
+        except RungwayError:
+            return in_words(reason, None)
+        return in_words(reason, Experiment.from_proto(reply.experiment))
 
     def tell(self, results: Iterable[Result], request_id: str | None = None) -> Flow[list[TellReply]]:
         """See Client.tell_many."""

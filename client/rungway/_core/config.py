@@ -11,6 +11,8 @@ from rungway._core.errors import InvalidArgument
 
 _OTHER_ADDRESSES = ("unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:")
 """Prefixes of addresses that gRPC resolves by itself; they are not checked for a host and a port."""
+DEFAULT_TARGET = "localhost:7077"
+"""Where a service is looked for that nobody names."""
 _HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]+):(\d{1,5})", re.ASCII)
 
 
@@ -37,10 +39,10 @@ def _identity() -> str:
 class ClientConfig:
     """Settings of a Client or AsyncClient; all times are seconds. Raises InvalidArgument naming a wrong field."""
 
-    target: str = field(default_factory=lambda: _from_environment("RUNGWAY_TARGET"))
+    target: str = field(default_factory=lambda: _from_environment("RUNGWAY_TARGET") or DEFAULT_TARGET)
     """Where the service is. Over gRPC: "host:port", "unix:/path", or "dns:///host:port" to spread calls over all
     addresses of a name. Over HTTP (`pip install 'rungway[http]'`): "https://host[:port][/prefix]", or http:// for plain
-    text. Default: the environment variable RUNGWAY_TARGET."""
+    text. Default: the environment variable RUNGWAY_TARGET, else "localhost:7077"."""
     experiment: str = field(default_factory=lambda: _from_environment("RUNGWAY_EXPERIMENT"))
     """The experiment that calls mean when they name none. Default: the environment variable RUNGWAY_EXPERIMENT."""
     token: str = field(default_factory=lambda: _from_environment("RUNGWAY_TOKEN"), repr=False)

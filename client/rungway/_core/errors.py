@@ -4,6 +4,7 @@ RungwayError
 ├── InvalidArgument      one or more fields of a request are wrong: `violations` lists them
 ├── NotFound             no such experiment or trial
 ├── AlreadyExists        the id is taken, or a request_id was used for another request
+│   └── ConfigDiffers    the experiment that is there has another configuration: `differences` lists where
 ├── FailedPrecondition   the state of the experiment (or of the client) does not allow the call
 ├── PermissionDenied     the caller may not do this
 ├── Unauthenticated      the token is missing or wrong
@@ -82,6 +83,13 @@ class AlreadyExists(RungwayError):
     """The id is taken, or a request_id was used for another request."""
 
     default_code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class ConfigDiffers(AlreadyExists):
+    """The experiment that is there has another configuration than the one given."""
+
+    differences: Sequence[tuple[str, str]] = ()
+    """Path of each field with another value ("searcher.max_trials"), and both values ("stored 20, given 30")."""
 
 
 class FailedPrecondition(RungwayError):
@@ -188,6 +196,7 @@ ERROR_BY_STATUS: Final[Mapping[grpc.StatusCode, type[RungwayError]]] = {
 """The exception for each status."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_BAD_REQUEST = "google.rpc.BadRequest"
 
 
 def from_rpc_error(failure: grpc.RpcError) -> RungwayError:
@@ -202,8 +211,14 @@ def from_status(code: grpc.StatusCode, message: str, binary: bytes = b"") -> Run
     """The typed error for a status; `binary` is an encoded google.rpc.Status. Parts it cannot read are left out."""
     error = ERROR_BY_STATUS.get(code, InternalError)(message, code=code)
     try:
-        for detail in errors_pb2.RpcStatus.FromString(binary).details:
-            _add_detail(error, detail.type_url.rpartition("/")[2], detail.value)
+        details = [
+            (detail.type_url.rpartition("/")[2], detail.value)
+            for detail in errors_pb2.RpcStatus.FromString(binary).details
+        ]
+        if _is_about_fields(details) and isinstance(error, AlreadyExists):
+            error = ConfigDiffers(message, code=code)
+        for name, value in details:
+            _add_detail(error, name, value)
     except DecodeError:
         error.details.setdefault("undecoded", _DETAILS_KEY)
     return error
@@ -216,6 +231,14 @@ def _add_detail(error: RungwayError, name: str, value: bytes) -> None:
         error.details.update(info.metadata)
     elif name == "google.rpc.RetryInfo":
         error.retry_after = errors_pb2.RetryInfo.FromString(value).retry_delay.ToNanoseconds() / 1e9
-    elif name == "google.rpc.BadRequest" and isinstance(error, InvalidArgument):
+    elif name == _BAD_REQUEST and isinstance(error, InvalidArgument | ConfigDiffers):
         request = errors_pb2.BadRequest.FromString(value)
-        error.violations = [(violation.field, violation.description) for violation in request.field_violations]
+        fields = [(violation.field, violation.description) for violation in request.field_violations]
+        if isinstance(error, InvalidArgument):
+            error.violations = fields
+        else:
+            error.differences = fields
+
+
+def _is_about_fields(details: Sequence[tuple[str, bytes]]) -> bool:
+    return any(name == _BAD_REQUEST for name, _ in details)

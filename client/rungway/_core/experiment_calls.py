@@ -1,5 +1,6 @@
 """The calls about experiments and trials as flows, the same for both clients."""
 
+import dataclasses
 import random
 from collections.abc import Mapping
 
@@ -11,12 +12,13 @@ from rungway._core.config import ClientConfig
 from rungway._core.enums import ExperimentState
 from rungway._core.errors import FailedPrecondition, NotFound, RungwayError, StreamSilent, Unimplemented
 from rungway._core.flow import Flow, Sleep
-from rungway._core.requests import new_request_id
+from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
-from rungway.models.experiments import Event, Experiment, Preview
-from rungway.models.work import Trial
+from rungway.models.experiments import Caller, Event, Experiment, Preview
+from rungway.models.work import Enqueued, Trial, Worker
 from rungway.v1 import experiment_service_pb2 as messages
+from rungway.v1 import view_service_pb2
 
 _PAGE = 200  # at 20 KiB per item a page fits into a message of 4 MiB
 
@@ -38,21 +40,24 @@ class ExperimentCalls:
     def create(
         self,
         experiment: str,
-        config: Mapping[str, object],
+        config: Config,
         request_id: str | None,
         warm_start_from: str | None,
         warm_start_count: int,
+        exist_ok: bool,
     ) -> Flow[Experiment]:
         """See Client.create_experiment."""
         request = messages.CreateExperimentRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
-            config=requests.configuration(config),
+            exist_ok=exist_ok,
         )
+        requests.add_config(request, config)
         if warm_start_from is not None:
             request.warm_start_from = warm_start_from
             request.warm_start_count = requests.small("warm_start_count", warm_start_count)
-        return Experiment.from_proto((yield from self.call(rpcs.CREATE_EXPERIMENT, request)).experiment)
+        reply = yield from self.call(rpcs.CREATE_EXPERIMENT, request)
+        return dataclasses.replace(Experiment.from_proto(reply.experiment), existed=reply.existed)
 
     def get(self, experiment: str | None) -> Flow[Experiment]:
         """See Client.get_experiment."""
@@ -130,9 +135,10 @@ class ExperimentCalls:
             request.retention_days = requests.not_negative("retention_days", retention_days)
         return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
 
-    def preview(self, config: Mapping[str, object]) -> Flow[Preview]:
+    def preview(self, config: Config) -> Flow[Preview]:
         """See Client.preview."""
-        request = messages.PreviewSearchRequest(config=requests.configuration(config))
+        request = messages.PreviewSearchRequest()
+        requests.add_config(request, config)
         return Preview.from_proto((yield from self.call(rpcs.PREVIEW_SEARCH, request)).preview)
 
     def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
@@ -146,6 +152,16 @@ class ExperimentCalls:
             if not (token := reply.next_page_token):
                 break
         return found
+
+    def get_caller(self) -> Flow[Caller]:
+        """See Client.get_caller."""
+        return Caller.from_proto((yield from self.call(rpcs.GET_CALLER, view_service_pb2.GetCallerRequest())))
+
+    def list_workers(self, experiment: str | None) -> Flow[list[Worker]]:
+        """See Client.list_workers."""
+        request = messages.ListWorkersRequest(experiment=self.name(experiment))
+        reply = yield from self.call(rpcs.LIST_WORKERS, request)
+        return [Worker.from_proto(each, reply.time) for each in reply.workers]
 
     def get_trial(self, trial: int, experiment: str | None) -> Flow[Trial]:
         """See Client.get_trial."""
@@ -163,14 +179,14 @@ class ExperimentCalls:
             raise Unimplemented(f"the service does not know by={str(by)!r}, only the best at any length")
         return [Trial.from_proto(trial) for trial in reply.trials]
 
-    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[int]:
+    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[Enqueued]:
         """See Client.enqueue_trial."""
         request = messages.EnqueueTrialRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
             hparams=requests.configuration(hparams, "hparams"),
         )
-        return (yield from self.call(rpcs.ENQUEUE_TRIAL, request)).position
+        return Enqueued.from_proto((yield from self.call(rpcs.ENQUEUE_TRIAL, request)))
 
     def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
         """See Client.explain_trial."""

@@ -24,6 +24,7 @@ from rungway._core.errors import (
 from rungway._core.http import KEEP_SECONDS, MOST_CALLS, SILENCE_SECONDS, Answer, Outgoing
 from rungway._core.http_refusals import one_line
 from rungway._core.port_probe import grpc_port
+from rungway._core.proxies import http_proxy
 from rungway._core.tls import file_content, not_accepted, stays_on_this_host, tls_mismatch, tls_problem
 
 Failure = httpx.TransportError
@@ -113,7 +114,11 @@ class Route:
 
     def _by_proxy(self, before: str = "") -> str:
         """Host and port of the proxy, without its user and password; empty without a proxy."""
-        return f"{before}{one_line(self._proxy.rpartition('@')[2].rpartition('//')[2])}" if self._proxy else ""
+        if not self._proxy:
+            return ""
+        variable = http_proxy(self._address.scheme)
+        of = f" of the variable {variable}" if variable else ""
+        return f"{before}{one_line(self._proxy.rpartition('@')[2].rpartition('//')[2])}{of}"
 
 
 def get(config: ClientConfig, address: HttpAddress, path: str, timeout: float) -> Answer:

@@ -4,6 +4,7 @@ import math
 import os
 import uuid
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from rungway import values
 from rungway._core.config import ClientConfig
@@ -11,6 +12,11 @@ from rungway._core.enums import BestBy, Outcome
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway.models.work import Checkpoint, Lease, Report, Result
 from rungway.v1 import experiment_pb2, experiment_service_pb2, search_service_pb2, trial_pb2, value_pb2
+
+Config: TypeAlias = Mapping[str, object] | str | os.PathLike[str]
+"""A configuration: a mapping, the path of a file, or a text in YAML or JSON (several lines, or one in braces)."""
+MAX_CONFIG_TEXT = 1 << 20
+"""Longest text of a configuration, in characters."""
 
 _MESSAGE_BYTES = 4096
 MOST_METRICS = 32
@@ -76,10 +82,14 @@ def checkpoint_text(checkpoint: Checkpoint) -> str:
     text = os.fspath(checkpoint) if isinstance(checkpoint, str | os.PathLike) else checkpoint
     if not isinstance(text, str):
         raise InvalidArgument.one("checkpoint", f"got {type(checkpoint).__name__}, wanted a string or a path")
+    return _encodable("checkpoint", text)
+
+
+def _encodable(field: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgument.one("checkpoint", f"got {text!r:.100}, wanted a string that UTF-8 can encode") from None
+        raise InvalidArgument.one(field, f"got {text!r:.100}, wanted a string that UTF-8 can encode") from None
     return text
 
 
@@ -125,6 +135,43 @@ def searcher_metric(experiment: experiment_pb2.Experiment) -> str:
         problem = "the service does not say what the searcher's metric is called: give `metric` as a number alone"
         raise FailedPrecondition(problem, reason="METRIC_UNKNOWN")
     return name
+
+
+def add_config(
+    request: experiment_service_pb2.CreateExperimentRequest | experiment_service_pb2.PreviewSearchRequest,
+    config: Config,
+) -> None:
+    """Add a configuration to a request: a mapping as a message, a file or text as its text, which the service reads.
+    Raises InvalidArgument."""
+    if isinstance(config, Mapping):
+        request.config.CopyFrom(configuration(config))
+    elif isinstance(config, str) and is_document(config):
+        request.config_text = _encodable("config", config)
+    elif isinstance(config, str | os.PathLike):
+        request.config_text = _file_text(config)
+    else:
+        wanted = "wanted a mapping, the path of a file, or a text in YAML or JSON"
+        raise InvalidArgument.one("config", f"got {type(config).__name__}, {wanted}")
+
+
+def is_document(text: str) -> bool:
+    """Whether a text is a configuration rather than the path of a file: it has several lines, or begins with "{"."""
+    return "\n" in text or text.lstrip().startswith("{")
+
+
+def _file_text(path: str | os.PathLike[str]) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(MAX_CONFIG_TEXT + 1)
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path with a null character
+        why = error.strerror or error if isinstance(error, OSError) else error
+        raise InvalidArgument.one(
+            "config", f"got {os.fspath(path)!r:.300}, a file that cannot be read: {why}"
+        ) from None
+    if not text.strip() or len(text) > MAX_CONFIG_TEXT:
+        found = "is empty" if not text.strip() else f"has more than {MAX_CONFIG_TEXT:,} characters"
+        raise InvalidArgument.one("config", f"got {os.fspath(path)!r:.300}, a file that {found}")
+    return text
 
 
 def configuration(config: Mapping[str, object], field: str = "config") -> value_pb2.MapValue:

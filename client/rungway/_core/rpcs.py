@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from rungway.v1 import experiment_service_pb2 as experiment
 from rungway.v1 import search_service_pb2 as search
+from rungway.v1 import view_service_pb2 as view
 
 Reply = TypeVar("Reply", bound=Message)
 
@@ -52,9 +53,12 @@ DELETE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "DeleteExperiment", experiment.Delet
 UPDATE_EXPERIMENT: Final = Rpc(_EXPERIMENT, "UpdateExperiment", experiment.UpdateExperimentResponse, changes=True)
 PREVIEW_SEARCH: Final = Rpc(_EXPERIMENT, "PreviewSearch", experiment.PreviewSearchResponse)
 LIST_TRIALS: Final = Rpc(_EXPERIMENT, "ListTrials", experiment.ListTrialsResponse)
+LIST_WORKERS: Final = Rpc(_EXPERIMENT, "ListWorkers", experiment.ListWorkersResponse)
 GET_TRIAL: Final = Rpc(_EXPERIMENT, "GetTrial", experiment.GetTrialResponse)
 BEST_TRIALS: Final = Rpc(_EXPERIMENT, "BestTrials", experiment.BestTrialsResponse)
 ENQUEUE_TRIAL: Final = Rpc(_EXPERIMENT, "EnqueueTrial", experiment.EnqueueTrialResponse, changes=True)
 EXPLAIN_TRIAL: Final = Rpc(_EXPERIMENT, "ExplainTrial", experiment.ExplainTrialResponse)
 EXPORT_EXPERIMENT: Final = Rpc(_EXPERIMENT, "ExportExperiment", experiment.ExportExperimentResponse)
 WATCH_EVENTS: Final = Rpc(_EXPERIMENT, "WatchEvents", experiment.WatchEventsResponse)
+
+GET_CALLER: Final = Rpc("ViewService", "GetCaller", view.GetCallerResponse)

@@ -70,6 +70,12 @@ class Run:
 
     # What it is.
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(
+            f"trial {self.assignment.trial} belongs to the client that renews its lease: hand on `trial.hparams`,"
+            " `trial.checkpoint` or `trial.assignment`, or make a Client in the other process"
+        )
+
     @property
     def number(self) -> int:
         """Trial number, counted from 0 in its experiment."""

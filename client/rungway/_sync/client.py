@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from rungway._core.calls import WorkerCalls
@@ -10,22 +11,24 @@ from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._core.requests import report
+from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
-from rungway.models.experiments import Event, Experiment, Preview
+from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
+    Enqueued,
     Lease,
     LeaseStatus,
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 _Self = TypeVar("_Self", bound="Client")
@@ -53,14 +56,17 @@ class Client:
         config: ClientConfig | None = None,
     ) -> None:
         """Sends nothing yet. `target` ("host:port", or "https://…" for HTTP), `experiment`, `token` and `tls` override
-        those of `config`, which override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS. Raises
-        InvalidArgument for a wrong setting, without any target, and when the token would cross a network in plain
-        text."""
+        those of `config`, which override RUNGWAY_TARGET, RUNGWAY_EXPERIMENT, RUNGWAY_TOKEN and RUNGWAY_TLS; without
+        any target the service is looked for at localhost:7077. Raises InvalidArgument for a wrong setting, and when the
+        token would cross a network in plain text. A client pickles as its settings, the token included."""
         self.config = configured(config, target, experiment, token, tls)
         self._driver = SyncDriver(self.config)
         self._work = WorkerCalls(self.config, threading.current_thread)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = LeaseKeeper(self._driver, self._work)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), config=self.config), ()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -203,20 +209,27 @@ class Client:
     def create_experiment(
         self,
         experiment: str,
-        config: Mapping[str, Any],
+        config: Config,
         *,
+        exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
         request_id: str | None = None,
     ) -> Experiment:
-        """Plan and store a new search. Raises AlreadyExists when the id is taken, and InvalidArgument that lists every
-        wrong field.
+        """Plan and store a new search. `config` is a mapping, the path of a file, or a text in YAML or JSON (several
+        lines, or one in braces). Raises AlreadyExists when the id is taken, and InvalidArgument that lists every wrong
+        field, or says why a file cannot be read.
+
+        With `exist_ok` a search that is there is returned (`existed` is true) if its configuration is the same, seed
+        and defaults included. Otherwise raises ConfigDiffers, whose `differences` list the fields. A change by
+        `update_experiment` is a difference, too.
 
         The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
-        as its space allows them; a note says how many. Raises NotFound when that experiment does not exist.
+        as its space allows them; a note says how many. Raises NotFound when that experiment does not exist. A search
+        that is there already is not changed by them.
         """
         return self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
         )
 
     def get_experiment(self, experiment: str | None = None) -> Experiment:
@@ -262,13 +275,23 @@ class Client:
         """Remove a search and everything stored of it. Raises NotFound."""
         self._driver.run(self._experiments.delete(experiment))
 
-    def preview(self, config: Mapping[str, Any]) -> Preview:
-        """What a search would do, without storing anything. Raises InvalidArgument with every wrong field."""
+    def preview(self, config: Config) -> Preview:
+        """What a search would do, without storing anything; `config` is as in `create_experiment`. Raises
+        InvalidArgument with every wrong field."""
         return self._driver.run(self._experiments.preview(config))
 
     def list_trials(self, limit: int | None = None, *, after: int = 0, experiment: str | None = None) -> list[Trial]:
         """Trials by number from `after` on, without their curves; all of them unless limited."""
         return self._driver.run(self._experiments.list_trials(limit, after, experiment))
+
+    def get_caller(self) -> Caller:
+        """The namespace and the role in which the service takes the calls of this client, and its version."""
+        return self._driver.run(self._experiments.get_caller())
+
+    def list_workers(self, experiment: str | None = None) -> list[Worker]:
+        """The workers that hold a lease now, those first that were not heard of for the longest time; at most 1,000.
+        Raises NotFound."""
+        return self._driver.run(self._experiments.list_workers(experiment))
 
     def get_trial(self, trial: int, *, experiment: str | None = None) -> Trial:
         """One trial with its curve. Raises NotFound."""
@@ -296,13 +319,15 @@ class Client:
 
     def enqueue_trial(
         self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
-    ) -> int:
-        """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it.
+    ) -> Enqueued:
+        """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it; the
+        `hparams` of what is returned are the whole configuration.
 
-        It needs a value for every parameter of the space, and one that the space allows; InvalidArgument names those
-        that are wrong. In a grid, and in any other space of at most 100,000 points, a point that has had a trial or is
-        enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new trials are
-        left (NO_TRIALS_LEFT) or the search is over.
+        Its values must be those that the space allows; InvalidArgument names those that are wrong. Of parameters that
+        it does not name constants are filled in, and the others are drawn by the seed and the number of that trial, so
+        that the constraints are met. In a grid, and in any other space of at most 100,000 points, a point that has had
+        a trial or is enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new
+        trials are left (NO_TRIALS_LEFT) or the search is over.
         """
         return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
 

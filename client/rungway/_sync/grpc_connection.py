@@ -11,6 +11,7 @@ from rungway._core.config import ClientConfig
 from rungway._core.errors import RungwayError, from_rpc_error
 from rungway._core.flow import Attempt
 from rungway._core.port_probe import http_port
+from rungway._core.proxies import grpc_proxy, naming
 from rungway._core.rpcs import Reply, Rpc
 from rungway._core.tls import call_metadata, tls_problem
 
@@ -20,7 +21,7 @@ class GrpcConnection:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config, self._metadata = config, call_metadata(config)
-        self._channel = open_channel(config)
+        self._channel, self._proxy = open_channel(config), grpc_proxy(config.target)
         self._methods: dict[str, Any] = {}
 
     def attempt(self, effect: Attempt) -> Message:
@@ -33,7 +34,7 @@ class GrpcConnection:
                 wait_for_ready=effect.rpc.by_worker,
             )
         except (grpc.RpcError, ValueError) as failure:
-            raise _typed(failure) from failure
+            raise self._typed(failure) from failure
         return reply
 
     def stream(self, rpc: Rpc[Reply], request: Message) -> Generator[Reply, None, None]:
@@ -46,7 +47,7 @@ class GrpcConnection:
             finally:
                 stream.cancel()
         except (grpc.RpcError, ValueError) as failure:
-            raise _typed(failure) from failure
+            raise self._typed(failure) from failure
 
     def problem(self, _: RungwayError) -> RungwayError | None:
         """Why no connection can be opened, when TLS does not fit or the port is that of HTTP."""
@@ -62,7 +63,6 @@ class GrpcConnection:
             self._methods[rpc.path] = method
         return method
 
-
-def _typed(failure: grpc.RpcError | ValueError) -> RungwayError:
-    """The error for the caller; grpc raises a ValueError when the channel was closed meanwhile."""
-    return closed_error() if isinstance(failure, ValueError) else from_rpc_error(failure)
+    def _typed(self, failure: grpc.RpcError | ValueError) -> RungwayError:
+        """The error for the caller; grpc raises a ValueError when the channel was closed meanwhile."""
+        return closed_error() if isinstance(failure, ValueError) else naming(self._proxy, from_rpc_error(failure))

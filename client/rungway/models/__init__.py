@@ -3,6 +3,7 @@
 from rungway.models.experiments import (
     Bracket,
     BracketPreview,
+    Caller,
     Event,
     Experiment,
     Plan,
@@ -14,6 +15,7 @@ from rungway.models.experiments import (
 from rungway.models.work import (
     AskReply,
     Assignment,
+    Enqueued,
     Explanation,
     Lease,
     LeaseStatus,
@@ -21,6 +23,7 @@ from rungway.models.work import (
     Result,
     TellReply,
     Trial,
+    Worker,
 )
 
 __all__ = [
@@ -28,6 +31,8 @@ __all__ = [
     "Assignment",
     "Bracket",
     "BracketPreview",
+    "Caller",
+    "Enqueued",
     "Event",
     "Experiment",
     "Explanation",
@@ -42,4 +47,5 @@ __all__ = [
     "TellReply",
     "Trial",
     "TrialCounts",
+    "Worker",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from rungway import values
 from rungway._core.enums import DecisionForm, ExperimentState, PromotionRule, Reason, moment, word
 from rungway.models.work import Explanation, reason_of
-from rungway.v1 import experiment_pb2
+from rungway.v1 import experiment_pb2, view_service_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,8 @@ class Experiment:
     warnings: tuple[str, ...] = ()
     """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
     invalid, with the last error, and whether no trial has a real result. Left out of lists."""
+    existed: bool = False
+    """Of `create_experiment` with `exist_ok`: whether it was there before the call."""
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
@@ -165,6 +167,27 @@ class Experiment:
             message=message.message,
             warnings=tuple(message.warnings),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes the calls of a client, for the service."""
+
+    namespace: str
+    """Where its calls act."""
+    role: str
+    """"read", "work" or "admin"; "admin" where calls need no token."""
+    every_namespace: bool
+    """Whether the token is for every namespace."""
+    tokens: bool
+    """Whether calls need a token."""
+    version: str
+    """Of the service."""
+
+    @classmethod
+    def from_proto(cls, message: view_service_pb2.GetCallerResponse) -> "Caller":
+        """From its message on the wire."""
+        return cls(message.namespace, message.role, message.every_namespace, message.tokens, message.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,84 +13,91 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rungway.v1 import experiment_pb2 as rungway_dot_v1_dot_experiment__pb2
 from rungway.v1 import trial_pb2 as rungway_dot_v1_dot_trial__pb2
 from rungway.v1 import value_pb2 as rungway_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rungway/v1/experiment_service.proto\x12\nrungway.v1\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/trial.proto\x1a\x16rungway/v1/value.proto\"\x9a\x01\n\x17\x43reateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x17\n\x0fwarm_start_from\x18\x04 \x01(\t\x12\x18\n\x10warm_start_count\x18\x05 \x01(\x05\"F\n\x18\x43reateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"T\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bwith_config\x18\x03 \x01(\x08\"_\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16PauseExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"E\n\x17PauseExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"-\n\x17ResumeExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18ResumeExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"+\n\x15StopExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"D\n\x16StopExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\":\n\x17\x44\x65leteExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteExperimentResponse\"<\n\x14PreviewSearchRequest\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue\"=\n\x15PreviewSearchResponse\x12$\n\x07preview\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Preview\"\xc3\x01\n\x17UpdateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x17\n\nmax_trials\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\"\n\x15max_concurrent_trials\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0eretention_days\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\r\n\x0b_max_trialsB\x18\n\x16_max_concurrent_trialsB\x11\n\x0f_retention_days\"F\n\x18UpdateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"d\n\x13\x45nqueueTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x07hparams\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\"(\n\x14\x45nqueueTrialResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\"N\n\x11ListTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x12ListTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x0fGetTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\"4\n\x10GetTrialResponse\x12 \n\x05trial\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Trial\"V\n\x11\x42\x65stTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x1e\n\x02\x62y\x18\x03 \x01(\x0e\x32\x12.rungway.v1.BestBy\"W\n\x12\x42\x65stTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x1e\n\x02\x62y\x18\x02 \x01(\x0e\x32\x12.rungway.v1.BestBy\"_\n\x13\x45xplainTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"R\n\x14\x45xplainTrialResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x12WatchEventsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\t\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Event\"-\n\x17\x45xportExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"(\n\x18\x45xportExperimentResponse\x12\x0c\n\x04text\x18\x01 \x01(\t*X\n\x06\x42\x65stBy\x12\x17\n\x13\x42\x45ST_BY_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x42\x45ST_BY_BEST\x10\x01\x12\x10\n\x0c\x42\x45ST_BY_LAST\x10\x02\x12\x11\n\rBEST_BY_FINAL\x10\x03\x32\x86\x0b\n\x11\x45xperimentService\x12]\n\x10\x43reateExperiment\x12#.rungway.v1.CreateExperimentRequest\x1a$.rungway.v1.CreateExperimentResponse\x12T\n\rGetExperiment\x12 .rungway.v1.GetExperimentRequest\x1a!.rungway.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".rungway.v1.ListExperimentsRequest\x1a#.rungway.v1.ListExperimentsResponse\x12Z\n\x0fPauseExperiment\x12\".rungway.v1.PauseExperimentRequest\x1a#.rungway.v1.PauseExperimentResponse\x12]\n\x10ResumeExperiment\x12#.rungway.v1.ResumeExperimentRequest\x1a$.rungway.v1.ResumeExperimentResponse\x12W\n\x0eStopExperiment\x12!.rungway.v1.StopExperimentRequest\x1a\".rungway.v1.StopExperimentResponse\x12]\n\x10\x44\x65leteExperiment\x12#.rungway.v1.DeleteExperimentRequest\x1a$.rungway.v1.DeleteExperimentResponse\x12T\n\rPreviewSearch\x12 .rungway.v1.PreviewSearchRequest\x1a!.rungway.v1.PreviewSearchResponse\x12]\n\x10UpdateExperiment\x12#.rungway.v1.UpdateExperimentRequest\x1a$.rungway.v1.UpdateExperimentResponse\x12Q\n\x0c\x45nqueueTrial\x12\x1f.rungway.v1.EnqueueTrialRequest\x1a .rungway.v1.EnqueueTrialResponse\x12K\n\nListTrials\x12\x1d.rungway.v1.ListTrialsRequest\x1a\x1e.rungway.v1.ListTrialsResponse\x12\x45\n\x08GetTrial\x12\x1b.rungway.v1.GetTrialRequest\x1a\x1c.rungway.v1.GetTrialResponse\x12K\n\nBestTrials\x12\x1d.rungway.v1.BestTrialsRequest\x1a\x1e.rungway.v1.BestTrialsResponse\x12Q\n\x0c\x45xplainTrial\x12\x1f.rungway.v1.ExplainTrialRequest\x1a .rungway.v1.ExplainTrialResponse\x12P\n\x0bWatchEvents\x12\x1e.rungway.v1.WatchEventsRequest\x1a\x1f.rungway.v1.WatchEventsResponse0\x01\x12_\n\x10\x45xportExperiment\x12#.rungway.v1.ExportExperimentRequest\x1a$.rungway.v1.ExportExperimentResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#rungway/v1/experiment_service.proto\x12\nrungway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/trial.proto\x1a\x16rungway/v1/value.proto\"\xc1\x01\n\x17\x43reateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12$\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x17\n\x0fwarm_start_from\x18\x04 \x01(\t\x12\x18\n\x10warm_start_count\x18\x05 \x01(\x05\x12\x13\n\x0b\x63onfig_text\x18\x06 \x01(\t\x12\x10\n\x08\x65xist_ok\x18\x07 \x01(\x08\"W\n\x18\x43reateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"T\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bwith_config\x18\x03 \x01(\x08\"_\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x16PauseExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"E\n\x17PauseExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"-\n\x17ResumeExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18ResumeExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"+\n\x15StopExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"D\n\x16StopExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\":\n\x17\x44\x65leteExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteExperimentResponse\"Q\n\x14PreviewSearchRequest\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue\x12\x13\n\x0b\x63onfig_text\x18\x02 \x01(\t\"=\n\x15PreviewSearchResponse\x12$\n\x07preview\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Preview\"\xc3\x01\n\x17UpdateExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x17\n\nmax_trials\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\"\n\x15max_concurrent_trials\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0eretention_days\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\r\n\x0b_max_trialsB\x18\n\x16_max_concurrent_trialsB\x11\n\x0f_retention_days\"F\n\x18UpdateExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.rungway.v1.Experiment\"d\n\x13\x45nqueueTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x07hparams\x18\x03 \x01(\x0b\x32\x14.rungway.v1.MapValue\"O\n\x14\x45nqueueTrialResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12%\n\x07hparams\x18\x02 \x01(\x0b\x32\x14.rungway.v1.MapValue\"N\n\x11ListTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x12ListTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x12ListWorkersRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"v\n\x13ListWorkersResponse\x12#\n\x07workers\x18\x01 \x03(\x0b\x32\x12.rungway.v1.Worker\x12\x10\n\x08left_out\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x06Worker\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\x12\x0f\n\x07\x62racket\x18\x03 \x01(\x05\x12\x0c\n\x04rung\x18\x04 \x01(\x05\x12\x0e\n\x06length\x18\x05 \x01(\x03\x12.\n\nlast_heard\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elease_deadline\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x0fGetTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\"4\n\x10GetTrialResponse\x12 \n\x05trial\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Trial\"V\n\x11\x42\x65stTrialsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x1e\n\x02\x62y\x18\x03 \x01(\x0e\x32\x12.rungway.v1.BestBy\"W\n\x12\x42\x65stTrialsResponse\x12!\n\x06trials\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Trial\x12\x1e\n\x02\x62y\x18\x02 \x01(\x0e\x32\x12.rungway.v1.BestBy\"_\n\x13\x45xplainTrialRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\r\n\x05trial\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"R\n\x14\x45xplainTrialResponse\x12!\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x12WatchEventsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\t\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Event\"-\n\x17\x45xportExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"(\n\x18\x45xportExperimentResponse\x12\x0c\n\x04text\x18\x01 \x01(\t*X\n\x06\x42\x65stBy\x12\x17\n\x13\x42\x45ST_BY_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x42\x45ST_BY_BEST\x10\x01\x12\x10\n\x0c\x42\x45ST_BY_LAST\x10\x02\x12\x11\n\rBEST_BY_FINAL\x10\x03\x32\xd6\x0b\n\x11\x45xperimentService\x12]\n\x10\x43reateExperiment\x12#.rungway.v1.CreateExperimentRequest\x1a$.rungway.v1.CreateExperimentResponse\x12T\n\rGetExperiment\x12 .rungway.v1.GetExperimentRequest\x1a!.rungway.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".rungway.v1.ListExperimentsRequest\x1a#.rungway.v1.ListExperimentsResponse\x12Z\n\x0fPauseExperiment\x12\".rungway.v1.PauseExperimentRequest\x1a#.rungway.v1.PauseExperimentResponse\x12]\n\x10ResumeExperiment\x12#.rungway.v1.ResumeExperimentRequest\x1a$.rungway.v1.ResumeExperimentResponse\x12W\n\x0eStopExperiment\x12!.rungway.v1.StopExperimentRequest\x1a\".rungway.v1.StopExperimentResponse\x12]\n\x10\x44\x65leteExperiment\x12#.rungway.v1.DeleteExperimentRequest\x1a$.rungway.v1.DeleteExperimentResponse\x12T\n\rPreviewSearch\x12 .rungway.v1.PreviewSearchRequest\x1a!.rungway.v1.PreviewSearchResponse\x12]\n\x10UpdateExperiment\x12#.rungway.v1.UpdateExperimentRequest\x1a$.rungway.v1.UpdateExperimentResponse\x12Q\n\x0c\x45nqueueTrial\x12\x1f.rungway.v1.EnqueueTrialRequest\x1a .rungway.v1.EnqueueTrialResponse\x12K\n\nListTrials\x12\x1d.rungway.v1.ListTrialsRequest\x1a\x1e.rungway.v1.ListTrialsResponse\x12N\n\x0bListWorkers\x12\x1e.rungway.v1.ListWorkersRequest\x1a\x1f.rungway.v1.ListWorkersResponse\x12\x45\n\x08GetTrial\x12\x1b.rungway.v1.GetTrialRequest\x1a\x1c.rungway.v1.GetTrialResponse\x12K\n\nBestTrials\x12\x1d.rungway.v1.BestTrialsRequest\x1a\x1e.rungway.v1.BestTrialsResponse\x12Q\n\x0c\x45xplainTrial\x12\x1f.rungway.v1.ExplainTrialRequest\x1a .rungway.v1.ExplainTrialResponse\x12P\n\x0bWatchEvents\x12\x1e.rungway.v1.WatchEventsRequest\x1a\x1f.rungway.v1.WatchEventsResponse0\x01\x12_\n\x10\x45xportExperiment\x12#.rungway.v1.ExportExperimentRequest\x1a$.rungway.v1.ExportExperimentResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rungway.v1.experiment_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BESTBY']._serialized_start=2471
-  _globals['_BESTBY']._serialized_end=2559
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=129
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=283
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=285
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=355
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=357
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=399
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=401
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=468
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=470
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=554
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=556
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=651
-  _globals['_PAUSEEXPERIMENTREQUEST']._serialized_start=653
-  _globals['_PAUSEEXPERIMENTREQUEST']._serialized_end=697
-  _globals['_PAUSEEXPERIMENTRESPONSE']._serialized_start=699
-  _globals['_PAUSEEXPERIMENTRESPONSE']._serialized_end=768
-  _globals['_RESUMEEXPERIMENTREQUEST']._serialized_start=770
-  _globals['_RESUMEEXPERIMENTREQUEST']._serialized_end=815
-  _globals['_RESUMEEXPERIMENTRESPONSE']._serialized_start=817
-  _globals['_RESUMEEXPERIMENTRESPONSE']._serialized_end=887
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=889
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=932
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=934
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=1002
-  _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=1004
-  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1062
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1064
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1090
-  _globals['_PREVIEWSEARCHREQUEST']._serialized_start=1092
-  _globals['_PREVIEWSEARCHREQUEST']._serialized_end=1152
-  _globals['_PREVIEWSEARCHRESPONSE']._serialized_start=1154
-  _globals['_PREVIEWSEARCHRESPONSE']._serialized_end=1215
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1218
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1413
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1415
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1485
-  _globals['_ENQUEUETRIALREQUEST']._serialized_start=1487
-  _globals['_ENQUEUETRIALREQUEST']._serialized_end=1587
-  _globals['_ENQUEUETRIALRESPONSE']._serialized_start=1589
-  _globals['_ENQUEUETRIALRESPONSE']._serialized_end=1629
-  _globals['_LISTTRIALSREQUEST']._serialized_start=1631
-  _globals['_LISTTRIALSREQUEST']._serialized_end=1709
-  _globals['_LISTTRIALSRESPONSE']._serialized_start=1711
-  _globals['_LISTTRIALSRESPONSE']._serialized_end=1791
-  _globals['_GETTRIALREQUEST']._serialized_start=1793
-  _globals['_GETTRIALREQUEST']._serialized_end=1845
-  _globals['_GETTRIALRESPONSE']._serialized_start=1847
-  _globals['_GETTRIALRESPONSE']._serialized_end=1899
-  _globals['_BESTTRIALSREQUEST']._serialized_start=1901
-  _globals['_BESTTRIALSREQUEST']._serialized_end=1987
-  _globals['_BESTTRIALSRESPONSE']._serialized_start=1989
-  _globals['_BESTTRIALSRESPONSE']._serialized_end=2076
-  _globals['_EXPLAINTRIALREQUEST']._serialized_start=2078
-  _globals['_EXPLAINTRIALREQUEST']._serialized_end=2173
-  _globals['_EXPLAINTRIALRESPONSE']._serialized_start=2175
-  _globals['_EXPLAINTRIALRESPONSE']._serialized_end=2257
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2259
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2323
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2325
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2380
-  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_start=2382
-  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_end=2427
-  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_start=2429
-  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_end=2469
-  _globals['_EXPERIMENTSERVICE']._serialized_start=2562
-  _globals['_EXPERIMENTSERVICE']._serialized_end=3976
+  _globals['_BESTBY']._serialized_start=2971
+  _globals['_BESTBY']._serialized_end=3059
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=162
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=355
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=357
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=444
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=446
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=488
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=490
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=557
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=559
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=643
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=645
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=740
+  _globals['_PAUSEEXPERIMENTREQUEST']._serialized_start=742
+  _globals['_PAUSEEXPERIMENTREQUEST']._serialized_end=786
+  _globals['_PAUSEEXPERIMENTRESPONSE']._serialized_start=788
+  _globals['_PAUSEEXPERIMENTRESPONSE']._serialized_end=857
+  _globals['_RESUMEEXPERIMENTREQUEST']._serialized_start=859
+  _globals['_RESUMEEXPERIMENTREQUEST']._serialized_end=904
+  _globals['_RESUMEEXPERIMENTRESPONSE']._serialized_start=906
+  _globals['_RESUMEEXPERIMENTRESPONSE']._serialized_end=976
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=978
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=1021
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=1023
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=1091
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=1093
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1151
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1153
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1179
+  _globals['_PREVIEWSEARCHREQUEST']._serialized_start=1181
+  _globals['_PREVIEWSEARCHREQUEST']._serialized_end=1262
+  _globals['_PREVIEWSEARCHRESPONSE']._serialized_start=1264
+  _globals['_PREVIEWSEARCHRESPONSE']._serialized_end=1325
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1328
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1523
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1525
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1595
+  _globals['_ENQUEUETRIALREQUEST']._serialized_start=1597
+  _globals['_ENQUEUETRIALREQUEST']._serialized_end=1697
+  _globals['_ENQUEUETRIALRESPONSE']._serialized_start=1699
+  _globals['_ENQUEUETRIALRESPONSE']._serialized_end=1778
+  _globals['_LISTTRIALSREQUEST']._serialized_start=1780
+  _globals['_LISTTRIALSREQUEST']._serialized_end=1858
+  _globals['_LISTTRIALSRESPONSE']._serialized_start=1860
+  _globals['_LISTTRIALSRESPONSE']._serialized_end=1940
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1942
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1982
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1984
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=2102
+  _globals['_WORKER']._serialized_start=2105
+  _globals['_WORKER']._serialized_end=2291
+  _globals['_GETTRIALREQUEST']._serialized_start=2293
+  _globals['_GETTRIALREQUEST']._serialized_end=2345
+  _globals['_GETTRIALRESPONSE']._serialized_start=2347
+  _globals['_GETTRIALRESPONSE']._serialized_end=2399
+  _globals['_BESTTRIALSREQUEST']._serialized_start=2401
+  _globals['_BESTTRIALSREQUEST']._serialized_end=2487
+  _globals['_BESTTRIALSRESPONSE']._serialized_start=2489
+  _globals['_BESTTRIALSRESPONSE']._serialized_end=2576
+  _globals['_EXPLAINTRIALREQUEST']._serialized_start=2578
+  _globals['_EXPLAINTRIALREQUEST']._serialized_end=2673
+  _globals['_EXPLAINTRIALRESPONSE']._serialized_start=2675
+  _globals['_EXPLAINTRIALRESPONSE']._serialized_end=2757
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2759
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2823
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2825
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2880
+  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_start=2882
+  _globals['_EXPORTEXPERIMENTREQUEST']._serialized_end=2927
+  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_start=2929
+  _globals['_EXPORTEXPERIMENTRESPONSE']._serialized_end=2969
+  _globals['_EXPERIMENTSERVICE']._serialized_start=3062
+  _globals['_EXPERIMENTSERVICE']._serialized_end=4556
 # @@protoc_insertion_point(module_scope)

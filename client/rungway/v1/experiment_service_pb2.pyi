@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from rungway.v1 import experiment_pb2 as _experiment_pb2
@@ -65,6 +66,8 @@ class CreateExperimentRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     WARM_START_FROM_FIELD_NUMBER: _builtins.int
     WARM_START_COUNT_FIELD_NUMBER: _builtins.int
+    CONFIG_TEXT_FIELD_NUMBER: _builtins.int
+    EXIST_OK_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     request_id: _builtins.str
@@ -73,6 +76,13 @@ class CreateExperimentRequest(_message.Message):
     """An experiment whose best configurations become the first trials of this one; empty = none."""
     warm_start_count: _builtins.int
     """How many of them: 1 (also when 0) to 1,000, and no more than 65,536 / parameters. Those that this space does not allow are left out, with a note."""
+    config_text: _builtins.str
+    """The configuration as a text in YAML or JSON, read as the command line reads a file; instead of config."""
+    exist_ok: _builtins.bool
+    """If there is already an experiment of this id with the same configuration (seed and defaults included), return it.
+    With another configuration the call fails with CONFIG_DIFFERS, and its BadRequest has each field that differs. A
+    warm start means nothing for a search that is there.
+    """
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds", …"""
@@ -85,10 +95,12 @@ class CreateExperimentRequest(_message.Message):
         config: _value_pb2.MapValue | None = ...,
         warm_start_from: _builtins.str = ...,
         warm_start_count: _builtins.int = ...,
+        config_text: _builtins.str = ...,
+        exist_ok: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "config_text", b"config_text", "exist_ok", b"exist_ok", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,6 +113,9 @@ class CreateExperimentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
+    EXISTED_FIELD_NUMBER: _builtins.int
+    existed: _builtins.bool
+    """Whether it was there before the call; only with exist_ok."""
     @_builtins.property
     def experiment(self) -> _experiment_pb2.Experiment:
         """The search as stored, its notes included."""
@@ -109,10 +124,11 @@ class CreateExperimentResponse(_message.Message):
         self,
         *,
         experiment: _experiment_pb2.Experiment | None = ...,
+        existed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existed", b"existed", "experiment", b"experiment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,6 +428,9 @@ class PreviewSearchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_TEXT_FIELD_NUMBER: _builtins.int
+    config_text: _builtins.str
+    """The same as a text in YAML or JSON; instead of config."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration, as for CreateExperiment."""
@@ -420,10 +439,11 @@ class PreviewSearchRequest(_message.Message):
         self,
         *,
         config: _value_pb2.MapValue | None = ...,
+        config_text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "config_text", b"config_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -537,8 +557,9 @@ class EnqueueTrialRequest(_message.Message):
     """A new UUID per logical call, the same on every retry of it; empty = the call must not be retried."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
-        """The configuration: every parameter of the space, with a value that the space allows. In a grid, and in any other
-        space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
+        """The configuration, with values that the space allows. Of parameters that are not named constants are filled in, and
+        the others are drawn by the seed and the number of the trial, so that the constraints are met. In a grid, and in any
+        other space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
         """
 
     def __init__(
@@ -563,16 +584,22 @@ class EnqueueTrialResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    HPARAMS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """How many configurations wait before it."""
+    @_builtins.property
+    def hparams(self) -> _value_pb2.MapValue:
+        """The configuration as it is enqueued, with what was filled in."""
+
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
+        hparams: _value_pb2.MapValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -635,6 +662,112 @@ class ListTrialsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTrialsResponse: _TypeAlias = ListTrialsResponse  # noqa: Y015
+
+@_typing.final
+class ListWorkersRequest(_message.Message):
+    """Asks for the workers of a search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    """The experiment's id."""
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkersRequest: _TypeAlias = ListWorkersRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkersResponse(_message.Message):
+    """The workers of a search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKERS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    left_out: _builtins.int
+    """How many further leases there are."""
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Worker]:
+        """One for each lease, at most 1,000."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When this was read, to tell how long a worker was not heard of."""
+
+    def __init__(
+        self,
+        *,
+        workers: _abc.Iterable[Global___Worker] | None = ...,
+        left_out: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "time", b"time", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkersResponse: _TypeAlias = ListWorkersResponse  # noqa: Y015
+
+@_typing.final
+class Worker(_message.Message):
+    """Who holds a lease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
+    BRACKET_FIELD_NUMBER: _builtins.int
+    RUNG_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    LAST_HEARD_FIELD_NUMBER: _builtins.int
+    LEASE_DEADLINE_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """What it calls itself."""
+    trial: _builtins.int
+    """The trial that it trains."""
+    bracket: _builtins.int
+    """Bracket of that trial, from 0."""
+    rung: _builtins.int
+    """Rung that the trial trains towards, from 0."""
+    length: _builtins.int
+    """Furthest length that was reported (experiment's unit, absolute)."""
+    @_builtins.property
+    def last_heard(self) -> _timestamp_pb2.Timestamp:
+        """When it last reported or renewed its lease."""
+
+    @_builtins.property
+    def lease_deadline(self) -> _timestamp_pb2.Timestamp:
+        """When its lease expires if nothing more is heard of it."""
+
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        trial: _builtins.int = ...,
+        bracket: _builtins.int = ...,
+        rung: _builtins.int = ...,
+        length: _builtins.int = ...,
+        last_heard: _timestamp_pb2.Timestamp | None = ...,
+        lease_deadline: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_heard", b"last_heard", "lease_deadline", b"lease_deadline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bracket", b"bracket", "last_heard", b"last_heard", "lease_deadline", b"lease_deadline", "length", b"length", "rung", b"rung", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Worker: _TypeAlias = Worker  # noqa: Y015
 
 @_typing.final
 class GetTrialRequest(_message.Message):

@@ -71,6 +71,11 @@ class ExperimentServiceStub(object):
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListTrialsRequest.SerializeToString,
                 response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListTrialsResponse.FromString,
                 )
+        self.ListWorkers = channel.unary_unary(
+                '/rungway.v1.ExperimentService/ListWorkers',
+                request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListWorkersRequest.SerializeToString,
+                response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListWorkersResponse.FromString,
+                )
         self.GetTrial = channel.unary_unary(
                 '/rungway.v1.ExperimentService/GetTrial',
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.GetTrialRequest.SerializeToString,
@@ -180,6 +185,13 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWorkers(self, request, context):
+        """The workers that hold a lease now, those first that were not heard of for the longest time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTrial(self, request, context):
         """Reads one trial with its curve.
         """
@@ -272,6 +284,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.ListTrials,
                     request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListTrialsRequest.FromString,
                     response_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListTrialsResponse.SerializeToString,
+            ),
+            'ListWorkers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkers,
+                    request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListWorkersRequest.FromString,
+                    response_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListWorkersResponse.SerializeToString,
             ),
             'GetTrial': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrial,
@@ -597,6 +614,33 @@ class ExperimentService(object):
             '/rungway.v1.ExperimentService/ListTrials',
             rungway_dot_v1_dot_experiment__service__pb2.ListTrialsRequest.SerializeToString,
             rungway_dot_v1_dot_experiment__service__pb2.ListTrialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            )
+
+    @staticmethod
+    def ListWorkers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungway.v1.ExperimentService/ListWorkers',
+            rungway_dot_v1_dot_experiment__service__pb2.ListWorkersRequest.SerializeToString,
+            rungway_dot_v1_dot_experiment__service__pb2.ListWorkersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class ExperimentServiceStub:
     """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
     """Lists trials by number."""
+    ListWorkers: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListWorkersRequest, _experiment_service_pb2.ListWorkersResponse]
+    """The workers that hold a lease now, those first that were not heard of for the longest time."""
     GetTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]
     """Reads one trial with its curve."""
     BestTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]
@@ -95,6 +97,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
     """Lists trials by number."""
+    ListWorkers: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListWorkersRequest, _experiment_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
+    """The workers that hold a lease now, those first that were not heard of for the longest time."""
     GetTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.GetTrialRequest, _experiment_service_pb2.GetTrialResponse]  # type: ignore[assignment]
     """Reads one trial with its curve."""
     BestTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]  # type: ignore[assignment]
@@ -198,6 +202,14 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ListTrialsResponse, _abc.Awaitable[_experiment_service_pb2.ListTrialsResponse]]:
         """Lists trials by number."""
+
+    @_abc_1.abstractmethod
+    def ListWorkers(
+        self,
+        request: _experiment_service_pb2.ListWorkersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_service_pb2.ListWorkersResponse, _abc.Awaitable[_experiment_service_pb2.ListWorkersResponse]]:
+        """The workers that hold a lease now, those first that were not heard of for the longest time."""
 
     @_abc_1.abstractmethod
     def GetTrial(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rungway_server.cli import agent, commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
+from rungway_server.cli.options import NAMESPACE
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -18,7 +19,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 refused: the configuration breaks a rule, or the service says no, "
     "or `rungway best` of a search that is over without a result, or has paused itself; 2 wrong usage, "
     "or a file that cannot be read or written; 3 the service cannot be reached; 130 interrupted.",
-    add_completion=False,
     pretty_exceptions_show_locals=False,  # they may hold passwords
 )
 
@@ -36,8 +36,12 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option(help="The namespace of all experiments of a service; else RUNGWAY_NAMESPACE, or the token's."),
+    ] = None,
 ) -> None:
-    pass
+    NAMESPACE.set(namespace or "")
 
 
 app.command("serve", cls=Command)(serve.serve)
@@ -49,11 +53,14 @@ app.command("simulate", cls=Command)(simulate.simulate)
 app.command("open", cls=Command)(commands.open_page)
 app.command("run", cls=Command)(agent.run)
 app.command("agent", cls=agent.Verbatim)(agent.agent)
+app.command("convert", cls=Command)(commands.convert)
 app.command("create", cls=Command)(commands.create)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)
 app.command("trials", cls=Command)(commands.trials)
 app.command("trial", cls=Command)(commands.trial)
+app.command("workers", cls=Command)(commands.workers)
+app.command("whoami", cls=Command)(commands.whoami)
 app.command("explain", cls=Command)(commands.explain)
 app.command("watch", cls=Command)(commands.watch)
 app.command("enqueue", cls=Command)(commands.enqueue)

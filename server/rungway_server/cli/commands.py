@@ -20,6 +20,7 @@ from rungway_server.cli.options import (
     Rank,
     RedisOption,
     TargetOption,
+    TrialOrder,
 )
 
 
@@ -41,6 +42,22 @@ def preview(
     preview(file, output, workers=workers, seconds_per_unit=seconds_per_unit, plot=plot)
 
 
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Of W&B, Katib or NNI (YAML, JSON), or Python; '-' = standard input.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write. Default: standard output.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write a configuration from a file of W&B, Katib, NNI, Optuna or Ray Tune; Python is read, never run.
+
+    What has no exact counterpart is named by its line, on standard error and in the file. Needs no service.
+    """
+    from rungway_server.cli.convert import convert
+
+    convert(file, out, output)
+
+
 def create(
     file: FileArgument,
     name: Annotated[
@@ -57,13 +74,24 @@ def create(
     warm_start_count: Annotated[
         int | None, typer.Option(min=1, max=1000, show_default="1", help="How many of them.")
     ] = None,
+    exist_ok: Annotated[
+        bool, typer.Option("--exist-ok", help="Succeed if it is there already with the same configuration.")
+    ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create an experiment from a file."""
     from rungway_server.cli.experiments import create
 
-    create(file, name, target, output, warm_start_from=warm_start_from, warm_start_count=warm_start_count)
+    create(
+        file,
+        name,
+        target,
+        output,
+        warm_start_from=warm_start_from,
+        warm_start_count=warm_start_count,
+        exist_ok=exist_ok,
+    )
 
 
 def open_page(
@@ -88,13 +116,22 @@ def status(
     every: Annotated[
         bool, typer.Option("--all", help="List all experiments, even if RUNGWAY_EXPERIMENT is set.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print a line whenever it has changed, until the search is over.")
+    ] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the progress of an experiment, or list all."""
     from rungway_server.cli import experiments
 
-    if experiment and not every:
+    if watch:
+        if not experiment or every:
+            raise typer.BadParameter("--watch wants one EXPERIMENT")
+        from rungway_server.cli.live import watch_status
+
+        watch_status(experiment, target, output)
+    elif experiment and not every:
         experiments.show(experiment, target, output)
     else:
         experiments.show_all(target, output)
@@ -121,13 +158,35 @@ def trials(
     first: Annotated[int, typer.Option("--from", min=0, help="Number of the first trial to show.")] = 0,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="Most to show.")] = 100,
     hparams: Annotated[bool, typer.Option("--hparams", help="Show the configurations too.")] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only trials in this state: running, paused, queued, failed …; may be repeated."),
+    ] = None,
+    sort: Annotated[TrialOrder, typer.Option(help="By number, or by the best metric, best first.")] = TrialOrder.NUMBER,
+    new: Annotated[bool, typer.Option("--new", help="The newest first.")] = False,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List trials by number, a page at a time."""
+    """List trials a page at a time, by number unless sorted."""
     from rungway_server.cli.trials import Page, trials
 
-    trials(experiment, Page(first, count, hparams), target, output)
+    trials(experiment, Page(first, count, hparams, tuple(state or ()), sort, new), target, output)
+
+
+def whoami(target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE) -> None:
+    """Show the namespace and the role in which this service takes calls, and its version."""
+    from rungway_server.cli.whoami import whoami
+
+    whoami(target, output)
+
+
+def workers(
+    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
+) -> None:
+    """List who trains now, and when it was last heard of."""
+    from rungway_server.cli.live import workers
+
+    workers(experiment, target, output)
 
 
 def pause(
@@ -188,7 +247,7 @@ def enqueue(
     experiment: NamedExperimentArgument,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="YAML or JSON: a value for each hyperparameter. '-' = standard input."),
+        typer.Argument(metavar="FILE", help="YAML or JSON: hyperparameters and values. '-' = standard input."),
     ] = None,
     *,
     assigned: Annotated[
@@ -202,7 +261,7 @@ def enqueue(
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Enqueue a configuration of your own: the next new trial takes it."""
+    """Enqueue a configuration of your own: the next new trial takes it. Values that it does not name are drawn."""
     from rungway_server.cli.enqueue import enqueue
 
     enqueue(experiment, file, assigned or [], target, output)
@@ -238,13 +297,14 @@ def watch(
     after: Annotated[
         str, typer.Option(metavar="EVENT_ID", help="Begin after this event. Default: at the start of the search.")
     ] = "",
+    trial: Annotated[int | None, typer.Option(min=0, help="Only the events of this trial.")] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Follow the event log line by line, until the search is over."""
     from rungway_server.cli.events import watch
 
-    watch(experiment, after, target, output)
+    watch(experiment, after, trial, target, output)
 
 
 def delete(

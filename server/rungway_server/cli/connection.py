@@ -3,10 +3,11 @@ other users of the host can read command lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
-from rungway_server.cli.options import Exit
+from rungway_server.cli.options import NAMESPACE, Exit
 from rungway_server.cli.output import errors, fail
 
 ATTEMPT_SECONDS = 3.0
@@ -31,6 +32,6 @@ def make(kind: type[_Client], target: str, experiment: str, *, total_timeout: fl
         config = ClientConfig(
             target=target, experiment=experiment, attempt_timeout=ATTEMPT_SECONDS, total_timeout=total_timeout
         )
-        return kind(config=config)
+        return kind(config=replace(config, namespace=NAMESPACE.get() or config.namespace))
     except InvalidArgument as error:
         raise fail(Exit.USAGE, str(error)) from None

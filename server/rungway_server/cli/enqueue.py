@@ -7,8 +7,8 @@ from typing import Any
 from rungway_server.cli.connection import service
 from rungway_server.cli.files import read_document
 from rungway_server.cli.options import Exit, Output
-from rungway_server.cli.output import console, count, errors, fail, print_json
-from rungway_server.domain.documents.paths import read_path, spelled
+from rungway_server.cli.output import by_name, console, count, errors, fail, print_json, text
+from rungway_server.domain.documents.paths import read_path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument, read_value
 
 
@@ -21,31 +21,36 @@ def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], targ
         _assign(hparams, assigned)
     with service(target, experiment_id) as client:
         position = client.enqueue_trial(hparams)
+    named = {path for path, _ in values_by_path(hparams)}
+    filled_in = [(path, value) for path, value in values_by_path(position.hparams) if path not in named]
     if output is Output.JSON:
-        print_json({"experiment": experiment_id, "position": position, "hparams": hparams})
-    elif position:
+        print_json({"experiment": experiment_id, "position": position, "hparams": position.hparams or hparams})
+        return
+    if position:
         console().print(f"enqueued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
     else:
         console().print(f"enqueued in {experiment_id}: the next new trial takes it")
+    if filled_in:
+        console().print(text(f"filled in: {by_name(filled_in)}"), soft_wrap=True)
 
 
 def _assign(hparams: dict[str, Any], assigned: Sequence[str]) -> None:
     """Write each "group.name=value" into the mapping. Raises BadDocument, also for a name given twice."""
     seen = set()
-    for text in assigned:
+    for given in assigned:
         try:
-            path, value = read_path(text, end="=")
+            path, value = read_path(given, end="=")
         except ValueError:
             path, value = (), ""
         if not value:
-            raise BadDocument(f"--set {text}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
+            raise BadDocument(f"--set {given}: wanted NAME=VALUE, or GROUP.NAME=VALUE")
         if path in seen:
-            raise BadDocument(f"--set {text}: {spelled(*path)} is given twice")
+            raise BadDocument(f"--set {given}: {spelled(*path)} is given twice")
         seen.add(path)
         try:
             _put(hparams, path, read_value(value[1:]))
         except BadDocument as error:
-            raise BadDocument(f"--set {text}: {error}") from None
+            raise BadDocument(f"--set {given}: {error}") from None
 
 
 def _put(mapping: dict[str, Any], path: Sequence[str], value: object) -> None:

@@ -41,10 +41,13 @@ def explain(experiment_id: str, trial_number: int, target: str, output: Output) 
     _print_life(out, events)
 
 
-def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
-    """Print the event log as it grows, until the search is over; survives restarts of the service."""
+def watch(experiment_id: str, after: str, trial: int | None, target: str, output: Output) -> None:
+    """Print the event log as it grows, or that of one trial, until the search is over; survives restarts of the
+    service."""
     with service(target, experiment_id) as client:
         client.get_experiment()  # without a service the command ends as quickly as any other
+        if trial is not None:
+            client.get_trial(trial)  # raises when there is none
     last = after
 
     async def follow(client: AsyncClient) -> None:
@@ -52,13 +55,15 @@ def watch(experiment_id: str, after: str, target: str, output: Output) -> None:
         _cancel_on_interrupt()
         async with client:
             async for event in client.watch_events(after):
+                last = event.event_id
                 ending = await _ending(client, event)
+                if trial is not None and event.trial not in (trial, None):
+                    continue
                 if output is Output.JSON:
                     print(as_json(event), flush=True)
                     print(ending, end="\n" if ending else "", file=sys.stderr)
                 else:
                     print(_line(event, experiment_id) + (f"  {ending}" if ending else ""), flush=True)
-                last = event.event_id
 
     following = make(AsyncClient, target, experiment_id, total_timeout=OUTAGE_SECONDS)
     try:

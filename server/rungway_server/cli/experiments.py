@@ -7,17 +7,19 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from rungway import AlreadyExists, Experiment, ExperimentState, Plan
+from rungway import AlreadyExists, ConfigDiffers, Experiment, ExperimentState, Plan
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import in_a_word, warnings_of
 from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import ladder
+from rungway_server.cli.live import end_line, expected_end, with_warnings
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
     console,
     count,
     errors,
     fail,
+    plain,
     print_json,
     print_notes,
     print_summary,
@@ -31,6 +33,7 @@ from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.names import as_id
 
+_OTHER_NAME = "create another with `--name OTHER`"
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
 
@@ -42,6 +45,7 @@ def create(
     *,
     warm_start_from: str | None,
     warm_start_count: int | None,
+    exist_ok: bool,
 ) -> None:
     """Create an experiment from a file and print its id, its plan and the service's notes."""
     if warm_start_count and not warm_start_from:
@@ -54,10 +58,19 @@ def create(
     with service(target) as client:
         try:
             experiment = client.create_experiment(
-                experiment_id, document, warm_start_from=warm_start_from, warm_start_count=warm_start_count or 1
+                experiment_id,
+                document,
+                exist_ok=exist_ok,
+                warm_start_from=warm_start_from,
+                warm_start_count=warm_start_count or 1,
             )
+        except ConfigDiffers as error:
+            found = [f"{field}: {both}" for field, both in error.differences]
+            raise fail(
+                Exit.REFUSED, f"{experiment_id} is there with another configuration", [*found, _OTHER_NAME]
+            ) from None
         except AlreadyExists as error:
-            hint = f"see it with `rungway status {experiment_id}`, or create another with `--name OTHER`"
+            hint = f"see it with `rungway status {experiment_id}`, or {_OTHER_NAME}"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
     if output is Output.JSON:
         print_json(experiment)
@@ -65,7 +78,8 @@ def create(
     out = console()
     made_of = document.get("name") if name is None else experiment_id
     of = f", the id made of {shown(made_of)}" if isinstance(made_of, str) and made_of not in ("", experiment_id) else ""
-    out.print(text(f"created {experiment.experiment}{of}"), soft_wrap=True)
+    done = f"{experiment.experiment} is there already, with this configuration"
+    out.print(text(done if experiment.existed else f"created {experiment.experiment}{of}"), soft_wrap=True)
     print_summary(out, experiment.summary)
     _print_plan(out, experiment)
     print_notes(out, experiment.notes)
@@ -76,9 +90,10 @@ def create(
 def show(experiment_id: str, target: str, output: Output) -> None:
     """Print the progress of one experiment."""
     with service(target, experiment_id) as client:
-        experiment = client.get_experiment()
+        experiment = with_warnings(client.get_experiment(), client.list_workers())
     if output is Output.JSON:
-        print_json(experiment)
+        end = expected_end(experiment)
+        print_json({**plain(experiment), "expected_end": end})
     else:
         _print_experiment(console(), experiment)
 
@@ -182,6 +197,8 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
     out.print(f"trials: {_started(experiment)} started" + (f"; {', '.join(counts)}" if counts else ""))
     for line in warnings_of(experiment):
         out.print(text(line))
+    if end := end_line(experiment):
+        out.print(end, soft_wrap=True)
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
         for grid in ladder(experiment.plan):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rungway_server.domain.documents.text import MAX_BYTES, WANTED, BadDocument, read_mapping
+from rungway_server.domain.foreign import refusal, tool_of_source
 
 
 def read_document(path: Path, wanted: str = WANTED) -> dict[str, Any]:
@@ -13,14 +14,29 @@ def read_document(path: Path, wanted: str = WANTED) -> dict[str, Any]:
     `wanted` says in refusals what should be there. Raises BadDocument when the file is missing, larger than 1 MiB, not
     text, not well-formed, names a key twice, or holds anything but one mapping with text keys.
     """
-    name = "standard input" if str(path) == "-" else str(path)
     try:
-        return read_mapping(_read_text(path), as_json=path.suffix.lower() == ".json", wanted=wanted)
+        text = _text(path)
+        if tool := tool_of_source(text):
+            raise BadDocument(refusal(tool).violations[0].description)
+        return read_mapping(text, as_json=path.suffix.lower() == ".json", wanted=wanted)
     except BadDocument as error:
-        raise BadDocument(f"{name}: {error}") from None
+        raise BadDocument(f"{file_name(path)}: {error}") from None
 
 
-def _read_text(path: Path) -> str:
+def file_name(path: Path) -> str:
+    """The path as it is shown."""
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises BadDocument with its name, as `read_document`."""
+    try:
+        return _text(path)
+    except BadDocument as error:
+        raise BadDocument(f"{file_name(path)}: {error}") from None
+
+
+def _text(path: Path) -> str:
     try:
         if str(path) == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -1,5 +1,6 @@
 """Arguments that commands share, and exit codes."""
 
+from contextvars import ContextVar
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,13 @@ class Rank(StrEnum):
     FINAL = "final"
 
 
+class TrialOrder(StrEnum):
+    """How trials are sorted."""
+
+    NUMBER = "number"
+    METRIC = "metric"
+
+
 class ExportFormat(StrEnum):
     """How an experiment is exported."""
 
@@ -39,6 +47,10 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
+OUTPUT: ContextVar[Output | None] = ContextVar("output", default=None)
+"""How the command that runs prints, for its errors."""
+NAMESPACE: ContextVar[str] = ContextVar("namespace", default="")
+"""The namespace that the command names; "" = that of RUNGWAY_NAMESPACE or of the token."""
 DEFAULT_TARGET = "localhost:7077"
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
-from rungway_server.cli.options import Exit
-from rungway_server.domain.documents.paths import spelled, values_by_path
+from rungway_server.cli.options import OUTPUT, Exit, Output
+from rungway_server.domain.documents.paths import Path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.errors import InvalidInput
 
@@ -52,7 +52,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail(code: Exit, message: str, details: Sequence[str] = ()) -> typer.Exit:
-    """Print one message to standard error; use as `raise fail(...)`."""
+    """Print one message to standard error, as JSON where that is wanted; use as `raise fail(...)`."""
+    if OUTPUT.get() is Output.JSON:
+        found = {"message": message, "exit_code": int(code), "details": list(details)}
+        print(as_json({"error": found}, indent=2), file=sys.stderr)
+        return typer.Exit(int(code))
     lines = (*f"error: {message}".split("\n"), *(f"  {line}" for line in details))
     print(*(text(line) for line in lines), sep="\n", file=sys.stderr)
     return typer.Exit(int(code))
@@ -156,7 +160,12 @@ def share(part: float, whole: float) -> str:
 
 def settings(hparams: Mapping[str, Any]) -> str:
     """A configuration on one line, as `--set` takes it: `lr=0.001 optimizer.name=adam`."""
-    values = sorted(values_by_path(hparams), key=lambda item: item[0])
+    return by_name(values_by_path(hparams))
+
+
+def by_name(found: Iterable[tuple[Path, Any]]) -> str:
+    """Values by their paths, on one line, as `--set` takes them."""
+    values = sorted(found, key=lambda item: item[0])
     return " ".join(f"{spelled(*path)}={f'{v:.4g}' if isinstance(v, float) else v}" for path, v in values)
 
 

@@ -1,5 +1,6 @@
 """Commands about trials: best, trials."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,10 @@ from rich.text import Text
 from rungway import Experiment, Trial, TrialState
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import is_fruitless, warnings_of
-from rungway_server.cli.options import Exit, Output, Rank
+from rungway_server.cli.options import Exit, Output, Rank, TrialOrder
 from rungway_server.cli.output import console, count, fail, number, print_json, settings, table, text, unit_name
+
+_STATES = tuple(state for state in TrialState if state is not TrialState.UNKNOWN)
 
 
 def best(experiment_id: str, most: int, by: Rank, target: str, output: Output) -> None:
@@ -30,18 +33,32 @@ def best(experiment_id: str, most: int, by: Rank, target: str, output: Output) -
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which trials to list, and whether with their configurations."""
+    """Which trials to list, in which order, and whether with their configurations. `states`: () = all."""
 
     first: int
     most: int
     hparams: bool
+    states: tuple[str, ...] = ()
+    order: TrialOrder = TrialOrder.NUMBER
+    newest_first: bool = False
+
+    @property
+    def selects(self) -> bool:
+        """Whether all trials have to be read for it."""
+        return bool(self.states) or self.newest_first or self.order is not TrialOrder.NUMBER
 
 
 def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
     """Print a page of trials."""
+    if unknown := [state for state in page.states if state not in _STATES]:
+        raise fail(Exit.USAGE, f"--state: got {unknown[0]!r}, wanted one of {', '.join(_STATES)}")
     end = page.first + page.most
     with service(target, experiment_id) as client:
-        listed = client.list_trials(page.most + 1, after=page.first)
+        if page.selects:
+            smaller = client.get_experiment().config.get("searcher", {}).get("smaller_is_better", True)
+            listed = _selected(client.list_trials(), page, smaller)[page.first : end + 1]
+        else:
+            listed = client.list_trials(page.most + 1, after=page.first)
     found = listed[: page.most]
     more = end if len(listed) > page.most else None
     if output is Output.JSON:
@@ -53,7 +70,25 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
         return
     _print_trials(out, found, page.hparams)
     if more is not None:
-        out.print(f"more: rungway trials {experiment_id} --from {more} -n {page.most}", style="dim")
+        out.print(f"more: rungway trials {experiment_id}{_options(page)} --from {more} -n {page.most}", style="dim")
+
+
+def _selected(trials: list[Trial], page: Page, smaller_is_better: bool) -> list[Trial]:
+    """The trials in these states, in this order; those without a metric come last."""
+    chosen = [trial for trial in trials if not page.states or trial.state in page.states]
+    if page.newest_first:
+        chosen.reverse()
+    if page.order is TrialOrder.METRIC:
+        sign = 1 if smaller_is_better else -1
+        chosen.sort(key=lambda trial: math.inf if trial.best_metric is None else sign * trial.best_metric)
+    return chosen
+
+
+def _options(page: Page) -> str:
+    """How the command that goes on repeats the selection."""
+    states = "".join(f" --state {state}" for state in page.states)
+    order = f" --sort {page.order}" if page.order is not TrialOrder.NUMBER else ""
+    return f"{states}{order}{' --new' if page.newest_first else ''}"
 
 
 def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial], by: Rank) -> None:

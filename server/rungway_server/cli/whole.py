@@ -1,9 +1,11 @@
-"""Commands whose integer options accept any spelling of an integer: 3.0 is 3, and 1e3 is 1000."""
+"""The class of all commands: integer options accept any spelling of an integer (3.0 is 3, and 1e3 is 1000), and errors
+know whether JSON is wanted."""
 
 from typing import Any, get_type_hints
 
 from typer.core import TyperCommand
 
+from rungway_server.cli.options import OUTPUT
 from rungway_server.domain.documents.fields import whole_text
 
 
@@ -16,6 +18,11 @@ class Command(TyperCommand):
         for parameter in self.params:
             if hints.get(str(parameter.name)) in (int, int | None):
                 _read_whole(parameter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        OUTPUT.set(ctx.params.get("output"))
+        return super().invoke(ctx)
 
 
 def _read_whole(parameter: Any) -> None:

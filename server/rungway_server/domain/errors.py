@@ -5,6 +5,7 @@ RungwayError
 ├── UnknownExperiment       no such experiment
 ├── UnknownTrial            no such trial in the experiment
 ├── ExperimentExists        the id is taken
+├── ConfigDiffers           the experiment that is there has another configuration
 ├── RequestIdReused         the same request_id came with another request
 ├── WrongState              the experiment's state does not allow the call
 ├── NoTrialsLeft            no new trial is left for an enqueued configuration
@@ -87,6 +88,20 @@ class ExperimentExists(RungwayError):
 
     def __init__(self, experiment: str) -> None:
         super().__init__(f"there is already an experiment {experiment!r}", experiment=experiment)
+
+
+class ConfigDiffers(RungwayError):
+    """The experiment that is there has another configuration than the one given; `differences` lists each field."""
+
+    reason = "CONFIG_DIFFERS"
+
+    def __init__(self, experiment: str, differences: list[Violation]) -> None:
+        listed = "; ".join(f"{each.field}: {each.description}" for each in differences)
+        super().__init__(
+            f"there is already an experiment {experiment!r}, with another configuration: {listed}",
+            experiment=experiment,
+        )
+        self.differences = tuple(differences)
 
 
 class RequestIdReused(RungwayError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from rungway_server.domain.documents.fields import MAX_INTEGER, Section, shown
 from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.errors import InvalidInput, Violation
+from rungway_server.domain.foreign import refusal, tool_of
 from rungway_server.domain.sampling.points import TooManyPoints, without_count
 from rungway_server.domain.sampling.sampling import LEAST_SHARE, MAX_DRAWN, feasible_share, number_of_points
 from rungway_server.domain.sampling.sobol import available as sobol_available
@@ -106,6 +107,8 @@ def parse(document: Mapping[str, object]) -> tuple[ExperimentConfig, tuple[str, 
     notes: list[str] = []
     if not isinstance(document, Mapping):
         raise InvalidInput.one("config", f"got {shown(document)}, wanted a mapping")
+    if tool := tool_of(document):
+        raise refusal(tool)
     config = _read(Section(document, "", violations), notes)
     if config is not None and not violations:
         _check_share(config.space)

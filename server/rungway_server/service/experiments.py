@@ -8,8 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from rungway_server.domain.differences import differences
 from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
-from rungway_server.domain.errors import InvalidInput, NewerSchema, OlderSchema, UnknownExperiment, Violation
+from rungway_server.domain.errors import (
+    ConfigDiffers,
+    ExperimentExists,
+    InvalidInput,
+    NewerSchema,
+    OlderSchema,
+    UnknownExperiment,
+    Violation,
+)
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
 from rungway_server.domain.sampling.sampling import counted, example, own_configuration
 from rungway_server.domain.search.config import MAX_TRIALS, SearcherName
@@ -49,6 +58,8 @@ class ExperimentView:
     definition: Definition
     progress: Progress
     warnings: tuple[str, ...] = ()
+    existed: bool = False
+    """Whether a call that creates it found it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +201,35 @@ class ExperimentUseCases:
         document: Mapping[str, object],
         request_id: str,
         warm_start: WarmStart | None = None,
+        *,
+        exist_ok: bool = False,
     ) -> ExperimentView:
-        """Plan and store a new search, whose first trials may be the best of another one."""
+        """Plan and store a new search, whose first trials may be the best of another one. With `exist_ok` returns the
+        one that is there, if its configuration is the same; raises ConfigDiffers otherwise."""
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
         planned = await _planned(Priority.CREATE, ref.namespace, document)
+        if not exist_ok:
+            return await self._create(ref, planned, request_id, warm_start)
+        while True:
+            with suppress(UnknownExperiment):
+                return await self._same(ref, planned.config)
+            with suppress(ExperimentExists):  # another caller was faster
+                return await self._create(ref, planned, request_id, warm_start)
+
+    async def _same(self, ref: ExperimentRef, config: ExperimentConfig) -> ExperimentView:
+        """The experiment that is there, if it has this configuration. Raises ConfigDiffers, UnknownExperiment."""
+        view = await self.get(ref)
+        stored = view.definition.config
+        if stored != config and (
+            found := await in_thread_or_process(stored.space, ref.namespace, differences, stored, config)
+        ):
+            raise ConfigDiffers(ref.experiment, found)
+        return replace(view, existed=True)
+
+    async def _create(
+        self, ref: ExperimentRef, planned: Planned, request_id: str, warm_start: WarmStart | None
+    ) -> ExperimentView:
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(

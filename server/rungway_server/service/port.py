@@ -1,6 +1,6 @@
 """The store as the service sees it. `store/redis` is its one implementation."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -150,6 +150,19 @@ class ExperimentStore(Protocol):
         an ended experiment, NoTrialsLeft, and InvalidInput for a point of a finite space that is used already."""
         ...
 
+    async def enqueue_part(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        part: str,
+        draw: Callable[[int], Awaitable[Sequence[Mapping[str, object]]]],
+        *,
+        now_ms: int | None = None,
+    ) -> tuple[int, Mapping[str, object]]:
+        """The same for a configuration in part (its text tells whether a request is repeated): `draw` makes whole ones
+        for the number of the trial that will take it, and the first that is free is enqueued, and returned, too."""
+        ...
+
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:
         """Remove everything stored of the experiment, also of a version that cannot be read. With a `uid`, raises
         UnknownExperiment when another experiment has the name by now."""
@@ -169,6 +182,11 @@ class ExperimentStore(Protocol):
 
     async def trials(self, ref: ExperimentRef, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
         """The trials of these numbers that exist, in this order."""
+        ...
+
+    async def leases(self, ref: ExperimentRef, most: int) -> tuple[list[tuple[int, int]], int]:
+        """The trials under a lease with their deadlines (ms), the nearest first, at most so many; and how many there
+        are in all."""
         ...
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:

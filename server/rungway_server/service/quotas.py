@@ -206,8 +206,10 @@ class ExperimentsWithinQuotas:
     def __init__(self, store: ExperimentStore, quotas: Quotas, ledger: Ledger) -> None:
         self._store, self._quotas, self._ledger = store, quotas, ledger
         # What claims nothing is the store's own.
-        self.enqueue, self.definition, self.export = store.enqueue, store.definition, store.export
-        self.progress, self.brief, self.trials = store.progress, store.brief, store.trials
+        self.enqueue, self.enqueue_part = store.enqueue, store.enqueue_part
+        self.definition, self.export = store.definition, store.export
+        self.leases, self.progress = store.leases, store.progress
+        self.brief, self.trials = store.brief, store.trials
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
         self.standings = store.standings
         self.events, self.experiments = store.events, store.experiments

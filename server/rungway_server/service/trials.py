@@ -1,11 +1,13 @@
 """Use cases of users with trials: list, get, best, explain, enqueue."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Standing, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.ranking import WORST_KEY
+from rungway_server.domain.sampling.completing import completed, is_part
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.offload import at_once_or_in_process
@@ -14,6 +16,32 @@ from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 
 Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]
+
+
+MOST_WORKERS = 1_000
+"""Most workers of an answer."""
+
+
+class Working(NamedTuple):
+    """A worker: the trial that it trains, when it was last heard of, and when its lease expires (ms since 1970)."""
+
+    trial: TrialView
+    heard_ms: int
+    deadline_ms: int
+
+
+class Workers(NamedTuple):
+    """The workers of a search, and how many are left out."""
+
+    workers: Sequence[Working]
+    left_out: int
+
+
+class Enqueued(NamedTuple):
+    """A configuration that was enqueued: how many are before it, and what it is as a whole."""
+
+    position: int
+    hparams: Mapping[str, object]
 
 
 class TrialUseCases:
@@ -64,6 +92,19 @@ class TrialUseCases:
             raise UnknownTrial(ref.experiment, number)
         return found[0]
 
+    async def workers(self, ref: ExperimentRef) -> Workers:
+        """Who holds a lease, those first that were not heard of for the longest time."""
+        lease_ms = round((await self._store.definition(ref, fresh=True)).config.lease_seconds * 1000)
+        with self._reading.admit(ref.namespace):
+            await self._reading.pay(ref.namespace, MOST_WORKERS)
+            async with self._reading.turn(ref.namespace):
+                leases, count = await self._store.leases(ref, MOST_WORKERS)
+                deadlines = dict(leases)
+                found = await self._store.trials(ref, list(deadlines))
+        held = [each for each in found if each.state is TrialState.RUNNING]
+        workers = [Working(each, deadlines[each.trial] - lease_ms, deadlines[each.trial]) for each in held]
+        return Workers(workers, count - len(leases))
+
     async def best(self, ref: ExperimentRef, count: int, show: Show[Shown], by: BestBy = BestBy.BEST) -> list[Shown]:
         """The best trials, best first; fewer if they do not fit into an answer. Those with the best metric at any
         length are as they ranked at one moment; for any other result all trials are read one after the other."""
@@ -99,13 +140,23 @@ class TrialUseCases:
                 events, before = await self._store.explain(ref, number, first, size)
         return events, str(before or "")
 
-    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> int:
-        """Enqueue a configuration for the next new trial. Returns how many are enqueued before it."""
-        space = (await self._store.definition(ref, fresh=True)).config.space
+    async def enqueue(self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object]) -> Enqueued:
+        """Enqueue a configuration for the next new trial. What it does not name is filled in: constants, and values
+        drawn by the seed and the number of that trial."""
+        config = (await self._store.definition(ref, fresh=True)).config
+        space = config.space
         if wrong := check_text("request_id", request_id, 64):
             raise InvalidInput(wrong)
-        own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
-        return await self._store.enqueue(ref, request_id, own)
+        if not is_part(space, hparams):
+            own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
+            return Enqueued(await self._store.enqueue(ref, request_id, own), own)
+
+        async def draw(number: int) -> list[dict[str, object]]:
+            return await at_once_or_in_process(space, ref.namespace, completed, space, config.seed, number, hparams)
+
+        await draw(0)  # raises for values that belong nowhere, before a repeat is looked for
+        part = json.dumps(hparams, sort_keys=True)
+        return Enqueued(*await self._store.enqueue_part(ref, request_id, part, draw))
 
 
 def _counts(standing: Standing, by: BestBy) -> bool:

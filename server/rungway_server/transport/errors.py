@@ -26,6 +26,7 @@ STATUS: dict[type[errors.RungwayError], grpc.StatusCode] = {
     errors.UnknownExperiment: grpc.StatusCode.NOT_FOUND,
     errors.UnknownTrial: grpc.StatusCode.NOT_FOUND,
     errors.ExperimentExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.ConfigDiffers: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.WrongState: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NoTrialsLeft: grpc.StatusCode.FAILED_PRECONDITION,
@@ -124,10 +125,11 @@ def _info(reason: str, metadata: dict[str, str]) -> Message:
 
 def _details(error: errors.RungwayError) -> list[Message]:
     details = [_info(error.reason, error.details)]
-    if isinstance(error, errors.InvalidInput):
+    if isinstance(error, errors.InvalidInput | errors.ConfigDiffers):
+        fields = error.violations if isinstance(error, errors.InvalidInput) else error.differences
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-            for v in _that_fit(error.violations)
+            for v in _that_fit(fields)
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     if isinstance(error, errors.StoreUnavailable | errors.ServiceStopping | errors.Overloaded):

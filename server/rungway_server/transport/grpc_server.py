@@ -9,8 +9,11 @@ from rungway.v1 import experiment_service_pb2 as experiments_pb2
 from rungway.v1 import search_service_pb2 as search_pb2
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceServicer
 from rungway.v1.search_service_pb2_grpc import SearchServiceServicer
+from rungway.values import to_map
 from rungway_server.domain.engine import AskStatus, ExperimentState
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.admission import Admission
+from rungway_server.service.configs import read_config
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
 from rungway_server.service.offload import in_thread
@@ -86,6 +89,19 @@ class _SearchServicer(SearchServiceServicer):
         return wire.fail_message(*await self._search.fail(ref, request.request_id, lease, outcome, request.message))
 
 
+async def _document(
+    priority: Priority,
+    namespace: str,
+    request: experiments_pb2.CreateExperimentRequest | experiments_pb2.PreviewSearchRequest,
+) -> dict[str, object]:
+    """The configuration of a request: a message, or a text."""
+    if not request.config_text:
+        return await in_thread(priority, namespace, requests.read_map, request.config, "config")
+    if request.HasField("config"):
+        raise InvalidInput.one("config_text", "given together with config, wanted one of them")
+    return await read_config(namespace, request.config_text, "config_text")
+
+
 class _ExperimentServicer(ExperimentServiceServicer):
     def __init__(self, store: ExperimentStore, stopping: asyncio.Event, reading: Reading) -> None:
         self._experiments = ExperimentUseCases(store, reading)
@@ -97,14 +113,16 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.CreateExperimentRequest, context: Context
     ) -> experiments_pb2.CreateExperimentResponse:
         ref = requests.read_ref(request.experiment)
-        document = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.config, "config")
+        document = await _document(Priority.CREATE, ref.namespace, request)
         warm_start = None
         if request.warm_start_from:
             warm_start = WarmStart(
                 requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
             )
-        view = await self._experiments.create(ref, document, request.request_id, warm_start)
-        return experiments_pb2.CreateExperimentResponse(experiment=await wire.experiment_message(view))
+        view = await self._experiments.create(ref, document, request.request_id, warm_start, exist_ok=request.exist_ok)
+        return experiments_pb2.CreateExperimentResponse(
+            experiment=await wire.experiment_message(view), existed=view.existed
+        )
 
     @typed_errors
     async def GetExperiment(
@@ -170,7 +188,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
         self, request: experiments_pb2.PreviewSearchRequest, context: Context
     ) -> experiments_pb2.PreviewSearchResponse:
         namespace = requests.NAMESPACE.get()
-        document = await in_thread(Priority.PREVIEW, namespace, requests.read_map, request.config, "config")
+        document = await _document(Priority.PREVIEW, namespace, request)
         planned = await self._experiments.preview(namespace, document)
         return experiments_pb2.PreviewSearchResponse(preview=wire.preview_message(planned))
 
@@ -181,6 +199,12 @@ class _ExperimentServicer(ExperimentServiceServicer):
         ref = requests.read_ref(request.experiment)
         messages, token = await self._trials.page(ref, request.page_size, request.page_token, wire.trial_message)
         return experiments_pb2.ListTrialsResponse(trials=messages, next_page_token=token)
+
+    @typed_errors
+    async def ListWorkers(
+        self, request: experiments_pb2.ListWorkersRequest, context: Context
+    ) -> experiments_pb2.ListWorkersResponse:
+        return wire.workers_message(await self._trials.workers(requests.read_ref(request.experiment)))
 
     @typed_errors
     async def GetTrial(
@@ -207,8 +231,8 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
         hparams = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
-        position = await self._trials.enqueue(ref, request.request_id, hparams)
-        return experiments_pb2.EnqueueTrialResponse(position=position)
+        enqueued = await self._trials.enqueue(ref, request.request_id, hparams)
+        return experiments_pb2.EnqueueTrialResponse(position=enqueued.position, hparams=to_map(enqueued.hparams))
 
     @typed_errors
     async def ExplainTrial(

@@ -1,5 +1,6 @@
 """Writes values of the domain as messages of the wire."""
 
+import time
 from functools import lru_cache
 from typing import TypeVar
 
@@ -40,6 +41,7 @@ from rungway_server.service.experiments import ExperimentView, Found, Listed, Pl
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import Definition
 from rungway_server.service.reading import Turn
+from rungway_server.service.trials import Workers
 from rungway_server.service.worker_thread import Priority
 from rungway_server.transport.requests import NAMESPACE
 
@@ -194,6 +196,24 @@ def write_report(report: Report, message: trial_pb2.Report) -> None:
         message.metrics.update(report.further.metrics)
         if report.further.cost is not None:
             message.cost = report.further.cost
+
+
+def workers_message(found: Workers) -> experiment_service_pb2.ListWorkersResponse:
+    """The workers of a search."""
+    workers = [
+        experiment_service_pb2.Worker(
+            worker=trial.worker,
+            trial=trial.trial,
+            bracket=trial.bracket,
+            rung=trial.rung,
+            length=trial.length,
+            last_heard=timestamp(heard_ms),
+            lease_deadline=timestamp(deadline_ms),
+        )
+        for trial, heard_ms, deadline_ms in found.workers
+    ]
+    now = timestamp(time.time_ns() // 1_000_000)
+    return experiment_service_pb2.ListWorkersResponse(workers=workers, left_out=found.left_out, time=now)
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:

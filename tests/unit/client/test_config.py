@@ -7,7 +7,7 @@ import pytest
 from rungway import AsyncClient, Client, ClientConfig, InvalidArgument
 from rungway._core.address import http_address
 from rungway._core.channel import channel_options
-from rungway._core.config import configured
+from rungway._core.config import DEFAULT_TARGET, configured
 from rungway._core.tls import call_metadata
 
 
@@ -24,10 +24,18 @@ def test_arguments_come_before_settings_and_those_before_the_environment() -> No
     assert configured(config, "arg:3", None).target == "arg:3"
 
 
-def test_no_target_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RUNGWAY_TARGET")
+@pytest.mark.parametrize("given", [None, "", " "])
+def test_without_a_target_the_service_is_looked_for_on_this_host(
+    given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if given is None:
+        monkeypatch.delenv("RUNGWAY_TARGET")
+    else:
+        monkeypatch.setenv("RUNGWAY_TARGET", given)
+    with Client() as client:
+        assert client.config.target == DEFAULT_TARGET == "localhost:7077"
     with pytest.raises(InvalidArgument, match="RUNGWAY_TARGET"):
-        Client()
+        Client("")
 
 
 def test_no_experiment_is_a_clear_error_where_one_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ from rungway_server.domain.space.space import (
 MAX_VIOLATIONS = 30
 """The check stops after so many violations."""
 _NAMES_SHOWN = 20
+_MUST_BE_ABSENT = "must be absent: the conditions under which it exists do not hold"
 _SLACK = 1e-9
 """Relative tolerance for floats: of log parameters at their bounds, and of any number at its steps."""
 
@@ -48,6 +49,13 @@ def check_configuration(space: Space, hparams: Mapping[str, object], field: str 
     if not wrong and not checker(space)(values):
         wrong.append(not_met(space, field))
     return wrong
+
+
+def check_values(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> list[Violation]:
+    """What is wrong with the values of a configuration in part, whatever else it needs; at most MAX_VIOLATIONS."""
+    given = flat(space, hparams)
+    known = (_check_given(space, given, path, _place(field, path)) for path in given)
+    return list(islice(chain(_unknown(hparams, space.entries, field), chain.from_iterable(known)), MAX_VIOLATIONS))
 
 
 def as_drawn(space: Space, hparams: Mapping[str, object]) -> dict[str, object]:
@@ -84,19 +92,35 @@ def not_met(space: Space, field: str) -> Violation:
 def _check(
     space: Space, values: Configuration, given: Mapping[Path, object], path: Path, field: str
 ) -> Iterator[Violation]:
-    place = f"{field}.{spelled(*path)}"
+    place = _place(field, path)
     conditions = space.conditions.get(path, ())
     active = all(condition.admits(values[condition.path]) for condition in conditions)
     if not active and path in given:
-        yield Violation(place, "must be absent: the conditions under which it exists do not hold")
+        yield Violation(place, _MUST_BE_ABSENT)
     elif active and path not in given:
         yield Violation(place, f"is missing; wanted {_wanted(space.leaves[path].parameter)}")
     elif active:
-        node, value = space.leaves[path].parameter, given[path]
-        if not _allows(node, value):
-            yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
-        elif space.source is Source.GRID and (wanted := _off_grid(node, value)):
-            yield Violation(place, f"got {shown(value)}, wanted {wanted}")
+        yield from _check_value(space, space.leaves[path].parameter, given[path], place)
+
+
+def _check_given(space: Space, given: Mapping[Path, object], path: Path, place: str) -> Iterator[Violation]:
+    """A value by itself, and by those of its conditions whose parameter is given, too."""
+    conditions = [each for each in space.conditions.get(path, ()) if each.path in given]
+    if all(condition.admits(given[condition.path]) for condition in conditions):
+        yield from _check_value(space, space.leaves[path].parameter, given[path], place)
+    else:
+        yield Violation(place, _MUST_BE_ABSENT)
+
+
+def _check_value(space: Space, node: Parameter, value: object, place: str) -> Iterator[Violation]:
+    if not _allows(node, value):
+        yield Violation(place, f"got {shown(value)}, wanted {_wanted(node)}{_hint(node, value)}")
+    elif space.source is Source.GRID and (wanted := _off_grid(node, value)):
+        yield Violation(place, f"got {shown(value)}, wanted {wanted}")
+
+
+def _place(field: str, path: Path) -> str:
+    return f"{field}.{spelled(*path)}"
 
 
 def _unknown(hparams: Mapping[str, object], entries: tuple[Entry, ...], place: str) -> Iterator[Violation]:

@@ -64,16 +64,28 @@ def is_kind(text: object) -> bool:
     return word(text) in _FORMS.keys() | _WITHOUT.keys()
 
 
+def is_without_form(kind: object) -> bool:
+    """Whether a kind of another tool has none here, so that its form is the nearest one."""
+    return word(kind) in _WITHOUT
+
+
 def advice(values: Mapping[str, object]) -> str:
     """What to write in place of a range in another tool's words."""
     kind = _kind(values)
-    if kind in _WITHOUT:
+    if is_without_form(kind):
         return f"{kind} has no form here, the nearest is: {in_our_words(values)}"
     return f"probably meant: {in_our_words(values)}"
 
 
 def in_our_words(values: Mapping[str, object]) -> str:
     """A range that is written in another tool's words, in the words of Rungway; "…" stands for missing values."""
+    form = in_our_form(values)
+    return f"{{{', '.join(f'{key}: {_shortly(key, value)}' for key, value in form.items())}}}"
+
+
+def in_our_form(values: Mapping[str, object]) -> dict[str, object]:
+    """The same as a parameter of Rungway, with its type first; None stands for missing values, but not for that of a
+    constant."""
     words = {word(key): value for key, value in values.items() if value is not None}
     kind = _kind(values)
     form = _FORMS.get(kind) or _WITHOUT.get(kind, "")
@@ -82,7 +94,7 @@ def in_our_words(values: Mapping[str, object]) -> str:
     if words.keys() & ONE and not words.keys() & (LOW | HIGH):
         given = first(words, ONE)
         if form in ("", "const") or not isinstance(given, list | tuple) or not 2 <= len(given) <= 3:
-            return f"{{type: const, val: {written(given)}}}"
+            return {"type": "const", "val": given}
         words |= _unpacked(kind, form, given)
     return _range(kind, form, words)
 
@@ -151,11 +163,11 @@ def _kind(values: Mapping[str, object]) -> str:
     return next((word(value) for key, value in values.items() if word(key) in named or almost_type(key)), "")
 
 
-def _list(form: str, words: Mapping[str, object]) -> str:
+def _list(form: str, words: Mapping[str, object]) -> dict[str, object]:
     listed, weights = first(words, LIST) or first(words, ONE), first(words, WEIGHTS)
-    vals = written(listed) if isinstance(listed, list | tuple) else "[…]"
-    more = f", weights: {written(weights)}" if isinstance(weights, list | tuple) else ""
-    return f"{{type: {'ordinal' if form == 'ordinal' else 'categorical'}, vals: {vals}{more}}}"
+    vals = list(listed) if isinstance(listed, list | tuple) else None
+    more = {"weights": list(weights)} if isinstance(weights, list | tuple) else {}
+    return {"type": "ordinal" if form == "ordinal" else "categorical", "vals": vals, **more}
 
 
 def _unpacked(kind: str, form: str, given: Sequence[object]) -> dict[str, object]:
@@ -168,7 +180,7 @@ def _unpacked(kind: str, form: str, given: Sequence[object]) -> dict[str, object
     return found
 
 
-def _range(kind: str, form: str, words: Mapping[str, object]) -> str:
+def _range(kind: str, form: str, words: Mapping[str, object]) -> dict[str, object]:
     low, high = (number(first(words, side)) for side in (LOW, HIGH))
     step = number(first(words, STEP))
     keys = (
@@ -177,8 +189,7 @@ def _range(kind: str, form: str, words: Mapping[str, object]) -> str:
         else _between(kind, form, words, low, high, step)
     )
     keys |= {"step": step} if step is not None else {}
-    keys |= {"count": words["count"]} if "count" in words else {}
-    return f"{{{', '.join(f'{key}: {_ellipsis(value)}' for key, value in keys.items())}}}"
+    return keys | ({"count": words["count"]} if "count" in words else {})
 
 
 def _bell(
@@ -216,5 +227,6 @@ def _between(
     return {"type": "int" if whole and integers else "double", **keys}
 
 
-def _ellipsis(value: object) -> str:
-    return "…" if value is None else written(value)
+def _shortly(key: str, value: object) -> str:
+    missing = "[…]" if key == "vals" else "…"
+    return missing if value is None and key != "val" else written(value)

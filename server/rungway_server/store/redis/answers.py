@@ -202,8 +202,9 @@ def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...
     return tuple(tuple(islice(left, len(bracket.rungs))) for bracket in plan.brackets)
 
 
-def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> int:
-    """How many configurations wait before an enqueued one, from the answer of enqueue.lua; raises its refusals."""
+def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> tuple[int, bytes]:
+    """How many configurations wait before an enqueued one, and the one that was drawn (b"" = none), from the answer of
+    enqueue.lua; raises its refusals."""
     match answer:
         case [b"reused"]:
             raise RequestIdReused(request_id)
@@ -213,7 +214,7 @@ def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> int:
             raise NoTrialsLeft(experiment)
         case [b"used", uses, left]:
             raise _used(uses, left)
-    return int(answer[1])
+    return int(answer[1]), answer[2] if len(answer) > 2 else b""
 
 
 def _used(uses: bytes, left: int) -> InvalidInput:

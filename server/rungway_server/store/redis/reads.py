@@ -23,7 +23,7 @@ from rungway_server.store.redis.layout.further import Names, piece_field, pieces
 from rungway_server.store.redis.layout.keys import index_key
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
-from rungway_server.store.redis.snapshot.piece_reader import CURVES, PieceReader
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, PieceReader, paired
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.views import RedisViewReader
 
@@ -126,6 +126,13 @@ class RedisReads:
                 raise UnknownTrial(ref.experiment, int(number)) from None
             points += read_points(b"".join(found), known.smaller_is_better)
         return points + read_points(tail, known.smaller_is_better)
+
+    async def leases(self, ref: ExperimentRef, most: int) -> tuple[list[tuple[int, int]], int]:
+        """See the port."""
+        _, nearest = await self._experiments.run("read", ref, ["ZRANGE", LEASES, 0, most - 1, "WITHSCORES"])
+        _, count = await self._experiments.run("read", ref, ["ZCARD", LEASES])
+        leases = [(int(number), int(float(deadline))) for number, deadline in paired(nearest[1])]
+        return leases, max(count[1], len(leases))
 
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """See the port."""

@@ -291,7 +291,32 @@ class RedisStore(RedisReads):
             return [_time(now_ms), request_id, known.configurations.pack(hparams)]
 
         _, answer = await self._experiments.run("enqueue", ref, args)
-        return read_enqueued(answer, ref.experiment, request_id)
+        return read_enqueued(answer, ref.experiment, request_id)[0]
+
+    async def enqueue_part(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        part: str,
+        draw: Callable[[int], Awaitable[Sequence[Mapping[str, object]]]],
+        *,
+        now_ms: int | None = None,
+    ) -> tuple[int, Mapping[str, object]]:
+        """See the port."""
+        drawn_for = ""
+        drawn: Sequence[Mapping[str, object]] = ()
+
+        async def args(known: CachedExperiment) -> list[Argument]:
+            packed = map(known.configurations.pack, drawn)
+            return [_time(now_ms), request_id, f"part {part}", drawn_for, *packed]
+
+        while True:
+            known, answer = await self._experiments.run("enqueue", ref, args)
+            if answer[0] != b"draw":
+                position, config = read_enqueued(answer, ref.experiment, request_id)
+                return position, known.configurations.unpack(config)
+            drawn_for = answer[1].decode()
+            drawn = await draw(int(drawn_for))
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)

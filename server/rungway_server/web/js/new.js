@@ -64,7 +64,7 @@ export function NewSearch({ store }) {
   };
   const ready = found.state === "ready" && name && admin;
   return html`<div class="page"><h1>New search</h1>
-    <p class="soft">A configuration of Rungway in YAML or JSON. Of a sweep of W&B or an experiment of Katib you are told what to write instead. Nothing is stored before you press Create.</p>
+    <p class="soft">A configuration of Rungway in YAML or JSON. A file of W&B, Katib, NNI, Optuna or Ray Tune is recognised, and <code>rungway convert FILE</code> writes it as one. Nothing is stored before you press Create.</p>
     <div class="halves">
       <form onSubmit=${create}>
         <${Editor} text=${text} onText=${setText} errors=${found.errors} onProblem=${setProblem} largest=${LARGEST} />
