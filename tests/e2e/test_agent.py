@@ -93,7 +93,9 @@ def test_a_shell_script_is_tuned_while_it_and_the_agent_are_killed(client: Clien
     assert {trial.state for trial in trials} == {TrialState.COMPLETED, TrialState.PAUSED}
     assert best.length == 9
     assert best.best_metric == pytest.approx(min(trial.hparams["rate"] for trial in trials) / 9, rel=1e-4)
-    assert [number for number in range(9) if reasons(client, number)["requeued"]] == [1, 3]
+    requeued = {number for number in range(9) if reasons(client, number)["requeued"]}
+    assert {1, 3} <= requeued
+    assert len(requeued) <= 3  # the first agent may have had a second trial under way when it was killed
     logs = tmp_path / "rungway-logs" / client.config.experiment
     assert sorted(path.name for path in logs.iterdir()) == [f"trial-{number:05}.log" for number in range(9)]
     assert "epoch 9\n" in (logs / f"trial-{best.trial:05}.log").read_text()

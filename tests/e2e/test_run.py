@@ -11,6 +11,7 @@ import pytest
 
 from rungway import Client, ExperimentState
 from tests.support.agents import Process, running, script
+from tests.support.service import Service
 from tests.support.waiting import is_running, wait_until
 
 SEARCH = {
@@ -135,6 +136,21 @@ def test_a_command_that_does_not_fit_is_refused(tmp_path: Path, target: str) -> 
     with Client(target, experiment="unfit") as client:
         assert client.get_experiment().state is ExperimentState.RUNNING
         assert client.list_trials() == []
+
+
+def test_the_service_that_holds_the_folder_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "serve").mkdir()
+    service = Service(tmp_path / "serve", ("--listen", "127.0.0.1:0", "--data", str(tmp_path / "data")))
+    try:
+        assert service.address
+        command = ["run", search(tmp_path), "--data", "data", "--", "true"]
+        with running(tmp_path, *command) as process:
+            assert process.wait() == 1
+        assert f"is in use by process {service.process.pid} (with " in process.said()
+        with Client(service.address) as client:
+            client.create_experiment("still-served", SEARCH)  # it reaches its store
+    finally:
+        service.kill()
 
 
 def test_a_service_that_cannot_start_is_said_with_its_log(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ if sys.platform == "linux":
         sys.exit("the parent ended")
 os.execv(sys.argv[2], sys.argv[2:])
 """
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+"""Variables that say how many threads the libraries of numpy and others use in each process."""
 
 
 class ServiceFailed(Unavailable):
@@ -73,6 +75,7 @@ class Child:
                 env=ours | environment,
                 start_new_session=True,
                 text=read,
+                errors="replace" if read else None,
             )
 
     @property
@@ -122,12 +125,17 @@ class Service(Child):
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.exit_code is not None:
-                raise ServiceFailed(f"the service did not start (exit code {self.exit_code}):\n{self.log_tail()}")
+                raise ServiceFailed(f"the service did not start (exit code {self.exit_code}):\n{self._problem()}")
             said = self._said()
             if "ready" in said and "page" in said:
                 return str(said["ready"]["address"]), str(said["page"]["url"])
             time.sleep(0.05)
         raise ServiceFailed(f"the service was not ready after {READY_SECONDS:.0f} s:\n{self.log_tail()}")
+
+    def _problem(self) -> str:
+        """What its log names as the error, else the end of the log."""
+        errors = [entry["error"] for entry in self._said().values() if "error" in entry]
+        return str(errors[-1]) if errors else self.log_tail()
 
     def _said(self) -> dict[str, dict[str, Any]]:
         """Its log lines by event."""
@@ -141,7 +149,7 @@ class Service(Child):
     def check(self) -> None:
         """Raises ServiceFailed when it has ended."""
         if self.exit_code is not None:
-            raise ServiceFailed(f"the service ended (exit code {self.exit_code}):\n{self.log_tail()}")
+            raise ServiceFailed(f"the service ended (exit code {self.exit_code}):\n{self._problem()}")
 
     def stop(self) -> None:
         """Ask it to end, wait, and make sure that its Redis is gone too."""
@@ -152,16 +160,16 @@ class Service(Child):
     def _end_redis(self) -> None:
         """Both processes hold the lock of the data folder: when it is free, they are gone.
 
-        Only a service that was killed leaves a Redis behind, which then ends by itself (Linux) or is ended here.
+        Only a service that was killed leaves a Redis behind, which then ends by itself (Linux) or is ended here. Where
+        another service holds the folder, so that this one could not start, nothing is touched.
         """
         lock = self.data / "lock"
         with suppress(FileNotFoundError, ProcessLookupError), lock.open("r+") as file:
             deadline = time.monotonic() + STOP_SECONDS
-            owner = re.search(r"\(with \S+ (\d+)\)", lock.read_text())
-            while not _locked_by_us(file.fileno()):
+            owner = re.match(rf"process {self.pid} \(with \S+ (\d+)\)", lock.read_text())
+            while owner and not _locked_by_us(file.fileno()):
                 if time.monotonic() > deadline:
-                    if owner:
-                        os.kill(int(owner[1]), signal.SIGKILL)
+                    os.kill(int(owner[1]), signal.SIGKILL)
                     return
                 time.sleep(0.05)
 

@@ -109,5 +109,5 @@ def _rungs(plan: Plan) -> Any:
             found[rung.length] = (results + rung.results, promoted + rung.promoted)
     for length in sorted(found, reverse=True):
         results, promoted = found[length]
-        grid.add_row(f"at {length} {plan.unit}".rstrip(), f"{results} results", f"{promoted} promoted")
+        grid.add_row(f"at {length} {plan.unit}".rstrip(), f"results: {results}", f"promoted: {promoted}")
     return grid

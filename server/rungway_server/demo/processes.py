@@ -8,18 +8,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from rungway._local.processes import STOP_SECONDS, Child
+from rungway._local.processes import STOP_SECONDS, THREADS, Child
 
-_ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "BLIS_NUM_THREADS",
-    )
-}
+_ONE_THREAD = dict.fromkeys(THREADS, "1")
 
 
 class Worker(Child):
