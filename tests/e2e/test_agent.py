@@ -292,7 +292,7 @@ def test_values_come_as_arguments_as_variables_and_as_json(client: Client, tmp_p
         "--name={model.name}",
         "{model.size}",
         "--decay={decay}",
-        "{classes}/{length}",
+        "{classes}/{length}/{place}",
         "{{model.size}}",
         '{"a": {}}',
     ]
@@ -304,7 +304,7 @@ def test_values_come_as_arguments_as_variables_and_as_json(client: Client, tmp_p
         model, decay = trial.hparams["model"], trial.hparams.get("decay")
         given = (tmp_path / f"{trial.trial}.arguments").read_text().splitlines()
         option = [] if decay is None else [f"--decay={decay!r}"]
-        rest = ["10/3", "{model.size}", '{"a": {}}']
+        rest = ["10/3/0", "{model.size}", '{"a": {}}']
         assert given == [f"--name={model['name']}", str(model["size"]), *option, *rest]
         variables = dict(
             line.split("=", 1) for line in (tmp_path / f"{trial.trial}.variables").read_text().splitlines()
@@ -315,6 +315,7 @@ def test_values_come_as_arguments_as_variables_and_as_json(client: Client, tmp_p
             "RUNGWAY_FROM_LENGTH": "0",
             "RUNGWAY_TO_LENGTH": "3",
             "RUNGWAY_CHECKPOINT": "",
+            "RUNGWAY_PLACE": "0",
             "RUNGWAY_PARAM_model_name": model["name"],
             "RUNGWAY_PARAM_model_size": str(model["size"]),
             "RUNGWAY_PARAM_classes": "10",

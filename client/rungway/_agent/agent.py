@@ -69,7 +69,9 @@ class Agent:
         Raises what ended a place: FailedPrecondition (FAILING) when the search has paused itself, and errors of
         connection, token or namespace.
         """
-        threads = [threading.Thread(target=self._place, name=f"place-{n}") for n in range(self._settings.places)]
+        threads = [
+            threading.Thread(target=self._place, args=(n,), name=f"place-{n}") for n in range(self._settings.places)
+        ]
         for thread in threads:
             thread.daemon = True  # one that waits for a service that is away must not keep the process
             thread.start()
@@ -88,7 +90,7 @@ class Agent:
         if self._failure is not None:
             raise self._failure
 
-    def _place(self) -> None:
+    def _place(self, place: int) -> None:
         """One place: a trial after the other."""
         try:
             while not self.is_leaving:
@@ -96,7 +98,7 @@ class Agent:
                 reply = self._client.ask_once()
                 for assignment in reply.assignments:
                     with self._client._hold(assignment) as trial:
-                        self._train(trial)
+                        self._train(trial, place)
                 if reply.status is AskStatus.DONE:
                     return
                 if reply.reason is Reason.FAILING:
@@ -122,21 +124,21 @@ class Agent:
         self._failure = self._failure or error
         self.leave()
 
-    def _train(self, trial: TrialRun) -> None:
+    def _train(self, trial: TrialRun, place: int) -> None:
         """Run the command until the trial is paused, stopped, finished or failed. Raises Preempted."""
         reports = Reports(trial, self._reader, self._complaints)
         while not trial.should_stop:
             if self.is_leaving:
                 raise Preempted("the agent leaves")
             until = trial.to_length
-            ended = self._run_once(trial, reports, until)
+            ended = self._run_once(trial, reports, until, place)
             if ended or not (reports.furthest >= until and trial.to_length > until):
                 return
             _log.info("trial %d may go on to %d: the command is run again", trial.number, trial.to_length)
 
-    def _run_once(self, trial: TrialRun, reports: Reports, until: int) -> bool:
+    def _run_once(self, trial: TrialRun, reports: Reports, until: int, place: int) -> bool:
         """Run the command to its end; whether the trial has ended by that. Raises Preempted."""
-        start = Start(trial.number, trial.hparams, reports.checkpoint_length, until, reports.checkpoint)
+        start = Start(trial.number, trial.hparams, reports.checkpoint_length, until, reports.checkpoint, place)
         before = reports.count
         try:
             training = self._start(start)

@@ -27,6 +27,8 @@ class Start:
     from_length: int
     to_length: int
     checkpoint: str
+    place: int
+    """Which of the agent's places it takes, counted from 0: one of several devices, for example."""
 
 
 class Command:
@@ -38,7 +40,7 @@ class Command:
         self._arguments = list(arguments)
         self._parameters = tuple(parameters(experiment.config["hyperparameters"]))
         unit = experiment.plan.unit if experiment.plan else ""
-        self.extras = {"trial", "from_length", "length", "checkpoint", *([unit] if unit else [])}
+        self.extras = {"trial", "from_length", "length", "checkpoint", "place", *([unit] if unit else [])}
         """Placeholders that are no hyperparameters: `length` and the unit are where to train to."""
         self._unit = unit
         self._check_program()
@@ -66,6 +68,7 @@ class Command:
             "RUNGWAY_TO_LENGTH": str(start.to_length),
             "RUNGWAY_CHECKPOINT": start.checkpoint,
             "RUNGWAY_PARAMS_FILE": params_file,
+            "RUNGWAY_PLACE": str(start.place),
             **{_variable(name): _text(value) for name, value in values.items()},
         }
 
@@ -75,6 +78,7 @@ class Command:
             "from_length": str(start.from_length),
             "length": str(start.to_length),
             "checkpoint": start.checkpoint,
+            "place": str(start.place),
         }
         return values | ({self._unit: str(start.to_length)} if self._unit else {})
 

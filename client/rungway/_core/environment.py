@@ -30,7 +30,7 @@ SERVER_VARIABLES = frozenset(
 """The variables that `rungway serve` reads, in upper or lower case. One shell may set those of both sides, so each side
 knows them all."""
 TRIAL_VARIABLES = frozenset(
-    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE")
+    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE", "PLACE")
 )
 """The variables that `rungway run` and `rungway agent` set for a training command."""
 PARAMETER = PREFIX + "PARAM_"

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from rungway._core.errors import FailedPrecondition
-from rungway._local.processes import STOP_SECONDS, Child
+from rungway._local.processes import STOP_SECONDS, THREADS, Child
 from rungway._local.worker import UNREADABLE
 
 MOST_DEATHS = 8
@@ -54,13 +54,9 @@ class Crew:
         environment: dict[str, str],
         say: Callable[[str], None],
     ) -> None:
-        self._function, self._form, self._folder, self._environment, self._say = (
-            function,
-            form,
-            folder,
-            environment,
-            say,
-        )
+        self._function, self._form, self._folder, self._say = function, form, folder, say
+        share = str(max(1, (os.cpu_count() or 1) // count))  # else each process would use threads for all cores
+        self._environment = {name: os.environ.get(name, share) for name in THREADS} | environment
         self._deaths = 0
         self._progress: object = None
         self._after = 0.0
@@ -82,8 +78,13 @@ class Crew:
         """Let each give its trial back, and wait for its end."""
         for worker in self.workers.values():
             worker.send(signal.SIGTERM)
-        for worker in self.workers.values():
-            worker.finish()
+        try:
+            for worker in self.workers.values():
+                worker.finish()
+        except BaseException:  # a second Ctrl-C
+            for worker in self.workers.values():
+                worker.send(signal.SIGKILL)
+            raise
 
     def _replace(self, number: int, worker: _Worker) -> None:
         worker.finish()

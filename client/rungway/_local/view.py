@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any, TextIO
 
+from rungway._core.enums import ExperimentState
 from rungway.models.experiments import Experiment, Plan
 from rungway.models.work import Trial
 
@@ -94,7 +95,8 @@ def best_so_far(best: Trial | None) -> str:
 def _counts(experiment: Experiment) -> list[str]:
     trials = experiment.trials
     failed = [f"{trials.failed} failed"] if trials.failed else []
-    return [f"{trials.started} trials started", f"{trials.running} running", *failed]
+    state = [] if experiment.state is ExperimentState.RUNNING else [str(experiment.state)]
+    return [*state, f"{trials.started} trials started", f"{trials.running} running", *failed]
 
 
 def _rungs(plan: Plan) -> Any:
