@@ -12,6 +12,8 @@ import pytest
 from rungway import Client, Outcome, Trial, TrialState, choice, uniform
 from tests.support.agents import Process, running, script
 from tests.support.calls import unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.service import services
 from tests.support.waiting import is_running, wait_until
 
 SPACE = {"rate": uniform(0.1, 0.9)}
@@ -341,3 +343,21 @@ def test_a_stopped_search_ends_the_agent_and_its_script(client: Client, tmp_path
         assert process.wait() == 1, process.said()  # there is no result
     with suppress(ProcessLookupError):
         wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_sigterm_while_the_service_is_away_ends_agent_and_script(tmp_path: Path) -> None:
+    """Nobody can be told: the lease will expire."""
+    with (
+        redis_on_socket() as url,
+        services(url) as (service,),
+        Client(service.address, experiment="away") as client,
+    ):
+        create(client, SINGLE)
+        path = script(tmp_path, "echo $$ >new; mv new pid; exec sleep 1000")
+        with running(tmp_path, *agent(client, "--", path, "{rate}")) as process:
+            wait_until((tmp_path / "pid").exists)
+            service.kill()
+            process.process.terminate()
+            assert process.wait() == 128 + signal.SIGTERM, process.said()
+    assert "could not be released, its lease will expire" in process.said()
+    wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())))

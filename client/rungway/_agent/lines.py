@@ -36,7 +36,7 @@ class Reader:
 
     def read(self, text: str) -> Line | None:
         """The result in a line; None in one without the prefix. Raises BadLine."""
-        shown = text.rpartition("\r")[2].strip()  # a progress bar may stand before it
+        shown = text.strip().rpartition("\r")[2].strip()  # a progress bar may stand before it
         if not shown.startswith(PREFIX):
             return None
         given = self._pairs(shown)

@@ -1,0 +1,58 @@
+"""The lines in which a training command tells its results."""
+
+import math
+
+import pytest
+
+from rungway._agent.lines import BadLine, Line, Reader
+
+READER = Reader("epochs", "error")
+READ = [
+    ("rungway: epochs=3 error=0.12", Line(0.12, 3, "", ())),
+    ("  rungway: epoch=3 error=1e-3 \r", Line(0.001, 3, "", ())),
+    ("10%|#   |\rrungway: length=3 metric=-1", Line(-1.0, 3, "", ())),
+    ("rungway: error=.5", Line(0.5, None, "", ())),
+    ("rungway: epoch=3.0 error=inf checkpoint='a b.pt'", Line(math.inf, 3, "a b.pt", ())),
+    ("rungway: error=1 epoch=2 loss=low lr=0.1", Line(1.0, 2, "", ("loss", "lr"))),
+    ("rungway: error=1 metric=2", Line(1.0, None, "", ("metric",))),
+    ("the next line of rungway: epoch=3 error=1", None),
+    ("rungway epoch=3 error=1", None),
+    ("", None),
+]
+BAD = [
+    ("rungway:", "it has no error"),
+    ("rungway: epoch=3", "it has no error"),
+    ("rungway: epoch=3 error", "got 'error', wanted key=value"),
+    ("rungway: epoch = 3 error=1", "got 'epoch', wanted key=value"),
+    ("rungway: epoch=3 error=low", "error: got 'low', wanted a number"),
+    ("rungway: epoch=0 error=1", "epoch: got '0', wanted an integer of at least 1"),
+    ("rungway: epoch=2.5 error=1", "epoch: got '2.5', wanted an integer of at least 1"),
+    ("rungway: epoch=nan error=1", "epoch: got 'nan', wanted an integer of at least 1"),
+    ("rungway: epoch=three error=1", "epoch: got 'three', wanted a number"),
+    ("rungway: epoch=3 epochs=3 error=1", "it has two lengths, epoch and epochs"),
+    ("rungway: error=1 error=2", "it has error twice"),
+    ("rungway: error=1 checkpoint='a", "no closing quotation"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), READ)
+def test_a_line(text: str, line: Line | None) -> None:
+    assert READER.read(text) == line
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD)
+def test_a_line_that_cannot_be_read(text: str, problem: str) -> None:
+    with pytest.raises(BadLine) as bad:
+        READER.read(text)
+    assert str(bad.value) == problem
+
+
+def test_a_metric_may_be_called_as_a_length_is() -> None:
+    reader = Reader("batches", "length")
+    assert reader.read("rungway: batches=3 length=0.5") == Line(0.5, 3, "", ())
+
+
+def test_a_search_without_a_unit_has_lengths() -> None:
+    reader = Reader("", "loss")
+    assert reader.wanted == "rungway: length=N loss=X"
+    assert reader.read("rungway: length=3 loss=0.5") == Line(0.5, 3, "", ())
