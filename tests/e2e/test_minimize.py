@@ -266,6 +266,15 @@ def test_a_coroutine_function_is_refused() -> None:
         rungway.minimize(coroutine, SPACE)
 
 
+def test_a_live_view_without_its_package_is_refused(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "rich" else real(name))
+    with pytest.raises(rungway.InvalidArgument, match="live: got True, but rich is not installed"):
+        rungway.minimize(by_epochs, SPACE, name=unique_name("live"), target=target, live=True)
+
+
 def test_without_the_packages_of_a_service_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 

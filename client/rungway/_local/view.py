@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from rungway._core.enums import ExperimentState
+from rungway._core.errors import InvalidArgument
 from rungway.models.experiments import Experiment, Plan
 from rungway.models.work import Trial
 
@@ -79,9 +80,11 @@ class LiveView(View):
 
 def view(live: bool | None = None, stream: TextIO | None = None) -> View:
     """The view for this process: live when asked for or, with None, on a terminal; elsewhere what is said goes to
-    `stream`. Raises ModuleNotFoundError when it is asked for and rich is not installed."""
-    on_terminal = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
-    return LiveView(stream) if live or (live is None and on_terminal) else View(stream)
+    `stream`. Raises InvalidArgument when it is asked for and rich is not installed."""
+    can = importlib.util.find_spec("rich") is not None
+    if live and not can:
+        raise InvalidArgument.one("live", "got True, but rich is not installed: pip install 'rungway[local]'")
+    return LiveView(stream) if live or (live is None and can and sys.stderr.isatty()) else View(stream)
 
 
 def best_so_far(best: Trial | None) -> str:
