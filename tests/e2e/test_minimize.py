@@ -217,7 +217,10 @@ def test_the_same_call_goes_on_after_an_end_from_outside(tmp_path: Path, sent: s
     third = resumed(tmp_path, 9)
     out, said = third.communicate(timeout=SECONDS)
     assert (third.returncode, out) == (1, "")
-    assert "rungway._core.errors.AlreadyExists: there is another search named 'resumed'" in said
+    assert (
+        "rungway._core.errors.ConfigDiffers: there is already an experiment 'resumed', with another configuration"
+        in said
+    )
     assert "searcher.max_trials: stored 8, given 9" in said
     assert processes_of(tmp_path) == []
 

@@ -61,8 +61,8 @@ def minimize(
     `config` has further keys of the configuration ("seed", "constraints", …). `metric` is the name of the result.
     `live` shows the search as it goes on; by default on a terminal.
 
-    Raises InvalidArgument for wrong arguments; AlreadyExists (CONFIG_DIFFERS), with the difference, when there is
-    another search of this name; FailedPrecondition when no service can be started (NO_LOCAL_SERVICE), the first trials
+    Raises InvalidArgument for wrong arguments; ConfigDiffers when there is another search of this
+    name; FailedPrecondition when no service can be started (NO_LOCAL_SERVICE), the first trials
     all failed (FAILING), no trial has a result (NO_RESULT), or the workers die (WORKERS_DIED); Unavailable when the
     service does not answer.
     """

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rungway._core.config import ClientConfig
-from rungway._core.differences import differences
 from rungway._core.enums import Reason
 from rungway._core.environment import CLIENT_VARIABLES
-from rungway._core.errors import AlreadyExists, InvalidArgument
+from rungway._core.errors import InvalidArgument
 from rungway._local.processes import Service, require_service
 from rungway._sync.client import Client
 from rungway.models.experiments import Experiment
@@ -84,21 +83,9 @@ def _plain_config(target: str, experiment: str) -> ClientConfig:
 def open_search(client: Client, name: str, config: Mapping[str, object]) -> Experiment:
     """Create the search, or go on with the one of this name and configuration; one that has paused itself is resumed.
 
-    Raises AlreadyExists (CONFIG_DIFFERS) that shows what is different, and InvalidArgument with every wrong field.
+    Raises ConfigDiffers, and InvalidArgument with every wrong field.
     """
-    try:
-        return client.create_experiment(name, config)
-    except AlreadyExists as error:
-        if error.reason != "EXPERIMENT_EXISTS":
-            raise
-    there = client.get_experiment(name)
-    if different := differences(there.config, client.preview(config).config):
-        lines = "\n".join(f"  {line}" for line in different)
-        raise AlreadyExists(
-            f"there is another search named {name!r}; choose another name, or give the same configuration:\n{lines}",
-            reason="CONFIG_DIFFERS",
-            details={"experiment": name},
-        )
+    there = client.create_experiment(name, config, exist_ok=True)
     if there.reason is Reason.FAILING:
         return client.resume_experiment(name)
     return there

@@ -15,6 +15,7 @@ from rungway_server.cli.ladder import ladder
 from rungway_server.cli.live import end_line, expected_end, with_warnings
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
+    OTHER_NAME,
     console,
     count,
     errors,
@@ -33,7 +34,6 @@ from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.names import as_id
 
-_OTHER_NAME = "create another with `--name OTHER`"
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
 
@@ -64,13 +64,10 @@ def create(
                 warm_start_from=warm_start_from,
                 warm_start_count=warm_start_count or 1,
             )
-        except ConfigDiffers as error:
-            found = [f"{field}: {both}" for field, both in error.differences]
-            raise fail(
-                Exit.REFUSED, f"{experiment_id} is there with another configuration", [*found, _OTHER_NAME]
-            ) from None
         except AlreadyExists as error:
-            hint = f"see it with `rungway status {experiment_id}`, or {_OTHER_NAME}"
+            if isinstance(error, ConfigDiffers):  # `service` shows the differences
+                raise
+            hint = f"see it with `rungway status {experiment_id}`, or {OTHER_NAME}"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
     if output is Output.JSON:
         print_json(experiment)

@@ -17,12 +17,14 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from rungway import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
+from rungway import ConfigDiffers, InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
 from rungway_server.cli.options import OUTPUT, Exit, Output
 from rungway_server.domain.documents.paths import Path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.errors import InvalidInput
 
+OTHER_NAME = "create another with `--name OTHER`"
+"""What to do about an id that is taken."""
 _NEVER_CONNECTED = ("failed to connect to all addresses", "no connection to ")
 """What gRPC, and the SDK over HTTP, say when they could not send a call."""
 
@@ -76,6 +78,10 @@ def errors(target: str = "") -> Iterator[None]:
     except InvalidArgument as error:
         lines = [f"{field}: {description}" for field, description in error.violations]
         raise fail(Exit.REFUSED, "the request is refused" if lines else str(error), lines) from None
+    except ConfigDiffers as error:
+        found = [f"{field}: {both}" for field, both in error.differences]
+        head = f"{error.details.get('experiment', 'the experiment')} is there with another configuration"
+        raise fail(Exit.REFUSED, head, [*found, OTHER_NAME]) from None
     except (Unavailable, OutcomeUnknown) as error:
         raise _unreachable(target, error) from None
     except RungwayError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from rungway import AlreadyExists, Client, Experiment, RungwayError
+from rungway import Client, Experiment, RungwayError
 from rungway._agent.main import print_ending
 from rungway._agent.session import Ending, Options, log_to, run
 from rungway._local.place import Place, open_search, place
@@ -45,7 +45,7 @@ def run_file(
             client = stack.enter_context(Client(config=there.config))
             open_search(client, experiment, document)
             ending = _run(there, client, command, options, stack)
-        except (AlreadyExists, ServiceFailed) as error:
+        except ServiceFailed as error:
             first, *more = str(error).split("\n")
             raise fail(Exit.REFUSED, first, [line.strip() for line in more]) from None
         except KeyboardInterrupt:  # before the agent has begun
