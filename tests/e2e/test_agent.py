@@ -213,14 +213,15 @@ def test_lines_that_cannot_be_used_are_said_once_and_the_others_count(client: Cl
         echo 'rungway: epoch=1'
         printf '90%%|####|\\rrungway: epoch=2 error=nan\\n'
         echo 'not ours, rungway: epoch=2 error=9'
-        echo 'rungway: epoch=3 error=0.5 loss=0.1'
+        echo 'rungway: epoch=3 error=0.5 loss=0.1 cost=2 note=good'
         """,
     )
     with running(tmp_path, *agent(client, "--", path, "{rate}")) as process:
         assert process.wait() == 0, process.said()
     curves = [client.get_trial(number).curve or () for number in range(3)]
     assert [[report.length for report in curve] for curve in curves] == [[2, 3]] * 3
-    for problem in ("error: got 'low', wanted a number", "it has no error", "loss means nothing here"):
+    assert [(curve[1].metrics, curve[1].cost) for curve in curves] == [({"loss": 0.1}, 2.0)] * 3
+    for problem in ("error: got 'low', wanted a number", "it has no error", "note: wanted a number"):
         assert process.said().count(problem) == 1
 
 

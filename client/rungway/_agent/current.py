@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rungway._agent.lines import CHECKPOINT, LENGTH, METRIC, PREFIX
+from rungway._agent.lines import CHECKPOINT, COST, LENGTH, METRIC, PREFIX
 from rungway._core import requests
-from rungway._core.errors import FailedPrecondition
+from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway.models.work import Checkpoint
 
 
@@ -28,13 +29,31 @@ class CurrentTrial:
     checkpoint: str
     """The checkpoint to resume from; empty when there is none."""
 
-    def report(self, length: int, metric: object, checkpoint: Checkpoint = None) -> None:
+    def report(
+        self,
+        length: int,
+        metric: object,
+        checkpoint: Checkpoint = None,
+        *,
+        metrics: Mapping[str, object] | None = None,
+        cost: float | None = None,
+    ) -> None:
         """Report a validation result at an absolute length, as a line on standard output. `checkpoint` says where the
-        state was saved: one word or path. Raises InvalidArgument for anything but a whole length and a real number."""
+        state was saved: one word or path. `metrics` are up to 32 further metrics by name, which may not contain "=";
+        `cost` is what the training since the last report took (seconds). Raises InvalidArgument for anything but a
+        whole length and real numbers."""
         import shlex
 
         words = [f"{LENGTH}={requests.whole('length', length, least=1)}"]
         words.append(f"{METRIC}={requests.metric_value(metric)!r}")
+        for name, value in requests.further_metrics(metrics).items():
+            if "=" in name or not name.isprintable():
+                raise InvalidArgument.one(
+                    "metrics", f"got the name {name!r}, wanted one that fits on a line, without ="
+                )
+            words.append(shlex.quote(f"{name}={value!r}"))
+        if cost is not None:
+            words.append(f"{COST}={requests.not_negative('cost', cost)!r}")
         if text := requests.checkpoint_text(checkpoint):
             words.append(f"{CHECKPOINT}={shlex.quote(text)}")
         print(PREFIX, *words, flush=True)

@@ -1,10 +1,11 @@
 """Results that a training command prints: lines like `rungway: epochs=3 error=0.12 checkpoint=/shared/3.pt`."""
 
+import difflib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PREFIX = "rungway:"
-LENGTH, METRIC, CHECKPOINT = "length", "metric", "checkpoint"
+LENGTH, METRIC, CHECKPOINT, COST = "length", "metric", "checkpoint", "cost"
 """Keys that every search understands, beside its own words."""
 
 
@@ -19,10 +20,14 @@ class Line:
     metric: float
     length: int | None
     """None: the length that the command was told to train to."""
-    checkpoint: str
+    checkpoint: str = ""
     """Where the state was saved; empty for nowhere."""
-    unknown: tuple[str, ...]
-    """Keys that mean nothing here."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Further metrics: all other keys with a number."""
+    cost: float | None = None
+    """What the training since the line before took, in seconds."""
+    unknown: tuple[str, ...] = ()
+    """Keys without a number, which mean nothing here."""
 
 
 class Reader:
@@ -47,12 +52,19 @@ class Reader:
         if not metric_keys:
             raise BadLine(f"it has no {self._metric}")
         length = _whole(length_keys[0], given[length_keys[0]]) if length_keys else None
-        known = {*length_keys, *metric_keys, CHECKPOINT}
+        known = {*length_keys, *metric_keys, CHECKPOINT, COST}
+        others = {key: value for key, value in given.items() if key not in known}
+        for key in others if length is None else ():
+            if near := difflib.get_close_matches(key, self._lengths, 1):
+                raise BadLine(f"it has no length, but {key}: {near[0]} is meant?")
+        metrics = {key: float(value) for key, value in others.items() if _is_number(value)}
         return Line(
             _number(metric_keys[0], given[metric_keys[0]]),
             length,
             given.get(CHECKPOINT, ""),
-            tuple(key for key in given if key not in known),
+            metrics,
+            _number(COST, given[COST]) if COST in given and COST not in metric_keys else None,
+            tuple(key for key in others if key not in metrics),
         )
 
     def _pairs(self, shown: str) -> dict[str, str]:
@@ -76,6 +88,14 @@ def _whole(key: str, text: str) -> int:
     if not (number.is_integer() and 0 < number < 2**53):
         raise BadLine(f"{key}: got {text!r}, wanted an integer of at least 1")
     return int(number)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(key: str, text: str) -> float:

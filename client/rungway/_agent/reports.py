@@ -55,7 +55,7 @@ class Reports:
         if line is None:
             return
         if line.unknown:
-            self._complaints.say(f"{', '.join(line.unknown)} means nothing here", self._trial.number, text)
+            self._complaints.say(f"{', '.join(line.unknown)}: wanted a number", self._trial.number, text)
         self._report(line, self._to_length if line.length is None else line.length, text)
 
     def _report(self, line: Line, length: int, text: str) -> None:
@@ -66,7 +66,9 @@ class Reports:
             return
         if length > self._trial.to_length and not self._fill(length):
             return
-        self._trial.report(length, line.metric, checkpoint=line.checkpoint or None)
+        self._trial.report(
+            length, line.metric, checkpoint=line.checkpoint or None, metrics=line.metrics or None, cost=line.cost
+        )
         self._metric, self.furthest, self.count = line.metric, length, self.count + 1
         if line.checkpoint:
             self.checkpoint, self.checkpoint_length = line.checkpoint, length

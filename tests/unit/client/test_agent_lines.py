@@ -4,17 +4,19 @@ import math
 
 import pytest
 
+from rungway import CurrentTrial, InvalidArgument
 from rungway._agent.lines import BadLine, Line, Reader
 
 READER = Reader("epochs", "error")
 READ = [
-    ("rungway: epochs=3 error=0.12", Line(0.12, 3, "", ())),
-    ("  rungway: epoch=3 error=1e-3 \r", Line(0.001, 3, "", ())),
-    ("10%|#   |\rrungway: length=3 metric=-1", Line(-1.0, 3, "", ())),
-    ("rungway: error=.5", Line(0.5, None, "", ())),
-    ("rungway: epoch=3.0 error=inf checkpoint='a b.pt'", Line(math.inf, 3, "a b.pt", ())),
-    ("rungway: error=1 epoch=2 loss=low lr=0.1", Line(1.0, 2, "", ("loss", "lr"))),
-    ("rungway: error=1 metric=2", Line(1.0, None, "", ("metric",))),
+    ("rungway: epochs=3 error=0.12", Line(0.12, 3)),
+    ("  rungway: epoch=3 error=1e-3 \r", Line(0.001, 3)),
+    ("10%|#   |\rrungway: length=3 metric=-1", Line(-1.0, 3)),
+    ("rungway: error=.5", Line(0.5, None)),
+    ("rungway: epoch=3.0 error=inf checkpoint='a b.pt'", Line(math.inf, 3, "a b.pt")),
+    ("rungway: error=1 epoch=2 loss=low lr=0.1", Line(1.0, 2, metrics={"lr": 0.1}, unknown=("loss",))),
+    ("rungway: error=1 metric=2 'val loss=3'", Line(1.0, None, metrics={"metric": 2.0, "val loss": 3.0})),
+    ("rungway: error=1 epoch=2 cost=12.5", Line(1.0, 2, cost=12.5)),
     ("the next line of rungway: epoch=3 error=1", None),
     ("rungway epoch=3 error=1", None),
     ("", None),
@@ -30,6 +32,8 @@ BAD = [
     ("rungway: epoch=nan error=1", "epoch: got 'nan', wanted an integer of at least 1"),
     ("rungway: epoch=three error=1", "epoch: got 'three', wanted a number"),
     ("rungway: epoch=3 epochs=3 error=1", "it has two lengths, epoch and epochs"),
+    ("rungway: epoc=3 error=1", "it has no length, but epoc: epoch is meant?"),
+    ("rungway: epoch=3 error=1 cost=much", "cost: got 'much', wanted a number"),
     ("rungway: error=1 error=2", "it has error twice"),
     ("rungway: error=1 checkpoint='a", "no closing quotation"),
 ]
@@ -49,10 +53,24 @@ def test_a_line_that_cannot_be_read(text: str, problem: str) -> None:
 
 def test_a_metric_may_be_called_as_a_length_is() -> None:
     reader = Reader("batches", "length")
-    assert reader.read("rungway: batches=3 length=0.5") == Line(0.5, 3, "", ())
+    assert reader.read("rungway: batches=3 length=0.5") == Line(0.5, 3)
 
 
 def test_a_search_without_a_unit_has_lengths() -> None:
     reader = Reader("", "loss")
     assert reader.wanted == "rungway: length=N loss=X"
-    assert reader.read("rungway: length=3 loss=0.5") == Line(0.5, 3, "", ())
+    assert reader.read("rungway: length=3 loss=0.5") == Line(0.5, 3)
+
+
+def test_what_a_script_reports_is_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    trial = CurrentTrial(0, {}, 0, 9, "")
+    trial.report(3, 1 / 3, "a 'b'.pt", metrics={"val loss": 0.1, "lr": math.inf}, cost=2)
+    line = READER.read(capsys.readouterr().out)
+    assert line == Line(1 / 3, 3, "a 'b'.pt", {"val loss": 0.1, "lr": math.inf}, 2.0)
+
+
+@pytest.mark.parametrize("name", ["a=b", "two\nlines", ""])
+def test_a_name_that_fits_on_no_line_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidArgument, match="got the name"):
+        CurrentTrial(0, {}, 0, 9, "").report(3, 0.5, metrics={name: 1.0})
+    assert capsys.readouterr().out == ""
