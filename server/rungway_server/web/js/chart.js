@@ -66,7 +66,7 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, co
   const top = marks.length ? 32 : 16; // their texts have a line of their own
   const x = (/** @type {number} */ value) => LEFT + place(value, x0, x1, logX) * (width - LEFT - RIGHT);
   const y = (/** @type {number} */ value) => clamp(top + (1 - place(value, y0, y1, logY)) * (height - top - BELOW), top, height - BELOW);
-  return html`<figure class="chart"><div class="figure-head"><figcaption>${caption}
+  return html`<figure class="chart"><div class="figure-head"><figcaption>${caption}${" "}
       ${(beyond > 0 || everything) && html`<span class="warn">${everything ? "Outliers are shown." : `${beyond} far away ${beyond === 1 ? "value lies" : "values lie"} beyond the picture.`}
         <button class="quiet" onClick=${() => setEverything(!everything)}>${everything ? "Leave them out" : "Show all"}</button></span>`}</figcaption>
       <div class="figure-controls">${controls}

@@ -50,7 +50,7 @@ export function Curves({ store }) {
     ${zoom && html`<button type="button" onClick=${() => (zoomParam.value = "")}>Whole range</button>`}`;
   return html`<section class="curves"><${Figure} name="learning curves" controls=${controls} table=${() => curvesTable(chosen, trials, plan)}
     sentence=${sentence({ density, zoom, mask, whole, running, chosen, goal, trials })}>
-    <${Legend} palette=${palette} />
+    <${Legend} palette=${palette} roles=${new Set(lines.map((/** @type {any} */ each) => each.chosen.role))} />
     ${problem && html`<p class="error" role="alert">Curves could not be read: ${problem}</p>`}
     <${Picture} height=${HEIGHT} onSize=${setSize} draw=${draw} when=${[density, xScale, yScale, lines, theme]} over=${over} overWhen=${[focus, drag]} on=${on}
       label="Learning curves. Drag to zoom, double click for the whole range. Up and down go through the lines, Enter opens the trial, Space selects it, + and − zoom, Escape shows the whole range.">
@@ -109,7 +109,7 @@ function useCurves(store, experiment, chosen) {
 /** @param {any} state */
 function sentence({ density, zoom, mask, whole, running, chosen, goal, trials }) {
   const lines = chosen.length, beyond = whole.y.below + whole.y.above;
-  const parts = [`${many(density.passed, "result")}${mask ? " within the brush" : ""} at rungs as a density, with straight lines between the rungs of a trial; ${many(lines, "whole curve")} on top: the best 10, selected and running ones. ${goal.smaller ? "Lower" : "Higher"} is better.`];
+  const parts = [`${many(density.passed, "result")}${mask ? " within the brush" : ""} at rungs as a density, with straight lines between the rungs of a trial; ${many(lines, "whole curve")} on top: the best 10, selected and running ones. ${goal.smaller ? "Smaller" : "Larger"} is better.`];
   const shown = chosen.filter((/** @type {any} */ each) => each.role === ROLE.running).length;
   const drawnRunning = chosen.filter((/** @type {any} */ each) => trials.state[each.row] === 1).length;
   if (running > drawnRunning) parts.push(`Of ${running} running trials the best ${shown} are drawn.`);
@@ -120,9 +120,10 @@ function sentence({ density, zoom, mask, whole, running, chosen, goal, trials })
 }
 
 /** @param {any} props */
-function Legend({ palette }) {
+function Legend({ palette, roles }) {
   const line = (/** @type {string} */ colour, /** @type {string} */ words) => html`<span><i class="swatch line" style=${{ background: colour }}></i> ${words}</span>`;
-  return html`<p class="legend">${line(palette.accent, "the best 10")}${line(palette.soft, "running")}${line(palette.selected[0], "selected, each its own colour")}
+  return html`<p class="legend">${roles.has(ROLE.best) && line(palette.accent, "the best 10")}${roles.has(ROLE.running) && line(palette.soft, "running")}
+    ${roles.has(ROLE.selected) && line(palette.selected[0], "selected, each its own colour")}
     <span><i class="swatch" style=${{ background: palette.rungs[2], opacity: "60%" }}></i> all trials, the more the stronger</span><span>dashed: rungs</span></p>`;
 }
 
