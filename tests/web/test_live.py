@@ -1,17 +1,19 @@
 """What changes while somebody looks: results, promotions, a page held still, a service that is away."""
 
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
-from tests.support.calls import calls_to
+from tests.support.calls import calls_to, unique_name
 from tests.support.redis_server import free_port
 from tests.support.service import services
 from tests.web.browser import Tab, tab_of
 from tests.web.conftest import Site
+from tests.web.pictures import News, news_of
 from tests.web.played import Player, asha
 
 UPDATES = int(os.environ.get("PAGE_UPDATES", "6"))
@@ -168,3 +170,48 @@ async def test_what_the_user_set_is_in_the_address(browser: Browser, tab: Tab, s
         await other.page.go_back()
         await expect(other.page.locator("tbody tr[data-place='0']")).to_be_visible()
         await expect(other.page.locator("[data-filter]")).to_have_value("layers > 2")
+
+
+async def test_a_search_that_is_read_in_parts_says_so(tab: Tab, site: Site) -> None:
+    page = await tab.open(f"e/{site.search('running')}/trials")
+    await tab.shows("Shown: all")
+    news = News(page)
+    news.add([news_of(10_000, 0, 0.5, "c1") | {"more": True}])
+    await news.begin()
+    await page.reload()
+    await tab.shows("Reading: ")
+    news.add([news_of(10_001, 0, 0.5, "c2") | {"more": False}])
+    await tab.shows("Shown: all")
+
+
+async def test_the_trial_that_one_reads_stays_when_another_one_is_better(tab: Tab, site: Site) -> None:
+    name = unique_name("own")
+    site.calls.create(name, asha(60))
+    player = Player(site.calls, name, lambda trial, _, length: 1.0 / (1 + trial + length))
+    player.play(5)
+    page = await tab.open(f"e/{name}/trial")
+    heading = page.locator("h2.title")
+    await expect(heading).to_have_text(re.compile(r"Trial \d"))
+    before = await heading.inner_text()
+    player.play(20)
+    await expect(page.locator(".filterbar p")).to_have_text(re.compile(r"Shown: all \d\d trials\."))
+    assert await heading.inner_text() == before
+    await page.get_by_role("link", name="Overview").click()
+    await page.get_by_role("link", name="Trial", exact=True).click()
+    await expect(heading).not_to_have_text(before)
+
+
+async def test_the_bar_has_the_searches_of_all_pages(tab: Tab, site: Site) -> None:
+    """The service is asked for pages of one search each, and has several."""
+    names = {site.search("running"), site.search("empty"), site.search("odd")}
+
+    async def smaller(route: Route) -> None:
+        body = json.loads(route.request.post_data or "{}") | {"pageSize": 1}
+        await route.continue_(post_data=json.dumps(body))
+
+    page = await tab.open("e/running/trials")
+    await page.route("**/ListExperiments", smaller)
+    picker = page.get_by_label("Search", exact=True)
+    await picker.focus()
+    await expect(picker.locator("option", has_text="odd")).to_have_count(1)
+    assert names <= {text.strip() for text in await picker.locator("option").all_inner_texts()}

@@ -1,6 +1,6 @@
 /**
- * The colours of pictures, in both themes. Rungs are on a scale that grows in contrast, chosen trials differ in hue; both
- * can be told apart with every kind of colour blindness (the hues are those of Okabe and Ito, 2008). Texts are in app.css.
+ * The colours of pictures, in both themes. Rungs are on a scale that grows in contrast, brackets differ in hue; both can
+ * be told apart with every kind of colour blindness (the hues are those of Okabe and Ito, 2008). Texts are in app.css.
  */
 
 /**
@@ -14,6 +14,7 @@
  * @property {string} good went up
  * @property {string} bad stopped, failed
  * @property {string[]} rungs stops of the scale, lowest rung first
+ * @property {string[]} brackets
  * @property {string[]} selected up to 8 trials that are compared
  */
 
@@ -25,12 +26,12 @@ export const THEMES = {
   light: {
     name: "light", back: "#ffffff", ink: "#1c2128", soft: "#57606a", line: "#d0d7de", accent: "#b35900",
     good: "#0a6b50", bad: "#b3261e",
-    rungs: ["#9fb6c3", "#3f9e96", "#2f74b8", "#2b3a8c"], selected: HUES.light,
+    rungs: ["#9fb6c3", "#3f9e96", "#2f74b8", "#2b3a8c"], brackets: HUES.light, selected: HUES.light,
   },
   dark: {
     name: "dark", back: "#14181d", ink: "#e6eaee", soft: "#a3adb8", line: "#38414b", accent: "#f0a030",
     good: "#35c49a", bad: "#ff8a7a",
-    rungs: ["#5f7382", "#3aa79c", "#6cb1ef", "#cbd5ff"], selected: HUES.dark,
+    rungs: ["#5f7382", "#3aa79c", "#6cb1ef", "#cbd5ff"], brackets: HUES.dark, selected: HUES.dark,
   },
 };
 

@@ -100,7 +100,7 @@ function Curve({ store, experiment, trial }) {
   const rungs = experiment.plan.brackets[trial.bracket]?.rungs || [];
   const lines = [{ name: goal.metric, colour: theme.accent, dots: points.length.length < 80, points: points.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(points.metric[i])]) }];
   const spots = trial.events.filter((/** @type {any} */ event) => event.explanation?.cutoff !== undefined && rungs[event.explanation.rung]).map((/** @type {any} */ event) => ({
-    x: rungs[event.explanation.rung].length, y: Number(event.explanation.cutoff), colour: theme.selected[0], shape: /** @type {const} */ ("cut"), title: `cut-off then: ${number(event.explanation.cutoff)}`,
+    x: rungs[event.explanation.rung].length, y: Number(event.explanation.cutoff), colour: theme.brackets[0], shape: /** @type {const} */ ("cut"), title: `cut-off then: ${number(event.explanation.cutoff)}`,
   }));
   const lost = points.metric.filter((/** @type {any} */ each) => !Number.isFinite(Number(each))).length;
   const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${goal.metric}</th></tr></thead><tbody>${points.length.map((/** @type {number} */ length, /** @type {number} */ i) => html`<tr><td class="number">${count(length)}</td><td class="number">${number(points.metric[i])}</td></tr>`)}</tbody></table>`;
