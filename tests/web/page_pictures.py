@@ -114,7 +114,10 @@ async def running(tab: Tab, name: str) -> None:
 async def views(tab: Tab) -> None:
     """The other views of the search when it is over."""
     for view in ("curves", "parameters", "workers"):
-        await save(await stands(tab, view), f"page_{view}")
+        page = await stands(tab, view)
+        if view == "curves":
+            await expect(page.locator("canvas.lower")).to_have_attribute("data-lines", "10")
+        await save(page, f"page_{view}")
     page = await tab.open("e/digits/overview")
     await expect(page.locator(".bars tbody tr").first).to_be_visible()
     await save(page, "page_overview", 900)

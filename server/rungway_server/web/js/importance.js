@@ -35,13 +35,18 @@ function bars(shown, rungs, lengths, unit, drawn) {
   const cell = (/** @type {any} */ value) => {
     const share = Number(value);
     if (value === undefined || share !== share) return html`<td class="soft">too few</td>`;
-    return html`<td>${drawn && html`<i class="bar" style=${{ width: `${Math.round(80 * Math.max(0, Math.min(1, share)))}px` }}></i>`}${percent(share)}</td>`;
+    return html`<td>${drawn && html`<${Bar} share=${share} widest=${80} />`}${percent(share)}</td>`;
   };
   const heads = Array.from({ length: rungs }, (_, k) => (lengths[k] ? `rung ${k} (${lengths[k]} ${unit || ""})` : `rung ${k}`));
   return html`<table class="importance"><thead>
     ${rungs > 0 && html`<tr><td></td><td></td><th scope="colgroup" colspan=${rungs}>among those that got that far</th></tr>`}
     <tr><th scope="col">hyperparameter</th><th scope="col">all that have begun</th>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
     <tbody>${shown.map((each) => html`<tr key=${each.name}><th scope="row">${each.name}</th>${cell(each.importance)}${heads.map((_, k) => cell(each.byRung?.[k]))}</tr>`)}</tbody></table>`;
+}
+
+/** A bar; its number stands beside it. @param {{share: number, widest: number}} props pixels for a share of 1 */
+export function Bar({ share, widest }) {
+  return html`<i class="bar" style=${{ width: `${Math.round(widest * Math.max(0, Math.min(1, share)))}px` }}></i>`;
 }
 
 /** What the service last said, read again while results come. @param {any} store @param {string} experiment @param {string} bracket "" = all */

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { STATE, STATES } from "./columns.js";
 import { count, goalOf, many, moment, msOf, number, percent, valueText } from "./format.js";
 import { html, useMemo, useSignal } from "./html.js";
-import { useImportance } from "./importance.js";
+import { Bar, useImportance } from "./importance.js";
 import { endOf } from "./searches.js";
 import { bestSoFar, inOrder, randomSoFar, waits } from "./sofar.js";
 import { themeOf } from "./theme.js";
@@ -102,7 +102,7 @@ function ImportanceBars({ store, experiment }) {
   if (!found) return html`<p class=${problem ? "error" : "soft"}>${problem || "Reading …"}</p>`;
   if (found.tooEarly) return html`<p class="soft">Too early: ${valueText(found.tooEarly)}.</p>`;
   return html`<div class="scroll"><table class="bars"><tbody>${found.parameters.slice(0, 20).map((/** @type {any} */ each) => html`<tr><th scope="row">${each.name}</th>
-      <td><meter max="1" value=${each.importance} aria-label=${`Importance of ${each.name}`}></meter></td><td class="number">${number(each.importance, 2)}</td></tr>`)}</tbody></table></div>
+      <td><${Bar} share=${each.importance} widest=${200} /></td><td class="number">${number(each.importance, 2)}</td></tr>`)}</tbody></table></div>
     <p class="soft">How much each sets the best tenth apart from all ${many(found.trials, "trial")} that started, also those that were stopped early.
       ${found.parameters.length > 20 && `${found.parameters.length - 20} less important ones are left out.`} <a ...${store.link({ view: "parameters" })}>More</a></p>`;
 }
