@@ -79,6 +79,7 @@ async def test_a_tour_with_the_keyboard_alone(tab: Tab, site: Site) -> None:
     await page.keyboard.type("lr > 0")
     await page.keyboard.press("Escape")
     await tab.shows("Shown:")
+    await expect(page.locator("tbody tr[data-place='0']")).to_be_visible()
     await page.keyboard.press("j")
     await page.keyboard.press("j")
     await page.keyboard.press("k")

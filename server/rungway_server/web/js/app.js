@@ -3,7 +3,7 @@
 import { Curves } from "./curves.js";
 import { FilterBar } from "./filterbar.js";
 import { Help } from "./help.js";
-import { html, render, useEffect, useErrorBoundary, useSignal, useState } from "./html.js";
+import { html, render, useEffect, useLayoutEffect, useErrorBoundary, useSignal, useState } from "./html.js";
 import { Ladder } from "./ladder.js";
 import { NewSearch } from "./new.js";
 import { Overview } from "./overview.js";
@@ -39,7 +39,7 @@ function App() {
   const route = useSignal(store.route), signedOut = useSignal(store.signedOut), caller = useSignal(store.caller);
   const [help, setHelp] = useState(false);
   useEffect(() => { document.title = route.experiment ? `${route.experiment} · Rungway` : "Rungway"; }, [route.experiment]);
-  useEffect(() => {
+  useLayoutEffect(() => { // as soon as there is something to see
     const onKey = (/** @type {KeyboardEvent} */ event) => key(event, setHelp);
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);

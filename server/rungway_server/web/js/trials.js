@@ -3,7 +3,7 @@
 import { Compare } from "./compare.js";
 import { STATES } from "./columns.js";
 import { count, goalOf, many, moment } from "./format.js";
-import { html, useEffect, useMemo, useRef, useSignal, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal, useState } from "./html.js";
 import { columnsOf, ordered, shownColumns } from "./table.js";
 import { csv, save } from "./tools.js";
 
@@ -98,13 +98,13 @@ function Windowed({ store, rows, columns, sort, selected, onHold }) {
     else return;
     event.preventDefault();
   };
-  useEffect(() => {
+  useLayoutEffect(() => { // as soon as the rows are there
     const onKey = (/** @type {KeyboardEvent} */ event) => keys.current(event);
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, []);
-  useEffect(() => {
-    if (!focused.current || at !== place.current) return; // else a key has come since, and the next drawing moves the focus
+  useLayoutEffect(() => { // before the next key
+    if (!focused.current) return;
     focused.current = false;
     /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(`tr[data-place="${at}"]`))?.focus({ preventScroll: true });
   });
