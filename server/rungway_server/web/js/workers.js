@@ -92,7 +92,7 @@ function sentence(leases, now, { range, mask, rows, reading, first }) {
   // In a replay, and while the picture is held still, some come later.
   const workers = leases.byWorker.filter((/** @type {number[]} */ bars) => leases.from[bars[0]] <= now).length;
   const parts = [`${many(workers, "worker")} in ${duration((now - first) / 1000)}: ${running} at work, trials held ${percent(leases.busy(first, now))} of the time, ${many(leases.lostBy(now), "lease")} lost.`];
-  const several = leases.rows.filter((/** @type {any} */ row) => row.lane === 1).length;
+  const several = leases.rowsBy(now).filter((/** @type {any} */ row) => row.lane === 1).length;
   if (several) parts.push(`${count(several)} of them held several trials at once: a row for each.`);
   if (leases.rows.length > rows) parts.push(`The first ${count(rows)} rows are shown.`);
   if (range) parts.push("A part of the time is shown.");

@@ -139,15 +139,19 @@ export class Leases {
     return low > 0 && this.to[bars[low - 1]] >= time ? bars[low - 1] : -1;
   }
 
+  /** The rows that had begun by a time. @param {number} time */
+  rowsBy(time) { return this.rows.filter(({ bars }) => this.from[bars[0]] <= time); }
+
   /** How many leases were lost by a time. @param {number} time */
   lostBy(time) {
     return this.ending.reduce((sum, ending, bar) => sum + Number(ending === LOST && this.to[bar] <= time), 0);
   }
 
-  /** The share of a stretch of time in which trials were held, over all rows. @param {number} from @param {number} to */
+  /** The share of a stretch of time in which trials were held, over all rows that had begun. @param {number} from @param {number} to */
   busy(from, to) {
     let held = 0;
     for (let bar = 0; bar < this.count; bar++) held += Math.max(0, Math.min(to, this.to[bar]) - Math.max(from, this.from[bar]));
-    return to > from && this.rows.length ? held / ((to - from) * this.rows.length) : 0;
+    const rows = this.rowsBy(to).length;
+    return to > from && rows ? held / ((to - from) * rows) : 0;
   }
 }
