@@ -19,7 +19,8 @@ import pytest
 from rungway.v1 import experiment_pb2, trial_pb2
 from rungway.v1 import experiment_service_pb2 as experiments_pb
 from rungway.v1 import search_service_pb2 as pb
-from rungway_server.store.redis.layout.schema import LATER_KINDS, NEWEST, OLDEST, SCHEMA
+from rungway.v1.trial_pb2 import Report, Result
+from rungway_server.store.redis.layout.schema import FURTHER_METRICS, LATER_KINDS, NEWEST, OLDEST, SCHEMA
 from tests.contract.every_rpc import STREAMS
 from tests.support.calls import SECONDS, Calls, calls_to, config, new_id, refusal_of, unique_name
 from tests.support.service import Service, service_by, services
@@ -192,6 +193,36 @@ def test_kinds_of_parameters_that_the_old_version_does_not_know(redis_url: str, 
         refusal = refusal_of(failed.value)
         assert (refusal.reason, refusal.metadata["schema"]) == ("NEWER_SCHEMA", str(LATER_KINDS))
         assert ours.tell("kinds", given[0].lease, (given[0].next_decision_length, 0.5)).decision
+
+
+def test_further_metrics_that_the_old_version_does_not_know(redis_url: str, tmp_path: Path, before: Path) -> None:
+    """It refuses the search from the first of them on. Where it has worked on the search before, it goes on with that,
+    and loses none that are stored."""
+    (schema,) = (before / "server/rungway_server/store/redis").rglob("schema.py")
+    with ExitStack() as stack:
+        (new,) = stack.enter_context(services(redis_url))
+        old = stack.enter_context(other_service(tmp_path, redis_url, OLDER, before / "server", before / "client"))
+        ours, theirs = (stack.enter_context(calls_to(each.address)) for each in (new, old))
+        for name in ("known", "further"):
+            ours.create(name, config(max_length={"epochs": 100}))
+            assert name == "further" or theirs.ask(name).assignments
+            lease = ours.assignment(name).lease
+            report = Report(length=1, metric=0.5, metrics={"lr": 0.125}, cost=2.0)
+            result = Result(lease=lease, reports=[report])
+            ours.search.Tell(pb.TellRequest(experiment=name, results=[result]), timeout=SECONDS)
+            if "FURTHER_METRICS" in schema.read_text() or name == "known":
+                assert theirs.tell(name, lease, (2, 0.25)).decision
+                assert theirs.ask(name).assignments
+            else:
+                with pytest.raises(grpc.RpcError) as failed:
+                    theirs.tell(name, lease, (2, 0.25))
+                refusal = refusal_of(failed.value)
+                assert (refusal.reason, refusal.metadata["schema"]) == ("NEWER_SCHEMA", str(FURTHER_METRICS))
+                ours.tell(name, lease, (2, 0.25))
+            ours.tell(name, lease, (3, 0.125))
+            curve = ours.trial(name, lease.trial).curve
+            assert [each.length for each in curve] == [1, 2, 3]
+            assert curve[0] == report
 
 
 class Trained:

@@ -25,7 +25,7 @@ from rungway.values import to_map
 from rungway_server.store.redis.scripts import load_scripts
 from tests.contract.every_rpc import descriptors
 from tests.support.calls import SECONDS, calls_to, config, unique_name
-from tests.support.limits import CASES, KNOWN, LARGE, REPORTS, ROUND, Bench, fill, result
+from tests.support.limits import CASES, FURTHER, KNOWN, LARGE, REPORTS, ROUND, Bench, fill, result
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import service_by
 from tests.support.waiting import wait_until
@@ -92,7 +92,7 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
             least[script] = min(took, least.get(script, took))
         slices.append(bench.slice_ms())
         slower = max(1.0, bench.known_ms() / KNOWN_MS)
-        most = slower * (TELL_MS if rpc in (REPORTS, ROUND) else SCRIPT_MS)
+        most = slower * (TELL_MS if rpc in (REPORTS, FURTHER, ROUND) else SCRIPT_MS)
         long = {name: took for name, took in least.items() if took > most}
         if made >= REPEATS and not long and min(slices)[0] <= SLICE_MS:
             return

@@ -37,6 +37,7 @@ class Bench:
     calls: Calls
     names: dict[str, str]
     wide: str = ""
+    further: str = ""
     large: str = ""
     long: str = ""
     seen: str = ""
@@ -93,6 +94,11 @@ def fill(bench: Bench) -> None:
     lease = bench.calls.assignment(bench.long).lease
     for first in range(1, 100_001, 4_000):
         bench.calls.tell(bench.long, lease, *((n, 1.0) for n in range(first, first + 4_000)))
+    bench.further = unique_name("further")
+    bench.calls.create(bench.further, config(max_trials=1, max_length={"epochs": 10**9}, lease_seconds=600))
+    lease = bench.calls.assignment(bench.further).lease
+    for first in range(1, 100_000, 2_048):
+        bench.calls.search.Tell(further_request(bench.further, lease, first), timeout=SECONDS)
 
 
 def result(lease: Lease, length: int, checkpoint: str = "", metric: float = 0.5) -> TrialResult:
@@ -184,6 +190,20 @@ def tell_reports(bench: Bench) -> Callable[[], object]:
     return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
 
 
+def tell_further(bench: Bench) -> Callable[[], object]:
+    """One result with as many further metrics as a call may have."""
+    name = unique_name("further")
+    bench.calls.create(name, config(max_length={"epochs": 10**9}))
+    lease = bench.calls.assignment(name).lease
+    request = further_request(name, lease, 1)
+    return lambda: bench.calls.search.Tell(request, timeout=SECONDS)
+
+
+def further_request(name: str, lease: Lease, first: int) -> search_pb.TellRequest:
+    reports = [Report(length=n, metric=0.5, metrics={"lr": 1 / n}) for n in range(first, first + 2_048)]
+    return search_pb.TellRequest(experiment=name, results=[TrialResult(lease=lease, reports=reports)])
+
+
 def tell_rungs(bench: Bench) -> Callable[[], object]:
     """64 trials, each of which passes 64 rungs at once."""
     name, lengths = unique_name("rungs"), {"epochs": 10**6}
@@ -241,11 +261,12 @@ def view_watched(bench: Bench) -> int:
 
 
 S, E, V = "rungway.v1.SearchService/", "rungway.v1.ExperimentService/", "rungway.v1.ViewService/"
-REPORTS, ROUND = f"{S}Tell reports", f"{S}Tell round"
+REPORTS, FURTHER, ROUND = f"{S}Tell reports", f"{S}Tell further", f"{S}Tell round"
 CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
     f"{S}Ask": lambda bench: lambda: bench.calls.ask(bench.wide, 64, request_id=new_id(), worker="w" * 256),
     f"{S}Tell": tell,
     REPORTS: tell_reports,
+    FURTHER: tell_further,
     ROUND: tell_round,
     f"{S}Tell rungs": tell_rungs,
     f"{S}Ask rungs": ask_rungs,
@@ -283,6 +304,10 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
         "ListTrials", lambda bench: pb.ListTrialsRequest(experiment=bench.wide, page_size=1_000)
     ),
     f"{E}GetTrial": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.long, trial=0)),
+    f"{E}GetTrial further": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.further, trial=0)),
+    f"{E}BestTrials last": experiment(
+        "BestTrials", lambda bench: pb.BestTrialsRequest(experiment=bench.seen, count=1_000, by=pb.BEST_BY_LAST)
+    ),
     f"{E}BestTrials": experiment("BestTrials", lambda bench: pb.BestTrialsRequest(experiment=bench.wide, count=1_000)),
     f"{E}ExplainTrial": experiment(
         "ExplainTrial", lambda bench: pb.ExplainTrialRequest(experiment=bench.wide, trial=0, page_size=1_000)
@@ -298,6 +323,9 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
         "GetCurves", lambda bench: view_pb.GetCurvesRequest(experiment=bench.seen, trials=range(500))
     ),
     f"{V}GetCurves long": views("GetCurves", lambda bench: view_pb.GetCurvesRequest(experiment=bench.long, trials=[0])),
+    f"{V}GetCurves further": views(
+        "GetCurves", lambda bench: view_pb.GetCurvesRequest(experiment=bench.further, trials=[0], metric="lr")
+    ),
     f"{V}GetImportance": views("GetImportance", lambda bench: view_pb.GetImportanceRequest(experiment=bench.seen)),
     f"{V}GetCaller": views("GetCaller", lambda _: view_pb.GetCallerRequest()),
     f"{V}ReadConfig": views("ReadConfig", lambda _: view_pb.ReadConfigRequest(text=TEXT)),

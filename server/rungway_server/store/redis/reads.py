@@ -7,7 +7,7 @@ from typing import Any
 from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Report, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
-from rungway_server.service.reading import Reading
+from rungway_server.service.reading import Reading, Turn, in_slices
 from rungway_server.store.redis.answers import (
     read_event,
     read_life,
@@ -31,7 +31,7 @@ _PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
 """Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
 """Most points that are read of one trial's curve, its last ones; an export has all of them."""
-MOST_FURTHER_BYTES = 1 << 21
+MOST_FURTHER_BYTES = 1 << 20
 """Most bytes of further metrics that are read of one trial, those of its last points: about what they take in a
 message."""
 _BYTES_BESIDE_NAME = 14
@@ -81,7 +81,8 @@ class RedisReads:
         names, last = further
         if last:
             first = fields[16] - len(points)  # place of the first point that was read
-            for place, found in (await self._further(ref, known, int(fields[0]), Names(names), last)).items():
+            further_of = await self._further(ref, known, int(fields[0]), Names(names), last)
+            async for place, found in in_slices([*further_of.items()]):
                 if first <= place < first + len(points):
                     points[place - first] = points[place - first]._replace(further=found)
         return points
@@ -92,8 +93,10 @@ class RedisReads:
         """Further metrics by the place of their report in the curve, the last ones first."""
         found: dict[int, Further] = {}
         room, pieces, before = MOST_FURTHER_BYTES, [last], pieces_before(last)
+        turn = Turn()
         while pieces:
             for piece in reversed(pieces):
+                await turn.breathe()
                 for place, further in reversed([*names.rows(piece)]):
                     room -= sum(len(name.encode()) + _BYTES_BESIDE_NAME for name in (*further.metrics, ""))
                     if room < 0:
