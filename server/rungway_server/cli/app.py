@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rungway_server.cli import commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
+from rungway_server.cli import commands, convert, healthcheck, katib, migrate, people, quotas, serve, simulate, tokens
 from rungway_server.cli.options import NAMESPACE
 from rungway_server.cli.whole import Command
 
@@ -51,13 +51,13 @@ app.command("demo", cls=Command)(commands.demo)
 app.command("preview", cls=Command)(commands.preview)
 app.command("simulate", cls=Command)(simulate.simulate)
 app.command("open", cls=Command)(commands.open_page)
-app.command("convert", cls=Command)(commands.convert)
+app.command("convert", cls=Command)(convert.convert)
 app.command("create", cls=Command)(commands.create)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)
 app.command("trials", cls=Command)(commands.trials)
-app.command("workers", cls=Command)(commands.workers)
-app.command("whoami", cls=Command)(commands.whoami)
+app.command("workers", cls=Command)(people.workers)
+app.command("whoami", cls=Command)(people.whoami)
 app.command("explain", cls=Command)(commands.explain)
 app.command("watch", cls=Command)(commands.watch)
 app.command("enqueue", cls=Command)(commands.enqueue)
