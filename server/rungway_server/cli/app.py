@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rungway_server.cli import commands, convert, healthcheck, katib, migrate, people, quotas, serve, simulate, tokens
-from rungway_server.cli.options import NAMESPACE
+from rungway_server.cli.options import NAMESPACE, OUTPUT
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ def _main(
     ] = None,
 ) -> None:
     NAMESPACE.set(namespace or "")
+    OUTPUT.set(None)  # of a command before, in the same process
 
 
 app.command("serve", cls=Command)(serve.serve)
