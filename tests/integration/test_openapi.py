@@ -91,7 +91,9 @@ def service_of(rpc: str) -> str:
 
 
 def timeless(answer: Any) -> Any:
-    """An answer without the time at which a view was read."""
+    """An answer without the time at which a view, or the workers, were read."""
+    if "time" in answer:
+        return {**answer, "time": ""}
     return {"view": {**answer["view"], "time": ""}} if "view" in answer else answer
 
 

@@ -84,7 +84,8 @@ async def test_files_of_other_tools_are_read_as_the_command_line_reads_them(tab:
     tab.expected = ("400",)
     page = await tab.open("new")
     await page.get_by_label("Configuration").fill(WANDB)
-    await expect(page.locator("section[aria-label=Preview]")).to_contain_text(re.compile("val_loss|to correct"))
+    await expect(page.locator("section[aria-label=Preview]")).to_contain_text("to correct")
+    await expect(page.locator(".errors")).to_contain_text("this is a sweep of W&B: `rungway convert FILE`")
 
 
 async def test_a_name_that_is_taken_says_so(tab: Tab, site: Site) -> None:

@@ -8,8 +8,20 @@ from typing import Annotated
 
 import typer
 
-from rungway_server.cli import agent, commands, healthcheck, katib, migrate, quotas, serve, simulate, tokens
-from rungway_server.cli.options import NAMESPACE
+from rungway_server.cli import (
+    agent,
+    commands,
+    convert,
+    healthcheck,
+    katib,
+    migrate,
+    people,
+    quotas,
+    serve,
+    simulate,
+    tokens,
+)
+from rungway_server.cli.options import NAMESPACE, OUTPUT
 from rungway_server.cli.whole import Command
 
 app = typer.Typer(
@@ -42,6 +54,7 @@ def _main(
     ] = None,
 ) -> None:
     NAMESPACE.set(namespace or "")
+    OUTPUT.set(None)  # of a command before, in the same process
 
 
 app.command("serve", cls=Command)(serve.serve)
@@ -53,14 +66,14 @@ app.command("simulate", cls=Command)(simulate.simulate)
 app.command("open", cls=Command)(commands.open_page)
 app.command("run", cls=Command)(agent.run)
 app.command("agent", cls=agent.Verbatim)(agent.agent)
-app.command("convert", cls=Command)(commands.convert)
+app.command("convert", cls=Command)(convert.convert)
 app.command("create", cls=Command)(commands.create)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)
 app.command("trials", cls=Command)(commands.trials)
 app.command("trial", cls=Command)(commands.trial)
-app.command("workers", cls=Command)(commands.workers)
-app.command("whoami", cls=Command)(commands.whoami)
+app.command("workers", cls=Command)(people.workers)
+app.command("whoami", cls=Command)(people.whoami)
 app.command("explain", cls=Command)(commands.explain)
 app.command("watch", cls=Command)(commands.watch)
 app.command("enqueue", cls=Command)(commands.enqueue)

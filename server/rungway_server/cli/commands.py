@@ -42,22 +42,6 @@ def preview(
     preview(file, output, workers=workers, seconds_per_unit=seconds_per_unit, plot=plot)
 
 
-def convert(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Of W&B, Katib or NNI (YAML, JSON), or Python; '-' = standard input.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="The file to write. Default: standard output.")] = None,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Write a configuration from a file of W&B, Katib, NNI, Optuna or Ray Tune; Python is read, never run.
-
-    What has no exact counterpart is named by its line, on standard error and in the file. Needs no service.
-    """
-    from rungway_server.cli.convert import convert
-
-    convert(file, out, output)
-
-
 def create(
     file: FileArgument,
     name: Annotated[
@@ -171,22 +155,6 @@ def trials(
     from rungway_server.cli.trials import Page, trials
 
     trials(experiment, Page(first, count, hparams, tuple(state or ()), sort, new), target, output)
-
-
-def whoami(target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE) -> None:
-    """Show the namespace and the role in which this service takes calls, and its version."""
-    from rungway_server.cli.whoami import whoami
-
-    whoami(target, output)
-
-
-def workers(
-    experiment: ExperimentArgument, target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE
-) -> None:
-    """List who trains now, and when it was last heard of."""
-    from rungway_server.cli.live import workers
-
-    workers(experiment, target, output)
 
 
 def pause(

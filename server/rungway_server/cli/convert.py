@@ -1,35 +1,24 @@
-"""`rungway convert`: a configuration made of the file of another tool."""
+"""The arguments of `rungway convert`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from rungway_server.cli.drawing import writing
-from rungway_server.cli.files import file_name, read_text
-from rungway_server.cli.options import Exit, Output
-from rungway_server.cli.output import console, errors, fail, print_json, text
-from rungway_server.convert.convert import convert as converted
-from rungway_server.convert.draft import CannotConvert
+import typer
+
+from rungway_server.cli.options import Output, OutputOption
 
 
-def convert(file: Path, out: Path | None, output: Output) -> None:
-    """Write the configuration, and to standard error what has no counterpart. Refused where the result is not valid."""
-    name = file_name(file)
-    with errors():
-        content = read_text(file)
-        try:
-            found = converted(content, name, lambda other: read_text(file.parent / other))
-        except CannotConvert as error:
-            raise fail(Exit.USAGE, f"{name}: {error}") from None
-    if out:
-        with writing(out):
-            out.write_text(found.text, encoding="utf-8")
-    if output is Output.JSON:
-        print_json({"tool": found.tool.name.lower(), "config": found.config, "gaps": found.gaps, "text": found.text})
-    else:
-        if not out:
-            print(found.text, end="")
-        complaints = console(stderr=True)
-        for gap in found.gaps:
-            complaints.print(text(f"{name}:{gap.line}: {gap.what}"), soft_wrap=True)
-    if found.refused:
-        lines = [f"{each.field}: {each.description}" for each in found.refused]
-        raise fail(Exit.REFUSED, "the result is not complete yet", lines)
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Of W&B, Katib or NNI (YAML, JSON), or Python; '-' = standard input.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write. Default: standard output.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Write a configuration from a file of W&B, Katib, NNI, Optuna or Ray Tune; Python is read, never run.
+
+    What has no exact counterpart is named by its line, on standard error and in the file. Needs no service.
+    """
+    from rungway_server.cli.converting import convert
+
+    convert(file, out, output)

@@ -12,7 +12,7 @@ from rungway_server.cli.connection import service
 from rungway_server.cli.ending import in_a_word, warnings_of
 from rungway_server.cli.files import read_document
 from rungway_server.cli.ladder import ladder
-from rungway_server.cli.live import end_line, expected_end, with_warnings
+from rungway_server.cli.live import end_line, expected_end, seen
 from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import (
     OTHER_NAME,
@@ -87,7 +87,7 @@ def create(
 def show(experiment_id: str, target: str, output: Output) -> None:
     """Print the progress of one experiment."""
     with service(target, experiment_id) as client:
-        experiment = with_warnings(client.get_experiment(), client.list_workers())
+        experiment = seen(client)
     if output is Output.JSON:
         end = expected_end(experiment)
         print_json({**plain(experiment), "expected_end": end})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from rungway import Client, Experiment, ExperimentState, Worker
+from rungway import Client, Experiment, ExperimentState, Unimplemented, Worker
 from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import as_json, console, count, errors, many, print_json, table, text, unit_name
@@ -39,6 +39,15 @@ def workers(experiment_id: str, target: str, output: Output) -> None:
     out.print(grid)
     if any(each.overdue for each in found):
         out.print("!: for more than half of a lease; when that is over, another worker may take the trial", style="dim")
+
+
+def seen(client: Client) -> Experiment:
+    """The experiment with warnings about its workers, as far as the service lists them: an older one does not."""
+    experiment = client.get_experiment()
+    try:
+        return with_warnings(experiment, client.list_workers())
+    except Unimplemented:
+        return with_warnings(experiment, ())
 
 
 def with_warnings(experiment: Experiment, found: Sequence[Worker]) -> Experiment:
@@ -86,7 +95,7 @@ def watch_status(experiment_id: str, target: str, output: Output) -> None:
     last = ""
     with errors(target), make(Client, target, experiment_id, total_timeout=OUTAGE_SECONDS) as client:
         while True:
-            experiment = with_warnings(client.get_experiment(), client.list_workers())
+            experiment = seen(client)
             line = _line(experiment)
             if line != last:
                 print(as_json(experiment) if output is Output.JSON else _with_end(line, experiment), flush=True)

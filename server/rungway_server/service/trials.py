@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Standing, TrialState, TrialView
@@ -95,14 +96,18 @@ class TrialUseCases:
     async def workers(self, ref: ExperimentRef) -> Workers:
         """Who holds a lease, those first that were not heard of for the longest time."""
         lease_ms = round((await self._store.definition(ref, fresh=True)).config.lease_seconds * 1000)
+        workers: list[Working] = []
         with self._reading.admit(ref.namespace):
-            await self._reading.pay(ref.namespace, MOST_WORKERS)
-            async with self._reading.turn(ref.namespace):
-                leases, count = await self._store.leases(ref, MOST_WORKERS)
-                deadlines = dict(leases)
-                found = await self._store.trials(ref, list(deadlines))
-        held = [each for each in found if each.state is TrialState.RUNNING]
-        workers = [Working(each, deadlines[each.trial] - lease_ms, deadlines[each.trial]) for each in held]
+            leases, count = await self._store.leases(ref, MOST_WORKERS)
+            await self._reading.pay(ref.namespace, len(leases))
+            for at in range(0, len(leases), PIECE):
+                deadlines = dict(leases[at : at + PIECE])
+                async with self._reading.turn(ref.namespace) as turn:
+                    for trial in await self._store.trials(ref, list(deadlines)):
+                        if trial.state is TrialState.RUNNING:
+                            deadline = deadlines[trial.trial]
+                            workers.append(Working(replace(trial, hparams={}), deadline - lease_ms, deadline))
+                        await turn.breathe()
         return Workers(workers, count - len(leases))
 
     async def best(self, ref: ExperimentRef, count: int, show: Show[Shown], by: BestBy = BestBy.BEST) -> list[Shown]:
