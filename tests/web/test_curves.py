@@ -85,7 +85,23 @@ async def test_a_trial_shows_its_further_metrics_where_it_has_any(tab: Tab, site
         await expect(picture.first).to_be_visible()
     await shown.select_option(label="lr")
     await expect(page).to_have_url(re.compile(r"curve\.metric=lr"))
+    await curves_of_a_further_metric(tab, search.experiment)
     page = await tab.open(f"e/{search.experiment}/trial/{without.lease.trial}?curve.metric=lr")
     await expect(page.get_by_text("No report of this trial has lr.")).to_be_visible()
     await page.get_by_label("Shown:").select_option(label="error")
     await expect(page.get_by_label(re.compile(r"Learning curve of trial \d+: error by")).first).to_be_visible()
+
+
+async def curves_of_a_further_metric(tab: Tab, experiment: str) -> None:
+    """The view of all curves draws one, too, of the trials that have it."""
+    page = await tab.open(f"e/{experiment}/curves")
+    sentence, shown = caption(page, "learning curves"), page.get_by_label("Shown:")
+    await expect(sentence).to_contain_text("2 whole curves on top")
+    await shown.select_option(label="accuracy")
+    await expect(sentence).to_contain_text(
+        "1 whole curve of accuracy: the best 10, selected and running ones by error."
+    )
+    await expect(page.locator("canvas.lower[data-lines]")).to_have_attribute("data-lines", "1")
+    await expect(page).to_have_url(re.compile(r"curve\.metric=accuracy"))
+    await shown.select_option(label="error")
+    await expect(sentence).to_contain_text("2 whole curves on top")

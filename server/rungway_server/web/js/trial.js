@@ -3,6 +3,7 @@
 import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { count, goalOf, lengthText, moment, msOf, number, word } from "./format.js";
+import { asked, Further, titled } from "./further.js";
 import { html, useEffect, useRef, useSignal, useState } from "./html.js";
 import { QueueAgain } from "./queue.js";
 import { bestSoFar, inOrder } from "./sofar.js";
@@ -11,8 +12,6 @@ import { copyText, yaml } from "./tools.js";
 import { Why } from "./why.js";
 
 /** @typedef {import("./store.js").Store} Store */
-
-const COST = "=cost"; // names of further metrics may be anything, and one of this name would be shown as the cost
 
 /** @param {{store: Store}} props */
 export function Trial({ store }) {
@@ -51,7 +50,7 @@ function Card({ store, experiment, trial }) {
     const stopping = new AbortController(), { signal } = stopping;
     Promise.all([
       readTrial(name, trial, signal),
-      call("ViewService/GetCurves", { experiment: name, trials: [trial], ...(which === COST ? { cost: true } : which ? { metric: which } : {}) }, { signal }),
+      call("ViewService/GetCurves", { experiment: name, trials: [trial], ...asked(which) }, { signal }),
       call("ExperimentService/ExplainTrial", { experiment: name, trial, pageSize: 1000 }, { signal }),
     ]).then(([each, { curves, metrics, hasCost }, { events, nextPageToken }]) => { setFound({ ...each, points: curves[0], which, metrics, hasCost, events, more: nextPageToken }); setProblem(null); })
       .catch((error) => { if (error instanceof ApiError) setProblem(error); else if (!signal.aborted) throw error; });
@@ -98,10 +97,8 @@ function Facts({ store, experiment, trial }) {
 /** @param {{store: Store, experiment: any, trial: any}} props */
 function Curve({ store, experiment, trial }) {
   const theme = themeOf(useSignal(store.theme)), logY = useSignal(store.param("curvelog", false)), { points } = trial, goal = goalOf(experiment), { unit } = experiment.plan;
-  const shown = trial.which === COST ? "cost (s)" : trial.which || goal.metric;
-  const choice = (trial.metrics?.length > 0 || trial.hasCost) && html`<label>Shown: <select onChange=${(/** @type {any} */ e) => { store.param("curve.metric", "").value = e.target.value; }}>
-    <option value="" selected=${!trial.which}>${goal.metric}</option>${trial.metrics.map((/** @type {string} */ each) => html`<option value=${each} selected=${trial.which === each}>${each}</option>`)}
-    ${trial.hasCost && html`<option value=${COST} selected=${trial.which === COST}>cost (s)</option>`}</select></label>`;
+  const shown = titled(trial.which, goal.metric);
+  const choice = html`<${Further} which=${trial.which} metric=${goal.metric} metrics=${trial.metrics || []} hasCost=${Boolean(trial.hasCost)} choose=${(/** @type {string} */ which) => { store.param("curve.metric", "").value = which; }} />`;
   if (!points?.length.length) return html`<p class="soft">${trial.which ? `No report of this trial has ${shown}. ` : "No result yet, so there is no curve. "}${choice}</p>`;
   const rungs = experiment.plan.brackets[trial.bracket]?.rungs || [];
   const lines = [{ name: shown, colour: theme.accent, dots: points.length.length < 80, points: points.length.map((/** @type {number} */ length, /** @type {number} */ i) => [length, Number(points.metric[i])]) }];
