@@ -153,8 +153,10 @@ class Router:
                 if connection is None or connection.closed:
                     connection = await self._together(f"open {node}", partial(self._open, node))
             except NO_ANSWER as error:  # nothing was sent
-                refusal = error
+                refusal, silent = error, node if isinstance(error, TimeoutError) else ""
                 node, asking = await self._found_anew(key), False
+                if node == silent:  # the time for an answer has passed
+                    break
                 continue
             try:
                 answer = await connection.send(command, asking=asking)
