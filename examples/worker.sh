@@ -1,7 +1,8 @@
 #!/bin/sh
 # A worker with curl, jq and awk alone: fits y = sin(3 x) with a polynomial by gradient descent.
 #
-#   sh examples/worker.sh     # as many as you like; RUNGWAY_HTTP=https://… and RUNGWAY_TOKEN where they are needed
+#   sh examples/worker.sh     # as many as you like; where they are needed, RUNGWAY_HTTP=https://…, RUNGWAY_TOKEN, and
+#                             # CURL_CA_BUNDLE, the file of an authority of your own
 set -eu
 server=${RUNGWAY_HTTP:-http://localhost:7078} experiment=${RUNGWAY_EXPERIMENT:-sine-shell}
 folder=${CHECKPOINTS:-/tmp/$experiment} lease='' renewing=''

@@ -178,6 +178,7 @@ class Rpcs:
         """The children for a method, to be kept."""
         method = self._method(rpc)
         ok = self._metrics.rpcs.labels(method, self._transport, "OK").inc
+        self._metrics.rpcs.labels(method, self._transport, "INTERNAL")  # at 0, so that the alert sees the first one
         return Bound(ok, self._metrics.seconds.labels(method, self._transport).observe)
 
     def failed(self, rpc: str, code: str, reason: str = "") -> None:

@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     """When the embedded store syncs to disk: each second (a power cut may lose one second) or with every change."""
 
     redis_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60)
-    """How long to wait for Redis or Valkey: for a connection, and for an answer (seconds each)."""
+    """How long to wait for Redis or Valkey: for a connection (10 at most), and for an answer (seconds each)."""
 
     unsafe_eviction: Literal["refuse", "warn"] = "refuse"
     """What to do with a Redis or Valkey that may evict keys (maxmemory-policy other than noeviction), which destroys

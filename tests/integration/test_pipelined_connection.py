@@ -151,3 +151,18 @@ async def test_a_login_that_breaks_off_is_one_error_and_nothing_is_logged() -> N
             await open_connection(f"{host}:{port}", {"password": "secret", "db": 2}, TIMEOUT_SECONDS)
     gc.collect()  # asyncio logs errors that nobody has seen when their futures go
     assert unseen == []
+
+
+async def test_a_service_that_is_no_redis_is_one_error_and_nothing_is_logged() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    unseen: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(ConnectionError, match="no Redis, or wants TLS"):
+            await open_connection(f"{host}:{port}", {"password": "secret", "db": 2}, TIMEOUT_SECONDS)
+    gc.collect()
+    assert unseen == []

@@ -1,6 +1,7 @@
 """The router: commands reach the right node whatever happens to the nodes, and none is executed twice."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -98,6 +99,16 @@ async def test_an_unreachable_redis_is_reported_at_once_and_used_again(standalon
     standalone.nodes[0].start()
     await to_one.check()
     assert sorted(await count(to_one, key, 50)) == list(range(1, 51))  # nothing was stored, and nothing was sent later
+
+
+async def test_a_redis_that_does_not_speak_tls_is_waited_for_once(standalone: Topology) -> None:
+    """It says nothing to a handshake, and would say nothing to the next one."""
+    began = time.monotonic()
+    async with connect(standalone.url.replace("redis://", "rediss://"), timeout_seconds=1) as router:
+        with pytest.raises(StoreUnavailable) as caught:
+            await router.call("rungway:{silent}", ("PING",))
+    assert "does it speak TLS?" in str(caught.value.__cause__)
+    assert time.monotonic() - began < 3
 
 
 # A Cluster.

@@ -62,6 +62,17 @@ def test_a_flood_of_names_makes_few_series(processes: int) -> None:
     assert any("_other" in labels for _, labels in series)
 
 
+def test_what_alerts_look_for_begins_at_0() -> None:
+    """Prometheus counts nothing of a series that begins at 1."""
+    metrics = Metrics("1.0", ROLES)
+    rpc = next(iter(ROLES))
+    metrics.grpc.bound(rpc)
+    SearchCounter(metrics).count("ask", "vision", [], [b"done", 1, b"search_done"], [])
+    assert metrics.registry.get_sample_value("rungway_leases_lapsed_total", {"namespace": "vision"}) == 0
+    labels = {"method": rpc, "transport": "grpc", "code": "INTERNAL"}
+    assert metrics.registry.get_sample_value("rungway_rpcs_total", labels) == 0
+
+
 def test_the_store_has_few_series_too() -> None:
     totals = Totals()
     for number in range(_BEYOND):

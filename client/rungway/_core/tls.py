@@ -17,6 +17,8 @@ from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayErr
 PROBE_SECONDS = 3.0
 _HANDSHAKE, _APPLICATION_DATA = 22, 23
 """Types of records. TLS 1.3 sends handshake messages after the hello as application data."""
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+"""What OpenSSL says of a certificate whose issuer it does not know, or that is its own issuer."""
 _T = TypeVar("_T")
 
 
@@ -82,7 +84,8 @@ def tls_mismatch(config: ClientConfig, text: str) -> RungwayError:
 
 def not_accepted(error: ssl.SSLCertVerificationError) -> str:
     """What a refused certificate means, in words."""
-    return f"the certificate of the service is not accepted: {error.verify_message}"
+    advice = ": set tls_ca (RUNGWAY_TLS_CA) to its authority" if error.verify_code in _UNKNOWN_AUTHORITY else ""
+    return f"the certificate of the service is not accepted: {error.verify_message}{advice}"
 
 
 def _found_at(host: str, port: int, config: ClientConfig, context: ssl.SSLContext | None) -> str:

@@ -14,7 +14,7 @@ _PLAIN = {
     Reason.FAILING: "the search has paused itself: its first trials all failed and nothing was ever told",
     Reason.SEARCH_DONE: "the search has finished",
     Reason.PREEMPTED: "released: waits for the next worker",
-    Reason.RETRY: "failed in a way that a retry may fix: waits for the next worker",
+    Reason.RETRY: "its worker went silent, or failed in a way that a retry may fix: waits for the next worker",
     Reason.FAILED: "failed for good: ranks after every real result",
     Reason.TARGET_REACHED: "the target was reached: the search has finished",
     Reason.ENQUEUED: "a new trial with a configuration that a user enqueued",

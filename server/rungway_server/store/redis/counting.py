@@ -58,6 +58,9 @@ class SearchCounter:
         add = self._bound.get(key)
         if add is None:
             add = self._bound[key] = self._metrics.of_namespace(family, namespace, *map(_word, labels))
+            lapsed = (self._metrics.leases_lapsed, namespace)
+            if lapsed not in self._bound:  # at 0, so that the alert sees the first one
+                self._bound[lapsed] = self._metrics.of_namespace(*lapsed)
         add()
 
     def _ask(self, namespace: str, _: Sequence[Any], answer: list[Any], again: set[int]) -> None:

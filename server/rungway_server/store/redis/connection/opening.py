@@ -13,6 +13,8 @@ from rungway_server.store.redis.connection.pipelined import Call, PipelinedConne
 
 _CLIENT_NAME = "rungway"
 """What `CLIENT LIST` of Redis shows; a user without the right to say it is served as well."""
+CONNECTING_SECONDS = 10.0
+"""The most that connecting may take: commands wait for answers for a minute, but for nobody that long."""
 _REFUSED: Mapping[object, type[RedisError]] = {"AUTH": AuthenticationError, "SELECT": ResponseError}
 """The error for each command whose refusal ends the connection."""
 
@@ -24,11 +26,13 @@ async def open_connection(node: str, arguments: Mapping[str, Any], timeout_secon
     when the node cannot be reached, redis-py's AuthenticationError for credentials that it refuses, and ResponseError
     for a database that it does not have.
     """
+    most = min(timeout_seconds, CONNECTING_SECONDS)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with asyncio.timeout(most):
             connection = await _connected(node, arguments, timeout_seconds)
     except TimeoutError as error:
-        raise TimeoutError(f"no connection to {node} within {timeout_seconds:g} s") from error
+        doubt = " (does it speak TLS?)" if arguments.get("ssl") else ""
+        raise TimeoutError(f"no connection to {node} within {most:g} s{doubt}") from error
     except OSError as error:
         raise ConnectionError(f"cannot connect to {node}: {error}") from error
     try:

@@ -120,11 +120,17 @@ class PipelinedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
+        if self._broken:
+            return
         self._reader.feed(data)
-        while (found := self._reader.gets()) is not _INCOMPLETE:
-            _, answer = self._calls.popleft()
-            if not answer.done():  # its caller may have been cancelled
-                answer.set_result(found)
+        try:
+            while (found := self._reader.gets()) is not _INCOMPLETE:
+                _, answer = self._calls.popleft()
+                if not answer.done():  # its caller may have been cancelled
+                    answer.set_result(found)
+        except hiredis.ProtocolError as error:
+            self._fail(ConnectionError(f"what answers is no Redis, or wants TLS (rediss://): {error}"))
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""

@@ -154,7 +154,7 @@ class Router:
                     connection = await self._together(f"open {node}", partial(self._open, node))
             except NO_ANSWER as error:  # nothing was sent
                 refusal = error
-                node, asking = await self._found_anew(key), False
+                node, asking = await self._elsewhere(key, node, error), False
                 continue
             try:
                 answer = await connection.send(command, asking=asking)
@@ -266,6 +266,13 @@ class Router:
         if self._watch:
             connection.wrote = self._watch.redis_wrote
         return connection
+
+    async def _elsewhere(self, key: str, node: str, error: Exception) -> str:
+        """Where to try when no connection to this node was made. Raises if that is there again, and the time is up."""
+        found = await self._found_anew(key)
+        if found == node and isinstance(error, TimeoutError):
+            raise self._failed(error) from error
+        return found
 
     async def _found_anew(self, key: str) -> str:
         """The node that takes writes of the key, after another look; the last one known if no node answers."""

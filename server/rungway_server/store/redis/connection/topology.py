@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from rungway_server.store.redis.connection.address import RedisAddress
 from rungway_server.store.redis.connection.errors import broken_connections
-from rungway_server.store.redis.connection.opening import open_connection, split_node
+from rungway_server.store.redis.connection.opening import CONNECTING_SECONDS, open_connection, split_node
 from rungway_server.store.redis.connection.pipelined import PipelinedConnection
 
 _REPLICA = "replica "
@@ -79,7 +79,7 @@ def _waits(timeout_seconds: float) -> dict[str, Any]:
     """What every client of redis-py is told besides where to go: limits, and no retries."""
     return {
         "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": timeout_seconds,
+        "socket_connect_timeout": min(timeout_seconds, CONNECTING_SECONDS),
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": True,
         "protocol": 2,
