@@ -198,10 +198,9 @@ class RedisStore(RedisReads):
         """The best result of the search if it is one of these; Redis is asked only if they are the best told here."""
         with suppress(RungwayError):  # they were taken, whatever becomes of this
             for best in await self.best(ref, 1):
-                told = NewBest(best.trial, best.best_length, best.best_metric or 0.0)
-                for result in results:
-                    if result.lease.trial == told.trial and any(each.length == told.length for each in result.reports):
-                        return told
+                told = [each.length for one in results if one.lease.trial == best.trial for each in one.reports]
+                if best.best_length in told:
+                    return NewBest(best.trial, best.best_length, best.best_metric or 0.0)
         return None
 
     async def heartbeat(
