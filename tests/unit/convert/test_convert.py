@@ -254,3 +254,12 @@ class TestCommand:
         file.write_text("a: 1\n")
         code, _, err = run("", "convert", str(file))
         assert (code, err.startswith(f"error: {file}: its keys are those of no tool")) == (2, True)
+
+
+def test_misspelt_words_of_a_sweep_are_named() -> None:
+    parameters = "parameters:\n  lr: {distribution: log_unifrm, min: 1, max: 2}\n  n: {min: 1, mx: 2}"
+    gaps = convert(f"method: random\nrun_capp: 3\n{parameters}", "sweep.yaml", lambda other: "").gaps
+    found = [f"{gap.line}: {gap.what}" for gap in gaps]
+    assert "2: run_capp: has no counterpart: run_cap is meant?" in found
+    assert "4: lr: 'log_unifrm' is no known distribution; the nearest is written: log_uniform" in found
+    assert "5: n.mx: has no counterpart: max is meant?" in found
