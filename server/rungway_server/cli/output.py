@@ -25,7 +25,7 @@ from rungway_server.domain.errors import InvalidInput
 
 OTHER_NAME = "create another with `--name OTHER`"
 """What to do about an id that is taken."""
-TOKEN = "put a token that `rungway token create` printed into RUNGWAY_TOKEN"
+SIGN_IN = "put a token that `rungway token create` printed into RUNGWAY_TOKEN"
 """What to do where a token is missing or wrong."""
 _NEVER_CONNECTED = ("failed to connect to all addresses", "no connection to ")
 """What gRPC, and the SDK over HTTP, say when they could not send a call."""
@@ -88,7 +88,9 @@ def errors(target: str = "") -> Iterator[None]:
         raise _unreachable(target, error) from None
     except RungwayError as error:
         more = [f"reason: {error.reason}"] if error.reason else []
-        raise fail(Exit.REFUSED, str(error), [*more, *([TOKEN] if isinstance(error, Unauthenticated) else [])]) from None
+        if isinstance(error, Unauthenticated):
+            more.append(SIGN_IN)
+        raise fail(Exit.REFUSED, str(error), more) from None
 
 
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:

@@ -241,6 +241,12 @@ class TestCommand:
         assert out
         assert "error: the result is not complete yet\n  hyperparameters.a.minval: got 5" in err
 
+    def test_a_file_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "sweep.json"
+        file.write_text('{"method": ')
+        code, _, err = run("", "convert", str(file), wide=True)
+        assert (code, f"error: {file}: line 1" in err) == (2, True)
+
     @pytest.mark.parametrize("name", ["wandb/grid.yaml", "katib/random.yaml", "optuna/grid.py.txt", "ray/grid.py.txt"])
     @pytest.mark.parametrize("command", ["preview", "create"])
     def test_other_commands_name_it(self, command: str, name: str) -> None:
