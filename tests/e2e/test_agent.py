@@ -334,7 +334,7 @@ def test_a_search_that_fails_from_the_start_ends_the_agent(client: Client, tmp_p
         assert process.wait() == 1
     assert "reason: FAILING" in process.said()
     assert "exit code 7" in process.said()
-    assert "correct the command, then `rungway resume" in process.said()
+    assert "correct the command, run `rungway resume EXPERIMENT`" in process.said()
 
 
 def test_a_stopped_search_ends_the_agent_and_its_script(client: Client, tmp_path: Path) -> None:

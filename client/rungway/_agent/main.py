@@ -121,7 +121,7 @@ def _refuse(code: int, error: RungwayError) -> int:
     if error.reason:
         _say(f"  reason: {error.reason}")
     if error.reason == "FAILING":
-        _say("  correct the command, then `rungway resume EXPERIMENT` and the same command go on")
+        _say("  correct the command, run `rungway resume EXPERIMENT`, then start the agent again")
     if isinstance(error, Unauthenticated):
         _say("  put a token that `rungway token create` printed into RUNGWAY_TOKEN")
     return code
