@@ -266,6 +266,8 @@ def test_a_command_that_does_not_fit_is_refused_before_anything_starts(
     ("arguments", "code", "problem"),
     [
         ([], 2, "no training command: write it after --"),
+        (["python", "train.py", "--lr", "{rate}"], 2, "no training command: write it after --"),
+        (["--lr", "1", "--", "true"], 2, "unrecognized arguments: --lr 1"),
         (["--"], 2, "no training command: write it after --"),
         (["--", "no-such-program-here"], 1, "got 'no-such-program-here', wanted a program that can be run here"),
         (["-n", "0", "--", "true"], 2, "got 0, wanted 1 to 1000"),
@@ -332,6 +334,7 @@ def test_a_search_that_fails_from_the_start_ends_the_agent(client: Client, tmp_p
         assert process.wait() == 1
     assert "reason: FAILING" in process.said()
     assert "exit code 7" in process.said()
+    assert "correct the command, run `rungway resume EXPERIMENT`" in process.said()
 
 
 def test_a_stopped_search_ends_the_agent_and_its_script(client: Client, tmp_path: Path) -> None:

@@ -98,7 +98,15 @@ def test_a_search_whose_first_trials_all_fail_says_why(target: str, fn: Any, mes
     with pytest.raises(rungway.FailedPrecondition, match="the first trials all failed") as caught:
         rungway.minimize(fn, SPACE, n_workers=2, name=unique_name("wrong"), target=target)
     assert caught.value.reason == "FAILING"
-    assert message in str(caught.value)
+    assert str(caught.value).endswith(message)  # no line of this package: the fault is in what was returned
+
+
+def test_an_error_in_a_call_names_the_line_of_the_function(target: str) -> None:
+    def wrong(trial: rungway.TrialRun) -> None:
+        trial.report(1, "low")
+
+    with pytest.raises(rungway.FailedPrecondition, match=r"got 'low', wanted a real number \(test_minimize\.py, line"):
+        rungway.minimize(wrong, SPACE, max_length=3, n_workers=1, name=unique_name("line"), target=target)
 
 
 def test_a_search_without_any_result_says_so(target: str) -> None:

@@ -138,6 +138,21 @@ def test_a_command_that_does_not_fit_is_refused(tmp_path: Path, target: str) -> 
         assert client.list_trials() == []
 
 
+def test_a_command_without_dashes_before_it_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path, "run", search(tmp_path), "-n", "2", "python", "train.py", "--lr", "{lr}") as process:
+        assert process.wait() == 2
+    assert "no training command: write it after --" in process.said()
+
+
+def test_a_search_that_fails_from_the_start_goes_on_once_the_command_is_corrected(tmp_path: Path, target: str) -> None:
+    start = ["run", search(tmp_path, pause_after_failures=2), "--name", "corrected", "--target", target]
+    with running(tmp_path, *start, "--partial", "--", "true") as wrong:
+        assert wrong.wait() == 1
+    assert "correct the command and run it again: the search is resumed" in wrong.said()
+    with running(tmp_path, *start, "--partial", "--", "sh", "-c", "echo rungway: loss=1") as right:
+        assert right.wait() == 0, right.said()
+
+
 def test_the_service_that_holds_the_folder_is_named_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "serve").mkdir()
     service = Service(tmp_path / "serve", ("--listen", "127.0.0.1:0", "--data", str(tmp_path / "data")))

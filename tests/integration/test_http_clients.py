@@ -268,6 +268,8 @@ def test_a_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.Mo
 def test_the_commands_take_a_url(plain: Service, encrypted: Service, token: str, files: Files) -> None:
     variables = {"RUNGWAY_TARGET": f"https://{encrypted.http}", "RUNGWAY_TLS_CA": files.ca}
     assert command("status", RUNGWAY_TOKEN=token, **variables).returncode == 0
+    code, words = command("status", **variables).returncode, command("status", **variables).stderr
+    assert (code, "put a token that `rungway token create` printed into RUNGWAY_TOKEN" in words) == (1, True)
     assert command("healthcheck", **variables).stdout == f"https://{encrypted.http}: SERVING\n"
     with canned(page("200 OK", "text/html", "<title>Sign in</title>")) as port:
         refused = said(port.url, "status")

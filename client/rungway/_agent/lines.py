@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 PREFIX = "rungway:"
 LENGTH, METRIC, CHECKPOINT, COST = "length", "metric", "checkpoint", "cost"
 """Keys that every search understands, beside its own words."""
+_OTHER_LENGTHS = frozenset(
+    ("step", "global_step", "training_step", "epoch", "iteration", "training_iteration", "iter", "batch", "round")
+)
+"""What other tools call a length, in the singular."""
 
 
 class BadLine(ValueError):
@@ -35,8 +39,9 @@ class Reader:
 
     def __init__(self, unit: str, metric: str) -> None:
         self._metric = metric
-        self._lengths = {LENGTH, *([unit, unit.removesuffix("s")] if unit else [])} - {metric, ""}
-        self.wanted = f"{PREFIX} {unit or LENGTH}=N {metric}=X"
+        self._length = unit or LENGTH
+        self._lengths = {LENGTH, *([unit, _singular(unit)] if unit else [])} - {metric, ""}
+        self.wanted = f"{PREFIX} {self._length}=N {metric}=X"
         """What a line should look like."""
 
     def read(self, text: str) -> Line | None:
@@ -57,6 +62,8 @@ class Reader:
         for key in others if length is None else ():
             if near := difflib.get_close_matches(key, self._lengths, 1):
                 raise BadLine(f"it has no length, but {key}: {near[0]} is meant?")
+            if _singular(key.lower()) in _OTHER_LENGTHS:
+                raise BadLine(f"it has no length, but {key}: lengths of this search are called {self._length}")
         metrics = {key: float(value) for key, value in others.items() if _is_number(value)}
         return Line(
             _number(metric_keys[0], given[metric_keys[0]]),
@@ -81,6 +88,10 @@ class Reader:
                 raise BadLine(f"it has {key} twice")
             given[key] = value
         return given
+
+
+def _singular(unit: str) -> str:
+    return unit.removesuffix("es") if unit.endswith("ches") else unit.removesuffix("s")
 
 
 def _whole(key: str, text: str) -> int:

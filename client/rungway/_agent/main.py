@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rungway._agent.session import LOGS, Ending, Options, log_to, run
 from rungway._core.config import ClientConfig
-from rungway._core.errors import InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
+from rungway._core.errors import InvalidArgument, OutcomeUnknown, RungwayError, Unauthenticated, Unavailable
 from rungway._sync.client import Client
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
@@ -25,9 +25,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command with these arguments; returns its exit code."""
     given, separator, command = _split(arguments)
     parser = _parser()
-    found = parser.parse_args(given)
+    found, unknown = parser.parse_known_args(given)
     if not separator or not command:
         parser.error("no training command: write it after --")
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options = Options(found.n, found.grace, found.logs, found.partial)
     try:
         target = found.target or os.environ.get("RUNGWAY_TARGET", "").strip() or _DEFAULT_TARGET
@@ -118,4 +120,8 @@ def _refuse(code: int, error: RungwayError) -> int:
     _say(f"error: {error}")
     if error.reason:
         _say(f"  reason: {error.reason}")
+    if error.reason == "FAILING":
+        _say("  correct the command, run `rungway resume EXPERIMENT`, then start the agent again")
+    if isinstance(error, Unauthenticated):
+        _say("  put a token that `rungway token create` printed into RUNGWAY_TOKEN")
     return code

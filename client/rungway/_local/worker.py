@@ -28,6 +28,7 @@ BY_CONFIGURATION, BY_TRIAL = "configuration", "trial"
 """FORM: fn(hparams) returns the result; fn(trial) reports results."""
 UNREADABLE = 78
 """Exit code when the function cannot be read in a new process."""
+_PACKAGE = Path(__file__).parent.parent
 
 
 def main(function: Path, name: str, form: str) -> None:
@@ -69,7 +70,7 @@ def _run(fn: Callable[[Any], Any], trial: TrialRun, form: str) -> None:
         if not is_swallowed(error) or how.outcome is not Outcome.TRANSIENT:
             raise
         logging.warning("trial %d failed", trial.number, exc_info=error)
-        message = f"{how.message} ({_place(error)})"
+        message = how.message + _place(error)
         print(f"trial {trial.number} failed: {message}", flush=True)
         trial.leave(replace(how, outcome=Outcome.ERROR, message=message))
 
@@ -81,9 +82,13 @@ def _result(returned: object) -> object:
 
 
 def _place(error: Exception) -> str:
-    """File and line where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "nowhere"
+    """File and line of the function, or of what it calls, where it was raised; nothing for what it returned."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_ours(each.filename)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _is_ours(filename: str) -> bool:
+    return Path(filename).is_relative_to(_PACKAGE)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,16 @@ class Verbatim(Command):
         return list(args)
 
 
+class AfterDashes(Command):
+    """A command whose last arguments stand after `--`, so that no option of theirs is taken for its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse arguments without `--`."""
+        if "--" not in args and "--help" not in args and not ctx.resilient_parsing:
+            raise typer.BadParameter("no training command: write it after --", ctx)
+        return super().parse_args(ctx, args)
+
+
 def run(
     file: FileArgument,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The training command.")],

@@ -8,6 +8,7 @@ from rungway_server.cli.options import Exit, Output
 from rungway_server.cli.output import console, errors, fail, print_json, text
 from rungway_server.convert.convert import convert as converted
 from rungway_server.convert.draft import CannotConvert
+from rungway_server.domain.documents.text import BadDocument
 
 
 def convert(file: Path, out: Path | None, output: Output) -> None:
@@ -17,7 +18,7 @@ def convert(file: Path, out: Path | None, output: Output) -> None:
         content = read_text(file)
         try:
             found = converted(content, name, lambda other: read_text(file.parent / other))
-        except CannotConvert as error:
+        except (CannotConvert, BadDocument) as error:
             raise fail(Exit.USAGE, f"{name}: {error}") from None
     if out:
         with writing(out):

@@ -17,7 +17,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from rungway import ConfigDiffers, InvalidArgument, OutcomeUnknown, RungwayError, Unavailable
+from rungway import ConfigDiffers, InvalidArgument, OutcomeUnknown, RungwayError, Unauthenticated, Unavailable
 from rungway_server.cli.options import OUTPUT, Exit, Output
 from rungway_server.domain.documents.paths import Path, spelled, values_by_path
 from rungway_server.domain.documents.text import BadDocument
@@ -25,6 +25,8 @@ from rungway_server.domain.errors import InvalidInput
 
 OTHER_NAME = "create another with `--name OTHER`"
 """What to do about an id that is taken."""
+SIGN_IN = "put a token that `rungway token create` printed into RUNGWAY_TOKEN"
+"""What to do where a token is missing or wrong."""
 _NEVER_CONNECTED = ("failed to connect to all addresses", "no connection to ")
 """What gRPC, and the SDK over HTTP, say when they could not send a call."""
 
@@ -85,7 +87,10 @@ def errors(target: str = "") -> Iterator[None]:
     except (Unavailable, OutcomeUnknown) as error:
         raise _unreachable(target, error) from None
     except RungwayError as error:
-        raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}"] if error.reason else []) from None
+        more = [f"reason: {error.reason}"] if error.reason else []
+        if isinstance(error, Unauthenticated):
+            more.append(SIGN_IN)
+        raise fail(Exit.REFUSED, str(error), more) from None
 
 
 def _unreachable(target: str, error: RungwayError) -> typer.Exit:

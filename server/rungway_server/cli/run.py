@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from rungway import Client, Experiment, RungwayError
+from rungway import Client, Experiment, FailedPrecondition, RungwayError
 from rungway._agent.main import print_ending
 from rungway._agent.session import Ending, Options, log_to, run
 from rungway._local.place import Place, open_search, place
@@ -48,6 +48,11 @@ def run_file(
         except ServiceFailed as error:
             first, *more = str(error).split("\n")
             raise fail(Exit.REFUSED, first, [line.strip() for line in more]) from None
+        except FailedPrecondition as error:
+            if error.reason != "FAILING":
+                raise
+            more = ["reason: FAILING", "correct the command and run it again: the search is resumed"]
+            raise fail(Exit.REFUSED, str(error), more) from None
         except KeyboardInterrupt:  # before the agent has begun
             raise typer.Exit(130) from None
     print_ending(ending, as_json=output is Output.JSON)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from rungway_server.domain.documents.fields import finite, shown, whole
 from rungway_server.domain.foreign import Tool
 from rungway_server.domain.space.decimals import step_count
-from rungway_server.domain.space.other_words import in_our_form, is_without_form, written
+from rungway_server.domain.space.other_words import in_our_form, is_kind, is_without_form, written
 
 UNKNOWN_TRIALS = 100
 """How many trials are written where the other file does not say."""
-STARTS_NOTHING = "Rungway starts no processes: the script asks for its trials (docs/sdk.md)"
+STARTS_NOTHING = "not part of a search here: `rungway run FILE -- COMMAND` runs a script (docs/quickstart.md)"
 
 
 class CannotConvert(Exception):
@@ -68,6 +68,8 @@ class Draft:
             missing = ", ".join(key for key, value in form.items() if value is None)
             self.gap(line, f"{name}: {missing} cannot be read from {written(list(words.values()))}: left out")
             return None
+        if kind and not is_kind(kind):
+            self.gap(line, f"{name}: {shown(kind)} is no known distribution; the nearest is written: {form['type']}")
         if is_without_form(kind):
             self.gap(line, f"{name}: {kind} has no form here; the nearest is written: {form['type']}")
         if form.get("minval") is not None and form.get("minval") == form.get("maxval"):

@@ -1,6 +1,7 @@
 """Reads a sweep of W&B (https://docs.wandb.ai/guides/sweeps)."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rungway_server.convert.draft import STARTS_NOTHING, Draft
@@ -39,8 +40,14 @@ def read_wandb(document: Mapping[str, Any], places: Places) -> Draft:
             draft.more[key] = document[key]
     for key in document:
         if key not in _KNOWN:
-            draft.gap(places.line(key), f"{key}: {_WITHOUT.get(key, 'has no counterpart')}")
+            draft.gap(places.line(key), f"{key}: {_WITHOUT.get(key) or _nothing_for(key, (*_KNOWN, *_WITHOUT))}")
     return draft
+
+
+def _nothing_for(key: object, known: Sequence[str]) -> str:
+    """That a key has no counterpart, with the nearest key of W&B where it may be a misspelt one."""
+    near = difflib.get_close_matches(str(key), known, 1)
+    return "has no counterpart" + (f": {near[0]} is meant?" if near else "")
 
 
 def _group(
@@ -55,7 +62,7 @@ def _group(
             continue
         for key in given:
             if key not in _OF_PARAMETERS:
-                draft.gap(places.line(*here, key), f"{shortly}.{key}: has no counterpart")
+                draft.gap(places.line(*here, key), f"{shortly}.{key}: {_nothing_for(key, _OF_PARAMETERS)}")
         if isinstance(nested := given.get("parameters"), Mapping):
             group[name] = _group(draft, nested, places, method, (*here, "parameters"))
         elif form := _in_whole_steps(draft.parameter(line, shortly, _words(given))):

@@ -62,6 +62,13 @@ def test_bounds_hold_for_whole_floats_too(arguments: tuple[str, ...], complaint:
     assert complaint in result.stderr
 
 
+@pytest.mark.parametrize("given", [["--namespace", "vision"], ["--namespace=vision"]])
+def test_a_namespace_behind_the_command_is_told_its_place(given: list[str]) -> None:
+    result = CliRunner().invoke(app, ["status", "digits", *given])
+    assert result.exit_code == 2
+    assert "--namespace stands before the command" in result.stderr
+
+
 def test_settings_in_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNGWAY_WORKERS", "2.0")
     monkeypatch.setenv("RUNGWAY_MOST_EVENTS", "1e6")

@@ -16,6 +16,7 @@ READ = [
     ("rungway: epoch=3.0 error=inf checkpoint='a b.pt'", Line(math.inf, 3, "a b.pt")),
     ("rungway: error=1 epoch=2 loss=low lr=0.1", Line(1.0, 2, metrics={"lr": 0.1}, unknown=("loss",))),
     ("rungway: error=1 metric=2 'val loss=3'", Line(1.0, None, metrics={"metric": 2.0, "val loss": 3.0})),
+    ("rungway: error=1 epoch=2 step=640", Line(1.0, 2, metrics={"step": 640.0})),
     ("rungway: error=1 epoch=2 cost=12.5", Line(1.0, 2, cost=12.5)),
     ("the next line of rungway: epoch=3 error=1", None),
     ("rungway epoch=3 error=1", None),
@@ -33,6 +34,8 @@ BAD = [
     ("rungway: epoch=three error=1", "epoch: got 'three', wanted a number"),
     ("rungway: epoch=3 epochs=3 error=1", "it has two lengths, epoch and epochs"),
     ("rungway: epoc=3 error=1", "it has no length, but epoc: epoch is meant?"),
+    ("rungway: step=3 error=1", "it has no length, but step: lengths of this search are called epochs"),
+    ("rungway: Iterations=3 error=1", "it has no length, but Iterations: lengths of this search are called epochs"),
     ("rungway: epoch=3 error=1 cost=much", "cost: got 'much', wanted a number"),
     ("rungway: error=1 error=2", "it has error twice"),
     ("rungway: error=1 checkpoint='a", "no closing quotation"),
@@ -54,6 +57,10 @@ def test_a_line_that_cannot_be_read(text: str, problem: str) -> None:
 def test_a_metric_may_be_called_as_a_length_is() -> None:
     reader = Reader("batches", "length")
     assert reader.read("rungway: batches=3 length=0.5") == Line(0.5, 3)
+
+
+def test_one_batch_of_batches() -> None:
+    assert Reader("batches", "loss").read("rungway: batch=300 loss=0.5") == Line(0.5, 300)
 
 
 def test_a_search_without_a_unit_has_lengths() -> None:

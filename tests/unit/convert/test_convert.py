@@ -241,6 +241,12 @@ class TestCommand:
         assert out
         assert "error: the result is not complete yet\n  hyperparameters.a.minval: got 5" in err
 
+    def test_a_file_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "sweep.json"
+        file.write_text('{"method": ')
+        code, _, err = run("", "convert", str(file), wide=True)
+        assert (code, f"error: {file}: line 1" in err) == (2, True)
+
     @pytest.mark.parametrize("name", ["wandb/grid.yaml", "katib/random.yaml", "optuna/grid.py.txt", "ray/grid.py.txt"])
     @pytest.mark.parametrize("command", ["preview", "create"])
     def test_other_commands_name_it(self, command: str, name: str) -> None:
@@ -254,3 +260,12 @@ class TestCommand:
         file.write_text("a: 1\n")
         code, _, err = run("", "convert", str(file))
         assert (code, err.startswith(f"error: {file}: its keys are those of no tool")) == (2, True)
+
+
+def test_misspelt_words_of_a_sweep_are_named() -> None:
+    parameters = "parameters:\n  lr: {distribution: log_unifrm, min: 1, max: 2}\n  n: {min: 1, mx: 2}"
+    gaps = convert(f"method: random\nrun_capp: 3\n{parameters}", "sweep.yaml", lambda other: "").gaps
+    found = [f"{gap.line}: {gap.what}" for gap in gaps]
+    assert "2: run_capp: has no counterpart: run_cap is meant?" in found
+    assert "4: lr: 'log_unifrm' is no known distribution; the nearest is written: log_uniform" in found
+    assert "5: n.mx: has no counterpart: max is meant?" in found

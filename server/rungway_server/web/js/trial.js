@@ -109,7 +109,7 @@ function Curve({ store, experiment, trial }) {
   const table = html`<table><thead><tr><th class="number">${unit}</th><th class="number">${shown}</th></tr></thead><tbody>${points.length.map((/** @type {number} */ length, /** @type {number} */ i) => html`<tr><td class="number">${count(length)}</td><td class="number">${number(points.metric[i])}</td></tr>`)}</tbody></table>`;
   return html`<${Chart} lines=${lines} spots=${spots} marks=${rungs.map((/** @type {any} */ rung) => ({ at: rung.length, text: count(rung.length) }))} xName=${unit} yName=${shown} fromZero=${true} logY=${logY} table=${table}
     label=${`Learning curve of trial ${trial.trial}: ${shown} by ${unit}`}
-    caption=${html`Vertical lines are the rungs of its bracket; bars across them the cut-off at the moment of each decision.
+    caption=${html`Vertical lines are the rungs of its bracket${trial.which ? "" : "; bars across them the cut-off at the moment of each decision"}.
       ${lost > 0 && ` ${count(lost)} of ${count(points.length.length)} results are not numbers and are not drawn.`}`}
     controls=${html`${choice} <label><input type="checkbox" checked=${logY} onChange=${(/** @type {any} */ e) => { store.param("curvelog", false).value = e.target.checked; }} /> logarithmic</label>`} />`;
 }
