@@ -55,6 +55,7 @@ from rungway_server.transport.http.listener import Listener, bound
 from rungway_server.transport.http.routes import routes
 from rungway_server.transport.http.turnstile import Turnstile
 from rungway_server.transport.messages import ReadingServer
+from rungway_server.transport.new_bests import NewBests
 from rungway_server.transport.server import Server, most_connections, options
 from rungway_server.transport.tls import TlsError, TlsFiles
 from rungway_server.transport.view_servicer import build_view_servicer
@@ -227,6 +228,7 @@ def build_server(
         most_events=settings.most_events,
         counter=monitor.counter if monitor else None,
     )
+    store.note_best = NewBests(store).told
     ledger = RedisLedger(router)
     quotas = Quotas(ledger, store, _quota(settings))
     guard = Guard(RedisTokens(router) if settings.tokens else None, quotas)

@@ -34,6 +34,7 @@ NAMED: dict[str, Callable[..., Message]] = {
     "StopExperiment": pb.StopExperimentRequest,
     "DeleteExperiment": pb.DeleteExperimentRequest,
     "ListTrials": pb.ListTrialsRequest,
+    "ListWorkers": pb.ListWorkersRequest,
     "GetTrial": pb.GetTrialRequest,
     "BestTrials": pb.BestTrialsRequest,
     "UpdateExperiment": functools.partial(pb.UpdateExperimentRequest, max_trials=9),

@@ -213,7 +213,7 @@ def test_a_configuration_outside_the_space_is_refused_with_every_field(target: s
     assert (code, out) == (1, "")
     assert err.splitlines()[0] == "error: the request is refused"
     fields = {line.split(":")[0].strip() for line in err.splitlines()[1:]}
-    assert fields == {"hparams.rate", "hparams.x", "hparams.optimizer.momentum", "hparams.optimizer.name"}
+    assert fields == {"hparams.rate", "hparams.x"}  # the others would be drawn
     sets = ("--set", "rate=1", "--set", "optimizer.momentum=1", "--set", "optimizer.name=adam")
     code, _, err = run(target, "enqueue", searched, *sets)
     assert (code, "reason: WRONG_STATE" in err) == (1, True)

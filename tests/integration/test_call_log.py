@@ -170,9 +170,10 @@ def test_each_new_best_is_a_line(url: str, quiet: Service, calls: Calls) -> None
             for _ in range(2):
                 server.tell(name, lease, (1, metric), request_id=f"told-{metric}")
         calls.tell(name, leases[0], (2, float("nan")))
+        wait_until(lambda: second.lines("new_best"))
+        assert [(line["trial"], line["metric"], line["length"]) for line in second.lines("new_best")] == [(2, 0.3, 1)]
         found = [(line["trial"], line["metric"]) for line in quiet.lines("new_best") if line["experiment"] == name]
         assert found == [(0, 0.5)]
-        assert [(line["trial"], line["metric"], line["length"]) for line in second.lines("new_best")] == [(2, 0.3, 1)]
 
 
 def test_a_line_for_a_store_that_is_full(url: str, quiet: Service, calls: Calls) -> None:

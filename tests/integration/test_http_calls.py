@@ -124,7 +124,7 @@ def test_json_that_is_no_request_is_refused_with_its_path(http: httpx.Client, na
     refusal = refusal_of(error_in(http.post(TELL, json=body)))
     path, problem = (
         "results[0].reports[0].metrik",
-        "unknown field, wanted one of length, metric; probably meant: metric",
+        "unknown field, wanted one of length, metric, metrics, cost; probably meant: metric",
     )
     assert (refusal.reason, dict(refusal.violations)) == ("INVALID_FIELD", {path: problem})
     broken = refusal_of(error_in(http.post(TELL, content=b"{", headers=AS_JSON)))

@@ -93,8 +93,7 @@ class StoreEngine:
         return self._run(self._store.ask(self._ref, request_id, count, worker, now_ms=now_ms))
 
     def tell(self, request_id: str, results: list[Result], now_ms: int) -> TellAnswer:
-        told = self._run(self._store.tell(self._ref, request_id, results, now_ms=now_ms))
-        return told._replace(best=None)  # which server was told the best result, the model does not know
+        return self._run(self._store.tell(self._ref, request_id, results, now_ms=now_ms))
 
     def heartbeat(self, leases: list[Lease], now_ms: int) -> list[LeaseStatus]:
         return self._run(self._store.heartbeat(self._ref, leases, now_ms=now_ms))

@@ -232,20 +232,11 @@ class TellReply(NamedTuple):
     deadline_ms: int = 0
 
 
-class NewBest(NamedTuple):
-    """A result that is the best of a search so far."""
-
-    trial: int
-    length: int
-    metric: float
-
-
 class TellAnswer(NamedTuple):
-    """One reply per result, in the order of the results; `best` is set if one of them is the best so far."""
+    """One reply per result, in the order of the results."""
 
     replies: Sequence[TellReply]
     revision: int
-    best: NewBest | None = None
 
 
 class LeaseStatus(NamedTuple):

@@ -13,7 +13,7 @@ import structlog
 
 from rungway_server import logs
 from rungway_server.domain import errors
-from rungway_server.domain.engine import ExpiredLease, NewBest
+from rungway_server.domain.engine import ExpiredLease
 from rungway_server.few_lines import FewLines
 from rungway_server.service.port import ExperimentRef
 from rungway_server.transport import requests
@@ -159,10 +159,10 @@ def leases_expired(ref: ExperimentRef, expired: Iterable[ExpiredLease]) -> None:
             _log.warning("lease_expired", **ref._asdict(), **_readable(lease._asdict()))
 
 
-def new_best(ref: ExperimentRef, best: NewBest) -> None:
+def new_best(ref: ExperimentRef, trial: int, length: int, metric: float) -> None:
     """Write the line of a result that is the best of its search so far."""
     if _bests.allow("/".join(ref)):
-        _log.info("new_best", **ref._asdict(), **best._asdict())
+        _log.info("new_best", **ref._asdict(), trial=trial, length=length, metric=metric)
 
 
 def _readable(values: dict[str, Any]) -> dict[str, Any]:

@@ -64,10 +64,7 @@ class _SearchServicer(SearchServiceServicer):
     @typed_errors
     async def Tell(self, request: search_pb2.TellRequest, context: Context) -> search_pb2.TellResponse:
         ref, results = requests.read_ref(request.experiment), requests.read_results(request)
-        told = await self._search.tell(ref, request.request_id, results)
-        if told.best:
-            call_log.new_best(ref, told.best)
-        return wire.told_message(told, search_pb2.TellResponse())
+        return wire.told_message(await self._search.tell(ref, request.request_id, results), search_pb2.TellResponse())
 
     @typed_errors
     async def Heartbeat(self, request: search_pb2.HeartbeatRequest, context: Context) -> search_pb2.HeartbeatResponse:

@@ -106,10 +106,10 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
     return AskAnswer(AskStatus.DONE, (), Reason(_word(answer[2])), 0, revision)
 
 
-def read_expired(notes: list[list[Any]]) -> list[ExpiredLease]:
+def read_expired(notes: list[list[Any]]) -> tuple[ExpiredLease, ...]:
     """The leases that ask.lua took back, from its notes (lua/include/notes.lua)."""
     found = [note[1:] for note in notes if note[0] == b"lapsed"]
-    return [ExpiredLease(int(trial), _text(worker), bool(lives), restarts) for trial, worker, lives, restarts in found]
+    return tuple(ExpiredLease(int(trial), _text(worker), bool(lives), count) for trial, worker, lives, count in found)
 
 
 def read_reply(lease: Lease, fields: list[Any], smaller_is_better: bool) -> TellReply:

@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -14,7 +13,6 @@ from rungway_server.domain.engine import (
     ExperimentState,
     Lease,
     LeaseStatus,
-    NewBest,
     Outcome,
     Release,
     Result,
@@ -25,7 +23,6 @@ from rungway_server.domain.errors import (
     ExperimentExists,
     InvalidInput,
     RequestIdReused,
-    RungwayError,
     UnknownExperiment,
     UnknownTrial,
     WrongState,
@@ -82,6 +79,8 @@ class RedisStore(RedisReads):
             "most_events": most_events,
         }
         super().__init__(router, ExperimentCache(router, counter))
+        self.note_best: Callable[[ExperimentRef, Sequence[Result]], None] | None = None
+        """Called after a tell with the best metric that this server was told."""
 
     async def create(
         self,
@@ -191,17 +190,9 @@ class RedisStore(RedisReads):
         told = await _in_pieces(ref, request_id, [result.lease for result in results], size, run)
         if best < known.best_told:
             known.best_told = best
-            told = told._replace(best=await self._new_best(ref, results))
+            if self.note_best:
+                self.note_best(ref, results)
         return told
-
-    async def _new_best(self, ref: ExperimentRef, results: Sequence[Result]) -> NewBest | None:
-        """The best result of the search if it is one of these; Redis is asked only if they are the best told here."""
-        with suppress(RungwayError):  # they were taken, whatever becomes of this
-            for best in await self.best(ref, 1):
-                told = [each.length for one in results if one.lease.trial == best.trial for each in one.reports]
-                if best.best_length in told:
-                    return NewBest(best.trial, best.best_length, best.best_metric or 0.0)
-        return None
 
     async def heartbeat(
         self, ref: ExperimentRef, leases: Sequence[Lease], *, now_ms: int | None = None
