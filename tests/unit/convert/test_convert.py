@@ -178,7 +178,7 @@ def test_a_value_that_is_endless_or_cannot_be_is_left_out_and_named(value: str) 
     source = f"import optuna\n{lists}x = trial.suggest_categorical('x', {value})\ny = trial.suggest_float('y', 0, 1)\n"
     found = convert(source, "a.py", lambda _: "")
     assert [gap.what.split(":")[0] for gap in found.gaps if gap.line == 12] == ["x"]
-    assert list(found.config["hyperparameters"]) == ["y"]
+    assert found.config["hyperparameters"] == {"y": {"type": "double", "minval": 0, "maxval": 1}}
 
 
 def test_a_range_that_cannot_be_read_is_left_out_and_named() -> None:
