@@ -67,6 +67,18 @@ TELL: list[Row] = [
         ("results[0].reports[0].metrics",),
     ),
     (
+        "too many further metrics, of which each is wrong",  # and not named one by one
+        lambda h: further(h, **{f"{k:0129}": 0.5 for k in range(33)}),
+        "INVALID_FIELD",
+        ("results[0].reports[0].metrics",),
+    ),
+    (
+        "far too many further metrics",  # of which none is looked at
+        lambda h: further(h, **{f"{k:0129}": 0.5 for k in range(4_097)}),
+        "INVALID_FIELD",
+        ("results",),
+    ),
+    (
         "a further metric without a name",
         lambda h: further(h, **{"": 0.5}),
         "INVALID_FIELD",

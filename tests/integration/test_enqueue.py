@@ -1,6 +1,8 @@
 """Enqueued configurations: they start before suggested ones, in order, each exactly once, and count as trials."""
 
 import asyncio
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -252,6 +254,40 @@ async def test_a_part_takes_a_free_point_of_a_finite_space(store: RedisStore, re
     with pytest.raises(InvalidInput) as refused:
         await TrialUseCases(store).enqueue(ref, "", {"b": "x"})
     assert refused.value.reason == "POINT_USED"
+
+
+_SHORT = {"type": "double", "minval": 0.0, "maxval": 1.0}
+SLOW: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "values that never exist together": (
+        {
+            "c": {"type": "categorical", "vals": ["a", "b"]},
+            "x": {**_SHORT, "when": {"c": "a"}},
+            "y": {**_SHORT, "when": {"c": "b"}},
+        },
+        {"x": 0.5, "y": 0.5},
+    ),
+    "many points of a finite space": (
+        {f"n{i}": {"type": "categorical", "vals": [0, 1] if i < 8 else [1]} for i in range(40)},
+        {"n0": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SLOW)
+async def test_a_part_that_takes_many_draws_leaves_the_event_loop_alone(
+    case: str, store: RedisStore, ref: ExperimentRef
+) -> None:
+    space, part = SLOW[case]
+    await create(store, ref, config(space=space, max_trials=9))
+    known = (await store.definition(ref)).config
+    began = time.thread_time()
+    with suppress(InvalidInput):
+        completed(known.space, known.seed, 0, part)
+    alone = time.thread_time() - began
+    began = time.thread_time()
+    with suppress(InvalidInput):
+        await TrialUseCases(store).enqueue(ref, "", part)
+    assert time.thread_time() - began < alone / 2
 
 
 async def test_a_part_of_a_grid_is_a_point_of_it(store: RedisStore, ref: ExperimentRef) -> None:

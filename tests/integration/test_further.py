@@ -283,6 +283,7 @@ DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no value": (lambda rows: [[0, {"loss": ""}]], "metrics[0][1].loss: got"),
     "true": (lambda rows: [[0, {"loss": True}]], "metrics[0][1].loss: got True"),
     "a name too long": (lambda rows: [[0, {"x" * 129: 1.0}]], "129 bytes"),
+    "a name that is no text": (lambda rows: [[0, {"\ud800": 1.0}]], "metrics[0][1]: got '\\ud800', wanted names"),
     "a negative cost": (lambda rows: [[0, {}, -1.0]], "cost"),
     "an infinite cost": (lambda rows: [[0, {}, "inf"]], "metrics[0][2]: got"),
     "too many": (lambda rows: [[0, {f"m{k}": 1.0 for k in range(33)}]], "33 further metrics"),

@@ -1,5 +1,6 @@
 """One run of a training command: a process group whose output is read line by line."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from rungway._agent.guard import Guard, end_group
+from rungway._agent.lines import PREFIX
 
 TICK_SECONDS = 0.1
 """How often the reader of the lines gets a turn while nothing is printed."""
@@ -18,24 +20,25 @@ _DRAIN_SECONDS = 2.0
 """How long the output may stay open after the command has ended: a process of its own may hold it."""
 _TAIL = 8
 """Last lines that are kept, to say why a command failed."""
+_LONGEST_LINE = 1 << 16
+"""Of a longer line its last bytes are kept: a progress bar may never end one, or a result may stand at its end."""
+_LONGEST_IN_TAIL = 1_000
+_log = logging.getLogger("rungway")
 
 
 class Training:
     """A running command. Its output, errors included, goes to a log as well."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path, guard: Guard) -> None:
-        """Raises OSError when the command cannot be started."""
+        """Raises OSError when the command cannot be started, or its log not be written."""
         inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("RUNGWAY_")}
-        self._guard, self._log = guard, log
-        self._process = subprocess.Popen(  # noqa: S603  (the command of the user)
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # Python would hold back what it prints into a pipe.
-            env={"PYTHONUNBUFFERED": "1"} | inherited | environment,
-            start_new_session=True,
-        )
+        self._guard = guard
+        self._log = log.open("ab", buffering=0)
+        try:
+            self._process = self._started(arguments, inherited | environment)
+        except BaseException:
+            self._log.close()
+            raise
         guard.watch(self._process.pid)
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._open = True
@@ -43,6 +46,18 @@ class Training:
         """The last lines it printed."""
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @staticmethod
+    def _started(arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603  (the command of the user)
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Python would hold back what it prints into a pipe.
+            env={"PYTHONUNBUFFERED": "1"} | environment,
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:
@@ -55,7 +70,7 @@ class Training:
         return self._process.poll()
 
     def lines(self) -> Iterator[str | None]:
-        """Its lines until it has ended; None when there was none for a moment."""
+        """Its lines that may be results, until it has ended; None when there was none for a moment."""
         deadline = None
         while self._open:
             try:
@@ -74,7 +89,7 @@ class Training:
         self._process.wait()
 
     def rest(self) -> Iterator[str]:
-        """The lines it has printed and that were not read yet, once it has ended."""
+        """Those that it has printed and that were not read yet, once it has ended."""
         with suppress(Empty):
             while self._open:
                 line = self._lines.get(timeout=_DRAIN_SECONDS)
@@ -101,14 +116,33 @@ class Training:
 
     def _read(self) -> None:
         assert self._process.stdout
-        with self._process.stdout as output, self._log.open("ab") as log:
-            for raw in output:
-                log.write(raw)
-                log.flush()
-                line = raw.decode(errors="replace").rstrip("\n")
-                self.tail = [*self.tail[1 - _TAIL :], line]
-                self._lines.put(line)
+        with self._process.stdout as output, self._log:
+            line = b""
+            while piece := output.readline(_LONGEST_LINE):
+                self._write(piece)
+                line = (line + piece)[-_LONGEST_LINE:]
+                if piece.endswith(b"\n"):
+                    self._take(line)
+                    line = b""
+            if line:
+                self._take(line)
         self._lines.put(None)
+
+    def _take(self, raw: bytes) -> None:
+        line = raw.decode(errors="replace").rstrip("\n")
+        self.tail = [*self.tail[1 - _TAIL :], line[-_LONGEST_IN_TAIL:]]
+        if PREFIX in line:  # the others would only take memory while the service is away
+            self._lines.put(line)
+
+    def _write(self, piece: bytes) -> None:
+        """A log that can no longer be written, on a full disk for example, must not end the training."""
+        if self._log.closed:
+            return
+        try:
+            self._log.write(piece)
+        except OSError as error:
+            self._log.close()
+            _log.warning("%s: the rest of its output is lost: %s", self._log.name, error.strerror)
 
 
 def _signal_name(number: int) -> str:

@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from rungway_server.convert.draft import CannotConvert
 _MOST = 10**300
 _LARGEST_POWER = 300
 _DEEPEST = 20
+_MOST_PARTS = 100_000
+"""Of a value: a list of names that stand for lists of names may be endless."""
 _CONSTANTS = {("math", "pi"): math.pi, ("math", "e"): math.e}
 
 
@@ -42,10 +44,12 @@ class Source:
     names: dict[str, ast.expr] = field(default_factory=dict)
     imported: dict[str, str] = field(default_factory=dict)
     """"tune" -> "ray.tune", "choice" -> "ray.tune.choice"."""
+    _parts: int = 0
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """The value of a literal, of a name that stands for one, or of arithmetic with them. Raises NotLiteral."""
-        if depth > _DEEPEST:
+        self._parts = self._parts + 1 if depth else 1
+        if depth > _DEEPEST or self._parts > _MOST_PARTS:
             raise NotLiteral
         found: Any = None
         match node:
@@ -56,8 +60,7 @@ class Source:
             case ast.List(elements) | ast.Tuple(elements):
                 found = [self.value(each, depth + 1) for each in elements]
             case ast.Dict(keys, values) if all(keys):
-                pairs = zip(keys, values, strict=True)
-                found = {self.value(key, depth + 1): self.value(each, depth + 1) for key, each in pairs if key}
+                found = self._mapping(zip(keys, values, strict=True), depth)
             case ast.UnaryOp(ast.USub(), operand):
                 found = -self._number(operand, depth)
             case ast.BinOp(left, operator, right):
@@ -69,6 +72,12 @@ class Source:
             case _:
                 raise NotLiteral
         return found
+
+    def _mapping(self, pairs: Iterable[tuple[ast.expr | None, ast.expr]], depth: int) -> dict[Any, Any]:
+        try:
+            return {self.value(key, depth + 1): self.value(each, depth + 1) for key, each in pairs if key}
+        except TypeError:  # a key that is a list or a mapping
+            raise NotLiteral from None
 
     def _item(self, container: ast.expr, place: object, depth: int) -> Any:
         items = self.value(container, depth + 1)

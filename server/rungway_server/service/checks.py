@@ -29,12 +29,15 @@ one more."""
 
 def check_further(field: str, further: Further, metric: str) -> list[Violation]:
     """The further metrics of the report in this field of a request; `metric` is the name of the searcher's metric."""
-    wrong = check_count(f"{field}.metrics", len(further.metrics) or 1, MOST_METRICS, "further metrics")
+    if wrong := check_count(f"{field}.metrics", len(further.metrics) or 1, MOST_METRICS, "further metrics"):
+        return wrong  # and not each of them
     for name in further.metrics:
+        if name != metric and 1 <= len(name.encode()) <= LONGEST_METRIC:
+            continue
         at = f"{field}.metrics[{json.dumps(name[:LONGEST_METRIC], ensure_ascii=False)}]"
         if name == metric:
             wrong.append(Violation(at, "has the name of the searcher's metric, wanted another: that one is told alone"))
-        elif not 1 <= len(name.encode()) <= LONGEST_METRIC:
+        else:
             wrong.append(Violation(at, f"got a name of {len(name.encode())} bytes, wanted 1 to {LONGEST_METRIC}"))
     if further.cost is not None and not 0 <= further.cost < math.inf:
         wrong.append(Violation(f"{field}.cost", f"got {further.cost}, wanted 0 or more seconds"))

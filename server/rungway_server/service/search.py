@@ -71,24 +71,25 @@ class SearchUseCases:
         for i, result in enumerate(results):
             if result.reports or not result.finished:
                 wrong += _check_reports(i, result.reports)
-                if any(report.further for report in result.reports):
-                    further += sum(len(each.further.metrics) + 1 for each in result.reports if each.further)
-                    wrong += await self._check_further(ref, i, result.reports)
+                further += sum(len(each.further.metrics) + 1 for each in result.reports if each.further)
             if result.checkpoint:
                 wrong += check_text(f"results[{i}].checkpoint", result.checkpoint, LONGEST_CHECKPOINT)
         if further > MOST_FURTHER:
             wrong.append(Violation("results", f"got {further} further values together, wanted at most {MOST_FURTHER}"))
+        elif further:
+            wrong += await self._check_further(ref, results)
         _refuse(wrong + check_text("request_id", request_id, 64))
         with self._admission.admit(ref):
             return await self._store.tell(ref, request_id, list(results))
 
-    async def _check_further(self, ref: ExperimentRef, i: int, reports: Sequence[Report]) -> list[Violation]:
-        """What is wrong with the further metrics in the reports of result `i`."""
+    async def _check_further(self, ref: ExperimentRef, results: Sequence[Result]) -> list[Violation]:
+        """What is wrong with the further metrics of these results."""
+        metric = (await self._store.definition(ref)).config.searcher.metric
         wrong: list[Violation] = []
-        for j, report in enumerate(reports):
-            if report.further:
-                searcher = (await self._store.definition(ref)).config.searcher
-                wrong += check_further(f"results[{i}].reports[{j}]", report.further, searcher.metric)
+        for i, result in enumerate(results):
+            for j, report in enumerate(result.reports):
+                if report.further:
+                    wrong += check_further(f"results[{i}].reports[{j}]", report.further, metric)
         return wrong
 
     async def heartbeat(self, ref: ExperimentRef, leases: Sequence[Lease]) -> list[LeaseStatus]:

@@ -8,12 +8,13 @@ from typing import NamedTuple, TypeVar
 from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Standing, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.ranking import WORST_KEY
-from rungway_server.domain.sampling.completing import completed, is_part
+from rungway_server.domain.sampling.completing import completed, is_part, is_quick_to_complete
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.offload import at_once_or_in_process
+from rungway_server.service.offload import at_once_or_in_process, in_process
 from rungway_server.service.port import ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
+from rungway_server.service.worker_thread import Priority
 
 Shown = TypeVar("Shown", bound=Sized)
 Show = Callable[[TrialView], Shown]
@@ -157,7 +158,9 @@ class TrialUseCases:
             return Enqueued(await self._store.enqueue(ref, request_id, own), own)
 
         async def draw(number: int) -> list[dict[str, object]]:
-            return await at_once_or_in_process(space, ref.namespace, completed, space, config.seed, number, hparams)
+            if is_quick_to_complete(space, hparams):
+                return completed(space, config.seed, number, hparams)
+            return await in_process(Priority.CREATE, ref.namespace, completed, space, config.seed, number, hparams)
 
         await draw(0)  # raises for values that belong nowhere, before a repeat is looked for
         part = json.dumps(hparams, sort_keys=True)

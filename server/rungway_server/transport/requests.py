@@ -13,7 +13,7 @@ from rungway.values import InvalidValue, from_map
 from rungway_server.domain.engine import BestBy, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
-from rungway_server.service.checks import check_count
+from rungway_server.service.checks import MOST_FURTHER, check_count
 from rungway_server.service.experiments import Change
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
@@ -58,6 +58,8 @@ def read_results(request: search.TellRequest) -> list[Result]:
     if len(request.results) > 1:  # a single one is looked at below
         reports = sum(len(result.reports) for result in request.results)
         _refuse_too_many("results", reports, MOST_REPORTS, "reports together")
+    further = sum(len(report.metrics) for result in request.results for report in result.reports)
+    _refuse_too_many("results", further, MOST_FURTHER, "further values together")
     return [
         Result(read_lease(result.lease), _read_reports(i, result.reports), result.checkpoint, result.finished)
         for i, result in enumerate(request.results)

@@ -50,6 +50,7 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
         ("a: &a [*a]\n", "nested deeper than"),
         ("[" * 50_000, "nested deeper than"),
         (ALIASES, "more than 100,000 values"),
+        ("a: [" + "1," * 100_000 + "}", "more than 100,000 values"),  # and nothing after these is read
         (b"\xff\xfe", "not UTF-8 text: byte 0 is 0xff"),
         ("a: \0", "special characters are not allowed"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),

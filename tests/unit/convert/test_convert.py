@@ -168,6 +168,19 @@ def test_python_is_never_executed(tmp_path: Path) -> None:
     assert found.config["hyperparameters"] == {"y": {"type": "double", "minval": 0, "maxval": 1}}
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["a0", "{[1]: 2}", "{(1, 2): 3}"],
+    ids=["a list of 10^9 texts", "a list as a key", "a tuple as a key"],
+)
+def test_a_value_that_is_endless_or_cannot_be_is_left_out_and_named(value: str) -> None:
+    lists = "".join(f"a{n} = [{', '.join([f'a{n + 1}'] * 10)}]\n" for n in range(9)) + "a9 = 'adam'\n"
+    source = f"import optuna\n{lists}x = trial.suggest_categorical('x', {value})\ny = trial.suggest_float('y', 0, 1)\n"
+    found = convert(source, "a.py", lambda _: "")
+    assert [gap.what.split(":")[0] for gap in found.gaps if gap.line == 12] == ["x"]
+    assert found.config["hyperparameters"] == {"y": {"type": "double", "minval": 0, "maxval": 1}}
+
+
 def test_a_range_that_cannot_be_read_is_left_out_and_named() -> None:
     text = (
         "method: random\nrun_cap: 3\nmetric: {name: m}\nparameters:\n  lr: {min: 0.1}\n  n: {min: 1, max: 5}\n  z: 3\n"

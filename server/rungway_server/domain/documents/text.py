@@ -99,8 +99,17 @@ def _parse_yaml(text: str) -> Any:
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2; refuses a key that is given twice."""
 
-    _taken_in = 0
+    _taken_in = _composed = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the base class)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One node, with a limit on values before more of the text is read: each takes much more memory than its
+        text."""
+        if index is not None or not isinstance(parent, yaml.MappingNode):  # otherwise it is a key
+            self._composed += 1
+            if self._composed > MAX_VALUES:
+                raise BadDocument(f"more than {MAX_VALUES:,} values")
+        return super().compose_node(parent, index)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Resolve "<<", with a limit on values: references may repeat the same mapping exponentially often."""

@@ -6,7 +6,7 @@ from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.drawing import drawer
 from rungway_server.domain.sampling.philox import leading_bits, seed_keys
-from rungway_server.domain.sampling.sampling import MAX_ATTEMPTS, as_proposed, counted
+from rungway_server.domain.sampling.sampling import MAX_ATTEMPTS, as_proposed, counted, is_quick
 from rungway_server.domain.space.configuration import ABSENT, Configuration, flat
 from rungway_server.domain.space.constraints.constraints import checker
 from rungway_server.domain.space.membership import as_drawn, check_values, not_met
@@ -16,6 +16,8 @@ _CANDIDATES = 64
 """Configurations that are drawn in a finite space, where a point may be used already."""
 _LOOKED_AT = 4 * _CANDIDATES
 """Draws after which fewer will do."""
+_VERY_FEW = 5
+"""Most parameters of a finite space in which so many draws take a few milliseconds."""
 
 
 def is_part(space: Space, hparams: Mapping[str, object]) -> bool:
@@ -29,6 +31,14 @@ def is_part(space: Space, hparams: Mapping[str, object]) -> bool:
         and all(condition.admits(values[condition.path]) for condition in space.conditions.get(path, ()))
         for path in space.leaves
     )
+
+
+def is_quick_to_complete(space: Space, hparams: Mapping[str, object]) -> bool:
+    """Whether `completed` takes a few milliseconds at most. Otherwise the values given may exist together in few draws,
+    or in none, and in a finite space many points are drawn."""
+    if not is_quick(space) or any(path in space.conditions for path in flat(space, hparams)):
+        return False
+    return len(space.leaves) <= _VERY_FEW or not counted(space)
 
 
 def completed(space: Space, seed: int, number: int, hparams: Mapping[str, object]) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, shown
+from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, is_text, shown
 from rungway_server.domain.engine import ExperimentState, Further, Outcome, TrialState
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
@@ -202,6 +202,8 @@ def further(path: str, found: Any, points: int) -> list[Row]:
         if type(row[0]) is not int or not least <= row[0] < points:
             raise BadField(f"{path}[{at}][0]", row[0], f"a place in the curve from {least} to {points - 1}")
         for name, value in row[1].items():
+            if not is_text(name, len(name)):
+                raise BadField(f"{path}[{at}][1]", name, "names without surrogates, which UTF-8 cannot encode")
             metric(f"{path}[{at}][1].{name[:LONGEST_METRIC]}", value if value != "" else None)
         told = Further({name: float(value) for name, value in row[1].items()}, *row[2:])
         if told.cost is not None and finite(told.cost) is None:
