@@ -39,7 +39,7 @@ def row(what: str) -> str:
         ("further values of a call", f"{checks.MOST_FURTHER:,}"),
         (
             "further metrics in the curve",
-            f"those of its last reports, as far as they take {reads.MOST_FURTHER_BYTES >> 20} MiB; an export has all",
+            f"those of its last reports, as far as they take {reads.MOST_FURTHER_BYTES >> 10} KiB; an export has all",
         ),
         (
             "results, releases or leases in one step",

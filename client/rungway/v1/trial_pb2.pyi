@@ -632,7 +632,7 @@ class Trial(_message.Message):
     @_builtins.property
     def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___Report]:
         """Every report, in the order of telling. Only GetTrial fills it: elsewhere it is left out, not empty. Further metrics
-        are there for the last reports, as far as these take 1 MiB.
+        are there for the last reports, as far as these take 512 KiB.
         """
 
     def __init__(

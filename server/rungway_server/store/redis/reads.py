@@ -31,7 +31,7 @@ _PIECE_TRIALS, _PIECE_BYTES, _CURVE_PIECES = 100, 1 << 18, 128
 """Most that a script reads at once: trials, bytes of them, and pieces of a curve."""
 MOST_POINTS = 100_000
 """Most points that are read of one trial's curve, its last ones; an export has all of them."""
-MOST_FURTHER_BYTES = 1 << 20
+MOST_FURTHER_BYTES = 1 << 19
 """Most bytes of further metrics that are read of one trial, those of its last points: about what they take in a
 message."""
 _BYTES_BESIDE_NAME = 14
