@@ -7,7 +7,7 @@ variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, …). A caller that
 
 import threading
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 _LAST_SECONDS = 2.0
 """How long a service that stops tries to send its last spans."""
-_NO_SPAN: AbstractContextManager[None] = nullcontext()
 _tracer: "Tracer | None" = None
 
 
@@ -63,14 +62,11 @@ def is_on() -> bool:
     return _tracer is not None
 
 
-def call(service: str, rpc: str, context: Any) -> AbstractContextManager[None]:
-    """Around the work of a call: its span, the parent of all that are made meanwhile. `context`: as servicers get it,
-    of gRPC or of the HTTP port."""
-    return _call(_tracer, service, rpc, context) if _tracer else _NO_SPAN
-
-
 @contextmanager
-def _call(tracer: "Tracer", service: str, rpc: str, context: Any) -> Iterator[None]:
+def call(service: str, rpc: str, context: Any) -> Iterator[None]:
+    """Around the work of a call, while tracing is on: its span, the parent of all that are made meanwhile. `context`:
+    as servicers get it, of gRPC or of the HTTP port."""
+    assert _tracer
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -78,7 +74,7 @@ def _call(tracer: "Tracer", service: str, rpc: str, context: Any) -> Iterator[No
     headers = dict(context.invocation_metadata() or ()) if over_grpc else HEADERS.get({})
     parent = TraceContextTextMapPropagator().extract({name: str(headers.get(name, "")) for name in PARENT})
     about = {"rpc.system": "grpc" if over_grpc else "connect_rpc", "rpc.service": service, "rpc.method": rpc}
-    with tracer.start_as_current_span(
+    with _tracer.start_as_current_span(
         f"{service}/{rpc}",
         parent,
         SpanKind.SERVER,

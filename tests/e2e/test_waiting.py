@@ -8,11 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, DeadlineExceeded, Unavailable
+from rungway._agent import session
+from rungway._agent.agent import Options
 from rungway._core import waiting
 from rungway_server.cli import live
 from tests.support.calls import unique_name
@@ -81,6 +84,26 @@ def test_a_worker_says_why_it_waits_and_when_that_is_over(
     assert first.startswith(f"{name}: waiting for work for ")
     assert first.endswith(" s: the search is paused")
     assert last.startswith(f"{name}: trial {found[0]} is handed out after ")
+
+
+def test_an_agent_says_once_why_all_its_places_wait(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(waiting, "LOG_AFTER", 0.2)
+    caplog.set_level(logging.WARNING, "rungway")
+    create(client)
+    client.pause_experiment()
+    command = ["sh", "-c", "echo rungway: epochs=9 loss=0.5"]
+    options = Options(places=3, logs=tmp_path)
+    endings: list[session.Ending] = []
+    agent = threading.Thread(target=lambda: endings.append(session.run(client, command, options, lambda: None)))
+    agent.start()
+    wait_until(lambda: "the search is paused" in caplog.text)
+    client.resume_experiment()
+    agent.join()
+    assert [each.experiment.trials.completed for each in endings] == [4]
+    assert caplog.text.count("waiting for work") == 1
+    assert caplog.text.count("is handed out after") == 1
 
 
 def test_a_short_wait_says_nothing(client: Client, caplog: pytest.LogCaptureFixture) -> None:

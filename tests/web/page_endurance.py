@@ -16,7 +16,7 @@ from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
 from tests.web.browser import Tab, launched, tab_of
 from tests.web.conftest import Site
-from tests.web.page_load import EXPECTED, FRAMES, PICTURES, Row, print_table, timed
+from tests.web.page_load import EXPECTED, FRAMES, PICTURES, Row, opened, print_table
 from tests.web.pictures import News, caption, news_of
 
 TRIALS, PER_UPDATE, RESULTS = 10_000, 200, 10
@@ -130,15 +130,8 @@ async def beyond(tab: Tab, site: Site) -> list[Row]:
     """A search of more trials than a view has: how long until each picture stands, and what it says is left out."""
     player = site.new(trials=BEYOND)
     await asyncio.to_thread(player.play)
-    rows = []
-    for view, picture in PICTURES.items():
-
-        async def stands(view: str = view, picture: str = picture) -> None:
-            page = await tab.open(f"e/{player.experiment}/{view}")
-            await expect(caption(page, picture)).to_contain_text(EXPECTED[view])
-            await page.evaluate(FRAMES)
-
-        rows.append((f"{BEYOND:,} trials, first view: {view}", f"{await timed(stands) / 1000:.1f} s", "opens"))
+    took = await opened(tab, player.experiment)
+    rows = [(f"{BEYOND:,} trials, first view: {view}", f"{each / 1000:.1f} s", "opens") for view, each in took.items()]
     said = await left_out(tab.page)
     return [*rows, ("and what it says", said, "what is left out"), ("heap then", _mib(await heap(tab)), "")]
 

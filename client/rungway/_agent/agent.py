@@ -2,7 +2,6 @@
 
 import json
 import logging
-import random
 import shlex
 import threading
 from collections.abc import Callable
@@ -14,45 +13,52 @@ from rungway._agent.guard import Guard
 from rungway._agent.lines import Reader
 from rungway._agent.reports import Complaints, Reports, TooFar
 from rungway._agent.training import Training
+from rungway._core.calls import pause_after
 from rungway._core.enums import AskStatus, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted, RungwayError
 from rungway._core.exit import Exit
+from rungway._core.waiting import Waiting
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Experiment
 
 _log = logging.getLogger("rungway")
-_SHORTEST_WAIT = 0.1
-"""Least time between two asks of a place that were answered with WAIT, in seconds."""
+LOGS = "rungway-logs"
+"""Folder of the output of trials unless another is named: a folder for each experiment is made in it."""
 _LEAVE_SECONDS = 10.0
 """How long a place may take to give its trial back, after its command has ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How an agent runs its command."""
+class Options:
+    """How to run the command, as a user says it."""
 
-    places: int
+    places: int = 1
     """Trials at once."""
-    logs: Path
-    """Folder for the output of the trials; it must exist."""
-    scratch: Path
-    """Folder for files that nobody needs afterwards; it must exist."""
     grace: float = 30.0
     """Seconds between SIGTERM and SIGKILL."""
+    logs: Path = Path(LOGS)
+    partial: bool = False
+    """Whether hyperparameters may be missing among the placeholders."""
 
 
 class Agent:
     """Runs a training command for trials of one search until the search is over, or until it has to leave."""
 
-    def __init__(self, client: Client, experiment: Experiment, command: Command, settings: Settings) -> None:
-        self._client, self._command, self._settings = client, command, settings
+    def __init__(
+        self, client: Client, experiment: Experiment, command: Command, options: Options, logs: Path, scratch: Path
+    ) -> None:
+        """`logs` is the folder for the output of the trials, `scratch` one for files that nobody needs afterwards; both
+        must exist."""
+        self._client, self._command, self._options = client, command, options
+        self._experiment, self._logs, self._scratch = experiment.experiment, logs, scratch
+        self._waiting = Waiting(self._experiment)  # one for all places: one line says why they wait
         unit = experiment.plan.unit if experiment.plan else ""
         self._reader = Reader(unit, experiment.config["searcher"]["metric"])
         self._complaints = Complaints()
         self._leaving = threading.Event()
         self._failure: BaseException | None = None
-        self._guard = Guard(settings.grace)
+        self._guard = Guard(options.grace)
 
     @property
     def is_leaving(self) -> bool:
@@ -70,7 +76,7 @@ class Agent:
         connection, token or namespace.
         """
         threads = [
-            threading.Thread(target=self._place, args=(n,), name=f"place-{n}") for n in range(self._settings.places)
+            threading.Thread(target=self._place, args=(n,), name=f"place-{n}") for n in range(self._options.places)
         ]
         for thread in threads:
             thread.daemon = True  # one that waits for a service that is away must not keep the process
@@ -85,7 +91,7 @@ class Agent:
             raise
         finally:
             for thread in threads:
-                thread.join(self._settings.grace + _LEAVE_SECONDS if self.is_leaving else None)
+                thread.join(self._options.grace + _LEAVE_SECONDS if self.is_leaving else None)
             self._guard.close()
         if self._failure is not None:
             raise self._failure
@@ -95,10 +101,11 @@ class Agent:
         try:
             while not self.is_leaving:
                 # Asked step by step: a place that waits inside an ask could not be told to leave.
-                reply = self._client.ask_once()
+                reply = self._client._ask_waiting(self._waiting)
                 for assignment in reply.assignments:
                     with self._client._hold(assignment) as trial:
                         self._train(trial, place)
+                    self._waiting = Waiting(self._experiment)
                 if reply.status is AskStatus.DONE:
                     return
                 if reply.reason is Reason.FAILING:
@@ -108,7 +115,7 @@ class Agent:
                         details={"message": reply.message},
                     )
                 if not reply.assignments:
-                    self._leaving.wait(max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4))  # noqa: S311
+                    self._leaving.wait(pause_after(reply))
         except Preempted:
             pass
         except Exception as error:
@@ -152,7 +159,7 @@ class Agent:
             self._end(trial, Outcome.ERROR, str(error))
             return True
         finally:
-            training.end(self._settings.grace)
+            training.end(self._options.grace)
         if trial.should_stop:
             return True
         if training.exit_code != 0:
@@ -166,9 +173,9 @@ class Agent:
 
     def _start(self, start: Start) -> Training:
         arguments = self._command.arguments(start)
-        params = self._settings.scratch / f"params-{start.trial}.json"
+        params = self._scratch / f"params-{start.trial}.json"
         params.write_text(json.dumps(start.hparams, ensure_ascii=False), encoding="utf-8")
-        log = self._settings.logs / f"trial-{start.trial:05}.log"
+        log = self._logs / f"trial-{start.trial:05}.log"
         _log.info("trial %d, %d to %d: %s", start.trial, start.from_length, start.to_length, shlex.join(arguments))
         return Training(arguments, self._command.environment(start, str(params)), log, self._guard)
 
@@ -180,7 +187,7 @@ class Agent:
             if trial.should_stop:
                 return
             if self.is_leaving:
-                training.end(self._settings.grace)
+                training.end(self._options.grace)
                 for last in training.rest():
                     reports.take(last)
                 raise Preempted("the agent leaves")

@@ -6,19 +6,18 @@ It has a parser of its own, so that hosts that train need not install the packag
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rungway._agent.session import LOGS, Ending, Options, log_to, run
-from rungway._core.config import ClientConfig
+from rungway._agent.agent import LOGS, Options
+from rungway._agent.session import Ending, log_to, run
+from rungway._core.config import DEFAULT_TARGET, configured
 from rungway._core.errors import InvalidArgument, OutcomeUnknown, RungwayError, Unauthenticated, Unavailable
 from rungway._sync.client import Client
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
 """Exit codes, as of all commands."""
-_DEFAULT_TARGET = "localhost:7077"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,8 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options = Options(found.n, found.grace, found.logs, found.partial)
     try:
-        target = found.target or os.environ.get("RUNGWAY_TARGET", "").strip() or _DEFAULT_TARGET
-        config = ClientConfig(target=target, experiment=found.experiment)
+        config = configured(None, found.target or None, found.experiment)
     except InvalidArgument as error:
         return _refuse(USAGE, error)
     try:
@@ -86,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("experiment", metavar="EXPERIMENT", help="The experiment's id.")
     parser.add_argument("-n", type=_count, default=1, metavar="N", help="Trials at once (default: 1).")
-    parser.add_argument("--target", help=f"Where the service is (default: RUNGWAY_TARGET, else {_DEFAULT_TARGET}).")
+    parser.add_argument("--target", help=f"Where the service is (default: RUNGWAY_TARGET, else {DEFAULT_TARGET}).")
     parser.add_argument("--grace", type=float, default=30.0, help="Seconds between SIGTERM and SIGKILL (default: 30).")
     parser.add_argument(
         "--logs", type=Path, default=Path(LOGS), help=f"Folder for the output of the trials (default: {LOGS})."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rungway._agent.agent import Agent, Settings
+from rungway._agent.agent import Agent, Options
 from rungway._agent.command import Command
 from rungway._core.errors import InvalidArgument
 from rungway._sync.client import Client
@@ -19,19 +19,6 @@ from rungway.models.experiments import Experiment
 from rungway.models.work import Trial
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-LOGS = "rungway-logs"
-"""Folder of the output of trials unless another is named: a folder for each experiment is made in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run the command, as a user says it."""
-
-    places: int = 1
-    grace: float = 30.0
-    logs: Path = Path(LOGS)
-    partial: bool = False
-    """Whether hyperparameters may be missing among the placeholders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +72,7 @@ def run(client: Client, arguments: Sequence[str], options: Options, meanwhile: C
     except OSError as error:
         raise InvalidArgument.one("logs", f"{logs} cannot be made: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="rungway-") as scratch:
-        agent = Agent(client, experiment, command, Settings(options.places, logs, Path(scratch), options.grace))
+        agent = Agent(client, experiment, command, options, logs, Path(scratch))
         with _leaves_at_signals(agent) as came:
             agent.run(meanwhile)
     if came:

@@ -132,12 +132,10 @@ class WorkerCalls:
         while True:
             left = None if timeout is None else timeout - (time.monotonic() - begin)
             limit = None if left is None else max(left, self.config.attempt_timeout)
-            reply = yield from self.ask_once(1, None, limit)
+            reply = yield from self.ask_waiting(waiting, limit)
             if reply.assignments:
-                waiting.over(f"trial {reply.assignments[0].trial} is handed out")
                 return reply.assignments[0]
             if reply.status is AskStatus.DONE:
-                waiting.over("the search is over")
                 if reply.message:
                     _log.warning("the search is over: %s", reply.message)
                 return None
@@ -147,12 +145,25 @@ class WorkerCalls:
                     f" correct the training, then `rungway resume {self.experiment}` or client.resume_experiment()"
                 )
                 raise FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
-            wait = max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+            wait = pause_after(reply)
             if left is not None and wait > left:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
-            if waiting.is_due(reply.reason):
-                waiting.log(reply.reason, (yield from self._why(reply.reason)))
+            yield from self.log_wait(waiting, reply.reason)
             yield Sleep(wait)
+
+    def ask_waiting(self, waiting: Waiting, limit: float | None = None) -> Flow[AskReply]:
+        """Ask once for a worker that waits until there is work; the end of a wait that was logged is logged, too."""
+        reply = yield from self.ask_once(1, None, limit)
+        if reply.assignments:
+            waiting.over(f"trial {reply.assignments[0].trial} is handed out")
+        elif reply.status is AskStatus.DONE:
+            waiting.over("the search is over")
+        return reply
+
+    def log_wait(self, waiting: Waiting, reason: Reason) -> Flow[None]:
+        """Log why a worker waits, when that is due."""
+        if waiting.is_due(reason):
+            waiting.log(reason, (yield from self._why(reason)))
 
     def by_name(self, values: Mapping[str, object], metrics: object) -> Flow[tuple[object, dict[str, object]]]:
         """The searcher's metric among these values, and the others together with `metrics`.
@@ -326,6 +337,11 @@ class WorkerCalls:
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
+
+
+def pause_after(reply: AskReply) -> float:
+    """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
+    return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
 
 
 def is_rollback(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:

@@ -107,6 +107,10 @@ class ExperimentState(StrEnum):
     """In lists only: another version of the service wrote it; its notes say more."""
 
 
+OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
+"""The states in which no trial is trained any more."""
+
+
 class PromotionRule(StrEnum):
     """Which results of a rung are promoted."""
 

@@ -34,6 +34,7 @@ class Waiting:
         """The wait is over; logged if its reason was."""
         if self._logged is not None:
             _log.warning("%s: %s after %.0f s of waiting", self._experiment, what, self._clock() - self._begin)
+            self._logged = None
 
 
 def in_words(reason: Reason, experiment: Experiment | None) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungway._core import requests
-from rungway._core.enums import ExperimentState, Reason
+from rungway._core.enums import OVER, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway._sync.client import Client
 from rungway.models.experiments import Experiment
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.1
 """How long to wait between two looks at the search."""
-_OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 def minimize(
@@ -147,7 +146,7 @@ def _optimize(
     order: _Order, target: str | None, data: str | os.PathLike[str] | None, live: bool | None
 ) -> SearchResult:
     # Imported here: `import rungway` stays light, and works where these modules do not (fcntl).
-    from rungway._local.place import open_search, place
+    from rungway._local.place import named, open_search, place
     from rungway._local.view import view
 
     order.check()
@@ -156,8 +155,7 @@ def _optimize(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-")))
         function = _write(order.fn, folder)
         kept = Path(data) if data is not None else None
-        remote = target or os.environ.get("RUNGWAY_TARGET", "").strip()
-        if order.name is None and kept is None and not remote:
+        if order.name is None and kept is None and not named(target):
             kept = folder / "data"
         there = stack.enter_context(place(name, target, kept))
         client = stack.enter_context(Client(config=there.config))
@@ -199,7 +197,7 @@ class _Search:
         from rungway._local.worker import BY_CONFIGURATION, BY_TRIAL
 
         experiment = self._look()
-        if experiment.state not in _OVER:
+        if experiment.state not in OVER:
             crew = Crew(
                 function,
                 BY_TRIAL if self._order.by_trial else BY_CONFIGURATION,
@@ -209,7 +207,7 @@ class _Search:
                 say=self._view.say,
             )
             try:
-                while (experiment := self._look()).state not in _OVER:
+                while (experiment := self._look()).state not in OVER:
                     trials = experiment.trials
                     crew.tend((experiment.trained_length, trials.completed, trials.failed, trials.invalid))
                     time.sleep(_LOOK_SECONDS)
@@ -220,7 +218,7 @@ class _Search:
     def _look(self) -> Experiment:
         self._place.check()
         experiment = self._client.get_experiment()
-        self._view.show(experiment, self._client.best())
+        self._view.show(experiment, self._client.best)
         if experiment.reason is Reason.FAILING:
             raise FailedPrecondition(
                 f"the first trials all failed, the last one with: {experiment.message}", reason="FAILING"

@@ -35,6 +35,11 @@ class Place:
             self.service.check()
 
 
+def named(target: str | None) -> str:
+    """The service that is named: by this argument, else by RUNGWAY_TARGET; empty for none."""
+    return target or os.environ.get("RUNGWAY_TARGET", "").strip()
+
+
 @contextmanager
 def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Place]:
     """The service at `target`, else at RUNGWAY_TARGET, else one with its store in the folder `data` (by default that of
@@ -42,8 +47,7 @@ def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Pl
 
     Raises FailedPrecondition (NO_LOCAL_SERVICE), ServiceFailed, and InvalidArgument for wrong settings.
     """
-    target = target or os.environ.get("RUNGWAY_TARGET", "").strip()
-    if target:
+    if target := named(target):
         if data is not None:
             raise InvalidArgument.one("data", f"got {str(data)!r} beside the target {target!r}: give one of them")
         inherited = {name: value for name, value in os.environ.items() if name in CLIENT_VARIABLES}

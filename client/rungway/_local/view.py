@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -30,8 +31,8 @@ class View:
         """Print a line."""
         print(line, file=self._stream or sys.stdout, flush=True)
 
-    def show(self, experiment: Experiment, best: Trial | None) -> None:
-        """Show the current state of the search."""
+    def show(self, experiment: Experiment, best: Callable[[], Trial | None]) -> None:
+        """Show the current state of the search; `best` reads its best trial, which only some views need."""
 
 
 class LiveView(View):
@@ -59,7 +60,7 @@ class LiveView(View):
         """Print the line above the rest."""
         self._console.print(line, soft_wrap=True)
 
-    def show(self, experiment: Experiment, best: Trial | None) -> None:
+    def show(self, experiment: Experiment, best: Callable[[], Trial | None]) -> None:
         """Redraw."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
@@ -74,7 +75,7 @@ class LiveView(View):
             *_counts(experiment),
             f"{time.monotonic() - self._begin:.0f} s",
         )
-        line = Text(best_so_far(best), no_wrap=True, overflow="ellipsis", style="green")
+        line = Text(best_so_far(best()), no_wrap=True, overflow="ellipsis", style="green")
         self._live.update(Group("", head, *([_rungs(experiment.plan)] if experiment.plan else []), line))
 
 

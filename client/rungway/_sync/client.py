@@ -8,12 +8,13 @@ from typing import Any, TypeVar, overload
 
 from rungway._core.calls import WorkerCalls
 from rungway._core.config import ClientConfig, configured
-from rungway._core.enums import Outcome
+from rungway._core.enums import AskStatus, Outcome
 from rungway._core.errors import FailedPrecondition
 from rungway._core.experiment_calls import ExperimentCalls
 from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
+from rungway._core.waiting import Waiting
 from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
@@ -198,6 +199,13 @@ class Client:
             raise FailedPrecondition("the search is over: there is no trial to run", reason="SEARCH_DONE")
         with self._hold(assignment) as run:
             yield run
+
+    def _ask_waiting(self, waiting: Waiting) -> AskReply:
+        """`ask_once` for a worker that waits by itself until there is work; what it waits for is logged."""
+        reply = self._driver.run(self._work.ask_waiting(waiting))
+        if reply.status is AskStatus.WAIT:
+            self._driver.run(self._work.log_wait(waiting, reply.reason))
+        return reply
 
     def _hold(self, assignment: Assignment, loop: Loop | None = None) -> TrialRun:
         run = TrialRun(self._driver, self._work, assignment, loop)

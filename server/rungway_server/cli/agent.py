@@ -56,7 +56,7 @@ def run(
     {NAME} in its arguments becomes a hyperparameter, {length} how far to train. It prints its results as lines like
     'rungway: epochs=3 error=0.12', with the searcher's unit and metric. The same command goes on with the search.
     """
-    from rungway._agent.session import Options
+    from rungway._agent.agent import Options
     from rungway_server.cli.run import run_file
 
     options = Options(workers, grace, logs, partial)

@@ -1,9 +1,8 @@
 """Messages about a search that has paused itself, or is over without a result."""
 
-from rungway import Experiment, ExperimentState, Reason
+from rungway import Experiment, Reason
+from rungway._core.enums import OVER
 from rungway_server.service.warnings import NO_RESULT
-
-_OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 def warnings_of(experiment: Experiment) -> list[str]:
@@ -21,10 +20,10 @@ def in_a_word(experiment: Experiment) -> str:
 
 def is_fruitless(experiment: Experiment) -> bool:
     """Whether a search has paused itself, or is over without a real result or with nothing but failed trials."""
-    failing, over = experiment.reason is Reason.FAILING, experiment.state in _OVER
+    failing, over = experiment.reason is Reason.FAILING, experiment.state in OVER
     return failing or (over and (NO_RESULT in experiment.warnings or _all_failed(experiment)))
 
 
 def _all_failed(experiment: Experiment) -> bool:
     trials = experiment.trials
-    return experiment.state in _OVER and 0 < trials.started == trials.failed
+    return experiment.state in OVER and 0 < trials.started == trials.failed

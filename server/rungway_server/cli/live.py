@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rungway import Client, Experiment, ExperimentState, Unimplemented, Worker
+from rungway._core.enums import OVER
 from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import as_json, console, count, errors, many, print_json, table, text, unit_name
@@ -13,7 +14,6 @@ from rungway_server.simulation.report import time_text
 
 WATCH_SECONDS = 2.0
 """Seconds between two looks of `rungway status --watch`."""
-_OVER = (ExperimentState.DONE, ExperimentState.STOPPED)
 
 
 def workers(experiment_id: str, target: str, output: Output) -> None:
@@ -99,7 +99,7 @@ def watch_status(experiment_id: str, target: str, output: Output) -> None:
             line = _line(experiment)
             if line != last:
                 print(as_json(experiment) if output is Output.JSON else _with_end(line, experiment), flush=True)
-            if experiment.state in _OVER:
+            if experiment.state in OVER:
                 return
             last = line
             time.sleep(WATCH_SECONDS)

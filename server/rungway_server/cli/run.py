@@ -10,8 +10,9 @@ from pathlib import Path
 import typer
 
 from rungway import Client, Experiment, FailedPrecondition, RungwayError
+from rungway._agent.agent import Options
 from rungway._agent.main import print_ending
-from rungway._agent.session import Ending, Options, log_to, run
+from rungway._agent.session import Ending, log_to, run
 from rungway._local.place import Place, open_search, place
 from rungway._local.processes import ServiceFailed
 from rungway._local.view import View, view
@@ -80,7 +81,7 @@ def _looks(there: Place, client: Client, window: View) -> Callable[[], None]:
             return
         try:
             experiment: Experiment = client.get_experiment()
-            window.show(experiment, client.best())
+            window.show(experiment, client.best)
         except RungwayError:
             pass  # the agent says that the service is away; a view that is old for a while needs no word
         after = time.monotonic() + _LOOK_SECONDS

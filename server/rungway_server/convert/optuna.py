@@ -203,7 +203,7 @@ def _study(source: Source, draft: Draft) -> None:
     searcher, larger, trials, line = draft.searcher, None, None, 1
     searcher |= {"name": "random", "max_concurrent_trials": 0}
     for call in source.calls(source.tree):
-        given = _literals(source, call)
+        given = source.literals(call)
         if call.name == "create_study":
             line = call.line
             larger = given.get("direction") == "maximize"
@@ -224,17 +224,6 @@ def _study(source: Source, draft: Draft) -> None:
     if searcher["name"] != "grid":
         draft.trials(line, trials, "n_trials")
     draft.objective(line, "objective", larger)
-
-
-def _literals(source: Source, call: Call) -> dict[str, object]:
-    """The keyword arguments that are literals."""
-    found = {}
-    for name, node in call.keywords.items():
-        try:
-            found[name] = source.value(node)
-        except NotLiteral:
-            continue
-    return found
 
 
 def _sampler(source: Source, draft: Draft, call: Call, given: Mapping[str, object]) -> None:

@@ -3,6 +3,7 @@
 import ast
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +115,14 @@ class Source:
         """The arguments by name; `names` are those of positional ones. Raises NotLiteral."""
         given = dict(zip(names, call.args, strict=False)) | dict(call.keywords)
         return {name: self.value(node) for name, node in given.items()}
+
+    def literals(self, call: Call) -> dict[str, Any]:
+        """The keyword arguments that are literals."""
+        found = {}
+        for name, node in call.keywords.items():
+            with suppress(NotLiteral):
+                found[name] = self.value(node)
+        return found
 
 
 def read_source(text: str) -> Source:

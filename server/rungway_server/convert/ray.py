@@ -121,12 +121,7 @@ def _run(source: Source, draft: Draft, space: list[Call]) -> None:
     samples: object = 1
     line = 1
     for call in source.calls(source.tree):
-        found: dict[str, object] = {}
-        for key, node in call.keywords.items():
-            try:
-                found[key] = source.value(node)
-            except NotLiteral:
-                continue
+        found = source.literals(call)
         if call.name in ("TuneConfig", "run") and ("tune" in call.before or call.name == "TuneConfig"):
             line = call.line
             samples = found.get("num_samples", samples)

@@ -24,7 +24,6 @@ _OF_NNI = frozenset(
 _BESIDE_PARAMETERS = frozenset(("method", "metric", "program", "early_terminate", "run_cap", "command"))
 _IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+(optuna|ray)\b", re.MULTILINE)
 _CALLED = re.compile(r"\.(suggest_[a-z]+)\(|\btune\.[a-z_]+\(")
-_SMALLEST_SPACE = 1
 
 
 def tool_of(document: Mapping[str, object]) -> Tool | None:
@@ -39,9 +38,7 @@ def tool_of(document: Mapping[str, object]) -> Tool | None:
         return Tool.WANDB
     if document.keys() & _OF_NNI:
         return Tool.NNI
-    if len(document) >= _SMALLEST_SPACE and all(
-        isinstance(value, Mapping) and "_type" in value for value in document.values()
-    ):
+    if document and all(isinstance(value, Mapping) and "_type" in value for value in document.values()):
         return Tool.NNI_SPACE
     return None
 
