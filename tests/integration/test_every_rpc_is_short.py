@@ -80,7 +80,7 @@ def test_every_rpc_is_driven() -> None:
 
 @pytest.mark.parametrize("rpc", CASES)
 def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
-    least: dict[str, float] = {}
+    seen: dict[str, list[float]] = {}
     slices: list[tuple[float, str]] = []
     CASES[rpc](bench)()  # so that Redis has cached the scripts
     for made in range(1, MOST_REPEATS + 1):
@@ -89,11 +89,12 @@ def test_no_script_and_no_slice_is_long(rpc: str, bench: Bench) -> None:
         bench.slice_ms()
         call()
         for script, took in bench.scripts().items():
-            least[script] = min(took, least.get(script, took))
+            seen.setdefault(script, []).append(took)
         slices.append(bench.slice_ms())
         slower = max(1.0, bench.known_ms() / KNOWN_MS)
         most = slower * (TELL_MS if rpc in (REPORTS, FURTHER, ROUND) else SCRIPT_MS)
-        long = {name: took for name, took in least.items() if took > most}
+        # One that ran once is of something else, and has a case of its own.
+        long = {name: min(took) for name, took in seen.items() if len(took) >= REPEATS and min(took) > most}
         if made >= REPEATS and not long and min(slices)[0] <= SLICE_MS:
             return
     assert long == {}, f"times {slower:.1f}"

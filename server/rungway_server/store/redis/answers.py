@@ -1,7 +1,7 @@
 """Reads what the scripts answer into the values of the domain. Texts in answers are bytes."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -31,7 +31,6 @@ from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdRe
 from rungway_server.domain.ranking import metric_of, ranked
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
-from rungway_server.store.redis.layout.curves import POINT
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, trained_of
 
 _STATE, _METRIC, _TAIL = (TRIAL_FIELDS.index(name) for name in ("state", "metric", "tail"))
@@ -139,12 +138,7 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
     return read_event(fields, smaller_is_better)
 
 
-def read_points(packed: bytes, smaller_is_better: bool) -> list[Report]:
-    """Points of a curve."""
-    return [Report(length, metric_of(key, smaller_is_better)) for length, key in POINT.iter_unpack(packed)]
-
-
-def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Iterable[Report] = ()) -> TrialView:
+def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Sequence[Report] = ()) -> TrialView:
     """One trial view (see lua/commands/trials.lua), with the points of its curve."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created, _, _, parent = fields[9:]
@@ -165,7 +159,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
         outcome=Outcome(outcome.decode()) if outcome else None,
         message=_text(message),
         created_ms=created,
-        curve=tuple(curve),
+        curve=curve,
         parent=int(parent) if parent else None,
     )
 

@@ -4,23 +4,23 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Report, Standing, TrialView
+from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
-from rungway_server.service.reading import Reading, Turn, in_slices
+from rungway_server.service.reading import Reading, Turn
 from rungway_server.store.redis.answers import (
     read_event,
     read_life,
-    read_points,
     read_progress,
     read_standing,
     read_trial,
 )
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
-from rungway_server.store.redis.layout.curves import CURVE_PIECE
+from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import Names, piece_field, pieces_before
 from rungway_server.store.redis.layout.keys import index_key
+from rungway_server.store.redis.packed_curve import PackedCurve
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, PieceReader, paired
@@ -69,23 +69,22 @@ class RedisReads:
             )
             at += answer[1]
             for fields in answer[2:]:
-                points = await self._with_further(ref, known, fields.pop(), fields) if curve else ()
+                points = await self._curve(ref, known, fields.pop(), fields) if curve else ()
                 views.append(read_trial(fields, known.smaller_is_better, known.configurations.unpack, points))
         return views
 
-    async def _with_further(
+    async def _curve(
         self, ref: ExperimentRef, known: CachedExperiment, further: list[bytes], fields: list[Any]
-    ) -> list[Report]:
-        """The curve of a trial, with its further metrics."""
-        points = await self._curve(ref, known, fields)
+    ) -> PackedCurve:
+        """The curve of a trial, or the end of a long one, with its further metrics."""
+        packed = await self._points(ref, known, fields)
         names, last = further
+        found: dict[int, Further] = {}
         if last:
-            first = fields[16] - len(points)  # place of the first point that was read
+            first = fields[16] - len(packed) // POINT.size  # place of the first point that was read
             further_of = await self._further(ref, known, int(fields[0]), Names(names), last)
-            async for place, found in in_slices([*further_of.items()]):
-                if first <= place < first + len(points):
-                    points[place - first] = points[place - first]._replace(further=found)
-        return points
+            found = {place - first: each for place, each in further_of.items()}
+        return PackedCurve(packed, known.smaller_is_better, found)
 
     async def _further(
         self, ref: ExperimentRef, known: CachedExperiment, trial: int, names: Names, last: bytes
@@ -116,19 +115,18 @@ class RedisReads:
             raise UnknownExperiment(ref.experiment)
         return list(answer[1])
 
-    async def _curve(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> list[Report]:
-        """The curve of a trial, or the end of a long one. Pieces never change: they may be read after the trial."""
+    async def _points(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> bytes:
+        """The last points of a curve. Pieces never change: they may be read after the trial."""
         number, (count, tail) = fields[0], fields[16:18]
         pieces = count // CURVE_PIECE
-        points: list[Report] = []
+        points: list[bytes] = []
         for first in range(max(0, pieces - MOST_POINTS // CURVE_PIECE), pieces, _CURVE_PIECES):
             names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _CURVE_PIECES, pieces))]
             try:
-                found = await self._pieces(ref, known, names)
+                points += await self._pieces(ref, known, names)
             except UnknownExperiment:  # another experiment may have the name by now
                 raise UnknownTrial(ref.experiment, int(number)) from None
-            points += read_points(b"".join(found), known.smaller_is_better)
-        return points + read_points(tail, known.smaller_is_better)
+        return b"".join((*points, tail))
 
     async def leases(self, ref: ExperimentRef, most: int) -> tuple[list[tuple[int, int]], int]:
         """See the port."""
