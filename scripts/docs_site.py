@@ -24,6 +24,7 @@ FIRST = (
     "choosing",
     "searchers",
     "simulation",
+    "notifications",
     "deploy",
     "katib",
     "operations",

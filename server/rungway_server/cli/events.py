@@ -52,7 +52,7 @@ def watch(experiment_id: str, after: str, trial: int | None, target: str, output
 
     async def follow(client: AsyncClient) -> None:
         nonlocal last
-        _cancel_on_interrupt()
+        cancel_on_interrupt()
         async with client:
             async for event in client.watch_events(after):
                 last = event.event_id
@@ -86,7 +86,7 @@ async def _ending(client: AsyncClient, event: Event) -> str:
     return str(text("; ".join(experiment.warnings))) if is_fruitless(experiment) else ""
 
 
-def _cancel_on_interrupt() -> None:
+def cancel_on_interrupt() -> None:
     """Make the first Ctrl-C cancel this task; the next one interrupts as usual.
 
     Raised wherever the program is, as it is without this, a KeyboardInterrupt now and then comes in the middle of gRPC

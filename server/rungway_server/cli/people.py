@@ -1,4 +1,8 @@
-"""The arguments of commands that say who works, and who asks."""
+"""The arguments of commands that say who works, who asks, and when a search is over."""
+
+from typing import Annotated
+
+import typer
 
 from rungway_server.cli.options import DEFAULT_TARGET, ExperimentArgument, Output, OutputOption, TargetOption
 
@@ -17,3 +21,29 @@ def workers(
     from rungway_server.cli.live import workers
 
     workers(experiment, target, output)
+
+
+def wait(
+    experiments: Annotated[
+        list[str], typer.Argument(metavar="EXPERIMENT", envvar="RUNGWAY_EXPERIMENT", help="Their ids.")
+    ],
+    *,
+    goals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for", metavar="done|best=VALUE", help="The end, or a best metric this good; of several the first."
+        ),
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Longest wait (seconds); 0 = only look.")] = None,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Wait until searches are done, and say in the exit code how they ended.
+
+    Exit codes: 0 done (or what --for names is there); 4 done without a result, or without the metric; 5 stopped; 6 it
+    has paused itself because its first trials all failed; 7 the timeout is over. Of several the highest. 1, 2 and 3
+    are as of all commands. A pause by a user is waited through, and so is an outage of the service of up to a minute.
+    """
+    from rungway_server.cli.wait import read_goals, wait
+
+    wait(experiments, read_goals(goals or ()), timeout, target, output)
