@@ -75,6 +75,7 @@ CASES = [
     Case("asyncio"),
     Case("Notebooks", done=False),
     Case("Look at the results", before=TRAINED, says="done 9"),
+    Case("Tables", before=TRAINED, says="trained for "),
     Case("The loop"),
 ]
 
