@@ -257,6 +257,51 @@ def test_tables_as_parquet_are_the_frames(client: Client, tmp_path: Path) -> Non
     assert str(tables["events"].schema["time"]).startswith("Datetime")
 
 
+def test_pictures_of_both_clients_are_the_same(client: Client, tmp_path: Path) -> None:
+    name, target = client.config.experiment, client.config.target
+
+    async def drawn() -> None:
+        async with AsyncClient(target) as other:
+            (await other.plot("importance", name)).save(tmp_path / "2.svg")
+            (await other.plot("curves", name)).save(tmp_path / "4.svg")
+
+    client.plot("importance").save(tmp_path / "1.svg")
+    client.plot().save(tmp_path / "3.svg")
+    asyncio.run(drawn())
+    assert (tmp_path / "1.svg").read_text() == (tmp_path / "2.svg").read_text()
+    assert (tmp_path / "3.svg").read_text() == (tmp_path / "4.svg").read_text()
+    code, out, _ = run(target, "plot", name, "curves", "-o", str(tmp_path / "5.svg"), wide=True)
+    assert (code, out) == (0, f"Written: {tmp_path / '5.svg'}\n")
+    assert (tmp_path / "5.svg").read_text() == (tmp_path / "3.svg").read_text()
+    with pytest.raises(InvalidArgument, match="kind: got 'pie'"):
+        client.plot("pie")
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the test runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (("absent", "best", "-o", "p.png"), 1, "no experiment"),
+        (("any", "best", "-o", "p.gif"), 2, "p.gif: wanted a file name that ends in .png, .svg, .html, .pdf"),
+        (("any", "best", "-o", "missing/p.png"), 2, "cannot be written: there is no folder missing"),
+        (("any", "pie", "-o", "p.png"), 2, "'pie' is not one of"),
+        (("any", "best"), 2, "Missing option"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    service: Service, arguments: tuple[str, ...], exit_code: int, said: str, empty_folder: Path
+) -> None:
+    code, _, err = run(service.address, "plot", *arguments)
+    assert (code, said in err) == (exit_code, True), err
+    assert list(empty_folder.iterdir()) == []
+
+
 def test_a_text_that_is_no_export_is_refused() -> None:
     for text in ('{"trial": 1}\n', "<html>\n", "[]\n"):
         with pytest.raises(InternalError, match="this client cannot read the data of the search") as refused:

@@ -1,12 +1,13 @@
-"""What `AsyncClient` gives of a whole search at once: data frames."""
+"""What `AsyncClient` gives of a whole search at once: data frames and pictures."""
 
 import asyncio
 from typing import Any
 
 from rungway._async.driver import AsyncDriver
-from rungway._core.data_calls import SearchReading
+from rungway._core.data_calls import SearchReading, importance_of
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._data import frames, tables
+from rungway._data import frames, picture, tables
+from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
 
 
@@ -27,6 +28,14 @@ class AsyncDataMethods:
         frames.check(backend)
         data = await self._search_data(experiment, curves=True)
         return await asyncio.to_thread(lambda: frames.frame(tables.curves_table(data), backend))
+
+    async def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+        """See Client.plot."""
+        picture.check_kind(kind)
+        data = await self._search_data(experiment, curves=True, events=True)
+        ranking = importance_of(self._experiments, experiment)
+        importance = await self._driver.run(ranking) if kind in picture.RANKED else None
+        return await asyncio.to_thread(picture.draw, kind, data, importance)
 
     async def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)

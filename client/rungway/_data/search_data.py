@@ -104,6 +104,11 @@ class SearchData:
         return str(self.config.get("searcher", {}).get("metric", "metric"))
 
     @property
+    def began(self) -> datetime:
+        """When the first trial was handed out; before that, when the search was created."""
+        return min((trial.created for trial in self.trials), default=self.created)
+
+    @property
     def smaller_is_better(self) -> bool:
         """Which way the metric ranks."""
         return bool(self.config.get("searcher", {}).get("smaller_is_better", True))

@@ -1,10 +1,11 @@
-"""What `Client` gives of a whole search at once: data frames."""
+"""What `Client` gives of a whole search at once: data frames and pictures."""
 
 from typing import Any
 
-from rungway._core.data_calls import SearchReading
+from rungway._core.data_calls import SearchReading, importance_of
 from rungway._core.experiment_calls import ExperimentCalls
-from rungway._data import frames, tables
+from rungway._data import frames, picture, tables
+from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
 from rungway._sync.driver import SyncDriver
 
@@ -40,6 +41,20 @@ class DataMethods:
         """
         frames.check(backend)
         return frames.frame(tables.curves_table(self._search_data(experiment, curves=True)), backend)
+
+    def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+        """A picture of a search (the extra `plot`); notebooks show it, `save` writes a file.
+
+        `kind` is "best" (the best result so far over time), "curves" (all learning curves), "importance" (how much each
+        hyperparameter matters: PED-ANOVA of Watanabe et al., 2023, worked out by the service), "parallel" (each trial
+        as a line through its hyperparameters), "ladder" (the results at each rung) or "workers" (who trained what, and
+        when). Raises NotFound; InvalidArgument for another kind; FailedPrecondition (NOT_INSTALLED) without matplotlib.
+        """
+        picture.check_kind(kind)
+        data = self._search_data(experiment, curves=True, events=True)
+        ranking = importance_of(self._experiments, experiment)
+        importance = self._driver.run(ranking) if kind in picture.RANKED else None
+        return picture.draw(kind, data, importance)
 
     def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)

@@ -33,6 +33,17 @@ class TableOutput(StrEnum):
     CSV = "csv"
 
 
+class Plot(StrEnum):
+    """What a picture of a search shows."""
+
+    BEST = "best"
+    CURVES = "curves"
+    IMPORTANCE = "importance"
+    PARALLEL = "parallel"
+    LADDER = "ladder"
+    WORKERS = "workers"
+
+
 class Rank(StrEnum):
     """Which result of a trial counts for `rungway best`."""
 
