@@ -138,7 +138,8 @@ def sdk() -> str:
             kind = "exception"
         elif callable(getattr(rungway, name)) and kind == "data":
             kind = "function"
-        lines.append(f".. auto{kind}:: rungway.{name}\n")
+        inherited = "   :inherited-members:\n" if name in ("Client", "AsyncClient") else ""
+        lines.append(f".. auto{kind}:: rungway.{name}\n{inherited}")
     return "\n".join(lines)
 
 

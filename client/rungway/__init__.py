@@ -47,6 +47,7 @@ from rungway._core.errors import (
     Unavailable,
     Unimplemented,
 )
+from rungway._data.picture import Picture
 from rungway._local.optimize import maximize, minimize
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
@@ -123,6 +124,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "PermissionDenied",
+    "Picture",
     "Plan",
     "Preempted",
     "Preview",

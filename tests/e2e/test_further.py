@@ -71,7 +71,7 @@ def test_what_a_worker_reports_is_what_people_see(work: object, tmp_path: Path) 
             }  # fmt: skip
             assert run(target, "export", name, "--format", "csv", "--out", str(tmp_path / transport))[0] == 0
             rows = (tmp_path / transport / "curves.csv").read_text().splitlines()
-            assert rows[:2] == ["trial,length,metric,cost,metrics.accuracy,metrics.lr", "0,1,1.0,1.0,0.0,0.1"]
+            assert rows[:2] == ["number,length,metric,metrics.accuracy,metrics.lr,cost", "0,1,1.0,0.0,0.1,1.0"]
 
 
 def test_the_best_by_each_result(target: str) -> None:

@@ -75,6 +75,8 @@ CASES = [
     Case("asyncio"),
     Case("Notebooks", done=False),
     Case("Look at the results", before=TRAINED, says="done 9"),
+    Case("Tables", before=TRAINED, says="trained for "),
+    Case("Pictures", before=TRAINED),
     Case("The loop"),
 ]
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from rungway_server.cli.enqueue import _assign
-from rungway_server.cli.export import _lines, _write_tables
+from rungway_server.cli.options import ExportFormat
+from rungway_server.cli.tables import read_search, write_tables
 from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.engine import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
@@ -151,7 +152,7 @@ async def test_a_search_that_paused_itself_arrives_with_its_reason(
     for site in sites:
         assert (await site.store.progress(ref)).failing == "KeyError ä 1"
         assert (await site.store.events(ref, "", 99))[0][-1].message == "KeyError ä 1"
-    _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
+    write_tables(read_search([text]), ExportFormat.CSV, tmp_path)
     with (tmp_path / "events.csv").open(newline="") as stream:
         *_, last = csv.DictReader(stream)
     assert (last["kind"], last["message"]) == ("failing", "KeyError ä 1")
@@ -273,14 +274,16 @@ async def test_tables(sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Pa
     await Player(here.store, ref, random.Random(1), {}, []).play(30)
     text = await exported(here.store, ref)
     pieces: Iterator[str] = iter([text[at : at + 97] for at in range(0, len(text), 97)])
-    _write_tables(read_export(_lines(pieces)), tmp_path / "tables")
+    write_tables(read_search(pieces), ExportFormat.CSV, tmp_path / "tables")
     with (tmp_path / "tables" / "trials.csv").open(newline="") as stream:
         trials = list(csv.DictReader(stream))
     views = await here.store.trials(ref, list(range(20)), curve=True)
-    assert [int(trial["trial"]) for trial in trials] == [view.trial for view in views]
+    assert [int(trial["number"]) for trial in trials] == [view.trial for view in views]
     assert [float(trial["hparams.rate"]) for trial in trials] == [view.hparams["rate"] for view in views]
     with (tmp_path / "tables" / "curves.csv").open(newline="") as stream:
-        curves = [(int(row["trial"]), int(row["length"]), repr(float(row["metric"]))) for row in csv.DictReader(stream)]
+        curves = [
+            (int(row["number"]), int(row["length"]), repr(float(row["metric"]))) for row in csv.DictReader(stream)
+        ]
     assert curves == [(view.trial, point.length, repr(point.metric)) for view in views for point in view.curve]
     with (tmp_path / "tables" / "events.csv").open(newline="") as stream:
         assert len(list(csv.DictReader(stream))) == text.count('{"event"')
@@ -308,7 +311,7 @@ async def test_names_of_any_kind_are_enqueued_and_exported_by_one_spelling(
     [work] = (await here.store.ask(ref, "", 1, "w")).assignments
     assert work.hparams == hparams
     text = await exported(here.store, ref)
-    _write_tables(read_export(text.splitlines(keepends=True)), tmp_path)
+    write_tables(read_search([text]), ExportFormat.CSV, tmp_path)
     with (tmp_path / "trials.csv").open(newline="") as stream:
         [row] = csv.DictReader(stream)
     assert {name.removeprefix("hparams."): row[name] for name in row if name.startswith("hparams.")} == {
@@ -333,7 +336,7 @@ async def test_no_cell_of_a_table_begins_like_a_formula(
     for worker in FORMULAS:
         [work] = (await here.store.ask(ref, "", 1, worker)).assignments
         await here.store.fail(ref, "", work.lease, Outcome.ERROR, worker)
-    _write_tables(read_export((await exported(here.store, ref)).splitlines(keepends=True)), tmp_path)
+    write_tables(read_search([await exported(here.store, ref)]), ExportFormat.CSV, tmp_path)
     cells = []
     for name in ("trials.csv", "curves.csv", "events.csv"):
         with (tmp_path / name).open(newline="") as stream:

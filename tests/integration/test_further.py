@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from rungway_server.cli.export import _write_tables
+from rungway_server.cli.options import ExportFormat
+from rungway_server.cli.tables import read_search, write_tables
 from rungway_server.domain.engine import MOST_FURTHER_NAMES, Further, Report, Result, TrialView
 from rungway_server.domain.errors import InvalidInput, RequestIdReused
 from rungway_server.service.port import ExperimentRef
@@ -264,14 +265,14 @@ async def test_tables_have_a_column_for_each(store: RedisStore, ref: ExperimentR
     await create_planned(store, ref, LONG)
     reports = [Report(1, 0.5, Further({"loss": math.nan, "=1+1": 2.0}, 1.5)), Report(2, 0.25)]
     await tell(store, ref, [*reports, Report(3, 0.125, Further({"lr": 0.1}))])
-    _write_tables(read_export((await exported(store, ref)).splitlines(keepends=True)), tmp_path)
+    write_tables(read_search([await exported(store, ref)]), ExportFormat.CSV, tmp_path)
     assert (tmp_path / "curves.csv").read_text().splitlines() == [
-        "trial,length,metric,cost,metrics.=1+1,metrics.loss,metrics.lr",
-        "0,1,0.5,1.5,2.0,nan,",
+        "number,length,metric,metrics.=1+1,metrics.loss,metrics.lr,cost",
+        "0,1,0.5,2.0,nan,,1.5",
         "0,2,0.25,,,,",
-        "0,3,0.125,,,,0.1",
+        "0,3,0.125,,,0.1,",
     ]
-    assert "metrics" not in (tmp_path / "trials.csv").read_text().splitlines()[0]
+    assert ",metrics.=1+1,metrics.loss,metrics.lr,cost,created," in (tmp_path / "trials.csv").read_text()
 
 
 DAMAGES: dict[str, tuple[Callable[[Any], Any], str]] = {

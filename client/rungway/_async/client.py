@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, overload
 
+from rungway._async.data import AsyncDataMethods
 from rungway._async.driver import AsyncDriver
 from rungway._async.keeper import AsyncLeaseKeeper
 from rungway._async.run import AsyncTrialRun
@@ -34,7 +35,7 @@ from rungway.models.work import (
 _Self = TypeVar("_Self", bound="AsyncClient")
 
 
-class AsyncClient:
+class AsyncClient(AsyncDataMethods):
     """The same methods as `Client`, awaited.
 
     It belongs to the event loop of its first call. After CONTINUE the next `ask` of the same task returns the same

@@ -10,11 +10,13 @@ from rungway._async.connection import connection
 from rungway._core.channel import closed_error
 from rungway._core.compat import is_cancelling
 from rungway._core.config import ClientConfig
+from rungway._core.data_calls import SearchReading
 from rungway._core.errors import RungwayError
 from rungway._core.experiment_calls import LogReader
 from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, T, drive_async
-from rungway._core.rpcs import WATCH_EVENTS, Reply, Rpc
+from rungway._core.rpcs import EXPORT_EXPERIMENT, WATCH_EVENTS, Reply, Rpc
 from rungway._core.tls import may_be_tls
+from rungway._data.search_data import SearchData
 from rungway.models.experiments import Event
 
 
@@ -41,6 +43,18 @@ class AsyncDriver:
             except RungwayError as error:
                 failure = error
             await self.run(reader.reconnect(failure))
+
+    async def read(self, reading: SearchReading) -> SearchData:
+        """A whole search; a stream that breaks is begun again."""
+        while True:
+            try:
+                async with aclosing(self.stream(EXPORT_EXPERIMENT, reading.request())) as replies:
+                    async for reply in replies:
+                        reading.feed(reply)
+                return reading.done()
+            except RungwayError as error:
+                failure = error
+            await self.run(reading.again(failure))
 
     async def close(self) -> None:
         """Cancel the calls under way and close the connection."""

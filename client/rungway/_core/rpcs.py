@@ -62,3 +62,4 @@ EXPORT_EXPERIMENT: Final = Rpc(_EXPERIMENT, "ExportExperiment", experiment.Expor
 WATCH_EVENTS: Final = Rpc(_EXPERIMENT, "WatchEvents", experiment.WatchEventsResponse)
 
 GET_CALLER: Final = Rpc("ViewService", "GetCaller", view.GetCallerResponse)
+GET_IMPORTANCE: Final = Rpc("ViewService", "GetImportance", view.GetImportanceResponse)

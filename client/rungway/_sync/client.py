@@ -15,6 +15,7 @@ from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway._core.waiting import Waiting
+from rungway._sync.data import DataMethods
 from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
@@ -35,7 +36,7 @@ from rungway.models.work import (
 _Self = TypeVar("_Self", bound="Client")
 
 
-class Client:
+class Client(DataMethods):
     """Asks a Rungway service for work and tells it results. Any number of threads may share one.
 
     A call is repeated until it is answered, always with the same request_id, so that it has one effect even when a

@@ -8,11 +8,13 @@ from google.protobuf.message import Message
 
 from rungway._core.channel import closed_error
 from rungway._core.config import ClientConfig
+from rungway._core.data_calls import SearchReading
 from rungway._core.errors import RungwayError
 from rungway._core.experiment_calls import LogReader
 from rungway._core.flow import Acquire, Attempt, Effect, Flow, Sleep, T, drive
-from rungway._core.rpcs import WATCH_EVENTS, Reply, Rpc
+from rungway._core.rpcs import EXPORT_EXPERIMENT, WATCH_EVENTS, Reply, Rpc
 from rungway._core.tls import may_be_tls
+from rungway._data.search_data import SearchData
 from rungway._sync.connection import connection
 from rungway.models.experiments import Event
 
@@ -38,6 +40,17 @@ class SyncDriver:
             except RungwayError as error:
                 failure = error
             self.run(reader.reconnect(failure))
+
+    def read(self, reading: SearchReading) -> SearchData:
+        """A whole search; a stream that breaks is begun again."""
+        while True:
+            try:
+                for reply in self.stream(EXPORT_EXPERIMENT, reading.request()):
+                    reading.feed(reply)
+                return reading.done()
+            except RungwayError as error:
+                failure = error
+            self.run(reading.again(failure))
 
     def close(self) -> None:
         """Cancel the calls under way and close the connection."""

@@ -19,6 +19,8 @@ from rungway_server.cli.options import (
     OutputOption,
     Rank,
     RedisOption,
+    TableOutput,
+    TableOutputOption,
     TargetOption,
     TrialOrder,
 )
@@ -140,7 +142,9 @@ def trials(
     experiment: ExperimentArgument,
     *,
     first: Annotated[int, typer.Option("--from", min=0, help="Number of the first trial to show.")] = 0,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1000, help="Most to show.")] = 100,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=1, max=1000, show_default="100; all as csv", help="Most to show.")
+    ] = None,
     hparams: Annotated[bool, typer.Option("--hparams", help="Show the configurations too.")] = False,
     state: Annotated[
         list[str] | None,
@@ -149,9 +153,12 @@ def trials(
     sort: Annotated[TrialOrder, typer.Option(help="By number, or by the best metric, best first.")] = TrialOrder.NUMBER,
     new: Annotated[bool, typer.Option("--new", help="The newest first.")] = False,
     target: TargetOption = DEFAULT_TARGET,
-    output: OutputOption = Output.TABLE,
+    output: TableOutputOption = TableOutput.TABLE,
 ) -> None:
-    """List trials a page at a time, by number unless sorted."""
+    """List trials a page at a time, by number unless sorted.
+
+    As csv they have the columns of 'rungway export --format csv', their configurations among them.
+    """
     from rungway_server.cli.trials import Page, trials
 
     trials(experiment, Page(first, count, hparams, tuple(state or ()), sort, new), target, output)
@@ -311,10 +318,11 @@ def export(
         Path | None, typer.Option("--all", metavar="FOLDER", help="All searches, each to its file in this folder.")
     ] = None,
     form: Annotated[
-        ExportFormat, typer.Option("--format", help="jsonl: a file that can be imported; csv: tables for analysis.")
+        ExportFormat,
+        typer.Option("--format", help="jsonl: a file that can be imported; csv, parquet: tables for analysis."),
     ] = ExportFormat.JSONL,
     out: Annotated[
-        Path | None, typer.Option(help="The file, default standard output; for csv the folder, created if missing.")
+        Path | None, typer.Option(help="The file, default standard output; for tables the folder, created if missing.")
     ] = None,
     target: TargetOption = DEFAULT_TARGET,
     namespace: OneNamespaceOption = None,
@@ -327,8 +335,8 @@ def export(
     file: run it again after an interruption.
     """
     if every:
-        if out or form is ExportFormat.CSV:
-            raise typer.BadParameter("--all takes neither --out nor --format csv")
+        if out or form is not ExportFormat.JSONL:
+            raise typer.BadParameter("--all takes neither --out nor --format csv or parquet")
         from rungway_server.cli.backup import export_all
 
         export_all(every, namespace, redis, data)

@@ -11,10 +11,10 @@ from rungway_server.cli.output import fail
 FORMATS = (".png", ".pdf", ".svg")
 
 
-def check_matplotlib(*pictures: Path | None) -> None:
-    """End the command if a picture is wanted and matplotlib is missing."""
+def check_matplotlib(*pictures: Path | None, extra: str = "demo") -> None:
+    """End the command if a picture is wanted and matplotlib is missing, which this extra brings."""
     if any(pictures) and importlib.util.find_spec("matplotlib") is None:
-        raise fail(Exit.USAGE, "pictures need matplotlib: pip install 'rungway[demo]'")
+        raise fail(Exit.USAGE, f"pictures need matplotlib: pip install 'rungway[{extra}]'")
 
 
 def check_picture(path: Path, formats: Sequence[str] = FORMATS) -> None:

@@ -25,6 +25,25 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class TableOutput(StrEnum):
+    """How a command prints what is also a table of a spreadsheet."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Plot(StrEnum):
+    """What a picture of a search shows."""
+
+    BEST = "best"
+    CURVES = "curves"
+    IMPORTANCE = "importance"
+    PARALLEL = "parallel"
+    LADDER = "ladder"
+    WORKERS = "workers"
+
+
 class Rank(StrEnum):
     """Which result of a trial counts for `rungway best`."""
 
@@ -45,6 +64,7 @@ class ExportFormat(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 OUTPUT: ContextVar[Output | None] = ContextVar("output", default=None)
@@ -54,6 +74,10 @@ NAMESPACE: ContextVar[str] = ContextVar("namespace", default="")
 DEFAULT_TARGET = "localhost:7077"
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")]
+TableOutputOption = Annotated[
+    TableOutput,
+    typer.Option("--output", "-o", help="Tables for people, JSON for programs, or CSV with the columns of an export."),
+]
 TargetOption = Annotated[
     str, typer.Option(envvar="RUNGWAY_TARGET", help="Where the service is: HOST:PORT, or https://HOST for HTTP.")
 ]

@@ -1,10 +1,19 @@
-"""The arguments of commands that say who works, who asks, and when a search is over."""
+"""The arguments of commands that say who works, who asks, and when a search is over, and of pictures."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rungway_server.cli.options import DEFAULT_TARGET, ExperimentArgument, Output, OutputOption, TargetOption
+from rungway_server.cli.options import (
+    DEFAULT_TARGET,
+    ExperimentArgument,
+    NamedExperimentArgument,
+    Output,
+    OutputOption,
+    Plot,
+    TargetOption,
+)
 
 
 def whoami(target: TargetOption = DEFAULT_TARGET, output: OutputOption = Output.TABLE) -> None:
@@ -47,3 +56,24 @@ def wait(
     from rungway_server.cli.wait import read_goals, wait
 
     wait(experiments, read_goals(goals or ()), timeout, target, output)
+
+
+def plot(
+    experiment: NamedExperimentArgument,
+    kind: Annotated[
+        Plot,
+        typer.Argument(
+            help="best: the best so far over time; curves: all learning curves; importance: of each hyperparameter; "
+            "parallel: trials through their hyperparameters; ladder: results by rung; workers: who trained what, when."
+        ),
+    ] = Plot.CURVES,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The file: .png, .svg, .pdf, or .html (one page).")
+    ],
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Draw a picture of a search."""
+    from rungway_server.cli.plot import plot
+
+    plot(experiment, kind, out, target)

@@ -1,17 +1,21 @@
 """Commands about trials: best, trials."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
 from rungway import Experiment, Trial, TrialState
+from rungway._data.search_data import TrialData
+from rungway._data.tables import trials_table
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import is_fruitless, warnings_of
-from rungway_server.cli.options import Exit, Output, Rank, TrialOrder
+from rungway_server.cli.options import Exit, Output, Rank, TableOutput, TrialOrder
 from rungway_server.cli.output import console, count, fail, number, print_json, settings, table, text, unit_name
+from rungway_server.cli.tables import print_csv, read_search
 
 _STATES = tuple(state for state in TrialState if state is not TrialState.UNKNOWN)
 
@@ -36,7 +40,8 @@ class Page:
     """Which trials to list, in which order, and whether with their configurations. `states`: () = all."""
 
     first: int
-    most: int
+    most: int | None
+    """None = 100, or all as CSV."""
     hparams: bool
     states: tuple[str, ...] = ()
     order: TrialOrder = TrialOrder.NUMBER
@@ -48,20 +53,27 @@ class Page:
         return bool(self.states) or self.newest_first or self.order is not TrialOrder.NUMBER
 
 
-def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
+_MOST = 100
+
+
+def trials(experiment_id: str, page: Page, target: str, output: TableOutput) -> None:
     """Print a page of trials."""
     if unknown := [state for state in page.states if state not in _STATES]:
         raise fail(Exit.USAGE, f"--state: got {unknown[0]!r}, wanted one of {', '.join(_STATES)}")
-    end = page.first + page.most
+    if output is TableOutput.CSV:
+        _print_csv(experiment_id, page, target)
+        return
+    most = page.most or _MOST
+    end = page.first + most
     with service(target, experiment_id) as client:
         if page.selects:
             smaller = client.get_experiment().config.get("searcher", {}).get("smaller_is_better", True)
-            listed = _selected(client.list_trials(), page, smaller)[page.first : end + 1]
+            listed = _selected(client.list_trials(), _best_metric, page, smaller)[page.first : end + 1]
         else:
-            listed = client.list_trials(page.most + 1, after=page.first)
-    found = listed[: page.most]
-    more = end if len(listed) > page.most else None
-    if output is Output.JSON:
+            listed = client.list_trials(most + 1, after=page.first)
+    found = listed[:most]
+    more = end if len(listed) > most else None
+    if output is TableOutput.JSON:
         print_json({"experiment": experiment_id, "trials": found, "next": more})
         return
     out = console()
@@ -70,17 +82,36 @@ def trials(experiment_id: str, page: Page, target: str, output: Output) -> None:
         return
     _print_trials(out, found, page.hparams)
     if more is not None:
-        out.print(f"more: rungway trials {experiment_id}{_options(page)} --from {more} -n {page.most}", style="dim")
+        out.print(f"more: rungway trials {experiment_id}{_options(page)} --from {more} -n {most}", style="dim")
 
 
-def _selected(trials: list[Trial], page: Page, smaller_is_better: bool) -> list[Trial]:
+def _print_csv(experiment_id: str, page: Page, target: str) -> None:
+    with service(target, experiment_id) as client:
+        data = read_search(client.export_experiment())
+    chosen = _selected(data.trials, lambda trial: trial.best, page, data.smaller_is_better)
+    first = page.first
+    if not page.selects:  # --from is then the number of a trial; a trial that was replaced may leave a gap
+        chosen, first = [trial for trial in chosen if trial.number >= first], 0
+    print_csv(trials_table(data, chosen[first:][: page.most]))
+
+
+_Listed = TypeVar("_Listed", Trial, TrialData)
+
+
+def _best_metric(trial: Trial) -> float | None:
+    return trial.best_metric
+
+
+def _selected(
+    trials: list[_Listed], best: Callable[[_Listed], float | None], page: Page, smaller_is_better: bool
+) -> list[_Listed]:
     """The trials in these states, in this order; those without a metric come last."""
     chosen = [trial for trial in trials if not page.states or trial.state in page.states]
     if page.newest_first:
         chosen.reverse()
     if page.order is TrialOrder.METRIC:
         sign = 1 if smaller_is_better else -1
-        chosen.sort(key=lambda trial: math.inf if trial.best_metric is None else sign * trial.best_metric)
+        chosen.sort(key=lambda trial: math.inf if (metric := best(trial)) is None else sign * metric)
     return chosen
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from rungway_server.cli.options import OUTPUT
+from rungway_server.cli.options import OUTPUT, Output
 from rungway_server.domain.documents.fields import whole_text
 
 _NAMESPACE = "--namespace"
@@ -35,7 +35,8 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        OUTPUT.set(ctx.params.get("output"))
+        output = ctx.params.get("output")
+        OUTPUT.set(Output(output) if output in {*Output} else None)
         return super().invoke(ctx)
 
 

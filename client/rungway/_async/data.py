@@ -1,0 +1,42 @@
+"""What `AsyncClient` gives of a whole search at once: data frames and pictures."""
+
+import asyncio
+from typing import Any
+
+from rungway._async.driver import AsyncDriver
+from rungway._core.data_calls import SearchReading, importance_of
+from rungway._core.experiment_calls import ExperimentCalls
+from rungway._data import frames, picture, tables
+from rungway._data.picture import Picture
+from rungway._data.search_data import SearchData
+
+
+class AsyncDataMethods:
+    """Methods of `AsyncClient` that read a whole search in one call, as it is at one moment."""
+
+    _driver: AsyncDriver
+    _experiments: ExperimentCalls
+
+    async def to_dataframe(self, experiment: str | None = None, *, backend: str | None = None) -> Any:
+        """See Client.to_dataframe."""
+        frames.check(backend)
+        data = await self._search_data(experiment)
+        return await asyncio.to_thread(lambda: frames.frame(tables.trials_table(data), backend))
+
+    async def curves_dataframe(self, experiment: str | None = None, *, backend: str | None = None) -> Any:
+        """See Client.curves_dataframe."""
+        frames.check(backend)
+        data = await self._search_data(experiment, curves=True)
+        return await asyncio.to_thread(lambda: frames.frame(tables.curves_table(data), backend))
+
+    async def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+        """See Client.plot."""
+        picture.check_kind(kind)
+        data = await self._search_data(experiment, curves=True, events=True)
+        ranking = importance_of(self._experiments, experiment)
+        importance = await self._driver.run(ranking) if kind in picture.RANKED else None
+        return await asyncio.to_thread(picture.draw, kind, data, importance)
+
+    async def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
+        reading = SearchReading(self._experiments, experiment, curves=curves, events=events)
+        return await self._driver.read(reading)

@@ -1,0 +1,61 @@
+"""What `Client` gives of a whole search at once: data frames and pictures."""
+
+from typing import Any
+
+from rungway._core.data_calls import SearchReading, importance_of
+from rungway._core.experiment_calls import ExperimentCalls
+from rungway._data import frames, picture, tables
+from rungway._data.picture import Picture
+from rungway._data.search_data import SearchData
+from rungway._sync.driver import SyncDriver
+
+
+class DataMethods:
+    """Methods of `Client` that read a whole search in one call, as it is at one moment."""
+
+    _driver: SyncDriver
+    _experiments: ExperimentCalls
+
+    def to_dataframe(self, experiment: str | None = None, *, backend: str | None = None) -> Any:
+        """The trials as a data frame, a row for each by number (the extra `data`).
+
+        `backend` is "pandas", "polars" or "pyarrow"; by default the first of them that is installed. Columns: number,
+        state, outcome, `hparams.NAME` for each hyperparameter, metric (the last result), best, best_length, length,
+        `metrics.NAME` for each further metric (its last value), cost (the sum, seconds) if any was told, created
+        (when it was first handed out), started and ended (of its last assignment; one under way has no end), duration
+        (for how long workers held it, in seconds, without an assignment under way), worker, restarts, bracket, rung,
+        parent if there are clones, checkpoint, message. Times are in UTC, lengths in the experiment's unit. A
+        hyperparameter with values of several types is a text.
+
+        Raises NotFound; FailedPrecondition (NOT_INSTALLED) without the packages; InvalidArgument for another backend.
+        """
+        frames.check(backend)
+        return frames.frame(tables.trials_table(self._search_data(experiment)), backend)
+
+    def curves_dataframe(self, experiment: str | None = None, *, backend: str | None = None) -> Any:
+        """The learning curves as a data frame, a row for each report in the order of telling, trial by trial (the extra
+        `data`). A trial that was restarted may have a length twice.
+
+        Columns: number (of the trial), length, metric, `metrics.NAME` for each further metric, and cost (seconds) if
+        any was told. The rest is as in `to_dataframe`.
+        """
+        frames.check(backend)
+        return frames.frame(tables.curves_table(self._search_data(experiment, curves=True)), backend)
+
+    def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+        """A picture of a search (the extra `plot`); notebooks show it, `save` writes a file.
+
+        `kind` is "best" (the best result so far over time), "curves" (all learning curves), "importance" (how much each
+        hyperparameter matters: PED-ANOVA of Watanabe et al., 2023, worked out by the service), "parallel" (each trial
+        as a line through its hyperparameters), "ladder" (the results at each rung) or "workers" (who trained what, and
+        when). Raises NotFound; InvalidArgument for another kind; FailedPrecondition (NOT_INSTALLED) without matplotlib.
+        """
+        picture.check_kind(kind)
+        data = self._search_data(experiment, curves=True, events=True)
+        ranking = importance_of(self._experiments, experiment)
+        importance = self._driver.run(ranking) if kind in picture.RANKED else None
+        return picture.draw(kind, data, importance)
+
+    def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
+        reading = SearchReading(self._experiments, experiment, curves=curves, events=events)
+        return self._driver.read(reading)

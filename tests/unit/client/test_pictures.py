@@ -1,0 +1,274 @@
+"""Pictures of searches of every kind: what they show is what the data says, and odd data makes none of them fail."""
+
+import importlib.util
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.text import Text
+
+from rungway import FailedPrecondition, InvalidArgument, Picture
+from rungway._data import picture
+from rungway._data.picture import KINDS, check_kind, draw
+from rungway._data.pictures.look import span_of
+from rungway._data.search_data import EventData, SearchData, Span, TrialData
+from rungway.v1.view_service_pb2 import GetImportanceResponse, Importance
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+RUNGS = (1, 3, 9)
+SPACE = {
+    "lr": {"type": "log", "base": 10, "minval": -4, "maxval": 0},
+    "net": {"layers": {"type": "int", "minval": 1, "maxval": 8}},
+    "name": {"type": "categorical", "vals": ["adam", "sgd"]},
+    "momentum": {"type": "double", "minval": 0, "maxval": 1, "when": {"name": "sgd"}},
+    "fixed": {"type": "const", "val": 1},
+}
+
+
+def trial(number: int, metrics: Sequence[float], **given: Any) -> TrialData:
+    """One that told a metric at each length from 1 on, and began and ended in the second of its number."""
+    hparams: dict[str, Any] = {"lr": 10 ** (-4 + number % 5), "net.layers": number % 8 + 1, "fixed": 1}
+    hparams |= {"name": "adam"} if number % 2 else {"name": "sgd", "momentum": 0.5}
+    length = len(metrics)
+    rung = sum(length >= each for each in RUNGS) - 1
+    finite = [metric for metric in metrics if math.isfinite(metric)]
+    best = min(finite, default=None)
+    began = START + timedelta(seconds=number + 1)
+    values: dict[str, Any] = {
+        "number": number,
+        "state": "completed" if length == RUNGS[-1] else "paused",
+        "outcome": "",
+        "hparams": hparams,
+        "bracket": 0,
+        "rung": max(rung, 0),
+        "metric": metrics[-1] if metrics else None,
+        "best": best,
+        "best_length": metrics.index(best) + 1 if best is not None else 0,
+        "length": length,
+        "created": began,
+        "worker": f"gpu-{number % 3}",
+        "restarts": 0,
+        "parent": None,
+        "checkpoint": "",
+        "message": "",
+        "curve": [(at + 1, metric) for at, metric in enumerate(metrics)],
+        "further": {},
+        "last": {},
+        "cost": None,
+        "spans": [Span(f"gpu-{number % 3}", began, 0, began + timedelta(seconds=1), "pause")],
+    }
+    return TrialData(**values | given)
+
+
+def search(
+    trials: Sequence[TrialData], *, metric: str = "loss", smaller: bool = True, name: str = "digits"
+) -> SearchData:
+    events = [
+        EventData(span.end, span.how, each.number, {"length": each.length})
+        for each in trials
+        for span in each.spans
+        if span.end
+    ]
+    config = {"hyperparameters": SPACE, "searcher": {"metric": metric, "smaller_is_better": smaller}}
+    return SearchData(name, config, "epochs", [RUNGS], START, "running", [*trials], events)
+
+
+def ranked(*shares: tuple[str, float], too_early: str = "") -> GetImportanceResponse:
+    named = [Importance(name=name, importance=share) for name, share in shares]
+    return GetImportanceResponse(parameters=named, trials=50, too_early=too_early)
+
+
+EARLY = ranked(too_early="3 trials have a result, 40 are needed")
+FEW = [trial(0, [0.9, 0.8, 0.7]), trial(1, [0.5]), trial(2, [0.9, 0.6, 0.4, 0.3, 0.2, 0.2, 0.1, 0.15, 0.12])]
+NOT_A_NUMBER = trial(3, [math.nan, math.inf])
+UNDER_WAY = trial(4, [], state="running", spans=[Span("gpu-1", START + timedelta(seconds=9), 0)])
+SEARCHES: dict[str, SearchData] = {
+    "empty": search([]),
+    "one trial": search(FEW[:1]),
+    "one result": search(FEW[1:2]),
+    "few": search([*FEW, NOT_A_NUMBER, UNDER_WAY]),
+    "no number": search([NOT_A_NUMBER]),
+    "under way": search([UNDER_WAY]),
+    "all the same": search([trial(number, [0.5] * 3) for number in range(8)]),
+    "negative": search([trial(number, [-float(number)] * 3) for number in range(8)], smaller=False),
+    "far apart": search([trial(number, [10.0 ** (number * 30)] * 3) for number in range(8)]),
+    "zero": search([trial(number, [0.0, 1e-300, 0.0]) for number in range(8)]),
+    "odd names": search(FEW, metric="$x^{2$ <b>&\n\x00", name="a" * 63),
+    "many": search([trial(number, [1 / (number + 1)] * (1, 3, 9)[number % 3]) for number in range(1000)]),
+}
+
+
+def texts(shown: Picture) -> list[str]:
+    return [text.get_text() for text in shown.figure.findobj(Text) if isinstance(text, Text)]
+
+
+def axes_of(kind: str, data: SearchData, importance: GetImportanceResponse | None = None) -> Any:
+    """The one plane of a picture."""
+    (axes,) = draw(kind, data, importance).figure.axes
+    return axes
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_every_picture_of_every_search(name: str) -> None:
+    for kind in KINDS:
+        shown = draw(kind, SEARCHES[name], EARLY)
+        assert shown.title.startswith(SEARCHES[name].experiment)
+        if name in ("few", "odd names", "far apart") or (name == "many" and kind == "curves"):  # to save time
+            assert shown._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_best_so_far() -> None:
+    shown = draw("best", SEARCHES["few"], None)
+    axes: Any = shown.figure.axes[0]
+    (steps, _) = axes.get_lines()
+    assert list(steps.get_ydata()) == [0.7, 0.5, 0.1, 0.1]
+    assert list(steps.get_xdata())[:3] == [1.0, 2.0, 3.0]
+    assert "seconds since the first trial began" in axes.get_xlabel()
+    assert any(
+        "0.1 of trial 2 at 7 epochs, after 3 seconds" in each for each in texts(draw("best", SEARCHES["few"], None))
+    )
+
+
+def test_the_best_of_what_is_maximised() -> None:
+    data = search([trial(0, [0.1, 0.9]), trial(1, [0.5, 0.95])], smaller=False)
+    steps = axes_of("best", data).get_lines()[0]
+    assert list(steps.get_ydata()) == [0.9, 0.95, 0.95]
+
+
+def test_curves() -> None:
+    shown = draw("curves", SEARCHES["few"], None)
+    axes: Any = shown.figure.axes[0]
+    (others,) = (each for each in axes.collections if isinstance(each, LineCollection))
+    assert len(others.get_segments()) == 3
+    best = next(line for line in axes.get_lines() if len(line.get_xdata()) == 9)
+    assert list(best.get_ydata()) == [metric for _, metric in FEW[2].curve]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epochs trained", "loss")
+    found = texts(shown)
+    assert "trial 2\n0.1\nat 7" in found
+    assert [each for each in found if each in ("2", "1")].count("2") == 1  # ended at 1: trials 1 and 3
+    assert any("1 with NaN or infinite results" in each for each in found)
+
+
+def test_axes_are_logarithmic_where_values_are_far_apart() -> None:
+    assert axes_of("curves", SEARCHES["few"]).get_yscale() == "linear"
+    wide = search([trial(0, [0.9, 0.8, 0.01])])
+    assert axes_of("curves", wide).get_yscale() == "log"
+    assert span_of([0.0, 1000.0]).log is False
+
+
+def test_a_few_bad_results_do_not_flatten_the_others() -> None:
+    good = [0.5 + number / 100 for number in range(20)]
+    for values, smaller in ((([*good, 1e9], True)), ([*good, -1e9], False)):
+        span = span_of(values, smaller)
+        assert (span.high if smaller else -span.low) < 3
+        best = min(good) if smaller else max(good)
+        assert span.low < best < span.high
+    assert span_of([1.0, 1e9]).high > 1e9
+
+
+def test_importance() -> None:
+    shown = draw("importance", SEARCHES["few"], ranked(("lr", 0.75), ("net.layers", 0.25)))
+    axes: Any = shown.figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.25]
+    assert {"lr", "net.layers", "75.0%", "25.0%"} <= set(texts(shown))
+    early = draw("importance", SEARCHES["few"], EARLY)
+    assert "too early to say: 3 trials have a result, 40 are needed" in texts(early)
+
+
+def test_parallel_coordinates() -> None:
+    shown = draw("parallel", SEARCHES["few"], ranked(("name", 0.6), ("lr", 0.4)))
+    axes: Any = shown.figure.axes[0]
+    (lines,) = (each for each in axes.collections if isinstance(each, LineCollection))
+    assert len(lines.get_segments()) == 3  # those with a result
+    heads = [each for each in texts(shown) if each in ("name", "lr", "net.layers", "momentum", "fixed", "loss")]
+    assert heads == ["name", "lr", "net.layers", "momentum", "loss"]
+    best = lines.get_segments()[-1]  # drawn last, so above the others
+    assert best[-1][1] > max(line[-1][1] for line in lines.get_segments()[:-1])
+    assert "not set" in texts(shown)
+
+
+def test_the_ladder() -> None:
+    trials = [
+        trial(0, [0.9], rung=0),
+        trial(1, [0.5, 0.4, 0.3], rung=1),
+        trial(2, [0.4] * 9, rung=2),
+        trial(3, [math.nan], rung=0),
+        trial(4, [0.1], rung=0, state="failed", outcome="diverged"),
+        trial(5, [0.6], rung=0, state="invalid"),
+        trial(6, [0.2, 0.2], rung=1, state="completed", outcome="finished"),
+    ]
+    found = texts(draw("ladder", search(trials), None))
+    assert "5 results · 3 went on · 1 failed" in found
+    assert "3 results · 1 went on" in found
+    assert "1 result · the top" in found
+    assert "6 trials" in found
+
+
+def test_workers() -> None:
+    def span(worker: str, start: float, end: float | None, how: str) -> Span:
+        return Span(worker, START + timedelta(seconds=start), 0, end and START + timedelta(seconds=end), how)  # type: ignore[arg-type]
+
+    trials = [
+        trial(0, [0.5], spans=[span("gpu-10", 0, 4, "retry"), span("gpu-2", 4, 8, "pause")], created=START),
+        trial(1, [0.5], spans=[span("gpu-10", 2, 6, "pause")]),
+        trial(2, [0.5], spans=[span("gpu-10", 6, None, "")]),
+    ]
+    shown = draw("workers", search(trials), None)
+    axes: Any = shown.figure.axes[0]
+    bars = [each for each in axes.collections if isinstance(each, PolyCollection)]
+    assert [len(each.get_paths()) for each in bars] == [1, 2, 1]  # gpu-10 held two at once
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gpu-2", "gpu-10", ""]
+    assert {line.get_marker() for line in axes.get_lines()} == {"x", ">"}
+    assert any("2 workers, 4 assignments, busy 58% of the time" in each for each in texts(shown))
+
+
+def test_files(tmp_path: Path) -> None:
+    shown = draw("best", SEARCHES["odd names"], None)
+    for name in ("p.png", "p.svg", "p.html", "P.PDF"):
+        shown.save(tmp_path / name)
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "P.PDF").read_bytes().startswith(b"%PDF")
+    svg = (tmp_path / "p.svg").read_text()
+    assert any(
+        "$x^{2$ <b>&" in (each.text or "") for each in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    )
+    page = (tmp_path / "p.html").read_text()
+    assert "<svg" in page
+    assert "&lt;b&gt;&amp;" in page
+    assert "<b>" not in page
+    assert re.findall(r"""(?:src|href)=["'](?!#)[^"']*""", page) == []
+    assert "<script" not in page
+    again = draw("best", SEARCHES["odd names"], None)
+    again.save(tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text() == svg
+
+
+def test_what_cannot_be_drawn_or_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = draw("best", SEARCHES["empty"], None)
+    with pytest.raises(InvalidArgument, match=r"path: got '.*p\.gif', wanted a name that ends in \.png, \.svg"):
+        shown.save(tmp_path / "p.gif")
+    with pytest.raises(OSError, match="absent"):
+        shown.save(tmp_path / "absent" / "p.png")
+    with pytest.raises(InvalidArgument, match="kind: got 'pie', wanted one of best, curves"):
+        check_kind("pie")
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else real(name))
+    with pytest.raises(FailedPrecondition, match=r"pip install 'rungway\[plot\]'$") as failed:
+        check_kind("best")
+    assert failed.value.reason == "NOT_INSTALLED"
+
+
+def test_the_settings_of_the_caller_stay() -> None:
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": True, "svg.fonttype": "path"}):
+        draw("best", SEARCHES["few"], None)._repr_png_()
+        assert (mpl.rcParams["text.parse_math"], mpl.rcParams["svg.fonttype"]) == (True, "path")
+    assert repr(draw("best", SEARCHES["few"], None)) == "Picture(best: 'digits: best loss so far')"
+    assert picture.KINDS == ("best", "curves", "importance", "parallel", "ladder", "workers")
