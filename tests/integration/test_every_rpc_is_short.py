@@ -43,7 +43,7 @@ REPEATS, MOST_REPEATS = 2, 20
 """How often each call is made, and at most if none was short, because other work may delay several in a row. The
 shortest counts, so more calls after a short one would show nothing new."""
 KNOWN_MS, OWN_MS = 4.0, 10.0
-"""How long (ms) five thousand reads in a script, and a million steps of a Python loop, take on an idle machine of 2024."""
+"""How long (ms) five thousand reads in a script, and a million steps of a loop in Python, take on an idle machine."""
 
 
 def own_ms() -> float:

@@ -119,21 +119,26 @@ class App:
         request.check_headers()
         if not self._guard.wants_tokens and path not in _PROBES:
             self._hosts.check(request.headers.get(b"host"))
-        if page := self._pages.get(path):
-            return page() if request.method in ("GET", "HEAD") else _not_allowed("GET")
-        if file := self._files.find(path, request.headers.get(b"accept-encoding", b"")):
-            return file if request.method in ("GET", "HEAD") else _not_allowed("GET")
+        route = self._routes.get(path)
+        if route is None and (page := self._page(path, request)):
+            return page
         cookie = session.cookie_token(request.headers.get(b"cookie", b""), request.scheme)
         if is_browser(request.headers, cookie):
             check_same_origin(request.headers, request.scheme)
         authorization = request.text(b"authorization") or (f"Bearer {cookie.decode('latin-1')}" if cookie else "")
-        request.route = route = self._routes.get(path)
         if route is None:
             return await self._no_call(request, path, authorization)
+        request.route = route
         if self._counts:
             self._counts.begin()
         await self._turnstile.enter()
         return await self._serve(request, route, (route.rpc, authorization, request.text(b"rungway-namespace")))
+
+    def _page(self, path: str, request: "_Request") -> Reply | None:
+        """What is the same for everybody: probes, the document, the files of the page."""
+        page = self._pages.get(path)
+        found = page() if page else self._files.find(path, request.headers.get(b"accept-encoding", b""))
+        return _not_allowed("GET") if found and request.method not in ("GET", "HEAD") else found
 
     async def _serve(self, request: "_Request", route: Route, credentials: tuple[str, str, str]) -> Reply | None:
         if route.streams:
@@ -289,6 +294,8 @@ class _Request:
 
     def check_headers(self) -> None:
         """Refuse a header given twice where checks use it. Raises InvalidInput."""
+        if not self._several:
+            return
         names = [name for name, _ in self._several]
         for name in _ONCE.intersection(names):
             if names.count(name) > 1:

@@ -1,8 +1,8 @@
 """uvicorn's HTTP/1.1 with what it lacks: deadlines and limits for heads and bodies, a limit of connections, one write
 per reply.
 
-Its class HttpToolsProtocol is no public interface: the version is pinned, and tests/integration/test_http_hostile.py
-holds each of these limits.
+Its classes are no public interface: the version is pinned, and tests/integration/test_http_hostile.py holds each of
+these limits.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from rungway_server.service.high_water import HighWaterWarning
@@ -47,6 +47,13 @@ class _OneWrite:
         if self._size > _MOST_HELD:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Write something that nothing follows in this turn."""
+        if self._held:
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         self._flush()
         self._transport.close()
@@ -77,7 +84,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._awaiting, self._timed = _Awaiting.HEAD, _Awaiting.NOTHING
         self._timer: asyncio.TimerHandle | None = None
-        self._head_bytes, self._head_began = 0, False
+        self._head_bytes, self._head_began, self._may_be_long = 0, False, False
         self._status, self._problem = 400, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -100,6 +107,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._awaiting is _Awaiting.NOTHING:  # the next request begins, maybe with less than its first line
             self._awaiting = _Awaiting.HEAD
         self._head_began = False
+        self._may_be_long = self._head_bytes + len(data) > MOST_HEAD_BYTES
         if self.parser is not None and not self.transport.is_closing():
             super().data_received(data)
         if self._awaiting is _Awaiting.HEAD:  # one that begins with this data is counted from the next on
@@ -116,10 +124,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MOST_HEAD_BYTES:
-            self._status, self._problem = 431, f"The head is larger than {MOST_HEAD_BYTES} bytes."
-            raise ValueError(self._problem)
+        if self._may_be_long:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MOST_HEAD_BYTES:
+                self._status, self._problem = 431, f"The head is larger than {MOST_HEAD_BYTES} bytes."
+                raise ValueError(self._problem)
         self._awaiting = _Awaiting.BODY
         super().on_headers_complete()
 
@@ -162,3 +171,23 @@ class LimitedProtocol(HttpToolsProtocol):
             self.send_400_response("")
         else:
             self.transport.close()
+
+
+def send_at_once(send: object, head: bytes, body: bytes) -> bool:
+    """Send a whole reply of status 200, in a fourth of the time that ASGI's two messages take.
+
+    `head` has all headers but those that uvicorn adds, and each ends with a line end. False = it cannot be sent in this
+    way, and nothing was sent.
+    """
+    cycle = getattr(send, "__self__", None)
+    if not isinstance(cycle, RequestResponseCycle) or not isinstance(cycle.transport, _OneWrite):
+        return False
+    usual = cycle.keep_alive and cycle.scope["method"] != "HEAD" and not cycle.waiting_for_100_continue
+    if not usual or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    added = b"".join([b"%s: %s\r\n" % each for each in cycle.default_headers])
+    cycle.transport.write_whole(b"".join((STATUS_LINE[200], added, head, b"\r\n", body)))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True

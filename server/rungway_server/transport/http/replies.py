@@ -2,7 +2,10 @@
 
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from rungway_server.transport.http.protocol import send_at_once
 
 if TYPE_CHECKING:
     from google.rpc import status_pb2
@@ -32,6 +35,10 @@ class Reply:
 
     async def send(self, send: Send, *, close: bool) -> None:
         """Send it; with `close` the connection ends after it."""
+        if self.status == 200 and not self.headers and not close:
+            head = b"%scontent-length: %d\r\n" % (_usual_head(self.content_type), len(self.body))
+            if send_at_once(send, head, self.body):
+                return
         headers = [
             *COMMON,
             (b"content-type", self.content_type),
@@ -42,6 +49,11 @@ class Reply:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+
+@lru_cache(maxsize=16)
+def _usual_head(content_type: bytes) -> bytes:
+    return b"".join([b"%s: %s\r\n" % each for each in (*COMMON, (b"content-type", content_type))])
 
 
 def compressed(body: bytes) -> bytes:
