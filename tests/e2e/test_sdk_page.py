@@ -95,6 +95,26 @@ def test_the_preview_of_the_readme_is_what_is_printed() -> None:
     assert [line for line in shown if line not in printed] == []
 
 
+def test_the_loop_is_as_short_as_that_of_others() -> None:
+    """Lines of code for the same job; those of Rungway are the loop of the README."""
+    section = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").split("## The same loop elsewhere")[1]
+    loops = re.findall(r"^```python\n(.*?)^```", section.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    ours, *others = map(code_of, loops)
+    assert [ours] == [code_of(snippet) for snippet in SNIPPETS["The loop"]]
+    assert len(others) == 2
+    assert len(ours) <= min(map(len, others))
+    assert "Nine lines: as many as" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [len(ours), len(others[0]) == 9, len(others[1]) > 9] == [9, True, True]
+    for loop in loops:
+        compile(loop, "loop", "exec")
+
+
+def code_of(text: str) -> list[str]:
+    """The lines with code, without comments."""
+    lines = (line.partition("#")[0].rstrip() for line in text.splitlines())
+    return [line for line in lines if line]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.heading}-{case.number}")
 def test_a_snippet_runs(target: str, tmp_path: Path, case: Case) -> None:
     name = unique_name("sdk")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -13,23 +13,24 @@ from rungway._async.run import AsyncTrialRun
 from rungway._core.calls import WorkerCalls
 from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
-from rungway._core.errors import FailedPrecondition
+from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.progress import Bar, bar
 from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway.models.experiments import Caller, Event, Experiment, Preview
+from rungway.models.people import Enqueued, Worker
+from rungway.models.shown import client_text
 from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
-    Enqueued,
     Lease,
     LeaseStatus,
     Result,
     TellReply,
     Trial,
-    Worker,
 )
 
 _Self = TypeVar("_Self", bound="AsyncClient")
@@ -57,6 +58,8 @@ class AsyncClient(AsyncDataMethods):
         self._work = WorkerCalls(self.config, asyncio.current_task)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = AsyncLeaseKeeper(self._driver, self._work)
+
+    __repr__ = client_text
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), config=self.config), ()
@@ -132,20 +135,33 @@ class AsyncClient(AsyncDataMethods):
         """See Client.fail."""
         return await self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 
-    def trials(self) -> AsyncGenerator[AsyncTrialRun, None]:
+    def trials(self, *, progress: bool = False) -> AsyncGenerator[AsyncTrialRun, None]:
         """See Client.trials."""
         loop = Loop()
-        return loop.track(self._trials(loop))
+        return loop.track(self._trials(loop, bar(progress)))
 
-    async def _trials(self, loop: Loop) -> AsyncGenerator[AsyncTrialRun, None]:
-        while (assignment := await self.ask()) is not None:
-            run = self._hold(assignment, loop)
-            try:
-                yield run
-            except GeneratorExit:
-                await run.abandon()
-                raise
-            await run.next()
+    async def _trials(self, loop: Loop, shown: Bar | None) -> AsyncGenerator[AsyncTrialRun, None]:
+        try:
+            while (assignment := await self.ask()) is not None:
+                run = self._hold(assignment, loop)
+                if shown and shown.is_due():
+                    await self._show(shown)
+                try:
+                    yield run
+                except GeneratorExit:
+                    await run.abandon()
+                    raise
+                await run.next()
+            if shown:
+                await self._show(shown)
+        finally:
+            if shown:
+                shown.close()
+
+    async def _show(self, shown: Bar) -> None:
+        """Draw the progress anew; an error of it does not end the training."""
+        with suppress(RungwayError):
+            shown.show(await self.get_experiment(), await self.best())
 
     @asynccontextmanager
     async def trial(self) -> AsyncIterator[AsyncTrialRun]:

@@ -16,7 +16,9 @@ from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
 from rungway.models.experiments import Caller, Event, Experiment, Preview
-from rungway.models.work import Enqueued, Trial, Worker
+from rungway.models.people import Enqueued, Worker
+from rungway.models.shown import TrialList
+from rungway.models.work import Trial
 from rungway.v1 import experiment_service_pb2 as messages
 from rungway.v1 import view_service_pb2
 
@@ -143,7 +145,7 @@ class ExperimentCalls:
 
     def list_trials(self, limit: int | None, after: int, experiment: str | None) -> Flow[list[Trial]]:
         """See Client.list_trials."""
-        found: list[Trial] = []
+        found = TrialList()
         token = str(requests.whole("after", after) or "")  # the token of a page is the number of its first trial
         while (size := _page_size(limit, len(found))) > 0:
             request = messages.ListTrialsRequest(experiment=self.name(experiment), page_size=size, page_token=token)
@@ -177,7 +179,7 @@ class ExperimentCalls:
         reply = yield from self.call(rpcs.BEST_TRIALS, request)
         if reply.by != number and number:
             raise Unimplemented(f"the service does not know by={str(by)!r}, only the best at any length")
-        return [Trial.from_proto(trial) for trial in reply.trials]
+        return TrialList(Trial.from_proto(trial) for trial in reply.trials)
 
     def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[Enqueued]:
         """See Client.enqueue_trial."""

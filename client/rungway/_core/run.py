@@ -12,6 +12,7 @@ from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayErr
 from rungway._core.exit import RELEASED, Exit
 from rungway._core.flow import Acquire, Flow
 from rungway._core.outbox import Outbox, Parcel
+from rungway.models.shown import run_text
 from rungway.models.work import Assignment, Lease, Report, TellReply
 
 _log = logging.getLogger("rungway")
@@ -69,6 +70,8 @@ class Run:
         calls.leases.watch(assignment, self)
 
     # What it is.
+
+    __repr__ = run_text
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError(

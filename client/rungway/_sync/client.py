@@ -2,15 +2,16 @@
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
 from rungway._core.calls import WorkerCalls
 from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import AskStatus, Outcome
-from rungway._core.errors import FailedPrecondition
+from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.progress import Bar, bar
 from rungway._core.requests import Config, report
 from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
@@ -20,17 +21,17 @@ from rungway._sync.driver import SyncDriver
 from rungway._sync.keeper import LeaseKeeper
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Caller, Event, Experiment, Preview
+from rungway.models.people import Enqueued, Worker
+from rungway.models.shown import client_text
 from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
-    Enqueued,
     Lease,
     LeaseStatus,
     Result,
     TellReply,
     Trial,
-    Worker,
 )
 
 _Self = TypeVar("_Self", bound="Client")
@@ -66,6 +67,8 @@ class Client(DataMethods):
         self._work = WorkerCalls(self.config, threading.current_thread)
         self._experiments = ExperimentCalls(self.config)
         self._keeper = LeaseKeeper(self._driver, self._work)
+
+    __repr__ = client_text
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), config=self.config), ()
@@ -160,7 +163,7 @@ class Client(DataMethods):
         """Say how a trial failed. The message is cut at 4,096 bytes. Raises InvalidArgument for UNKNOWN or FINISHED."""
         return self._driver.run(self._work.fail(assignment.lease, outcome, message, request_id))
 
-    def trials(self) -> Generator[TrialRun, None, None]:
+    def trials(self, *, progress: bool = False) -> Generator[TrialRun, None, None]:
         """Trials to run, one after the other, until the search is over.
 
         Write `for trial in client.trials():` and `with trial:` inside it. The loop swallows the errors of a trial and
@@ -174,21 +177,37 @@ class Client(DataMethods):
         without any report releases the trial; if `trial.lengths()` came to its end, the trial has failed. Raises
         FailedPrecondition (FAILING) when the search has paused itself because its first trials all failed.
 
+        With `progress` a bar shows how much of the search is done, by all its workers, and its best result; it needs
+        tqdm (InvalidArgument without it).
+
         Without `with`, a loop cannot see what its body raises: a trial under way when the loop is left then counts as
         one transient failure.
         """
         loop = Loop()
-        return loop.track(self._trials(loop))
+        return loop.track(self._trials(loop, bar(progress)))
 
-    def _trials(self, loop: Loop) -> Generator[TrialRun, None, None]:
-        while (assignment := self.ask()) is not None:
-            run = self._hold(assignment, loop)
-            try:
-                yield run
-            except GeneratorExit:
-                run.abandon()
-                raise
-            run.next()
+    def _trials(self, loop: Loop, shown: Bar | None) -> Generator[TrialRun, None, None]:
+        try:
+            while (assignment := self.ask()) is not None:
+                run = self._hold(assignment, loop)
+                if shown and shown.is_due():
+                    self._show(shown)
+                try:
+                    yield run
+                except GeneratorExit:
+                    run.abandon()
+                    raise
+                run.next()
+            if shown:
+                self._show(shown)
+        finally:
+            if shown:
+                shown.close()
+
+    def _show(self, shown: Bar) -> None:
+        """Draw the progress anew; an error of it does not end the training."""
+        with suppress(RungwayError):
+            shown.show(self.get_experiment(), self.best())
 
     @contextmanager
     def trial(self) -> Iterator[TrialRun]:

@@ -12,10 +12,10 @@ from rungway.models.experiments import (
     Rung,
     TrialCounts,
 )
+from rungway.models.people import Enqueued, Worker
 from rungway.models.work import (
     AskReply,
     Assignment,
-    Enqueued,
     Explanation,
     Lease,
     LeaseStatus,
@@ -23,7 +23,6 @@ from rungway.models.work import (
     Result,
     TellReply,
     Trial,
-    Worker,
 )
 
 __all__ = [

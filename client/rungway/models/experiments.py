@@ -6,6 +6,7 @@ from typing import Any
 
 from rungway import values
 from rungway._core.enums import DecisionForm, ExperimentState, PromotionRule, Reason, moment, word
+from rungway.models import shown
 from rungway.models.work import Explanation, reason_of
 from rungway.v1 import experiment_pb2, view_service_pb2
 
@@ -68,6 +69,7 @@ class Plan:
     """Most leases at once over all brackets; 0 = no limit."""
     unit: str
     """Unit of all lengths, for people to read ("epochs", "batches", …)."""
+    __repr__ = shown.plan_text
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Plan) -> "Plan":
@@ -147,6 +149,8 @@ class Experiment:
     invalid, with the last error, and whether no trial has a real result. Left out of lists."""
     existed: bool = False
     """Of `create_experiment` with `exist_ok`: whether it was there before the call."""
+    __repr__ = shown.experiment_text
+    _repr_html_ = shown.experiment_html
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Experiment) -> "Experiment":
@@ -236,6 +240,8 @@ class Preview:
     """What the service changed or ignores in the configuration, in words."""
     summary: tuple[str, ...] = ()
     """How the service reads the configuration, in words, as in an Experiment."""
+    __repr__ = shown.preview_text
+    _repr_html_ = shown.preview_html
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Preview) -> "Preview":
@@ -278,6 +284,7 @@ class Event:
     """Only of "dropped", which has no id and whose time is approximate: how many events are no longer kept here."""
     message: str = ""
     """Only of "failing", when the search paused itself: the error of the last trial that failed."""
+    __repr__ = shown.event_text
 
     @classmethod
     def from_proto(cls, message: experiment_pb2.Event) -> "Event":

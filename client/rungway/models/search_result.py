@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rungway.models import shown
 from rungway.models.experiments import Experiment
 from rungway.models.work import Trial
 
@@ -38,6 +39,8 @@ class SearchResult:
     def checkpoint(self) -> str:
         """The last checkpoint of the best trial; empty when there is none."""
         return self.best.checkpoint
+
+    _repr_html_ = shown.result_html
 
     def __repr__(self) -> str:
         hparams = dict(sorted(self.hparams.items()))

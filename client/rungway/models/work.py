@@ -8,12 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from rungway import values
 from rungway._core.compat import WeaklyHeld
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason, TrialState, moment, seconds, word
-from rungway.v1 import experiment_service_pb2, search_service_pb2, trial_pb2
+from rungway.models import shown
+from rungway.v1 import search_service_pb2, trial_pb2
 
 Checkpoint = str | os.PathLike[str] | None
 """Where a state was saved: any text of up to 4,096 bytes, or a path; None = no new checkpoint."""
@@ -131,6 +130,8 @@ class Assignment(WeaklyHeld):
     told_length: int = 0
     """Furthest length told under this lease."""
 
+    __repr__ = shown.assignment_text
+
     @property
     def trial(self) -> int:
         """Trial number, counted from 0 in its experiment."""
@@ -186,6 +187,8 @@ class TellReply:
     next: Assignment | None = field(default=None, compare=False)
     """CONTINUE only: the assignment to go on with, the same trial under the same lease; the next `ask` of this thread
     returns it, too."""
+
+    __repr__ = shown.tell_text
 
     def __bool__(self) -> bool:
         return self.decision is Decision.CONTINUE
@@ -251,52 +254,6 @@ class LeaseStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """Who holds a lease now."""
-
-    worker: str
-    """What it calls itself (`ClientConfig.worker`)."""
-    trial: int
-    """The trial that it trains."""
-    bracket: int
-    """Index of that trial's bracket, counted from 0."""
-    rung: int
-    """Index of the rung the trial trains towards, counted from 0."""
-    length: int
-    """Furthest length that was reported (absolute, in the experiment's unit)."""
-    silent_seconds: float
-    """For how long it was not heard of: since its last report or renewal."""
-    lease_seconds: float
-    """How long a lease lasts from each of these."""
-
-    @property
-    def overdue(self) -> bool:
-        """Whether it was not heard of for more than half of a lease; a client renews after a third."""
-        return self.silent_seconds > self.lease_seconds / 2
-
-    @classmethod
-    def from_proto(cls, message: experiment_service_pb2.Worker, now: Timestamp) -> "Worker":
-        """From its message on the wire; `now` is the time on the service's clock."""
-        heard, end = moment(message.last_heard), moment(message.lease_deadline)
-        silent = max((moment(now) - heard).total_seconds(), 0.0)
-        duration = (end - heard).total_seconds()
-        return cls(message.worker, message.trial, message.bracket, message.rung, message.length, silent, duration)
-
-
-class Enqueued(int):
-    """How many configurations wait before an enqueued one. `hparams` is that configuration as a whole."""
-
-    hparams: dict[str, Any]
-
-    @classmethod
-    def from_proto(cls, message: experiment_service_pb2.EnqueueTrialResponse) -> "Enqueued":
-        """From its message on the wire."""
-        enqueued = cls(message.position)
-        enqueued.hparams = values.from_map(message.hparams)
-        return enqueued
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """One trial as the service knows it."""
 
@@ -335,6 +292,8 @@ class Trial:
     """Every report in the order of telling; only `get_trial` reads it, None elsewhere."""
     parent: int | None = None
     """The trial it is a clone of; None for any other trial."""
+    __repr__ = shown.trial_text
+    _repr_html_ = shown.trial_html
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Trial, *, curve: bool = False) -> "Trial":
@@ -377,6 +336,7 @@ class AskReply:
     message: str = ""
     """With the reason FAILING: the error of the last trial that failed. When DONE: a warning that no trial has a real
     result or that all have failed, with the last error. Else empty."""
+    __repr__ = shown.ask_text
 
     @classmethod
     def from_proto(cls, message: search_service_pb2.AskResponse) -> "AskReply":
