@@ -63,9 +63,7 @@ async def decided_otherwise(store: RedisStore, client: Redis, golden: dict[str, 
     """Differences in replies and decisions; both checks begin with what is stored now."""
     wrong, keys = [], await read_keys(client)
     for _ in range(2):  # in the second round, new assignments of the first are remembered as well
-        if "calls" in golden and _changed(
-            golden["repeated"], await repeat(store, golden["calls"], golden["now_ms"])
-        ):
+        if "calls" in golden and _changed(golden["repeated"], await repeat(store, golden["calls"], golden["now_ms"])):
             wrong.append("repeated")
     await write_keys(client, keys)
     if await play(store, [list(each) for each in golden["held"]], golden["now_ms"]) != golden["played"]:
