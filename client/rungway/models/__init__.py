@@ -12,11 +12,11 @@ from rungway.models.experiments import (
     Rung,
     TrialCounts,
 )
+from rungway.models.explanation import Entry, Explanation
 from rungway.models.work import (
     AskReply,
     Assignment,
     Enqueued,
-    Explanation,
     Lease,
     LeaseStatus,
     Report,
@@ -33,6 +33,7 @@ __all__ = [
     "BracketPreview",
     "Caller",
     "Enqueued",
+    "Entry",
     "Event",
     "Experiment",
     "Explanation",
