@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.model.driver import Workbench
     from tests.model.pair import Engine
 
-_EXAMPLES = ("calls", "endings", "finite", "leases", "population", "rungs", "users")
+_EXAMPLES = ("auto", "calls", "endings", "finite", "leases", "population", "rungs", "users")
 pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in _EXAMPLES))
 
 

@@ -1,6 +1,7 @@
 """All games worked by hand."""
 
 from tests.model import (
+    examples_auto,
     examples_calls,
     examples_endings,
     examples_finite,
@@ -15,6 +16,7 @@ EXAMPLES: list[Example] = REGISTERED
 
 __all__ = [
     "EXAMPLES",
+    "examples_auto",
     "examples_calls",
     "examples_endings",
     "examples_finite",

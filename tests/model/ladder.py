@@ -14,6 +14,8 @@ class Entry:
     metric: float | None
     score: float | None
     sequence: int
+    entered: int = 0
+    """The rung at which its trial entered the ladder."""
 
     @property
     def rank_key(self) -> tuple[bool, float, int]:

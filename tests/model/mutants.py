@@ -77,7 +77,12 @@ MUTANTS = (
     _mutant(
         "finished at its rung waits for a worker", "include/rung_decisions", "not in_top and training_over", "false"
     ),
-    _mutant("finished waits in a pause", "include/rung_decisions", " and not training_over then", " then"),
+    _mutant(
+        "finished waits in a pause",
+        "include/rung_decisions",
+        "not training_over and in_top and hindrance",
+        "in_top and hindrance",
+    ),
     _mutant("finished stays in its rung", "include/rung_decisions", "if in_top and", "if false and"),
     _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
     _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
@@ -213,14 +218,14 @@ MUTANTS = (
     _mutant(
         "a removal makes no trial promotable",
         "include/results",
-        "after == before then\n      enter_top(",
-        "after == before then\n      tostring(",
+        "after == before then\n    enter_top(",
+        "after == before then\n    tostring(",
     ),
     _mutant(
         "a removal leaves the top-k wide",
         "include/results",
-        "after < before then\n      remove_promotable(",
-        "after < before then\n      tostring(",
+        "after < before then\n    remove_promotable(",
+        "after < before then\n    tostring(",
     ),
     _mutant(
         "equal rungs are trained for",
@@ -375,6 +380,65 @@ MUTANTS = (
         "fail",
         "search.plan.rule == PromotionRule.population and (trial.entries[trial.rung] or '') ~= ''",
         "false",
+    ),
+    # Entries, budgets, and trials that go on after the last new one.
+    _mutant("higher entries open at once", "include/entries", "(now or counts.sizes[top] > 0)", "true"),
+    _mutant(
+        "nothing is learned",
+        "include/entries",
+        "if search.progress.next_entry > (counts.learned or 0) then learn(search) end",
+        "",
+    ),
+    _mutant("the dead have credit", "include/entries", "if member:sub(3, 10) ~= DEAD then", "if true then"),
+    _mutant("the best have no more credit", "include/entries", "weights / math.sqrt(rank) end", "weights end"),
+    _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.entry)", "string.char(0)"),
+    _mutant(
+        "shares count from the beginning",
+        "include/entries",
+        "counts.opened = { unpack(counts.spent) }",
+        "counts.opened = {} for s = 1, top do counts.opened[s] = 0 end",
+    ),
+    _mutant("a rate is weighed by its square", "include/entries", "rate * rate * rate", "rate * rate"),
+    _mutant("nothing stays as at first", "include/entries", "0.9 * share + 0.1 * first[s]", "share"),
+    _mutant(
+        "no training is given back",
+        "include/leases",
+        "spend(search, trial, trial.length - trial.to_length)",
+        "spend(search, trial, 0)",
+    ),
+    _mutant(
+        "a promotion costs nothing",
+        "include/rung_decisions",
+        "spend(search, trial, trial.next_length - trial.to_length)",
+        "spend(search, trial, 0)",
+    ),
+    _mutant("a spent budget is not spent", "include/budget", "spent >= ladder.budget", "spent > ladder.budget"),
+    _mutant(
+        "promoted beyond the budget", "include/rung_decisions", "return out_of_budget(search) and", "return false and"
+    ),
+    _mutant("hours never end", "include/budget", "search.now_ms >= counts.deadline", "false"),
+    _mutant(
+        "the end waits for what the budget does not pay",
+        "include/endings",
+        "if out_of_budget(search) then",
+        "if false then",
+    ),
+    _mutant("done while some wait to go on", "include/endings", " or (search.waiting or 0) > 0", ""),
+    _mutant(
+        "the lowest rung goes on first",
+        "include/waiting",
+        "'ZRANGEBYLEX', PROMOTABLE, first, last,",
+        "'ZREVRANGEBYLEX', PROMOTABLE, last, first,",
+    ),
+    _mutant("nobody waits to go on", "include/rung_decisions", "      keep_waiting(search, number, trial)\n", ""),
+    _mutant(
+        "who goes blindly keeps its entry",
+        "include/waiting",
+        "trial.rung, trial.entry, trial.next_length = blind, blind,",
+        "trial.rung, trial.next_length = blind,",
+    ),
+    _mutant(
+        "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"
     ),
     # Finite spaces.
     _mutant("a used point is used again", "include/points", "or tonumber(uses) > points.passes", ""),

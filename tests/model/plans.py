@@ -1,7 +1,10 @@
 """Random plans: every rule and form, equal rungs, few trials, small caps. And short ways to write a plan by hand."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
+from rungway_server.domain.search.methods.auto import first_shares
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
 ASYNC, SYNC, POPULATION = PromotionRule.ASYNC, PromotionRule.SYNC, PromotionRule.POPULATION
@@ -14,6 +17,22 @@ def async_plan(
     """One bracket under the async rule."""
     bracket = Bracket(tuple(Rung(length) for length in lengths), trials, concurrency)
     return Plan((bracket,), ASYNC, form, divisor, cap, "epochs")
+
+
+def auto_plan(
+    *lengths: int,
+    trials: int,
+    divisor: float = 3,
+    cap: int = 0,
+    go_on: bool = False,
+    blind: bool = False,
+    budget: int = 0,
+    budget_ms: int = 0,
+) -> Plan:
+    """One bracket at whose rungs new trials may enter."""
+    plan = async_plan(*lengths, trials=trials, divisor=divisor, cap=cap)
+    entries = first_shares(len(lengths))
+    return replace(plan, entries=entries, go_on=go_on, blind=blind, budget=budget, budget_ms=budget_ms)
 
 
 def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
@@ -56,12 +75,33 @@ def _bracket(draw: st.DrawFn, rule: PromotionRule, top: int) -> Bracket:
 
 
 @st.composite
+def autos(draw: st.DrawFn) -> Plan:
+    """A plan with entries, perhaps with a budget, and with trials that go on after the last new one."""
+    lengths = sorted(draw(st.sets(st.integers(1, 7), min_size=1, max_size=4)))
+    go_on, blind = draw(st.sampled_from([(False, False), (True, False), (True, True)]))
+    return auto_plan(
+        *lengths,
+        trials=draw(st.sampled_from([9, 14, 6, 24, 3])),
+        divisor=draw(st.sampled_from([2, 3, 1.5])),
+        cap=draw(st.sampled_from([0, 0, 2])),
+        go_on=go_on,
+        blind=blind,
+        budget=draw(st.sampled_from([0, 0, 12, 30, 60])),
+    )
+
+
+@st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """A plan of one to three brackets of one to four rungs."""
+    if draw(st.sampled_from([False, False, False, True])):
+        return draw(autos())
     rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE), (POPULATION, PROMOTE)]))
     if rule is POPULATION:
         return draw(_populations())
     top = draw(st.sampled_from([6, 9, 4, 2, 3, 1]))
     brackets = [draw(_bracket(rule, top)) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))]
     divisor = draw(st.sampled_from([2, 3, 1.5, 2.5, 4]))
-    return Plan(tuple(brackets), rule, form, divisor, draw(st.sampled_from([0, 0, 0, 1, 2, 4])), "epochs")
+    plan = Plan(tuple(brackets), rule, form, divisor, draw(st.sampled_from([0, 0, 0, 1, 2, 4])), "epochs")
+    if rule is ASYNC and draw(st.sampled_from([False, False, True])):
+        return replace(plan, go_on=form is PROMOTE, budget=draw(st.sampled_from([0, 10, 25])))
+    return plan

@@ -48,6 +48,7 @@ class TrialRecord:
     reached: int = 0
     curve: list[Report] = field(default_factory=list)
     parent: Parent | None = None
+    entry: int = 0
 
     @property
     def dead(self) -> bool:

@@ -32,7 +32,7 @@ from rungway_server.domain.search.plan import Plan
 from tests.model.finite import Finite
 from tests.model.records import Remembered, ReplyMemory, TrialRecord
 from tests.model.replies import end_trial, release_lease, take_result
-from tests.model.search import Search, explain, explain_requeued
+from tests.model.search import Search, explain, explain_new, explain_requeued
 
 RECLAIMED_PER_ASK = 16
 PAUSED_RETRY_MS = 5000
@@ -61,6 +61,7 @@ class ReferenceModel:
         target: float | None = None,
         pause_after: int = 0,
         finite: Finite | None = None,
+        seed: int = 1,
     ) -> None:
         self.experiment = experiment
         self.search = Search(
@@ -74,8 +75,10 @@ class ReferenceModel:
             target=target,
             pause_after=pause_after,
             finite=finite,
+            seed=seed,
         )
         self.revision = 1
+        self.budget_spent = False
         self.expired: list[ExpiredLease] = []
         self.asks: Remembered[Any] = Remembered()
         self.replies = ReplyMemory()
@@ -148,6 +151,8 @@ class ReferenceModel:
         while len(assignments) < count:
             if cap > 0 and len(search.deadlines) >= cap:
                 return assignments, Reason.CONCURRENCY_LIMIT
+            if search.out_of_budget:
+                return assignments, Reason.BUDGET_SPENT
             found = self._next_trial(now_ms)
             if found is None:
                 break
@@ -168,7 +173,10 @@ class ReferenceModel:
             if search.room(b) > 0:
                 reason = Reason.ENQUEUED if search.enqueued else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
-                return trial, explain(reason, trial)
+                return trial, explain_new(search, trial, reason)
+        if found := search.go_on():
+            trial, why = found
+            return (trial, why) if why else self._next_trial(now_ms)
         return None
 
     # Telling.
@@ -220,7 +228,7 @@ class ReferenceModel:
     def release(self, request_id: str, releases: list[Release], now_ms: int) -> TellAnswer:
         """Requeue trials at no cost."""
         known = [self._check_release(request_id, i, release) for i, release in enumerate(releases)]
-        before = self._fingerprint()
+        before, self.search.now_ms = self._fingerprint(), now_ms
         replies = []
         for release, answer in zip(releases, known, strict=True):
             trial = self.search.trials[release.lease.trial]
@@ -289,6 +297,8 @@ class ReferenceModel:
             trial_states=dict(Counter(trial.state for trial in search.trials)),
             failing=search.failing,
             lost=search.lost,
+            entries=search.entries.shown() if search.entries else (),
+            budget_spent=self.budget_spent,
         )
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
@@ -323,7 +333,7 @@ class ReferenceModel:
 
     def _end_when_finished(self) -> None:
         if self.search.state is State.RUNNING and self.search.finished():
-            self.search.state = State.DONE
+            self.search.state, self.budget_spent = State.DONE, self.search.out_of_budget
 
     def _fingerprint(self) -> str:
         search = self.search

@@ -4,6 +4,7 @@ Everything that can be counted is counted each time from the trials and the rung
 started, which results are promotable. Nothing is cached.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -12,6 +13,7 @@ from rungway_server.domain.engine import Assignment, Explanation, Lease, Outcome
 from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
+from tests.model.entries import Entries
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord
@@ -36,6 +38,7 @@ class Search:
         target: float | None = None,
         pause_after: int = 0,
         finite: Finite | None = None,
+        seed: int = 1,
     ) -> None:
         self.plan = plan
         self.points = Points(finite, hparams) if finite else None
@@ -59,6 +62,11 @@ class Search:
         self.next_sequence = 0
         self.trained_length = 0
         self.now_ms = 0
+        self.seed = seed
+        self.drawn = 0
+        self.spent = [0] * max(len(plan.entries), 1)
+        self.entries = Entries(plan, self.ladders[0], self.spent) if plan.entries else None
+        self.ends_ms = first_fencing_token // TOKENS_PER_MS + plan.budget_ms if plan.budget_ms else math.inf
 
     # What is true now.
 
@@ -136,9 +144,30 @@ class Search:
         rungs = [k for k, _ in self.promotable(b)]
         return [rungs.count(k) for k in range(self.ladders[b].top + 1)]
 
+    @property
+    def out_of_budget(self) -> bool:
+        """Whether nothing may be handed out any more."""
+        return bool(self.plan.budget and sum(self.spent) >= self.plan.budget) or self.now_ms >= self.ends_ms
+
+    def waiting(self, b: int) -> list[TrialRecord]:
+        """The trials of bracket b that go on after the last new one: highest rung first, then best first."""
+        if not self.plan.go_on:
+            return []
+        ladder = self.ladders[b]
+        ranked = [self.trials[entry.trial] for k in reversed(range(ladder.top)) for entry in self._at(ladder, k)]
+        return [trial for trial in ranked if trial.state is TrialState.PAUSED]
+
+    def _at(self, ladder: Ladder, k: int) -> list[Entry]:
+        return [entry for entry in ladder.ranked(k) if self.trials[entry.trial].rung == k]
+
     def finished(self) -> bool:
-        """Nothing runs, is requeued or promotable, no clone is to come, and every bracket has started its trials."""
+        """Nothing runs, is requeued, promotable or going on, no clone is to come, and every bracket has started its
+        trials; or nothing runs and the budget is spent."""
         brackets = range(len(self.ladders))
+        if self.out_of_budget:
+            return not self.deadlines
+        if any(self.waiting(b) for b in brackets):
+            return False
         full = all(self.room(b) <= 0 for b in brackets)
         idle = not self.deadlines and not self.requeued and not self.clones
         return full and idle and not any(self.promotable(b) for b in brackets)
@@ -150,7 +179,7 @@ class Search:
         ladder, k = self.ladder(trial), trial.rung
         real = metric is not None and not math.isnan(metric)
         score = metric if self.smaller_is_better or metric is None else -metric
-        entry = Entry(trial.number, metric if real else None, score if real else None, self.next_sequence)
+        entry = Entry(trial.number, metric if real else None, score if real else None, self.next_sequence, trial.entry)
         self.next_sequence += 1
         ladder.entries[k].append(entry)
         if self.stops:
@@ -206,6 +235,40 @@ class Search:
             self.enter_next_rung(trial)
         return standing
 
+    def go_on(self) -> tuple[TrialRecord, Explanation | None] | None:
+        """A trial that waits goes on though it is not promoted; without an explanation where that took no training.
+        None when no trial waits."""
+        for b in self.brackets_by_share():
+            if waiting := self.waiting(b):
+                return self._go_blindly(waiting) or self._go_on(waiting[0])
+        return None
+
+    def _go_on(self, trial: TrialRecord) -> tuple[TrialRecord, Explanation | None]:
+        entry = self.ladder(trial).entry_of(trial.rung, trial.number)
+        standing = self.ladder(trial).promote_standing(trial.rung, entry)
+        last = self.promote(trial, entry)
+        if last is None:
+            return trial, None
+        reason = Reason.GOING_ON if last.rung == standing.rung else Reason.PROMOTED
+        return trial, explain(reason, trial, last)
+
+    def _go_blindly(self, waiting: list[TrialRecord]) -> tuple[TrialRecord, Explanation] | None:
+        """One that waits below the rung of the next entry goes there, drawn evenly."""
+        if not (self.plan.blind and self.entries):
+            return None
+        to = self.entries.choose(self.next_sequence, now=True)
+        below = [trial for trial in reversed(waiting) if trial.rung < to]
+        if not below:
+            return None
+        self.drawn += 1
+        digits = hashlib.sha1(f"{self.seed}:{self.drawn}".encode(), usedforsecurity=False).hexdigest()[:12]
+        trial = below[int(digits, 16) % len(below)]
+        ladder = self.ladder(trial)
+        standing = ladder.promote_standing(trial.rung, ladder.entry_of(trial.rung, trial.number))
+        ladder.promoted[trial.rung] += 1
+        trial.rung = trial.entry = to
+        return trial, explain(Reason.BLIND, trial, standing)
+
     # Clones.
 
     def _clone_best(self, b: int, k: int) -> None:
@@ -245,8 +308,15 @@ class Search:
             hparams = self.enqueued.pop(0)
         else:
             hparams = self.points.following(self.trials) if self.points else self.hparams(number)
-        self.trials.append(TrialRecord(number, b, hparams, now_ms))
-        return self.trials[-1]
+        trial = TrialRecord(number, b, hparams, now_ms)
+        if self.entries:
+            trial.entry = trial.rung = self.entries.choose(self.next_sequence)
+        self.trials.append(trial)
+        return trial
+
+    def spend(self, trial: TrialRecord, length: int) -> None:
+        """Training is handed out to a trial, or given back."""
+        self.spent[trial.entry] += length
 
     def hand_out(self, trial: TrialRecord, why: Explanation, worker: str, now_ms: int) -> Assignment:
         """Give a lease on the trial, from its checkpoint."""
@@ -257,6 +327,7 @@ class Search:
         self.next_fencing_token = trial.fencing_token + 1
         trial.length = trial.from_length = trial.checkpoint_length
         trial.to_length = ladder.length(ladder.top if self.stops else trial.rung)
+        self.spend(trial, trial.to_length - trial.from_length)
         self.deadlines[trial.number] = now_ms + self.lease_ms
         return Assignment(
             Lease(trial.number, trial.fencing_token), trial.hparams, trial.length,
@@ -267,6 +338,7 @@ class Search:
     def end_lease(self, trial: TrialRecord, state: TrialState) -> None:
         """The trial runs no more, for now or for good."""
         del self.deadlines[trial.number]
+        self.spend(trial, trial.length - trial.to_length)
         trial.state = state
         if state is TrialState.QUEUED:
             self.requeued.append(trial.number)
@@ -327,6 +399,13 @@ def explain_requeued(search: Search, trial: TrialRecord) -> Explanation:
         return explain(Reason.REQUEUED, trial)
     standing = search.ladder(trial).clone_standing(trial.rung - 1, trial.parent.rank)
     return explain(Reason.CLONED, trial, standing)._replace(parent=trial.parent.number)
+
+
+def explain_new(search: Search, trial: TrialRecord, reason: Reason) -> Explanation:
+    """Why a new trial is handed out, and what was known of the entries."""
+    if not search.entries:
+        return explain(reason, trial)
+    return Explanation(reason, trial.bracket, trial.entry, entries=search.entries.shown())
 
 
 def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None) -> Explanation:

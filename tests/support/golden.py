@@ -2,7 +2,8 @@
 
 `python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
 rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
-paused itself; `layout-8-further.json`, whose reports have further metrics. A file never changes once a release has its
+paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-12-auto.json`, whose trials enter at
+several rungs and go on after the last new one. A file never changes once a release has its
 layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
 """
 
@@ -25,7 +26,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import FURTHER_METRICS, SCHEMA
+from rungway_server.store.redis.layout.schema import ENTRIES, FURTHER_METRICS, SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
@@ -46,12 +47,13 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
+    "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
 }
 """Configurations by the suffix of the file name."""
-LAYOUT_OF = {"-further": FURTHER_METRICS}
+LAYOUT_OF = {"-further": FURTHER_METRICS, "-auto": ENTRIES}
 """The layout of those that are not of today's."""
-STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24}
+STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24, "-auto": 80}
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
 

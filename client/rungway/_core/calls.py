@@ -20,11 +20,11 @@ from rungway._core.retry import Outage, Retry, is_transient
 from rungway._core.rpcs import Reply, Rpc
 from rungway._core.waiting import Waiting, in_words
 from rungway.models.experiments import Experiment
+from rungway.models.explanation import Explanation
 from rungway.models.work import (
     AskReply,
     Assignment,
     Checkpoint,
-    Explanation,
     Lease,
     LeaseStatus,
     Report,

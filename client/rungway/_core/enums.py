@@ -53,6 +53,9 @@ class Reason(StrEnum):
     CLONED = "cloned"
     FINISHED = "finished"
     FAILING = "failing"
+    GOING_ON = "going_on"
+    BLIND = "blind"
+    BUDGET_SPENT = "budget_spent"
 
 
 class Outcome(StrEnum):

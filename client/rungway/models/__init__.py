@@ -12,11 +12,11 @@ from rungway.models.experiments import (
     Rung,
     TrialCounts,
 )
+from rungway.models.explanation import Entry, Explanation
 from rungway.models.people import Enqueued, Worker
 from rungway.models.work import (
     AskReply,
     Assignment,
-    Explanation,
     Lease,
     LeaseStatus,
     Report,
@@ -32,6 +32,7 @@ __all__ = [
     "BracketPreview",
     "Caller",
     "Enqueued",
+    "Entry",
     "Event",
     "Experiment",
     "Explanation",

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from rungway import values
-from rungway._core.enums import DecisionForm, ExperimentState, PromotionRule, Reason, moment, word
+from rungway._core.enums import DecisionForm, ExperimentState, PromotionRule, Reason, moment, seconds, word
 from rungway.models import shown
-from rungway.models.work import Explanation, reason_of
+from rungway.models.explanation import Entry, Explanation, reason_of
 from rungway.v1 import experiment_pb2, view_service_pb2
 
 
@@ -69,6 +69,14 @@ class Plan:
     """Most leases at once over all brackets; 0 = no limit."""
     unit: str
     """Unit of all lengths, for people to read ("epochs", "batches", …)."""
+    entries: tuple[Entry, ...] = ()
+    """By rung, in a search whose new trials may enter at any: as they are now, in a preview as at first."""
+    go_on: bool = False
+    """Whether the best trials that wait go on after the last new one."""
+    budget: int = 0
+    """The training (in the unit) after which nothing more is handed out; 0 = none."""
+    time_budget: float = 0.0
+    """Seconds from the creation after which nothing more is handed out; 0 = none."""
     __repr__ = shown.plan_text
 
     @classmethod
@@ -81,6 +89,10 @@ class Plan:
             message.divisor,
             message.max_concurrent_trials,
             message.unit,
+            tuple(map(Entry.from_proto, message.entries)),
+            message.go_on,
+            message.budget,
+            seconds(message.time_budget),
         )
 
 

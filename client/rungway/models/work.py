@@ -12,6 +12,7 @@ from rungway import values
 from rungway._core.compat import WeaklyHeld
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason, TrialState, moment, seconds, word
 from rungway.models import shown
+from rungway.models.explanation import Explanation, reason_of
 from rungway.v1 import search_service_pb2, trial_pb2
 
 Checkpoint = str | os.PathLike[str] | None
@@ -21,12 +22,6 @@ Checkpoint = str | os.PathLike[str] | None
 @lru_cache(maxsize=64)  # a few words, one or two of them in each reply
 def _decision(number: int) -> Decision:
     return word(trial_pb2.Decision, number, "DECISION_", Decision.SUPERSEDED)
-
-
-@lru_cache(maxsize=64)
-def reason_of(number: int) -> Reason:
-    """The reason for its number on the wire; UNKNOWN for one that this client does not know."""
-    return word(trial_pb2.Reason, number, "REASON_", Reason.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +55,6 @@ class Report:
         """From its message on the wire."""
         cost = message.cost if message.HasField("cost") else None
         return cls(message.length, message.metric, dict(message.metrics), cost)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why something was decided, with the numbers at that moment."""
-
-    reason: Reason
-    bracket: int = 0
-    """Index of the bracket, counted from 0."""
-    rung: int = -1
-    """Index of the rung that decided, counted from 0 in its bracket; -1 when no rung took part."""
-    rank: int = 0
-    """Rank of the result in that rung, 0 = best."""
-    rung_size: int = 0
-    """Number of results in that rung, this one included."""
-    quota: int = 0
-    """How many of the rung's results may be promoted; of a CLONED trial, how many were cloned."""
-    cutoff: float | None = None
-    """Metric of the last result in the top-k; None when the quota is 0."""
-    text: str = ""
-    """The same in words."""
-    parent: int | None = None
-    """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result."""
-
-    @classmethod
-    def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
-        """From its message on the wire."""
-        return cls(
-            reason_of(message.reason),
-            message.bracket,
-            message.rung,
-            message.rank,
-            message.rung_size,
-            message.quota,
-            message.cutoff if message.HasField("cutoff") else None,
-            message.text,
-            message.parent if message.HasField("parent") else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -268,6 +269,10 @@ class Plan(_message.Message):
     DIVISOR_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    GO_ON_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    TIME_BUDGET_FIELD_NUMBER: _builtins.int
     rule: Global___PromotionRule.ValueType
     """The promotion rule."""
     form: Global___DecisionForm.ValueType
@@ -278,9 +283,21 @@ class Plan(_message.Message):
     """Most leases at once over all brackets; 0 = no limit."""
     unit: _builtins.str
     """Unit of all lengths, for people to read ("epochs", "batches", …)."""
+    go_on: _builtins.bool
+    """Whether the best trials that wait go on after the last new one."""
+    budget: _builtins.int
+    """The training (in the unit) after which nothing more is handed out; 0 = none."""
     @_builtins.property
     def brackets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bracket]:
         """The brackets, the one that stops most trials first."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.Entry]:
+        """By rung, in a search whose new trials may enter at any: their shares as they are now, in a preview as at first."""
+
+    @_builtins.property
+    def time_budget(self) -> _duration_pb2.Duration:
+        """When nothing more is handed out, counted from the creation; unset = never."""
 
     def __init__(
         self,
@@ -291,10 +308,14 @@ class Plan(_message.Message):
         divisor: _builtins.float = ...,
         max_concurrent_trials: _builtins.int = ...,
         unit: _builtins.str = ...,
+        entries: _abc.Iterable[_trial_pb2.Entry] | None = ...,
+        go_on: _builtins.bool = ...,
+        budget: _builtins.int = ...,
+        time_budget: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time_budget", b"time_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "divisor", b"divisor", "form", b"form", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "budget", b"budget", "divisor", b"divisor", "entries", b"entries", "form", b"form", "go_on", b"go_on", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "time_budget", b"time_budget", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

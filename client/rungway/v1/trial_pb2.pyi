@@ -106,6 +106,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The training ended by itself; its last result counts in its rung and, without more training, in those above."""
     REASON_FAILING: _Reason.ValueType  # 22
     """The experiment has paused itself: its first trials all failed and nothing was ever told."""
+    REASON_GOING_ON: _Reason.ValueType  # 23
+    """No new trial is left, and the best of those that wait at the highest rung goes on."""
+    REASON_BLIND: _Reason.ValueType  # 24
+    """No new trial is left, and one of those that wait, drawn evenly, goes on to the next rung of its new entry."""
+    REASON_BUDGET_SPENT: _Reason.ValueType  # 25
+    """The budget of the search is spent: nothing more is handed out."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -156,6 +162,12 @@ REASON_FINISHED: Reason.ValueType  # 21
 """The training ended by itself; its last result counts in its rung and, without more training, in those above."""
 REASON_FAILING: Reason.ValueType  # 22
 """The experiment has paused itself: its first trials all failed and nothing was ever told."""
+REASON_GOING_ON: Reason.ValueType  # 23
+"""No new trial is left, and the best of those that wait at the highest rung goes on."""
+REASON_BLIND: Reason.ValueType  # 24
+"""No new trial is left, and one of those that wait, drawn evenly, goes on to the next rung of its new entry."""
+REASON_BUDGET_SPENT: Reason.ValueType  # 25
+"""The budget of the search is spent: nothing more is handed out."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -471,6 +483,7 @@ class Explanation(_message.Message):
     CUTOFF_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     reason: Global___Reason.ValueType
     """The reason, for programs."""
     bracket: _builtins.int
@@ -491,6 +504,12 @@ class Explanation(_message.Message):
     """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result, and quota is how
     many of the rung's best were cloned.
     """
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
+        """NEW_TRIAL and ENQUEUED in a search whose new trials may enter at any rung: what was known of each entry, by rung,
+        when this trial entered at `rung`. It trains to that unjudged.
+        """
+
     def __init__(
         self,
         *,
@@ -503,10 +522,11 @@ class Explanation(_message.Message):
         cutoff: _builtins.float | None = ...,
         text: _builtins.str = ...,
         parent: _builtins.int | None = ...,
+        entries: _abc.Iterable[Global___Entry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "cutoff", b"cutoff", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "parent", b"parent", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "entries", b"entries", "parent", b"parent", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cutoff: _TypeAlias = _typing.Literal["cutoff"]  # noqa: Y015
     _WhichOneofArgType__cutoff: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff"]  # noqa: Y015
@@ -518,6 +538,36 @@ class Explanation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class Entry(_message.Message):
+    """An entry of a ladder: a rung at which new trials may begin to be judged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """The share of the training that its trials get, 0 to 1."""
+    spent: _builtins.int
+    """The training handed out to its trials, all together (experiment's unit)."""
+    credit: _builtins.float
+    """Its credit for the best results of the rung that was looked at: about how many of these are of its trials."""
+    def __init__(
+        self,
+        *,
+        share: _builtins.float = ...,
+        spent: _builtins.int = ...,
+        credit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "share", b"share", "spent", b"spent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Entry: _TypeAlias = Entry  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):

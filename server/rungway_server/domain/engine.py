@@ -48,6 +48,18 @@ class Reason(StrEnum):
     CLONED = "cloned"
     FINISHED = "finished"
     FAILING = "failing"
+    GOING_ON = "going_on"
+    BLIND = "blind"
+    BUDGET_SPENT = "budget_spent"
+
+
+class Entry(NamedTuple):
+    """An entry of a ladder: the share of the training that new trials there get, from 0 to 1, the training that was
+    handed out to its trials (in the plan's unit), and its credit for the best results."""
+
+    share: float
+    spent: int
+    credit: float = 0.0
 
 
 class Outcome(StrEnum):
@@ -132,6 +144,7 @@ class Explanation(NamedTuple):
     `rung` is -1 if no rung was involved. `rank` counts from 0, `quota` is the k of the rung's top-k, and `cutoff` the
     metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
     numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
+    `entries`, of a new trial that could enter at any rung: what was known of each when it entered at `rung`.
     """
 
     reason: Reason
@@ -142,6 +155,7 @@ class Explanation(NamedTuple):
     quota: int = 0
     cutoff: float | None = None
     parent: int | None = None
+    entries: tuple[Entry, ...] = ()
 
 
 class Assignment(NamedTuple):
@@ -310,3 +324,7 @@ class Progress:
     """The error after which the search has paused itself; None when it has not."""
     lost: int = 0
     """Trials of the plan that a grid will not start, because their points are invalid."""
+    entries: Sequence[Entry] = ()
+    """By rung, in a search whose new trials may enter at any."""
+    budget_spent: bool = False
+    """Whether it is done because its budget was spent."""

@@ -18,6 +18,7 @@ _PLAIN = {
     Reason.FAILED: "failed for good: ranks after every real result",
     Reason.TARGET_REACHED: "the target was reached: the search has finished",
     Reason.ENQUEUED: "a new trial with a configuration that a user enqueued",
+    Reason.BUDGET_SPENT: "the budget of the search is spent: nothing more is handed out",
     Reason.INVALID: "invalid configuration: its results are removed and a fresh trial replaces it",
 }
 
@@ -28,6 +29,9 @@ _AT_RUNG = {
     Reason.COMPLETED: "completed at the top",
     Reason.FINISHED: "its training has ended, its last result counts",
     Reason.EXPERIMENT_PAUSED: "may be promoted once the experiment is resumed",
+    Reason.GOING_ON: "no new trial is left, so the best that waits goes on",
+    Reason.BLIND: "no new trial is left, so one that waits, drawn evenly, goes on",
+    Reason.BUDGET_SPENT: "waits, for the budget of the search is spent",
 }
 
 
@@ -38,6 +42,9 @@ def in_words(why: Explanation) -> str:
     """
     if why.reason is Reason.CLONED:
         return f"cloned from trial {why.parent}, ranked {why.rank} of {why.rung_size} at rung {why.rung}"
+    if why.entries:
+        shares = ", ".join(f"{entry.share:.0%}" for entry in why.entries)
+        return f"{_PLAIN[why.reason]}, which enters at rung {why.rung} unjudged; shares of the training: {shares}"
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
     where = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"

@@ -1,6 +1,7 @@
 """Writes values of the domain as messages of the wire."""
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from rungway_server.domain.engine import (
     Assignment,
     BestBy,
     Decision,
+    Entry,
     EventView,
     ExperimentState,
     Explanation,
@@ -34,6 +36,7 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.experiment import ExperimentConfig, to_document
 from rungway_server.domain.explain import in_words
 from rungway_server.domain.search.fraction_done import fraction_done
+from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PreviewRow, preview
 from rungway_server.domain.search.replan import without_lost
@@ -91,7 +94,13 @@ def explanation_message(why: Explanation) -> trial_pb2.Explanation:
         cutoff=why.cutoff,
         text=in_words(why),
         parent=why.parent,
+        entries=map(entry_message, why.entries),
     )
+
+
+def entry_message(entry: Entry) -> trial_pb2.Entry:
+    """An entry of a ladder."""
+    return trial_pb2.Entry(share=entry.share, spent=_whole(entry.spent), credit=entry.credit)
 
 
 def write_assignment(assignment: Assignment, lease_ms: int, message: trial_pb2.Assignment) -> None:
@@ -285,7 +294,16 @@ def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2
         divisor=plan.divisor,
         max_concurrent_trials=plan.max_concurrent_trials,
         unit=plan.unit,
+        entries=map(entry_message, entries_of(plan, progress)),
+        go_on=plan.go_on,
+        budget=_whole(plan.budget),
+        time_budget=duration(plan.budget_ms) if plan.budget_ms else None,
     )
+
+
+def entries_of(plan: Plan, progress: Progress | None) -> Sequence[Entry]:
+    """The entries of the ladder by rung, as they are now or, without a progress, as they are at first."""
+    return progress.entries if progress else [Entry(parts / PARTS, 0) for parts in plan.entries]
 
 
 def preview_message(planned: Planned) -> experiment_pb2.Preview:

@@ -26,6 +26,7 @@ class SearcherName(StrEnum):
     ADAPTIVE = "adaptive"
     ADAPTIVE_ASHA = "adaptive_asha"
     PBT = "pbt"
+    AUTO = "auto"
 
 
 class Sampler(StrEnum):
@@ -35,15 +36,27 @@ class Sampler(StrEnum):
     SOBOL = "sobol"
 
 
+class AfterMaxTrials(StrEnum):
+    """What happens when all trials of an asynchronous search were started."""
+
+    STOP = "stop"
+    """The promotions that are left are done, and the search ends."""
+    GO_ON = "go_on"
+    """Where nothing may be promoted, the best trial that waits at the highest rung trains on."""
+
+
+UNLIMITED = "unlimited"
+"""`max_trials` of a search that its budget ends."""
 _COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
 _CAP = "max_concurrent_trials"
 _SEVERAL = (*_COMMON, "max_trials", _CAP, "sampler")
-_ASYNC = (*_SEVERAL, "divisor", "min_length", "stop_once")
+_BOUNDED = ("budget", "after_max_trials")
+_ASYNC = (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "stop_once")
 _SYNC = (*_SEVERAL, "budget", "divisor", "min_length")
 _ADAPTIVE = ("mode", "max_rungs", "bracket_rungs")
 KEYS: dict[SearcherName, tuple[str, ...]] = {
     SearcherName.SINGLE: (*_COMMON, "sampler"),
-    SearcherName.RANDOM: _SEVERAL,
+    SearcherName.RANDOM: (*_SEVERAL, "budget"),
     SearcherName.GRID: (*_COMMON, "max_trials", _CAP, "num_samples"),
     SearcherName.SYNC_HALVING: (*_SYNC, "num_rungs"),
     SearcherName.ASYNC_HALVING: (*_ASYNC, "num_rungs", "brackets"),
@@ -54,6 +67,7 @@ KEYS: dict[SearcherName, tuple[str, ...]] = {
         *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, "sampler"),
         *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
     ),
+    SearcherName.AUTO: (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "blind"),
 }
 """The keys that the section of each searcher may have."""
 
@@ -84,7 +98,9 @@ class SearcherConfig:
     where it is not given: for a grid without a limit, and for synchronous halving by `budget`.
     `max_concurrent_trials` caps the leases (0 = no cap). `stop_once` selects the decision form STOP. Exactly one of
     `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
-    `population` is set for pbt alone.
+    `population` is set for pbt alone. Of an asynchronous search `budget` is no size but a bound: nothing is handed out
+    once so much training was, or, with `budget_hours`, so long after its creation. `after_max_trials` is None without a
+    budget. `blind` (auto): trials that wait may also go on regardless of their rank.
     """
 
     name: SearcherName
@@ -107,6 +123,9 @@ class SearcherConfig:
     max_rungs: int = 5
     bracket_rungs: tuple[int, ...] = ()
     population: Population | None = None
+    budget_hours: float | None = None
+    after_max_trials: AfterMaxTrials | None = None
+    blind: bool = False
 
     @property
     def to_completion(self) -> bool:
@@ -128,6 +147,8 @@ def searcher_document(searcher: SearcherConfig) -> dict[str, object]:
     document = {key: _plain(getattr(searcher, key)) for key in keys}
     absent = {"max_trials": 0, "unit": searcher.unit if searcher.to_completion else None}
     document = {key: value for key, value in document.items() if value is not None and absent.get(key) != value}
+    if searcher.budget_hours is not None:
+        document["budget"] = {"hours": searcher.budget_hours}
     return document if searcher.population is None else {**document, **_population_document(searcher.population)}
 
 

@@ -1,7 +1,11 @@
 """How much of a search is done, from 0 to 1, from its counts."""
 
 from rungway_server.domain.engine import ExperimentState, Progress
+from rungway_server.domain.search.ladder import powers
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
+
+_NEARLY = 0.99
+"""Most of a search that goes on, where only an estimate says how much is left."""
 
 
 def fraction_done(plan: Plan, progress: Progress) -> float:
@@ -9,10 +13,16 @@ def fraction_done(plan: Plan, progress: Progress) -> float:
 
     A population counts its results of all rounds. Any other bracket with several rungs counts the results of its lowest
     rung, up to 5/6; once these are complete, it counts the trials that will not train again, if that is more. The
-    fraction drops only when results are erased or the plan is changed.
+    fraction drops only when results are erased or the plan is changed. Where the training is bounded, it is the part
+    that is done; on a ladder with entries the part of the results that are expected. Both stay below 1 before the end.
     """
     if progress.state is ExperimentState.DONE:
         return 1.0
+    if plan.budget:
+        return min(progress.trained_length / plan.budget, _NEARLY)
+    if plan.entries:
+        expected = plan.max_trials * sum(1 / power for power in powers(plan.divisor, len(plan.entries)))
+        return min(sum(map(sum, progress.rung_results)) / expected, _NEARLY)
     if plan.rule is PromotionRule.POPULATION:
         sizes = sum(rung.size for bracket in plan.brackets for rung in bracket.rungs)
         return sum(map(sum, progress.rung_results)) / sizes

@@ -66,7 +66,10 @@ class Plan:
     """The brackets of a search, the one with the most rungs first.
 
     `max_concurrent_trials` caps the leases of all brackets together (0 = no cap); the shares of the brackets only
-    balance them.
+    balance them. `entries`, of a search whose new trials may enter at each rung of its one bracket, are the first
+    shares of the training by rung, in 1/4096. `go_on`: after the last new trial the best that wait train on; `blind`:
+    some that wait train on regardless of their rank. Nothing is handed out once `budget` (in `unit`; 0 = none) was, or
+    `budget_ms` after the creation (0 = without end).
     """
 
     brackets: tuple[Bracket, ...]
@@ -75,6 +78,11 @@ class Plan:
     divisor: float
     max_concurrent_trials: int
     unit: str
+    entries: tuple[int, ...] = ()
+    go_on: bool = False
+    blind: bool = False
+    budget: int = 0
+    budget_ms: int = 0
 
     @property
     def max_trials(self) -> int:
@@ -90,3 +98,8 @@ class Plan:
     def max_length(self) -> int:
         """The length of the top rung, the same in every bracket, in `unit`."""
         return self.brackets[0].rungs[-1].length
+
+    @property
+    def counts_training(self) -> bool:
+        """Whether the training that is handed out is counted."""
+        return bool(self.entries or self.budget)

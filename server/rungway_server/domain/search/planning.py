@@ -7,6 +7,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.sampling.sampling import feasible_share, number_of_points
 from rungway_server.domain.search.config import MAX_BUDGET, MAX_LENGTH, MAX_TRIALS, SearcherConfig, SearcherName
 from rungway_server.domain.search.methods.asynchronous import adaptive_asha, async_halving
+from rungway_server.domain.search.methods.auto import auto
 from rungway_server.domain.search.methods.population import pbt
 from rungway_server.domain.search.methods.simple import grid, random, single
 from rungway_server.domain.search.methods.synchronous import adaptive, hyperband, sync_halving
@@ -67,6 +68,7 @@ _PLANNERS: dict[SearcherName, Callable[[SearcherConfig], Plan]] = {
     SearcherName.ADAPTIVE: adaptive,
     SearcherName.ADAPTIVE_ASHA: adaptive_asha,
     SearcherName.PBT: pbt,
+    SearcherName.AUTO: auto,
 }
 
 
@@ -78,8 +80,15 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
         notes.append(f"searcher: max_concurrent_trials raised from {asked} to {made}, one for each bracket")
     if searcher.name is SearcherName.HYPERBAND:
         notes.append(f"searcher: one pass starts {plan.max_trials} trials in {len(plan.brackets)} brackets")
-    if searcher.budget is not None and (total := preview(plan).total_length) > searcher.budget:
+    if searcher.budget is not None and not plan.budget and (total := preview(plan).total_length) > searcher.budget:
         notes.append(f"searcher: trains {total} in all, more than budget: every rung holds at least one trial")
+    if plan.entries:
+        notes.append(
+            "searcher: the figures are those of trials that all enter at the lowest rung; once one was trained to the"
+            " end, part of the training goes to trials that enter higher"
+        )
+    if plan.budget or plan.budget_ms:
+        notes.append(f"searcher: ends when {_budget(plan)}, whatever is left to do")
     notes += (note for b, bracket in enumerate(plan.brackets) if (note := _unreached(b, bracket, plan)))
     if space.constraints:
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")
@@ -91,6 +100,13 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
     if points and space.entries and searcher.name is not SearcherName.GRID and plan.new_trials > points:
         notes.append(f"hyperparameters: {plan.new_trials} trials, but only {points} different configurations")
     return tuple(notes)
+
+
+def _budget(plan: Plan) -> str:
+    """What ends a search with a budget."""
+    if plan.budget_ms:
+        return f"{plan.budget_ms / 3_600_000:g} hours since its creation are over"
+    return f"{plan.budget} {plan.unit or 'units'} of training were handed out"
 
 
 def _weighted(space: Space) -> str:

@@ -11,13 +11,15 @@ from rungway_server.domain.search.config import (
     MAX_DIVISOR,
     MAX_LENGTH,
     MAX_TRIALS,
+    UNLIMITED,
     WHOLE_RUN,
+    AfterMaxTrials,
     Population,
     Sampler,
     SearcherConfig,
     SearcherName,
 )
-from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor
+from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor, powers
 from rungway_server.domain.search.objective import read_objective
 
 MAX_SAMPLES = 1_000_000
@@ -44,6 +46,12 @@ _OTHER_FORMS = ("seed", "max_time", "time_metric", *_IGNORED)
 _UNSAID_OF_PBT = ("seed", "replace_function", *_IGNORED)
 _MAY_RUN_TO_COMPLETION = (SearcherName.SINGLE, SearcherName.RANDOM, SearcherName.GRID)
 _SYNC = (SearcherName.SYNC_HALVING, SearcherName.ADAPTIVE)
+_GENTLE = (SearcherName.HYPERBAND, SearcherName.AUTO)
+"""Searchers whose divisor is 3 unless it is given."""
+_PROMOTIONS = 4
+"""How many promotions lead to the top of `auto` unless `min_length` says otherwise."""
+MAX_HOURS = 24 * 365 * 10
+"""Longest budget of hours."""
 
 
 def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
@@ -68,6 +76,13 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
     keys, noted = KEYS[name], len(section.violations)
     max_length, unit = _read_length(section, name, notes)
     longest = max_length if max_length and len(section.violations) == noted else MAX_LENGTH  # else a placeholder
+    divisor = _divisor(section, 3.0 if name in _GENTLE else 4.0) if "divisor" in keys else 4.0
+    min_length = section.optional_integer("min_length", least=1, most=longest) if "min_length" in keys else None
+    if name is SearcherName.AUTO and min_length is None:
+        min_length = max(1, int(longest / powers(divisor, _PROMOTIONS + 1)[-1]))
+    budget, hours = _read_budget(section, name, unit) if "budget" in keys else (None, None)
+    bound = budget is not None or hours is not None
+    stop_once = "stop_once" in keys and section.flag("stop_once", False)
     return SearcherConfig(
         name=name,
         metric=metric,
@@ -75,21 +90,26 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         target_metric=section.number("target_metric") if section.has("target_metric") else None,
         max_length=max_length,
         unit=unit,
-        max_trials=_max_trials(section, name),
+        max_trials=_unlimited(section, budget, hours, max_length or 1, min_length, notes)
+        if section.values.get("max_trials") == UNLIMITED and "budget" in keys and name not in _SYNC
+        else _max_trials(section, name),
         max_concurrent_trials=section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS)
         if "max_concurrent_trials" in keys
         else 1,
         sampler=section.choice("sampler", Sampler.RANDOM) if "sampler" in keys else Sampler.RANDOM,
         num_samples=section.integer("num_samples", 1, least=1, most=MAX_SAMPLES) if "num_samples" in keys else 1,
-        budget=_read_budget(section, unit) if "budget" in keys else None,
-        divisor=_divisor(section, 3.0 if name is SearcherName.HYPERBAND else 4.0) if "divisor" in keys else 4.0,
-        min_length=section.optional_integer("min_length", least=1, most=longest) if "min_length" in keys else None,
-        stop_once="stop_once" in keys and section.flag("stop_once", False),
+        budget=budget,
+        divisor=divisor,
+        min_length=min_length,
+        stop_once=stop_once,
         num_rungs=_num_rungs(section) if "num_rungs" in keys else None,
         brackets=section.integer("brackets", 1, least=1, most=MAX_RUNGS) if "brackets" in keys else 1,
         mode=section.choice("mode", Mode.STANDARD) if "mode" in keys else Mode.STANDARD,
         max_rungs=section.integer("max_rungs", 5, least=1, most=MAX_RUNGS) if "max_rungs" in keys else 5,
         bracket_rungs=_bracket_rungs(section) if "bracket_rungs" in keys else (),
+        budget_hours=hours,
+        after_max_trials=_after_max_trials(section, bound, stop_once) if "after_max_trials" in keys else None,
+        blind="blind" in keys and _blind(section, bound),
     )
 
 
@@ -248,17 +268,55 @@ def _read_length(section: Section, name: SearcherName, notes: list[str]) -> tupl
     return length, unit
 
 
-def _read_budget(section: Section, unit: str) -> int | None:
-    """The length that all trials together may train, in the unit of max_length; None when it is not given."""
+def _read_budget(section: Section, name: SearcherName, unit: str) -> tuple[int | None, float | None]:
+    """The length that all trials together may train, in the unit of max_length, or the hours from the creation to the
+    end, where the search may be bounded by these; None for what is not given."""
     value = section.values.get("budget")
     if value is None:
-        return None
+        return None, None
     if not isinstance(value, Mapping):
-        return section.integer("budget", least=1, most=MAX_BUDGET)
+        return section.integer("budget", least=1, most=MAX_BUDGET), None
+    if list(value) == ["hours"] and unit != "hours" and name not in _SYNC:
+        hours = section.section("budget").number("hours")
+        if not 0 < hours <= MAX_HOURS:
+            section.refuse("budget", f"got {shown(hours)} hours, wanted more than 0, at most {MAX_HOURS}")
+        return None, hours
     budget, own = _unit_length(section, "budget", MAX_BUDGET)
     if own and own != unit:
         section.refuse("budget", f"got {shown(own)}, but max_length is in {unit or 'no unit'}")
-    return budget
+    return budget, None
+
+
+def _unlimited(
+    section: Section, budget: int | None, hours: float | None, longest: int, least: int | None, notes: list[str]
+) -> int:
+    """The most trials of a search that its budget ends: no more than it pays for, if each trains to the lowest rung."""
+    if budget is None and hours is None:
+        section.refuse("max_trials", f"got {UNLIMITED!r} without a budget, wanted one, or an integer")
+        return 1
+    most = min(MAX_TRIALS, MAX_BUDGET // longest)
+    if budget is not None:
+        most = min(most, budget // (least or 1) + 1)
+    notes.append(f"searcher: max_trials unlimited are at most {most}, the budget ends the search")
+    return most
+
+
+def _after_max_trials(section: Section, bound: bool, stop_once: bool) -> AfterMaxTrials | None:
+    """With a budget, trials go on unless rungs stop them for good, or the user says otherwise."""
+    default = AfterMaxTrials.GO_ON if bound and not stop_once else AfterMaxTrials.STOP
+    chosen = section.choice("after_max_trials", default)
+    if chosen is AfterMaxTrials.GO_ON and not bound:
+        section.refuse("after_max_trials", "got 'go_on' without a budget: every trial would train to the end")
+    if chosen is AfterMaxTrials.GO_ON and stop_once:
+        section.refuse("after_max_trials", "got 'go_on' together with stop_once: what a rung has stopped cannot go on")
+    return chosen if bound else None
+
+
+def _blind(section: Section, bound: bool) -> bool:
+    blind = section.flag("blind", False)
+    if blind and (not bound or section.values.get("after_max_trials") == AfterMaxTrials.STOP):
+        section.refuse("blind", "got true, wanted a budget and after_max_trials: go_on beside it")
+    return blind
 
 
 def _unit_length(section: Section, key: str, most: int) -> tuple[int, str]:

@@ -17,8 +17,13 @@ def expected_seconds(plan: Plan, workers: int, seconds_per_unit: float) -> float
     This is a list schedule (Graham 1969, "Bounds on Multiprocessing Timing Anomalies"): a free worker takes what the
     service would hand out, going by counts, as if each promotion were final. Start-up, checkpoints and failures cost
     nothing. Beyond MAX_TRIALS trials it is the work divided by the workers, plus one full training.
+    A search with a budget is said to take all of it, and one full training more.
     """
     workers = min(workers, plan.max_concurrent_trials or workers)
+    if plan.budget_ms:
+        return plan.budget_ms / 1000 + plan.max_length * seconds_per_unit
+    if plan.budget:
+        return (plan.budget / workers + plan.max_length) * seconds_per_unit
     if plan.max_trials > MAX_TRIALS:
         return (preview(plan).total_length / workers + plan.max_length) * seconds_per_unit
     return _Simulation(plan).length(workers) * seconds_per_unit

@@ -13,6 +13,7 @@ from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
+    Entry,
     EventView,
     ExperimentState,
     ExpiredLease,
@@ -29,6 +30,7 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.ranking import metric_of, ranked
+from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, trained_of
@@ -51,13 +53,25 @@ def _explanation(
     size: int = 0,
     quota: int = 0,
     cutoff: bytes = b"",
-    *parent: int,
+    *more: int,
 ) -> Explanation:
     """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
-    is missing if no rung took part. `cutoff`: a sort key; `parent`: of a clone."""
+    is missing if no rung took part. `cutoff`: a sort key; `more`: the parent of a clone or, of a new trial, by entry
+    shares, training and credits (`enter` in lua/include/entries.lua)."""
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
-    return Explanation(
-        Reason(_word(reason)), bracket, rung, rank, size, quota, least, int(parent[0]) if parent else None
+    found = Explanation(Reason(_word(reason)), bracket, rung, rank, size, quota, least)
+    if not more:
+        return found
+    if found.reason is Reason.CLONED:
+        return found._replace(parent=int(more[0]))
+    count = len(more) // 3
+    return found._replace(entries=_entries(more[:count], more[count : 2 * count], more[2 * count :]))
+
+
+def _entries(shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(share / PARTS, length, credit / PARTS)
+        for share, length, credit in zip(shares, spent, credits, strict=True)
     )
 
 
@@ -188,6 +202,8 @@ def read_progress(answer: list[Any], plan: Plan) -> Progress:
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
         failing=_text(error) if fields.get("failing") else None,
         lost=fields.get("points", {}).get("lost", 0),
+        entries=_entries(fields["share"], fields["spent"], fields["credit"]) if plan.entries else (),
+        budget_spent=fields.get("budget_spent", False),
     )
 
 

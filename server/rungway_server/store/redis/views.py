@@ -225,7 +225,7 @@ def read_row(number: int, packed: bytes, configurations: Configurations) -> Row:
     """A trial as it is stored. Texts in a record are bytes here, so that sort keys stay as they are."""
     fields = record_of_today(msgpack.unpackb(packed, raw=True, strict_map_key=False))
     state, bracket, rung, length, _, _, _, metric, best, best_length, _, tail = fields[:12]
-    _, _, _, _, _, _, restarts, created, worker, entries, _, outcome, _, parent, _, config, _ = fields[12:]
+    _, _, _, _, _, _, restarts, created, worker, entries, _, outcome, _, parent, _, config, *_ = fields[12:]
     metric = metric or tail[-8:]
     return Row(
         trial=number,
@@ -242,7 +242,7 @@ def read_row(number: int, packed: bytes, configurations: Configurations) -> Row:
         worker=worker.decode(errors="replace"),
         parent=int(parent[0]) if parent else -1,
         results=[
-            RungResult(at, stamp[:8], int.from_bytes(stamp[8:], "big")) for at, stamp in enumerate(entries) if stamp
+            RungResult(at, stamp[:8], int.from_bytes(stamp[8:12], "big")) for at, stamp in enumerate(entries) if stamp
         ],
         values=configurations.values(config),
     )

@@ -1,7 +1,7 @@
 """Parts that the search methods build their plans from."""
 
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.domain.search.config import SearcherConfig
+from rungway_server.domain.search.config import AfterMaxTrials, SearcherConfig
 from rungway_server.domain.search.ladder import MAX_RUNGS, geometric_lengths, log_floor, rung_lengths
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
 
@@ -16,6 +16,9 @@ def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: Promo
         divisor=searcher.divisor,
         max_concurrent_trials=max(cap, len(brackets)) if cap else 0,
         unit=searcher.unit,
+        go_on=searcher.after_max_trials is AfterMaxTrials.GO_ON,
+        budget=searcher.budget or 0 if rule is PromotionRule.ASYNC else 0,
+        budget_ms=round((searcher.budget_hours or 0) * 3_600_000),
     )
 
 

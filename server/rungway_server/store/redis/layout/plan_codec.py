@@ -12,6 +12,8 @@ _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
 """A search ends when it had this many invalid configurations, and this many per trial: then the cause is not the
 configurations, and replacing them would never end."""
+LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms")
+"""Fields that only plans of searches of the layout `schema.ENTRIES` have."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -31,8 +33,15 @@ def plan_to_json(plan: Plan) -> str:
             "divisor": plan.divisor,
             "max_concurrent_trials": plan.max_concurrent_trials,
             "unit": plan.unit,
+            **_later(plan),
         }
     )
+
+
+def _later(plan: Plan) -> dict[str, Any]:
+    """What only plans of later layouts have, by the names of the fields."""
+    fields = {name: getattr(plan, name) for name in LATER_FIELDS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value}
 
 
 def plan_from_json(text: str | bytes) -> Plan:
@@ -53,6 +62,8 @@ def plan_from_json(text: str | bytes) -> Plan:
         divisor=fields["divisor"],
         max_concurrent_trials=fields["max_concurrent_trials"],
         unit=fields["unit"],
+        entries=tuple(fields.get("entries", ())),
+        **{name: fields[name] for name in LATER_FIELDS if name in fields and name != "entries"},
     )
 
 
@@ -63,8 +74,8 @@ def plan_for_lua(
     rungs as lists. `pause_after` is not taken from the configuration: plans of layout 5 have 0.
 
     `first` is the position of a bracket's lowest rung in the lists of all rungs, counted from 1 as Lua does; `trials`
-    says how many start in a bracket, `most` how many with clones; `target` is the key of the target ("" for none),
-    `keep_ms` how long it is kept after its end (0 = without a limit).
+    says how many start in a bracket, `most` how many with clones; `blind` is the seed of the draws; `target` is the key
+    of the target ("" for none), `keep_ms` how long it is kept after its end (0 = without a limit).
     """
     target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
     rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
@@ -96,6 +107,8 @@ def plan_for_lua(
                 "planned": [rung.size for rung in rungs],
                 "passes": [rung.slots for rung in rungs],
                 "clones": [rung.clones for rung in rungs],
+                **_later(plan),
+                **({"blind": str(config.seed)} if plan.blind else {}),
             },
         }
     )

@@ -14,7 +14,7 @@ from rungway_server.store.redis.layout.migrations import record_of_today
 
 BINARY = "surrogateescape"
 """How bytes that are not UTF-8 stand in the texts of unpacked records: `as_bytes` gives the bytes back."""
-_ENTRY_BYTES = 16
+_ENTRY_BYTES, _STAMP_DIGITS = 16, 24
 
 MANY = 10**14
 """What is counted apart of the trained length (`lua/include/reports.lua`)."""
@@ -41,6 +41,8 @@ TRIAL_FIELDS = (
     *("entries", "log", "outcome", "message", "parent", "returns", "config", "reached"),
 )
 """The fields of a trial record in the order in which they are packed. Scripts take them from here."""
+ENTRY = "entry"
+"""One more field, of the trials of a search with entries: the rung at which it entered, or to which it went blindly."""
 
 
 def as_bytes(text: str) -> bytes:
@@ -69,10 +71,27 @@ def hexadecimal(text: str) -> str:
 
 
 def entry_of(packed: bytes) -> str:
-    """An entry of a rung: sort key (16 digits), running number (8 digits), number of the trial. Raises ValueError."""
-    if len(packed) != _ENTRY_BYTES:
+    """An entry of a rung: sort key (16 digits), running number (8 digits), number of the trial. In a search with
+    entries the one of the trial, 2 digits and a colon, is before its number. Raises ValueError."""
+    if len(packed) not in (_ENTRY_BYTES, _ENTRY_BYTES + 1):
         raise ValueError(f"{packed!r} is no entry")
-    return f"{packed[:12].hex()}{int.from_bytes(packed[12:], 'big')}"
+    return result_of(packed[:-4].hex(), int.from_bytes(packed[-4:], "big"))
+
+
+def result_of(stamp: str, number: int) -> str:
+    """The entry of a rung, as in `entry_of`, from a stamp of its trial's record and the number of that."""
+    return f"{stamp}:{number}" if len(stamp) > _STAMP_DIGITS else f"{stamp}{number}"
+
+
+def trial_of_result(entry: str) -> int:
+    """The number of the trial of an entry as in `entry_of`, or of a promotable result without its bracket and rung."""
+    return int(entry.partition(":")[2] or entry[_STAMP_DIGITS:])
+
+
+def packed_result(entry: str) -> bytes:
+    """The inverse of `entry_of`."""
+    stamp = entry.partition(":")[0] if ":" in entry else entry[:_STAMP_DIGITS]
+    return bytes.fromhex(stamp) + trial_of_result(entry).to_bytes(4, "big")
 
 
 @dataclass(slots=True)
@@ -80,8 +99,8 @@ class TrialRecord:
     """A trial as it is stored (KEYS.md), in the order of `TRIAL_FIELDS`.
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
-    `parent` is False except in a clone: number, rung and rank of the trial it was cloned from, its checkpoint then, and
-    the length of that. `log` names lines of the event log (see `history_of`).
+    `entry` is 0 in a search without entries. `parent` is False except in a clone: number, rung and rank of the trial it
+    was cloned from, its checkpoint then, and the length of that. `log` names lines of the event log (see `history_of`).
     """
 
     state: str
@@ -113,6 +132,7 @@ class TrialRecord:
     returns: int
     config: str
     reached: int
+    entry: int = 0
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -120,9 +140,9 @@ class TrialRecord:
         values = unpack(packed)
         if isinstance(values, list):
             values = record_of_today(values)
-        if not isinstance(values, list) or len(values) != len(TRIAL_FIELDS):
-            raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} fields")
-        named = dict(zip(ATTRIBUTES.values(), values, strict=True))
+        if not isinstance(values, list) or len(values) not in (len(TRIAL_FIELDS), len(ATTRIBUTES)):
+            raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} or {len(ATTRIBUTES)} fields")
+        named = dict(zip(ATTRIBUTES.values(), values, strict=False))
         named["state"] = _STATES.get(named["state"])
         named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
         for name, last in (("best_key", "metric"), ("best_length", "length")):
@@ -139,7 +159,7 @@ class TrialRecord:
         return record
 
 
-ATTRIBUTES = dict(zip(TRIAL_FIELDS, (field.name for field in fields(TrialRecord)), strict=True))
+ATTRIBUTES = dict(zip((*TRIAL_FIELDS, ENTRY), (field.name for field in fields(TrialRecord)), strict=True))
 """What Python and the scripts call each field of a record: some stored names are older."""
 
 
@@ -185,7 +205,8 @@ def history_of(log: list[str]) -> tuple[dict[int, str], int]:
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of the event log (`lua/include/events.lua`); trial -1 and reason "" where no trial took part, and then
-    perhaps a message."""
+    perhaps a message. `more` is the parent of a clone or, of a new trial, what `enter` in `lua/include/entries.lua`
+    adds."""
 
     id: str
     kind: str
@@ -200,7 +221,7 @@ class LogLine:
     length: int = 0
     metric: str = ""
     worker: str = ""
-    parent: tuple[str, ...] = ()
+    more: tuple[Any, ...] = ()
     message: str = ""
 
     @classmethod
@@ -210,7 +231,7 @@ class LogLine:
         if len(rest) < 2:
             return cls(line_id, WORDS.get(kind, kind), -1, message="".join(rest))
         trial, length, metric, worker, reason, bracket, *why = rest
-        rung, rank, size, quota, cutoff, *parent = why or NO_RUNG
+        rung, rank, size, quota, cutoff, *more = why or NO_RUNG
         cutoff, metric = hexadecimal(cutoff), hexadecimal(metric)
         numbers = (bracket, rung, rank, size, quota)
         return cls(
@@ -223,5 +244,5 @@ class LogLine:
             length,
             metric,
             worker,
-            tuple(parent),
+            tuple(more),
         )

@@ -7,6 +7,7 @@ both kinds can work on the same experiment.
 
 from rungway_server.domain.errors import NewerSchema, OlderSchema
 from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.config import SearcherName
 from rungway_server.domain.space.space import Categorical, Const, Double, Int, Log, LogUniform, Parameter
 
 LAYOUTS = {
@@ -26,12 +27,19 @@ LATER_KINDS = SCHEMA + 1
 FURTHER_METRICS = LATER_KINDS + 1
 """The version of a search from the first further metric that is told: servers from before would lose these. It has the
 fields of `layout/further.py` beside all that is in `SCHEMA` or `LATER_KINDS`."""
-NEWEST = FURTHER_METRICS
+ENTRIES = 12
+"""The version of a search whose plan has entries, a budget, or trials that go on after the last new one: it has fields
+in plan, counts and records, and members of rungs and promotable ones, that servers from before do not know."""
+NEWEST = ENTRIES
 """The newest version that is read."""
 
 
 def schema_of(config: ExperimentConfig) -> int:
     """The version that an experiment with this configuration is written as: the oldest that reads it."""
+    searcher = config.searcher
+    bounded = searcher.after_max_trials or searcher.budget_hours or searcher.name is SearcherName.AUTO
+    if bounded or (searcher.name is SearcherName.RANDOM and searcher.budget):
+        return ENTRIES
     later = any(_is_later(entry.parameter) for entry in config.space.leaves.values())
     return LATER_KINDS if later else SCHEMA
 

@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any
 
 from rungway_server.domain.documents.fields import shown
-from rungway_server.domain.engine import Further
+from rungway_server.domain.engine import Further, Reason
 from rungway_server.domain.ranking import metric_of
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
@@ -23,7 +23,15 @@ from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
-from rungway_server.store.redis.layout.records import ATTRIBUTES, TRIAL_FIELDS, LogLine, TrialRecord, as_bytes, order_of
+from rungway_server.store.redis.layout.records import (
+    ATTRIBUTES,
+    ENTRY,
+    TRIAL_FIELDS,
+    LogLine,
+    TrialRecord,
+    as_bytes,
+    order_of,
+)
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
 from rungway_server.store.redis.snapshot.file_checks import BadField, curve
@@ -97,6 +105,7 @@ def trial_of(number: int, trial: TrialRecord, hparams: Mapping[str, object], sma
         "trial": number,
         "hparams": hparams,
         **{name: getattr(trial, ATTRIBUTES[name]) for name in TRIAL_NAMES},
+        **({ENTRY: trial.entry} if trial.entry else {}),
         "metric": _metric(trial.metric, smaller_is_better),
         "best_metric": _metric(trial.best_key, smaller_is_better),
     }
@@ -138,7 +147,8 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
         event |= {"trial": line.trial, "reason": line.reason, **{name: getattr(line, name) for name in NUMBERS}}
         event |= {"cutoff": _metric(line.cutoff, smaller_is_better), "length": line.length}
         event |= {"metric": _metric(line.metric, smaller_is_better), "worker": line.worker}
-        event |= {"parent": line.parent[0]} if line.parent else {}
+        if line.more:
+            event |= {"parent": line.more[0]} if line.reason == Reason.CLONED else {"entries": list(line.more)}
     elif line.message:
         event["message"] = line.message
     return event

@@ -13,6 +13,7 @@ from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRI
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.service.checks import LONGEST_METRIC, check_further
 from rungway_server.store.redis.layout.further import Row
+from rungway_server.store.redis.layout.plan_codec import LATER_FIELDS
 from rungway_server.store.redis.snapshot import ranges
 
 Check = Callable[[str, Any], None]
@@ -220,6 +221,7 @@ _EVENT_ID = like(ranges.EVENT_ID, "the id of an event, like 1795264784155-0")
 _STATES = tuple(TrialState)
 _count = number(0, ranges.MOST_NUMBER)
 _trial_number = number(0, ranges.MOST_NUMBER)
+_amount = number(*ranges.PROGRESS["trained"])
 
 HEADER = fields({"experiment": text(63), "revision": number(1, ranges.MOST)})
 TRIAL = fields(
@@ -230,13 +232,14 @@ TRIAL = fields(
         **{name: number(*bounds) for name, bounds in ranges.TRIAL.items()},
         **{name: text(longest) for name, longest in ranges.TEXTS.items()},
         "outcome": one_of("", *Outcome),
-        "entries": listed(like(ranges.STAMP, '24 hexadecimal digits, or ""'), ranges.RUNGS),
+        "entries": listed(like(ranges.STAMP, '24 or 26 hexadecimal digits, or ""'), ranges.RUNGS),
         "log": listed(_EVENT_ID, 10**9),
         "parent": parent,
         "metric": metric,
         "best_metric": metric,
+        "entry": number(0, ranges.RUNGS),
     },
-    may_lack=("reached",),  # files of layout 5
+    may_lack=("reached", "entry"),  # files of layout 5, and trials that entered at the lowest rung
 )
 SUGGESTION = fields({"proposal": _trial_number, "hparams": mapping})
 EVENT_OF_SEARCH = fields(
@@ -252,8 +255,9 @@ EVENT = fields(
         "metric": metric,
         "worker": text(ranges.TEXTS["worker"]),
         "parent": digits,
+        "entries": listed(_amount, 3 * ranges.RUNGS),
     },
-    may_lack=("parent",),
+    may_lack=("parent", "entries"),
 )
 
 
@@ -299,7 +303,13 @@ _PLAN = fields(
         "divisor": _divisor,
         "max_concurrent_trials": number(0, MAX_TRIALS),
         "unit": text(4 * MAX_TEXT),
-    }
+        "entries": listed(_count, ranges.RUNGS, 1),
+        "go_on": truth,
+        "blind": truth,
+        "budget": _amount,
+        "budget_ms": number(1, ranges.MOST),
+    },
+    may_lack=LATER_FIELDS,
 )
 _POINTS = fields(dict.fromkeys(("size", "samples", "passes", "left", "at", "invalid", "lost"), number(0, ranges.MOST)))
 _OPTIONAL = {
@@ -308,6 +318,11 @@ _OPTIONAL = {
     "failures": _count,
     "failing": truth,
     "target_reached": truth,
+    "budget_spent": truth,
+    **dict.fromkeys(("share", "spent", "credit", "opened"), listed(_amount, ranges.RUNGS, 1)),
+    "learned": _count,
+    "drawn": _count,
+    "deadline": number(0, ranges.MOST),
 }
 _COUNTED = {
     "state": one_of(*ExperimentState),

@@ -26,13 +26,23 @@ from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import FIELD, Names, stored
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
-from rungway_server.store.redis.layout.records import BINARY, NO_RUNG, TRIAL_FIELDS, binary, packed, stored_trained
+from rungway_server.store.redis.layout.records import (
+    BINARY,
+    ENTRY,
+    NO_RUNG,
+    TRIAL_FIELDS,
+    binary,
+    packed,
+    packed_result,
+    result_of,
+    stored_trained,
+)
 from rungway_server.store.redis.layout.schema import FURTHER_METRICS, schema_of
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
 from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
-from rungway_server.store.redis.snapshot.snapshot import decode
+from rungway_server.store.redis.snapshot.snapshot import WAITING, decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -49,7 +59,10 @@ _WRONG = (
     OverflowError,
     RungwayError,
 )
-_COUNTS = ("started", "live", "states", "sizes", "passed", "clones", "points")
+_COUNTS = (
+    *("started", "live", "states", "sizes", "passed", "clones", "points"),
+    *("share", "spent", "credit", "opened", "learned", "drawn", "deadline"),
+)
 """What of the progress is stored as `counts`."""
 
 Room = Callable[[Claim], AbstractAsyncContextManager[object]]
@@ -93,6 +106,8 @@ def _end_leases(export: ExportFile) -> None:
             trial["outcome"] = "stopped"
         else:
             export.search["line"].append(trial["trial"])
+        if "spent" in progress:
+            progress["spent"][trial.get(ENTRY, 0)] -= trial["to"] - trial["length"]
         progress["live"][trial["bracket"]] -= 1
         progress["states"]["running"] -= 1
         progress["states"][state] = progress["states"].get(state, 0) + 1
@@ -127,7 +142,9 @@ class _Contents:
             {name_of(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
             [],
             [name_of(number) for number in search["line"]],
-            sorted(bytes.fromhex(each[:28]) + int(each[28:]).to_bytes(4, "big") for each in search["ready"]),
+            sorted(
+                [*(bytes.fromhex(each[:4]) + packed_result(each[4:]) for each in search["ready"]), *self._waiting()]
+            ),
             best[:MOST_BEST],
             dict(self._pieces()) | self._further,
             [(each["event"].encode(), {b"e": packed(self._event(each))}) for each in export.events],
@@ -162,7 +179,7 @@ class _Contents:
         parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
-            "schema": str(FURTHER_METRICS if self._any_further else schema_of(config)),
+            "schema": str(max(schema_of(config), FURTHER_METRICS if self._any_further else 0)),
             "uid": uuid.uuid4().hex,
             "created": str(int(search["created_ms"])),
             "request": "",
@@ -203,7 +220,8 @@ class _Contents:
                 **dict.fromkeys(("request", "print", "verdict"), ""),
             }
         )
-        return packed([values[name] for name in TRIAL_FIELDS])
+        entry = [int(trial.get(ENTRY, 0))] if self._plan.entries else []
+        return packed([*(values[name] for name in TRIAL_FIELDS), *entry])
 
     def _points(self, curve: Curve, first: int, last: int) -> bytes:
         return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve.part(first, last))
@@ -222,6 +240,13 @@ class _Contents:
                     continue
                 yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
 
+    def _waiting(self) -> Iterator[bytes]:
+        """Where trials go on after the last new one: the results of those that wait."""
+        for trial in self._export.trials if self._plan.go_on else ():
+            if trial["state"] == "paused":
+                at = bytes([WAITING + trial["bracket"], 255 - trial["rung"]])
+                yield at + packed_result(result_of(trial["entries"][trial["rung"]], int(trial["trial"])))
+
     def _points_used(self) -> dict[bytes, bytes]:
         """How often each point was used. The configurations of clones are not counted."""
         search = self._export.search
@@ -238,8 +263,8 @@ class _Contents:
         kind, reason = (CODES.get(each[name], each[name]) for name in ("kind", "reason"))
         bracket, *numbers = (int(each[name]) for name in NUMBERS)
         trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
-        parent = [each["parent"]] if "parent" in each else []
-        rung = [*numbers, self._text(each["cutoff"]), *parent]
+        more = [each["parent"]] if "parent" in each else each.get("entries", [])
+        rung = [*numbers, self._text(each["cutoff"]), *more]
         return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
 
 

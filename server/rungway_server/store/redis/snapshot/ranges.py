@@ -57,9 +57,9 @@ SETTINGS: dict[str, Range] = {
 }
 EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,13})-(0|[1-9][0-9]{0,9})")
 """Time (ms) and count of a line of the event log."""
-STAMP = re.compile(r"([0-9a-f]{24})?")
-"""A result in a rung: sort key and running number."""
-PROMOTABLE = re.compile(r"[0-9a-f]{28}(0|[1-9][0-9]{0,9})")
+STAMP = re.compile(r"([0-9a-f]{24}([0-9a-f]{2})?)?")
+"""A result in a rung: sort key and running number, and in a search with entries the entry of its trial."""
+PROMOTABLE = re.compile(r"[0-9a-f]{28}([0-9a-f]{2}:)?(0|[1-9][0-9]{0,9})")
 """A promotable result: bracket and rung, and the result with its trial."""
 
 

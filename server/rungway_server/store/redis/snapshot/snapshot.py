@@ -19,6 +19,8 @@ from rungway_server.store.redis.layout.further import Names, Row, is_further, pi
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 
+WAITING = 128
+"""What is added to the bracket of trials that wait (lua/include/waiting.lua)."""
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
 
 
@@ -46,6 +48,8 @@ class Snapshot:
     leases: dict[int, int] = field(default_factory=dict)
     requeued: list[int] = field(default_factory=list)
     promotable: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """In a search in which trials go on after the last new one: the results of those that wait."""
     best: list[str] = field(default_factory=list)
     curves: dict[str, bytes] = field(default_factory=dict)
     further: dict[str, bytes] = field(default_factory=dict)
@@ -120,7 +124,10 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
     snapshot.requests = tuple(_each(snapshot, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with snapshot.noting("a list"):
         snapshot.requeued = [int(number) for number in requeued]
-        snapshot.promotable = [f"{member[:2].hex()}{entry_of(member[2:])}" for member in promotable]
+        snapshot.promotable, snapshot.waiting = (
+            [f"{member[:2].hex()}{entry_of(member[2:])}" for member in promotable if (member[0] >= WAITING) is waits]
+            for waits in (False, True)
+        )
         snapshot.best = [f"{member[:8].hex()}{int.from_bytes(member[8:], 'big'):010d}" for member in best]
     for member in rungs:
         with snapshot.noting("a rung"):

@@ -32,26 +32,6 @@ local function restart_expired(search, numbers)
   end
 end
 
--- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the
--- explanation when there is training to do, nil when not. Made when called: most rungs have lengths of their own.
-local function pass_equal_rungs(search, number, trial)
---- @include "trials"
---- @include "events"
---- @include "rungs"
---- @include "results"
-  local bracket, key, why = trial.bracket, trial.entries[trial.rung]:sub(1, 8), nil
-  repeat
-    local numbers, in_top = add_result(search, bracket, trial.rung, number, trial, key)
-    if not in_top then
-      set_state(search, trial, is_top(search, bracket, trial.rung) and TrialState.completed or TrialState.paused)
-      return nil
-    end
-    why = with_reason(Reason.promoted, numbers)
-    promote(search, trial)
-  until trial.next_length > trial.length
-  return why
-end
-
 -- A paused experiment hands out nothing; one that paused itself says after which error.
 local function paused(progress)
   if progress.failing then
@@ -99,7 +79,7 @@ if clones then
 end
 
 local answer = { 'assigned', 0, 0, 0 }
-local why_not = hand_out(search, answer, 4 + count, worker, pass_equal_rungs)
+local why_not = hand_out(search, answer, 4 + count, worker)
 if #answer > 4 then
   local points = search.counts.points
   local following = points and points.at or progress.next_trial

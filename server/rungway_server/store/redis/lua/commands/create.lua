@@ -33,6 +33,15 @@ if size > 0 then
   counts.points = { size = size, samples = tonumber(ARGV[11]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
 end
 
+if parts.ladder.entries or parts.ladder.budget then
+  counts.spent, counts.share, counts.credit = {}, parts.ladder.entries, parts.ladder.entries and {}
+  for s = 1, #(counts.share or { 1 }) do
+    counts.spent[s] = 0
+    if counts.credit then counts.credit[s] = 0 end
+  end
+end
+if parts.ladder.budget_ms then counts.deadline = now_ms + parts.ladder.budget_ms end
+
 redis.call('HLEN', CONFIGS)
 redis.call('LLEN', ENQUEUED)
 if size > 0 then redis.call('HLEN', POINTS) end

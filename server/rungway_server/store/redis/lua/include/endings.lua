@@ -8,6 +8,7 @@
 --- @include "replies"
 --- @include "results"
 --- @include "suggestions"
+--- @include "budget"
 -- The brake: while nothing has been told, a search whose first trials all fail pauses instead of failing all of them.
 local function count_failure(search, message)
   local progress, most = search.progress, search.plan.pause_after or 0
@@ -82,14 +83,18 @@ local function release_trial(search, number, trial)
 end
 
 -- The search is done when nothing runs, is requeued or promotable, no clone is yet to come, and every bracket has
--- started its trials.
+-- started its trials; where trials go on after that, when none waits; and when nothing runs and the budget is spent.
 local function end_search_if_done(search)
   local progress, clones = search.progress, search.counts.clones
   if progress.state ~= ExperimentState.running or search.live > 0 then return end
-  if search.requeued > 0 or search.promotable > 0 then return end
-  if clones and #clones > 0 then return end
-  for index in ipairs(search.ladder.trials) do
-    if trials_left(search, index - 1) > 0 then return end
+  if out_of_budget(search) then
+    progress.budget_spent = true
+  else
+    if search.requeued > 0 or search.promotable > 0 or (search.waiting or 0) > 0 then return end
+    if clones and #clones > 0 then return end
+    for index in ipairs(search.ladder.trials) do
+      if trials_left(search, index - 1) > 0 then return end
+    end
   end
   progress.state = ExperimentState.done
   log_event(search, ExperimentState.done)

@@ -31,6 +31,10 @@ local function open_ladder(search)
   redis.call('HLEN', KEYS[10])
   redis.call('HLEN', KEYS[11])
   if search.counts.points then redis.call('HLEN', POINTS) end
+  if search.ladder.go_on then
+    search.waiting = redis.call('ZLEXCOUNT', PROMOTABLE, '[\128', '+')
+    search.promotable = search.promotable - search.waiting
+  end
 end
 
 -- Whether the search is over: nothing is handed out and nothing ranks any more.

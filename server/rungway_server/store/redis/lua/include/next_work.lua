@@ -7,6 +7,8 @@
 --- @include "rungs"
 --- @include "clones"
 --- @include "suggestions"
+--- @include "budget"
+--- @include "waiting"
 -- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that
 -- stops most trials. nil when all were tried.
 local function next_bracket(search, tried)
@@ -22,10 +24,47 @@ end
 -- configurations and checkpoints: no script takes long.
 local ENTRIES_AT_ONCE, BYTES_AT_ONCE = 64, 512 * 1024
 
+-- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the
+-- explanation when there is training to do, nil when not. Made when called: most rungs have lengths of their own.
+local function pass_equal_rungs(search, number, trial)
+--- @include "trials"
+--- @include "events"
+--- @include "rungs"
+--- @include "results"
+--- @include "waiting"
+  local bracket, key, why = trial.bracket, trial.entries[trial.rung]:sub(1, 8), nil
+  repeat
+    local numbers, in_top = add_result(search, bracket, trial.rung, number, trial, key)
+    if not in_top then
+      local over = is_top(search, bracket, trial.rung)
+      if not over then keep_waiting(search, number, trial) end
+      set_state(search, trial, over and TrialState.completed or TrialState.paused)
+      return nil
+    end
+    why = with_reason(Reason.promoted, numbers)
+    promote(search, trial)
+  until trial.next_length > trial.length
+  return why
+end
+
+-- In few searches trials that wait go on. Returns the first of the brackets, in their order: trial number, record and,
+-- unless it passed rungs without any training to do, explanation.
+local function let_go_on(search)
+--- @include "entries"
+--- @include "waiting"
+  local tried, bracket = {}, next_bracket(search, {})
+  while bracket do
+    local number, trial, why = go_on_waiting(search, bracket, search.ladder.blind and choose_entry)
+    if number and trial.next_length <= trial.length then why = pass_equal_rungs(search, number, trial) end
+    if number then return number, trial, why end
+    tried[bracket] = true
+    bracket = next_bracket(search, tried)
+  end
+end
+
 -- Returns trial number, record and explanation; nil when there is nothing to hand out, or the next entry would be
--- `last_entry`. `pass_equal_rungs` is called for a promoted trial whose length reaches the next rung already; it
--- returns nil when that leaves nothing to train.
-local function pick(search, pass_equal_rungs, last_entry)
+-- `last_entry`.
+local function pick(search, last_entry)
   if search.requeued > 0 then
     local number = redis.call('LPOP', REQUEUED)
     search.requeued, search.changed = search.requeued - 1, true
@@ -38,6 +77,7 @@ local function pick(search, pass_equal_rungs, last_entry)
       if search.progress.next_entry >= last_entry then return nil end
       local number, trial, why = pop_promotable(search, bracket)
       if number then
+        end_waiting(search, number, trial)
         promote(search, trial)
         if trial.next_length <= trial.length then why = pass_equal_rungs(search, number, trial) end
         if why then return number, trial, why end
@@ -47,16 +87,20 @@ local function pick(search, pass_equal_rungs, last_entry)
     tried[bracket] = true
     bracket = next_bracket(search, tried)
   end
-  return nil
+  if (search.waiting or 0) == 0 then return nil end
+  local number, trial, why = let_go_on(search)
+  if number and not why then return pick(search, last_entry) end
+  return number, trial, why
 end
 
 -- Adds assignments to an answer until it has `most` items, or much was done. Returns the reason when there is no more
 -- to hand out.
-local function hand_out(search, answer, most, worker, pass_equal_rungs)
+local function hand_out(search, answer, most, worker)
   local bytes, last_entry = 0, search.progress.next_entry + ENTRIES_AT_ONCE
   while #answer < most and bytes < BYTES_AT_ONCE do
     if search.plan.cap > 0 and search.live >= search.plan.cap then return Reason.concurrency_limit end
-    local number, trial, why = pick(search, pass_equal_rungs, last_entry)
+    if out_of_budget(search) then return Reason.budget_spent end
+    local number, trial, why = pick(search, last_entry)
     if not number then return Reason.waiting_for_results end
     local deadline_ms = grant(search, number, trial, worker)
     log_decision(search, 'assign', number, why)

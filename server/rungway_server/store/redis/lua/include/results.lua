@@ -60,6 +60,7 @@ end
 add_result = function(search, bracket, rung, number, trial, key)
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
+  if trial.entry then stamp = stamp .. string.char(trial.entry) end
   local entry = stamp .. struct.pack('>I4', number)
   local member = rung_prefix(bracket, rung) .. entry
   local rank = rank_of(search, bracket, rung, member)
@@ -90,22 +91,25 @@ local function add_result_stopping(search, bracket, rung, number, trial, key)
   return numbers, better < cut
 end
 
--- Removes every result of an invalid trial.
+local function remove_result(search, bracket, rung, entry)
+  local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
+  local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
+  local rank = rank_of(search, bracket, rung, member)
+  local before, after = slots(search, bracket, rung, size), slots(search, bracket, rung, size - 1)
+  redis.call('ZREM', RUNGS, member)
+  remove_promotable(search, bracket, rung, entry)
+  sizes[at] = size - 1
+  if rank < before and after == before then
+    enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
+  elseif rank >= before and after < before then
+    remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
+  end
+end
+
+-- Removes every result of an invalid trial. It has none below the rung it entered at.
 local function remove_results(search, number, trial)
-  local bracket, sizes = trial.bracket, search.counts.sizes
   for i, stamp in ipairs(trial.entries) do
-    local rung, entry, at = i - 1, stamp .. struct.pack('>I4', number), rung_index(search, bracket, i - 1)
-    local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
-    local rank = rank_of(search, bracket, rung, member)
-    local before, after = slots(search, bracket, rung, size), slots(search, bracket, rung, size - 1)
-    redis.call('ZREM', RUNGS, member)
-    remove_promotable(search, bracket, rung, entry)
-    sizes[at] = size - 1
-    if rank < before and after == before then
-      enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
-    elseif rank >= before and after < before then
-      remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
-    end
+    if stamp ~= '' then remove_result(search, trial.bracket, i - 1, stamp .. struct.pack('>I4', number)) end
   end
   trial.entries, trial.changed, search.changed = {}, true, true
 end

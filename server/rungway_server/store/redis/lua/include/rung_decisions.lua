@@ -9,6 +9,8 @@
 --- @include "results"
 --- @include "replies"
 --- @include "reports"
+--- @include "budget"
+--- @include "waiting"
 -- A result as good as the target ends the search.
 local function target_reached(search, number, trial, report)
   if search.plan.target == '' or report.key > search.plan.target then return nil end
@@ -19,13 +21,18 @@ local function target_reached(search, number, trial, report)
   return reply
 end
 
+-- Why a result in the top-k is not promoted under the same lease; false when nothing hinders that.
+local function hindrance(search)
+  if search.progress.state == ExperimentState.paused then return Reason.experiment_paused end
+  return out_of_budget(search) and Reason.budget_spent
+end
+
 -- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
 -- stays there until it is promoted without a worker. The argument before the last is what only stopping needs.
 local function decide_promotion(search, number, trial, report, deadline_ms, _, training_over)
   if trial.length < trial.next_length then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
-  local bracket, numbers = trial.bracket, nil
+  local bracket, numbers, in_top, entry = trial.bracket, nil, nil, nil
   repeat
-    local in_top, entry
     numbers, in_top, entry = add_result(search, bracket, trial.rung, number, trial, report.key)
     if is_top(search, bracket, trial.rung) then
       local why = with_reason(Reason.completed, numbers)
@@ -34,15 +41,17 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
       trial.outcome, search.needs_layout = Outcome.finished, 6
       local why = with_reason(Reason.finished, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
-    elseif not in_top then
-      return finish(search, number, trial, TrialState.paused, Decision.pause, with_reason(Reason.not_promoted, numbers))
-    elseif search.progress.state == ExperimentState.paused and not training_over then
-      add_promotable(search, bracket, trial.rung, entry)
-      local why = with_reason(Reason.experiment_paused, numbers)
+    end
+    local hindered = not training_over and in_top and hindrance(search)
+    if hindered then add_promotable(search, bracket, trial.rung, entry) end
+    if hindered or not in_top then
+      keep_waiting(search, number, trial)
+      local why = with_reason(hindered or Reason.not_promoted, numbers)
       return finish(search, number, trial, TrialState.paused, Decision.pause, why)
     end
     promote(search, trial)
   until trial.length < trial.next_length
+  if search.counts.spent then spend(search, trial, trial.next_length - trial.to_length) end
   trial.to_length = trial.next_length
   local why = with_reason(Reason.promoted, numbers)
   log_decision(search, Decision.continue, number, why)
@@ -69,8 +78,8 @@ local function decide_stopping(search, number, trial, report, deadline_ms, reply
   return reply or go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
 end
 
--- A training that is over before its assignment: its last result stands in the rung it trained towards and, where it is
--- promoted, without training in those above. It is never handed out again.
+-- A training that is over before its assignment: its last result stands in its rung and, where it is promoted, without
+-- training in those above.
 local function finish_training(search, number, trial)
   end_lease(search, number, trial, TrialState.completed)
   trial.outcome, trial.returns, search.needs_layout = Outcome.finished, 0, 6

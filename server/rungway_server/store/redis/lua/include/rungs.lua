@@ -51,7 +51,8 @@ local function cutoff_key(search, bracket, rung, count)
   return entry and entry:sub(1, 8) ~= DEAD and entry:sub(1, 8) or ''
 end
 
-local function number_of(entry) return tostring(struct.unpack('>I4', entry, 13)) end
+-- An entry of a search with entries has a byte more, before the number of its trial.
+local function number_of(entry) return tostring(struct.unpack('>I4', entry, #entry - 3)) end
 
 local function promotable_member(bracket, rung, entry) return string.char(bracket, 255 - rung) .. entry end
 
@@ -98,7 +99,7 @@ local function promoted_dead(counts, ladder, since, most)
         local dead = '[' .. string.char(index - 1, rung) .. DEAD
         local first, last = dead .. struct.pack('>I4', since), dead .. string.rep('\255', 9)
         for _, member in ipairs(redis.call('ZRANGEBYLEX', RUNGS, first, last, 'LIMIT', 0, most)) do
-          numbers[#numbers + 1] = tostring(struct.unpack('>I4', member, 15))
+          numbers[#numbers + 1] = number_of(member)
         end
       end
     end

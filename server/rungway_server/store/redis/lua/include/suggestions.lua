@@ -36,6 +36,12 @@ local function lacking_suggestions(search, count)
   return search.progress.next_trial + count - search.progress.proposed
 end
 
+-- Most searches have no entries.
+local function enter_ladder(search, trial, reason)
+--- @include "entries"
+  return enter(search, trial, reason)
+end
+
 -- Returns trial number, record and explanation.
 local function new_trial(search, bracket)
   local reason, config = Reason.new_trial, nil
@@ -46,5 +52,6 @@ local function new_trial(search, bracket)
     config = next_point(search)
   end
   local number, trial = add_trial(search, bracket, config)
+  if search.ladder.entries then return number, trial, enter_ladder(search, trial, reason) end
   return number, trial, no_rung(reason, trial)
 end

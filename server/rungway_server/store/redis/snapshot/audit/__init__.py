@@ -10,7 +10,16 @@ from itertools import islice
 
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
-from rungway_server.store.redis.snapshot.audit import counters, curves, event_log, in_range, points, rungs, trials
+from rungway_server.store.redis.snapshot.audit import (
+    bounded,
+    counters,
+    curves,
+    event_log,
+    in_range,
+    points,
+    rungs,
+    trials,
+)
 from rungway_server.store.redis.snapshot.read_snapshot import read_snapshot
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
@@ -31,6 +40,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *rungs.INVARIANTS,
     *counters.INVARIANTS,
     *points.INVARIANTS,
+    *bounded.INVARIANTS,
     *curves.INVARIANTS,
     *event_log.INVARIANTS,
     *in_range.INVARIANTS,

@@ -80,18 +80,20 @@ def enqueued_configurations_fit(snapshot: Snapshot) -> Iterator[str]:
 
 
 def a_search_is_done_when_nothing_is_left(snapshot: Snapshot) -> Iterator[str]:
-    """A search is done when nothing runs, waits, or may start or be promoted, or its target was reached; else not."""
+    """A search is done when nothing is left to do, or its target was reached or its budget spent; else not."""
     assert snapshot.plan is not None
     left = {
         "leases": len(snapshot.leases),
         "requeued": len(snapshot.requeued),
         "promotable": len(snapshot.promotable),
+        "waiting to go on": len(snapshot.waiting),
     }
     left |= {"to start": _to_start(snapshot), "clones to come": len(snapshot.progress.get("clones", ()))}
     state, some = snapshot.progress["state"], {what: count for what, count in left.items() if count}
     if state not in ("running", "paused", "stopped", "done"):
         yield f"the search is {state!r}"
-    if state == "done" and some and not snapshot.progress.get("target_reached"):
+    ended = snapshot.progress.get("target_reached") or snapshot.progress.get("budget_spent")
+    if state == "done" and some and not ended:
         yield f"the search is done, and there are {some}"
     if state == "running" and not some:
         yield "the search is running, and nothing is left to do"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule, Rung
-from rungway_server.store.redis.layout.records import TrialRecord
+from rungway_server.store.redis.layout.records import TrialRecord, result_of, trial_of_result
 from rungway_server.store.redis.snapshot.audit.curves import ranked
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
@@ -38,7 +38,7 @@ def slots(snapshot: Snapshot, bracket: int, rung: int, size: int) -> int:
     raise ValueError(f"no slots are known for the rule {plan.rule}")
 
 
-_ENTRY = re.compile(r"[0-9a-f]{24}(0|[1-9][0-9]*)")
+_ENTRY = re.compile(r"[0-9a-f]{24}([0-9a-f]{2}:)?(0|[1-9][0-9]*)")
 
 
 def rung_members_are_well_formed(snapshot: Snapshot) -> Iterator[str]:
@@ -46,7 +46,7 @@ def rung_members_are_well_formed(snapshot: Snapshot) -> Iterator[str]:
     seen: dict[int, str] = {}
     for (b, k), entries in snapshot.rungs.items():
         for entry in entries:
-            if not _ENTRY.fullmatch(entry) or int(entry[24:]) not in snapshot.trials:
+            if not _ENTRY.fullmatch(entry) or trial_of_result(entry) not in snapshot.trials:
                 yield f"rung {b}:{k} holds {entry!r}, which is not an entry of a trial"
                 continue
             running = int(entry[16:24], 16)
@@ -58,7 +58,7 @@ def rung_members_are_well_formed(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _results(trial: TrialRecord) -> list[tuple[int, str]]:
-    """Its results by rung; a clone has none below the rung it began in."""
+    """Its results by rung; it has none below the rung it began in, nor in those it was not judged at."""
     return [(k, stamp) for k, stamp in enumerate(trial.entries) if stamp]
 
 
@@ -74,7 +74,7 @@ def rungs_hold_the_results_of_trials(snapshot: Snapshot) -> Iterator[str]:
     recorded: dict[tuple[int, int], set[str]] = {at: set() for at in snapshot.rungs}
     for number, trial in snapshot.trials.items():
         for k, stamp in _results(trial):
-            recorded.setdefault((trial.bracket, k), set()).add(f"{stamp}{number}")
+            recorded.setdefault((trial.bracket, k), set()).add(result_of(stamp, number))
     for (b, k), entries in recorded.items():
         held = set(snapshot.rungs.get((b, k), ()))
         yield from (f"rung {b}:{k} holds {entry}, which no trial has" for entry in sorted(held - entries))
@@ -102,7 +102,7 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.plan.form is DecisionForm.PROMOTE:
         for (b, k), entries in snapshot.rungs.items():
             top_k = entries[: slots(snapshot, b, k, len(entries))]
-            waiting = (entry for entry in top_k if snapshot.trials[int(entry[24:])].rung == k)
+            waiting = (entry for entry in top_k if snapshot.trials[trial_of_result(entry)].rung == k)
             expected |= {f"{b:02x}{255 - k:02x}{entry}" for entry in waiting}
     found = Counter(snapshot.promotable)
     yield from (f"{member} is listed as promotable and should not be" for member in sorted(found.keys() - expected))
@@ -110,12 +110,21 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
 
 
 def promotions_are_counted(snapshot: Snapshot) -> Iterator[str]:
-    """The count of promotions from a rung is the number of trials above it, except clones that began there."""
-    trials = [(trial, trial.parent[1] + 1 if trial.parent else 0) for trial in snapshot.trials.values()]
-    above = Counter((trial.bracket, k) for trial, first in trials for k in range(first, trial.rung))
+    """The count of promotions from a rung is the number of trials above it that were compared there."""
+    assert snapshot.plan is not None
+    if snapshot.plan.blind and any(trial.state == "invalid" for trial in snapshot.trials.values()):
+        return  # where an invalid one was compared is not known any more
+    above = Counter((trial.bracket, k) for trial in snapshot.trials.values() for k in _passed(trial))
     for (b, k), counted in zip(snapshot.rungs, snapshot.progress["passed"], strict=True):
         if counted != above[b, k]:
             yield f"rung {b}:{k}: {counted} are counted as promoted, {above[b, k]} trials are above"
+
+
+def _passed(trial: TrialRecord) -> Iterator[int]:
+    """The rungs below its own in which it was compared. An invalid one has no results any more."""
+    first = trial.parent[1] + 1 if trial.parent else trial.entry
+    gone = trial.state == "invalid"
+    yield from (k for k in range(trial.rung) if (k >= first if gone else trial.entries[k]))
 
 
 def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:
@@ -132,7 +141,7 @@ def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:
         where = f"event {line.id}: trial {line.trial} at rung {line.bracket}:{line.rung}"
         if line.quota != allowed:
             yield f"{where}: the quota of {line.size} results is {allowed}, not {line.quota}"
-        elif line.reason in ("promoted", "experiment_paused") and line.rank >= allowed:
+        elif line.reason in ("promoted", "experiment_paused", "budget_spent") and line.rank >= allowed:
             yield f"{where}: was promoted at rank {line.rank} with a quota of {allowed}"
         elif line.reason in ("not_promoted", "stopped_at_rung") and line.rank < allowed:
             yield f"{where}: was not promoted at rank {line.rank} with a quota of {allowed}"
@@ -144,7 +153,7 @@ def _sync_beyond_quota(snapshot: Snapshot) -> Iterator[str]:
     invalid = Counter(trial.bracket for trial in snapshot.trials.values() if trial.state == "invalid")
     for (b, k), entries in snapshot.rungs.items():
         allowed = slots(snapshot, b, k, len(entries)) + invalid[b]  # an invalid trial lowers the quota of the others
-        up = sum(snapshot.trials[int(entry[24:])].rung > k for entry in entries)
+        up = sum(snapshot.trials[trial_of_result(entry)].rung > k for entry in entries)
         if up > allowed:
             yield f"rung {b}:{k} promoted {up} of {len(entries)} results, its quota is {allowed}"
 
@@ -157,7 +166,7 @@ def clones_come_from_the_best(snapshot: Snapshot) -> Iterator[str]:
             continue
         parent, k, rank = int(trial.parent[0]), trial.parent[1], trial.parent[2]
         made[trial.bracket, k] += trial.state != "invalid"
-        ranked = [int(entry[24:]) for entry in snapshot.rungs[trial.bracket, k]]
+        ranked = [trial_of_result(entry) for entry in snapshot.rungs[trial.bracket, k]]
         if parent >= number or ranked[rank : rank + 1] != [parent]:
             yield f"trial {number} was cloned from trial {parent} at rank {rank} of rung {trial.bracket}:{k}: it is not"
     for (b, k), count in made.items():

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.store.redis.layout.records import first_suggestion
+from rungway_server.store.redis.layout.records import first_suggestion, trial_of_result
 from rungway_server.store.redis.snapshot.audit.rungs import rungs_of
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
@@ -53,7 +53,7 @@ def no_trial_is_in_two_places(snapshot: Snapshot) -> Iterator[str]:
     places = {
         "leased": snapshot.leases,
         "requeued": snapshot.requeued,
-        "promotable": [int(member[28:]) for member in snapshot.promotable],
+        "promotable": [trial_of_result(member[4:]) for member in snapshot.promotable],
     }
     found = Counter(number for place in places.values() for number in set(place))
     for number in (number for number, count in found.items() if count > 1):

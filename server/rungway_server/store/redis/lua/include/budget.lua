@@ -1,0 +1,17 @@
+-- Training that was handed out (`counts.spent`, by entry where the ladder has entries), and what bounds a search: so
+-- much of it (`ladder.budget`), or a time (`counts.deadline`). What a lease did not train is given back at its end.
+-- Gives  spend, out_of_budget
+local function spend(search, trial, length)
+  local spent, at = search.counts.spent, (trial.entry or 0) + 1
+  spent[at] = spent[at] + length
+end
+
+-- Whether nothing may be handed out any more. So no search is ever more than one assignment beyond its budget.
+local function out_of_budget(search)
+  local ladder, counts = search.ladder, search.counts
+  if counts.deadline and search.now_ms >= counts.deadline then return true end
+  if not ladder.budget then return false end
+  local spent = 0
+  for _, length in ipairs(counts.spent) do spent = spent + length end
+  return spent >= ladder.budget
+end

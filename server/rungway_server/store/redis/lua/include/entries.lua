@@ -1,0 +1,88 @@
+-- Entries (`ladder.entries`): a new trial may enter the ladder at any rung, to which it trains unjudged; then it is
+-- ranked there and climbs as all others. Which entries get how much of the training is learned from the best results
+-- (`auto` in docs/searchers.md has the rules and the reasons). Shares are whole numbers of PARTS.
+-- Source: Streeter and Smith 2006, "A Simple Distribution-Free Approach to the Max k-Armed Bandit Problem".
+-- Gives  choose_entry, enter
+--- @include "call"
+--- @include "sort_keys"
+--- @include "rungs"
+local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
+
+-- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
+-- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
+local function credits(search)
+  local sizes, best, weights, k, credit = search.counts.sizes, 0, 0, #search.ladder.entries, {}
+  while best < 2 and k > 0 do
+    k = k - 1
+    best = math.min(math.floor(sizes[k + 1] / search.plan.divisor), MOST_CREDITED)
+  end
+  if best < 2 then return nil end
+  for s = 1, #search.ladder.entries do credit[s] = 0 end
+  for rank = 1, best do weights = weights + 1 / math.sqrt(rank) end
+  local first = before_rung(search, 0, k)
+  for rank, member in ipairs(redis.call('ZRANGE', RUNGS, first, first + best - 1)) do
+    local s = member:byte(15) + 1
+    if member:sub(3, 10) ~= DEAD then credit[s] = credit[s] + best / weights / math.sqrt(rank) end
+  end
+  return credit, k
+end
+
+local function rounded(x) return math.floor(x + 0.5) end
+
+-- The shares that follow from the results so far: each entry that the rung can judge has a rate, its credit per full
+-- training with a prior of PRIOR full trainings, and is weighed by the third power of that. A tenth stays as at first.
+local function learn(search)
+  local counts, first = search.counts, search.ladder.entries
+  counts.learned = search.progress.next_entry
+  local credit, k = credits(search)
+  if not credit then return end
+  local longest, all, spent, judged, weights, weight = rung_length(search, 0, #first - 1), 0, 0, 0, 0, {}
+  for s = 1, k + 1 do
+    all, spent, judged = all + credit[s], spent + counts.spent[s] / longest, judged + first[s] / PARTS
+  end
+  if all == 0 or spent <= 0 then return end
+  for s = 1, k + 1 do
+    local prior = PRIOR * first[s] / PARTS
+    local rate = (credit[s] + prior * all / spent) / (counts.spent[s] / longest + prior)
+    weight[s] = rate * rate * rate * math.sqrt(first[s] / PARTS)
+    weights = weights + weight[s]
+  end
+  local left = PARTS
+  for s = #first, 1, -1 do
+    local share = s > k + 1 and first[s] / PARTS or judged * weight[s] / weights
+    counts.share[s], counts.credit[s] = rounded(PARTS * 0.9 * share + 0.1 * first[s]), rounded(PARTS * credit[s])
+    if s > 1 then left = left - counts.share[s] end
+  end
+  counts.share[1] = left -- the rest of the rounding
+end
+
+-- The entry that is furthest below its share of the training since the ladder has spoken: before its first full result
+-- nothing can be learned, and any other entry than the lowest would only delay that result. `now`: without waiting.
+local function choose_entry(search, now)
+  local counts, top = search.counts, #search.ladder.entries
+  if search.progress.next_entry > (counts.learned or 0) then learn(search) end
+  if not counts.opened and (now or counts.sizes[top] > 0) then
+    counts.opened = { unpack(counts.spent) }
+  end
+  if not counts.opened then return 0 end
+  local all, chosen, most = 0, 1, nil
+  for s = 1, top do all = all + counts.spent[s] - counts.opened[s] end
+  for s = 1, top do
+    local lag = counts.share[s] * all - PARTS * (counts.spent[s] - counts.opened[s])
+    if not most or lag > most then chosen, most = s, lag end
+  end
+  return chosen - 1
+end
+
+-- A new trial enters. Returns the explanation: its entry in the place of the rung and, in that of a clone's parent, by
+-- entry the shares, the training handed out before this trial, and the credit.
+local function enter(search, trial, reason)
+  local counts, entry = search.counts, choose_entry(search)
+  trial.rung, trial.entry = entry, entry
+  for k = 1, entry do trial.entries[k] = '' end
+  local why = { reason, trial.bracket, entry, 0, 0, 0, '' }
+  for _, list in ipairs({ counts.share, counts.spent, counts.credit }) do
+    for s = 1, #counts.share do why[#why + 1] = list[s] end
+  end
+  return why
+end

@@ -1,0 +1,92 @@
+"""Entries in the plainest form: where the next new trial enters, from the results and the training by entry."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rungway_server.domain.engine import Entry
+from rungway_server.domain.search.plan import Plan
+from tests.model.ladder import Ladder
+
+PARTS = 4096
+
+
+@dataclass
+class Entries:
+    """The entries of a ladder. Lists are by rung; shares and credits in 1/PARTS, training in the unit of lengths."""
+
+    plan: Plan
+    ladder: Ladder
+    spent: list[int]
+    """Shared with the search, which counts it."""
+    share: list[int] = field(init=False)
+    credit: list[int] = field(init=False)
+    opened: list[int] | None = None
+    learned: int = 0
+    """How many results there had been when it last learned."""
+
+    def __post_init__(self) -> None:
+        self.share, self.credit = list(self.plan.entries), [0] * len(self.plan.entries)
+
+    def shown(self) -> tuple[Entry, ...]:
+        """As explanations and the progress show them."""
+        return tuple(
+            Entry(share / PARTS, spent, credit / PARTS)
+            for share, spent, credit in zip(self.share, self.spent, self.credit, strict=True)
+        )
+
+    def choose(self, told: int, *, now: bool = False) -> int:
+        """Where the next trial enters, after so many results. `now`: without waiting for the first full result."""
+        if told > self.learned:
+            self.learned = told
+            self._learn()
+        if self.opened is None and (now or self.ladder.entries[-1]):
+            self.opened = list(self.spent)
+        if self.opened is None:
+            return 0
+        since = [spent - before for spent, before in zip(self.spent, self.opened, strict=True)]
+        lags = [share * sum(since) - PARTS * own for share, own in zip(self.share, since, strict=True)]
+        return lags.index(max(lags))
+
+    def _learn(self) -> None:
+        judging = [k for k in range(len(self.share)) if self._top(k) >= 2]
+        if not judging:
+            return
+        k = judging[-1]
+        credit = self._credits(k)
+        first = [share / PARTS for share in self.plan.entries]
+        trained = [spent / self.ladder.length(-1) for spent in self.spent]
+        judged = range(k + 1)
+        brought, cost = _total(credit[s] for s in judged), _total(trained[s] for s in judged)
+        if brought == 0 or cost <= 0:
+            return
+        rates = [(credit[s] + 2 * first[s] * brought / cost) / (trained[s] + 2 * first[s]) for s in judged]
+        weights = [rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
+        part, whole = _total(first[s] for s in judged), _total(weights)
+        shares = [part * weight / whole for weight in weights] + first[k + 1 :]
+        self.share = [
+            math.floor(PARTS * 0.9 * share + 0.1 * parts + 0.5)
+            for share, parts in zip(shares, self.plan.entries, strict=True)
+        ]
+        self.share[0] += PARTS - sum(self.share)
+        self.credit = [math.floor(PARTS * each + 0.5) for each in credit]
+
+    def _top(self, k: int) -> int:
+        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), 48)
+
+    def _credits(self, k: int) -> list[float]:
+        best = self.ladder.ranked(k)[: self._top(k)]
+        whole = _total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
+        credit = [0.0] * len(self.share)
+        for rank, entry in enumerate(best, 1):
+            if entry.score is not None:
+                credit[entry.entered] += len(best) / whole / math.sqrt(rank)
+        return credit
+
+
+def _total(values: Iterable[float]) -> float:
+    """The sum in this order, one after the other, as the scripts add."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
