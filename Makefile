@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # worksteal: who has nothing left takes tests from another, so that no core waits for the last file.
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# One more than there are cores: many tests wait for something.
+PYTEST := $(BIN)/python -m pytest -n $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1))) --dist worksteal
 PYTEST_ARGS ?=
 LOAD_ARGS ?=
 FUZZ_ARGS ?=

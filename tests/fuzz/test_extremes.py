@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,15 +13,19 @@ from rungway_server.domain.sampling.sampling import propose
 from rungway_server.service.experiments import plan_search
 from rungway_server.transport.wire import preview_message
 from tests.fuzz.corpus import line_for_corpus
+from tests.fuzz.extent import LONG
 from tests.fuzz.extremes import extreme_searchers, extreme_spaces
 
 LAST_TRIAL = 10**7 - 1
+ONE_OF = 4
+"""Of so many pairs one is tried, and in `make fuzz` each: that takes a minute. There are 19 values of a number: so each
+meets a fourth of the others."""
 
 
 @pytest.mark.parametrize("documents", [extreme_searchers, extreme_spaces], ids=lambda function: function.__name__)
 def test_two_extreme_numbers(documents: Callable[[], Iterator[dict[str, Any]]]) -> None:
     planned = refused = 0
-    for document in documents():
+    for document in islice(documents(), None, None, 1 if LONG else ONE_OF):
         try:
             understood(document)
             planned += 1
@@ -29,7 +34,7 @@ def test_two_extreme_numbers(documents: Callable[[], Iterator[dict[str, Any]]]) 
         except Exception as error:
             error.add_note(line_for_corpus(document))
             raise
-    assert planned > 500
+    assert planned > 200
     assert refused > planned
 
 

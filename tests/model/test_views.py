@@ -37,7 +37,7 @@ COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 PROFILES = {
-    "quick": settings(COMMON, max_examples=100, stateful_step_count=30, derandomize=True),
+    "quick": settings(COMMON, max_examples=60, stateful_step_count=30, derandomize=True),
     "long": settings(COMMON, max_examples=5_000, stateful_step_count=30, derandomize=False),
 }
 CHOSEN = os.environ.get("RUNGWAY_MODEL_PROFILE", "quick")
