@@ -14,6 +14,7 @@ from rungway_server.cli import (
     convert,
     healthcheck,
     katib,
+    managing,
     migrate,
     people,
     quotas,
@@ -67,7 +68,8 @@ app.command("open", cls=Command)(commands.open_page)
 app.command("run", cls=agent.AfterDashes)(agent.run)
 app.command("agent", cls=agent.Verbatim)(agent.agent)
 app.command("convert", cls=Command)(convert.convert)
-app.command("create", cls=Command)(commands.create)
+app.command("create", cls=Command)(managing.create)
+app.command("list", cls=Command)(managing.list_searches)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)
 app.command("trials", cls=Command)(commands.trials)
@@ -79,7 +81,7 @@ app.command("whoami", cls=Command)(people.whoami)
 app.command("explain", cls=Command)(commands.explain)
 app.command("watch", cls=Command)(commands.watch)
 app.command("enqueue", cls=Command)(commands.enqueue)
-app.command("update", cls=Command)(commands.update)
+app.command("update", cls=Command)(managing.update)
 app.command("pause", cls=Command)(commands.pause)
 app.command("resume", cls=Command)(commands.resume)
 app.command("stop", cls=Command)(commands.stop)

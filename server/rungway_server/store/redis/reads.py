@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
+from rungway_server.domain.about import About
 from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
@@ -53,6 +54,10 @@ class RedisReads:
         """See the port."""
         brief, answer = await self._experiments.brief(ref)
         return brief, read_progress(answer[1:], brief.plan)
+
+    async def about(self, ref: ExperimentRef) -> About:
+        """See the port."""
+        return await self._experiments.about(ref)
 
     async def progress(self, ref: ExperimentRef) -> Progress:
         """See the port."""

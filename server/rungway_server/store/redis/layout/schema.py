@@ -26,7 +26,10 @@ LATER_KINDS = SCHEMA + 1
 FURTHER_METRICS = LATER_KINDS + 1
 """The version of a search from the first further metric that is told: servers from before would lose these. It has the
 fields of `layout/further.py` beside all that is in `SCHEMA` or `LATER_KINDS`."""
-NEWEST = FURTHER_METRICS
+ABOUT = 11
+"""The version of a search from the first label, owner or comment on: servers from before would not show them, and would
+lose them in an export. It has the field of `layout/about.py` beside all that is in the versions before."""
+NEWEST = ABOUT
 """The newest version that is read."""
 
 
