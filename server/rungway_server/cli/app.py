@@ -21,6 +21,7 @@ from rungway_server.cli import (
     serve,
     simulate,
     tokens,
+    webhook,
 )
 from rungway_server.cli.options import NAMESPACE, OUTPUT
 from rungway_server.cli.whole import Command
@@ -92,3 +93,4 @@ app.command("export", cls=Command)(commands.export)
 app.command("import", cls=Command)(commands.import_file)
 app.add_typer(tokens.app, name="token")
 app.add_typer(quotas.app, name="quota")
+app.add_typer(webhook.app, name="webhook")

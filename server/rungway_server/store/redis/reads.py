@@ -111,6 +111,11 @@ class RedisReads:
             before = first
         return found
 
+    async def read(self, ref: ExperimentRef, args: Sequence[Argument]) -> tuple[str, list[Any]]:
+        """What read.lua answers, and the uid of the experiment that it was read of."""
+        known, answer = await self._experiments.run("read", ref, args)
+        return known.definition.uid, answer
+
     async def _pieces(self, ref: ExperimentRef, known: CachedExperiment, names: Sequence[Argument]) -> list[bytes]:
         """Pieces of curves by their fields. Raises UnknownExperiment when it is gone, even if another has its name."""
         if not names:
