@@ -81,7 +81,8 @@ def test_every_kind_of_news_is_told_once_and_signed() -> None:
             assert refused == [500, 302]
             lines = service.lines("webhook_failed")
             assert [line["why"] for line in lines] == ["status 500", "status 302"]
-            metrics = urllib.request.urlopen(f"http://{service.http}/metrics").read().decode()
+            with urllib.request.urlopen(f"http://{service.http}/metrics") as page:
+                metrics = page.read().decode()
             assert 'rungway_webhooks_total{outcome="failed"} 2.0' in metrics
             assert f'rungway_webhooks_total{{outcome="delivered"}} {len(every.taken())}.0' in metrics
 
