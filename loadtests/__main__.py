@@ -8,7 +8,7 @@ from typing import Any
 from loadtests import bars, fleet, growth, metrics_cost, overload, ports, reads, replicas, soak, throughput, watchers
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
-from rungway_server.bootstrap import loop_factory
+from rungway_server.event_loop import loop_factory
 
 TESTS: dict[str, Any] = {
     "bars": bars,

@@ -12,7 +12,7 @@ import sys
 import grpc
 
 from rungway.v1 import search_service_pb2 as pb
-from rungway_server import bootstrap
+from rungway_server import bootstrap, event_loop
 from rungway_server.domain.engine import Decision, Explanation, Lease, Reason, TellAnswer, TellReply
 from rungway_server.settings import Settings
 from rungway_server.store.redis.connection.connect import connect
@@ -60,5 +60,5 @@ async def _serve(redis_url: str) -> None:
 
 
 if __name__ == "__main__":
-    with bootstrap.serving_runner() as runner:
+    with event_loop.serving_runner() as runner:
         runner.run(_serve(sys.argv[1]))

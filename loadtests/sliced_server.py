@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from rungway_server import bootstrap
+from rungway_server import event_loop
 from rungway_server.cli.app import app
 
 _run = asyncio.Handle._run
@@ -52,7 +52,7 @@ def main() -> None:
     slices: Any = asyncio.Handle
     slices._run = lambda handle: longest.measured(handle)  # the loop calls this for each slice
     signal.signal(signal.SIGUSR1, longest.say)
-    bootstrap.loop_factory = lambda: None
+    event_loop.loop_factory = lambda: None
     sys.argv = ["rungway", "serve", *sys.argv[1:]]
     app()
 

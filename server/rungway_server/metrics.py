@@ -80,6 +80,7 @@ class Metrics:
         self._build_loop()
         self._build_redis()
         self._build_searches()
+        self._build_webhooks()
         build = self._gauge("rungway_build_info", "1; the version is a label.", "version", mode="livemax")
         build.labels(version).set(1)
 
@@ -116,6 +117,18 @@ class Metrics:
         help_text = "Trials that will not be trained again."
         self.trials_ended = counter("rungway_trials_ended", help_text, "namespace", "state", "outcome")
         self.leases_lapsed = counter("rungway_leases_lapsed", "Leases taken back after their deadline.", "namespace")
+
+    def _build_webhooks(self) -> None:
+        help_text = "Webhooks: messages delivered or dropped, and attempts that failed."
+        self._webhooks = self._counter("rungway_webhooks", help_text, "outcome")
+        for outcome in ("delivered", "failed", "dropped"):
+            self._webhooks.labels(outcome)  # at 0, so that a first one is seen
+        help_text = "Messages that wait to be sent by webhook; 0 on servers that do not send now."
+        self.webhooks_pending = self._gauge("rungway_webhooks_pending", help_text, mode="livesum").set
+
+    def webhook_ended(self, outcome: str) -> None:
+        """A message was "delivered" or "dropped", or an attempt "failed"."""
+        self._webhooks.labels(outcome).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

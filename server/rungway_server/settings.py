@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rungway._core.environment import PREFIX, default_data_dir, misspelt
 from rungway_server.domain.documents.fields import whole_text
 from rungway_server.store.redis.connection.address import Tls, parse_address
+from rungway_server.webhooks.signing import Endpoint, read_endpoint, read_secret, read_secrets
 
 DEFAULT_HTTP_PORT = 7078
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -84,6 +85,26 @@ def _check_prefix(prefix: str) -> str:
     if prefix and (not prefix.startswith("/") or not prefix.isascii() or set(prefix) & set("?#% \\")):
         raise ValueError("wanted a path that begins with /, such as /rungway")
     return prefix.rstrip("/")
+
+
+def _words(value: object) -> object:
+    """The words of a text."""
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _check_webhooks(webhooks: tuple[str, ...]) -> tuple[str, ...]:
+    for each in webhooks:
+        read_endpoint(each, ())
+    return webhooks
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    read_secret(secret.get_secret_value())
+    return secret
+
+
+_HIDDEN = ("redis_url", "webhooks", "webhook_secret")
+"""Settings whose values are in no message."""
 
 
 def _check_redis_url(url: SecretStr) -> SecretStr:
@@ -164,6 +185,18 @@ class Settings(BaseSettings):
     quota_calls_per_second: int = Field(default=0, ge=0)
     """Most calls of a namespace on this server (calls per second; the same number in one burst after a quiet
     second)."""
+
+    webhooks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_check_webhooks)] = ()
+    """Where to say that searches have ended, paused themselves or have a new best: URLs, with spaces between them.
+    NAMESPACE=URL is for the searches of one namespace."""
+
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_secret)] | None = None
+    """What these messages are signed with (`rungway webhook secret` makes one); a variable only, because others can
+    read command lines."""
+
+    webhook_secret_file: FilePath | None = None
+    """A file that has it, instead. Further lines are secrets of before, which sign as well, so that receivers can
+    change theirs one by one."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] | None = None
     """The Redis or Valkey that holds the state: redis://, rediss:// (TLS), unix://, redis+sentinel:// or
@@ -260,6 +293,28 @@ class Settings(BaseSettings):
         return whole_text(value) if cls.model_fields[str(info.field_name)].annotation is int else value
 
     @model_validator(mode="after")
+    def _check_webhook_secret(self) -> Self:
+        if self.webhook_secret and self.webhook_secret_file:
+            raise ValueError("webhook_secret and webhook_secret_file: wanted one of them")
+        if self.webhooks and not (self.webhook_secret or self.webhook_secret_file):
+            raise ValueError(
+                f"webhooks: wanted {PREFIX}WEBHOOK_SECRET or --webhook-secret-file with it: "
+                "`rungway webhook secret` makes a secret"
+            )
+        self.endpoints()  # so that a file that cannot be read is noticed now
+        return self
+
+    def endpoints(self) -> list[Endpoint]:
+        """Where webhooks go, with the keys that sign. Raises ValueError."""
+        found = [read_secret(self.webhook_secret.get_secret_value())] if self.webhook_secret else []
+        if self.webhook_secret_file:
+            try:
+                found = read_secrets(self.webhook_secret_file.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise ValueError(f"webhook_secret_file: {error}") from None
+        return [read_endpoint(each, found) for each in dict.fromkeys(self.webhooks)]
+
+    @model_validator(mode="after")
     def _check_exposure(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key: wanted both or neither")
@@ -308,6 +363,6 @@ def _explain(error: ValidationError) -> str:
         if field is None:
             lines.append(f"there is no setting {name}")
             continue
-        got = "a value not shown here" if name == "redis_url" else repr(problem["input"])
+        got = "a value not shown here" if name in _HIDDEN else repr(problem["input"])
         lines.append(f"{name} ({PREFIX}{name.upper()}): got {got}: {wanted}")
     return "\n".join(lines)

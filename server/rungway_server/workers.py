@@ -28,9 +28,9 @@ from rungway_server.bootstrap import (
     health_listener,
     http_socket,
     serve,
-    serving_runner,
     start_store,
 )
+from rungway_server.event_loop import serving_runner
 from rungway_server.settings import METRICS_FOLDER, Settings
 from rungway_server.stopping import Stopped, stop_signal, unless
 from rungway_server.store.redis.connection.errors import RedisStartError

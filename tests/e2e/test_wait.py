@@ -1,8 +1,10 @@
 """`rungway wait`: its exit codes, what it prints, and that it waits through a restart of the service."""
 
 import json
+import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ from rungway import Client, Outcome
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run
 from tests.support.redis_server import free_port, redis_on_socket
-from tests.support.service import services
-from tests.support.waiting import SECONDS
+from tests.support.service import Service, services
+from tests.support.waiting import SECONDS, wait_until
 
 RUNGWAY = str(Path(sys.executable).parent / "rungway")
 
@@ -32,6 +34,13 @@ def searched(client: Client, *metrics: float, trials: int = 0) -> str:
 @pytest.fixture(scope="module")
 def client(target: str) -> Client:
     return Client(target)
+
+
+def streams_of(service: Service) -> float:
+    """How many streams are open."""
+    with urllib.request.urlopen(f"http://{service.http}/metrics") as page:
+        (found,) = re.findall(r'^rungway_streams_open{transport="grpc"} (.*)$', page.read().decode(), re.MULTILINE)
+    return float(found)
 
 
 def test_the_exit_code_says_how_a_search_ended(target: str, client: Client) -> None:
@@ -81,6 +90,7 @@ def test_it_waits_through_a_restart_and_a_pause_of_a_user() -> None:
                 subprocess.Popen([*command, goal], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                 for goal in ("done", "best=0.1")
             ]
+            wait_until(lambda: streams_of(first) == 2)  # both follow the event log
         with services(url, 1, "--listen", f"127.0.0.1:{port}") as (second,):
             with Client(second.address, experiment=name) as client:
                 client.resume_experiment()

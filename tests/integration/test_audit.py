@@ -151,6 +151,9 @@ def shrink_plan_to_started(scene: Scene) -> None:
 
 
 DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
+    "about_is_in_range": [
+        lambda s: s.redis.hset(s.key("meta"), "about", '{"labels": {"a b": ""}, "owner": "", "comment": ""}')
+    ],
     "everything_is_readable": [
         lambda s: s.redis.hset(s.key("trials"), "0", b"\xc1"),
         lambda s: s.redis.hset(s.key("meta"), "plan_json", "{"),

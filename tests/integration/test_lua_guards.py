@@ -98,7 +98,9 @@ def calls_of(
     config = json.dumps(to_document(config_of(plan, lease_seconds=LEASE_MS / 1000, max_restarts=0, points=points)))
     suggestions = [f'{{"x":{number}}}' for number in range(40, 60)]
     return {
-        "create": [["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, points, 0, 2, *suggestions]],
+        "create": [
+            ["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, "{}", points, 0, 2, *suggestions]
+        ],
         "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *suggestions]],
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fencing_token))]],
@@ -111,6 +113,7 @@ def calls_of(
         "enqueue": [[uid, now, "q", '{"x":1}']],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
         "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3, "[]"] for more in (0, 5)],
+        "change_about": [[uid, now, "", "{}"]],
         "progress": [[uid]],
         "changes": [[uid, now, "", 100, 0, 100], [uid, now, "1-0", 100, 0, 100]],
         "trials": [[uid, 1000, *range(20)], [uid, 1, *range(20)]],

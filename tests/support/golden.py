@@ -2,9 +2,10 @@
 
 `python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
 rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
-paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-12-auto.json`, whose trials enter at
-several rungs and go on after the last new one. A file never changes once a release has its
-layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
+paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-11-about.json`, with labels, an
+owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new one. A file
+never changes once a release has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can
+load them.
 """
 
 import asyncio
@@ -13,12 +14,13 @@ import random
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
+from rungway_server.domain.about import About, AboutChange
 from rungway_server.domain.engine import Assignment, ExperimentState, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.experiments import ExperimentUseCases
@@ -26,7 +28,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import ENTRIES, FURTHER_METRICS, SCHEMA
+from rungway_server.store.redis.layout.schema import ABOUT, ENTRIES, FURTHER_METRICS, SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
@@ -49,11 +51,13 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
     "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
+    "-about": config("random", max_trials=8, max_length={"epochs": 3}),
 }
 """Configurations by the suffix of the file name."""
-LAYOUT_OF = {"-further": FURTHER_METRICS, "-auto": ENTRIES}
+BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "a first try\nwith ünits")
+LAYOUT_OF = {"-further": FURTHER_METRICS, "-about": ABOUT, "-auto": ENTRIES}
 """The layout of those that are not of today's."""
-STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24, "-auto": 80}
+STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24, "-about": 12, "-auto": 80}
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
 
@@ -97,7 +101,7 @@ async def seen_of(store: RedisStore) -> dict[str, Any]:
     trials = await store.trials(REF, list(range(60)), curve=True)
     return {
         "export": [json.loads(line) for line in text.splitlines()[1:-1]],
-        "trials": plain([asdict(trial) for trial in trials]),
+        "trials": plain([asdict(replace(trial, curve=tuple(trial.curve))) for trial in trials]),
         "best": [trial.trial for trial in await store.best(REF, 50)],
         "tally": plain(asdict(await store.progress(REF))),
     }
@@ -186,6 +190,9 @@ class Made:
         searcher = {key: value for key, value in document["searcher"].items() if value is not None}
         self.calls.append(["made", document | {"searcher": searcher}])
         view = await ExperimentUseCases(self.store).create(REF, self.calls[-1][1], "made")
+        if self.name == "-about":
+            change = AboutChange(BESIDE.labels, (), BESIDE.owner, BESIDE.comment)
+            await self.store.change_about(REF, change)
         self.now = view.definition.created_ms
         if self.name == "-braked":
             await self._only_fail()

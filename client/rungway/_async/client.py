@@ -10,6 +10,7 @@ from rungway._async.data import AsyncDataMethods
 from rungway._async.driver import AsyncDriver
 from rungway._async.keeper import AsyncLeaseKeeper
 from rungway._async.run import AsyncTrialRun
+from rungway._core.about import About
 from rungway._core.calls import WorkerCalls
 from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import Outcome
@@ -186,20 +187,31 @@ class AsyncClient(AsyncDataMethods):
         exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
+        labels: Mapping[str, str] | None = None,
+        owner: str = "",
+        comment: str = "",
         request_id: str | None = None,
     ) -> Experiment:
         """See Client.create_experiment."""
+        about = About(labels, owner or None, comment or None)
         return await self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok, about)
         )
 
     async def get_experiment(self, experiment: str | None = None) -> Experiment:
         """See Client.get_experiment."""
         return await self._driver.run(self._experiments.get(experiment))
 
-    async def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
+    async def list_experiments(
+        self,
+        limit: int | None = None,
+        *,
+        with_config: bool = False,
+        labels: Mapping[str, str | None] | None = None,
+        owner: str = "",
+    ) -> list[Experiment]:
         """See Client.list_experiments."""
-        return await self._driver.run(self._experiments.list_experiments(limit, with_config))
+        return await self._driver.run(self._experiments.list_experiments(limit, with_config, labels, owner))
 
     async def pause_experiment(self, experiment: str | None = None) -> Experiment:
         """See Client.pause_experiment."""
@@ -219,10 +231,14 @@ class AsyncClient(AsyncDataMethods):
         max_trials: int | None = None,
         max_concurrent_trials: int | None = None,
         retention_days: float | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        owner: str | None = None,
+        comment: str | None = None,
         experiment: str | None = None,
     ) -> Experiment:
         """See Client.update_experiment."""
-        flow = self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment)
+        about = About(labels, owner, comment)
+        flow = self._experiments.update(max_trials, max_concurrent_trials, retention_days, about, experiment)
         return await self._driver.run(flow)
 
     async def delete_experiment(self, experiment: str | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from google.protobuf.message import Message
 
 from rungway._core import requests, rpcs
+from rungway._core.about import About
 from rungway._core.calls import call
 from rungway._core.config import ClientConfig
 from rungway._core.enums import ExperimentState
@@ -47,6 +48,7 @@ class ExperimentCalls:
         warm_start_from: str | None,
         warm_start_count: int,
         exist_ok: bool,
+        about: About,
     ) -> Flow[Experiment]:
         """See Client.create_experiment."""
         request = messages.CreateExperimentRequest(
@@ -58,22 +60,32 @@ class ExperimentCalls:
         if warm_start_from is not None:
             request.warm_start_from = warm_start_from
             request.warm_start_count = requests.small("warm_start_count", warm_start_count)
+        about.write(request)
         reply = yield from self.call(rpcs.CREATE_EXPERIMENT, request)
-        return dataclasses.replace(Experiment.from_proto(reply.experiment), existed=reply.existed)
+        made = dataclasses.replace(Experiment.from_proto(reply.experiment), existed=reply.existed)
+        if not made.existed:
+            about.check_known(made)
+        return made
 
     def get(self, experiment: str | None) -> Flow[Experiment]:
         """See Client.get_experiment."""
         request = messages.GetExperimentRequest(experiment=self.name(experiment))
         return Experiment.from_proto((yield from self.call(rpcs.GET_EXPERIMENT, request)).experiment)
 
-    def list_experiments(self, limit: int | None, with_config: bool) -> Flow[list[Experiment]]:
+    def list_experiments(
+        self, limit: int | None, with_config: bool, labels: Mapping[str, str | None] | None, owner: str
+    ) -> Flow[list[Experiment]]:
         """See Client.list_experiments."""
         found: list[Experiment] = []
         token = ""
+        wanted = About(labels, owner)
         while (size := _page_size(limit, len(found))) > 0:
             request = messages.ListExperimentsRequest(page_size=size, page_token=token, with_config=with_config)
+            wanted.write_filter(request)
             reply = yield from self.call(rpcs.LIST_EXPERIMENTS, request)
             found += [Experiment.from_proto(each) for each in reply.experiments]
+            for each in found:
+                wanted.check_known(each)
             if not (token := reply.next_page_token):
                 break
         return found
@@ -125,6 +137,7 @@ class ExperimentCalls:
         max_trials: int | None,
         max_concurrent_trials: int | None,
         retention_days: float | None,
+        about: About,
         experiment: str | None,
     ) -> Flow[Experiment]:
         """See Client.update_experiment."""
@@ -135,7 +148,10 @@ class ExperimentCalls:
             request.max_concurrent_trials = requests.whole("max_concurrent_trials", max_concurrent_trials)
         if retention_days is not None:
             request.retention_days = requests.not_negative("retention_days", retention_days)
-        return Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
+        about.write(request)
+        updated = Experiment.from_proto((yield from self.call(rpcs.UPDATE_EXPERIMENT, request)).experiment)
+        about.check_known(updated)
+        return updated
 
     def preview(self, config: Config) -> Flow[Preview]:
         """See Client.preview."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
+from rungway._core.about import About
 from rungway._core.calls import WorkerCalls
 from rungway._core.config import ClientConfig, configured
 from rungway._core.enums import AskStatus, Outcome
@@ -242,6 +243,9 @@ class Client(DataMethods):
         exist_ok: bool = False,
         warm_start_from: str | None = None,
         warm_start_count: int = 1,
+        labels: Mapping[str, str] | None = None,
+        owner: str = "",
+        comment: str = "",
         request_id: str | None = None,
     ) -> Experiment:
         """Plan and store a new search. `config` is a mapping, the path of a file, or a text in YAML or JSON (several
@@ -255,19 +259,32 @@ class Client(DataMethods):
         The `warm_start_count` best configurations of the experiment `warm_start_from` become its first trials, as far
         as its space allows them; a note says how many. Raises NotFound when that experiment does not exist. A search
         that is there already is not changed by them.
+
+        `labels` (texts by name), `owner` and `comment` are for people: they are no part of the configuration, and a
+        search that is there keeps its own. `list_experiments` finds it by labels and owner, `update_experiment` changes
+        them. InvalidArgument names their limits.
         """
+        about = About(labels, owner or None, comment or None)
         return self._driver.run(
-            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok)
+            self._experiments.create(experiment, config, request_id, warm_start_from, warm_start_count, exist_ok, about)
         )
 
     def get_experiment(self, experiment: str | None = None) -> Experiment:
         """One search with its plan and progress. Raises NotFound."""
         return self._driver.run(self._experiments.get(experiment))
 
-    def list_experiments(self, limit: int | None = None, *, with_config: bool = False) -> list[Experiment]:
-        """The searches, oldest first, without their plans; all of them unless limited. Their configurations may be
-        large and are left out unless `with_config`."""
-        return self._driver.run(self._experiments.list_experiments(limit, with_config))
+    def list_experiments(
+        self,
+        limit: int | None = None,
+        *,
+        with_config: bool = False,
+        labels: Mapping[str, str | None] | None = None,
+        owner: str = "",
+    ) -> list[Experiment]:
+        """The searches, oldest first, without their plans and comments; all of them unless limited. Their
+        configurations may be large and are left out unless `with_config`. With `labels` only those that have all of
+        these (None: with any value), with `owner` only those of this owner."""
+        return self._driver.run(self._experiments.list_experiments(limit, with_config, labels, owner))
 
     def pause_experiment(self, experiment: str | None = None) -> Experiment:
         """Hand nothing out until resumed; running trials pause at their next decision. Raises FailedPrecondition when
@@ -288,16 +305,23 @@ class Client(DataMethods):
         max_trials: int | None = None,
         max_concurrent_trials: int | None = None,
         retention_days: float | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        owner: str | None = None,
+        comment: str | None = None,
         experiment: str | None = None,
     ) -> Experiment:
         """Change a search: how many trials it may start, how many may run at once (0 = no limit), for how many days it
-        is kept after its end (0 = until it is deleted). None leaves a setting as it is.
+        is kept after its end (0 = until it is deleted). None leaves a setting as it is. `labels` adds and replaces
+        labels, and removes those whose value is None; others stay. "" removes an owner or a comment.
 
         Leases that are held stay; a search that is done goes on with the trials that it may start now. Raises
         InvalidArgument for fewer trials than have been started, or for another number of a grid or a single search, and
         FailedPrecondition when it was stopped or has reached its target.
         """
-        return self._driver.run(self._experiments.update(max_trials, max_concurrent_trials, retention_days, experiment))
+        about = About(labels, owner, comment)
+        return self._driver.run(
+            self._experiments.update(max_trials, max_concurrent_trials, retention_days, about, experiment)
+        )
 
     def delete_experiment(self, experiment: str | None = None) -> None:
         """Remove a search and everything stored of it. Raises NotFound."""

@@ -1,6 +1,6 @@
 """Experiments as plain values. All lengths are absolute, in the experiment's unit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -159,6 +159,12 @@ class Experiment:
     warnings: tuple[str, ...] = ()
     """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
     invalid, with the last error, and whether no trial has a real result. Left out of lists."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Its labels, by name."""
+    owner: str = ""
+    """Whose it is, as its users say; "" = they do not."""
+    comment: str = ""
+    """What its users wrote about it. Left out of lists."""
     existed: bool = False
     """Of `create_experiment` with `exist_ok`: whether it was there before the call."""
     __repr__ = shown.experiment_text
@@ -182,6 +188,9 @@ class Experiment:
             reason=reason_of(message.reason) if message.reason else None,
             message=message.message,
             warnings=tuple(message.warnings),
+            labels=dict(message.labels),
+            owner=message.owner,
+            comment=message.comment,
         )
 
 

@@ -117,6 +117,26 @@ class Experiment(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
@@ -132,6 +152,9 @@ class Experiment(_message.Message):
     UID_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     state: Global___ExperimentState.ValueType
@@ -148,6 +171,10 @@ class Experiment(_message.Message):
     """With reason FAILING: the error of the last trial that failed."""
     uid: _builtins.str
     """Identifies it among all experiments that ever had this id."""
+    owner: _builtins.str
+    """Whose it is, as its users say; empty = they do not."""
+    comment: _builtins.str
+    """What its users wrote about it. Left out of lists."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration with all defaults filled in: "hyperparameters", "searcher", "seed", "max_restarts", …"""
@@ -180,6 +207,10 @@ class Experiment(_message.Message):
         invalid, with the last error, and whether no trial has a real result. Left out of lists.
         """
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its labels, by name."""
+
     def __init__(
         self,
         *,
@@ -198,10 +229,13 @@ class Experiment(_message.Message):
         uid: _builtins.str = ...,
         summary: _abc.Iterable[_builtins.str] | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        owner: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "plan", b"plan", "trials", b"trials"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "experiment", b"experiment", "message", b"message", "notes", b"notes", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "summary", b"summary", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "config", b"config", "create_time", b"create_time", "experiment", b"experiment", "labels", b"labels", "message", b"message", "notes", b"notes", "owner", b"owner", "plan", b"plan", "progress", b"progress", "reason", b"reason", "revision", b"revision", "state", b"state", "summary", b"summary", "trained_length", b"trained_length", "trials", b"trials", "uid", b"uid", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

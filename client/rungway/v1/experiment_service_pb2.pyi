@@ -61,6 +61,26 @@ class CreateExperimentRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
@@ -68,6 +88,9 @@ class CreateExperimentRequest(_message.Message):
     WARM_START_COUNT_FIELD_NUMBER: _builtins.int
     CONFIG_TEXT_FIELD_NUMBER: _builtins.int
     EXIST_OK_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """Its id: 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends."""
     request_id: _builtins.str
@@ -83,9 +106,20 @@ class CreateExperimentRequest(_message.Message):
     With another configuration the call fails with CONFIG_DIFFERS, and its BadRequest has each field that differs. A
     warm start means nothing for a search that is there.
     """
+    owner: _builtins.str
+    """Whose it is: at most 255 bytes."""
+    comment: _builtins.str
+    """What there is to say about it: at most 4,096 bytes."""
     @_builtins.property
     def config(self) -> _value_pb2.MapValue:
         """The configuration: "hyperparameters", "searcher" and, optionally, "seed", "max_restarts", "lease_seconds", …"""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels, owner and comment are for people, and no part of the configuration: those of a search that is there stay.
+        At most 64 labels: names of 1 to 63 of A-Z, a-z, 0-9 and ._/- with a letter or digit at both ends, values of at most
+        255 bytes.
+        """
 
     def __init__(
         self,
@@ -97,10 +131,13 @@ class CreateExperimentRequest(_message.Message):
         warm_start_count: _builtins.int = ...,
         config_text: _builtins.str = ...,
         exist_ok: _builtins.bool = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        owner: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "config_text", b"config_text", "exist_ok", b"exist_ok", "experiment", b"experiment", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "config", b"config", "config_text", b"config_text", "exist_ok", b"exist_ok", "experiment", b"experiment", "labels", b"labels", "owner", b"owner", "request_id", b"request_id", "warm_start_count", b"warm_start_count", "warm_start_from", b"warm_start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,22 +226,34 @@ class ListExperimentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_CONFIG_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most to return: 0 = 100; at most 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before; empty = the first page."""
     with_config: _builtins.bool
     """Include the configurations; where they are large, a page holds fewer searches."""
+    owner: _builtins.str
+    """Only searches of this owner; empty = of any."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only searches with all of these labels: "name=value", or "name" for any value. A page of a list with labels or owner
+        looks at 1,000 searches: it may hold few, or none, and have a next page all the same.
+        """
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         with_config: _builtins.bool = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "with_config", b"with_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "with_config", b"with_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,7 +271,7 @@ class ListExperimentsResponse(_message.Message):
     """Token of the next page; empty = this was the last."""
     @_builtins.property
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
-        """The searches, oldest first, without their plans, and without their configurations unless with_config. At most
+        """The searches, oldest first, without plans and comments, and without configurations unless with_config. At most
         page_size, and as many as fit into 2 MiB.
         """
 
@@ -479,10 +528,34 @@ class UpdateExperimentRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     MAX_TRIALS_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _builtins.int
     RETENTION_DAYS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REMOVE_LABELS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """The experiment's id."""
     max_trials: _builtins.int
@@ -491,6 +564,18 @@ class UpdateExperimentRequest(_message.Message):
     """Most leases at once; 0 = no limit. Leases that are held stay."""
     retention_days: _builtins.float
     """Days after its end until it is removed; 0 = it is kept until it is deleted. May be changed after its end, too."""
+    owner: _builtins.str
+    """Whose it is; empty = nobody's."""
+    comment: _builtins.str
+    """What there is to say about it; empty = nothing."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to add or to replace; all others stay."""
+
+    @_builtins.property
+    def remove_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of labels to remove."""
+
     def __init__(
         self,
         *,
@@ -498,21 +583,33 @@ class UpdateExperimentRequest(_message.Message):
         max_trials: _builtins.int | None = ...,
         max_concurrent_trials: _builtins.int | None = ...,
         retention_days: _builtins.float | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        remove_labels: _abc.Iterable[_builtins.str] | None = ...,
+        owner: _builtins.str | None = ...,
+        comment: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_retention_days", b"_retention_days", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "retention_days", b"retention_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_owner", b"_owner", "_retention_days", b"_retention_days", "comment", b"comment", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "owner", b"owner", "retention_days", b"retention_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_retention_days", b"_retention_days", "experiment", b"experiment", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "retention_days", b"retention_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "_max_concurrent_trials", b"_max_concurrent_trials", "_max_trials", b"_max_trials", "_owner", b"_owner", "_retention_days", b"_retention_days", "comment", b"comment", "experiment", b"experiment", "labels", b"labels", "max_concurrent_trials", b"max_concurrent_trials", "max_trials", b"max_trials", "owner", b"owner", "remove_labels", b"remove_labels", "retention_days", b"retention_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
+    _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
     _WhichOneofReturnType__max_concurrent_trials: _TypeAlias = _typing.Literal["max_concurrent_trials"]  # noqa: Y015
     _WhichOneofArgType__max_concurrent_trials: _TypeAlias = _typing.Literal["_max_concurrent_trials", b"_max_concurrent_trials"]  # noqa: Y015
     _WhichOneofReturnType__max_trials: _TypeAlias = _typing.Literal["max_trials"]  # noqa: Y015
     _WhichOneofArgType__max_trials: _TypeAlias = _typing.Literal["_max_trials", b"_max_trials"]  # noqa: Y015
+    _WhichOneofReturnType__owner: _TypeAlias = _typing.Literal["owner"]  # noqa: Y015
+    _WhichOneofArgType__owner: _TypeAlias = _typing.Literal["_owner", b"_owner"]  # noqa: Y015
     _WhichOneofReturnType__retention_days: _TypeAlias = _typing.Literal["retention_days"]  # noqa: Y015
     _WhichOneofArgType__retention_days: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent_trials) -> _WhichOneofReturnType__max_concurrent_trials | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_trials) -> _WhichOneofReturnType__max_trials | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__owner) -> _WhichOneofReturnType__owner | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_days) -> _WhichOneofReturnType__retention_days | None: ...
 

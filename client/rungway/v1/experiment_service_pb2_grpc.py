@@ -164,8 +164,8 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
-        long it is kept after its end.
+        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, how
+        long it is kept after its end, or its labels, owner and comment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

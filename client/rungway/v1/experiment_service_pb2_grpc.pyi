@@ -48,8 +48,8 @@ class ExperimentServiceStub:
     PreviewSearch: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]
     """Plans a search without storing anything."""
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]
-    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
-    long it is kept after its end.
+    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, how
+    long it is kept after its end, or its labels, owner and comment.
     """
     EnqueueTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]
     """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
@@ -90,8 +90,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     PreviewSearch: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.PreviewSearchRequest, _experiment_service_pb2.PreviewSearchResponse]  # type: ignore[assignment]
     """Plans a search without storing anything."""
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.UpdateExperimentRequest, _experiment_service_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
-    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
-    long it is kept after its end.
+    """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, how
+    long it is kept after its end, or its labels, owner and comment.
     """
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
     """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
@@ -183,8 +183,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.UpdateExperimentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.UpdateExperimentResponse, _abc.Awaitable[_experiment_service_pb2.UpdateExperimentResponse]]:
-        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, or how
-        long it is kept after its end.
+        """Changes how many trials a search may start (except in a grid and a single search), how many may run at once, how
+        long it is kept after its end, or its labels, owner and comment.
         """
 
     @_abc_1.abstractmethod

@@ -14,12 +14,14 @@ from rungway_server.cli import (
     convert,
     healthcheck,
     katib,
+    managing,
     migrate,
     people,
     quotas,
     serve,
     simulate,
     tokens,
+    webhook,
 )
 from rungway_server.cli.options import NAMESPACE, OUTPUT
 from rungway_server.cli.whole import Command
@@ -67,7 +69,8 @@ app.command("open", cls=Command)(commands.open_page)
 app.command("run", cls=agent.AfterDashes)(agent.run)
 app.command("agent", cls=agent.Verbatim)(agent.agent)
 app.command("convert", cls=Command)(convert.convert)
-app.command("create", cls=Command)(commands.create)
+app.command("create", cls=Command)(managing.create)
+app.command("list", cls=Command)(managing.list_searches)
 app.command("status", cls=Command)(commands.status)
 app.command("best", cls=Command)(commands.best)
 app.command("trials", cls=Command)(commands.trials)
@@ -79,7 +82,7 @@ app.command("whoami", cls=Command)(people.whoami)
 app.command("explain", cls=Command)(commands.explain)
 app.command("watch", cls=Command)(commands.watch)
 app.command("enqueue", cls=Command)(commands.enqueue)
-app.command("update", cls=Command)(commands.update)
+app.command("update", cls=Command)(managing.update)
 app.command("pause", cls=Command)(commands.pause)
 app.command("resume", cls=Command)(commands.resume)
 app.command("stop", cls=Command)(commands.stop)
@@ -90,3 +93,4 @@ app.command("export", cls=Command)(commands.export)
 app.command("import", cls=Command)(commands.import_file)
 app.add_typer(tokens.app, name="token")
 app.add_typer(quotas.app, name="quota")
+app.add_typer(webhook.app, name="webhook")

@@ -44,42 +44,6 @@ def preview(
     preview(file, output, workers=workers, seconds_per_unit=seconds_per_unit, plot=plot)
 
 
-def create(
-    file: FileArgument,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            envvar="RUNGWAY_EXPERIMENT",
-            help="Its id. Default: from the key 'name' in the file, else from the file name.",
-        ),
-    ] = None,
-    warm_start_from: Annotated[
-        str | None,
-        typer.Option(metavar="EXPERIMENT", help="Begin with the best configurations of this experiment."),
-    ] = None,
-    warm_start_count: Annotated[
-        int | None, typer.Option(min=1, max=1000, show_default="1", help="How many of them.")
-    ] = None,
-    exist_ok: Annotated[
-        bool, typer.Option("--exist-ok", help="Succeed if it is there already with the same configuration.")
-    ] = False,
-    target: TargetOption = DEFAULT_TARGET,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Create an experiment from a file."""
-    from rungway_server.cli.experiments import create
-
-    create(
-        file,
-        name,
-        target,
-        output,
-        warm_start_from=warm_start_from,
-        warm_start_count=warm_start_count,
-        exist_ok=exist_ok,
-    )
-
-
 def open_page(
     experiment: Annotated[
         str | None,
@@ -189,33 +153,6 @@ def stop(
     from rungway_server.cli.experiments import change
 
     change("stop", experiment, target, output)
-
-
-def update(
-    experiment: ExperimentArgument,
-    *,
-    max_trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials to start in all; not fewer than are started.")
-    ] = None,
-    max_concurrent: Annotated[int | None, typer.Option(min=0, help="Most trials at once; 0 = no limit.")] = None,
-    retention_days: Annotated[
-        float | None, typer.Option(min=0, help="Remove it this many days after its end; 0 = keep it.")
-    ] = None,
-    target: TargetOption = DEFAULT_TARGET,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Change how many trials a search may start, or run at once, while it runs or after it is done, or how long it is
-    kept after its end."""
-    from rungway_server.cli.experiments import update
-
-    update(
-        experiment,
-        target,
-        output,
-        max_trials=max_trials,
-        max_concurrent=max_concurrent,
-        retention_days=retention_days,
-    )
 
 
 def enqueue(

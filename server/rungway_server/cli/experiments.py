@@ -1,4 +1,4 @@
-"""Commands about experiments: create, status, pause, resume, stop, update, delete."""
+"""Commands about experiments: create, status, list, pause, resume, stop, update, delete."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,7 @@ from rungway import AlreadyExists, ConfigDiffers, Experiment, ExperimentState, P
 from rungway_server.cli.connection import service
 from rungway_server.cli.ending import in_a_word, warnings_of
 from rungway_server.cli.files import read_document
+from rungway_server.cli.labels import Words, in_words, lines_about
 from rungway_server.cli.ladder import ladder
 from rungway_server.cli.live import end_line, expected_end, seen
 from rungway_server.cli.options import Exit, Output
@@ -34,6 +35,8 @@ from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.documents.text import BadDocument
 from rungway_server.domain.names import as_id
 
+_WIDEST = 1_000
+"""Most columns of characters of a table with labels."""
 _COUNTS = ("running", "paused", "queued", "completed", "stopped", "failed", "invalid")
 
 
@@ -46,6 +49,7 @@ def create(
     warm_start_from: str | None,
     warm_start_count: int | None,
     exist_ok: bool,
+    words: Words,
 ) -> None:
     """Create an experiment from a file and print its id, its plan and the service's notes."""
     if warm_start_count and not warm_start_from:
@@ -63,6 +67,9 @@ def create(
                 exist_ok=exist_ok,
                 warm_start_from=warm_start_from,
                 warm_start_count=warm_start_count or 1,
+                labels={name: value or "" for name, value in words.labels.items()},
+                owner=words.owner or "",
+                comment=words.comment or "",
             )
         except AlreadyExists as error:
             if isinstance(error, ConfigDiffers):  # `service` shows the differences
@@ -95,27 +102,32 @@ def show(experiment_id: str, target: str, output: Output) -> None:
         _print_experiment(console(), experiment)
 
 
-def show_all(target: str, output: Output) -> None:
-    """Print one line per experiment, oldest first."""
+def show_all(target: str, output: Output, *, labels: Mapping[str, str | None] | None = None, owner: str = "") -> None:
+    """Print one line per experiment, oldest first: of all, or of those with these labels and of this owner."""
     with service(target) as client:
-        experiments = list(client.list_experiments())
+        experiments = list(client.list_experiments(labels=labels, owner=owner))
     if output is Output.JSON:
         print_json({"experiments": experiments})
         return
     if not experiments:
-        console().print("no experiments yet: rungway create FILE")
+        filtered = labels or owner
+        console().print("no such experiments" if filtered else "no experiments yet: rungway create FILE")
         return
-    grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Created (UTC)")
+    more = ["Owner, labels"] * any(each.owner or each.labels for each in experiments)
+    grid = table("Experiment", "State", ">Done", ">Started", ">Running", ">Created (UTC)", *more)
     for each in experiments:
         done, trials = f"{each.progress:.0%}", each.trials
         if each.state is ExperimentState.UNREADABLE:
             grid.add_row(text(each.experiment), str(each.state))
             continue
         created = f"{each.create_time:%Y-%m-%d %H:%M}"
-        grid.add_row(
-            text(each.experiment), in_a_word(each), done, count(trials.started), count(trials.running), created
-        )
-    console().print(grid)
+        said = text(f"{each.owner} {in_words(each.labels)}".strip())
+        counts = count(trials.started), count(trials.running)
+        grid.add_row(text(each.experiment), in_a_word(each), done, *counts, created, *[said] * len(more))
+    out = console()
+    if more:  # rather wider than the screen than in narrow columns
+        out.width = max(out.width, out.measure(grid, options=out.options.update(width=_WIDEST)).maximum)
+    out.print(grid)
 
 
 def change(what: str, experiment_id: str, target: str, output: Output) -> None:
@@ -138,13 +150,19 @@ def update(
     max_trials: int | None,
     max_concurrent: int | None,
     retention_days: float | None,
+    words: Words,
 ) -> None:
-    """Change how many trials a search may start or run at once, or how long it is kept, and print its state."""
-    if max_trials is None and max_concurrent is None and retention_days is None:
-        raise fail(Exit.USAGE, "nothing to change: give --max-trials, --max-concurrent or --retention-days")
+    """Change how many trials a search may start or run at once, how long it is kept, or its labels, owner and comment,
+    and print its state."""
+    if (max_trials, max_concurrent, retention_days, *words) == (None, None, None, {}, None, None):
+        more = "--retention-days, --label, --remove-label, --owner or --comment"
+        raise fail(Exit.USAGE, f"nothing to change: give --max-trials, --max-concurrent, {more}")
     with service(target, experiment_id) as client:
         experiment = client.update_experiment(
-            max_trials=max_trials, max_concurrent_trials=max_concurrent, retention_days=retention_days
+            max_trials=max_trials,
+            max_concurrent_trials=max_concurrent,
+            retention_days=retention_days,
+            **words._asdict(),
         )
     if output is Output.JSON:
         print_json(experiment)
@@ -154,6 +172,13 @@ def update(
     started = f"{_started(experiment)} trials started"
     kept = f", {_kept(experiment)}" if retention_days is not None else ""
     console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}{kept}", soft_wrap=True)
+    if any(words):
+        _print_about(console(), experiment)
+
+
+def _print_about(out: Console, experiment: Experiment) -> None:
+    for line in lines_about(experiment):
+        out.print(line, soft_wrap=True)
 
 
 def _kept(experiment: Experiment) -> str:
@@ -189,6 +214,7 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
     direction = "smaller" if searcher.get("smaller_is_better", True) else "larger"
     out.print(text(f"{experiment.experiment}: {experiment.state}, {experiment.progress:.0%} done"), style="bold")
     out.print(text(f"{searcher.get('name')} on {searcher.get('metric')} ({direction} is better)"))
+    _print_about(out, experiment)
     trials = experiment.trials
     counts = [f"{count(getattr(trials, name))} {name}" for name in _COUNTS if getattr(trials, name)]
     out.print(f"trials: {_started(experiment)} started" + (f"; {', '.join(counts)}" if counts else ""))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 _SETTINGS = {
+    "webhook": "webhooks",
     "redis": "redis_url",
     "data": "data_dir",
     "redis_timeout": "redis_timeout_seconds",
@@ -35,6 +36,10 @@ def serve(
     quota_trials: Annotated[int | None, typer.Option(help="Most trials of its experiments together.")] = None,
     quota_leases: Annotated[int | None, typer.Option(help="Most trials at once, together.")] = None,
     quota_calls_per_second: Annotated[int | None, typer.Option(help="Most calls, on this server.")] = None,
+    webhook: Annotated[
+        list[str] | None, typer.Option(metavar="[NAMESPACE=]URL", help="Where to say that searches end; repeatable.")
+    ] = None,
+    webhook_secret_file: Annotated[Path | None, typer.Option(help="A file with the secret that signs it.")] = None,
     redis: Annotated[str | None, typer.Option(help="This Redis or Valkey; RUNGWAY_REDIS_URL hides a password.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the embedded store, used without --redis.")] = None,
     redis_server: Annotated[Path | None, typer.Option(help="Embedded store: which Valkey or Redis to run.")] = None,

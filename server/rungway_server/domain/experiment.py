@@ -140,6 +140,8 @@ def _read(top: Section, notes: list[str]) -> ExperimentConfig | None:
     top.allow(_KEYS, unsaid=IGNORED_KEYS)
     if ignored := sorted(key for key in top.values if key in IGNORED_KEYS):
         notes.append(f"ignored, they mean nothing here: {', '.join(ignored)}")
+    if "labels" in ignored:
+        notes.append("labels are given beside a configuration: `rungway create --label NAME=VALUE`")
     searcher_section = top.section("searcher")
     searcher = read_searcher(searcher_section, notes) if searcher_section.values else None
     if not top.values.get("searcher"):

@@ -12,7 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from rungway_server import logs
-from rungway_server.bootstrap import ServeError, serving_runner
+from rungway_server.bootstrap import ServeError
+from rungway_server.event_loop import serving_runner
 from rungway_server.katib.checkpoints import TrialDirs
 from rungway_server.katib.servicer import EARLY_STOPPING, SUGGESTION, Servicer, handlers
 from rungway_server.katib.suggesting import Suggesting

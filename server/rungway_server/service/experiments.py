@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+from rungway_server.domain.about import About, AboutChange, Wanted
 from rungway_server.domain.differences import differences
 from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
 from rungway_server.domain.errors import (
@@ -35,6 +36,8 @@ from rungway_server.service.worker_thread import Priority
 
 _AT_ONCE = 10
 """Experiments of a list that are read concurrently."""
+MOST_LOOKED_AT = 1_000
+"""Experiments that one page of a list with filters looks at."""
 MOST_VALUES = 1 << 16
 """Values of all configurations that one step stores: those of a warm start, or the clones of a population."""
 LARGEST_CONFIGURATION = 32_768
@@ -94,6 +97,12 @@ class Change:
     max_trials: int | None = None
     max_concurrent: int | None = None
     retention_days: float | None = None
+    about: AboutChange = field(default_factory=AboutChange)
+
+    @property
+    def of_plan(self) -> bool:
+        """Whether it changes more than labels, owner and comment."""
+        return (self.max_trials, self.max_concurrent, self.retention_days) != (None, None, None)
 
 
 Found = ExperimentView | Listed | Unreadable
@@ -148,7 +157,7 @@ def _refuse_out_of_range(change: Change) -> None:
     if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
         wrong.append(Violation("retention_days", f"got {days}, wanted 0 (= until deleted) to {MAX_RETENTION_DAYS}"))
     if change == Change():
-        wanted = "wanted max_trials, max_concurrent_trials, retention_days or several of them"
+        wanted = "wanted max_trials, max_concurrent_trials, retention_days, labels, owner, comment or several of them"
         wrong.append(Violation("max_trials", f"nothing to change; {wanted}"))
     if wrong:
         raise InvalidInput(wrong)
@@ -203,19 +212,20 @@ class ExperimentUseCases:
         warm_start: WarmStart | None = None,
         *,
         exist_ok: bool = False,
+        about: About | None = None,
     ) -> ExperimentView:
         """Plan and store a new search, whose first trials may be the best of another one. With `exist_ok` returns the
-        one that is there, if its configuration is the same; raises ConfigDiffers otherwise."""
-        if wrong := check_text("request_id", request_id, 64):
+        one that is there, as it is, if its configuration is the same; raises ConfigDiffers otherwise."""
+        if wrong := [*check_text("request_id", request_id, 64), *(about or About()).violations()]:
             raise InvalidInput(wrong)
         planned = await _planned(Priority.CREATE, ref.namespace, document)
         if not exist_ok:
-            return await self._create(ref, planned, request_id, warm_start)
+            return await self._create(ref, planned, request_id, warm_start, about)
         while True:
             with suppress(UnknownExperiment):
                 return await self._same(ref, planned.config)
             with suppress(ExperimentExists):  # another caller was faster
-                return await self._create(ref, planned, request_id, warm_start)
+                return await self._create(ref, planned, request_id, warm_start, about)
 
     async def _same(self, ref: ExperimentRef, config: ExperimentConfig) -> ExperimentView:
         """The experiment that is there, if it has this configuration. Raises ConfigDiffers, UnknownExperiment."""
@@ -228,12 +238,17 @@ class ExperimentUseCases:
         return replace(view, existed=True)
 
     async def _create(
-        self, ref: ExperimentRef, planned: Planned, request_id: str, warm_start: WarmStart | None
+        self,
+        ref: ExperimentRef,
+        planned: Planned,
+        request_id: str,
+        warm_start: WarmStart | None,
+        about: About | None,
     ) -> ExperimentView:
         queue, notes = await self._warm(planned, warm_start) if warm_start else ([], planned.notes)
         origin = f"{warm_start.source}/{warm_start.count}" if warm_start else ""
         definition = await self._store.create(
-            ref, planned.config, planned.plan, notes, request_id, enqueued=queue, origin=origin
+            ref, planned.config, planned.plan, notes, request_id, enqueued=queue, origin=origin, about=about
         )
         return ExperimentView(ref, definition, await self._store.progress(ref))
 
@@ -275,38 +290,43 @@ class ExperimentUseCases:
         show: Callable[[Found], Awaitable[Shown]],
         *,
         with_config: bool = False,
+        wanted: Wanted | None = None,
     ) -> tuple[list[Shown], str]:
-        """A page of searches, oldest first, as `show` makes them, and the token of the next page."""
+        """A page of searches, oldest first, as `show` makes them, and the token of the next page. Of the wanted ones a
+        page may have few, or none, though there are more: it looks at MOST_LOOKED_AT."""
         size = page_size(asked)
+        looked_at = MOST_LOOKED_AT if wanted else size
         created, slash, _ = token.partition("/")
         check_token(not token or (slash != "" and created.isascii() and created.isdigit() and len(created) < 16))
         shown: list[Shown] = []
         room, following = LARGEST_PAGE, ""
         with self._reading.admit(namespace):
-            await self._reading.pay(namespace, size)
+            await self._reading.pay(namespace, looked_at)
             # One more tells whether there is another page.
-            names = await self._store.experiments(namespace, token, size + 1)
+            names = await self._store.experiments(namespace, token, looked_at + 1)
             together = 1 if with_config else _AT_ONCE
             for at in range(0, len(names), together):
                 piece = names[at : at + together]
                 async with self._reading.turn(namespace) as turn:
                     refs = [ExperimentRef(namespace, name) for name, _ in piece]
-                    found = await asyncio.gather(*(self._found(ref, with_config) for ref in refs))
+                    found = await asyncio.gather(*(self._found(ref, with_config, wanted) for ref in refs))
                     for i, (view, (_, after)) in enumerate(zip(found, piece, strict=True), at):
                         message = await show(view) if view else None
                         room -= message.ByteSize() if message else 0
-                        if i == size or (room < 0 and shown):
+                        if i == looked_at or len(shown) == size or (room < 0 and shown):
                             return shown, following
                         following = after
                         shown += [message] if message else []
                         await turn.breathe()
         return shown, ""
 
-    async def _found(self, ref: ExperimentRef, with_config: bool) -> Found | None:
+    async def _found(self, ref: ExperimentRef, with_config: bool, wanted: Wanted | None) -> Found | None:
         try:
+            if wanted and not wanted.has(await self._store.about(ref)):
+                return None
             return await self._view(ref) if with_config else Listed(ref, *await self._store.brief(ref))
         except (NewerSchema, OlderSchema) as error:
-            return Unreadable(ref, str(error))
+            return None if wanted else Unreadable(ref, str(error))
         except UnknownExperiment:  # deleted since the page was read, or expired
             return None
 
@@ -318,12 +338,17 @@ class ExperimentUseCases:
     async def update(self, ref: ExperimentRef, change: Change) -> ExperimentView:
         """Change a search: how many trials a live one may start or run at once, how long an ended one is kept."""
         _refuse_out_of_range(change)
-        while True:
+        if change.about:  # refused before anything is changed
+            change.about.of(await self._store.about(ref))
+        while change.of_plan:
             view = await self._view(ref)
             space = view.definition.config.space
             changed = await in_thread_or_process(space, ref.namespace, _changed, view, change)
             if await self._store.change_plan(ref, view.definition, changed.config, changed.plan, changed.notes):
-                return await self.get(ref)
+                break
+        if change.about:
+            await self._store.change_about(ref, change.about)
+        return await self.get(ref)
 
     async def export(self, ref: ExperimentRef) -> AsyncIterator[str]:
         """The text of an export file of the search, in pieces that fit into messages."""

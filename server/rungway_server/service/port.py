@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from rungway_server.domain.about import About, AboutChange
 from rungway_server.domain.engine import (
     AskAnswer,
     EventView,
@@ -45,6 +46,8 @@ class Definition:
     created_ms: int
     config_text: str
     """The configuration as it is stored: tells whether it has changed."""
+    about: About = field(default_factory=About)
+    """May change, like the plan: only a fresh one is as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Brief:
     plan: Plan
     notes: tuple[str, ...]
     created_ms: int
+    about: About
 
 
 class DecisionStore(Protocol):
@@ -118,10 +122,19 @@ class ExperimentStore(Protocol):
         *,
         enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
+        about: About | None = None,
     ) -> Definition:
         """Store a new experiment; `enqueued` are configurations for its first trials. `origin` says where these come
-        from: a repeat must name the same, though it may find others there. Raises ExperimentExists unless it was
-        created by the same request_id."""
+        from: a repeat must name the same, though it may find others there, and the same labels, owner and comment.
+        Raises ExperimentExists unless it was created by the same request_id."""
+        ...
+
+    async def change_about(self, ref: ExperimentRef, change: AboutChange) -> None:
+        """Change labels, owner or comment, also of an ended experiment. Raises InvalidInput."""
+        ...
+
+    async def about(self, ref: ExperimentRef) -> About:
+        """Labels, owner and comment as they are now; nothing else is read."""
         ...
 
     async def change_plan(

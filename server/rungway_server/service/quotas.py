@@ -14,6 +14,7 @@ from typing import Protocol
 
 from async_lru import alru_cache
 
+from rungway_server.domain.about import About
 from rungway_server.domain.engine import ExperimentState
 from rungway_server.domain.errors import (
     NewerSchema,
@@ -213,6 +214,7 @@ class ExperimentsWithinQuotas:
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
         self.standings = store.standings
         self.events, self.experiments = store.events, store.experiments
+        self.about, self.change_about = store.about, store.change_about
 
     async def create(
         self,
@@ -224,10 +226,13 @@ class ExperimentsWithinQuotas:
         *,
         enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
+        about: About | None = None,
     ) -> Definition:
         """See the port. Raises QuotaExceeded."""
         async with self._quotas.room(ref, claim_of(plan)) as reserved:
-            made = await self._store.create(ref, config, plan, notes, request_id, enqueued=enqueued, origin=origin)
+            made = await self._store.create(
+                ref, config, plan, notes, request_id, enqueued=enqueued, origin=origin, about=about
+            )
         await self._ledger.set_claim(ref, claim_of(made.plan), reserved.entry)
         return made
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rungway_server.bootstrap import loop_factory
+from rungway_server.event_loop import loop_factory
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect, plain_client
 from rungway_server.store.redis.embedded.server import EmbeddedRedis

@@ -116,7 +116,10 @@ class _ExperimentServicer(ExperimentServiceServicer):
             warm_start = WarmStart(
                 requests.read_ref(request.warm_start_from, "warm_start_from"), request.warm_start_count
             )
-        view = await self._experiments.create(ref, document, request.request_id, warm_start, exist_ok=request.exist_ok)
+        about = requests.read_about(request)
+        view = await self._experiments.create(
+            ref, document, request.request_id, warm_start, exist_ok=request.exist_ok, about=about
+        )
         return experiments_pb2.CreateExperimentResponse(
             experiment=await wire.experiment_message(view), existed=view.existed
         )
@@ -138,6 +141,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
             request.page_token,
             wire.listed_message,
             with_config=request.with_config,
+            wanted=requests.read_filter(request),
         )
         return experiments_pb2.ListExperimentsResponse(experiments=messages, next_page_token=token)
 

@@ -10,6 +10,7 @@ from rungway.v1 import search_service_pb2 as search
 from rungway.v1 import trial_pb2, value_pb2
 from rungway.v1 import view_service_pb2 as views
 from rungway.values import InvalidValue, from_map
+from rungway_server.domain.about import About, AboutChange, Wanted, read_wanted
 from rungway_server.domain.engine import BestBy, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
@@ -119,7 +120,23 @@ def read_change(request: experiments.UpdateExperimentRequest) -> Change:
         max_trials=request.max_trials if request.HasField("max_trials") else None,
         max_concurrent=request.max_concurrent_trials if request.HasField("max_concurrent_trials") else None,
         retention_days=request.retention_days if request.HasField("retention_days") else None,
+        about=AboutChange(
+            dict(request.labels),
+            tuple(request.remove_labels),
+            request.owner if request.HasField("owner") else None,
+            request.comment if request.HasField("comment") else None,
+        ),
     )
+
+
+def read_about(request: experiments.CreateExperimentRequest) -> About:
+    """Labels, owner and comment of a new search."""
+    return About(dict(request.labels), request.owner, request.comment)
+
+
+def read_filter(request: experiments.ListExperimentsRequest) -> Wanted:
+    """Which searches are listed."""
+    return read_wanted(request.labels, request.owner)
 
 
 def read_best_by(number: int) -> BestBy:

@@ -226,11 +226,12 @@ def workers_message(found: Workers) -> experiment_service_pb2.ListWorkersRespons
 
 
 async def listed_message(found: Found) -> experiment_pb2.Experiment:
-    """One experiment of a list, without its plan; of one that cannot be read only its name, and why."""
+    """One experiment of a list, without its plan and its comment; of one that cannot be read only its name, and why."""
     if isinstance(found, Unreadable):
         state = experiment_pb2.EXPERIMENT_STATE_UNREADABLE
         return experiment_pb2.Experiment(experiment=found.ref.experiment, state=state, notes=[found.why])
     message = _message(found, without_lost(found.definition.plan, found.progress.lost))
+    message.ClearField("comment")
     if isinstance(found, ExperimentView):
         await _write_config(found.definition, message)
         message.ClearField("summary")
@@ -262,6 +263,9 @@ def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experi
         message=progress.failing or "",
         uid=definition.uid,
         warnings=view.warnings if isinstance(view, ExperimentView) else (),
+        labels=definition.about.labels,
+        owner=definition.about.owner,
+        comment=definition.about.comment,
     )
 
 

@@ -123,6 +123,48 @@ def test_an_update_sends_what_is_given(server: ScriptedServer, client: Client) -
         client.update_experiment(max_trials=0)
 
 
+def test_labels_owner_and_comment_are_sent_as_they_are_given(server: ScriptedServer, client: Client) -> None:
+    about = experiment_pb2.Experiment(experiment="digits", labels={"team": "vision"}, owner="zoë", comment="a try")
+    server.on("CreateExperiment", experiment_service_pb2.CreateExperimentResponse(experiment=about))
+    server.on("UpdateExperiment", experiment_service_pb2.UpdateExperimentResponse(experiment=about))
+    server.on("ListExperiments", experiment_service_pb2.ListExperimentsResponse(experiments=[about]))
+    made = client.create_experiment("digits", {}, labels={"team": "vision"}, owner="zoë", comment="a try")
+    assert (made.labels, made.owner, made.comment) == ({"team": "vision"}, "zoë", "a try")
+    client.update_experiment(labels={"team": "audio", "old": None}, comment="")
+    client.list_experiments(labels={"team": "vision", "kind": None}, owner="zoë")
+    (create,), (update,) = server.requests("CreateExperiment"), server.requests("UpdateExperiment")
+    assert (dict(create.labels), create.owner, create.comment) == ({"team": "vision"}, "zoë", "a try")
+    assert (dict(update.labels), [*update.remove_labels]) == ({"team": "audio"}, ["old"])
+    assert (update.HasField("owner"), update.HasField("comment"), update.comment) == (False, True, "")
+    (listed,) = server.requests("ListExperiments")
+    assert ([*listed.labels], listed.owner) == (["team=vision", "kind"], "zoë")
+    for wrong in (
+        {"labels": {"a": 1}},
+        {"labels": ["a"]},
+        {"labels": {"a": None}},
+        {"owner": 3},
+        {"comment": "\ud800"},
+    ):
+        with pytest.raises(rungway.InvalidArgument, match=next(iter(wrong))):
+            client.create_experiment("digits", {}, **wrong)
+    with pytest.raises(rungway.InvalidArgument, match="without '='"):
+        client.list_experiments(labels={"a=b": "c"})
+
+
+def test_a_service_that_does_not_know_labels_is_told_from_one_that_does(server: ScriptedServer, client: Client) -> None:
+    server.on("CreateExperiment", experiment_service_pb2.CreateExperimentResponse(experiment=experiment()))
+    server.on("UpdateExperiment", experiment_service_pb2.UpdateExperimentResponse(experiment=experiment()))
+    server.on("ListExperiments", experiment_service_pb2.ListExperimentsResponse(experiments=[experiment()]))
+    calls: list[Callable[[], object]] = [
+        lambda: client.create_experiment("digits", {}, owner="zoë"),
+        lambda: client.update_experiment(labels={"a": ""}),
+        lambda: client.list_experiments(labels={"a": "b"}),
+    ]
+    for call in calls:
+        with pytest.raises(rungway.Unimplemented, match="labels"):
+            call()
+
+
 def test_a_configuration_is_enqueued_once(server: ScriptedServer, client: Client) -> None:
     queued = experiment_service_pb2.EnqueueTrialResponse(position=2)
     server.on("EnqueueTrial", lost(queued), queued)

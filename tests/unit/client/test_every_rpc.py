@@ -73,11 +73,12 @@ def filled(kind: Any, enum: int, depth: int = 0) -> Any:
         if field.message_type and depth > 6:  # values hold values
             continue
         if field.message_type and field.message_type.GetOptions().map_entry:
-            inner = field.message_type.fields_by_name["value"].message_type
-            if inner:
+            value_field = field.message_type.fields_by_name["value"]
+            if inner := value_field.message_type:
                 getattr(message, field.name)["a"].CopyFrom(filled(inner, enum, depth + 1))
             else:
-                getattr(message, field.name)["a"] = 1
+                is_text = value_field.cpp_type == FieldDescriptor.CPPTYPE_STRING
+                getattr(message, field.name)["a"] = "7" if is_text else 1
         elif field.message_type:
             value = filled(field.message_type, enum, depth + 1)
             item = getattr(message, field.name)

@@ -181,6 +181,7 @@ def test_a_determined_file_is_accepted_as_it_is() -> None:
     assert said == (
         "ignored, they mean nothing here: checkpoint_policy, checkpoint_storage, data, entrypoint, environment, labels,"
         " min_validation_period, profiling, project, records_per_epoch, resources, workspace",
+        "labels are given beside a configuration: `rungway create --label NAME=VALUE`",
     )
 
 

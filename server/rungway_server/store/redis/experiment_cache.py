@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from rungway_server.domain.about import About
 from rungway_server.domain.errors import StoreFull, UnknownExperiment
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
@@ -18,6 +19,8 @@ from rungway_server.service.port import Brief, Definition, ExperimentRef
 from rungway_server.service.worker_thread import Priority
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
+from rungway_server.store.redis.layout import about as layout_about
+from rungway_server.store.redis.layout.about import read_about
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.further import FIELD
 from rungway_server.store.redis.layout.keys import OF_LAYOUT, every_key, experiment_keys, index_key
@@ -30,10 +33,10 @@ _MOST_REMEMBERED = 10_000
 _SUGGESTIONS_LOW = 128
 _SUGGESTIONS_AHEAD = 32
 _MOST_BROUGHT = 1_000
-_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys", FIELD)
+_STORED = ("schema", "uid", "created", "config", "plan_json", "notes", "keys", FIELD, layout_about.FIELD)
 GONE = frozenset({b"missing", b"stale"})
 """First words of answers of scripts that did not find the experiment of this uid."""
-_BRIEF = ("schema", "uid", "created", "plan_json", "notes")
+_BRIEF = ("schema", "uid", "created", "plan_json", "notes", layout_about.FIELD)
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class CachedExperiment:
     best_told: bytes = WORST_KEY
     further: bytes | None = None
     """Names of further metrics as they are stored (`layout/further.py`); more may have come since."""
+    about_text: str = ""
+    """Labels, owner and comment as they are stored (`layout/about.py`)."""
 
     @property
     def smaller_is_better(self) -> bool:
@@ -147,14 +152,20 @@ class ExperimentCache:
     async def brief(self, ref: ExperimentRef) -> tuple[Brief, list[Any]]:
         """The small fields of the experiment as it is now, and the answer of progress.lua."""
         while True:
-            schema, uid, created, plan_json, notes = await self._stored(ref, _BRIEF)
+            schema, uid, created, plan_json, notes, about = await self._stored(ref, _BRIEF)
             check_schema(ref.experiment, int(schema))
             answer = await self._router.run("progress", experiment_keys(ref), [uid])
             if answer[0] == b"progress":
                 known = self._known.get(ref)
                 same = known and known.stored[1] == uid and known.stored[4] == plan_json
                 plan = known.definition.plan if known and same else plan_from_json(plan_json)
-                return Brief(uid, plan, tuple(json.loads(notes)), int(created)), answer
+                return Brief(uid, plan, tuple(json.loads(notes)), int(created), read_about(about)), answer
+
+    async def about(self, ref: ExperimentRef) -> About:
+        """Labels, owner and comment as they are now."""
+        schema, about = await self._stored(ref, ("schema", layout_about.FIELD))
+        check_schema(ref.experiment, int(schema))
+        return read_about(about)
 
     async def _stored(self, ref: ExperimentRef, fields: Sequence[str]) -> list[Any]:
         meta = experiment_keys(ref)[0]
@@ -170,19 +181,19 @@ class ExperimentCache:
         # Repairs the list: a server may have died after it made the experiment and before it listed it.
         with suppress(StoreFull):
             await self._router.call(index, ("ZADD", index, values[2], ref.experiment))
-        schema, uid, created, config, plan_json, notes, more, further = values
+        schema, uid, created, config, plan_json, notes, more, further, about = values
         check_schema(ref.experiment, int(schema))
         if (before := self._known.get(ref)) and before.stored == tuple(values):
             return before
         plan = plan_from_json(plan_json)
         parsed, read_notes = await _parsed(ref.namespace, config), tuple(json.loads(notes))
-        definition = Definition(uid, parsed, plan, read_notes, int(created), config)
+        definition = Definition(uid, parsed, plan, read_notes, int(created), config, read_about(about))
         configurations = Configurations(parsed.space)
         suggestions = Suggestions(ref.namespace, parsed, configurations)
         known = CachedExperiment(
             definition, experiment_keys(ref, more or ""), configurations, suggestions, tuple(values)
         )
-        known.further = as_bytes(further) if further else None
+        known.further, known.about_text = as_bytes(further) if further else None, about or ""
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[ref] = known

@@ -36,6 +36,9 @@ class PackedCurve(Sequence[Report]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and [*self] == [*other]
 
+    def __repr__(self) -> str:
+        return repr([*self])
+
     def _report(self, place: int) -> Report:
         length, key = POINT.unpack_from(self._packed, POINT.size * place)
         return Report(length, metric_of(key, self._smaller_is_better), self._further.get(place))

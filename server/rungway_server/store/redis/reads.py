@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
+from rungway_server.domain.about import About
 from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
@@ -53,6 +54,10 @@ class RedisReads:
         """See the port."""
         brief, answer = await self._experiments.brief(ref)
         return brief, read_progress(answer[1:], brief.plan)
+
+    async def about(self, ref: ExperimentRef) -> About:
+        """See the port."""
+        return await self._experiments.about(ref)
 
     async def progress(self, ref: ExperimentRef) -> Progress:
         """See the port."""
@@ -105,6 +110,11 @@ class RedisReads:
             pieces = await self._pieces(ref, known, [piece_field(trial, at) for at in range(first, before)])
             before = first
         return found
+
+    async def read(self, ref: ExperimentRef, args: Sequence[Argument]) -> tuple[str, list[Any]]:
+        """What read.lua answers, and the uid of the experiment that it was read of."""
+        known, answer = await self._experiments.run("read", ref, args)
+        return known.definition.uid, answer
 
     async def _pieces(self, ref: ExperimentRef, known: CachedExperiment, names: Sequence[Argument]) -> list[bytes]:
         """Pieces of curves by their fields. Raises UnknownExperiment when it is gone, even if another has its name."""

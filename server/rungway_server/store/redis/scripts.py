@@ -26,6 +26,7 @@ NAMES = (
     "enqueue",
     "change_state",
     "change_plan",
+    "change_about",
     "progress",
     "changes",
     "trials",

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any
 
+from rungway_server.domain.about import About, AboutChange
 from rungway_server.domain.engine import (
     AskAnswer,
     Decision,
@@ -24,7 +25,6 @@ from rungway_server.domain.errors import (
     InvalidInput,
     RequestIdReused,
     UnknownExperiment,
-    UnknownTrial,
     WrongState,
 )
 from rungway_server.domain.experiment import ExperimentConfig, to_document
@@ -34,15 +34,17 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_enqueued, read_expired, read_reply
+from rungway_server.store.redis.answers import read_ask, read_enqueued, read_expired
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
+from rungway_server.store.redis.layout.about import stored
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
-from rungway_server.store.redis.layout.schema import schema_of
+from rungway_server.store.redis.layout.schema import ABOUT, schema_of
+from rungway_server.store.redis.pieces import in_pieces, pieces, read_told, refuse_tell
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
 
@@ -52,8 +54,6 @@ TRIALS_AT_ONCE = 32
 """Trials that one script handles of a call for more: others get their turn in between."""
 STEPS_AT_ONCE = 128
 """Results at rungs that one script of a tell may come to: each trial may pass all rungs of its bracket at once."""
-_Run = Callable[[slice, Argument], Awaitable[tuple[CachedExperiment, list[Any]]]]
-"""Runs the script of a call for some of its items; with "1" it only checks them."""
 
 
 class RedisStore(RedisReads):
@@ -92,10 +92,12 @@ class RedisStore(RedisReads):
         *,
         enqueued: Sequence[Mapping[str, object]] = (),
         origin: str = "",
+        about: About | None = None,
     ) -> Definition:
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
-        fingerprint = sha256(f"{document}\n{plan_json}\n{origin}".encode()).hexdigest()
+        beside = stored(about) if about else ""
+        fingerprint = sha256("\n".join([document, plan_json, origin, *[beside] * bool(beside)]).encode()).hexdigest()
         configurations = Configurations(config.space)
         first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
         points = await at_once_or_in_process(config.space, ref.namespace, counted, config.space)
@@ -108,7 +110,8 @@ class RedisStore(RedisReads):
             plan_json,
             document,
             json.dumps(notes),
-            schema_of(config),
+            max(schema_of(config), ABOUT if beside else 0),
+            beside,
             *(points or (0, 0)),
             len(enqueued),
             *map(configurations.pack, enqueued),
@@ -184,10 +187,10 @@ class RedisStore(RedisReads):
             known, answer = await self._experiments.run("tell", ref, args)
             if further and answer[0] == b"names":
                 raise further.too_many(results, answer[1])
-            _refuse_tell(answer, results, part.start)
+            refuse_tell(answer, results, part.start)
             return known, answer
 
-        told = await _in_pieces(ref, request_id, [result.lease for result in results], size, run)
+        told = await in_pieces(ref, request_id, [result.lease for result in results], size, run)
         if best < known.best_told:
             known.best_told = best
             if self.note_best:
@@ -199,7 +202,7 @@ class RedisStore(RedisReads):
     ) -> list[LeaseStatus]:
         """See the port."""
         found: list[LeaseStatus] = []
-        for part in _pieces(len(leases), TRIALS_AT_ONCE):
+        for part in pieces(len(leases), TRIALS_AT_ONCE):
             some = leases[part]
             args = [number for lease in some for number in (lease.trial, lease.fencing_token)]
             _, answer = await self._experiments.run("heartbeat", ref, [_time(now_ms), *args])
@@ -227,7 +230,7 @@ class RedisStore(RedisReads):
                 )
             return known, answer
 
-        return await _in_pieces(ref, request_id, [item.lease for item in releases], TRIALS_AT_ONCE, run)
+        return await in_pieces(ref, request_id, [item.lease for item in releases], TRIALS_AT_ONCE, run)
 
     async def fail(
         self,
@@ -242,7 +245,7 @@ class RedisStore(RedisReads):
         """See the port."""
         args: list[Argument] = [request_id, lease.trial, lease.fencing_token, outcome.value, message]
         known, answer = await self._experiments.run("fail", ref, [_time(now_ms), *args])
-        told = _told(ref, request_id, [lease], answer, known)
+        told = read_told(ref, request_id, [lease], answer, known)
         return told.replies[0], told.revision
 
     async def set_state(self, ref: ExperimentRef, state: ExperimentState) -> None:
@@ -271,6 +274,18 @@ class RedisStore(RedisReads):
         if answer[0] == b"enqueued":
             raise too_few_for_queue(plan.max_trials, *answer[1:])
         return answer[0] not in {b"outdated", b"started"}
+
+    async def change_about(self, ref: ExperimentRef, change: AboutChange) -> None:
+        """See the port."""
+        while True:
+            definition = await self.definition(ref, fresh=True)
+            before = (await self._experiments.find(ref)).about_text
+            after = stored(change.of(definition.about))
+            if after == before:
+                return
+            _, answer = await self._experiments.run("change_about", ref, ["", before, after])
+            if answer[0] != b"outdated":
+                return
 
     async def enqueue(
         self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], *, now_ms: int | None = None
@@ -336,56 +351,3 @@ def _asked(request_id: str, answer: list[Any], known: CachedExperiment) -> AskAn
         known.next_trial = max(known.next_trial, answer[2])
         known.proposed = max(known.proposed, answer[3])
     return read_ask(answer, known.smaller_is_better, known.configurations.unpack)
-
-
-def _pieces(count: int, size: int) -> list[slice]:
-    """The pieces of so many items, `size` in each but the last."""
-    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
-
-
-async def _in_pieces(ref: ExperimentRef, request_id: str, leases: list[Lease], size: int, run: _Run) -> TellAnswer:
-    """Tell or release under one request id, in scripts of at most `size` items.
-
-    `run` runs the script for a piece, or only checks it. Several pieces are all checked before the first is done. Each
-    item's reply is remembered under the request id, so a repeat after a crash finishes what was left.
-    """
-    pieces, replies, revision = _pieces(len(leases), size), list[TellReply](), 0
-    for part in pieces if len(pieces) > 1 else []:
-        _refuse(ref, request_id, (await run(part, "1"))[1])
-    for part in pieces:
-        known, answer = await run(part, "")
-        told = _told(ref, request_id, leases[part], answer, known)
-        replies += told.replies
-        revision = told.revision
-    return TellAnswer(replies, revision)
-
-
-def _refuse_tell(answer: list[Any], results: Sequence[Result], first: int) -> None:
-    """Raise what the script says is wrong with a result; `first` is the index of the first that it was given."""
-    if answer[0] == b"untold":
-        wanted = "a report, for this trial has never told a result"
-        raise InvalidInput.one(f"results[{first + answer[1]}].finished", f"got true without reports, wanted {wanted}")
-    if answer[0] == b"length":
-        _, item, report_index, before, most = answer
-        found = results[first + item].reports[report_index].length
-        raise InvalidInput.one(
-            f"results[{first + item}].reports[{report_index}].length",
-            f"got {found}, wanted more than {before} (told before) and at most {most} (the assignment's end)",
-            reason="LENGTH_OUT_OF_ORDER" if found <= before else "LENGTH_BEYOND_ASSIGNMENT",
-        )
-
-
-def _refuse(ref: ExperimentRef, request_id: str, answer: list[Any]) -> None:
-    if answer[0] == b"unknown_trial":
-        raise UnknownTrial(ref.experiment, int(answer[1]))
-    if answer[0] == b"reused":
-        raise RequestIdReused(request_id)
-
-
-def _told(
-    ref: ExperimentRef, request_id: str, leases: list[Lease], answer: list[Any], known: CachedExperiment
-) -> TellAnswer:
-    _refuse(ref, request_id, answer)
-    smaller = known.smaller_is_better
-    replies = [read_reply(lease, fields, smaller) for lease, fields in zip(leases, answer[2:], strict=True)]
-    return TellAnswer(replies, answer[1])

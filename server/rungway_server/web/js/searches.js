@@ -80,7 +80,7 @@ export function Searches({ store }) {
     read();
     return () => { stopping.abort(); clearTimeout(timer); };
   }, [caller]);
-  const chosen = (experiments || []).filter((/** @type {any} */ each) => each.experiment.includes(wanted.trim().toLowerCase()));
+  const chosen = (experiments || []).filter((/** @type {any} */ each) => wordsOf(each).includes(wanted.trim().toLowerCase()));
   return html`<div class="page">
     <div class="row"><h1>Searches</h1><span class="spring"></span>
       ${experiments?.length ? html`<label>Find <input type="text" data-filter value=${wanted} onInput=${(/** @type {any} */ e) => { store.param("find", "").value = e.target.value; }} /></label>` : null}
@@ -92,9 +92,19 @@ export function Searches({ store }) {
   </div>`;
 }
 
+/** Labels as they are typed, in order. @param {any} each @returns {string[]} */
+function labelsOf(each) {
+  return Object.entries(each.labels || {}).sort().map(([name, value]) => (value ? `${name}=${value}` : name));
+}
+
+/** What a search is found by: its name, its owner and its labels. @param {any} each */
+function wordsOf(each) {
+  return [each.experiment, each.owner || "", ...labelsOf(each)].join(" ").toLowerCase();
+}
+
 /** @param {number} chosen @param {number} all */
 function inAll(chosen, all) {
-  if (chosen > MOST_SHOWN) return `Shown: the newest ${MOST_SHOWN} of ${count(chosen)}. Type a part of a name to find others.`;
+  if (chosen > MOST_SHOWN) return `Shown: the newest ${MOST_SHOWN} of ${count(chosen)}. Type a part of a name, an owner or a label to find others.`;
   return chosen === all ? `Shown: all ${count(all)}.`.replace("all 1.", "the only one.") : `Shown: ${count(chosen)} of ${count(all)}.`;
 }
 
@@ -123,7 +133,7 @@ function Row({ store, each }) {
   }
   const best = bests.get(each.uid)?.best, searcher = searchers.get(each.uid) || {};
   return html`<tr class="link" onClick=${(/** @type {any} */ event) => { if (!event.target.closest("a")) store.go({ experiment: each.experiment, view: "ladder" }); }}>
-    <td><a ...${link}>${each.experiment}</a></td>
+    <td><a ...${link}>${each.experiment}</a>${[...(each.owner ? [each.owner] : []), ...labelsOf(each)].map((said) => html` <span class="soft">${said}</span>`)}</td>
     <td class=${`state ${state}`}>${state}</td>
     <td><progress max="1" value=${each.progress} aria-label=${`Progress of ${each.experiment}`}></progress> ${percent(each.progress)}</td>
     <td>${best ? html`${searcher.metric} ${number(best.bestMetric)} <span class="soft">trial ${best.trial}</span>` : html`<span class="soft">–</span>`}</td>

@@ -20,7 +20,7 @@ from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import PIECE_BYTES
 from rungway_server.store.redis.layout.records import ATTRIBUTES
-from rungway_server.store.redis.layout.schema import FURTHER_METRICS
+from rungway_server.store.redis.layout.schema import ABOUT, FURTHER_METRICS
 
 _FIELDS = tuple(ATTRIBUTES.values())
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
@@ -34,6 +34,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "most_further": str(MOST_FURTHER_NAMES),
         "further_piece_bytes": str(PIECE_BYTES),
         "further_layout": str(FURTHER_METRICS),
+        "about_layout": str(ABOUT),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""

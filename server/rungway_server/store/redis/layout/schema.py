@@ -27,6 +27,9 @@ LATER_KINDS = SCHEMA + 1
 FURTHER_METRICS = LATER_KINDS + 1
 """The version of a search from the first further metric that is told: servers from before would lose these. It has the
 fields of `layout/further.py` beside all that is in `SCHEMA` or `LATER_KINDS`."""
+ABOUT = 11
+"""The version of a search from the first label, owner or comment on: servers from before would not show them, and would
+lose them in an export. It has the field of `layout/about.py` beside all that is in the versions before."""
 ENTRIES = 12
 """The version of a search whose plan has entries, a budget, or trials that go on after the last new one: it has fields
 in plan, counts and records, and members of rungs and promotable ones, that servers from before do not know."""

@@ -20,6 +20,7 @@ from rungway_server.domain.ranking import metric_of
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
+from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
@@ -39,8 +40,10 @@ from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, Piece
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER = 1, 2
-"""The version of the format; the second is that of a search with further metrics, which earlier readers would lose."""
+FORMAT, WITH_FURTHER, WITH_ABOUT = 1, 2, 4
+"""The version of the format. Earlier readers would lose what the later ones have: further metrics; labels, owner and
+comment."""
+FORMATS = (FORMAT, WITH_FURTHER, WITH_ABOUT)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -81,7 +84,7 @@ def line_of(record: dict[str, Any]) -> str:
 def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
     progress, meta = snapshot.progress, snapshot.meta
-    form = WITH_FURTHER if FIELD in progress else FORMAT
+    form = WITH_ABOUT if snapshot.about else WITH_FURTHER if FIELD in progress else FORMAT
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -95,6 +98,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             "line": snapshot.requeued,
             "ready": snapshot.promotable,
             "queue": snapshot.enqueued,
+            **({"about": layout_about.document(snapshot.about)} if snapshot.about else {}),
         }
     }
 
@@ -234,8 +238,8 @@ def _check_head(record: dict[str, Any]) -> None:
     if "rungway_export" not in record:
         raise BadExport(f"line 1: {_NO_EXPORT}")
     form = record["rungway_export"]
-    if type(form) is not int or form not in (FORMAT, WITH_FURTHER):  # true == 1, 1.0 == 1
-        raise BadExport(f"line 1: format {shown(form)}, this version reads {FORMAT} and {WITH_FURTHER}")
+    if type(form) is not int or form not in FORMATS:  # true == 1, 1.0 == 1
+        raise BadExport(f"line 1: format {shown(form)}, this version reads {', '.join(map(str, FORMATS))}")
     checks.HEADER("", record)
 
 

@@ -12,6 +12,7 @@ from rungway_server.domain.engine import ExperimentState, Further, Outcome, Tria
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.service.checks import LONGEST_METRIC, check_further
+from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.further import Row
 from rungway_server.store.redis.layout.plan_codec import LATER_FIELDS
 from rungway_server.store.redis.snapshot import ranges
@@ -146,6 +147,17 @@ def _value(path: str, found: Any, depth: int) -> None:
         text(4 * LONGEST_VALUE)(path, found)
     elif type(found) is int:
         number(MIN_INTEGER, MAX_INTEGER)(path, found)
+
+
+def about(path: str, found: Any) -> None:
+    """Labels, owner and comment."""
+    mapping(path, found)
+    try:
+        wrong = [*layout_about.of_document(found).violations()]
+    except (ValueError, TypeError, KeyError):
+        raise BadField(path, found, "labels, owner and comment, all of them texts") from None
+    for each in wrong:
+        raise BadField(f"{path}.{each.field}", found, each.description)
 
 
 def truth(path: str, found: Any) -> None:
@@ -350,6 +362,7 @@ SEARCH = fields(
         "line": listed(_trial_number, 10**9),
         "ready": listed(like(ranges.PROMOTABLE, "28 hexadecimal digits and the number of a trial"), 10**9),
         "queue": listed(mapping, 10**9),
+        "about": about,
     },
-    may_lack=("failing",),
+    may_lack=("failing", "about"),
 )

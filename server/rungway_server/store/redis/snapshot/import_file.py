@@ -20,6 +20,7 @@ from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
+from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
@@ -37,7 +38,7 @@ from rungway_server.store.redis.layout.records import (
     result_of,
     stored_trained,
 )
-from rungway_server.store.redis.layout.schema import FURTHER_METRICS, schema_of
+from rungway_server.store.redis.layout.schema import ABOUT, FURTHER_METRICS, schema_of
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
@@ -179,7 +180,7 @@ class _Contents:
         parts = json.loads(plan_for_lua(self._plan, config, **settings))
         parts["plan"]["target"] = binary(parts["plan"]["target"])
         texts = {
-            "schema": str(max(schema_of(config), FURTHER_METRICS if self._any_further else 0)),
+            "schema": str(self._schema()),
             "uid": uuid.uuid4().hex,
             "created": str(int(search["created_ms"])),
             "request": "",
@@ -191,11 +192,20 @@ class _Contents:
         values = {"plan": parts["plan"], "ladder": parts["ladder"], "tally": progress, "counts": counts}
         if "points" in search["tally"]:
             texts["keys"] = POINTS
+        if about := search.get("about"):
+            texts[layout_about.FIELD] = layout_about.stored(layout_about.of_document(about))
         if search["tally"].get("failing"):
             texts["failing"] = str(search.get("failing", ""))
         meta = {name.encode(): text.encode() for name, text in texts.items()}
         meta |= {name.encode(): packed(value) for name, value in values.items()}
         return meta | ({FIELD.encode(): self._names} if self._any_further else {})
+
+    def _schema(self) -> int:
+        """The oldest layout that has all of this."""
+        found = [schema_of(self._config)]
+        found += [FURTHER_METRICS] if self._any_further else []
+        found += [ABOUT] if self._export.search.get("about") else []
+        return max(found)
 
     def _record(self, trial: dict[str, Any]) -> bytes:
         last = len(trial["curve"]) % CURVE_PIECE

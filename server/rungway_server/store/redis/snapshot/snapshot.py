@@ -8,11 +8,13 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from rungway_server.domain.about import About
 from rungway_server.domain.errors import RungwayError
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import Names, Row, is_further, piece_field, pieces_before, tail_field
@@ -38,6 +40,7 @@ class Snapshot:
     uid: str = ""
     created_ms: int = 0
     config: ExperimentConfig | None = None
+    about: About = field(default_factory=About)
     plan: Plan | None = None
     lua_plan: dict[str, Any] = field(default_factory=dict)
     lua_ladder: dict[str, Any] = field(default_factory=dict)
@@ -152,6 +155,7 @@ def _decode_meta(snapshot: Snapshot) -> None:
         snapshot.progress["trained"] = trained_of(snapshot.progress)
         snapshot.progress.pop("trained_many", None)
         snapshot.config = parse_config(json.loads(meta["config"]))[0]
+        snapshot.about = layout_about.read_about(meta.get(layout_about.FIELD))
 
 
 def _each(

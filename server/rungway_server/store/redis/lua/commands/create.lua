@@ -4,8 +4,9 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 fingerprint of the request  5 plan (JSON, as Lua uses it)
 --        6 plan (JSON, as Python uses it)  7 config (JSON)  8 notes (JSON)  9 schema
---        10 number of points, 0 = they are not counted  11 how often a grid has each, 0 = no grid
---        12 number of enqueued configurations, each another point, then these
+--        10 labels, owner and comment (JSON), '' = none
+--        11 number of points, 0 = they are not counted  12 how often a grid has each, 0 = no grid
+--        13 number of enqueued configurations, each another point, then these
 --        … suggestions for the first trials
 -- Returns {'created', uid, created_ms} or {'exists'} or {'reused'}
 -- Replay the same request id returns the uid and time of the experiment it made
@@ -20,17 +21,17 @@ if found[1] then
   return { 'created', found[1], found[2] }
 end
 
-local now_ms, size, enqueued = clock(ARGV[2]), tonumber(ARGV[10]), tonumber(ARGV[12])
+local now_ms, size, enqueued = clock(ARGV[2]), tonumber(ARGV[11]), tonumber(ARGV[13])
 local progress = {
   state = ExperimentState.running, revision = 1, next_trial = 0, next_fence = now_ms * 1000, next_entry = 0,
-  proposed = #ARGV - 12 - enqueued, trained = 0, generation = 0, since = now_ms,
+  proposed = #ARGV - 13 - enqueued, trained = 0, generation = 0, since = now_ms,
 }
 local parts, plan, ladder = packed_plan(ARGV[5])
 local counts = { started = {}, live = {}, states = {}, sizes = {}, passed = {} }
 for index = 1, #parts.ladder.trials do counts.started[index], counts.live[index] = 0, 0 end
 for at = 1, #parts.ladder.lengths do counts.sizes[at], counts.passed[at] = 0, 0 end
 if size > 0 then
-  counts.points = { size = size, samples = tonumber(ARGV[11]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
+  counts.points = { size = size, samples = tonumber(ARGV[12]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
 end
 
 if parts.ladder.entries or parts.ladder.budget then
@@ -45,7 +46,7 @@ if parts.ladder.budget_ms then counts.deadline = now_ms + parts.ladder.budget_ms
 redis.call('HLEN', CONFIGS)
 redis.call('LLEN', ENQUEUED)
 if size > 0 then redis.call('HLEN', POINTS) end
-for i = 13, 12 + enqueued do
+for i = 14, 13 + enqueued do
   redis.call('RPUSH', ENQUEUED, ARGV[i])
   if size > 0 then use_point({ progress = progress, counts = counts }, ARGV[i]) end
 end
@@ -54,8 +55,9 @@ redis.call('HSET', META, 'schema', ARGV[9], 'uid', uid, 'created', created_ms, '
   'config', ARGV[7], 'plan', plan, 'ladder', ladder, 'plan_json', ARGV[6], 'notes', ARGV[8],
   'tally', cmsgpack.pack(progress), 'counts', cmsgpack.pack(counts))
 if size > 0 then redis.call('HSET', META, 'keys', 'points') end
-for i = 13 + enqueued, #ARGV do
-  local number = i - 13 - enqueued
+if ARGV[10] ~= '' then redis.call('HSET', META, 'about', ARGV[10]) end
+for i = 14 + enqueued, #ARGV do
+  local number = i - 14 - enqueued
   if size == 0 or number >= counts.points.at then redis.call('HSET', CONFIGS, tostring(number), ARGV[i]) end
 end
 return { 'created', uid, created_ms }

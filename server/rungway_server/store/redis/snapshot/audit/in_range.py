@@ -56,4 +56,15 @@ def counters_are_in_range(snapshot: Snapshot) -> Iterator[str]:
             yield f"{name} is {snapshot.progress[name]!r}, {problem}"
 
 
-INVARIANTS = (records_are_in_range, curves_are_in_range, events_are_in_range, counters_are_in_range)
+def about_is_in_range(snapshot: Snapshot) -> Iterator[str]:
+    """Labels, owner and comment are within the limits of the service."""
+    yield from (f"{each.field}: {each.description}" for each in snapshot.about.violations())
+
+
+INVARIANTS = (
+    records_are_in_range,
+    curves_are_in_range,
+    events_are_in_range,
+    counters_are_in_range,
+    about_is_in_range,
+)
