@@ -132,7 +132,7 @@ async def test_a_search_goes_on_as_it_would_have(
         await player.play(200)
     assert strip(players[0].said, len(leases)) == strip(players[1].said, 1 if leases else 0)
     views = [await site.store.trials(ref, list(range(60)), curve=True) for site in sites]
-    of_both = [[repr(replace(view, created_ms=0)) for view in each] for each in views]
+    of_both = [[repr(replace(view, created_ms=0, curve=[*view.curve])) for view in each] for each in views]
     assert of_both[0] == of_both[1]
     histories = [await site.store.explain(ref, 0) for site in sites]
     explained = [repr([event.explanation for event in history]) for history, _ in histories]

@@ -98,6 +98,10 @@ SEARCHES: dict[str, SearchData] = {
     "all the same": search([trial(number, [0.5] * 3) for number in range(8)]),
     "negative": search([trial(number, [-float(number)] * 3) for number in range(8)], smaller=False),
     "far apart": search([trial(number, [10.0 ** (number * 30)] * 3) for number in range(8)]),
+    "extremes": search(
+        [trial(at, [each] * 3) for at, each in enumerate((1e308, -1e308, 5e-324, math.inf, -math.inf, 1.0, 0.0))]
+    ),
+    "in no time": search([trial(0, [0.5], created=START, spans=[Span("w", START, 0, START, "pause")])]),
     "zero": search([trial(number, [0.0, 1e-300, 0.0]) for number in range(8)]),
     "odd names": search(FEW, metric="$x^{2$ <b>&\n\x00", name="a" * 63),
     "many": search([trial(number, [1 / (number + 1)] * (1, 3, 9)[number % 3]) for number in range(1000)]),

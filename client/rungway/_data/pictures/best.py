@@ -1,6 +1,5 @@
 """The best result so far over time, and every result on the way."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from rungway._data.pictures.look import (
     BEST,
     better,
     figure,
+    is_drawn,
     many,
     metric_axis,
     nothing,
@@ -98,7 +98,7 @@ def results(data: SearchData) -> Iterator[Result]:
 
 
 def _best_of(data: SearchData, trial: int, points: Sequence[tuple[int, float]], seconds: float) -> Iterator[Result]:
-    finite = [(metric, length) for length, metric in points if math.isfinite(metric)]
+    finite = [(metric, length) for length, metric in points if is_drawn(metric)]
     if finite:
         metric, length = (min if data.smaller_is_better else max)(finite)
         yield Result(max(seconds, 0.0), metric, trial, length)

@@ -12,6 +12,7 @@ from rungway._data.pictures.look import (
     SOFT,
     better,
     figure,
+    is_drawn,
     length_axis,
     many,
     metric_axis,
@@ -37,8 +38,8 @@ _MANY_POINTS = 20_000
 
 def draw(data: SearchData) -> "tuple[str, Figure]":
     """A line for each trial; the best one stands out."""
-    curves = {trial.number: _thinned(trial.curve) for trial in data.trials if trial.curve}
-    finite = [metric for curve in curves.values() for _, metric in curve if math.isfinite(metric)]
+    curves = {trial.number: _drawn(trial.curve) for trial in data.trials if trial.curve}
+    finite = [metric for curve in curves.values() for _, metric in curve if is_drawn(metric)]
     if not finite:
         return nothing(data, "learning curves", "no result yet")
     rungs = sorted({length for bracket in data.rungs for length in bracket})
@@ -47,7 +48,7 @@ def draw(data: SearchData) -> "tuple[str, Figure]":
     span = span_of(finite, data.smaller_is_better)
     best = _best(data)
     lengths = [length for curve in curves.values() for length, _ in curve]
-    length_axis(axes, min(lengths), max(*lengths, *(rungs if len(rungs) > 1 else ())), data.unit, rungs)
+    length_axis(axes, min(lengths), max([*lengths, *(rungs if len(rungs) > 1 else ())]), data.unit, rungs)
     metric_axis(axes, span, data.metric)
     colours = rung_colours(rungs)
     reached = {trial: _reached(curve[-1][0], rungs) for trial, curve in curves.items()}
@@ -56,7 +57,7 @@ def draw(data: SearchData) -> "tuple[str, Figure]":
         _rungs(axes, rungs, Counter(reached.values()), colours)
     if best:
         _mark(axes, best, curves[best.number])
-    strange = sum(any(not math.isfinite(metric) for _, metric in curve) for curve in curves.values())
+    strange = sum(any(not is_drawn(metric) for _, metric in curve) for curve in curves.values())
     hidden = sum(any(span.place(metric) in (0, 1) for _, metric in curve) for curve in curves.values())
     return titles(canvas, f"{data.experiment}: learning curves", _about(data, len(curves), strange, hidden)), canvas
 
@@ -70,17 +71,18 @@ def _about(data: SearchData, count: int, strange: int, hidden: int) -> str:
 
 
 def _best(data: SearchData) -> TrialData | None:
-    found = [trial for trial in data.trials if trial.best is not None and trial.curve and trial.state != "invalid"]
+    trials = (trial for trial in data.trials if trial.curve and trial.state != "invalid")
+    found = [trial for trial in trials if trial.best is not None and is_drawn(trial.best)]
     sign = 1 if data.smaller_is_better else -1
     return min(found, key=lambda trial: sign * (trial.best or 0.0), default=None)
 
 
-def _thinned(curve: Points) -> Points:
-    """Of a long curve points at equal distances, and the last."""
-    if len(curve) <= _MOST_POINTS:
-        return curve
-    step = len(curve) / (_MOST_POINTS - 1)
-    return [*(curve[int(at * step)] for at in range(_MOST_POINTS - 1)), curve[-1]]
+def _drawn(curve: Points) -> Points:
+    """With a gap where there is no number; of a long one points at equal distances, and the last."""
+    if len(curve) > _MOST_POINTS:
+        step = len(curve) / (_MOST_POINTS - 1)
+        curve = [*(curve[int(at * step)] for at in range(_MOST_POINTS - 1)), curve[-1]]
+    return [(at, metric if is_drawn(metric) else math.nan) for at, metric in curve]
 
 
 def _reached(length: int, rungs: Sequence[int]) -> int:
@@ -122,7 +124,7 @@ def _lines(axes: "Axes", curves: dict[int, Points], colours: dict[int, str], bes
 
 
 def _last_finite(curve: Points) -> tuple[float, float]:
-    return next(((at, metric) for at, metric in reversed(curve) if math.isfinite(metric)), (curve[-1][0], math.nan))
+    return next(((at, metric) for at, metric in reversed(curve) if is_drawn(metric)), (curve[-1][0], math.nan))
 
 
 def _rungs(axes: "Axes", rungs: Sequence[int], ended: Counter[int], colours: dict[int, str]) -> None:

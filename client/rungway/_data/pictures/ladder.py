@@ -13,6 +13,7 @@ from rungway._data.pictures.look import (
     Span,
     better,
     figure,
+    is_drawn,
     many,
     metric_axis,
     nothing,
@@ -56,7 +57,7 @@ class Strip:
 def draw(data: SearchData) -> "tuple[str, Figure]":
     """A column for each bracket, a strip for each rung, the longest on top."""
     strips = [[_strip(data, bracket, rung) for rung in range(len(data.rungs[bracket]))] for bracket in _brackets(data)]
-    finite = [metric for each in strips for strip in each for metric, _ in strip.results if math.isfinite(metric)]
+    finite = [metric for each in strips for strip in each for metric, _ in strip.results if is_drawn(metric)]
     if not finite:
         return nothing(data, "ladder", "no result yet")
     lengths = sorted({length for bracket in data.rungs for length in bracket})
@@ -117,7 +118,7 @@ def _draw_strip(axes: "Axes", y: int, strip: Strip, span: Span, colour: str) -> 
         strip.words(), (0, y + _STRIP), xycoords=("axes fraction", "data"), xytext=(2, 3),
         textcoords="offset points", fontsize=8.5, color=SOFT,
     )  # fmt: skip
-    order = sorted((each for each in strip.results if math.isfinite(each[0])), key=lambda each: each[0])
+    order = sorted((each for each in strip.results if is_drawn(each[0])), key=lambda each: each[0])
     rows = 1 if len(order) < 8 else 3 if len(order) < 40 else _ROWS
     step = 1.5 * _STRIP / _ROWS
     size = 30 if len(order) < 60 else 14 if len(order) < 300 else 6

@@ -81,6 +81,14 @@ def scale(stops: Sequence[str], share: float) -> str:
     return "#" + "".join(f"{each:02x}" for each in mixed)
 
 
+_LARGEST, _SMALLEST = 1e100, 1e-100
+
+
+def is_drawn(value: float) -> bool:
+    """Whether a number has a place on an axis: sums and squares of larger ones overflow."""
+    return abs(value) < _LARGEST  # neither NaN nor infinite
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The part of a scale that is shown."""
@@ -110,18 +118,18 @@ class Span:
 
 
 def span_of(values: Sequence[float], smaller_is_better: bool | None = None, logarithmic: bool | None = None) -> Span:
-    """The scale for these finite values; logarithmic if they are far apart, unless that is said.
+    """The scale for these values, of which each is drawn; logarithmic if they are far apart, unless that is said.
 
     With a direction, what lies far on the worse side of most is beyond its end, so that some bad trials do not flatten
     all others; None = all are shown.
     """
     low, high = min(values), max(values)
-    log = low > 0 and (high / low >= _LOG_FROM if logarithmic is None else logarithmic)
+    log = low > _SMALLEST and (high / low >= _LOG_FROM if logarithmic is None else logarithmic)
     if smaller_is_better is not None and len(values) > 4:
         low, high = _without_outliers(sorted(values), smaller_is_better, log)
         log = log and high / low >= _LOG_FROM
-    if low == high:
-        pad = abs(low) * 0.1 or 1.0
+    if high - low <= max(abs(low), abs(high)) * 1e-9 or high - low < _SMALLEST:
+        pad = abs(low) * 0.1 if abs(low) > _SMALLEST else 1.0
         return Span(low - pad, high + pad, False)
     if log:
         pad = (high / low) ** 0.04
@@ -193,6 +201,7 @@ def time_axis(axes: "Axes", seconds: float) -> None:
     """Label the horizontal axis, which has so many seconds, in a unit that suits it."""
     from matplotlib.ticker import MaxNLocator
 
+    seconds = max(seconds, 1e-3)
     size, unit = time_unit(seconds)
     axes.set_xlim(-0.01 * seconds, 1.01 * seconds)
     ticks = [tick for tick in MaxNLocator(8).tick_values(0, seconds / size) if 0 <= tick <= 1.01 * seconds / size]

@@ -13,6 +13,7 @@ from rungway._data.pictures.look import (
     Span,
     better,
     figure,
+    is_drawn,
     many,
     nothing,
     number,
@@ -64,7 +65,9 @@ class Axis:
 def draw(data: SearchData, importance: view_service_pb2.GetImportanceResponse) -> "tuple[str, Figure]":
     """The hyperparameters that matter most, if that is known, and else the first ones; trials without a result, or
     with the same value in all, are left out."""
-    shown = [trial for trial in data.trials if trial.best is not None and trial.state != "invalid"]
+    shown = [
+        trial for trial in data.trials if trial.state != "invalid" and trial.best is not None and is_drawn(trial.best)
+    ]
     found = {axis.name: axis for axis in _axes(data, shown)}
     if not shown or not found:
         return nothing(data, "parallel coordinates", "no result yet" if found or not shown else "nothing is searched")
@@ -144,11 +147,9 @@ def _axes(data: SearchData, trials: Sequence[TrialData]) -> Iterator[Axis]:
         texts = list(dict.fromkeys(map(_said, values)))
         if node.get("type") == "const" or not values:
             continue
-        if (
-            all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-            and "vals" not in node
-        ):
-            yield Axis(name, _span(node, values))
+        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        if "vals" not in node and len(numbers) == len(values):
+            yield Axis(name, _span(node, [value for value in numbers if is_drawn(value)] or [0.0]))
         else:
             known = [_said(value) for value in node.get("vals", ())] or texts
             order = list(dict.fromkeys([*known, *texts]))
