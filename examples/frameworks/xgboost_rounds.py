@@ -19,14 +19,16 @@ try:
     for trial in trials(Client()):
         with trial:
 
+            def rate_at(step):
+                return trial.hparams["learning_rate"] * (1 - step / (trial.max_length + 1))
+
             def rate(number):
                 step = trial.from_length + number  # XGBoost begins at 0 again when it is resumed
-                value = trial.hparams["learning_rate"] * (1 - step / (trial.max_length + 1))
-                record(trial.number, step, value)
-                return value
+                record(trial.number, step, rate_at(step))
+                return rate_at(step)
 
             xgboost.train(
-                {"max_depth": 3, "subsample": 0.8, "seed": trial.number, "nthread": 1},
+                {"max_depth": 3, "nthread": 1, "learning_rate": rate_at(trial.from_length)},
                 train,
                 evals=[(validation, "validation")],
                 verbose_eval=False,

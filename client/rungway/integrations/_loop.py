@@ -63,7 +63,7 @@ class _Loop:
     def __init__(self, desk: Desk, client: Client | None) -> None:
         self._desk, self._client = desk, client
         self._run: TrialRun | None = None
-        self._search: tuple[str, int, bool] = desk.on_first(self._describe)
+        self._search: tuple[str, int, str, bool] = desk.on_first(self._describe)
 
     def next(self) -> ManagedTrial | None:
         """The next trial; None when the search is over. Raises Preempted after a signal to any rank."""
@@ -90,12 +90,14 @@ class _Loop:
         if self._run is not None:
             self._run.leave(RELEASED)
 
-    def _describe(self) -> tuple[str, int, bool]:
-        """Name of the search, its largest length, and whether old checkpoints of its trials may be removed."""
+    def _describe(self) -> tuple[str, int, str, bool]:
+        """Name of the search, its largest length, its metric, and whether old checkpoints of its trials may be
+        removed."""
         assert self._client is not None
         experiment: Experiment = self._client.get_experiment()
         assert experiment.plan is not None  # of lists only
-        return experiment.experiment, experiment.plan.max_length, experiment.plan.rule is not PromotionRule.POPULATION
+        plan, metric = experiment.plan, experiment.config["searcher"]["metric"]
+        return experiment.experiment, plan.max_length, metric, plan.rule is not PromotionRule.POPULATION
 
     def _ask(self, waiting: Waiting) -> Any:
         """On rank 0: the next work, that the search is over, or for how long to wait (seconds)."""
@@ -112,7 +114,7 @@ class _Loop:
         return pause_after(reply)
 
     def _work(self, assignment: "Assignment") -> Work:
-        experiment, max_length, prunes = self._search
+        experiment, max_length, metric, prunes = self._search
         return Work(
             experiment,
             assignment.trial,
@@ -123,6 +125,7 @@ class _Loop:
             assignment.next_decision,
             assignment.lease.fencing_token,
             max_length,
+            metric,
             prunes,
         )
 

@@ -9,9 +9,10 @@ MOST_FURTHER = 32
 """Further metrics that a report may have."""
 
 
-def split(found: Mapping[str, Any], metric: str) -> tuple[float, dict[str, float]]:
-    """The searcher's metric, and the others that are single numbers, as far as a report takes them. Raises
-    InvalidArgument when the metric is not among them."""
+def split(found: Mapping[str, Any], metric: str, taken: str) -> tuple[float, dict[str, float]]:
+    """The value of `metric`, and the others that are single numbers, as far as a report takes them. One that has by
+    chance the name of the searcher's metric, `taken`, is called "logged …". Raises InvalidArgument when the metric is
+    not among them."""
     if metric not in found:
         names = ", ".join(sorted(map(str, found))) or "nothing"
         raise InvalidArgument.one("metric", f"got {names:.300}, wanted {metric!r} too")
@@ -19,6 +20,8 @@ def split(found: Mapping[str, Any], metric: str) -> tuple[float, dict[str, float
     value = numbers.pop(metric, None)
     if value is None:
         raise InvalidArgument.one("metric", f"got {found[metric]!r:.100} for {metric!r}, wanted a real number")
+    if taken in numbers:
+        numbers[f"logged {taken}"] = numbers.pop(taken)
     return value, dict(sorted(numbers.items())[:MOST_FURTHER])
 
 

@@ -36,6 +36,7 @@ class Work:
     next_decision: int
     fence: int
     max_length: int
+    metric: str
     prunes: bool
     """Whether the trial's old checkpoints may be removed: clones of `pbt` begin with those of others."""
 
@@ -138,6 +139,11 @@ class ManagedTrial:
         """The length of the highest rung: what schedules of the learning rate are built for, so that they do not change
         when the trial is promoted."""
         return self._work.max_length
+
+    @property
+    def metric(self) -> str:
+        """The name of the searcher's metric."""
+        return self._work.metric
 
     @property
     def rank(self) -> int:

@@ -34,7 +34,7 @@ class RungwayCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report the epoch."""
-        metric, others = split(logs or {}, self._metric)
+        metric, others = split(logs or {}, self._metric, self._trial.metric)
 
         def save(folder: Path) -> None:
             self.model.save(folder / FILE)

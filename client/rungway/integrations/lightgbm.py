@@ -31,7 +31,7 @@ def rungway_callback(trial: ManagedTrial, data: str, metric: str) -> Callable[[A
     def after_iteration(env: Any) -> None:
         results = env.evaluation_result_list or []
         found = {each[1] if each[0] == data else f"{each[0]} {each[1]}": each[2] for each in results}
-        value, others = split(found, metric)
+        value, others = split(found, metric, trial.metric)
 
         def save(folder: Path) -> None:
             env.model.save_model(str(folder / FILE))

@@ -48,7 +48,7 @@ class _Callback:
         length = trainer.current_epoch + 1
         if trainer.sanity_checking or length <= self._trial.from_length or self._trial.should_stop:
             return
-        metric, others = split(trainer.callback_metrics, self._metric)
+        metric, others = split(trainer.callback_metrics, self._metric, self._trial.metric)
         goes_on = self._trial.report(length, metric, self._saver(trainer), metrics=others)
         trainer.should_stop = trainer.should_stop or not goes_on
 

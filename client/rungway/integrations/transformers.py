@@ -38,7 +38,7 @@ class RungwayCallback(TrainerCallback):
         length = round(state.epoch) if self._unit == "epochs" else state.global_step
         if length <= self._trial.from_length or self._trial.should_stop:  # before the first step, after the last
             return
-        found = (length, *split(metrics, self._metric))
+        found = (length, *split(metrics, self._metric, self._trial.metric))
         if self._trial.must_save(length):
             self._held, control.should_save = found, True
         else:

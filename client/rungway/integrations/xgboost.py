@@ -16,7 +16,9 @@ FILE = "model.ubj"
 def rounds(trial: ManagedTrial) -> dict[str, Any]:
     """Arguments for `xgboost.train`: how many rounds are left, and the model to go on with.
 
-    The library counts the rounds of a resumed training from 0 again: schedules have to add `trial.from_length`."""
+    The library counts the rounds of a resumed training from 0 again: schedules have to add `trial.from_length`, and
+    the parameters need the `learning_rate` of the first round, where a schedule is not asked. Its random numbers
+    (`subsample`) begin anew, too, so such a training is resumed, but not to the same model."""
     folder = trial.restore()
     return {
         "num_boost_round": trial.max_length - trial.from_length,
@@ -39,7 +41,7 @@ class RungwayCallback(xgboost.callback.TrainingCallback):
             for data, every in evals_log.items()
             for name, values in every.items()
         }
-        metric, others = split(found, self._metric)
+        metric, others = split(found, self._metric, self._trial.metric)
 
         def save(folder: Path) -> None:
             model.save_model(folder / FILE)
