@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 LOAD_ARGS ?=
 FUZZ_ARGS ?=
 CHAOS_ARGS ?=
+FRAMEWORKS_ARGS ?=
+RANKS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
 DEMO_ARGS ?=
@@ -18,7 +20,9 @@ DEPLOY_ARGS ?=
 RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib
+FRAMEWORKS := .venv-frameworks/bin/python
+
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks ranks
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +130,19 @@ chaos: setup ## Searches while everything dies in turn, half an hour, then five 
 katib: setup ## An experiment of Katib with 1,000 runs, played by its controllers (7 minutes)
 	KATIB_RUNS=1000 $(BIN)/python -m pytest -q -s --timeout 3600 tests/integration/test_katib.py -k long
 
+# Where the index has wheels of torch for CPUs, they are enough; others bring gigabytes for GPUs.
+.venv-frameworks/.installed: pyproject.toml
+	test -x $(FRAMEWORKS) || $(PYTHON) -m venv .venv-frameworks
+	$(FRAMEWORKS) -m pip install --quiet --upgrade pip
+	$(FRAMEWORKS) -m pip install --quiet -c constraints.txt -e '.[server,embedded]' --group frameworks
+	@touch $@
+
+frameworks: .venv-frameworks/.installed ## Every example of examples/frameworks trained, killed and resumed, in .venv-frameworks (2 GB; FRAMEWORKS_ARGS='-k lightning')
+	$(FRAMEWORKS) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/frameworks $(FRAMEWORKS_ARGS)
+
+ranks: .venv-frameworks/.installed ## 20 searches by groups of processes in which random ranks are killed: a table (RANKS_ARGS='--runs 3 --seed 7')
+	$(FRAMEWORKS) -m tests.frameworks.ranks $(RANKS_ARGS)
+
 clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
 	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)
 
@@ -153,4 +170,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks

@@ -140,11 +140,7 @@ class WorkerCalls:
                     _log.warning("the search is over: %s", reply.message)
                 return None
             if reply.reason is Reason.FAILING:
-                problem = (
-                    f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
-                    f" correct the training, then `rungway resume {self.experiment}` or client.resume_experiment()"
-                )
-                raise FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
+                raise failing(self.experiment, reply)
             wait = pause_after(reply)
             if left is not None and wait > left:
                 raise DeadlineExceeded(f"nothing was handed out in {timeout:g} s: {reply.reason}", reason="ASK_TIMEOUT")
@@ -342,6 +338,15 @@ class WorkerCalls:
 def pause_after(reply: AskReply) -> float:
     """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
     return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+
+
+def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
+    """The error of a worker that is told that its search has paused itself."""
+    problem = (
+        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
+        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
+    )
+    return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 
 def is_rollback(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:

@@ -35,9 +35,11 @@ TRIAL_VARIABLES = frozenset(
     PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE", "PLACE")
 )
 """The variables that `rungway run` and `rungway agent` set for a training command."""
+INTEGRATION_VARIABLES = frozenset({PREFIX + "CHECKPOINTS"})
+"""The variables that `rungway.integrations` reads."""
 PARAMETER = PREFIX + "PARAM_"
 """What the variables begin with in which they give it its hyperparameters."""
-_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES | TRIAL_VARIABLES)
+_KNOWN = sorted(CLIENT_VARIABLES | SERVER_VARIABLES | TRIAL_VARIABLES | INTEGRATION_VARIABLES)
 _OF_TESTS = ("RUNGWAY_MODEL_", "RUNGWAY_FUZZ_")
 _OF_KUBERNETES = re.compile(
     r"RUNGWAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -62,7 +64,7 @@ def misspelt(environment: Mapping[str, str] | None = None) -> list[tuple[str, st
 def _is_known(name: str, value: str) -> bool:
     if not name.upper().startswith(PREFIX) or name.startswith(_OF_TESTS):
         return True
-    if name in TRIAL_VARIABLES or name.startswith(PARAMETER):
+    if name in TRIAL_VARIABLES | INTEGRATION_VARIABLES or name.startswith(PARAMETER):
         return True
     if name in CLIENT_VARIABLES or name.upper() in SERVER_VARIABLES or _OF_KUBERNETES.fullmatch(name):
         return True

@@ -79,6 +79,11 @@ class Plan:
     """Seconds from the creation after which nothing more is handed out; 0 = none."""
     __repr__ = shown.plan_text
 
+    @property
+    def max_length(self) -> int:
+        """The length of the highest rung: no trial trains further, and schedules are built for it."""
+        return max(rung.length for bracket in self.brackets for rung in bracket.rungs)
+
     @classmethod
     def from_proto(cls, message: experiment_pb2.Plan) -> "Plan":
         """From its message on the wire."""

@@ -1,0 +1,135 @@
+"""The loop over the trials of a search, for one process or for a group: rank 0 asks, and all get the same trial."""
+
+import os
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from rungway._core.calls import failing, pause_after
+from rungway._core.enums import AskStatus, PromotionRule, Reason
+from rungway._core.errors import FailedPrecondition, Preempted
+from rungway._core.exit import RELEASED
+from rungway._core.waiting import Waiting
+from rungway._sync.client import Client
+from rungway.integrations._group import Alone, Group
+from rungway.integrations._signals import Leaving
+from rungway.integrations._trial import Desk, ManagedTrial, Work
+from rungway.integrations.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from rungway._sync.run import TrialRun
+    from rungway.models.experiments import Experiment
+    from rungway.models.work import Assignment
+
+_SLICE_SECONDS = 0.2
+_DONE = "done"
+
+
+def trials(
+    client: Client, checkpoints: Checkpoints | str | os.PathLike[str] | None = None
+) -> Generator[ManagedTrial, None, None]:
+    """Trials to run, one after the other, until the search is over.
+
+    Write `for trial in trials(client):` and `with trial:` inside it. `checkpoints` is the root of all checkpoints, a
+    folder or a URL; without one it is RUNGWAY_CHECKPOINTS. What leaves the block decides what becomes of the trial, as
+    in `Client.trials`. While the loop runs, SIGTERM, SIGUSR1 and SIGUSR2 set a flag: at the next report the trial is
+    saved and given back at no cost, and Preempted leaves the loop, as it does while the loop waits for work.
+
+    Raises InvalidArgument where no place for checkpoints is given, and what `Client.trials` raises.
+    """
+    return managed_trials(Alone(), client, checkpoints)
+
+
+def managed_trials(
+    group: Group, client: Client | None, checkpoints: Checkpoints | str | os.PathLike[str] | None
+) -> Generator[ManagedTrial, None, None]:
+    """The same for a group; rank 0 alone needs a client."""
+    places = Checkpoints.of(checkpoints)
+    with Leaving() as leaving:
+        patience = client.config.shutdown_timeout if client is not None else 0.0
+        loop = _Loop(Desk(group, places, leaving, patience), client if group.rank == 0 else None)
+        try:
+            while (trial := loop.next()) is not None:
+                yield trial
+                loop.check_used(trial)
+        finally:
+            loop.close()
+            group.close()
+
+
+class _Loop:
+    """What rank 0 asks for, and the others hear."""
+
+    def __init__(self, desk: Desk, client: Client | None) -> None:
+        self._desk, self._client = desk, client
+        self._run: TrialRun | None = None
+        self._search: tuple[str, int, str, bool] = desk.on_first(self._describe)
+
+    def next(self) -> ManagedTrial | None:
+        """The next trial; None when the search is over. Raises Preempted after a signal to any rank."""
+        waiting = Waiting(self._search[0])
+        while True:
+            if any(self._desk.group.gather(self._desk.leaving.asked)):
+                raise Preempted("a signal asked the process to leave")
+            said = self._desk.on_first(lambda: self._ask(waiting))
+            if said == _DONE:
+                return None
+            if isinstance(said, Work):
+                return ManagedTrial(self._desk, said, self._run)
+            self._sleep(said)
+
+    def check_used(self, trial: ManagedTrial) -> None:
+        """Raises FailedPrecondition when the loop went on without using the trial."""
+        if not trial.used:
+            self.close()
+            problem = f"trial {trial.number} was not used and is released; write `with trial:` inside the loop"
+            raise FailedPrecondition(problem, reason="TRIAL_UNUSED")
+
+    def close(self) -> None:
+        """The loop was left: a trial under way that is in no block is released."""
+        if self._run is not None:
+            self._run.leave(RELEASED)
+
+    def _describe(self) -> tuple[str, int, str, bool]:
+        """Name of the search, its largest length, its metric, and whether old checkpoints of its trials may be
+        removed."""
+        assert self._client is not None
+        experiment: Experiment = self._client.get_experiment()
+        assert experiment.plan is not None  # of lists only
+        plan, metric = experiment.plan, experiment.config["searcher"]["metric"]
+        return experiment.experiment, plan.max_length, metric, plan.rule is not PromotionRule.POPULATION
+
+    def _ask(self, waiting: Waiting) -> Any:
+        """On rank 0: the next work, that the search is over, or for how long to wait (seconds)."""
+        assert self._client is not None
+        self._run = None
+        reply = self._client._ask_waiting(waiting)
+        for assignment in reply.assignments:
+            self._run = self._client._hold(assignment)
+            return self._work(assignment)
+        if reply.status is AskStatus.DONE:
+            return _DONE
+        if reply.reason is Reason.FAILING:
+            raise failing(self._search[0], reply)
+        return pause_after(reply)
+
+    def _work(self, assignment: "Assignment") -> Work:
+        experiment, max_length, metric, prunes = self._search
+        return Work(
+            experiment,
+            assignment.trial,
+            assignment.hparams,
+            assignment.checkpoint,
+            assignment.from_length,
+            assignment.to_length,
+            assignment.next_decision,
+            assignment.lease.fencing_token,
+            max_length,
+            metric,
+            prunes,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._desk.leaving.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE_SECONDS))

@@ -1,0 +1,35 @@
+"""One trial in several processes: a rank is killed, the whole group is told to leave, the state is sharded."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.disturbed import Run, check_same, undisturbed
+from tests.support.ranks import handed_over_once, run_with_kills, torchrun
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_are_killed_and_the_group_is_preempted(target: str, tmp_path: Path, ranks: int) -> None:
+    example = torchrun("pytorch_ddp.py", ranks)
+    first = undisturbed(example, target, tmp_path / "first")
+    steps = len(first.rates)
+    assert steps == (4 + 2 + 2) * 12
+
+    run = Run(example, target, tmp_path / "killed")
+    run_with_kills(run, [(steps // 3, ranks - 1), (steps * 2 // 3, 0)])
+    assert handed_over_once(run)
+    second = run.ended()
+    assert second.curves == first.curves
+    assert second.rates == first.rates
+
+
+def test_a_whole_group_is_preempted(target: str, tmp_path: Path) -> None:
+    """Its state is sharded: every rank writes a part, and all of them are needed."""
+    example = torchrun("pytorch_sharded.py", 2)
+    first = undisturbed(example, target, tmp_path / "first")
+    run = Run(example, target, tmp_path / "left")
+    run.until(len(first.rates) * 9 // 10, signal.SIGTERM)
+    assert "is given back" in run.output()
+    assert run.until(None) == 0, run.output()
+    check_same(first, run.ended())

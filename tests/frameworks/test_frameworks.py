@@ -1,0 +1,32 @@
+"""Each example really trains, is killed and told to leave in the middle, and ends as an undisturbed run."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.disturbed import Example, check_same, disturbed, undisturbed
+
+ROUNDS = {"max_length": 48, "metric": "rmse"}
+EXAMPLES = {
+    "torch": Example("pytorch_loop.py", pause=0.01),
+    "transformers": Example("huggingface_trainer.py", pause=0.01),
+    "lightning": Example("lightning_trainer.py", pause=0.01),
+    "pytorch_lightning": Example("lightning_trainer.py pytorch_lightning", pause=0.01),
+    "sklearn": Example("sklearn_partial_fit.py", pause=0.01),
+    "xgboost": Example("xgboost_rounds.py", pause=0.01, searcher=ROUNDS),
+    "lightgbm": Example("lightgbm_rounds.py", pause=0.01, searcher=ROUNDS),
+    "keras": Example("keras_fit.py", pause=0.01, environment={"KERAS_BACKEND": "torch"}),
+    "flax": Example("flax_orbax.py", pause=0.01),
+}
+NOT_WITHIN_AN_EPOCH = ("lightning", "pytorch_lightning")
+"""A training that is resumed within an epoch begins with the first batches of its data again: the rates are the same,
+the losses of that epoch are not."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_disturbed_training_is_like_an_undisturbed_one(target: str, tmp_path: Path, name: str) -> None:
+    example = EXAMPLES[name]
+    first = undisturbed(example, target, tmp_path / "first")
+    assert len(first.rates) >= 60
+    second = disturbed(example, target, tmp_path / "second", len(first.rates))
+    check_same(first, second, tolerance=None if name in NOT_WITHIN_AN_EPOCH else 1e-4)
