@@ -15,6 +15,8 @@ from rungway._core.errors import InternalError, Unavailable
 
 _ENDS = frozenset({"pause", "stop", "release", "retry", "failed", "invalid"})
 """Kinds of events with which a lease ends."""
+_CLIMBS = frozenset({"promoted", "going_on", "cloned"})
+"""Reasons of an assignment to the rung above the one that the event names."""
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
@@ -62,6 +64,8 @@ class TrialData:
     """The last value of each further metric."""
     cost: float | None
     """The sum of all costs (seconds); None where none was told."""
+    results: frozenset[int] = frozenset()
+    """The rungs in which it has a result, or was ranked last when it failed."""
     spans: list[Span] = field(default_factory=list)
 
     @property
@@ -123,6 +127,7 @@ class ExportReader:
         self._rest: list[str] = []
         self._ended = False
         self._by_number: dict[int, TrialData] = {}
+        self._towards: dict[int, int] = {}
         self._data = SearchData()
 
     def feed(self, piece: str) -> None:
@@ -183,9 +188,11 @@ class ExportReader:
         trial = self._by_number.get(number) if number is not None else None
         if trial is None:
             return
+        if kind in ("assign", "continue") and record["reason"] != "requeued":
+            # Of what goes on the event has the rung it came from, of a new trial that at which it enters.
+            self._towards[trial.number] = max(record["rung"] + (record["reason"] in _CLIMBS), 0)
         if kind == "assign":
-            rung = record["rung"] + 1  # of a promotion the rung that it came from
-            trial.spans.append(Span(record["worker"], time, rung))
+            trial.spans.append(Span(record["worker"], time, self._towards.get(trial.number, 0)))
         elif kind in _ENDS and trial.spans and trial.spans[-1].end is None:
             trial.spans[-1].end, trial.spans[-1].how = time, kind
 
@@ -224,6 +231,7 @@ def _trial(record: Mapping[str, Any], curves: bool) -> TrialData:
         further=further,
         last=last,
         cost=cost,
+        results=frozenset(rung for rung, entry in enumerate(record.get("entries", ())) if entry),
     )
 
 

@@ -61,6 +61,7 @@ def trial(number: int, metrics: Sequence[float], **given: Any) -> TrialData:
         "further": {},
         "last": {},
         "cost": None,
+        "results": frozenset(range(rung + 1)),
         "spans": [Span(f"gpu-{number % 3}", began, 0, began + timedelta(seconds=1), "pause")],
     }
     return TrialData(**values | given)
@@ -199,19 +200,20 @@ def test_parallel_coordinates() -> None:
 
 def test_the_ladder() -> None:
     trials = [
-        trial(0, [0.9], rung=0),
-        trial(1, [0.5, 0.4, 0.3], rung=1),
-        trial(2, [0.4] * 9, rung=2),
-        trial(3, [math.nan], rung=0),
+        trial(0, [0.9]),
+        trial(1, [0.5, 0.4, 0.3]),
+        trial(2, [0.4] * 9),
+        trial(3, [math.nan]),
         trial(4, [0.1], rung=0, state="failed", outcome="diverged"),
         trial(5, [0.6], rung=0, state="invalid"),
-        trial(6, [0.2, 0.2], rung=1, state="completed", outcome="finished"),
+        trial(6, [0.2, 0.2], rung=1, state="completed", outcome="finished", results=frozenset({0, 1})),
+        trial(7, [0.2] * 9, results=frozenset({2})),  # it began there
     ]
     found = texts(draw("ladder", search(trials), None))
     assert "5 results · 3 went on · 1 failed" in found
     assert "3 results · 1 went on" in found
-    assert "1 result · the top" in found
-    assert "6 trials" in found
+    assert "2 results · the top" in found
+    assert "7 trials" in found
 
 
 def test_workers() -> None:

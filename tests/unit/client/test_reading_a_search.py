@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, InternalError, NotFound, Unavailable
+from rungway._data.search_data import ExportReader
 from rungway.v1 import experiment_service_pb2 as service
 from tests.unit.client.scripted import Abort, ScriptedServer, Stream
 
@@ -23,16 +24,41 @@ TRIAL = {
     **{"best_length": 3, "checkpoint": "", "restarts": 0, "created": 1000, "worker": "w", "outcome": "", "message": ""},
     **{"parent": ["7", 0, 1], "metric": "nan", "best_metric": "", "curve": [[3, "nan"]], "of a later version": {}},
 }
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"rungway_export": 99, "experiment": "digits"},
     {"search": SEARCH},
     TRIAL,
-    {"event": "1000-0", "kind": "assign", "trial": 0, "rung": -1, "worker": "w"},
+    {"event": "1000-0", "kind": "assign", "trial": 0, "reason": "new_trial", "rung": -1, "worker": "w"},
     {"event": "1500-0", "kind": "stop", "trial": 0, "rung": 0, "worker": "w"},
     {"of a later version": 1},
     {"end": 6, "sha256": ""},
 ]
 TEXT = "".join(f"{json.dumps(line)}\n" for line in LINES)
+
+
+def test_rungs_are_those_that_a_trial_trained_towards() -> None:
+    """And results are in the rungs that say so: one that entered above the lowest has none below."""
+    events = [
+        ("assign", "new_trial", 1, 1),
+        ("pause", "not_promoted", 1, 1),
+        ("assign", "promoted", 1, 2),
+        ("retry", "retry", -1, 2),
+        ("assign", "requeued", -1, 2),
+        ("continue", "promoted", 2, 2),
+        ("release", "preempted", -1, 2),
+        ("assign", "requeued", -1, 3),
+    ]
+    lines: list[dict[str, Any]] = [*LINES[:2], TRIAL | {"entries": ["", "bf00", ""]}]
+    lines += [
+        {"event": f"{at + 1}-0", "kind": kind, "trial": 0, "reason": reason, "rung": rung, "worker": "w"}
+        for at, (kind, reason, rung, _) in enumerate(events)
+    ]
+    reader = ExportReader(curves=False)
+    reader.feed("".join(f"{json.dumps(line)}\n" for line in (*lines, LINES[-1])))
+    (trial,) = reader.done().trials
+    assert [span.rung for span in trial.spans] == [towards for kind, _, _, towards in events if kind == "assign"]
+    assert [span.how for span in trial.spans] == ["pause", "retry", "release", ""]
+    assert trial.results == {1}
 
 
 def pieces(text: str, size: int = 50) -> list[service.ExportExperimentResponse]:

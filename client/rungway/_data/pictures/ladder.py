@@ -95,16 +95,13 @@ def _brackets(data: SearchData) -> range:
 def _strip(data: SearchData, bracket: int, rung: int) -> Strip:
     length, top = data.rungs[bracket][rung], rung == len(data.rungs[bracket]) - 1
     there = [trial for trial in data.trials if trial.bracket == bracket and trial.state != "invalid"]
+    failed = {trial.number for trial in there if trial.state == "failed" and trial.rung == rung}
     results = [
         (_metric_at(trial, length), trial.rung > rung or top)
         for trial in there
-        if trial.rung > rung or (trial.rung == rung and _has_result(trial, length))
+        if rung in trial.results and trial.number not in failed
     ]
-    return Strip(results, sum(trial.state == "failed" and trial.rung == rung for trial in there), top)
-
-
-def _has_result(trial: TrialData, length: int) -> bool:
-    return bool(trial.curve) and (trial.length >= length or trial.outcome == "finished") and trial.state != "failed"
+    return Strip(results, len(failed), top)
 
 
 def _metric_at(trial: TrialData, length: int) -> float:

@@ -104,12 +104,12 @@ class Span:
         at = low if self.log and value <= 0 else at
         return min(max((at - low) / (high - low), 0.0), 1.0)
 
-    def ticks(self, most: int = 7) -> list[float]:
-        """Round values within it."""
+    def ticks(self, most: int = 7, *, whole: bool = False) -> list[float]:
+        """Round values within it; `whole`: integers."""
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         if not self.log:
-            found = MaxNLocator(most).tick_values(self.low, self.high)
+            found = MaxNLocator(most, integer=whole).tick_values(self.low, self.high)
         else:
             decades = math.log10(self.high / self.low)
             subs = (1.0, 2.0, 5.0) if decades < most / 2.5 else (1.0,)

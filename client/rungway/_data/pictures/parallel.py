@@ -47,6 +47,7 @@ class Axis:
     """Of numbers; None: the places of choices count."""
     choices: Mapping[str, float] = field(default_factory=dict)
     flipped: bool = False
+    whole: bool = False
 
     def place(self, value: Any) -> float:
         """Where a value stands."""
@@ -59,7 +60,7 @@ class Axis:
         if self.span is None:
             step = max(1, math.ceil(len(self.choices) / _MOST_CHOICES))
             return [(place, short(name, 14)) for name, place in list(self.choices.items())[::step]]
-        return [(self.place(tick), number(tick)) for tick in self.span.ticks(6)]
+        return [(self.place(tick), number(tick)) for tick in self.span.ticks(6, whole=self.whole)]
 
 
 def draw(data: SearchData, importance: view_service_pb2.GetImportanceResponse) -> "tuple[str, Figure]":
@@ -149,7 +150,8 @@ def _axes(data: SearchData, trials: Sequence[TrialData]) -> Iterator[Axis]:
             continue
         numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
         if "vals" not in node and len(numbers) == len(values):
-            yield Axis(name, _span(node, [value for value in numbers if is_drawn(value)] or [0.0]))
+            span = _span(node, [value for value in numbers if is_drawn(value)] or [0.0])
+            yield Axis(name, span, whole=all(isinstance(value, int) for value in numbers))
         else:
             known = [_said(value) for value in node.get("vals", ())] or texts
             order = list(dict.fromkeys([*known, *texts]))
