@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
@@ -18,7 +18,6 @@ from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.experiment_calls import ExperimentCalls
 from rungway._core.progress import Bar, bar
 from rungway._core.requests import Config, report
-from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.people import Enqueued, Worker
@@ -289,13 +288,3 @@ class AsyncClient(AsyncDataMethods):
     async def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
         """See Client.explain_trial."""
         return await self._driver.run(self._experiments.explain(trial, experiment))
-
-    async def export_experiment(self, experiment: str | None = None) -> AsyncGenerator[str, None]:
-        """See Client.export_experiment."""
-        async with aclosing(self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment))) as replies:
-            async for reply in replies:
-                yield reply.text
-
-    def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
-        """See Client.watch_events."""
-        return self._driver.follow(self._experiments.follow(after, experiment))

@@ -1,18 +1,22 @@
-"""What `AsyncClient` gives of a whole search at once: data frames and pictures."""
+"""What `AsyncClient` gives of a whole search at once: data frames, pictures, exports, and its event log."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from rungway._async.driver import AsyncDriver
 from rungway._core.data_calls import SearchReading, importance_of
 from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._data import frames, picture, tables
 from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
+from rungway.models.experiments import Event
 
 
 class AsyncDataMethods:
-    """Methods of `AsyncClient` that read a whole search in one call, as it is at one moment."""
+    """Methods of `AsyncClient` that read a whole search: all of it at one moment, or its event log."""
 
     _driver: AsyncDriver
     _experiments: ExperimentCalls
@@ -36,6 +40,16 @@ class AsyncDataMethods:
         ranking = importance_of(self._experiments, experiment)
         importance = await self._driver.run(ranking) if kind in picture.RANKED else None
         return await asyncio.to_thread(picture.draw, kind, data, importance)
+
+    async def export_experiment(self, experiment: str | None = None) -> AsyncGenerator[str, None]:
+        """See Client.export_experiment."""
+        async with aclosing(self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment))) as replies:
+            async for reply in replies:
+                yield reply.text
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
+        """See Client.watch_events."""
+        return self._driver.follow(self._experiments.follow(after, experiment))
 
     async def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)

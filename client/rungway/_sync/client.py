@@ -14,7 +14,6 @@ from rungway._core.errors import FailedPrecondition, RungwayError
 from rungway._core.experiment_calls import ExperimentCalls
 from rungway._core.progress import Bar, bar
 from rungway._core.requests import Config, report
-from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._core.run import Loop
 from rungway._core.waiting import Waiting
 from rungway._sync.data import DataMethods
@@ -390,20 +389,3 @@ class Client(DataMethods):
         in between.
         """
         return self._driver.run(self._experiments.explain(trial, experiment))
-
-    def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
-        """Everything stored of a search at one moment: the text of an export file, piece by piece. `rungway import`
-        rebuilds the search from it.
-
-        Raises NotFound, and Unavailable when the connection is lost: start again.
-        """
-        for reply in self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment)):
-            yield reply.text
-
-    def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
-        """Follow the event log, from the beginning or after the event_id `after`, until the search is over.
-
-        After a lost connection it goes on after the last event, so that none is missing and none comes twice. An outage
-        longer than `config.total_timeout` raises Unavailable.
-        """
-        return self._driver.follow(self._experiments.follow(after, experiment))

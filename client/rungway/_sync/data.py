@@ -1,17 +1,20 @@
-"""What `Client` gives of a whole search at once: data frames and pictures."""
+"""What `Client` gives of a whole search at once: data frames, pictures, exports, and its event log."""
 
+from collections.abc import Generator
 from typing import Any
 
 from rungway._core.data_calls import SearchReading, importance_of
 from rungway._core.experiment_calls import ExperimentCalls
+from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._data import frames, picture, tables
 from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
 from rungway._sync.driver import SyncDriver
+from rungway.models.experiments import Event
 
 
 class DataMethods:
-    """Methods of `Client` that read a whole search in one call, as it is at one moment."""
+    """Methods of `Client` that read a whole search: all of it at one moment, or its event log."""
 
     _driver: SyncDriver
     _experiments: ExperimentCalls
@@ -55,6 +58,23 @@ class DataMethods:
         ranking = importance_of(self._experiments, experiment)
         importance = self._driver.run(ranking) if kind in picture.RANKED else None
         return picture.draw(kind, data, importance)
+
+    def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
+        """Everything stored of a search at one moment: the text of an export file, piece by piece. `rungway import`
+        rebuilds the search from it.
+
+        Raises NotFound, and Unavailable when the connection is lost: start again.
+        """
+        for reply in self._driver.stream(EXPORT_EXPERIMENT, self._experiments.export(experiment)):
+            yield reply.text
+
+    def watch_events(self, after: str = "", *, experiment: str | None = None) -> Generator[Event, None, None]:
+        """Follow the event log, from the beginning or after the event_id `after`, until the search is over.
+
+        After a lost connection it goes on after the last event, so that none is missing and none comes twice. An outage
+        longer than `config.total_timeout` raises Unavailable.
+        """
+        return self._driver.follow(self._experiments.follow(after, experiment))
 
     def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)
