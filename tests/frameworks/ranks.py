@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.disturbed import Run, undisturbed
+from tests.frameworks.test_distributed import ROUNDING
+from tests.support.disturbed import Run, difference, undisturbed
 from tests.support.ranks import handed_over_once, run_with_kills, torchrun
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
@@ -38,11 +39,12 @@ def main(arguments: list[str]) -> int:
         for number in range(given.runs):
             size = draw.choice((2, 4))
             steps = len(alike[size].rates)
-            kills = sorted((draw.randrange(1, steps), draw.randrange(size)) for _ in range(KILLS))
+            kills = sorted((draw.randrange(1, steps - 6), draw.randrange(size)) for _ in range(KILLS))
             run = Run(torchrun("pytorch_ddp.py", size), service.address, folder / str(number))
             slowest = run_with_kills(run, kills, longest=LONGEST)
             second = run.ended()
-            same = second.curves == alike[size].curves and second.rates == alike[size].rates
+            same = second.lengths == alike[size].lengths and second.rates == alike[size].rates
+            same = same and difference(alike[size], second) <= ROUNDING
             lost, once = len(second.curves) < len(alike[size].curves), handed_over_once(run)
             wrong += lost or not once or not same
             words = ", ".join(f"{rank} at {step}" for step, rank in kills)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.disturbed import Run, check_same, undisturbed
+from tests.support.disturbed import Run, check_same, difference, undisturbed
 from tests.support.ranks import handed_over_once, run_with_kills, torchrun
+
+ROUNDING = 1e-5
+"""DDP lays out gradients anew after its first step, so after a resume four of them are added in another order."""
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
@@ -20,8 +23,9 @@ def test_ranks_are_killed_and_the_group_is_preempted(target: str, tmp_path: Path
     run_with_kills(run, [(steps // 3, ranks - 1), (steps * 2 // 3, 0)])
     assert handed_over_once(run)
     second = run.ended()
-    assert second.curves == first.curves
+    assert second.lengths == first.lengths
     assert second.rates == first.rates
+    assert difference(first, second) <= ROUNDING
 
 
 def test_a_whole_group_is_preempted(target: str, tmp_path: Path) -> None:
@@ -32,4 +36,4 @@ def test_a_whole_group_is_preempted(target: str, tmp_path: Path) -> None:
     run.until(len(first.rates) * 9 // 10, signal.SIGTERM)
     assert "is given back" in run.output()
     assert run.until(None) == 0, run.output()
-    check_same(first, run.ended())
+    check_same(first, run.ended(), tolerance=ROUNDING)

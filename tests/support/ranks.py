@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.support.disturbed import Example, Run
-from tests.support.waiting import wait_while_it_runs
+from tests.support.waiting import SECONDS, wait_while_it_runs
 
 
 def torchrun(script: str, ranks: int, *, searcher: dict[str, object] | None = None) -> Example:
@@ -51,7 +51,10 @@ def run_with_kills(run: Run, kills: list[tuple[int, int]], *, longest: float = 6
         process = run.start()
         try:
             assert wait_while_it_runs(process, partial(has_trained, run, steps)), run.output()
-            os.kill(ranks_of(process.pid)[rank], signal.SIGKILL)
+            if (pid := ranks_of(process.pid).get(rank)) is None:
+                assert process.wait(SECONDS) == 0, run.output()  # the search is over already
+                continue
+            os.kill(pid, signal.SIGKILL)
             begin = time.monotonic()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(longest)

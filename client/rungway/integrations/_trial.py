@@ -93,6 +93,9 @@ class ManagedTrial:
 
     In a group every method is collective: all ranks call the same ones, with the same lengths, and get the same
     answers. An error on one rank ends the trial on all of them.
+
+    Train until `report` says no. A block that is left before, after a report, has finished the trial: its training has
+    stopped early by itself, and it is never handed out again.
     """
 
     def __init__(self, desk: Desk, work: Work, run: TrialRun | None) -> None:
@@ -320,6 +323,7 @@ class ManagedTrial:
         self.used = True
         if self._run is not None:
             self._run.__enter__()
+            self._run._uses_lengths = True  # so a block that is left right after a decision has finished, too
         return self
 
     def __exit__(
