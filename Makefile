@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1))) --dist worksteal
 PYTEST_ARGS ?=
 LOAD_ARGS ?=
+QUALITY_ARGS ?=
 FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 FRAMEWORKS_ARGS ?=
@@ -22,7 +23,7 @@ RELEASE_ARGS ?=
 .DEFAULT_GOAL := help
 FRAMEWORKS := .venv-frameworks/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks ranks
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks ranks
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +104,9 @@ demo: setup ## A real search with real workers on this machine, in under two min
 
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
+
+quality: setup ## How good the searches are on recorded tables, beside the bars of docs/quality.md (QUALITY_ARGS='--long --curves FOLDER')
+	$(BIN)/python -m rungway_server.simulation.quality $(QUALITY_ARGS)
 
 load: setup ## Every load test in short, beside the bar it has to clear, in under ten minutes (LOAD_ARGS='throughput --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)

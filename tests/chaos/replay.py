@@ -240,6 +240,7 @@ def _model(remains: Remains) -> ReferenceModel:
         first_fencing_token=0,
         hparams=lambda number: propose(config.space, config.seed, number),
         finite=finite_of(config),
+        seed=config.seed,
     )
 
 
@@ -295,6 +296,7 @@ def _why(explanation: Explanation | None) -> object:
         domain.Explanation(
             reason, explanation.bracket, explanation.rung, explanation.rank, explanation.rung_size, explanation.quota,
             explanation.cutoff,
+            entries=tuple(domain.Entry(entry.share, entry.spent, entry.credit) for entry in explanation.entries),
         )
     )  # fmt: skip
 

@@ -29,6 +29,7 @@ SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "adaptive_asha"},
     {"name": "async_halving", "num_rungs": 4},
     {"name": "adaptive_asha", "stop_once": True},
+    {"name": "auto", "budget": 600, "blind": True},
     {"name": "sync_halving", "num_rungs": 3},
 )
 

@@ -59,6 +59,7 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         first_fencing_token=1,
         hparams=partial(hparams_of, config),
         finite=finite_of(config),
+        seed=config.seed,
     )
 
 

@@ -1,0 +1,285 @@
+"""How good the searches are on recorded tables, beside bars: the production decisions on a simulated clock.
+
+`python -m rungway_server.simulation.quality` (or `make quality`) prints the tables of docs/quality.md. Times are in
+full trainings (R): the mean time of a row of the table. A search may use each row once (a pool), or rows are drawn
+without end (a stream).
+"""
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean, median_high
+from typing import TYPE_CHECKING
+
+from rungway_server.service.experiments import plan_search
+from rungway_server.simulation.engine import simulate
+from rungway_server.simulation.fleet import Fleet
+from rungway_server.simulation.stage import run_on_stage, stage
+from rungway_server.simulation.table import Table, TableCurves, read_table
+
+if TYPE_CHECKING:
+    from rungway_server.simulation.rows import Rows
+
+HALVING = {"name": "async_halving", "min_length": 1, "divisor": 3}
+SEARCHES: Mapping[str, Mapping[str, object]] = {
+    "random": {"name": "random"},
+    "Ray's rule": HALVING | {"stop_once": True},
+    "ASHA": HALVING,
+    "auto": {"name": "auto"},
+}
+"""What is compared. Ray Tune's rule is played by the stopping form of async_halving, which is nearest to it."""
+BUDGET, LEAST_TIME = 100, 3
+"""Full trainings of all workers together, and the least time (R)."""
+WITHOUT_END = 200_000
+"""Trials of a stream: more than any search starts."""
+FOLDER = Path("examples/curves")
+SHORT, LONG = 3, 20
+"""Seeds of the short and of the long form."""
+_BEST = 0.01
+_MISLED = 9
+"""Units whose results tell nothing in the streams."""
+_GRU, _LSTM = "imdb_patch32_GRU64_avg_bs128", "imdb_patch32_LSTM128_bs128"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A task of a table; `misled`: the order of the results up to so many units is reversed, or that of other rows."""
+
+    file: str
+    task: str | None = None
+    easy: bool = True
+    stream: bool = False
+    reversed_units: int = 0
+    noise_units: int = 0
+
+    @property
+    def name(self) -> str:
+        """As it is shown."""
+        told = [f"first {self.reversed_units} reversed"] if self.reversed_units else []
+        told += [f"first {self.noise_units} of other rows"] if self.noise_units else []
+        world = ["stream"] if self.stream else []
+        return ", ".join([self.file.removesuffix(".npz"), *([self.task] if self.task else []), *told, *world])
+
+
+CASES = (
+    Case("taskset_a.npz", _GRU),
+    Case("taskset_a.npz", _LSTM),
+    Case("lcbench_sur_a.npz", "189908:Fashion-MNIST"),
+    Case("lcbench_sur_a.npz", "126025:adult"),
+    Case("digits_mlp.npz"),
+    Case("algoperf_ogbg.npz", easy=False),
+    Case("taskset_a.npz", _GRU, False, True, reversed_units=_MISLED),
+    Case("lcbench_sur_a.npz", "189908:Fashion-MNIST", False, True, noise_units=_MISLED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A search on a case with one seed: when a result of the best hundredth was there (R; infinite: never), the rank
+    of the best that was trained to the end, its distance from the best of the table, and the busy share."""
+
+    first_best: float
+    rank: int
+    regret: float
+    busy: float
+
+
+class _Stream:
+    """Rows drawn with replacement."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        import numpy as np
+
+        self._rows = np.random.default_rng([seed, 17]).integers(0, rows, WITHOUT_END).tolist()
+
+    def __getitem__(self, trial: int) -> int:
+        return int(self._rows[trial])
+
+
+def misled(table: Table, case: Case) -> Table:
+    """The table as the case wants it."""
+    import numpy as np
+
+    values = table.values.copy()
+    if case.noise_units:
+        others = np.random.default_rng(5).permutation(len(values))
+        values[:, : case.noise_units] = table.values[others][:, : case.noise_units]
+    for unit in range(case.reversed_units):
+        order = np.argsort(values[:, unit], kind="stable")
+        values[order, unit] = table.values[order[::-1], unit]
+    return replace(table, values=values)
+
+
+def play(case: Case, file: Path, workers: int, budget: int, seed: int) -> dict[str, Figures]:
+    """Every search on a case, whose table is in `file`, with one seed."""
+    return run_on_stage(measure(misled(read_table(file, case.task), case), case, workers, budget, seed))
+
+
+async def measure(table: Table, case: Case, workers: int, budget: int, seed: int) -> dict[str, Figures]:
+    """Every search on this table, with one seed: `budget` full trainings shared by the workers."""
+    full = float(table.elapsed[:, -1].mean())
+    horizon = max(budget / workers, LEAST_TIME) * full
+    rows: Rows | None = _Stream(len(table.values), seed) if case.stream else None
+    sign, longest, found = 1 if table.smaller_is_better else -1, table.values.shape[1], dict[str, Figures]()
+    finals = sorted((sign * table.values[:, -1]).tolist())
+    target = finals[max(math.ceil(_BEST * len(finals)) - 1, 0)]
+    async with stage() as store:
+        for name, search in SEARCHES.items():
+            planned = plan_search({"searcher": _section(table, case, search), "lease_seconds": 86_400})
+            curves = TableCurves(table, seed, rows=rows)
+            fleet = Fleet(workers, horizon=horizon, seed=seed)
+            run = await simulate(store, planned.config, planned.plan, curves, fleet, keep_steps=False)
+            final = [
+                (job.ended, sign * curves.metric(job.trial, job.end))
+                for job in run.jobs
+                if job.told and job.end >= min(longest, curves.ends(job.trial))
+            ]
+            best = min((metric for _, metric in final), default=math.inf)
+            found[name] = Figures(
+                first_best=min((ended for ended, metric in final if metric <= target), default=math.inf) / full,
+                rank=1 + sum(other < best for other in finals),
+                regret=float(min(best, finals[-1]) - finals[0]),
+                busy=sum(job.ended - job.began for job in run.jobs) / (workers * horizon),
+            )
+    return found
+
+
+def _section(table: Table, case: Case, search: Mapping[str, object]) -> dict[str, object]:
+    rows, longest = table.values.shape
+    section = {"metric": table.metric, "smaller_is_better": table.smaller_is_better, "max_length": longest}
+    section |= {"unit": table.unit, "max_trials": WITHOUT_END if case.stream else rows, "max_concurrent_trials": 0}
+    bound = {"budget": 10**9} if search["name"] == "auto" else {}  # it lets trials go on, and ends nothing
+    return {**section, **search, **bound}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A search on a case, over all seeds."""
+
+    first_best: float
+    hits: int
+    rank: float
+    regret: float
+    busy: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Figures]) -> "Row":
+        """The median of the times, the geometric mean of the ranks, and means."""
+        return cls(
+            first_best=median_high(run.first_best for run in runs),
+            hits=sum(math.isfinite(run.first_best) for run in runs),
+            rank=geometric(run.rank for run in runs),
+            regret=fmean(run.regret for run in runs),
+            busy=fmean(run.busy for run in runs),
+        )
+
+
+def geometric(values: Iterable[float]) -> float:
+    """The geometric mean."""
+    return math.exp(fmean(map(math.log, values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What is wanted, and what was measured: met when that is not more."""
+
+    what: str
+    most: float
+    measured: float
+
+    def line(self) -> str:
+        """As a row of a table."""
+        return (
+            f"| {self.what} | {self.most:g} | {self.measured:.3g} | {'yes' if self.measured <= self.most else 'no'} |"
+        )
+
+
+def bars(found: Mapping[Case, Mapping[str, Row]], workers: int) -> list[Bar]:
+    """The bars of all cases that were played. Those of the times are narrower for many workers."""
+    mean, most = (1.06, 1.12) if workers >= 64 else (1.10, 1.25)
+    easy = {case: rows for case, rows in found.items() if case.easy}
+    times = [
+        rows["auto"].first_best / min(rows[n].first_best for n in ("Ray's rule", "ASHA")) for rows in easy.values()
+    ]
+    times = [ratio for ratio in times if math.isfinite(ratio)]
+    wanted = (
+        [
+            Bar(
+                "time to the best 1 %, auto to the better of Ray's rule and ASHA: geometric mean",
+                mean,
+                geometric(times),
+            ),
+            Bar("the same: worst table", most, max(times)),
+            Bar(
+                "rank at the end, auto to ASHA: worst table",
+                1.3,
+                max(r["auto"].rank / r["ASHA"].rank for r in easy.values()),
+            ),
+        ]
+        if times
+        else []
+    )
+    for case, rows in found.items():
+        if case.stream:
+            wanted.append(
+                Bar(f"rank at the end, auto to random: {case.name}", 1.0, rows["auto"].rank / rows["random"].rank)
+            )
+        elif not case.easy:
+            ratio = rows["auto"].regret / max(rows["random"].regret, 1e-12)
+            wanted.append(Bar(f"mean regret, auto to random: {case.name}", 1.1, ratio))
+            wanted.append(Bar(f"share of the workers' time that is idle: {case.name}", 0.01, 1 - rows["auto"].busy))
+    return wanted
+
+
+def lines(found: Mapping[Case, Mapping[str, Row]]) -> Iterable[str]:
+    """The figures as a table."""
+    yield "| table | search | time to the best 1 % (R) | seeds | rank at the end | mean regret | workers busy |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
+    for case, rows in found.items():
+        for name, row in rows.items():
+            when = f"{row.first_best:.2f}" if math.isfinite(row.first_best) else "never"
+            figures = f"{row.rank:.1f} | {row.regret:.3g} | {row.busy:.0%}"
+            yield f"| {case.name} | {name} | {when} | {row.hits} | {figures} |"
+
+
+def main() -> None:
+    """Print the figures and the bars; to standard error, how long it took."""
+    parser = argparse.ArgumentParser(description="Print the tables of docs/quality.md.")
+    parser.add_argument("--curves", type=Path, action="append", help=f"a folder of more tables beside {FOLDER}")
+    parser.add_argument("--long", action="store_true", help=f"{LONG} seeds instead of {SHORT}")
+    parser.add_argument("--workers", type=int, default=8, help="that train at the same time")
+    parser.add_argument("--budget", type=int, default=BUDGET, help="full trainings of all workers together")
+    parser.add_argument("--only", default="", help="cases with this in their name")
+    chosen = parser.parse_args()
+    began, seeds = time.perf_counter(), LONG if chosen.long else SHORT
+    files = {case: _file(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
+    found: dict[Case, dict[str, Row]] = {}
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+        for case, file in files.items():
+            if file:
+                runs = list(pool.map(partial(play, case, file, chosen.workers, chosen.budget), range(seeds)))
+                found[case] = {name: Row.of([run[name] for run in runs]) for name in SEARCHES}
+                print(f"{case.name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    print(*lines(found), "", sep="\n")
+    print("| bar | wanted at most | measured | met |", "|---|---:|---:|---|", sep="\n")
+    print(*(bar.line() for bar in bars(found, chosen.workers)), sep="\n")
+    absent = sorted({case.file for case, file in files.items() if not file})
+    print(
+        f"\n{chosen.workers} workers, {chosen.budget} R, {seeds} seeds. Not at hand: {', '.join(absent) or 'nothing'}."
+    )
+
+
+def _file(case: Case, folders: Sequence[Path]) -> Path | None:
+    """The table of a case; None where it is in none of these folders."""
+    return next((file for folder in folders if (file := folder / case.file).is_file()), None)
+
+
+if __name__ == "__main__":
+    main()
