@@ -12,18 +12,22 @@ BRACKETS_PER_TABLE = 4
 
 
 def ladder(plan: Plan) -> Iterator[Table]:
-    """Tables of some brackets each: the results of every rung, and after the arrow how many were promoted."""
+    """Tables of some brackets each: the results of every rung, and after the arrow how many were promoted. Where new
+    trials may enter at any rung, the share of the training of those that enter there is beside it."""
     for start in range(0, len(plan.brackets), BRACKETS_PER_TABLE):
-        yield _table(plan.brackets[start : start + BRACKETS_PER_TABLE], start, plan.unit)
+        yield _table(plan.brackets[start : start + BRACKETS_PER_TABLE], start, plan)
 
 
-def _table(brackets: tuple[Bracket, ...], start: int, unit: str) -> Table:
-    grid = table(f">{unit_name(unit)}", *(f">Bracket {start + index}" for index in range(len(brackets))))
+def _table(brackets: tuple[Bracket, ...], start: int, plan: Plan) -> Table:
+    shares = [f"{entry.share:.0%}" for entry in reversed(plan.entries)]
+    columns = [f">Bracket {start + index}" for index in range(len(brackets))]
+    grid = table(f">{unit_name(plan.unit)}", *columns, *([">Enter here"] if shares else []))
     tallest = max(len(bracket.rungs) for bracket in brackets)
     for below_top in range(tallest):  # rungs of all brackets agree when counted from the top
         there = [_rung_below(bracket, below_top) for bracket in brackets]
         length = next(rung.length for rung in there if rung)
-        grid.add_row(count(length), *(_cell(rung.results, rung.promoted, below_top) if rung else "" for rung in there))
+        cells = [_cell(rung.results, rung.promoted, below_top) if rung else "" for rung in there]
+        grid.add_row(count(length), *cells, *shares[below_top : below_top + 1])
     grid.add_section()
     grid.add_row("started", *(f"{count(bracket.started)} of {count(bracket.max_trials)}" for bracket in brackets))
     grid.add_row("running", *(count(bracket.running) for bracket in brackets))

@@ -28,6 +28,7 @@ from rungway_server.cli.output import (
 from rungway_server.cli.plan_picture import draw_plan
 from rungway_server.domain.describe import describe
 from rungway_server.domain.experiment import ExperimentConfig, to_document
+from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PlanPreview, PreviewRow
 from rungway_server.domain.search.preview import preview as preview_plan
@@ -98,6 +99,11 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     trials, cloned = many(plan.max_trials, "trial"), f", {count(clones)} of them clones" if clones else ""
     out.print(f"{config.searcher.name}: {trials}{cloned}{brackets}, up to {count(plan.max_length)} {unit} each")
     print_summary(out, describe(config))
+    if plan.entries:
+        (bracket,) = plan.brackets
+        entries = zip(bracket.rungs, plan.entries, strict=True)
+        shares = ", ".join(f"{count(rung.length)} ({parts / PARTS:.0%})" for rung, parts in entries)
+        out.print(f"trials enter at {shares} {unit} with these first shares of the training")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
         columns = {f"Bracket {start + i}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
@@ -134,6 +140,7 @@ def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: 
             {"rungs": [rung.length for rung in bracket.rungs], **plain(rows)}
             for bracket, rows in zip(plan.brackets, result.brackets, strict=True)
         ],
+        **({"entries": [parts / PARTS for parts in plan.entries]} if plan.entries else {}),
         "total": plain(result.total),
         "total_length": result.total_length,
         "random_search_length": result.random_search_length,

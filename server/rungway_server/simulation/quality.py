@@ -254,11 +254,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Print the tables of docs/quality.md.")
     parser.add_argument("--curves", type=Path, action="append", help=f"a folder of more tables beside {FOLDER}")
     parser.add_argument("--long", action="store_true", help=f"{LONG} seeds instead of {SHORT}")
+    parser.add_argument("--seeds", type=int, help="how many, instead of either")
     parser.add_argument("--workers", type=int, default=8, help="that train at the same time")
     parser.add_argument("--budget", type=int, default=BUDGET, help="full trainings of all workers together")
     parser.add_argument("--only", default="", help="cases with this in their name")
     chosen = parser.parse_args()
-    began, seeds = time.perf_counter(), LONG if chosen.long else SHORT
+    began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
     files = {case: _file(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
     found: dict[Case, dict[str, Row]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:

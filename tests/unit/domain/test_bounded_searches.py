@@ -73,6 +73,11 @@ def test_hours_are_time_and_not_training() -> None:
     assert (plan.budget, plan.budget_ms) == (500, 0)
 
 
+def test_only_where_no_trial_goes_on_too_few_are_noted() -> None:
+    assert any("no trial can reach the top rung" in note for note in planned(max_trials=20).notes)
+    assert not any("no trial can reach" in note for note in planned(max_trials=20, budget=500).notes)
+
+
 def test_unlimited_trials_are_as_many_as_the_budget_pays_for() -> None:
     found = planned(max_trials="unlimited", budget={"epochs": 500})
     assert found.plan.max_trials == 501

@@ -120,9 +120,9 @@ def _weighted(space: Space) -> str:
 
 
 def _unreached(b: int, bracket: Bracket, plan: Plan) -> str:
-    """A note about a bracket with too few trials to reach its top rung; "" for any other."""
+    """A note about a bracket with too few trials to reach its top rung; "" for any other, and where trials go on."""
     trials = reached(bracket, plan)
-    if trials[-1]:
+    if trials[-1] or plan.go_on:
         return ""
     empty = trials.index(0)
     lengths, unit = [rung.length for rung in bracket.rungs], plan.unit or "units"

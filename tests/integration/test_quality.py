@@ -1,0 +1,75 @@
+"""The measure of how good searches are, on a small table; and budgets, with workers that lose their jobs."""
+
+from dataclasses import replace
+
+import pytest
+
+from rungway_server.service.experiments import plan_search
+from rungway_server.simulation.engine import simulate
+from rungway_server.simulation.fleet import DropForm, Fleet
+from rungway_server.simulation.quality import CASES, SEARCHES, Case, Row, bars, lines, measure, misled
+from rungway_server.simulation.records import Run
+from rungway_server.simulation.stage import run_on_stage, stage
+from rungway_server.simulation.study import TABLE
+from rungway_server.simulation.synthetic import SyntheticCurves
+from rungway_server.simulation.table import Table, read_table
+
+
+@pytest.fixture(scope="module")
+def small() -> Table:
+    """Sixty networks of nine epochs."""
+    table = read_table(TABLE)
+    return replace(
+        table, values=table.values[:60, :9], elapsed=table.elapsed[:60, :10], ends=table.ends[:60].clip(1, 9)
+    )
+
+
+def test_every_search_is_measured_and_the_same_each_time(small: Table) -> None:
+    first, again = (run_on_stage(measure(small, CASES[4], 4, 12, seed=3)) for _ in range(2))
+    assert first == again
+    assert first.keys() == SEARCHES.keys()
+    assert first["random"].busy == pytest.approx(1)
+    assert all(1 <= figures.rank <= 61 and figures.regret >= 0 for figures in first.values())
+    assert first["auto"].busy == pytest.approx(1)  # whoever waits goes on
+    found = {CASES[4]: {name: Row.of([figures, figures]) for name, figures in first.items()}}
+    assert len([*lines(found)]) == 2 + len(SEARCHES)
+
+
+def test_first_units_mislead_as_the_case_says(small: Table) -> None:
+    worst_first = misled(small, Case("x", reversed_units=1))
+    assert worst_first.values[:, 0].argmin() == small.values[:, 0].argmax()
+    assert (worst_first.values[:, 1:] == small.values[:, 1:]).all()
+    others = misled(small, Case("x", noise_units=2))
+    assert sorted(others.values[:, 1]) == sorted(small.values[:, 1])
+    assert (others.values[:, :2] != small.values[:, :2]).any()
+
+
+def test_a_bar_that_is_missed_says_so() -> None:
+    row = Row(first_best=2.0, hits=3, rank=4.0, regret=0.1, busy=1.0)
+    easy, pool, stream = CASES[0], CASES[5], CASES[6]
+    found = {case: dict.fromkeys(SEARCHES, row) for case in (easy, pool, stream)}
+    assert [bar.line().endswith("| yes |") for bar in bars(found, 8)] == [True] * 6
+    found[easy] = found[easy] | {"auto": replace(row, first_best=2.3)}
+    found[pool] = found[pool] | {"auto": replace(row, regret=0.2, busy=0.5)}
+    assert [bar.line().endswith("| yes |") for bar in bars(found, 8)] == [False, True, True, False, False, True]
+
+
+@pytest.mark.parametrize("name", ["random", "async_halving", "adaptive_asha", "stopping", "auto"])
+def test_a_budget_is_passed_by_less_than_one_assignment(name: str) -> None:
+    """Eight workers, some of whose jobs are lost. What is trained again counts again."""
+    more: dict[str, object] = {"num_rungs": 3} if name in ("async_halving", "stopping") else {}
+    more |= {"stop_once": True} if name == "stopping" else {}
+    more |= {"name": "async_halving" if name == "stopping" else name, "metric": "loss", "max_trials": "unlimited"}
+    more |= {"max_length": {"epochs": 27}, "budget": {"epochs": 400}, "max_concurrent_trials": 0}
+    planned = plan_search({"searcher": more, "lease_seconds": 5, "pause_after_failures": 0})
+    curves = SyntheticCurves("power", 1, 27, 100, seconds_per_unit=1.0)
+    fleet = Fleet(8, drop_probability=0.02, drop_form=DropForm.TOLD)
+
+    async def run() -> Run:
+        async with stage() as store:
+            return await simulate(store, planned.config, planned.plan, curves, fleet, keep_steps=False)
+
+    found = run_on_stage(run())
+    assert found.done
+    trained = sum(job.end - job.start for job in found.jobs if job.told)
+    assert 400 <= trained < 400 + planned.plan.max_length
