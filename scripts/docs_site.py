@@ -24,6 +24,7 @@ FIRST = (
     "choosing",
     "searchers",
     "simulation",
+    "quality",
     "notifications",
     "deploy",
     "katib",

@@ -69,6 +69,7 @@ def test_a_budget_lets_trials_go_on_unless_it_is_said_otherwise(name: str) -> No
 def test_hours_are_time_and_not_training() -> None:
     plan = planned(budget={"hours": 1.5}).plan
     assert (plan.budget, plan.budget_ms) == (0, 5_400_000)
+    assert planned(budget={"hours": 1e-9}).plan.budget_ms == 1  # not 0, which is without end
     plan = planned(max_length={"hours": 81}, budget={"hours": 500}).plan
     assert (plan.budget, plan.budget_ms) == (500, 0)
 
@@ -105,6 +106,7 @@ def test_unlimited_trials_are_as_many_as_the_budget_pays_for() -> None:
         ({"blind": True}, r"searcher\.blind: got true, wanted a budget and after_max_trials: go_on beside it"),
         ({"blind": True, "budget": 9, "after_max_trials": "stop"}, r"searcher\.blind: got true, wanted a budget"),
         ({"budget": {"hours": 0}}, r"searcher\.budget: got 0\.0 hours, wanted more than 0, at most 87600"),
+        ({"budget": {"hours": "many"}}, r"searcher\.budget\.hours: got 'many', wanted a finite number$"),
         ({"budget": {"batches": 9}}, r"searcher\.budget: got 'batches', but max_length is in epochs"),
         ({"budget": 0}, r"searcher\.budget: got 0, wanted 1 to"),
         ({"name": "hyperband", "max_trials": None, "budget": 9}, r"searcher\.budget: unknown key"),

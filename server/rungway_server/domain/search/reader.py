@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isnan
 from typing import TypeGuard
 
 from rungway_server.domain.documents.fields import Section, shown, whole
@@ -278,7 +279,7 @@ def _read_budget(section: Section, name: SearcherName, unit: str) -> tuple[int |
         return section.integer("budget", least=1, most=MAX_BUDGET), None
     if list(value) == ["hours"] and unit != "hours" and name not in _SYNC:
         hours = section.section("budget").number("hours")
-        if not 0 < hours <= MAX_HOURS:
+        if not isnan(hours) and not 0 < hours <= MAX_HOURS:
             section.refuse("budget", f"got {shown(hours)} hours, wanted more than 0, at most {MAX_HOURS}")
         return None, hours
     budget, own = _unit_length(section, "budget", MAX_BUDGET)

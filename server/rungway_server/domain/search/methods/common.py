@@ -1,5 +1,7 @@
 """Parts that the search methods build their plans from."""
 
+import math
+
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.search.config import AfterMaxTrials, SearcherConfig
 from rungway_server.domain.search.ladder import MAX_RUNGS, geometric_lengths, log_floor, rung_lengths
@@ -18,7 +20,7 @@ def plan_of(searcher: SearcherConfig, brackets: tuple[Bracket, ...], rule: Promo
         unit=searcher.unit,
         go_on=searcher.after_max_trials is AfterMaxTrials.GO_ON,
         budget=searcher.budget or 0 if rule is PromotionRule.ASYNC else 0,
-        budget_ms=round((searcher.budget_hours or 0) * 3_600_000),
+        budget_ms=math.ceil((searcher.budget_hours or 0) * 3_600_000),
     )
 
 
