@@ -7,6 +7,9 @@ import { KIND } from "./eventlog.js";
 
 /** @typedef {import("./eventlog.js").EventLog} EventLog */
 
+/** Why a trial that is handed out is above the rung of the event. */
+const UP = new Set(["PROMOTED", "CLONED", "GOING_ON", "BLIND"]);
+
 /** Trials of a moment. A row is a trial's number. */
 export class Replay {
   at = 0;
@@ -26,6 +29,7 @@ export class Replay {
   results = { bracket: [], rung: [], trial: [], metric: [], count: 0 };
   /** @type {number[]} the last event of each trial */ _last = [];
   /** @type {number[]} the highest rung in which each trial has a result */ _done = [];
+  /** @type {Set<number>} trials that go to a rung unjudged by those below it */ _blind = new Set();
   /** @type {Int32Array} the event of the same trial after each event; -1 = none yet */ _next = new Int32Array(0);
   _nextCount = 0;
 
@@ -37,6 +41,7 @@ export class Replay {
   /** Back to before the first event. */
   clear() {
     this.at = this.now = this.count = this.began = 0;
+    this._blind.clear();
     for (const each of [this.trial, this.state, this.bracket, this.rung, this.length, this.metric, this.parent, this.since]) each.length = 0;
     this.results = { bracket: [], rung: [], trial: [], metric: [], count: 0 };
   }
@@ -118,10 +123,15 @@ export class Replay {
     const { log } = this, reason = log.reasons[at];
     this.state[trial] = STATE.RUNNING;
     this.since[trial] = log.time[at];
-    if (reason !== "PROMOTED" && reason !== "CLONED") return;
+    if (reason === "NEW_TRIAL" || reason === "ENQUEUED") { // it may enter above the lowest rung
+      this.rung[trial] = Math.max(log.rung[at], 0);
+      this._done[trial] = this.rung[trial] - 1;
+    }
+    if (!UP.has(reason)) return;
     this.rung[trial] = log.rung[at] + 1;
     if (reason === "CLONED") this._done[trial] = log.rung[at];
     else this._results(trial, log.rung[at], log.metric[at]);
+    if (reason === "BLIND") this._blind.add(trial);
   }
 
   /** @param {number} trial @param {number} rung @param {number} metric @param {number} state */
@@ -136,6 +146,7 @@ export class Replay {
   /** Results up to a rung: a report that reaches several rungs is one line. @param {number} trial @param {number} rung @param {number} metric */
   _results(trial, rung, metric) {
     const { results } = this;
+    if (this._blind.delete(trial)) this._done[trial] = rung - 1;
     for (let each = this._done[trial] + 1; each <= rung; each++) {
       results.bracket.push(this.bracket[trial]);
       results.rung.push(each);
