@@ -33,8 +33,8 @@ def key(url: UrlArgument, secret_file: SecretOption = None) -> None:
     """Print the key with which the receiver at this URL checks signatures. Each URL has another one."""
     from rungway_server.webhooks.signing import key_text
 
-    _, secrets = _read(url, secret_file)
-    typer.echo(key_text(secrets[0], url))
+    endpoint, secrets = _read(url, secret_file)
+    typer.echo(key_text(secrets[0], endpoint.url))
 
 
 @app.command("test", cls=Command)

@@ -5,11 +5,9 @@ decide, so that no call waits for it and a server that dies loses nothing.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import structlog
 
 from rungway_server.domain.engine import TrialView
 from rungway_server.domain.errors import RungwayError, StoreFull, StoreUnavailable
@@ -24,24 +22,26 @@ BEST_APART_MS = 60_000
 """Least time between two messages of a new best of one search."""
 OLDEST_MS = 24 * 3_600_000
 """Events that are older are not told any more, and messages as old are given up."""
-MOST_PENDING = 2_000
-"""Messages that wait to be sent. While there are so many no search is looked at: nothing is lost, all is later."""
+MOST_PENDING = 1_000
+"""Messages that wait to be sent to one endpoint: of more the oldest are given up."""
 _SELDOM = 30
 """Searches that are over are looked at in every so many rounds, and so are namespaces looked for."""
 _FIRST_NAMESPACE = "default"
 _WORDS = {"stopped": "stopped", "too_many_invalid": "stopped", "failing": "paused"}
 """What an event becomes in the type of a message; "done" is "done" or "failed"."""
 
-_log = structlog.get_logger()
-
 
 class Finder:
     """Looks at all searches in rounds, and puts messages among the pending ones, those of each endpoint apart.
 
-    `pending` has what waits to be sent: the same as Redis has, as long as this server is the one that sends.
+    `pending` has what waits to be sent: the same as Redis has, as long as this server is the one that sends. `give_up`
+    takes the key of one that is too many, and why.
     """
 
-    def __init__(self, webhooks: RedisWebhooks, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, webhooks: RedisWebhooks, endpoints: Sequence[Endpoint], give_up: Callable[[str, str], Awaitable[None]]
+    ) -> None:
+        self._give_up = give_up
         self._webhooks, self._store, self._endpoints = webhooks, webhooks.store, endpoints
         self.pending: dict[str, dict[str, Any]] = {}
         self._since = 0
@@ -51,7 +51,6 @@ class Finder:
         self._namespaces = {each.namespace for each in endpoints if each.namespace}
         self._of_all = any(not each.namespace for each in endpoints)
         self._round = 0
-        self._full = False
 
     async def begin(self) -> None:
         """Read what the server that sent before has noted."""
@@ -68,8 +67,6 @@ class Finder:
         refs = await self._webhooks.searches(self._namespaces)
         due = [ref for ref in refs if seldom or ref not in self._over]
         async for ref, glance in self._webhooks.glances(due):
-            if self._is_full():
-                return
             if glance and self._marks.get(ref) != glance.mark:
                 try:
                     await self._look_at(ref, glance)
@@ -79,13 +76,6 @@ class Finder:
                     self._marks[ref] = glance.mark
         if seldom:
             await self._forget({"/".join(ref) for ref in refs})
-
-    def _is_full(self) -> bool:
-        full = len(self.pending) >= MOST_PENDING
-        if full and not self._full:
-            _log.error("webhooks_full", pending=len(self.pending))
-        self._full = full
-        return full
 
     async def _forget(self, there: set[str]) -> None:
         gone = [name for name in self._noted if name not in there]
@@ -97,8 +87,11 @@ class Finder:
     async def _look_at(self, ref: ExperimentRef, glance: Glance) -> None:
         noted = self._noted.get("/".join(ref))
         if noted is None or noted["uid"] != glance.uid:
-            best = await self._best(ref) if glance.created_ms < self._since else None
-            noted = {"uid": glance.uid, "event": f"{self._since}-0", "best": best and _of_best(best), "best_ms": 0}
+            noted = {"uid": glance.uid, "event": f"{self._since}-0", "best": None, "best_ms": 0}
+            if glance.created_ms < self._since:  # its best until now is no news
+                best = await self._best(ref)
+                noted["best"] = best and _of_best(best)
+                await self._note(ref, noted)
         settled = True
         if glance.state.is_over or glance.failing:
             for line in await self._webhooks.endings(ref, glance.uid, noted["event"]):
@@ -154,6 +147,10 @@ class Finder:
                 message = {"id": message_id, "endpoint": endpoint.name, "at_ms": at_ms, "body": body}
                 await self._webhooks.put(key, message)
                 self.pending[key] = message
+                mine = [each for each, held in self.pending.items() if held["endpoint"] == endpoint.name]
+                if len(mine) > MOST_PENDING:
+                    oldest = min(mine, key=lambda each: int(self.pending[each]["at_ms"]))
+                    await self._give_up(oldest, f"{MOST_PENDING:,} later ones wait")
 
     async def _data(self, ref: ExperimentRef, uid: str) -> dict[str, Any]:
         brief, progress = await self._store.brief(ref)

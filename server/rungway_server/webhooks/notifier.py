@@ -34,7 +34,7 @@ class Notifier:
 
     def __init__(self, webhooks: RedisWebhooks, endpoints: Sequence[Endpoint], metrics: "Metrics | None") -> None:
         self._webhooks, self._metrics = webhooks, metrics
-        self._finder = Finder(webhooks, endpoints)
+        self._finder = Finder(webhooks, endpoints, self._drop)
         self._endpoints = {each.name: each for each in endpoints}
         self._name = uuid.uuid4().hex
         self._leads_until = 0.0

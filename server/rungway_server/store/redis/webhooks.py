@@ -7,7 +7,6 @@ operation is one command on one key, so it works on a Cluster as well.
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -68,7 +67,8 @@ class RedisWebhooks:
         """Since when there are webhooks (ms), and what `note` noted, by "namespace/experiment"."""
         found = await self._hash(_SEEN)
         if _SINCE not in found:
-            found[_SINCE] = time.time_ns() // 1_000_000
+            seconds, microseconds = await self._router.call(_SEEN, ("TIME",))  # the clock of the event log
+            found[_SINCE] = 1000 * int(seconds) + int(microseconds) // 1000
             await self._router.call(_SEEN, ("HSET", _SEEN, _SINCE, found[_SINCE]))
         return int(found.pop(_SINCE)), found
 
