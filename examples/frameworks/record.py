@@ -6,7 +6,13 @@ import time
 
 
 def record(trial: int, step: int, rate: float) -> None:
-    if path := os.environ.get("TRACE"):
-        with open(path, "a") as trace:
-            trace.write(json.dumps([trial, step, rate, os.getpid(), time.time()]) + "\n")
-        time.sleep(float(os.environ.get("TRACE_PAUSE", "0")))  # tests want to hit the middle of a small training
+    path = os.environ.get("TRACE")
+    if not path:
+        return
+    with open(path, "a+") as trace:
+        trace.write(json.dumps([trial, step, rate, os.getpid(), time.time()]) + "\n")
+        trace.seek(0)
+        steps = len(trace.readlines())
+    if steps >= int(os.environ.get("TRACE_HOLD", "1000000")):  # a test wants to send a signal just here
+        while not os.path.exists(f"{path}.go"):
+            time.sleep(0.01)

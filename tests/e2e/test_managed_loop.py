@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.support.disturbed import Example, check_same, disturbed, undisturbed
 
-NUMPY = Example("numpy_loop.py", pause=0.003, lease_seconds=0.8)
+NUMPY = Example("numpy_loop.py", lease_seconds=1.5)
 
 
 def test_a_killed_and_preempted_training_ends_as_an_undisturbed_one(target: str, tmp_path: Path) -> None:

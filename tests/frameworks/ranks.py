@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         for number in range(given.runs):
             size = draw.choice((2, 4))
             steps = len(alike[size].rates)
-            kills = sorted((draw.randrange(1, steps - 6), draw.randrange(size)) for _ in range(KILLS))
+            kills = sorted((step, draw.randrange(size)) for step in draw.sample(range(1, steps), KILLS))
             run = Run(torchrun("pytorch_ddp.py", size), service.address, folder / str(number))
             slowest = run_with_kills(run, kills, longest=LONGEST)
             second = run.ended()

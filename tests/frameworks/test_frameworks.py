@@ -8,15 +8,15 @@ from tests.support.disturbed import Example, check_same, disturbed, undisturbed
 
 ROUNDS = {"max_length": 48, "metric": "rmse"}
 EXAMPLES = {
-    "torch": Example("pytorch_loop.py", pause=0.01),
-    "transformers": Example("huggingface_trainer.py", pause=0.01),
-    "lightning": Example("lightning_trainer.py", pause=0.01),
-    "pytorch_lightning": Example("lightning_trainer.py pytorch_lightning", pause=0.01),
-    "sklearn": Example("sklearn_partial_fit.py", pause=0.01),
-    "xgboost": Example("xgboost_rounds.py", pause=0.01, searcher=ROUNDS),
-    "lightgbm": Example("lightgbm_rounds.py", pause=0.01, searcher=ROUNDS),
-    "keras": Example("keras_fit.py", pause=0.01, environment={"KERAS_BACKEND": "torch"}),
-    "flax": Example("flax_orbax.py", pause=0.01),
+    "torch": Example("pytorch_loop.py"),
+    "transformers": Example("huggingface_trainer.py"),
+    "lightning": Example("lightning_trainer.py"),
+    "pytorch_lightning": Example("lightning_trainer.py pytorch_lightning"),
+    "sklearn": Example("sklearn_partial_fit.py"),
+    "xgboost": Example("xgboost_rounds.py", searcher=ROUNDS),
+    "lightgbm": Example("lightgbm_rounds.py", searcher=ROUNDS),
+    "keras": Example("keras_fit.py", environment={"KERAS_BACKEND": "torch"}),
+    "flax": Example("flax_orbax.py"),
 }
 NOT_WITHIN_AN_EPOCH = ("lightning", "pytorch_lightning")
 """A training that is resumed within an epoch begins with the first batches of its data again: the rates are the same,

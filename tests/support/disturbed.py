@@ -28,8 +28,6 @@ class Example:
     script: str
     command: Sequence[str] = ()
     """What stands before the script, by default this Python."""
-    pause: float = 0.0
-    """Seconds between two steps, where the training is too short to be hit."""
     lease_seconds: float = 3.0
     environment: dict[str, str] = field(default_factory=dict)
     searcher: dict[str, Any] = field(default_factory=dict)
@@ -67,6 +65,7 @@ class Run:
 
     def __init__(self, example: Example, target: str, folder: Path) -> None:
         self._example, self._folder = example, folder
+        self._go = folder / "trace.go"
         folder.mkdir(parents=True)
         self._name = unique_name("example")
         document = yaml.safe_load((EXAMPLES / "search.yaml").read_text()) | {"lease_seconds": example.lease_seconds}
@@ -79,33 +78,39 @@ class Run:
             "RUNGWAY_EXPERIMENT": self._name,
             "RUNGWAY_CHECKPOINTS": str(folder / "checkpoints"),
             "TRACE": str(folder / "trace"),
-            "TRACE_PAUSE": str(example.pause),
             "OMP_NUM_THREADS": "1",
             "TOKENIZERS_PARALLELISM": "false",
             **example.environment,
         }
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """A process that trains; its output is in the folder."""
+    def start(self, hold: int | None = None) -> "subprocess.Popen[bytes]":
+        """A process that trains; its output is in the folder. At `hold` steps in all it waits for `go`."""
+        self._go.unlink(missing_ok=True)
+        holding = {} if hold is None else {"TRACE_HOLD": str(hold)}
         script, *arguments = self._example.script.split()
         command = [*(self._example.command or [sys.executable]), str(EXAMPLES / script), *arguments]
         with (self._folder / "output").open("ab") as output:
             return subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=self._environment,
+                env=self._environment | holding,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
+    def go(self) -> None:
+        """Let a process that waits train on."""
+        self._go.touch()
+
     def until(self, steps: int | None, number: int = 0) -> int:
         """Run a process until it has trained so many steps in all, then send it the signal; its exit code."""
-        process = self.start()
+        process = self.start(steps)
         try:
             if steps is not None:
-                assert wait_while_it_runs(process, lambda: len(self.trace()) >= steps), self.output()
+                assert wait_while_it_runs(process, lambda: len(self.lines()) >= steps), self.output()
                 process.send_signal(number)
+                self.go()
             code = process.wait(SECONDS)
         finally:
             if process.poll() is None:
@@ -117,12 +122,8 @@ class Run:
         """What it printed."""
         return (self._folder / "output").read_text(errors="replace")[-6000:]
 
-    def trace(self) -> list[tuple[Step, float]]:
-        """Every step so far, in the order of training."""
-        return [((n, step), rate) for n, step, rate, *_ in self.lines()]
-
     def lines(self) -> list[tuple[int, int, float, int, float]]:
-        """The same with the process and the time (seconds) of each."""
+        """Every step so far, in the order of training: trial, step, learning rate, process, time (seconds)."""
         path = self._folder / "trace"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [tuple(json.loads(line)) for line in lines if line.endswith("\n")]

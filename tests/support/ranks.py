@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.support.disturbed import Example, Run
-from tests.support.waiting import SECONDS, wait_while_it_runs
+from tests.support.waiting import wait_while_it_runs
 
 
 def torchrun(script: str, ranks: int, *, searcher: dict[str, object] | None = None) -> Example:
     """An example that so many processes train together; when one dies, torchrun ends the others, and itself."""
     command = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--monitor-interval", "0.1"]
-    return Example(script, [*command, "--nproc-per-node", str(ranks)], 0.01, searcher=searcher or {})
+    return Example(script, [*command, "--nproc-per-node", str(ranks)], searcher=searcher or {})
 
 
 def ranks_of(torchrun: int) -> dict[int, int]:
@@ -35,7 +35,7 @@ def ranks_of(torchrun: int) -> dict[int, int]:
 
 def has_trained(run: Run, steps: int) -> bool:
     """Whether so many steps were trained in all."""
-    return len(run.trace()) >= steps
+    return len(run.lines()) >= steps
 
 
 class Hung(AssertionError):
@@ -48,13 +48,11 @@ def run_with_kills(run: Run, kills: list[tuple[int, int]], *, longest: float = 6
     """
     slowest = 0.0
     for steps, rank in kills:
-        process = run.start()
+        process = run.start(steps)
         try:
             assert wait_while_it_runs(process, partial(has_trained, run, steps)), run.output()
-            if (pid := ranks_of(process.pid).get(rank)) is None:
-                assert process.wait(SECONDS) == 0, run.output()  # the search is over already
-                continue
-            os.kill(pid, signal.SIGKILL)
+            os.kill(ranks_of(process.pid)[rank], signal.SIGKILL)
+            run.go()
             begin = time.monotonic()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(longest)
