@@ -102,12 +102,13 @@ class Client(DataMethods):
             self._keeper.ensure()
         return assignment
 
-    def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
-        """Ask for up to `count` assignments (1 to 64) and return the reply: work, WAIT or DONE.
+    def ask_once(self, count: int = 1, *, wait: float = 0.0, request_id: str | None = None) -> AskReply:
+        """Ask for up to `count` assignments (1 to 64) and return the reply: work, WAIT or DONE. With `wait` the service
+        holds an ask that finds nothing, until there is work or so many seconds are over (at most 30).
 
         The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `reply.next`.
         """
-        return self._driver.run(self._work.ask_once(count, request_id))
+        return self._driver.run(self._work.ask_once(count, request_id, wait=wait))
 
     def tell(
         self,
