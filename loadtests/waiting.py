@@ -7,6 +7,7 @@ results of a synchronous rung, which promotes a quarter of its trials at once; t
 
 import argparse
 import asyncio
+import gc
 import random
 import time
 import urllib.request
@@ -42,7 +43,7 @@ _SETTLED = 2.0
 class Waited:
     """A measurement: CPU in cores, latencies in ms.
 
-    `took_up`: from the reply that makes room to the answer that hands it out. `overtaken`: most workers that had waited
+    `alone`: a tell while nobody waits. `took_up`: from the reply that makes room to the answer that hands it out. `overtaken`: most workers that had waited
     a second longer than one who was served. `work` that a rung gave at once, those who got it (`woken`), the asks that
     ran for it, and the seconds until the last had it; `told` the end of the search, and how long that took. `refused`:
     asks of the first part that a busy server refused.
@@ -56,6 +57,7 @@ class Waited:
     tells: int
     tell_p50_ms: float
     tell_p99_ms: float
+    alone_p99_ms: float
     taken: int
     took_up_p99_ms: float
     overtaken: int
@@ -94,7 +96,7 @@ def judgements(found: list[Waited]) -> list[Bar]:
         note = f"{one.service_cores:.2f} cores of the server, {one.redis_cores:.2f} of Redis"
         bars += [
             at_most("waiting", f"cores of server and Redis, {who}, {one.stragglers} that report", 0.2, cores, note),
-            at_most("waiting", f"p99 of a tell, {who}, ms", 100, one.tell_p99_ms),
+            at_most("waiting", f"p99 of a tell, {who}, ms", 100, one.tell_p99_ms, f"{one.alone_p99_ms:.0f} before"),
             at_most("waiting", f"p99 until work is taken up, {who}, ms", 200, one.took_up_p99_ms, f"{one.taken} times"),
             at_most("waiting", "most who had waited a second longer than one who was served", 0, one.overtaken),
             at_most("waiting", "those woken by the end of a rung to the work there was", 1, one.woken / one.work),
@@ -114,8 +116,13 @@ async def measure(
         search = {"name": "async_halving", "max_length": 40, "num_rungs": 2, "max_trials": 1_000_000}
         await _create(client, _RUNNING, search | {"max_concurrent_trials": stragglers})
         floor = _Floor(_RUNNING, stack, port, interval)
-        used, begun = await floor.fill(waiting + stragglers), time.perf_counter()
+        await floor.fill(stragglers)
         floor.recording = True
+        await asyncio.sleep(seconds / 3)
+        alone, floor.tells, floor.took_up = floor.tells, [], []
+        used, begun = await floor.fill(waiting), time.perf_counter()
+        floor.tells, floor.took_up = [], []
+        gc.freeze()  # the collector would stop this process for a second, and each latency has that in it
         await asyncio.sleep(seconds)
         took = time.perf_counter() - begun
         service, redis = ((now - was) / took for now, was in zip(_used(stack), used, strict=True))
@@ -132,6 +139,7 @@ async def measure(
         len(floor.tells),
         1e3 * percentile(floor.tells, 0.5),
         1e3 * percentile(floor.tells, 0.99),
+        1e3 * percentile(alone, 0.99),
         len(floor.took_up),
         1e3 * percentile(floor.took_up, 0.99),
         floor.overtaken,
@@ -183,7 +191,8 @@ class _Floor:
     async def fill(self, workers: int) -> tuple[float, float]:
         """Let so many workers come, 500 a second. Returns the CPU used by then."""
         connections: list[Connection] = []
-        for n in range(workers):
+        first = len(self._tasks)
+        for n in range(first, first + workers):
             if self.port == "HTTP" or n % _PER_CONNECTION == 0:
                 connections.append(await self._open())
             self._tasks.append(asyncio.create_task(self._work(n, connections[-1])))

@@ -230,7 +230,7 @@ def _seconds(hold: Hold) -> float:
     """How long to hold it."""
     seconds = min(hold.seconds, MOST_SECONDS)
     if seconds >= _SPREAD_FROM and hold.waited < MOST_SECONDS:
-        seconds *= random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
+        seconds *= random.uniform(2 / 3, 1)  # noqa: S311 - jitter, no secret
     return seconds
 
 
