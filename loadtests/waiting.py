@@ -43,10 +43,10 @@ _SETTLED = 2.0
 class Waited:
     """A measurement: CPU in cores, latencies in ms.
 
-    `alone`: a tell while nobody waits. `took_up`: from the reply that makes room to the answer that hands it out. `overtaken`: most workers that had waited
-    a second longer than one who was served. `work` that a rung gave at once, those who got it (`woken`), the asks that
-    ran for it, and the seconds until the last had it; `told` the end of the search, and how long that took. `refused`:
-    asks of the first part that a busy server refused.
+    `alone`: a tell while nobody waits. `took_up`: from the reply that makes room to the answer that hands it out.
+    `overtaken`: most workers that had waited a second longer than one who was served. `work` that a rung gave at once,
+    those who got it (`woken`), the asks that ran for it, and the seconds until the last had it; `told` the end of the
+    search, and how long that took. `refused`: asks of the first part that a busy server refused.
     """
 
     port: str
