@@ -17,7 +17,7 @@ from rungway._core.outbox import Parcel
 from rungway._core.requests import milliseconds, new_request_id
 from rungway._core.retry import Outage, Retry, is_transient
 from rungway._core.rpcs import Reply, Rpc
-from rungway._core.waiting import HOLD_SECONDS, Waiting, holds, in_words, pause_after
+from rungway._core.waiting import HOLD_SECONDS, Waiting, failing, holds, in_words, pause_after
 from rungway.models.experiments import Experiment
 from rungway.models.explanation import Explanation
 from rungway.models.work import (
@@ -347,15 +347,6 @@ class WorkerCalls:
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
-
-
-def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
-    """The error of a worker that is told that its search has paused itself."""
-    problem = (
-        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
-        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
-    )
-    return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 
 def is_rollback(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from rungway._core.enums import PromotionRule, Reason
+from rungway._core.errors import FailedPrecondition
 from rungway.models.experiments import Experiment, Plan
 from rungway.models.work import AskReply
 
@@ -32,6 +33,15 @@ def holds() -> threading.Semaphore:
 def pause_after(reply: AskReply) -> float:
     """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
     return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+
+
+def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
+    """The error of a worker that is told that its search has paused itself."""
+    problem = (
+        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
+        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
+    )
+    return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 
 class Waiting:

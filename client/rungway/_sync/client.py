@@ -221,9 +221,10 @@ class Client(DataMethods):
         with self._hold(assignment) as run:
             yield run
 
-    def _ask_waiting(self, waiting: Waiting) -> AskReply:
-        """`ask_once` for a worker that waits by itself until there is work; what it waits for is logged."""
-        reply = self._driver.run(self._work.ask_waiting(waiting))
+    def _ask_waiting(self, waiting: Waiting, most: float | None = None) -> AskReply:
+        """`ask_once` for a worker that waits by itself until there is work; what it waits for is logged. The service
+        holds it for `most` seconds at most."""
+        reply = self._driver.run(self._work.ask_waiting(waiting, most=most))
         if reply.status is AskStatus.WAIT:
             self._driver.run(self._work.log_wait(waiting, reply.reason))
         return reply
