@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from rungway._core import requests, rpcs
 from rungway._core.config import ClientConfig
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason
-from rungway._core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, RungwayError
+from rungway._core.errors import DeadlineExceeded, InvalidArgument, NotFound, RungwayError
 from rungway._core.flow import Attempt, Flow, Sleep
 from rungway._core.leases import Continuations, LiveLeases
 from rungway._core.outbox import Parcel
