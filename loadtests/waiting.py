@@ -193,7 +193,7 @@ class _Floor:
         connections: list[Connection] = []
         first = len(self._tasks)
         for n in range(first, first + workers):
-            if self.port == "HTTP" or n % _PER_CONNECTION == 0:
+            if self.port == "HTTP" or (n - first) % _PER_CONNECTION == 0:
                 connections.append(await self._open())
             self._tasks.append(asyncio.create_task(self._work(n, connections[-1])))
             await asyncio.sleep(0.02 if n % 10 == 0 else 0)
