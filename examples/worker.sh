@@ -83,7 +83,7 @@ call ExperimentService/CreateExperiment '{$experiment, requestId: $id, config: {
     momentum: {type: "double", minval: 0, maxval: 0.95}, degree: {type: "int", minval: 1, maxval: 9}},
   searcher: {name: "adaptive_asha", metric: "error", max_trials: 40, max_length: {epochs: 64}}, seed: 7}}' >/dev/null ||
   echo "$experiment is there: this worker joins it"
-while answer=$(call SearchService/Ask '{$experiment, requestId: $id, $worker}' --arg worker "$$@$(uname -n)"); do
+while answer=$(call SearchService/Ask '{$experiment, requestId: $id, $worker, wait: "30s"}' --arg worker "$$@$(uname -n)"); do
   case $(get "$answer" .status) in
     ASK_STATUS_ASSIGNED) train "$(get "$answer" '.assignments[0] | tojson')" ;;
     ASK_STATUS_WAIT) sleep "$(get "$answer" '.retryAfter | rtrimstr("s")')" ;;

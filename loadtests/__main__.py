@@ -5,7 +5,20 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from loadtests import bars, fleet, growth, metrics_cost, overload, ports, reads, replicas, soak, throughput, watchers
+from loadtests import (
+    bars,
+    fleet,
+    growth,
+    metrics_cost,
+    overload,
+    ports,
+    reads,
+    replicas,
+    soak,
+    throughput,
+    waiting,
+    watchers,
+)
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows, write_json
 from rungway_server.event_loop import loop_factory
@@ -21,6 +34,7 @@ TESTS: dict[str, Any] = {
     "reads": reads,
     "replicas": replicas,
     "soak": soak,
+    "waiting": waiting,
     "watchers": watchers,
     "peers": peers,
 }

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 
-from loadtests import fleet, growth, overload, ports, replicas, throughput, watchers
+from loadtests import fleet, growth, overload, ports, replicas, throughput, waiting, watchers
 from loadtests.judging import Bar, at_least, at_most, no_bar
 from loadtests.peers import runner as peers
 from loadtests.throughput import Measured
@@ -128,6 +128,10 @@ async def _overload(arguments: argparse.Namespace) -> list[Bar]:
     return bars
 
 
+async def _waiting(arguments: argparse.Namespace) -> list[Bar]:
+    return waiting.judgements([await waiting.measure(10_000, 200, 5.0, 5_000, 20.0)])
+
+
 async def _watchers(arguments: argparse.Namespace) -> list[Bar]:
     rate = 200.0
     found = watchers.medians(await watchers.measure([1, 20], 10_000, rate, 4 * arguments.seconds, arguments.rounds))
@@ -154,6 +158,7 @@ _TESTS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Bar]]]] = {
     "growth": _growth,
     "fleet": _fleet,
     "overload": _overload,
+    "waiting": _waiting,
     "watchers": _watchers,
     "peers": _peers,
 }

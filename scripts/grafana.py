@@ -105,6 +105,7 @@ OPERATOR: dict[str, Sequence[Panel]] = {
     ),
     "Watching": (
         Panel("Watchers", "short", [(f"sum by (instance) (rungway_view_watchers{{{_J}}})", "{{instance}}")]),
+        Panel("Asks held", "short", [(f"sum by (instance) (rungway_asks_held{{{_J}}})", "{{instance}}")]),
         Panel(
             "Refresh of a view, 99 of 100",
             "s",

@@ -248,7 +248,7 @@ def build_server(
         server.tell_refused(over_grpc.failed)
     reading: Any = ReadingServer(server, counted=over_grpc)
     health_checks: Any = ReadingServer(server, AnonymousCalls("health"))
-    search = grpc_server.build_search_servicer(store, admission)
+    search = grpc_server.build_search_servicer(store, admission, health.drained)
     add_SearchServiceServicer_to_server(search, reading)
     reads = Reading(quotas, min(MOST_READS, settings.max_concurrent_rpcs))
     experiments = grpc_server.build_experiment_servicer(
@@ -257,7 +257,7 @@ def build_server(
     add_ExperimentServiceServicer_to_server(experiments, reading)
     looking = ViewUseCases(store, health.drained, reads, counted.view_refresh if counted else None)
     if monitor:
-        monitor.views = looking
+        monitor.views, monitor.asks_held = looking, search.asks_held
     views = build_view_servicer(looking)
     add_ViewServiceServicer_to_server(views, reading)
     health_pb2_grpc.add_HealthServicer_to_server(health, health_checks)

@@ -90,6 +90,7 @@ class Metrics:
         help_text = "How late the event loop runs what is due, looked at 4 times a second."
         self.loop_lag = self._histogram("rungway_loop_lag_seconds", help_text, _LAG_SECONDS).observe
 
+        self.asks_held = self._gauge("rungway_asks_held", "Asks that wait for work now, in place of an answer.").set
         self.view_watchers = self._gauge("rungway_view_watchers", "Streams that watch a view of a search.").set
         help_text = "Reading what has changed in a search, for all who watch it."
         self.view_refresh = self._histogram("rungway_view_refresh_seconds", help_text, _SCRIPT_SECONDS).observe

@@ -61,6 +61,8 @@ class Monitor:
         self._certificate = certificate
         self.views: ViewUseCases | None = None
         """Whose watchers are counted."""
+        self.asks_held: Callable[[], int] = lambda: 0
+        """How many asks are held."""
         router.watch(self.metrics)
         stack.callback(asyncio.ensure_future(self._ticks()).cancel)
 
@@ -75,6 +77,7 @@ class Monitor:
             metrics.loop_lag(max(0.0, loop.time() - due))
             metrics.redis_up(self._router.answers_for() > 0)
             metrics.note_now()
+            metrics.asks_held(self.asks_held())
             metrics.view_watchers(self.views.watchers if self.views else 0)
 
     def show(self, store: Store) -> Callable[[], Awaitable[Reply]] | None:

@@ -62,6 +62,18 @@ def test_fleet(tmp_path: Path) -> None:
     assert 0 < one["live"] <= 40, one
 
 
+@pytest.mark.parametrize("port", ["gRPC", "HTTP"])
+def test_waiting(port: str, tmp_path: Path) -> None:
+    sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.2", "--rung", "100", "--seconds", "3")
+    output, (one,) = load("waiting", *sizes, "--port", port, results=tmp_path / "waiting.json")
+    assert one["tells"] > 0, one
+    assert one["taken"] > 0, one
+    assert one["overtaken"] == 0, one
+    assert one["woken"] == one["asks"] == one["work"] > 0, one
+    assert one["told"] == 100 - one["woken"], one
+    assert output.count("waiting  ") >= 9, output
+
+
 def test_reads(tmp_path: Path) -> None:
     _, results = load("reads", "--trials", "200", "--points", "20", results=tmp_path / "reads.json")
     assert [one["read"] for one in results][-4:] == [

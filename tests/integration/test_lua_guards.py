@@ -102,6 +102,7 @@ def calls_of(
             ["other", now, "q", "print", lua_plan(plan, 0), "{}", "{}", "[]", 1, "{}", points, 0, 2, *suggestions]
         ],
         "ask": [[uid, now, "q", 20, "w", "1", "", ""], [uid, now, "q", 64, "w", "1", 40, "", *suggestions]],
+        "available": [[uid, now, "1", "q", "again"]],
         "tell": [tell],
         "heartbeat": [[uid, now, *(n for lease in leases for n in (lease.trial, lease.fencing_token))]],
         "release": [release],

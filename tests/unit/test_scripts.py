@@ -180,6 +180,7 @@ def test_an_unknown_name_of_a_table_is_refused() -> None:
 
 READERS = (
     *(
+        "available",
         "progress",
         "changes",
         "trials",

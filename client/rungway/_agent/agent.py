@@ -13,11 +13,10 @@ from rungway._agent.guard import Guard
 from rungway._agent.lines import Reader
 from rungway._agent.reports import Complaints, Reports, TooFar
 from rungway._agent.training import Training
-from rungway._core.calls import pause_after
 from rungway._core.enums import AskStatus, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted, RungwayError
 from rungway._core.exit import Exit
-from rungway._core.waiting import Waiting
+from rungway._core.waiting import Waiting, pause_after
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Experiment
@@ -51,6 +50,7 @@ class Agent:
         """`logs` is the folder for the output of the trials, `scratch` one for files that nobody needs afterwards; both
         must exist."""
         self._client, self._command, self._options = client, command, options
+        self._asking = Client(config=client.config)  # it is closed to end the asks of places that wait
         self._experiment, self._logs, self._scratch = experiment.experiment, logs, scratch
         self._waiting = Waiting(self._experiment)  # one for all places: one line says why they wait
         unit = experiment.plan.unit if experiment.plan else ""
@@ -90,8 +90,11 @@ class Agent:
             self.leave()
             raise
         finally:
+            if self.is_leaving:
+                self._asking.close()
             for thread in threads:
                 thread.join(self._options.grace + _LEAVE_SECONDS if self.is_leaving else None)
+            self._asking.close()
             self._guard.close()
         if self._failure is not None:
             raise self._failure
@@ -100,8 +103,8 @@ class Agent:
         """One place: a trial after the other."""
         try:
             while not self.is_leaving:
-                # Asked step by step: a place that waits inside an ask could not be told to leave.
-                reply = self._client._ask_waiting(self._waiting)
+                # Asked step by step: a place that sleeps between two asks can be told to leave.
+                reply = self._asking._ask_waiting(self._waiting)
                 for assignment in reply.assignments:
                     with self._client._hold(assignment) as trial:
                         self._train(trial, place)

@@ -88,9 +88,9 @@ class AsyncClient(AsyncDataMethods):
             self._keeper.ensure()
         return assignment
 
-    async def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
+    async def ask_once(self, count: int = 1, *, wait: float = 0.0, request_id: str | None = None) -> AskReply:
         """See Client.ask_once."""
-        return await self._driver.run(self._work.ask_once(count, request_id))
+        return await self._driver.run(self._work.ask_once(count, request_id, wait=wait))
 
     async def tell(
         self,

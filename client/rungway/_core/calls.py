@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -11,14 +10,14 @@ from google.protobuf.message import Message
 from rungway._core import requests, rpcs
 from rungway._core.config import ClientConfig
 from rungway._core.enums import AskStatus, Decision, Outcome, Reason
-from rungway._core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, RungwayError
+from rungway._core.errors import DeadlineExceeded, InvalidArgument, NotFound, RungwayError
 from rungway._core.flow import Attempt, Flow, Sleep
 from rungway._core.leases import Continuations, LiveLeases
 from rungway._core.outbox import Parcel
-from rungway._core.requests import new_request_id
+from rungway._core.requests import milliseconds, new_request_id
 from rungway._core.retry import Outage, Retry, is_transient
 from rungway._core.rpcs import Reply, Rpc
-from rungway._core.waiting import Waiting, in_words
+from rungway._core.waiting import HOLD_SECONDS, Waiting, failing, holds, in_words, pause_after
 from rungway.models.experiments import Experiment
 from rungway.models.explanation import Explanation
 from rungway.models.work import (
@@ -44,14 +43,14 @@ REFUSALS = (InvalidArgument, NotFound)
 """How the service refuses a result."""
 
 _LEASES_PER_HEARTBEAT = 256
-_SHORTEST_WAIT = 0.05
 _ROLLED_BACK = Explanation(Reason.LEASE_LOST, text="the store has lost the latest results of this trial")
 
 
 def call(
     config: ClientConfig, rpc: Rpc[Reply], request: Message, *, limit: float | None, outage: Outage | None = None
 ) -> Flow[Reply]:
-    """One logical call: attempts of the same request until it is answered or `limit` seconds are over.
+    """One logical call: attempts of the same request until it is answered or `limit` seconds are over. Only the first
+    one of an ask is held: a proxy may not bear that.
 
     Raises InvalidArgument for a request that is too large, what the service refuses, and Unavailable or OutcomeUnknown
     when the time is over.
@@ -60,11 +59,15 @@ def call(
         raise InvalidArgument.one("request", f"got {request.ByteSize()} bytes, wanted at most {MAX_REQUEST_BYTES}")
     request_id = getattr(request, "request_id", "") if rpc.changes else None
     retry = Retry(config, rpc.name, limit=limit, request_id=request_id, outage=outage)
+    held = request if isinstance(request, search_service_pb2.AskRequest) and request.HasField("wait") else None
     while True:
+        hold = held.wait.ToMilliseconds() / 1000 if held else 0.0
         try:
-            reply: Reply = yield Attempt(rpc, request, retry.timeout())
+            reply: Reply = yield Attempt(rpc, request, retry.timeout() + hold)
         except RungwayError as error:
             delay = retry.delay_after(error)
+            if held:
+                held.ClearField("wait")
         else:
             retry.answered()
             return reply
@@ -83,6 +86,7 @@ class WorkerCalls:
         self._complaint = ""
         self._continuations = Continuations(caller)
         self._metric = ""
+        self._holds = holds()
         self._said_lost = False
 
     @property
@@ -95,15 +99,25 @@ class WorkerCalls:
         limit = self.config.worker_timeout if limit is None else limit
         return call(self.config, rpc, request, limit=limit, outage=self._outage)
 
-    def ask_once(self, count: int, request_id: str | None, limit: float | None = None) -> Flow[AskReply]:
-        """See Client.ask_once."""
+    def ask_once(
+        self, count: int, request_id: str | None, limit: float | None = None, wait: float = 0.0, waited: float = 0.0
+    ) -> Flow[AskReply]:
+        """See Client.ask_once; `waited` is how long it has waited before (seconds)."""
         request = search_service_pb2.AskRequest(
             experiment=self.experiment,
             request_id=request_id or new_request_id(),
             count=requests.small("count", count),
             worker=self.config.worker,
         )
-        reply = AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        holds = requests.not_negative("wait", wait) > 0 and self._holds.acquire(blocking=False)
+        if holds:
+            request.wait.FromMilliseconds(milliseconds(min(wait, HOLD_SECONDS)))
+            request.waited.FromMilliseconds(milliseconds(waited))
+        try:
+            reply = AskReply.from_proto((yield from self.call(rpcs.ASK, request, limit)))
+        finally:
+            if holds:
+                self._holds.release()
         self._log_lost_training(reply.assignments)
         return reply
 
@@ -132,7 +146,7 @@ class WorkerCalls:
         while True:
             left = None if timeout is None else timeout - (time.monotonic() - begin)
             limit = None if left is None else max(left, self.config.attempt_timeout)
-            reply = yield from self.ask_waiting(waiting, limit)
+            reply = yield from self.ask_waiting(waiting, limit, left)
             if reply.assignments:
                 return reply.assignments[0]
             if reply.status is AskStatus.DONE:
@@ -147,9 +161,9 @@ class WorkerCalls:
             yield from self.log_wait(waiting, reply.reason)
             yield Sleep(wait)
 
-    def ask_waiting(self, waiting: Waiting, limit: float | None = None) -> Flow[AskReply]:
-        """Ask once for a worker that waits until there is work; the end of a wait that was logged is logged, too."""
-        reply = yield from self.ask_once(1, None, limit)
+    def ask_waiting(self, waiting: Waiting, limit: float | None = None, most: float | None = None) -> Flow[AskReply]:
+        """Ask once for a worker that waits until there is work, or `most` seconds; logs the end of a logged wait."""
+        reply = yield from self.ask_once(1, None, limit, waiting.hold(most), waiting.seconds)
         if reply.assignments:
             waiting.over(f"trial {reply.assignments[0].trial} is handed out")
         elif reply.status is AskStatus.DONE:
@@ -159,7 +173,7 @@ class WorkerCalls:
     def log_wait(self, waiting: Waiting, reason: Reason) -> Flow[None]:
         """Log why a worker waits, when that is due."""
         if waiting.is_due(reason):
-            waiting.log(reason, (yield from self._why(reason)))
+            waiting.log((yield from self._why(reason)))
 
     def by_name(self, values: Mapping[str, object], metrics: object) -> Flow[tuple[object, dict[str, object]]]:
         """The searcher's metric among these values, and the others together with `metrics`.
@@ -333,20 +347,6 @@ class WorkerCalls:
     def _forget(self, lease: Lease) -> None:
         self.leases.end(lease)
         self._continuations.drop(lease)
-
-
-def pause_after(reply: AskReply) -> float:
-    """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
-    return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
-
-
-def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
-    """The error of a worker that is told that its search has paused itself."""
-    problem = (
-        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
-        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
-    )
-    return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 
 def is_rollback(error: RungwayError, to_length: int, reports: Sequence[Report]) -> bool:

@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 from rungway._core.calls import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from rungway._core.config import ClientConfig
 from rungway._core.errors import FailedPrecondition, RungwayError
+from rungway._core.requests import milliseconds
 from rungway._core.tls import channel_credentials, stays_on_this_host
 
 _KEEPALIVE_TIMEOUT = 20.0
@@ -49,8 +50,3 @@ def serialized(message: Message) -> bytes:
 def closed_error() -> RungwayError:
     """The error of a call on a client that was closed."""
     return FailedPrecondition("the client was closed", reason="CLIENT_CLOSED")
-
-
-def milliseconds(seconds: float) -> int:
-    """Whole milliseconds, at least 1."""
-    return max(int(seconds * 1000), 1)

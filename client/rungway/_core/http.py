@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError, Message
 
 from rungway.__about__ import __version__
 from rungway._core.calls import MAX_REPLY_BYTES
-from rungway._core.channel import milliseconds
 from rungway._core.config import ClientConfig
 from rungway._core.errors import InternalError, RungwayError
+from rungway._core.requests import milliseconds
 from rungway._core.rpcs import Reply, Rpc
 from rungway._core.tls import call_metadata
 

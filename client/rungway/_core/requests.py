@@ -70,6 +70,11 @@ def not_negative(field: str, value: object) -> float:
     raise InvalidArgument.one(field, f"got {value!r:.100}, wanted a number of at least 0")
 
 
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, at least 1."""
+    return max(int(seconds * 1000), 1)
+
+
 def small(field: str, value: object) -> int:
     """An integer of at least 1 that fits into 32 bits. Raises InvalidArgument."""
     return whole(field, value, 1, _INT32)

@@ -1,16 +1,47 @@
-"""Says in the log why a worker waits for work: one line when it has waited for a while, one when that is over."""
+"""How a worker waits for work: how long an ask may be held, when to ask again, and what the log says of it: one line
+when it has waited for a while, one when that is over."""
 
 import logging
+import random
+import threading
 import time
 from collections.abc import Callable
 
 from rungway._core.enums import PromotionRule, Reason
+from rungway._core.errors import FailedPrecondition
 from rungway.models.experiments import Experiment, Plan
+from rungway.models.work import AskReply
 
 _log = logging.getLogger("rungway")
 
 LOG_AFTER = 10.0
 """Seconds without work after which a line is logged."""
+
+
+HOLD_SECONDS = 30.0
+"""How long an ask may be held by the service; proxies often end calls that are silent for 60 seconds."""
+MOST_HELD = 50
+"""Asks of a client that may be held at once: of the 100 calls on a connection, the others are for those who work."""
+_SHORTEST_WAIT = 0.05
+
+
+def holds() -> threading.Semaphore:
+    """What the asks of a client that may be held take, without waiting for it."""
+    return threading.Semaphore(MOST_HELD)
+
+
+def pause_after(reply: AskReply) -> float:
+    """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
+    return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
+
+
+def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
+    """The error of a worker that is told that its search has paused itself."""
+    problem = (
+        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
+        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
+    )
+    return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 
 class Waiting:
@@ -19,21 +50,36 @@ class Waiting:
     def __init__(self, experiment: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._experiment, self._clock = experiment, clock
         self._begin = clock()
+        self._lock = threading.Lock()
         self._logged: Reason | None = None
 
-    def is_due(self, reason: Reason) -> bool:
-        """Whether this reason is to be logged now: after LOG_AFTER seconds, and each reason once in a row."""
-        return self._clock() - self._begin >= LOG_AFTER and reason is not self._logged
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return self._clock() - self._begin
 
-    def log(self, reason: Reason, why: str) -> None:
+    def hold(self, most: float | None) -> float:
+        """How long the next ask may be held, at most so long: at first until the reason for waiting is due."""
+        due = LOG_AFTER - self.seconds
+        hold = HOLD_SECONDS if due <= 0 or self._logged else due * (1 + random.random() / 2)  # noqa: S311 - jitter
+        return max(min(hold, HOLD_SECONDS if most is None else most), 0.0)
+
+    def is_due(self, reason: Reason) -> bool:
+        """Whether to log this reason now: after LOG_AFTER seconds, each reason once in a row. One caller alone is told
+        so."""
+        with self._lock:
+            due = self.seconds >= LOG_AFTER and reason is not self._logged
+            self._logged = reason if due else self._logged
+        return due
+
+    def log(self, why: str) -> None:
         """Log it."""
-        self._logged = reason
-        _log.warning("%s: waiting for work for %.0f s: %s", self._experiment, self._clock() - self._begin, why)
+        _log.warning("%s: waiting for work for %.0f s: %s", self._experiment, self.seconds, why)
 
     def over(self, what: str) -> None:
         """The wait is over; logged if its reason was."""
         if self._logged is not None:
-            _log.warning("%s: %s after %.0f s of waiting", self._experiment, what, self._clock() - self._begin)
+            _log.warning("%s: %s after %.0f s of waiting", self._experiment, what, self.seconds)
             self._logged = None
 
 

@@ -102,12 +102,13 @@ class Client(DataMethods):
             self._keeper.ensure()
         return assignment
 
-    def ask_once(self, count: int = 1, *, request_id: str | None = None) -> AskReply:
-        """Ask for up to `count` assignments (1 to 64) and return the reply: work, WAIT or DONE.
+    def ask_once(self, count: int = 1, *, wait: float = 0.0, request_id: str | None = None) -> AskReply:
+        """Ask for up to `count` assignments (1 to 64) and return the reply: work, WAIT or DONE. With `wait` the service
+        holds an ask that finds nothing, until there is work or so many seconds are over (at most 30).
 
         The caller renews these leases with `heartbeat`, and goes on after a CONTINUE with `reply.next`.
         """
-        return self._driver.run(self._work.ask_once(count, request_id))
+        return self._driver.run(self._work.ask_once(count, request_id, wait=wait))
 
     def tell(
         self,
@@ -220,9 +221,10 @@ class Client(DataMethods):
         with self._hold(assignment) as run:
             yield run
 
-    def _ask_waiting(self, waiting: Waiting) -> AskReply:
-        """`ask_once` for a worker that waits by itself until there is work; what it waits for is logged."""
-        reply = self._driver.run(self._work.ask_waiting(waiting))
+    def _ask_waiting(self, waiting: Waiting, most: float | None = None) -> AskReply:
+        """`ask_once` for a worker that waits by itself until there is work; what it waits for is logged. The service
+        holds it for `most` seconds at most."""
+        reply = self._driver.run(self._work.ask_waiting(waiting, most=most))
         if reply.status is AskStatus.WAIT:
             self._driver.run(self._work.log_wait(waiting, reply.reason))
         return reply

@@ -5,11 +5,10 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from rungway._core.calls import failing, pause_after
 from rungway._core.enums import AskStatus, PromotionRule, Reason
 from rungway._core.errors import FailedPrecondition, Preempted
 from rungway._core.exit import RELEASED
-from rungway._core.waiting import Waiting
+from rungway._core.waiting import Waiting, failing, pause_after
 from rungway._sync.client import Client
 from rungway.integrations._group import Alone, Group
 from rungway.integrations._signals import Leaving
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from rungway.models.work import Assignment
 
 _SLICE_SECONDS = 0.2
+_HOLD_SECONDS = 1.0
+"""How long the service may hold an ask: as long as a signal may wait."""
 _DONE = "done"
 
 
@@ -103,7 +104,7 @@ class _Loop:
         """On rank 0: the next work, that the search is over, or for how long to wait (seconds)."""
         assert self._client is not None
         self._run = None
-        reply = self._client._ask_waiting(waiting)
+        reply = self._client._ask_waiting(waiting, _HOLD_SECONDS)
         for assignment in reply.assignments:
             self._run = self._client._hold(assignment)
             return self._work(assignment)

@@ -18,39 +18,39 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rungway.v1 import trial_pb2 as rungway_dot_v1_dot_trial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frungway/v1/search_service.proto\x12\nrungway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rungway/v1/trial.proto\"S\n\nAskRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0e\n\x06worker\x18\x04 \x01(\t\"\xff\x01\n\x0b\x41skResponse\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.rungway.v1.AskStatus\x12+\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x16.rungway.v1.Assignment\x12\"\n\x06reason\x18\x03 \x01(\x0e\x32\x12.rungway.v1.Reason\x12.\n\x0bretry_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\nbest_trial\x18\x05 \x01(\x0b\x32\x11.rungway.v1.Trial\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12\x0f\n\x07message\x18\x07 \x01(\t\"Z\n\x0bTellRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12#\n\x07results\x18\x03 \x03(\x0b\x32\x12.rungway.v1.Result\"G\n\x0cTellResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03\"I\n\x10HeartbeatRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12!\n\x06leases\x18\x02 \x03(\x0b\x32\x11.rungway.v1.Lease\"<\n\x11HeartbeatResponse\x12\'\n\x06leases\x18\x01 \x03(\x0b\x32\x17.rungway.v1.LeaseStatus\"\x8b\x01\n\x0bLeaseStatus\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Lease\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.rungway.v1.Decision\x12\x32\n\x0elease_deadline\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x0eReleaseRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x08releases\x18\x03 \x03(\x0b\x32\x13.rungway.v1.Release\"Z\n\x07Release\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Lease\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x19\n\x11\x63heckpoint_length\x18\x03 \x01(\x03\"J\n\x0fReleaseResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x8e\x01\n\x0b\x46\x61ilRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12 \n\x05lease\x18\x03 \x01(\x0b\x32\x11.rungway.v1.Lease\x12$\n\x07outcome\x18\x04 \x01(\x0e\x32\x13.rungway.v1.Outcome\x12\x0f\n\x07message\x18\x05 \x01(\t\"F\n\x0c\x46\x61ilResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03*j\n\tAskStatus\x12\x1a\n\x16\x41SK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SK_STATUS_ASSIGNED\x10\x01\x12\x13\n\x0f\x41SK_STATUS_WAIT\x10\x02\x12\x13\n\x0f\x41SK_STATUS_DONE\x10\x03\x32\xcb\x02\n\rSearchService\x12\x36\n\x03\x41sk\x12\x16.rungway.v1.AskRequest\x1a\x17.rungway.v1.AskResponse\x12\x39\n\x04Tell\x12\x17.rungway.v1.TellRequest\x1a\x18.rungway.v1.TellResponse\x12H\n\tHeartbeat\x12\x1c.rungway.v1.HeartbeatRequest\x1a\x1d.rungway.v1.HeartbeatResponse\x12\x42\n\x07Release\x12\x1a.rungway.v1.ReleaseRequest\x1a\x1b.rungway.v1.ReleaseResponse\x12\x39\n\x04\x46\x61il\x12\x17.rungway.v1.FailRequest\x1a\x18.rungway.v1.FailResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1frungway/v1/search_service.proto\x12\nrungway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rungway/v1/trial.proto\"\xa7\x01\n\nAskRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06waited\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xff\x01\n\x0b\x41skResponse\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.rungway.v1.AskStatus\x12+\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x16.rungway.v1.Assignment\x12\"\n\x06reason\x18\x03 \x01(\x0e\x32\x12.rungway.v1.Reason\x12.\n\x0bretry_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\nbest_trial\x18\x05 \x01(\x0b\x32\x11.rungway.v1.Trial\x12\x10\n\x08revision\x18\x06 \x01(\x03\x12\x0f\n\x07message\x18\x07 \x01(\t\"Z\n\x0bTellRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12#\n\x07results\x18\x03 \x03(\x0b\x32\x12.rungway.v1.Result\"G\n\x0cTellResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03\"I\n\x10HeartbeatRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12!\n\x06leases\x18\x02 \x03(\x0b\x32\x11.rungway.v1.Lease\"<\n\x11HeartbeatResponse\x12\'\n\x06leases\x18\x01 \x03(\x0b\x32\x17.rungway.v1.LeaseStatus\"\x8b\x01\n\x0bLeaseStatus\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Lease\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.rungway.v1.Decision\x12\x32\n\x0elease_deadline\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x0eReleaseRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x08releases\x18\x03 \x03(\x0b\x32\x13.rungway.v1.Release\"Z\n\x07Release\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.rungway.v1.Lease\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x19\n\x11\x63heckpoint_length\x18\x03 \x01(\x03\"J\n\x0fReleaseResponse\x12%\n\x08verdicts\x18\x01 \x03(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x8e\x01\n\x0b\x46\x61ilRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12 \n\x05lease\x18\x03 \x01(\x0b\x32\x11.rungway.v1.Lease\x12$\n\x07outcome\x18\x04 \x01(\x0e\x32\x13.rungway.v1.Outcome\x12\x0f\n\x07message\x18\x05 \x01(\t\"F\n\x0c\x46\x61ilResponse\x12$\n\x07verdict\x18\x01 \x01(\x0b\x32\x13.rungway.v1.Verdict\x12\x10\n\x08revision\x18\x02 \x01(\x03*j\n\tAskStatus\x12\x1a\n\x16\x41SK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SK_STATUS_ASSIGNED\x10\x01\x12\x13\n\x0f\x41SK_STATUS_WAIT\x10\x02\x12\x13\n\x0f\x41SK_STATUS_DONE\x10\x03\x32\xcb\x02\n\rSearchService\x12\x36\n\x03\x41sk\x12\x16.rungway.v1.AskRequest\x1a\x17.rungway.v1.AskResponse\x12\x39\n\x04Tell\x12\x17.rungway.v1.TellRequest\x1a\x18.rungway.v1.TellResponse\x12H\n\tHeartbeat\x12\x1c.rungway.v1.HeartbeatRequest\x1a\x1d.rungway.v1.HeartbeatResponse\x12\x42\n\x07Release\x12\x1a.rungway.v1.ReleaseRequest\x1a\x1b.rungway.v1.ReleaseResponse\x12\x39\n\x04\x46\x61il\x12\x17.rungway.v1.FailRequest\x1a\x18.rungway.v1.FailResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rungway.v1.search_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ASKSTATUS']._serialized_start=1405
-  _globals['_ASKSTATUS']._serialized_end=1511
-  _globals['_ASKREQUEST']._serialized_start=136
-  _globals['_ASKREQUEST']._serialized_end=219
-  _globals['_ASKRESPONSE']._serialized_start=222
-  _globals['_ASKRESPONSE']._serialized_end=477
-  _globals['_TELLREQUEST']._serialized_start=479
-  _globals['_TELLREQUEST']._serialized_end=569
-  _globals['_TELLRESPONSE']._serialized_start=571
-  _globals['_TELLRESPONSE']._serialized_end=642
-  _globals['_HEARTBEATREQUEST']._serialized_start=644
-  _globals['_HEARTBEATREQUEST']._serialized_end=717
-  _globals['_HEARTBEATRESPONSE']._serialized_start=719
-  _globals['_HEARTBEATRESPONSE']._serialized_end=779
-  _globals['_LEASESTATUS']._serialized_start=782
-  _globals['_LEASESTATUS']._serialized_end=921
-  _globals['_RELEASEREQUEST']._serialized_start=923
-  _globals['_RELEASEREQUEST']._serialized_end=1018
-  _globals['_RELEASE']._serialized_start=1020
-  _globals['_RELEASE']._serialized_end=1110
-  _globals['_RELEASERESPONSE']._serialized_start=1112
-  _globals['_RELEASERESPONSE']._serialized_end=1186
-  _globals['_FAILREQUEST']._serialized_start=1189
-  _globals['_FAILREQUEST']._serialized_end=1331
-  _globals['_FAILRESPONSE']._serialized_start=1333
-  _globals['_FAILRESPONSE']._serialized_end=1403
-  _globals['_SEARCHSERVICE']._serialized_start=1514
-  _globals['_SEARCHSERVICE']._serialized_end=1845
+  _globals['_ASKSTATUS']._serialized_start=1490
+  _globals['_ASKSTATUS']._serialized_end=1596
+  _globals['_ASKREQUEST']._serialized_start=137
+  _globals['_ASKREQUEST']._serialized_end=304
+  _globals['_ASKRESPONSE']._serialized_start=307
+  _globals['_ASKRESPONSE']._serialized_end=562
+  _globals['_TELLREQUEST']._serialized_start=564
+  _globals['_TELLREQUEST']._serialized_end=654
+  _globals['_TELLRESPONSE']._serialized_start=656
+  _globals['_TELLRESPONSE']._serialized_end=727
+  _globals['_HEARTBEATREQUEST']._serialized_start=729
+  _globals['_HEARTBEATREQUEST']._serialized_end=802
+  _globals['_HEARTBEATRESPONSE']._serialized_start=804
+  _globals['_HEARTBEATRESPONSE']._serialized_end=864
+  _globals['_LEASESTATUS']._serialized_start=867
+  _globals['_LEASESTATUS']._serialized_end=1006
+  _globals['_RELEASEREQUEST']._serialized_start=1008
+  _globals['_RELEASEREQUEST']._serialized_end=1103
+  _globals['_RELEASE']._serialized_start=1105
+  _globals['_RELEASE']._serialized_end=1195
+  _globals['_RELEASERESPONSE']._serialized_start=1197
+  _globals['_RELEASERESPONSE']._serialized_end=1271
+  _globals['_FAILREQUEST']._serialized_start=1274
+  _globals['_FAILREQUEST']._serialized_end=1416
+  _globals['_FAILRESPONSE']._serialized_start=1418
+  _globals['_FAILRESPONSE']._serialized_end=1488
+  _globals['_SEARCHSERVICE']._serialized_start=1599
+  _globals['_SEARCHSERVICE']._serialized_end=1930
 # @@protoc_insertion_point(module_scope)

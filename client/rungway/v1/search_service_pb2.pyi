@@ -60,6 +60,8 @@ class AskRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """The experiment's id."""
     request_id: _builtins.str
@@ -68,6 +70,19 @@ class AskRequest(_message.Message):
     """How many assignments are wanted: 1 (also when 0) to 64; fewer may be given."""
     worker: _builtins.str
     """Who asks, for people to read (for example "42@host"); up to 256 bytes."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long the ask may be held where there is nothing to hand out, instead of being answered WAIT at once; more than
+        30 seconds mean 30. It is answered a little before the call's own deadline. Unset = not held. Servers from before
+        this field, and busy ones, answer at once: then wait for retry_after.
+        """
+
+    @_builtins.property
+    def waited(self) -> _duration_pb2.Duration:
+        """How long this worker has waited for work already. Of the asks that a server holds, those that have waited longest
+        are served first.
+        """
+
     def __init__(
         self,
         *,
@@ -75,10 +90,12 @@ class AskRequest(_message.Message):
         request_id: _builtins.str = ...,
         count: _builtins.int = ...,
         worker: _builtins.str = ...,
+        wait: _duration_pb2.Duration | None = ...,
+        waited: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait", "waited", b"waited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "experiment", b"experiment", "request_id", b"request_id", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "experiment", b"experiment", "request_id", b"request_id", "wait", b"wait", "waited", b"waited", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,7 +130,9 @@ class AskResponse(_message.Message):
 
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """When WAIT: how long to wait before asking again."""
+        """When WAIT: how long to wait before asking again. It grows with the number of those who wait, and is 0 after an ask
+        that was held.
+        """
 
     @_builtins.property
     def best_trial(self) -> _trial_pb2.Trial:

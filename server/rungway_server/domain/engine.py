@@ -200,6 +200,21 @@ class AskAnswer(NamedTuple):
     expired: Sequence[ExpiredLease] = ()
 
 
+class Available(NamedTuple):
+    """Whether an ask would find something, as of a moment.
+
+    `answer` is what it is answered if there is no work, `work` how many assignments can be handed out, and `expired`
+    how many leases are to be taken back, each of which may give one more. `over`: nothing is handed out any more.
+    `known` are the request ids that were answered before.
+    """
+
+    answer: AskAnswer
+    work: int = 0
+    expired: int = 0
+    over: bool = False
+    known: Sequence[str] = ()
+
+
 class Further(NamedTuple):
     """What a report has beside the searcher's metric: it is stored and shown, and never ranked. `cost` in seconds."""
 

@@ -4,9 +4,10 @@ A token belongs to one namespace (or to all) and has a role. Without tokens (on 
 the port) every caller may do everything, in the namespace that the call names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from async_lru import alru_cache
@@ -77,6 +78,10 @@ CALLER: ContextVar[Caller] = ContextVar("caller")
 """Who makes the call being served: set by `Guard.check`."""
 
 
+CHECK_AGAIN: ContextVar[Callable[[], Awaitable[object]]] = ContextVar("check_again")
+"""Checks the call being served once more, for one that lasts; not set where tokens are off. Raises as `Guard.check`."""
+
+
 class TokenFinder(Protocol):
     """The store of tokens, as this check needs it."""
 
@@ -96,6 +101,8 @@ class Guard:
     async def admit(self, rpc: str, authorization: str, namespace: str) -> str:
         """The namespace in which this call acts; the call is charged to it. Raises as `check`, or QuotaExceeded."""
         found = await self.check(rpc, authorization, namespace)
+        if self._finder:
+            CHECK_AGAIN.set(partial(self.check, rpc, authorization, namespace))
         if self._quotas:
             await self._quotas.charge_call(found)
         return found

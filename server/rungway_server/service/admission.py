@@ -22,6 +22,11 @@ class Admission:
         self._high_water = HighWaterWarning(name, most)
         self._by_experiment: defaultdict[Hashable, int] = defaultdict(int)
 
+    @property
+    def most(self) -> int:
+        """How many calls may run at once."""
+        return self._most
+
     def admit(self, ref: Hashable) -> "_Admitted":
         """A context manager around one call. Entering it raises Overloaded when this experiment has no room."""
         return _Admitted(self, ref)

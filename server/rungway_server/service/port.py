@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from rungway_server.domain.about import About, AboutChange
 from rungway_server.domain.engine import (
     AskAnswer,
+    Available,
     EventView,
     ExperimentState,
     Lease,
@@ -73,6 +74,10 @@ class DecisionStore(Protocol):
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
         """Hand out up to `count` assignments."""
+        ...
+
+    async def available(self, ref: ExperimentRef, request_ids: Sequence[str] = ()) -> Available:
+        """Whether an ask would find something, and which of these asks were answered before. Nothing is changed."""
         ...
 
     async def tell(

@@ -1,6 +1,8 @@
 """Use cases of workers: ask, tell, heartbeat, release, fail."""
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from rungway_server.domain.engine import (
@@ -26,6 +28,7 @@ from rungway_server.service.checks import (
     check_leases,
     check_text,
 )
+from rungway_server.service.held_asks import NOT_HELD, HeldAsks, Hold, Wanted
 from rungway_server.service.port import ExperimentRef, Store
 from rungway_server.service.warnings import is_fruitless, warnings
 
@@ -41,20 +44,31 @@ LONGEST_WORKER = 256
 class SearchUseCases:
     """The hot path. Errors are those of the store, InvalidInput for what is wrong in a request, and Overloaded."""
 
-    def __init__(self, store: Store, admission: Admission) -> None:
+    def __init__(self, store: Store, admission: Admission, stopping: asyncio.Event | None = None) -> None:
+        """Once `stopping` is set, no ask is held any more."""
         self._store = store
         self._admission = admission
+        self._held = HeldAsks(store, admission, stopping or asyncio.Event())
+
+    def asks_held(self) -> int:
+        """How many asks are held now."""
+        return self._held.count
 
     async def ask(
-        self, ref: ExperimentRef, request_id: str, count: int, worker: str
+        self, ref: ExperimentRef, request_id: str, count: int, worker: str, hold: Hold = NOT_HELD
     ) -> tuple[AskAnswer, TrialView | None]:
-        """Up to `count` (0 = 1) assignments; with DONE also the best trial, and a message where nothing came of it."""
+        """Up to `count` (0 = 1) assignments; with DONE also the best trial, and a message where nothing came of it.
+        Where there is nothing, it waits for work as long as `hold` says."""
         wrong = check_text("worker", worker, LONGEST_WORKER)
         if not 0 <= count <= MOST_PER_ASK:
             wrong.append(Violation("count", f"got {count}, wanted 0 (= 1) to {MOST_PER_ASK}"))
         _refuse(wrong + check_text("request_id", request_id, 64))
+        wanted = Wanted(request_id, count or 1, worker)
+        return await self._held.ask(ref, wanted, hold, partial(self._ask, ref, wanted))
+
+    async def _ask(self, ref: ExperimentRef, wanted: Wanted) -> tuple[AskAnswer, TrialView | None]:
         with self._admission.admit(ref):
-            answer = await self._store.ask(ref, request_id, count or 1, worker)
+            answer = await self._store.ask(ref, *wanted)
         if answer.status is not AskStatus.DONE:
             return answer, None
         best, progress = next(iter(await self._store.best(ref, 1)), None), await self._store.progress(ref)

@@ -16,6 +16,7 @@ from rungway_server.service.admission import Admission
 from rungway_server.service.configs import read_config
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
+from rungway_server.service.held_asks import NOT_HELD
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentStore, Store
 from rungway_server.service.reading import Reading, in_slices
@@ -32,9 +33,12 @@ _TROUBLES = {AskStatus.WAIT: "search_paused_itself", AskStatus.DONE: "search_wit
 # The proto describes what each rpc does.
 
 
-def build_search_servicer(store: Store, admission: Admission) -> SearchServiceServicer:
-    """SearchService on this store; `admission` limits how many of its calls run at once."""
-    return _SearchServicer(store, admission)
+def build_search_servicer(
+    store: Store, admission: Admission, stopping: asyncio.Event | None = None
+) -> "_SearchServicer":
+    """SearchService on this store; `admission` limits how many of its calls run at once. Asks that are held end soon
+    after `stopping` is set."""
+    return _SearchServicer(store, SearchUseCases(store, admission, stopping))
 
 
 def build_experiment_servicer(
@@ -45,15 +49,17 @@ def build_experiment_servicer(
 
 
 class _SearchServicer(SearchServiceServicer):
-    def __init__(self, store: Store, admission: Admission) -> None:
-        self._store = store
-        self._search = SearchUseCases(store, admission)
+    def __init__(self, store: Store, search: SearchUseCases) -> None:
+        self._store, self._search = store, search
+        self.asks_held = search.asks_held
+        """How many asks are held."""
         self._last_messages = LastMessages()
 
     @typed_errors
     async def Ask(self, request: search_pb2.AskRequest, context: Context) -> search_pb2.AskResponse:
         ref = requests.read_ref(request.experiment)
-        answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker)
+        hold = requests.read_hold(request, context) if request.HasField("wait") else NOT_HELD
+        answer, best = await self._search.ask(ref, request.request_id, request.count, request.worker, hold)
         if answer.expired:
             call_log.leases_expired(ref, answer.expired)
         if self._last_messages.is_new(ref, answer.message):

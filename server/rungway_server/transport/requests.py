@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Protocol
+
+from google.protobuf.duration_pb2 import Duration
 
 from rungway.v1 import experiment_service_pb2 as experiments
 from rungway.v1 import search_service_pb2 as search
@@ -16,6 +19,7 @@ from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.service.checks import MOST_FURTHER, check_count
 from rungway_server.service.experiments import Change
+from rungway_server.service.held_asks import Hold
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
 from rungway_server.service.view_port import FurtherOf
@@ -23,12 +27,27 @@ from rungway_server.service.view_port import FurtherOf
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
 """The namespace of the call being served: set by the access check, not by the request."""
 
+_ANSWER_SECONDS = 0.5
+"""How long before its deadline a call that is held is answered."""
+
 _BEST_BY = {experiments.BestBy.Value(f"BEST_BY_{by.name}"): by for by in BestBy} | {0: BestBy.BEST}
 _OUTCOMES: dict[int, Outcome] = {
     trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}"): outcome
     for outcome in Outcome
     if outcome is not Outcome.FINISHED
 }
+
+
+class Call(Protocol):
+    """What is asked of the context of a call."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until its deadline; None = it has none."""
+        ...
+
+    def peer(self) -> str:
+        """The connection that it came by; "" = one that carries one call at a time."""
+        ...
 
 
 def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
@@ -40,6 +59,22 @@ def read_ref(experiment: str, field: str = "experiment") -> ExperimentRef:
 def _ref(namespace: str, experiment: str, field: str) -> ExperimentRef:
     check_experiment_id(experiment, field)
     return ExperimentRef(namespace, experiment)
+
+
+def read_hold(request: search.AskRequest, context: "Call") -> Hold:
+    """How long an ask may be held: it ends before the deadline of the call."""
+    seconds, waited = _seconds("wait", request.wait), _seconds("waited", request.waited)
+    left = context.time_remaining()
+    if left is not None:
+        seconds = min(seconds, left - _ANSWER_SECONDS)
+    return Hold(seconds, waited, context.peer())
+
+
+def _seconds(field: str, duration: Duration) -> float:
+    seconds: float = duration.seconds + duration.nanos / 1e9
+    if seconds < 0:
+        raise InvalidInput.one(field, f"got {seconds:g} seconds, wanted at least 0")
+    return seconds
 
 
 def read_lease(lease: trial_pb2.Lease) -> Lease:

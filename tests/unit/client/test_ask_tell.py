@@ -16,6 +16,7 @@ import pytest
 
 import rungway
 from rungway import Client, Decision, Outcome, Reason, Report, Result
+from rungway._core.waiting import MOST_HELD
 from rungway.v1 import search_service_pb2, trial_pb2
 from rungway.values import to_map
 from tests.support.waiting import wait_until
@@ -226,6 +227,39 @@ def test_ask_waits_no_longer_than_told(server: ScriptedServer, client: Client) -
     assert time.monotonic() - begin < 5
     reply = client.ask_once()
     assert (reply.status, reply.reason, reply.retry_after, reply.assignments) == ("wait", "concurrency_limit", 30.0, ())
+
+
+def test_an_ask_may_be_held_as_long_as_the_caller_waits(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", wait(0.0), wait(30.0))
+    with pytest.raises(rungway.DeadlineExceeded):
+        client.ask(timeout=0.5)
+    client.ask_once()
+    client.ask_once(wait=99)
+    with pytest.raises(rungway.InvalidArgument, match="wait"):
+        client.ask_once(wait=-1)
+    first, second, plain, long = server.requests("Ask")
+    assert 0.4 < first.wait.ToNanoseconds() / 1e9 <= 0.5
+    assert second.wait.ToNanoseconds() < first.wait.ToNanoseconds()
+    assert second.waited.ToNanoseconds() > first.waited.ToNanoseconds()
+    assert (plain.HasField("wait"), long.wait.seconds) == (False, 30)
+
+
+def test_an_ask_that_was_cut_is_repeated_without_being_held(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", Abort(grpc.StatusCode.UNAVAILABLE), assigned(assignment(0)))
+    assert client.ask_once(wait=5).assignments
+    held, again = server.requests("Ask")
+    assert (held.wait.seconds, again.HasField("wait")) == (5, False)
+    assert held.request_id == again.request_id
+
+
+def test_few_asks_of_a_client_are_held_at_once(server: ScriptedServer, client: Client) -> None:
+    taken = [client._work._holds.acquire(blocking=False) for _ in range(MOST_HELD)]
+    assert all(taken)
+    server.on("Ask", assigned(assignment(0)))
+    client.ask_once(wait=5)
+    client._work._holds.release()
+    client.ask_once(wait=5)
+    assert [each.HasField("wait") for each in server.requests("Ask")] == [False, True]
 
 
 def test_done_names_the_best(server: ScriptedServer, client: Client) -> None:

@@ -176,7 +176,7 @@ _INT32 = "wanted an integer from -2147483648 to 2147483647"
 _INT64 = "wanted an integer from -9223372036854775808 to 9223372036854775807"
 _DOUBLE = 'wanted a number, or the text "NaN", "Infinity" or "-Infinity"'
 _ANY = 'wanted null, true, false, a text, a number ({"$double": "NaN"} for none), an array or an object'
-_ASK = "unknown field, wanted one of experiment, requestId, count, worker"
+_ASK = "unknown field, wanted one of experiment, requestId, count, worker, wait, waited"
 _TIME, _SECONDS = 'wanted a time such as "2026-01-31T12:00:00.5Z"', 'wanted a number of seconds such as "1.5s"'
 BAD: tuple[tuple[type[Message], str | bytes, str, str], ...] = (
     (AskRequest, "", "", "is empty"),

@@ -12,6 +12,7 @@ from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
     Assignment,
+    Available,
     Decision,
     Entry,
     EventView,
@@ -117,6 +118,17 @@ def read_ask(answer: list[Any], smaller_is_better: bool, unpack: Unpack) -> AskA
     if word == b"wait":
         return AskAnswer(AskStatus.WAIT, (), Reason(_word(answer[2])), int(answer[3]), revision, _text(answer[4]))
     return AskAnswer(AskStatus.DONE, (), Reason(_word(answer[2])), 0, revision)
+
+
+def read_available(answer: list[Any], request_ids: Sequence[str]) -> Available:
+    """An answer of available.lua for these request ids."""
+    if answer[0] == b"over":
+        return Available(AskAnswer(AskStatus.WAIT, (), None, 0, answer[1]), over=True)
+    assert answer[0] == b"work"
+    _, revision, reason, work, expired, message, known = answer
+    retry_ms = 5_000 if message or _word(reason) == Reason.EXPERIMENT_PAUSED else 1_000
+    waiting = AskAnswer(AskStatus.WAIT, (), Reason(_word(reason)), retry_ms, revision, _text(message))
+    return Available(waiting, work, expired, known=[request_ids[place] for place in known])
 
 
 def read_expired(notes: list[list[Any]]) -> tuple[ExpiredLease, ...]:

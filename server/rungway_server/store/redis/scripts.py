@@ -19,6 +19,7 @@ LEDGER_NAMES = ("reserve", "replace_claim")
 NAMES = (
     "create",
     "ask",
+    "available",
     "tell",
     "heartbeat",
     "release",

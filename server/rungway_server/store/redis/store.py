@@ -10,6 +10,7 @@ from typing import Any
 from rungway_server.domain.about import About, AboutChange
 from rungway_server.domain.engine import (
     AskAnswer,
+    Available,
     Decision,
     ExperimentState,
     Lease,
@@ -34,7 +35,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
 from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
-from rungway_server.store.redis.answers import read_ask, read_enqueued, read_expired
+from rungway_server.store.redis.answers import read_ask, read_available, read_enqueued, read_expired
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.counting import SearchCounter
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
@@ -155,6 +156,12 @@ class RedisStore(RedisReads):
                     return found._replace(expired=read_expired(notes)) if notes else found
         finally:
             asked.asking -= count
+
+    async def available(self, ref: ExperimentRef, request_ids: Sequence[str] = ()) -> Available:
+        """See the port."""
+        reclaim = "1" if self._may_reclaim(await self._experiments.find(ref)) else ""
+        _, answer = await self._experiments.run("available", ref, ("", reclaim, *request_ids))
+        return read_available(answer, request_ids)
 
     def _may_reclaim(self, known: CachedExperiment) -> bool:
         """False after an outage: its workers could not renew leases, so an expired one does not mean a dead worker."""

@@ -160,7 +160,11 @@ class App:
             body = self._bodies.unpacked(body, request.headers.get(b"content-encoding", b""))
             message = await call.read_message(route, body, namespace, as_json=as_json)
             requests.NAMESPACE.set(namespace)
-            answer = await route.serve(message, call.CONTEXT)
+            if route.holds and message.HasField("wait"):
+                serving = route.serve(message, call.Deadline(request.headers))
+                answer = await streams.unless_gone(serving, request.receive)
+            else:
+                answer = await route.serve(message, call.CONTEXT)
             return await call.reply_with(answer, namespace, request.headers, as_json=as_json)
 
     async def _get(self, request: "_Request", route: Route, credentials: tuple[str, str, str]) -> Reply:

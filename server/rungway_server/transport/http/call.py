@@ -39,6 +39,14 @@ class Context:
 
     __slots__ = ()
 
+    def time_remaining(self) -> float | None:
+        """As of grpc.aio.ServicerContext."""
+        return None
+
+    def peer(self) -> str:
+        """A connection carries one call at a time."""
+        return ""
+
     async def abort_with_status(self, status: Any) -> NoReturn:
         """As of grpc.aio.ServicerContext. Raises Refused."""
         binary = next(value for key, value in status.trailing_metadata if key == "grpc-status-details-bin")
@@ -46,6 +54,23 @@ class Context:
 
 
 CONTEXT = Context()
+
+
+class Deadline(Context):
+    """The context of a call that may be held."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, headers: "Headers") -> None:
+        """`headers` have been read by `deadline`."""
+        given = headers.get(b"connect-timeout-ms")
+        self._seconds = int(given) / 1000 if given else None
+
+    def time_remaining(self) -> float | None:
+        """As of the time when the request had arrived."""
+        return self._seconds
+
+
 TOO_LATE = "no answer within Connect-Timeout-Ms"
 _NO_DEADLINE: AbstractAsyncContextManager[object] = nullcontext()
 

@@ -29,6 +29,8 @@ class Route:
     """Whether it answers with a stream of messages."""
     readable: bool
     """Whether GET may call it: it only reads, and answers with one message."""
+    holds: bool
+    """Whether a call may be held until there is an answer: its request has a field `wait`."""
     resumes: str
     """The field of its request that the header Last-Event-ID sets; "" if it has none."""
 
@@ -45,6 +47,7 @@ def routes(files: Sequence[FileDescriptor], servicers: Mapping[str, object]) -> 
                 request,
                 streams=method.server_streaming,
                 readable=ROLES.get(rpc) is Role.READ and not method.server_streaming,
+                holds="wait" in request.DESCRIPTOR.fields_by_name,
                 resumes=next(iter(RESUMES.intersection(request.DESCRIPTOR.fields_by_name)), ""),
             )
     return found

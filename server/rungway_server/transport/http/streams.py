@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from google.rpc import code_pb2, status_pb2
 
 from rungway.v1.view_service_pb2 import WatchViewResponse
 from rungway_server.domain.errors import InvalidInput
-from rungway_server.transport.http.bodies import Bodies, Receive
+from rungway_server.transport.http.bodies import Bodies, Gone, Receive
 from rungway_server.transport.http.call import Context, too_late, written
 from rungway_server.transport.http.problems import Refused, error_object
 from rungway_server.transport.http.replies import COMMON, Header, Send
@@ -223,6 +224,20 @@ async def _first_of(call: "_Task", gone: "_Task", form: Form, writer: _Writer) -
     if not done:
         await writer.data(b": still here\n\n")
     return done
+
+
+async def unless_gone(serving: Awaitable[Any], receive: Receive) -> Any:
+    """The answer of a call that may take long. Raises Gone when the caller leaves, which ends its work."""
+    call, gone = asyncio.ensure_future(serving), asyncio.ensure_future(_disconnect(receive))
+    try:
+        await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not call.done():
+            raise Gone
+        return call.result()
+    finally:
+        gone.cancel()
+        call.cancel()
+        await asyncio.gather(call, gone, return_exceptions=True)
 
 
 _Task = asyncio.Future[Any]

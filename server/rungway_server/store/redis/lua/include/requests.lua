@@ -1,6 +1,6 @@
 -- Answers by request id, so that a repeated request gets the answer of the first. They are kept in two generations:
 -- bounded in time, in number and in bytes.
--- Gives  fingerprint_of, remember, recall
+-- Gives  fingerprint_of, field_of, remember, recall
 
 local MOST_BYTES = 16 * 1024 * 1024
 
