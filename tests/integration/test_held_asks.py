@@ -157,6 +157,15 @@ async def test_all_are_told_of_the_end(floor: Floor, store: RedisStore, ref: Exp
     assert {answer.status for answer in await asyncio.gather(*waits)} == {AskStatus.DONE}
 
 
+async def test_nobody_is_woken_for_work_beyond_the_budget(store: RedisStore, ref: ExperimentRef) -> None:
+    await create_planned(store, ref, replace(plan((1, 9), trials=4), budget=2))
+    before = await store.available(ref, [])
+    await ask_for(store, ref, 2)
+    after = await store.available(ref, [])
+    assert before.work == 4
+    assert (after.work, after.answer.reason) == (0, Reason.BUDGET_SPENT)
+
+
 async def test_all_are_told_that_it_was_deleted(floor: Floor, store: RedisStore, ref: ExperimentRef) -> None:
     await create_planned(store, ref, ONE)
     await ask_for(store, ref)

@@ -9,6 +9,7 @@
 --- @include "experiment"
 --- @include "requests"
 --- @include "suggestions"
+--- @include "budget"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local progress, plan, known = search.progress, search.plan, {}
@@ -37,4 +38,5 @@ if plan.cap > 0 then
   if room <= 0 then reason = Reason.concurrency_limit end
   work = math.max(math.min(work, room), 0)
 end
+if out_of_budget(search) then work, reason = 0, Reason.budget_spent end
 return { 'work', progress.revision, reason, work, expired, '', known }
