@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "ListWorkers": {"experiment": EXPERIMENT},
     "GetTrial": {"experiment": EXPERIMENT, "trial": 0},
     "BestTrials": {"experiment": EXPERIMENT, "count": 3},
+    "ListStaleCheckpoints": {"experiment": EXPERIMENT, "olderThan": "3600s"},
     "ExplainTrial": {"experiment": EXPERIMENT, "trial": 0},
     "GetView": {"experiment": EXPERIMENT, "cursor": ""},
     "WatchView": {"experiment": EXPERIMENT, "cursor": ""},

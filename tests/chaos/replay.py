@@ -333,7 +333,7 @@ def _shown(trial: Any) -> object:
     return (
         trial.state.value, trial.hparams, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_metric,
         trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, outcome,
-        trial.message, curve,
+        trial.message, trial.best_checkpoint, curve,
     )  # fmt: skip
 
 
@@ -343,5 +343,5 @@ def _viewed(view: domain.TrialView) -> object:
     return (
         view.state.value, view.hparams, view.bracket, view.rung, view.length, view.metric, view.best_metric,
         view.best_length, view.restarts, view.checkpoint, view.checkpoint_length, view.worker, outcome, view.message,
-        curve,
+        view.best_checkpoint, curve,
     )  # fmt: skip

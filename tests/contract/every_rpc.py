@@ -36,6 +36,7 @@ EXPERIMENTS: Mapping[str, Message] = {
     "ListWorkers": experiment_pb.ListWorkersRequest(experiment="e"),
     "GetTrial": experiment_pb.GetTrialRequest(experiment="e"),
     "BestTrials": experiment_pb.BestTrialsRequest(experiment="e"),
+    "ListStaleCheckpoints": experiment_pb.ListStaleCheckpointsRequest(experiment="e"),
     "UpdateExperiment": experiment_pb.UpdateExperimentRequest(experiment="e", max_trials=9),
     "EnqueueTrial": experiment_pb.EnqueueTrialRequest(experiment="e", hparams=to_map({"rate": 0.01, "layers": 2})),
     "ExplainTrial": experiment_pb.ExplainTrialRequest(experiment="e"),

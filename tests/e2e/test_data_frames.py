@@ -44,7 +44,8 @@ SPACE = {
 COLUMNS = [
     *("number", "state", "outcome", "hparams.`x.y`", "hparams.layers", "hparams.lr", "hparams.net.deep"),
     *("hparams.size", "metric", "best", "best_length", "length", "metrics.accuracy", "metrics.lr", "cost"),
-    *("created", "started", "ended", "duration", "worker", "restarts", "bracket", "rung", "checkpoint", "message"),
+    *("created", "started", "ended", "duration", "worker", "restarts", "bracket", "rung", "checkpoint"),
+    *("best_checkpoint", "message"),
 ]
 STATES = ["failed", "completed", "completed", "completed", "completed", "completed", "completed", "running"]
 RUNNING = len(STATES) - 1

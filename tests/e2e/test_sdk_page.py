@@ -67,6 +67,7 @@ CASES = [
     Case("More than one number", says="accuracy of the best: [0."),
     Case("More than one number", 1),
     Case("Checkpoints"),
+    Case("Checkpoints", 1, before=TRAINED),
     Case("Early stopping", before="def train_one(model): return 0.5\n", longest=6),
     Case("Preemption", before=TERMINATED, done=False, says="released the trial"),
     Case("Exceptions"),
@@ -143,7 +144,7 @@ def test_a_snippet_runs(target: str, tmp_path: Path, case: Case) -> None:
         valid = [trial for trial in trials if trial.state is not TrialState.INVALID]
         assert len(valid) == 9
         assert max(trial.length for trial in valid) == case.longest
-    if case.heading == "Checkpoints":
+    if (case.heading, case.number) == ("Checkpoints", 0):
         assert all(Path(tmp_path, trial.checkpoint).is_file() for trial in trials)
     if case.heading == "Early stopping":
         assert any(trial.outcome is Outcome.FINISHED for trial in trials)

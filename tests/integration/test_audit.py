@@ -75,6 +75,24 @@ class Scene:
         values["state"] = values["state"][0]
         self.redis.hset(self.key("trials"), str(number), packb([values[name] for name in TRIAL_FIELDS]))
 
+    def add_to_record(self, number: int, best_checkpoint: str, **changes: object) -> None:
+        """Give a trial a best checkpoint of its own."""
+        self.set_trial(number, **changes)
+        packed: Any = self.redis.hget(self.key("trials"), str(number))
+        values = unpack(packed)[: len(TRIAL_FIELDS)]
+        self.redis.hset(self.key("trials"), str(number), packb([*values, False, best_checkpoint]))
+
+    def replaced(self, counted: list[int], fields: dict[str, list[object]]) -> None:
+        """Remember these replaced checkpoints, and say that there are so many."""
+        self.set_progress(superseded=counted)
+        for name, values in fields.items():
+            self.redis.hset(self.key("curves"), name, packb(values))
+
+    def now(self) -> int:
+        """The time of Redis (ms)."""
+        found: Any = self.redis.time()
+        return 1000 * int(found[0])
+
     def first(self, state: str) -> int:
         """The first trial in this state."""
         return next(number for number in range(self.progress()["next_trial"]) if self.trial(number)["state"] == state)
@@ -274,6 +292,17 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
         lambda s: s.redis.hset(s.key("curves"), "m9999", bytes(8)),
         lambda s: s.redis.hset(s.key("curves"), "m0.0", bytes(8)),
         lambda s: s.set_progress(further=1),
+    ],
+    "best_checkpoints_have_results": [
+        lambda s: s.add_to_record(s.first("paused"), "own"),
+        lambda s: s.add_to_record(s.first("running"), "own", best_key=""),
+    ],
+    "replaced_checkpoints_are_those_counted": [
+        lambda s: s.set_progress(superseded=[0, 1, 20]),
+        lambda s: s.replaced([2, 3, 30], {"s2": [s.now(), 0, "old"]}),
+        lambda s: s.replaced([0, 2, 30], {"s0": [s.now(), 0, "old"]}),
+        lambda s: s.replaced([2, 2, 0], {"s1": [s.now(), 0, "old"]}),
+        lambda s: s.replaced([0, 1, 15], {"s0": [s.now(), 999, "old"]}),
     ],
     "the_list_of_the_best_is_right": [
         unlisted,

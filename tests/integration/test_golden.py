@@ -145,6 +145,11 @@ SWAPS = {
     "values of further metrics": texts_swap(
         "include/further", ("further = heads[shape] .. values", "further = values .. heads[shape]")
     ),
+    "best and last checkpoints": record_swap("checkpoint", "best_checkpoint"),
+    "what is remembered of checkpoints": texts_swap(
+        "include/checkpoints",
+        ("{ search.now_ms, tonumber(number), checkpoint }", "{ tonumber(number), search.now_ms, checkpoint }"),
+    ),
     "codes of words": texts_swap(
         "include/layout",
         ("'assign' then return 1 end", "'assign' then return 8 end"),
@@ -170,7 +175,7 @@ SWAPS = {
 
 @pytest.mark.parametrize("name", SWAPS)
 async def test_a_changed_layout_is_noticed(name: str, redis: tuple[str, Redis]) -> None:
-    files = [FOLDER / "layout-5.json", *FOLDER.glob(f"layout-{SCHEMA}*.json"), *FOLDER.glob("layout-8*.json")]
+    files = [FOLDER / "layout-5.json", *FOLDER.glob(f"layout-{SCHEMA}*.json"), *FOLDER.glob("layout-[89]*.json")]
     assert [wrong for file in files if (wrong := await noticed(redis, json.loads(file.read_text()), SWAPS[name]))]
 
 

@@ -3,6 +3,7 @@
 from tests.model import (
     examples_auto,
     examples_calls,
+    examples_checkpoints,
     examples_endings,
     examples_finite,
     examples_leases,
@@ -18,6 +19,7 @@ __all__ = [
     "EXAMPLES",
     "examples_auto",
     "examples_calls",
+    "examples_checkpoints",
     "examples_endings",
     "examples_finite",
     "examples_leases",

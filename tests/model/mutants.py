@@ -139,6 +139,37 @@ MUTANTS = (
         "else\n    requeue(search, number, trial)",
         "else\n    trial.restarts = trial.restarts + 1 requeue(search, number, trial)",
     ),
+    # Best checkpoints.
+    _mutant(
+        "a later checkpoint takes the place of the best",
+        "include/checkpoints",
+        "if best_checkpoint_of(trial) ~= kept then",
+        "if false then",
+    ),
+    _mutant(
+        "a name that comes again is still that of the best",
+        "include/checkpoints",
+        "best == checkpoint and",
+        "false and",
+    ),
+    _mutant(
+        "a better result keeps the best checkpoint",
+        "include/reports",
+        "if trial.best_checkpoint then",
+        "if false then",
+    ),
+    _mutant(
+        "a worse result of that length has the best checkpoint",
+        "include/checkpoints",
+        "is_best and ranked(trial.metric) == ranked(trial.best_key)",
+        "is_best",
+    ),
+    _mutant(
+        "a checkpoint before the last result is of it",
+        "include/checkpoints",
+        "length == trial.length and length == trial.best_length",
+        "length == trial.best_length",
+    ),
     # Budget and order of service.
     _mutant("cap off by one", "include/next_work", "search.live >= search.plan.cap", "search.live > search.plan.cap"),
     _mutant("started not given back", "fail", "started[index] = started[index] - 1", ""),

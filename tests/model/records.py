@@ -41,6 +41,7 @@ class TrialRecord:
     metric: float | None = None
     best_metric: float | None = None
     best_length: int = 0
+    best_checkpoint: str = ""
     worker: str = ""
     outcome: Outcome | None = None
     message: str = ""
@@ -69,6 +70,13 @@ class TrialRecord:
         if not self.checkpoint or length > self.reached:
             self.progress_to(length)
         self.checkpoint, self.checkpoint_length = checkpoint, length
+        if self.best_checkpoint == checkpoint:  # written over
+            self.best_checkpoint = ""
+
+    def save_best(self, checkpoint: str, length: int) -> None:
+        """A checkpoint of this length belongs to the best result if that is the last one told."""
+        if self.best_length == length and self.best_metric is not None and self.metric == self.best_metric:
+            self.best_checkpoint = checkpoint
 
     def held_by(self, lease: Lease) -> bool:
         """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""
@@ -80,7 +88,7 @@ class TrialRecord:
             self.number, self.state, self.hparams, self.bracket, self.rung, self.length, self.metric,
             self.best_metric, self.best_length, self.restarts, self.checkpoint, self.checkpoint_length, self.worker,
             self.outcome, self.message, self.created_ms, tuple(self.curve) if curve else (),
-            self.parent.number if self.parent else None,
+            self.parent.number if self.parent else None, self.best_checkpoint,
         )  # fmt: skip
 
 

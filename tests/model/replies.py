@@ -26,9 +26,16 @@ Judgement = tuple[Decision, Explanation]
 def take_result(search: Search, trial: TrialRecord, result: Result, now_ms: int) -> TellReply:
     """Record the reports, renew the lease and decide."""
     search.deadlines[trial.number] = now_ms + search.lease_ms
+    length = result.reports[-1].length if result.reports else trial.length
     if result.checkpoint:  # before deciding: the round may end, and clones begin with it
-        length = result.reports[-1].length if result.reports else trial.length
         trial.save(result.checkpoint, length)
+    reply = _decide(search, trial, result)
+    if result.checkpoint:
+        trial.save_best(result.checkpoint, length)
+    return reply
+
+
+def _decide(search: Search, trial: TrialRecord, result: Result) -> TellReply:
     if search.over:
         decision, why = _stop_with_experiment(search, trial, result)
     elif search.stops:
@@ -133,6 +140,8 @@ def release_lease(search: Search, trial: TrialRecord, release: Release) -> TellR
     bad as a failure that may pass."""
     if release.checkpoint:
         trial.save(release.checkpoint, release.checkpoint_length)
+        if release.checkpoint_length == trial.length:
+            trial.save_best(release.checkpoint, trial.length)
     if search.over:
         search.end_lease(trial, TrialState.STOPPED)
         trial.outcome = Outcome.STOPPED

@@ -390,7 +390,7 @@ class Search:
         if math.isnan(report.metric):
             return
         if trial.best_metric is None or sign * report.metric < sign * trial.best_metric:
-            trial.best_metric, trial.best_length = report.metric, report.length
+            trial.best_metric, trial.best_length, trial.best_checkpoint = report.metric, report.length, ""
 
 
 def explain_requeued(search: Search, trial: TrialRecord) -> Explanation:

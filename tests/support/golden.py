@@ -2,10 +2,10 @@
 
 `python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
 rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
-paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-11-about.json`, with labels, an
-owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new one. A file
-never changes once a release has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can
-load them.
+paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-9-checkpoints.json`, with replaced
+checkpoints and best ones beside the last; `layout-11-about.json`, with labels, an owner and a comment;
+`layout-12-auto.json`, whose trials enter at several rungs and go on after the last new one. A file never changes once a
+release has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import ABOUT, ENTRIES, FURTHER_METRICS, SCHEMA
+from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, ENTRIES, FURTHER_METRICS, SCHEMA
 from tests.support.calls import config
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
@@ -51,13 +51,17 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
     "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
+    "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
 }
 """Configurations by the suffix of the file name."""
 BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "a first try\nwith ünits")
-LAYOUT_OF = {"-further": FURTHER_METRICS, "-about": ABOUT, "-auto": ENTRIES}
+LAYOUT_OF = {"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES}
 """The layout of those that are not of today's."""
-STEPS = {"": 64, "-population": 24, "-stopping": 24, "-braked": 0, "-further": 24, "-about": 12, "-auto": 80}
+STEPS = {
+    **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
+    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80},
+}
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
 
@@ -244,10 +248,13 @@ class Made:
             return
         over, most = luck < 0.45, given.next_decision_length
         length = self.rng.randint(given.from_length + 1, most) if over or luck < 0.6 else most
+        if self.name == "-checkpoints":
+            length = given.from_length + 1
         reports = [self._report(n) for n in range(given.from_length + 1, length + 1)]
         told = [[part for part in report if part is not None] for report in reports]
-        self.calls.append([f"t{step}", *lease, told, f"at {length}", over])
-        result = Result(lease, reports, f"at {length}", over)
+        checkpoint = f"{lease.trial} at {length}" if self.name == "-checkpoints" else "saved"
+        self.calls.append([f"t{step}", *lease, told, checkpoint, over])
+        result = Result(lease, reports, checkpoint, over)
         reply = (await self.store.tell(REF, f"t{step}", [result], now_ms=self.now)).replies[0]
         if reply.next_decision_length:
             following = reply.next_decision_length

@@ -46,6 +46,7 @@ class Ending:
                 "length": best.best_length,
                 "hparams": best.hparams,
                 "checkpoint": best.checkpoint,
+                "best_checkpoint": best.best_checkpoint,
             },
         }
 

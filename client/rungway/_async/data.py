@@ -12,6 +12,7 @@ from rungway._core.rpcs import EXPORT_EXPERIMENT
 from rungway._data import frames, picture, tables
 from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
+from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Event
 
 
@@ -50,6 +51,12 @@ class AsyncDataMethods:
     def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
         """See Client.watch_events."""
         return self._driver.follow(self._experiments.follow(after, experiment))
+
+    async def stale_checkpoints(
+        self, *, older_than: float = 3600.0, final: bool = False, experiment: str | None = None
+    ) -> list[StaleCheckpoint]:
+        """See Client.stale_checkpoints."""
+        return await self._driver.run(self._experiments.stale_checkpoints(older_than, final, experiment))
 
     async def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)

@@ -16,6 +16,7 @@ from rungway._core.flow import Flow, Sleep
 from rungway._core.requests import Config, new_request_id
 from rungway._core.retry import is_transient
 from rungway._core.rpcs import Reply, Rpc
+from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.people import Enqueued, Worker
 from rungway.models.shown import TrialList
@@ -196,6 +197,18 @@ class ExperimentCalls:
         if reply.by != number and number:
             raise Unimplemented(f"the service does not know by={str(by)!r}, only the best at any length")
         return TrialList(Trial.from_proto(trial) for trial in reply.trials)
+
+    def stale_checkpoints(self, older_than: float, final: bool, experiment: str | None) -> Flow[list[StaleCheckpoint]]:
+        """See Client.stale_checkpoints."""
+        request = messages.ListStaleCheckpointsRequest(experiment=self.name(experiment), final=final)
+        request.older_than.FromMicroseconds(round(1e6 * requests.not_negative("older_than", older_than)))
+        found: list[StaleCheckpoint] = []
+        while True:
+            reply = yield from self.call(rpcs.LIST_STALE_CHECKPOINTS, request)
+            found += [StaleCheckpoint.from_proto(each) for each in reply.checkpoints]
+            if not reply.next_page_token:
+                return found
+            request.page_token = reply.next_page_token
 
     def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[Enqueued]:
         """See Client.enqueue_trial."""

@@ -55,29 +55,25 @@ class Outbox:
         self._clock = clock
         self._lock = threading.Lock()
         self._held: list[Report] = []
-        self._checkpoint = ""
-        self._checkpoint_end = 0  # how many of the held reports the checkpoint covers
+        self._checkpoints: list[tuple[int, str]] = []  # with how many of the held reports each covers
         self._finished = False
         self._parcel: Parcel | None = None
         self._since = 0.0
 
     def add(self, report: Report, checkpoint: str) -> None:
-        """Hold a report back. A checkpoint is that of its state; it replaces an earlier one that was not sent yet."""
+        """Hold a report back. A checkpoint is that of its state."""
         with self._lock:
             if not self._held:
                 self._since = self._clock()
             self._held.append(report)
-            if checkpoint:
-                self._checkpoint = checkpoint
-                self._checkpoint_end = len(self._held)
+            self._save(checkpoint)
 
     def finish(self, checkpoint: str = "") -> None:
         """The training is over: say so with the last report, or alone when all are told. A checkpoint is that of the
         last report."""
         with self._lock:
             self._finished = True
-            if checkpoint:
-                self._checkpoint, self._checkpoint_end = checkpoint, len(self._held)
+            self._save(checkpoint)
 
     def head(self) -> Parcel | None:
         """The parcel to send next, the same one until `answered`; None when there is nothing to send."""
@@ -95,21 +91,31 @@ class Outbox:
         """Forget everything: the lease has ended."""
         with self._lock:
             self._parcel = None
-            self._held, self._finished = [], False
+            self._held, self._checkpoints, self._finished = [], [], False
 
     def is_overdue(self, seconds: float) -> bool:
         """Whether the oldest report has waited that long, or was sent and not answered."""
         with self._lock:
             return self._parcel is not None or bool(self._held and self._clock() - self._since >= seconds)
 
+    def _save(self, checkpoint: str) -> None:
+        end = len(self._held)
+        if checkpoint:
+            kept = [each for each in self._checkpoints if each[0] != end]
+            self._checkpoints = [*kept, (end, checkpoint)]
+
     def _next_result(self) -> Result:
-        # The checkpoint of a result is that of its last report, so a checkpoint ends a result.
-        end = _fitting(self._held[: self._checkpoint_end or len(self._held)])
-        checkpoint = ""
-        if end == self._checkpoint_end or not self._held:
-            checkpoint, self._checkpoint = self._checkpoint, ""
+        # The checkpoint of a result is that of its last report, so a checkpoint ends a result: the service has to know
+        # each, because its result may be the best one.
+        covered, checkpoint = self._checkpoints[0] if self._checkpoints else (len(self._held), "")
+        end = _fitting(self._held[:covered])
+        if end == covered:
+            self._checkpoints = self._checkpoints[1:]
+        else:
+            checkpoint = ""
         is_last = self._finished and end == len(self._held)
         result = Result(self._assignment, self._held[:end], checkpoint, finished=is_last)
         self._finished = self._finished and not is_last
-        self._held, self._checkpoint_end = self._held[end:], max(self._checkpoint_end - end, 0)
+        self._held = self._held[end:]
+        self._checkpoints = [(covered - end, each) for covered, each in self._checkpoints]
         return result

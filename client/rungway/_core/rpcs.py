@@ -56,6 +56,7 @@ LIST_TRIALS: Final = Rpc(_EXPERIMENT, "ListTrials", experiment.ListTrialsRespons
 LIST_WORKERS: Final = Rpc(_EXPERIMENT, "ListWorkers", experiment.ListWorkersResponse)
 GET_TRIAL: Final = Rpc(_EXPERIMENT, "GetTrial", experiment.GetTrialResponse)
 BEST_TRIALS: Final = Rpc(_EXPERIMENT, "BestTrials", experiment.BestTrialsResponse)
+LIST_STALE_CHECKPOINTS: Final = Rpc(_EXPERIMENT, "ListStaleCheckpoints", experiment.ListStaleCheckpointsResponse)
 ENQUEUE_TRIAL: Final = Rpc(_EXPERIMENT, "EnqueueTrial", experiment.EnqueueTrialResponse, changes=True)
 EXPLAIN_TRIAL: Final = Rpc(_EXPERIMENT, "ExplainTrial", experiment.ExplainTrialResponse)
 EXPORT_EXPERIMENT: Final = Rpc(_EXPERIMENT, "ExportExperiment", experiment.ExportExperimentResponse)

@@ -67,6 +67,8 @@ class TrialData:
     results: frozenset[int] = frozenset()
     """The rungs in which it has a result, or was ranked last when it failed."""
     spans: list[Span] = field(default_factory=list)
+    best_checkpoint: str = ""
+    """The one that was told together with the best result."""
 
     @property
     def seconds(self) -> float | None:
@@ -226,6 +228,7 @@ def _trial(record: Mapping[str, Any], curves: bool) -> TrialData:
         restarts=record["restarts"],
         parent=int(parent[0]) if parent else None,
         checkpoint=record["checkpoint"],
+        best_checkpoint=record.get("best_checkpoint", ""),
         message=record["message"],
         curve=curve,
         further=further,

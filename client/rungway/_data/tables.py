@@ -44,12 +44,14 @@ def trials_table(data: SearchData, trials: Sequence[TrialData] | None = None) ->
     length, `metrics.NAME` for each further metric (its last value), cost (the sum, seconds) if any was told, created
     (when it was first handed out), started and ended (of its last assignment; a trial under way has no end), duration
     (for how long workers held it, in seconds, without an assignment that is under way), worker, restarts, bracket,
-    rung, parent if there are clones, checkpoint, message.
+    rung, parent if there are clones, checkpoint (the last), best_checkpoint (told with the best result; if there is
+    any), message.
     """
     rows = data.trials if trials is None else trials
     further = sorted({name for trial in rows for name in trial.last})
     costs = any(trial.cost is not None for trial in rows)
     clones = any(trial.parent is not None for trial in rows)
+    bests = any(trial.best_checkpoint for trial in rows)
     return [
         Column("number", Kind.INTEGER, _of(rows, lambda trial: trial.number)),
         Column("state", Kind.TEXT, _of(rows, lambda trial: trial.state)),
@@ -71,6 +73,7 @@ def trials_table(data: SearchData, trials: Sequence[TrialData] | None = None) ->
         Column("rung", Kind.INTEGER, _of(rows, lambda trial: trial.rung)),
         *([Column("parent", Kind.INTEGER, _of(rows, lambda trial: trial.parent))] if clones else ()),
         Column("checkpoint", Kind.TEXT, _of(rows, lambda trial: trial.checkpoint or None)),
+        *([Column("best_checkpoint", Kind.TEXT, [trial.best_checkpoint or None for trial in rows])] if bests else ()),
         Column("message", Kind.TEXT, _of(rows, lambda trial: trial.message or None)),
     ]
 

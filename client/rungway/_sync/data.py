@@ -10,6 +10,7 @@ from rungway._data import frames, picture, tables
 from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
 from rungway._sync.driver import SyncDriver
+from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Event
 
 
@@ -75,6 +76,20 @@ class DataMethods:
         longer than `config.total_timeout` raises Unavailable.
         """
         return self._driver.follow(self._experiments.follow(after, experiment))
+
+    def stale_checkpoints(
+        self, *, older_than: float = 3600.0, final: bool = False, experiment: str | None = None
+    ) -> list[StaleCheckpoint]:
+        """The checkpoints that no trial can need any more, by trial and name, so that you may delete them: those that a
+        longer training or a better result has replaced, and those of trials that are over and neither completed nor
+        among the 10 best. Never one that the search may still hand out or clone.
+
+        `older_than`: only those that nobody has needed for so many seconds; less than what Redis may lose in a failover
+        is not safe. `final`: the search is done and will not be given more trials, so that paused ones need nothing.
+        Every checkpoint must have a name of its own. Of those that were replaced the search remembers the last 50,000,
+        or 16 MiB. Raises NotFound, and Unimplemented if the service does not know this call.
+        """
+        return self._driver.run(self._experiments.stale_checkpoints(older_than, final, experiment))
 
     def _search_data(self, experiment: str | None, *, curves: bool = False, events: bool = False) -> SearchData:
         reading = SearchReading(self._experiments, experiment, curves=curves, events=events)

@@ -1,5 +1,6 @@
 """What the client sends and what the service replies, as plain values. `rungway` offers the same names."""
 
+from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import (
     Bracket,
     BracketPreview,
@@ -44,6 +45,7 @@ __all__ = [
     "Report",
     "Result",
     "Rung",
+    "StaleCheckpoint",
     "TellReply",
     "Trial",
     "TrialCounts",

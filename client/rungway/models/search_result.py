@@ -40,6 +40,11 @@ class SearchResult:
         """The last checkpoint of the best trial; empty when there is none."""
         return self.best.checkpoint
 
+    @property
+    def best_checkpoint(self) -> str:
+        """The checkpoint that was told together with the best result; empty when none was."""
+        return self.best.best_checkpoint
+
     _repr_html_ = shown.result_html
 
     def __repr__(self) -> str:

@@ -249,6 +249,9 @@ class Trial:
     """Every report in the order of telling; only `get_trial` reads it, None elsewhere."""
     parent: int | None = None
     """The trial it is a clone of; None for any other trial."""
+    best_checkpoint: str = ""
+    """The checkpoint that was told together with its best result, at `best_length`; empty when none was."""
+
     __repr__ = shown.trial_text
     _repr_html_ = shown.trial_html
 
@@ -274,6 +277,7 @@ class Trial:
             create_time=moment(message.create_time),
             curve=tuple(Report.from_proto(report) for report in message.curve) if curve else None,
             parent=message.parent if message.HasField("parent") else None,
+            best_checkpoint=message.best_checkpoint,
         )
 
 

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -973,6 +974,106 @@ class BestTrialsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BestTrialsResponse: _TypeAlias = BestTrialsResponse  # noqa: Y015
+
+@_typing.final
+class ListStaleCheckpointsRequest(_message.Message):
+    """Asks for the checkpoints that may be deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    OLDER_THAN_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    """The experiment's id."""
+    final: _builtins.bool
+    """The search, once it is done, will not be given more trials: what only these could make needed is listed, too."""
+    page_token: _builtins.str
+    """next_page_token of the page before; empty = the first page."""
+    @_builtins.property
+    def older_than(self) -> _duration_pb2.Duration:
+        """Only those that no trial has needed for so long; unset = an hour. A shorter time than Redis may lose of its last
+        moments in a failover is not safe.
+        """
+
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+        older_than: _duration_pb2.Duration | None = ...,
+        final: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["older_than", b"older_than"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "final", b"final", "older_than", b"older_than", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStaleCheckpointsRequest: _TypeAlias = ListStaleCheckpointsRequest  # noqa: Y015
+
+@_typing.final
+class ListStaleCheckpointsResponse(_message.Message):
+    """A page of checkpoints that may be deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty = this was the last."""
+    @_builtins.property
+    def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___StaleCheckpoint]:
+        """By trial and name, each name once, as many as fit into 2 MiB. Of those that were replaced the search remembers the
+        last 50,000, or 16 MiB.
+        """
+
+    def __init__(
+        self,
+        *,
+        checkpoints: _abc.Iterable[Global___StaleCheckpoint] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoints", b"checkpoints", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStaleCheckpointsResponse: _TypeAlias = ListStaleCheckpointsResponse  # noqa: Y015
+
+@_typing.final
+class StaleCheckpoint(_message.Message):
+    """A checkpoint that no trial can need any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """As it was told."""
+    trial: _builtins.int
+    """The trial that had it last, as its last or its best one."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the trial has it no more, or is over."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        trial: _builtins.int = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "since", b"since", "trial", b"trial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaleCheckpoint: _TypeAlias = StaleCheckpoint  # noqa: Y015
 
 @_typing.final
 class ExplainTrialRequest(_message.Message):

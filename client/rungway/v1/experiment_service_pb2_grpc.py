@@ -86,6 +86,11 @@ class ExperimentServiceStub(object):
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.BestTrialsRequest.SerializeToString,
                 response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.BestTrialsResponse.FromString,
                 )
+        self.ListStaleCheckpoints = channel.unary_unary(
+                '/rungway.v1.ExperimentService/ListStaleCheckpoints',
+                request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsRequest.SerializeToString,
+                response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsResponse.FromString,
+                )
         self.ExplainTrial = channel.unary_unary(
                 '/rungway.v1.ExperimentService/ExplainTrial',
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ExplainTrialRequest.SerializeToString,
@@ -206,6 +211,13 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStaleCheckpoints(self, request, context):
+        """The checkpoints that no trial can need any more, so that their owner may delete them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainTrial(self, request, context):
         """The decisions about a trial with their numbers.
         """
@@ -299,6 +311,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.BestTrials,
                     request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.BestTrialsRequest.FromString,
                     response_serializer=rungway_dot_v1_dot_experiment__service__pb2.BestTrialsResponse.SerializeToString,
+            ),
+            'ListStaleCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStaleCheckpoints,
+                    request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsRequest.FromString,
+                    response_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsResponse.SerializeToString,
             ),
             'ExplainTrial': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainTrial,
@@ -695,6 +712,33 @@ class ExperimentService(object):
             '/rungway.v1.ExperimentService/BestTrials',
             rungway_dot_v1_dot_experiment__service__pb2.BestTrialsRequest.SerializeToString,
             rungway_dot_v1_dot_experiment__service__pb2.BestTrialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            )
+
+    @staticmethod
+    def ListStaleCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungway.v1.ExperimentService/ListStaleCheckpoints',
+            rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsRequest.SerializeToString,
+            rungway_dot_v1_dot_experiment__service__pb2.ListStaleCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,8 @@ class ExperimentServiceStub:
     """Reads one trial with its curve."""
     BestTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]
     """The trials with the best metric, best first."""
+    ListStaleCheckpoints: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListStaleCheckpointsRequest, _experiment_service_pb2.ListStaleCheckpointsResponse]
+    """The checkpoints that no trial can need any more, so that their owner may delete them."""
     ExplainTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]
     """The decisions about a trial with their numbers."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]
@@ -103,6 +105,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Reads one trial with its curve."""
     BestTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.BestTrialsRequest, _experiment_service_pb2.BestTrialsResponse]  # type: ignore[assignment]
     """The trials with the best metric, best first."""
+    ListStaleCheckpoints: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListStaleCheckpointsRequest, _experiment_service_pb2.ListStaleCheckpointsResponse]  # type: ignore[assignment]
+    """The checkpoints that no trial can need any more, so that their owner may delete them."""
     ExplainTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ExplainTrialRequest, _experiment_service_pb2.ExplainTrialResponse]  # type: ignore[assignment]
     """The decisions about a trial with their numbers."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchEventsRequest, _experiment_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
@@ -226,6 +230,14 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.BestTrialsResponse, _abc.Awaitable[_experiment_service_pb2.BestTrialsResponse]]:
         """The trials with the best metric, best first."""
+
+    @_abc_1.abstractmethod
+    def ListStaleCheckpoints(
+        self,
+        request: _experiment_service_pb2.ListStaleCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_service_pb2.ListStaleCheckpointsResponse, _abc.Awaitable[_experiment_service_pb2.ListStaleCheckpointsResponse]]:
+        """The checkpoints that no trial can need any more, so that their owner may delete them."""
 
     @_abc_1.abstractmethod
     def ExplainTrial(

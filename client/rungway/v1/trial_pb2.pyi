@@ -641,6 +641,7 @@ class Trial(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CURVE_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
+    BEST_CHECKPOINT_FIELD_NUMBER: _builtins.int
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     state: Global___TrialState.ValueType
@@ -671,6 +672,8 @@ class Trial(_message.Message):
     """What its worker said of the failure; empty when there is none."""
     parent: _builtins.int
     """The trial it is a clone of; unset for any other trial."""
+    best_checkpoint: _builtins.str
+    """The checkpoint that was told together with its best result, at best_length; empty when none was."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
         """The configuration."""
@@ -706,10 +709,11 @@ class Trial(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         curve: _abc.Iterable[Global___Report] | None = ...,
         parent: _builtins.int | None = ...,
+        best_checkpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_checkpoint", b"best_checkpoint", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_metric: _TypeAlias = _typing.Literal["best_metric"]  # noqa: Y015
     _WhichOneofArgType__best_metric: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric"]  # noqa: Y015

@@ -1,4 +1,5 @@
-"""The arguments of commands that say who works, who asks, and when a search is over, and of pictures."""
+"""The arguments of commands that say who works, who asks, which checkpoints there are, and when a search is over, and
+of pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -77,3 +78,28 @@ def plot(
     from rungway_server.cli.plot import plot
 
     plot(experiment, kind, out, target)
+
+
+def checkpoints(
+    experiment: ExperimentArgument,
+    *,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only those that no trial can need any more, one a line.")
+    ] = False,
+    older_than: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="With --stale: not needed for so long; less may not be safe."),
+    ] = 3600.0,
+    final: Annotated[
+        bool, typer.Option("--final", help="With --stale: the search is done and gets no more trials.")
+    ] = False,
+    target: TargetOption = DEFAULT_TARGET,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the last and the best checkpoint of each trial, or with --stale those that may be deleted."""
+    from rungway_server.cli.checkpoints import checkpoints, stale_checkpoints
+
+    if stale:
+        stale_checkpoints(experiment, older_than, target, output, final=final)
+    else:
+        checkpoints(experiment, target, output)

@@ -45,6 +45,12 @@ def print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     out.print(text(settings(trial.hparams)))
     if trial.parent is not None:
         out.print(text(f"clone of trial {trial.parent}"))
+    for name, checkpoint, length in (
+        ("checkpoint", trial.checkpoint, trial.checkpoint_length),
+        ("best checkpoint", trial.best_checkpoint, trial.best_length),
+    ):
+        if checkpoint:
+            out.print(text(f"{name} at {count(length)}: {checkpoint}"), soft_wrap=True)
     if trial.message:
         out.print(text(f"last said: {trial.message}"))
     if plan and trial.bracket < len(plan.brackets):

@@ -278,7 +278,8 @@ class LeaseStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """One trial as stored. `parent`: the trial it was cloned from; `curve`: filled only where it was asked for."""
+    """One trial as stored. `parent`: the trial it was cloned from; `curve`: filled only where it was asked for;
+    `best_checkpoint`: the one told together with the best metric, "" where there is none."""
 
     trial: int
     state: TrialState
@@ -298,6 +299,7 @@ class TrialView:
     created_ms: int
     curve: Sequence[Report] = ()
     parent: int | None = None
+    best_checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/ListWorkers": Role.READ,
     f"{_EXPERIMENT}/GetTrial": Role.READ,
     f"{_EXPERIMENT}/BestTrials": Role.READ,
+    f"{_EXPERIMENT}/ListStaleCheckpoints": Role.READ,
     f"{_EXPERIMENT}/ExplainTrial": Role.READ,
     f"{_EXPERIMENT}/WatchEvents": Role.READ,
     f"{_EXPERIMENT}/ExportExperiment": Role.READ,

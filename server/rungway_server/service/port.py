@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from rungway_server.domain.about import About, AboutChange
+from rungway_server.domain.checkpoints import CheckpointStanding, Holding, Superseded
 from rungway_server.domain.engine import (
     AskAnswer,
     Available,
@@ -214,6 +215,21 @@ class ExperimentStore(Protocol):
 
     async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
         """The last results of the trials of these numbers, as far as these exist; at most a few hundred."""
+        ...
+
+    async def checkpoint_standing(self, ref: ExperimentRef) -> CheckpointStanding:
+        """Where the search stands, as far as checkpoints are concerned."""
+        ...
+
+    async def superseded(
+        self, ref: ExperimentRef, standing: CheckpointStanding, numbers: Sequence[int]
+    ) -> list[Superseded]:
+        """Those of the replaced checkpoints of these numbers that are still remembered; at most a few hundred. Raises
+        UnknownExperiment when another search has the name by now."""
+        ...
+
+    async def holdings(self, ref: ExperimentRef, standing: CheckpointStanding, numbers: Sequence[int]) -> list[Holding]:
+        """What the trials of these numbers have, as far as these exist; at most a few hundred. Raises as above."""
         ...
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:

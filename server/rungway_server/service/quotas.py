@@ -212,7 +212,8 @@ class ExperimentsWithinQuotas:
         self.leases, self.progress = store.leases, store.progress
         self.brief, self.trials = store.brief, store.trials
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
-        self.standings = store.standings
+        self.standings, self.checkpoint_standing = store.standings, store.checkpoint_standing
+        self.superseded, self.holdings = store.superseded, store.holdings
         self.events, self.experiments = store.events, store.experiments
         self.about, self.change_about = store.about, store.change_about
 

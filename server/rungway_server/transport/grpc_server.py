@@ -13,6 +13,7 @@ from rungway.values import to_map
 from rungway_server.domain.engine import AskStatus, ExperimentState
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.service.admission import Admission
+from rungway_server.service.checkpoints import CheckpointUseCases
 from rungway_server.service.configs import read_config
 from rungway_server.service.events import EventUseCases
 from rungway_server.service.experiments import ExperimentUseCases, ExperimentView, WarmStart
@@ -109,6 +110,7 @@ class _ExperimentServicer(ExperimentServiceServicer):
     def __init__(self, store: ExperimentStore, stopping: asyncio.Event, reading: Reading) -> None:
         self._experiments = ExperimentUseCases(store, reading)
         self._trials = TrialUseCases(store, reading)
+        self._checkpoints = CheckpointUseCases(store, reading)
         self._events = EventUseCases(store, stopping, reading)
 
     @typed_errors
@@ -232,6 +234,14 @@ class _ExperimentServicer(ExperimentServiceServicer):
         by = requests.read_best_by(request.by)
         messages = await self._trials.best(ref, request.count, wire.trial_message, by)
         return experiments_pb2.BestTrialsResponse(trials=messages, by=wire.BEST_BY[by])
+
+    @typed_errors
+    async def ListStaleCheckpoints(
+        self, request: experiments_pb2.ListStaleCheckpointsRequest, context: Context
+    ) -> experiments_pb2.ListStaleCheckpointsResponse:
+        ref, wanted = requests.read_ref(request.experiment), requests.read_stale(request)
+        messages, token = await self._checkpoints.stale(ref, wanted, request.page_token, wire.stale_message)
+        return experiments_pb2.ListStaleCheckpointsResponse(checkpoints=messages, next_page_token=token)
 
     @typed_errors
     async def EnqueueTrial(

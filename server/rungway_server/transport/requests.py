@@ -17,6 +17,7 @@ from rungway_server.domain.about import About, AboutChange, Wanted, read_wanted
 from rungway_server.domain.engine import BestBy, Further, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.names import check_experiment_id
+from rungway_server.service.checkpoints import StaleWanted
 from rungway_server.service.checks import MOST_FURTHER, check_count
 from rungway_server.service.experiments import Change
 from rungway_server.service.held_asks import Hold
@@ -181,6 +182,13 @@ def read_best_by(number: int) -> BestBy:
         known = ", ".join(each.name for each in BestBy)
         raise InvalidInput.one("by", f"got {number}, wanted one of {known}")
     return by
+
+
+def read_stale(request: experiments.ListStaleCheckpointsRequest) -> StaleWanted:
+    """Which checkpoints are to be listed."""
+    if not request.HasField("older_than"):
+        return StaleWanted(final=request.final)
+    return StaleWanted(request.older_than.seconds * 1000 + request.older_than.nanos // 1_000_000, request.final)
 
 
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rungway.v1 import experiment_pb2, experiment_service_pb2, trial_pb2
 from rungway.v1 import search_service_pb2 as search
 from rungway.values import fill_map, to_map
+from rungway_server.domain.checkpoints import Superseded
 from rungway_server.domain.describe import describe
 from rungway_server.domain.engine import (
     AskAnswer,
@@ -195,6 +196,14 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         message=trial.message,
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
+        best_checkpoint=trial.best_checkpoint,
+    )
+
+
+def stale_message(checkpoint: Superseded) -> experiment_service_pb2.StaleCheckpoint:
+    """A checkpoint that no trial can need any more."""
+    return experiment_service_pb2.StaleCheckpoint(
+        checkpoint=checkpoint.checkpoint, trial=checkpoint.trial, since=timestamp(checkpoint.since_ms)
     )
 
 

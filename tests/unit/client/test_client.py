@@ -18,7 +18,7 @@ from rungway.values import to_map
 from tests.support.waiting import wait_until
 from tests.unit.client.scripted import SERVICES, Abort, ScriptedServer, lost
 
-METHOD_OF = {"PreviewSearch": "preview", "BestTrials": "best"}
+METHOD_OF = {"PreviewSearch": "preview", "BestTrials": "best", "ListStaleCheckpoints": "stale_checkpoints"}
 RPCS = [(service.name, method) for service in SERVICES for method in service.methods]
 
 

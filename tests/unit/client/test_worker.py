@@ -102,7 +102,7 @@ def test_a_checkpoint_between_decisions_is_told_for_its_own_length(
         trial.report(9, 1.0)
     results = [request.results[0] for request in server.requests("Tell")]
     sent = [(result.reports[-1].length, result.checkpoint) for result in results]
-    assert sent == [(1, "c1"), (3, ""), (5, "c5"), (9, "")]
+    assert sent == [(1, "c1"), (3, ""), (4, "c4"), (5, "c5"), (9, "")]
 
 
 def test_a_report_between_decisions_never_waits(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgpack
 
+from rungway_server.domain.checkpoints import CheckpointStanding, Holding
 from rungway_server.domain.engine import (
     AskAnswer,
     AskStatus,
@@ -34,7 +35,14 @@ from rungway_server.domain.ranking import metric_of, ranked
 from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Plan
 from rungway_server.store.redis.layout.codes import WORDS
-from rungway_server.store.redis.layout.records import TRIAL_FIELDS, trained_of
+from rungway_server.store.redis.layout.records import (
+    ATTRIBUTES,
+    BEST_CHECKPOINT,
+    TRIAL_FIELDS,
+    derived_best_checkpoint,
+    trained_of,
+)
+from rungway_server.store.redis.layout.superseded import remembered
 
 _STATE, _METRIC, _TAIL = (TRIAL_FIELDS.index(name) for name in ("state", "metric", "tail"))
 """Places in a record, the same in every layout that is read."""
@@ -167,7 +175,8 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
 def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Sequence[Report] = ()) -> TrialView:
     """One trial view (see lua/commands/trials.lua), with the points of its curve."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
-    restarts, checkpoint, checkpoint_length, worker, outcome, message, created, _, _, parent = fields[9:]
+    restarts, checkpoint, checkpoint_length, worker, outcome, message, created = fields[9:16]
+    parent, best_checkpoint = fields[18:]
     return TrialView(
         trial=int(number),
         state=TrialState(state.decode()),
@@ -187,6 +196,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
         created_ms=created,
         curve=curve,
         parent=int(parent) if parent else None,
+        best_checkpoint=_text(best_checkpoint),
     )
 
 
@@ -195,6 +205,39 @@ def read_standing(number: int, packed: bytes) -> Standing:
     fields = msgpack.unpackb(packed, raw=True, strict_map_key=False)
     key = fields[_METRIC] or fields[_TAIL][-8:]
     return Standing(number, _STATES[fields[_STATE]], ranked(key))
+
+
+def read_holding(number: int, packed: bytes) -> Holding:
+    """What a trial has, of its record as it is stored."""
+    values = msgpack.unpackb(packed, raw=True, strict_map_key=False)
+    fields = dict(zip(ATTRIBUTES.values(), values, strict=False))
+    last = fields["metric"] or fields["tail"][-8:]
+    best = last if fields["best_key"] is False else fields["best_key"]
+    at = fields["length"] if fields["best_length"] is False else fields["best_length"]
+    checkpoint, length = fields["checkpoint"], fields["checkpoint_length"]
+    kept = fields.get(BEST_CHECKPOINT)
+    return Holding(
+        number,
+        _STATES[fields["state"]],
+        _text(checkpoint),
+        _text(derived_best_checkpoint(best, at, checkpoint, length) if kept is None else kept),
+        _text(fields["parent"][3]) if fields["parent"] else "",
+        any(fields["entries"]),
+        ranked(best),
+        ranked(last),
+        fields["created"] + (fields["log"][-2] if fields["log"] else 0),
+    )
+
+
+def read_checkpoint_standing(uid: str, answer: list[Any]) -> CheckpointStanding:
+    """The answer of changes.lua with the last event alone."""
+    _, stated, _, _, _, now_ms, _, events, *_ = answer
+    progress = json.loads(stated)
+    decided_ms = int(events[-1][0].partition(b"-")[0]) if events else 0
+    state, target_reached = ExperimentState(progress["state"]), bool(progress.get("target_reached"))
+    return CheckpointStanding(
+        uid, state, target_reached, progress["next_trial"], remembered(progress), now_ms, decided_ms
+    )
 
 
 def read_progress(answer: list[Any], plan: Plan) -> Progress:

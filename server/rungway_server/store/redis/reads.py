@@ -5,12 +5,15 @@ from functools import partial
 from typing import Any
 
 from rungway_server.domain.about import About
+from rungway_server.domain.checkpoints import CheckpointStanding, Holding, Superseded
 from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading, Turn
 from rungway_server.store.redis.answers import (
+    read_checkpoint_standing,
     read_event,
+    read_holding,
     read_life,
     read_progress,
     read_standing,
@@ -21,6 +24,7 @@ from rungway_server.store.redis.experiment_cache import CachedExperiment, Experi
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import Names, piece_field, pieces_before
 from rungway_server.store.redis.layout.keys import index_key
+from rungway_server.store.redis.layout.superseded import read_superseded, superseded_field
 from rungway_server.store.redis.packed_curve import PackedCurve
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
@@ -162,6 +166,33 @@ class RedisReads:
             at += len(records)
         return found
 
+    async def checkpoint_standing(self, ref: ExperimentRef) -> CheckpointStanding:
+        """See the port."""
+        known, answer = await self._experiments.run("changes", ref, ["", "", 1, "+inf", 1])
+        return read_checkpoint_standing(known.definition.uid, answer)
+
+    async def superseded(
+        self, ref: ExperimentRef, standing: CheckpointStanding, numbers: Sequence[int]
+    ) -> list[Superseded]:
+        """See the port."""
+        names = [superseded_field(number) for number in numbers]
+        known, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
+        _check_same(ref, known, standing)
+        return [read_superseded(packed) for packed in answer[1] if packed]
+
+    async def holdings(self, ref: ExperimentRef, standing: CheckpointStanding, numbers: Sequence[int]) -> list[Holding]:
+        """See the port."""
+        found: list[Holding] = []
+        at = 0
+        while at < len(numbers):
+            piece = numbers[at : at + _PIECE_TRIALS]
+            known, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
+            _check_same(ref, known, standing)
+            records = answer[1:]
+            found += [read_holding(n, record) for n, record in zip(piece, records, strict=False) if record]
+            at += len(records)
+        return found
+
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
         return await self.trials(ref, await self.ranked(ref, count))
@@ -209,3 +240,9 @@ class RedisReads:
                 break
             offset += count
         return [(name, f"{score}/{name}") for score, name in past[:count]]
+
+
+def _check_same(ref: ExperimentRef, known: CachedExperiment, standing: CheckpointStanding) -> None:
+    """Raises UnknownExperiment when the search is gone, even if another has its name."""
+    if known.definition.uid != standing.uid:
+        raise UnknownExperiment(ref.experiment)

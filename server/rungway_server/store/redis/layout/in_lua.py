@@ -20,7 +20,8 @@ from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import PIECE_BYTES
 from rungway_server.store.redis.layout.records import ATTRIBUTES
-from rungway_server.store.redis.layout.schema import ABOUT, FURTHER_METRICS
+from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER_METRICS
+from rungway_server.store.redis.layout.superseded import MOST, MOST_BYTES
 
 _FIELDS = tuple(ATTRIBUTES.values())
 _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reason, TrialState)
@@ -35,11 +36,14 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "further_piece_bytes": str(PIECE_BYTES),
         "further_layout": str(FURTHER_METRICS),
         "about_layout": str(ABOUT),
+        "checkpoints_layout": str(CHECKPOINTS),
+        "most_superseded": str(MOST),
+        "most_superseded_bytes": str(MOST_BYTES),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
-_SHORTENED = ("state", "metric", "best_key", "best_length")
+_SHORTENED = ("state", "metric", "best_key", "best_length", "entry")
 """Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""
 
 

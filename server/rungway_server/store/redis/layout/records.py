@@ -4,7 +4,7 @@ Sort keys, and what begins with one, are shown as hexadecimal digits.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, AnyStr, Self
 
 import msgpack
 
@@ -43,6 +43,8 @@ TRIAL_FIELDS = (
 """The fields of a trial record in the order in which they are packed. Scripts take them from here."""
 ENTRY = "entry"
 """One more field, of the trials of a search with entries: the rung at which it entered, or to which it went blindly."""
+BEST_CHECKPOINT = "best_checkpoint"
+"""The last field, which only records of layout 9 and later have, and of these only those that need it."""
 
 
 def as_bytes(text: str) -> bytes:
@@ -101,6 +103,7 @@ class TrialRecord:
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
     `entry` is 0 in a search without entries. `parent` is False except in a clone: number, rung and rank of the trial it
     was cloned from, its checkpoint then, and the length of that. `log` names lines of the event log (see `history_of`).
+    `best_checkpoint` is stored only where it is another than `derived_best_checkpoint`.
     """
 
     state: str
@@ -133,6 +136,7 @@ class TrialRecord:
     config: str
     reached: int
     entry: int = 0
+    best_checkpoint: str = ""
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -140,13 +144,16 @@ class TrialRecord:
         values = unpack(packed)
         if isinstance(values, list):
             values = record_of_today(values)
-        if not isinstance(values, list) or len(values) not in (len(TRIAL_FIELDS), len(ATTRIBUTES)):
-            raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} or {len(ATTRIBUTES)} fields")
+        if not isinstance(values, list) or not len(TRIAL_FIELDS) <= len(values) <= len(ATTRIBUTES):
+            raise ValueError(f"wanted a list of {len(TRIAL_FIELDS)} to {len(ATTRIBUTES)} fields")
         named = dict(zip(ATTRIBUTES.values(), values, strict=False))
         named["state"] = _STATES.get(named["state"])
         named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
         for name, last in (("best_key", "metric"), ("best_length", "length")):
             named[name] = named[last] if named[name] is False else named[name]
+        named[ENTRY] = named.get(ENTRY) or 0  # False in a record that has more, of a search without entries
+        if BEST_CHECKPOINT not in named:
+            named[BEST_CHECKPOINT] = derived_best_checkpoint(**{name: named[name] for name in _BEST})
         record = cls(**named)
         for field in fields(cls):
             found = getattr(record, field.name)
@@ -159,8 +166,16 @@ class TrialRecord:
         return record
 
 
-ATTRIBUTES = dict(zip((*TRIAL_FIELDS, ENTRY), (field.name for field in fields(TrialRecord)), strict=True))
+ATTRIBUTES = dict(
+    zip((*TRIAL_FIELDS, ENTRY, BEST_CHECKPOINT), (field.name for field in fields(TrialRecord)), strict=True)
+)
 """What Python and the scripts call each field of a record: some stored names are older."""
+_BEST = ("best_key", "best_length", "checkpoint", "checkpoint_length")
+
+
+def derived_best_checkpoint(best_key: object, best_length: int, checkpoint: AnyStr, checkpoint_length: int) -> AnyStr:
+    """The checkpoint of the best result where a record has none of its own: the last one, if it is of that length."""
+    return checkpoint if best_key and checkpoint_length == best_length else checkpoint[:0]
 
 
 def trained_of(progress: dict[str, Any]) -> int:

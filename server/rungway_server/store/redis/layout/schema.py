@@ -27,6 +27,9 @@ LATER_KINDS = SCHEMA + 1
 FURTHER_METRICS = LATER_KINDS + 1
 """The version of a search from the first further metric that is told: servers from before would lose these. It has the
 fields of `layout/further.py` beside all that is in `SCHEMA` or `LATER_KINDS`."""
+CHECKPOINTS = FURTHER_METRICS + 1
+"""The version of a search from the first checkpoint that another one replaces: servers from before would lose the best
+checkpoint of a trial (the last field of its record), and do not know `layout/superseded.py`."""
 ABOUT = 11
 """The version of a search from the first label, owner or comment on: servers from before would not show them, and would
 lose them in an export. It has the field of `layout/about.py` beside all that is in the versions before."""

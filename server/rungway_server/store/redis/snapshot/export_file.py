@@ -26,6 +26,7 @@ from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.records import (
     ATTRIBUTES,
+    BEST_CHECKPOINT,
     ENTRY,
     TRIAL_FIELDS,
     LogLine,
@@ -33,6 +34,7 @@ from rungway_server.store.redis.layout.records import (
     as_bytes,
     order_of,
 )
+from rungway_server.store.redis.layout.superseded import FIELD as SUPERSEDED
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
 from rungway_server.store.redis.snapshot.file_checks import BadField, curve
@@ -40,10 +42,10 @@ from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, Piece
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER, WITH_ABOUT = 1, 2, 4
-"""The version of the format. Earlier readers would lose what the later ones have: further metrics; labels, owner and
-comment."""
-FORMATS = (FORMAT, WITH_FURTHER, WITH_ABOUT)
+FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT = 1, 2, 3, 4
+"""The version of the format. Earlier readers would lose what the later ones have: further metrics; best checkpoints
+that are not the last ones; labels, owner and comment."""
+FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -84,7 +86,8 @@ def line_of(record: dict[str, Any]) -> str:
 def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
     progress, meta = snapshot.progress, snapshot.meta
-    form = WITH_ABOUT if snapshot.about else WITH_FURTHER if FIELD in progress else FORMAT
+    form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
+    form = WITH_ABOUT if snapshot.about else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -108,7 +111,7 @@ def trial_of(number: int, trial: TrialRecord, hparams: Mapping[str, object], sma
     return {
         "trial": number,
         "hparams": hparams,
-        **{name: getattr(trial, ATTRIBUTES[name]) for name in TRIAL_NAMES},
+        **{name: getattr(trial, ATTRIBUTES[name]) for name in (*TRIAL_NAMES, BEST_CHECKPOINT)},
         **({ENTRY: trial.entry} if trial.entry else {}),
         "metric": _metric(trial.metric, smaller_is_better),
         "best_metric": _metric(trial.best_key, smaller_is_better),

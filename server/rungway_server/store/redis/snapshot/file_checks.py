@@ -251,7 +251,8 @@ TRIAL = fields(
         "best_metric": metric,
         "entry": number(0, ranges.RUNGS),
     },
-    may_lack=("reached", "entry"),  # files of layout 5, and trials that entered at the lowest rung
+    # files of earlier layouts, and trials that entered at the lowest rung
+    may_lack=("reached", "best_checkpoint", "entry"),
 )
 SUGGESTION = fields({"proposal": _trial_number, "hparams": mapping})
 EVENT_OF_SEARCH = fields(

@@ -28,17 +28,20 @@ from rungway_server.store.redis.layout.further import FIELD, Names, stored
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_from_json, plan_to_json
 from rungway_server.store.redis.layout.records import (
+    BEST_CHECKPOINT,
     BINARY,
     ENTRY,
     NO_RUNG,
     TRIAL_FIELDS,
     binary,
+    derived_best_checkpoint,
     packed,
     packed_result,
     result_of,
     stored_trained,
 )
-from rungway_server.store.redis.layout.schema import ABOUT, FURTHER_METRICS, schema_of
+from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER_METRICS, schema_of
+from rungway_server.store.redis.layout.superseded import FIELD as SUPERSEDED
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
@@ -131,6 +134,8 @@ class _Contents:
         told = {int(each["trial"]): each["metrics"] for each in export.trials if each["metrics"]}
         self._names, self._further = stored(told)
         self._any_further = bool(told)
+        self._best = {int(each["trial"]): best for each in export.trials if (best := _own_best(each)) is not None}
+        """The best checkpoints that records have apart."""
 
     def all(self) -> list[Any]:
         """By the order of the keys."""
@@ -175,6 +180,8 @@ class _Contents:
         progress |= stored_trained(int(progress["trained"]))
         if self._any_further:
             progress[FIELD] = len(Names(self._names).names)
+        if self._best:
+            progress[SUPERSEDED] = [0, 0, 0]
         counts = {name: progress.pop(name) for name in _COUNTS if name in progress}
         settings = {name: int(search["settings"].get(name, default)) for name, default in SETTINGS.items()}
         parts = json.loads(plan_for_lua(self._plan, config, **settings))
@@ -205,6 +212,7 @@ class _Contents:
         found = [schema_of(self._config)]
         found += [FURTHER_METRICS] if self._any_further else []
         found += [ABOUT] if self._export.search.get("about") else []
+        found += [CHECKPOINTS] if self._best else []
         return max(found)
 
     def _record(self, trial: dict[str, Any]) -> bytes:
@@ -212,7 +220,7 @@ class _Contents:
         tail = self._points(trial["curve"], len(trial["curve"]) - last, len(trial["curve"]))
         times = [int(part) for each in trial["log"] for part in each.split("-")]
         times[::2] = [ms - trial["created"] for ms in times[::2]]
-        metric, best = self._text(trial["metric"]), self._text(trial["best_metric"])
+        metric, best_key = self._text(trial["metric"]), self._text(trial["best_metric"])
         reached = max(int(trial["length"]), int(trial["checkpoint_length"]))  # files of layout 5 do not say it
         values = (
             {"reached": reached}
@@ -220,7 +228,7 @@ class _Contents:
             | {
                 "state": TrialState(trial["state"])[0],
                 "metric": "" if tail else metric,
-                "best_key": best != metric and best,
+                "best_key": best_key != metric and best_key,
                 "best_length": trial["best_length"] != trial["length"] and trial["best_length"],
                 "points": len(trial["curve"]),
                 "tail": binary(tail.hex()),
@@ -230,8 +238,11 @@ class _Contents:
                 **dict.fromkeys(("request", "print", "verdict"), ""),
             }
         )
-        entry = [int(trial.get(ENTRY, 0))] if self._plan.entries else []
-        return packed([*(values[name] for name in TRIAL_FIELDS), *entry])
+        best = self._best.get(int(trial["trial"]))
+        more: list[object] = [int(trial.get(ENTRY, 0))] if self._plan.entries else []
+        if best is not None:
+            more = [*(more or [False]), best]
+        return packed([*(values[name] for name in TRIAL_FIELDS), *more])
 
     def _points(self, curve: Curve, first: int, last: int) -> bytes:
         return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve.part(first, last))
@@ -276,6 +287,14 @@ class _Contents:
         more = [each["parent"]] if "parent" in each else each.get("entries", [])
         rung = [*numbers, self._text(each["cutoff"]), *more]
         return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
+
+
+def _own_best(trial: dict[str, Any]) -> str | None:
+    """The best checkpoint of a trial where its record has to say it."""
+    lengths = trial["best_length"], trial["checkpoint"], trial["checkpoint_length"]
+    derived = derived_best_checkpoint(trial["best_metric"] != "", *lengths)
+    best: str = trial.get(BEST_CHECKPOINT, derived)
+    return None if best == derived else best
 
 
 _AT_ONCE, _BYTES = 500, 1 << 18

@@ -28,7 +28,11 @@ TRIAL: dict[str, Range] = {
     "returns": _COUNT,
 }
 """Numbers of a trial's record."""
-TEXTS = {"checkpoint": LONGEST_CHECKPOINT, "worker": LONGEST_WORKER, "message": LONGEST_MESSAGE}
+TEXTS = {
+    **dict.fromkeys(("checkpoint", "best_checkpoint"), LONGEST_CHECKPOINT),
+    "worker": LONGEST_WORKER,
+    "message": LONGEST_MESSAGE,
+}
 """Longest texts of a record (bytes of UTF-8)."""
 EVENT: dict[str, Range] = {
     "trial": (0, MOST_NUMBER),

@@ -14,6 +14,7 @@ from rungway_server.store.redis.layout.further import FIELD, piece_field, pieces
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
+from rungway_server.store.redis.layout.superseded import is_superseded, remembered, superseded_field
 from rungway_server.store.redis.snapshot.copying import Copier, Copy
 from rungway_server.store.redis.snapshot.piece_reader import CONFIGS, CURVES, META, OLD, YOUNG, PieceReader, paired
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
@@ -58,6 +59,7 @@ async def read_snapshot(router: Router, ref: ExperimentRef) -> Snapshot:
     if FIELD in unpack(copy.meta[b"tally"]):
         answers[0][FIELD.encode()] = await reader.read("HGET", META, FIELD)
         answers[7] |= await _further(reader, trials)
+    answers[7] = await _replaced(reader, answers[7], remembered(unpack(copy.meta[b"tally"])))
     answers[8] = [
         (line_id.encode(), {b"e": text})
         async for lines in reader.events("", copy.last_event or "0-0")
@@ -120,6 +122,15 @@ async def _further(reader: PieceReader, trials: dict[bytes, bytes]) -> dict[byte
         last = found.get(tail_field(number).encode())
         before += [piece_field(number, at) for at in range(pieces_before(last))]
     return found | await _pieces(reader, before)
+
+
+async def _replaced(reader: PieceReader, curves: dict[bytes, bytes], numbers: range) -> dict[bytes, bytes]:
+    """The same with the replaced checkpoints of these numbers, and those of the first look that are still there though
+    they should be forgotten; later ones may have come meanwhile."""
+    seen = sorted(int(name[1:]) for name in curves if is_superseded(name.decode()) and name[1:].isdigit())
+    names = [superseded_field(number) for number in (*(n for n in seen if n < numbers.start), *numbers)]
+    others = {name: piece for name, piece in curves.items() if not is_superseded(name.decode())}
+    return others | await _pieces(reader, names)
 
 
 async def _pieces(reader: PieceReader, names: list[str]) -> dict[bytes, bytes]:

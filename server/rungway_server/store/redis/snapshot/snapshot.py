@@ -20,6 +20,7 @@ from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import Names, Row, is_further, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
+from rungway_server.store.redis.layout.superseded import is_superseded
 
 WAITING = 128
 """What is added to the bracket of trials that wait (lua/include/waiting.lua)."""
@@ -57,6 +58,8 @@ class Snapshot:
     curves: dict[str, bytes] = field(default_factory=dict)
     further: dict[str, bytes] = field(default_factory=dict)
     """Pieces of further metrics, by their fields."""
+    superseded: dict[str, bytes] = field(default_factory=dict)
+    """Checkpoints that others have replaced, by their fields."""
     log: list[LogLine] = field(default_factory=list)
     requests: tuple[dict[str, Any], ...] = ()
     enqueued: list[dict[str, object]] = field(default_factory=list)
@@ -123,7 +126,8 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
             snapshot.points = {json.dumps(unpack_config(point)): uses.decode() for point, uses in points.items()}
     snapshot.leases = _each(snapshot, "lease", leases, int, int)
     for name, piece in _each(snapshot, "curve", curves.items(), bytes.decode, bytes).items():
-        (snapshot.further if is_further(name) else snapshot.curves)[name] = piece
+        held = snapshot.superseded if is_superseded(name) else snapshot.further
+        (held if is_superseded(name) or is_further(name) else snapshot.curves)[name] = piece
     snapshot.requests = tuple(_each(snapshot, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with snapshot.noting("a list"):
         snapshot.requeued = [int(number) for number in requeued]

@@ -11,6 +11,7 @@
 -- Replay the same request id gets the same replies
 --- @include "experiment"
 --- @include "trials"
+--- @include "checkpoints"
 --- @include "leases"
 --- @include "requests"
 --- @include "notes"
@@ -40,7 +41,7 @@ local answer = { 'told', 0 }
 for i, item in ipairs(items) do
   local trial, reply = load_trial(search, item.number), item.known
   if not reply and item.held then
-    if item.checkpoint ~= '' then note_progress(trial, item.length, item.checkpoint) end
+    if item.checkpoint ~= '' then keep_checkpoint(search, item.number, trial, item.length, item.checkpoint) end
     reply = release_trial(search, item.number, trial)
     keep_reply(search, trial, request, item.number, item.fingerprint, reply)
   elseif reply then

@@ -46,7 +46,7 @@ end
 local function add_between_rungs(search, result, trial, deadline_ms)
   for _, report in ipairs(result.reports) do add_report(search, result.number, trial, report) end
   keep_best(result.number, trial)
-  keep_checkpoint(trial, result)
+  if result.checkpoint ~= '' then keep_told_checkpoint(search, result, trial) end
   return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms)
 end
 

@@ -6,12 +6,14 @@
 --         {'missing'} or {'stale'}; trial: see `view` below
 --- @include "call"
 --- @include "trials"
+--- @include "checkpoints"
 -- Its last points and how many there are stand for its curve (`add_point` in include/reports.lua).
 local function view(number, trial)
   return {
     number, trial.state, trial.config, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_key,
     trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome,
     trial.message, trial.created, trial.points, trial.tail, trial.parent and trial.parent[1] or '',
+    best_checkpoint_of(trial),
   }
 end
 

@@ -1,6 +1,6 @@
 -- The experiment: opened at the beginning of a call, saved at its end. In between it is `search`, a table: plan,
 -- progress, trials that were read, and once a decision needs them ladder and counts.
--- Gives  open_experiment, open_ladder, is_over, packed_plan, keep_all, save
+-- Gives  open_experiment, open_ladder, is_over, packed_plan, keep_all, need_layout, mark_finished, save
 --- @include "call"
 --- @include "trials"
 --- @include "notes"
@@ -60,6 +60,15 @@ local function keep_all()
   for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 end
 
+-- Servers of layouts before this one would misread what is written now.
+local function need_layout(search, layout) search.needs_layout = math.max(search.needs_layout or 0, layout) end
+
+-- The training of a trial ended by itself: servers of layout 5 would hand the trial out again.
+local function mark_finished(search, trial)
+  trial.outcome, trial.returns = Outcome.finished, 0
+  need_layout(search, 6)
+end
+
 local ENDED = {
   [TrialState.completed] = true, [TrialState.stopped] = true, [TrialState.failed] = true, [TrialState.invalid] = true,
 }
@@ -78,7 +87,7 @@ local function save(search)
       end
     end
   end
-  -- Servers of an older layout would misread what is written now: they refuse the experiment from here on.
+  -- Servers of an older layout refuse the experiment from here on.
   local layout = search.needs_layout
   if layout and tonumber(redis.call('HGET', META, 'schema')) < layout then
     redis.call('HSET', META, 'schema', layout)

@@ -4,6 +4,7 @@
 -- byte; with 255 shapes known, another one is in the row itself, after '\255' and how many names it has.
 -- Gives  open_further
 --- @include "call"
+--- @include "experiment"
 local MOST_SHAPES = 255
 
 -- The number of each name that a call gives; those that are new come after the others. Nil and the index of the first
@@ -113,6 +114,7 @@ local function open_further(search, results, packed)
     redis.call('HSET', CURVES, unpack(written))
     if #known[1] + #known[2] == before then return end
     redis.call('HSET', META, 'further', cmsgpack.pack(known))
-    search.progress.further, search.needs_layout = #known[1], Size.further_layout
+    search.progress.further = #known[1]
+    need_layout(search, Size.further_layout)
   end
 end

@@ -1,7 +1,9 @@
 -- Reports of a tell: read from ARGV, checked, and added to the learning curve, the best metrics and the length trained
 -- in all.
--- Gives  MANY, read_results, first_wrong_length, best_member, keep_best, keep_checkpoint, add_report, carry_trained
+-- Gives  MANY, read_results, first_wrong_length, best_member, keep_best, keep_told_checkpoint, add_report,
+--        carry_trained
 --- @include "call"
+--- @include "experiment"
 --- @include "sort_keys"
 --- @include "trials"
 --- @include "requests"
@@ -43,11 +45,18 @@ end
 
 local function best_member(number, key) return ranked(key) .. struct.pack('>I4', number) end
 
+-- Made when called: few records have a best checkpoint of their own.
+local function drop_best_checkpoint(search, number, trial)
+--- @include "checkpoints"
+  replace_best(search, number, trial)
+end
+
 -- A strictly better metric replaces the trial's best; NaN never does.
-local function note_best(trial, report)
+local function note_best(search, number, trial, report)
   if report.key == DEAD or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
   trial.best_before = trial.best_before or trial.best_key
   trial.best_key, trial.best_length = report.metric, report.length
+  if trial.best_checkpoint then drop_best_checkpoint(search, number, trial) end
 end
 
 -- Writes the trial's best metric where it has changed: once for all reports of a result.
@@ -60,15 +69,16 @@ local function keep_best(number, trial)
   trial.best_before = nil
 end
 
--- Keeps the checkpoint of a result, as that of the length told last.
-local function keep_checkpoint(trial, result)
-  if result.checkpoint ~= '' then note_progress(trial, trial.length, result.checkpoint) end
+-- Keeps the checkpoint of a result, as that of the length told last. Made when called: most results have none.
+local function keep_told_checkpoint(search, result, trial)
+--- @include "checkpoints"
+  keep_checkpoint(search, result.number, trial, trial.length, result.checkpoint)
 end
 
 local function add_report(search, number, trial, report)
   add_point(number, trial, report)
   if report.further then search.add_further(number, trial.points - 1, report.further) end
-  note_best(trial, report)
+  note_best(search, number, trial, report)
   search.progress.trained = search.progress.trained + report.length - trial.length
   note_progress(trial, report.length)
   trial.length, trial.metric, trial.changed, search.changed = report.length, report.metric, true, true
@@ -81,5 +91,5 @@ local MANY = 1e14
 local function carry_trained(search)
   local progress, times = search.progress, math.ceil(search.progress.trained / MANY) - 1
   progress.trained, progress.trained_many = progress.trained - times * MANY, (progress.trained_many or 0) + times
-  search.needs_layout = 6
+  need_layout(search, 6)
 end

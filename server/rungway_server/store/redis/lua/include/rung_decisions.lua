@@ -38,7 +38,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
       local why = with_reason(Reason.completed, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
     elseif not in_top and training_over then
-      trial.outcome, search.needs_layout = Outcome.finished, 6
+      mark_finished(search, trial)
       local why = with_reason(Reason.finished, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
     end
@@ -82,7 +82,7 @@ end
 -- training in those above.
 local function finish_training(search, number, trial)
   end_lease(search, number, trial, TrialState.completed)
-  trial.outcome, trial.returns, search.needs_layout = Outcome.finished, 0, 6
+  mark_finished(search, trial)
   local add = search.plan.form == DecisionForm.stop and add_result_stopping or add_result
   local numbers, in_top = add(search, trial.bracket, trial.rung, number, trial, ranked(trial.metric))
   local why = with_reason(Reason.finished, numbers)
@@ -103,7 +103,7 @@ local function decide_result(search, result, trial, deadline_ms)
   if search.progress.trained > MANY then carry_trained(search) end
   for i, report in ipairs(result.reports) do
     add_report(search, number, trial, report)
-    if i == #result.reports then keep_checkpoint(trial, result) end
+    if i == #result.reports and result.checkpoint ~= '' then keep_told_checkpoint(search, result, trial) end
     if undecided then
       reply = target_reached(search, number, trial, report)
         or decide(search, number, trial, report, deadline_ms, reply, result.finished)
@@ -111,7 +111,7 @@ local function decide_result(search, result, trial, deadline_ms)
     end
   end
   keep_best(number, trial)
-  if #result.reports == 0 then keep_checkpoint(trial, result) end
+  if #result.reports == 0 and result.checkpoint ~= '' then keep_told_checkpoint(search, result, trial) end
   if result.finished and undecided then return finish_training(search, number, trial) end
   if not search_over then return reply end
   trial.outcome = Outcome.stopped

@@ -3,7 +3,7 @@
 --- @include "call"
 --- @include "layout"
 -- A stored record has the last metric only where its point is no longer in the tail, and the best metric and its length
--- only where they are not the last ones.
+-- only where they are not the last ones; the best checkpoint: checkpoints.lua.
 local function unpack_trial(packed)
   local trial = trial_of(cmsgpack.unpack(packed))
   trial.state = state_of(trial.state)
@@ -17,7 +17,9 @@ end
 local function pack_trial(trial)
   local metric, best_key = trial.tail == '' and trial.metric or '', trial.best_key ~= trial.metric and trial.best_key
   local best_length = trial.best_length ~= trial.length and trial.best_length
-  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length))
+  local entry = trial.entry or nil
+  if trial.best_checkpoint and not entry then entry = false end
+  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length, entry))
 end
 
 -- Reads the trials with these numbers, as many as there are.

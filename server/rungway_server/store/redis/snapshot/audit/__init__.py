@@ -12,6 +12,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.snapshot.audit import (
     bounded,
+    checkpoints,
     counters,
     curves,
     event_log,
@@ -42,6 +43,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *points.INVARIANTS,
     *bounded.INVARIANTS,
     *curves.INVARIANTS,
+    *checkpoints.INVARIANTS,
     *event_log.INVARIANTS,
     *in_range.INVARIANTS,
 )
