@@ -84,6 +84,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._awaiting, self._timed = _Awaiting.HEAD, _Awaiting.NOTHING
         self._timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._head_bytes, self._head_began, self._may_be_long = 0, False, False
         self._status, self._problem = 400, ""
 
@@ -100,6 +102,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._stop_timer()
+        if self._idle_timer:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -136,6 +140,29 @@ class LimitedProtocol(HttpToolsProtocol):
         """The body is whole."""
         self._awaiting = _Awaiting.NOTHING
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """As of uvicorn, but for its timer that closes an idle connection: to set one and to cancel it with each request
+        takes longer than to look now and then how long the connection was idle."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if not self._idle_timer:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._idle)
+
+    def _idle(self) -> None:
+        """Close the connection if it was idle for long."""
+        self._idle_timer = None
+        if self._awaiting is not _Awaiting.NOTHING or not self.cycle.response_complete:
+            return  # a request is there; the end of its reply sets the timer
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_timer = self.loop.call_later(left, self._idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed, and close."""
