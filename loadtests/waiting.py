@@ -78,13 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between reports of one (%(default)s)")
     parser.add_argument("--rung", type=int, default=5_000, help="trials of the synchronous rung (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the measurement (%(default)s)")
+    parser.add_argument("--settle", type=float, default=30.0, help="seconds before it (%(default)s)")
     parser.add_argument("--port", choices=PORTS, default="gRPC", help="the port of the service (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Waited], list[Waited]]:
     """The rows to print and the rows for the JSON file: the same here."""
     a = arguments
-    rows = [await measure(a.waiting, a.stragglers, a.interval, a.rung, a.seconds, a.port)]
+    rows = [await measure(a.waiting, a.stragglers, a.interval, a.rung, a.seconds, a.port, a.settle)]
     return rows, rows
 
 
@@ -109,9 +110,10 @@ def judgements(found: list[Waited]) -> list[Bar]:
 
 
 async def measure(
-    waiting: int, stragglers: int, interval: float, rung: int, seconds: float, port: str = "gRPC"
+    waiting: int, stragglers: int, interval: float, rung: int, seconds: float, port: str = "gRPC", settle: float = 30.0
 ) -> Waited:
-    """Both parts, on one service."""
+    """Both parts, on one service. The first is measured `settle` seconds after all have come: by then the first holds,
+    which are shorter, are over."""
     async with running_stack() as stack, AsyncClient(config=ClientConfig(target=stack.service)) as client:
         search = {"name": "async_halving", "max_length": 40, "num_rungs": 2, "max_trials": 1_000_000}
         await _create(client, _RUNNING, search | {"max_concurrent_trials": stragglers})
@@ -120,7 +122,9 @@ async def measure(
         floor.recording = True
         await asyncio.sleep(seconds / 3)
         alone, floor.tells, floor.took_up = floor.tells, [], []
-        used, begun = await floor.fill(waiting), time.perf_counter()
+        await floor.fill(waiting)
+        await asyncio.sleep(settle)
+        used, begun = _used(stack), time.perf_counter()
         floor.tells, floor.took_up = [], []
         gc.freeze()  # the collector would stop this process for a second, and each latency has that in it
         await asyncio.sleep(seconds)
@@ -188,8 +192,8 @@ class _Floor:
     def __post_init__(self) -> None:
         self._exits, self._tasks = AsyncExitStack(), list[asyncio.Task[None]]()
 
-    async def fill(self, workers: int) -> tuple[float, float]:
-        """Let so many workers come, 500 a second. Returns the CPU used by then."""
+    async def fill(self, workers: int) -> None:
+        """Let so many workers come, 500 a second."""
         connections: list[Connection] = []
         first = len(self._tasks)
         for n in range(first, first + workers):
@@ -198,7 +202,6 @@ class _Floor:
             self._tasks.append(asyncio.create_task(self._work(n, connections[-1])))
             await asyncio.sleep(0.02 if n % 10 == 0 else 0)
         await asyncio.sleep(_SETTLED)
-        return _used(self.stack)
 
     async def _open(self) -> Connection:
         connection: http1.Connection | http2.Connection

@@ -84,7 +84,7 @@ class HeldAsks:
         self._room = Admission(_TO_ADMITTED * admission.most, "many_asks_held")
         self._connections: Counter[str] = Counter()
         self._lines: dict[ExperimentRef, WaitingLine] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         self._returns: Returns | None = None
 
     @property
@@ -162,6 +162,8 @@ class HeldAsks:
             line.members -= 1
             if not line.members:
                 self._lines.pop(ref, None)
+                if line.watch:
+                    line.watch.cancel()
 
     async def _turn(self, line: WaitingLine, waiter: Waiter, ask: Callable[[], Awaitable[Asked]]) -> Asked:
         """Ask again, for a caller that may still do so."""
@@ -183,7 +185,7 @@ class HeldAsks:
 
     def _open(self, ref: ExperimentRef, answer: AskAnswer) -> WaitingLine:
         line = self._lines[ref] = WaitingLine(answer)
-        self._begin(self._watch(ref, line))
+        line.watch = self._begin(self._watch(ref, line))
         return line
 
     async def _watch(self, ref: ExperimentRef, line: WaitingLine) -> None:
@@ -220,10 +222,11 @@ class HeldAsks:
             self._returns = Returns(asyncio.get_running_loop().time)
         return answer._replace(retry_after_ms=self._returns.after_ms(answer.retry_after_ms)), None
 
-    def _begin(self, work: Awaitable[None]) -> None:
+    def _begin(self, work: Awaitable[None]) -> "asyncio.Future[None]":
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _seconds(hold: Hold) -> float:

@@ -37,6 +37,8 @@ class WaitingLine:
         """What those are told who have waited long enough."""
         self.members = 0
         """How many are held, those included who ask now or are about to be answered."""
+        self.watch: asyncio.Future[None] | None = None
+        """Who looks for its work."""
         self._waiters: list[Waiter] = []
         self._unknown: dict[str, Waiter] = {}
         self._asking = self._wanted = 0
