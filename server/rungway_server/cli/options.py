@@ -44,6 +44,14 @@ class Plot(StrEnum):
     WORKERS = "workers"
 
 
+class MirrorTarget(StrEnum):
+    """Where `rungway mirror` writes to: the name of the package, and of the extra."""
+
+    WANDB = "wandb"
+    MLFLOW = "mlflow"
+    TENSORBOARD = "tensorboard"
+
+
 class Rank(StrEnum):
     """Which result of a trial counts for `rungway best`."""
 

@@ -1,5 +1,5 @@
 """The arguments of commands that say who works, who asks, which checkpoints there are, and when a search is over, and
-of pictures."""
+of pictures and mirrors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ import typer
 from rungway_server.cli.options import (
     DEFAULT_TARGET,
     ExperimentArgument,
+    MirrorTarget,
     NamedExperimentArgument,
     Output,
     OutputOption,
@@ -103,3 +104,28 @@ def checkpoints(
         stale_checkpoints(experiment, older_than, target, output, final=final)
     else:
         checkpoints(experiment, target, output)
+
+
+def mirror(
+    experiment: ExperimentArgument,
+    *,
+    to: Annotated[MirrorTarget, typer.Option(help="The tool; its package comes with the extra of that name.")],
+    into: Annotated[
+        str,
+        typer.Option(
+            help="W&B: the project (default: rungway). MLflow: the experiment (default: the id of the search). "
+            "TensorBoard: the folder (default: runs)."
+        ),
+    ] = "",
+    every: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks at the search.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="Write what is there now, and end.")] = False,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Show a search in W&B, MLflow or TensorBoard, until it is over: a run for each trial, with its curve.
+
+    Run it again after an interruption: it asks the tool what is there, and goes on. Outages of either side are waited
+    through. MLflow and W&B are set up by their own variables (MLFLOW_TRACKING_URI; WANDB_MODE, WANDB_DIR, …).
+    """
+    from rungway_server.cli.mirror import mirror
+
+    mirror(experiment, to, into, every, target, once=once)
