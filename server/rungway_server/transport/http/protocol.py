@@ -142,8 +142,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As of uvicorn, but for its timer that closes an idle connection: to set and cancel one with each request takes
-        longer than to look now and then how long the connection was idle."""
+        """As of uvicorn, but for its timer that closes an idle connection: to set and cancel one with each request
+        takes longer than to look now and then how long the connection was idle."""
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
