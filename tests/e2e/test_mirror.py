@@ -75,6 +75,26 @@ def test_a_target_that_takes_a_part_gets_the_rest(target: str) -> None:
         assert (kept.writes, again.points, again.runs) == (writes, 0, 0)
 
 
+def test_points_between_decisions_come_while_the_trial_runs(target: str) -> None:
+    kept = Kept()
+    with Client(target, experiment="between") as client:
+        searcher = {"name": "random", "metric": "loss", "max_length": {"epochs": 9}, "max_trials": 1}
+        client.create_experiment("between", SEARCH | {"searcher": searcher})
+        one = follower(client, kept, "between", [])
+        assert one.round() is False
+        assert kept.runs == {}
+        assignment = client.ask()
+        assert assignment
+        for length in (1, 2, 5):
+            client.tell(assignment, 0.5, length=length)
+            assert one.round() is False
+            assert kept.runs[0].points[-1][0] == length
+            assert kept.runs[0].state == "running"
+        client.tell(assignment, 0.5, length=9)
+        assert one.follow(0.02)
+        assert kept.runs[0].state == "completed"
+
+
 def test_clones_have_their_parents_as_marks(target: str) -> None:
     kept = Kept()
     with Client(target, experiment="family") as client:
