@@ -262,6 +262,10 @@ def test_a_search_is_exported_and_imported(target: str, searched: str, tmp_path:
         assert (code, printed.startswith("imported again: 12 trials")) == (0, True)
         code, _, said = run(target, "import", str(out), "--redis", url, "--as", "again")
         assert (code, "EXPERIMENT_EXISTS" in said, "--as OTHER" in said) == (1, True, True)
+        folder = tmp_path / "kept"
+        folder.mkdir(mode=0o700)
+        code, printed, _ = run(target, "import", str(out), "--data", str(folder), wide=True)
+        assert (code, printed.endswith(f" events, into the data folder {folder}\n")) == (0, True)
         cut = tmp_path / "cut.jsonl"
         for text, why in (
             (out.read_text()[:-20], "the file was cut off there or damaged"),

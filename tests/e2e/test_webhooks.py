@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -169,6 +171,22 @@ def test_the_commands(tmp_path: Path) -> None:
     assert (code, "http://127.0.0.1" in err) == (3, True)
     assert run("", "webhook", "key", found.url)[0] == 2
     assert run("", "webhook", "key", "nowhere", env=ENVIRONMENT)[0] == 2
+
+
+def test_a_failure_says_no_more_of_an_answer_than_its_beginning() -> None:
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"\xff\x1b" * 20_000 + b"\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/hook"
+        code, _, err = run("", "webhook", "test", url, env=ENVIRONMENT)
+        thread.join()
+    assert (code, "RemoteProtocolError" in err, len(err) < 300) == (3, True, True)
 
 
 def test_the_receiver_of_the_page_takes_what_is_signed(tmp_path: Path) -> None:

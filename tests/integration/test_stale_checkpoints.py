@@ -38,6 +38,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "synchronous": config("adaptive_asha", max_trials=30, max_length={"epochs": 16}, divisor=4),
     "clones": config("pbt", max_length=None, truncate_fraction=0.5, **PBT),
     "random": config("random", max_trials=20, max_length={"epochs": 6}),
+    "blind": config("auto", max_trials=20, divisor=2, max_length={"epochs": 8}, budget={"epochs": 100}, blind=True),
 }
 NOW, LATER = StaleWanted(0), StaleWanted(30 * 86_400_000)
 LEASE_MS = 60_000

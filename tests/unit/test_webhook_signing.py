@@ -58,7 +58,19 @@ def test_secrets_are_random_and_read_line_by_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["ftp://a", "a.b/c", "https://", "n=", "N=https://a", "https://a#b", "https://ä", "http://a:b"]
+    "text",
+    [
+        "ftp://a",
+        "a.b/c",
+        "https://",
+        "n=",
+        "N=https://a",
+        "https://a#b",
+        "https://ä",
+        "http://a:b",
+        "http://a b",
+        "http://a/\x1b",
+    ],
 )
 def test_a_wrong_url_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(SettingsError) as refused:

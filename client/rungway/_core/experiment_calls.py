@@ -201,7 +201,7 @@ class ExperimentCalls:
     def stale_checkpoints(self, older_than: float, final: bool, experiment: str | None) -> Flow[list[StaleCheckpoint]]:
         """See Client.stale_checkpoints."""
         request = messages.ListStaleCheckpointsRequest(experiment=self.name(experiment), final=final)
-        request.older_than.FromMicroseconds(round(1e6 * requests.not_negative("older_than", older_than)))
+        request.older_than.FromMicroseconds(requests.duration("older_than", older_than))
         found: list[StaleCheckpoint] = []
         while True:
             reply = yield from self.call(rpcs.LIST_STALE_CHECKPOINTS, request)

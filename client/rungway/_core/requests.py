@@ -24,6 +24,8 @@ MOST_METRICS = 32
 _METRIC_BYTES = 128
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
+_LONGEST_SECONDS = 315_576_000_000
+"""Longest time that a message can carry."""
 
 
 def new_request_id() -> str:
@@ -68,6 +70,14 @@ def not_negative(field: str, value: object) -> float:
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf:
         return float(number)
     raise InvalidArgument.one(field, f"got {value!r:.100}, wanted a number of at least 0")
+
+
+def duration(field: str, value: object) -> int:
+    """Microseconds of a number of seconds that the wire can carry. Raises InvalidArgument."""
+    seconds = not_negative(field, value)
+    if seconds > _LONGEST_SECONDS:
+        raise InvalidArgument.one(field, f"got {value!r:.100}, wanted at most {_LONGEST_SECONDS}")
+    return round(1e6 * seconds)
 
 
 def milliseconds(seconds: float) -> int:

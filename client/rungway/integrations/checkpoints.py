@@ -31,14 +31,19 @@ class Checkpoints:
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
         """`root` is a folder that all workers see, or a URL of an object store that fsspec knows ("s3://bucket/path";
         `pip install 'rungway[fsspec]'` and what it names for the store). Without one it is RUNGWAY_CHECKPOINTS; raises
-        InvalidArgument where neither is given."""
-        text = os.fspath(root) if root is not None else os.environ.get(VARIABLE, "").strip()
+        InvalidArgument where neither is given, and for what is no such place."""
+        text = os.environ.get(VARIABLE, "").strip() if root is None else root
+        if not isinstance(text, str | os.PathLike) or isinstance(text := os.fspath(text), bytes):
+            raise InvalidArgument.one("checkpoints", f"got {root!r:.100}, wanted a folder or a URL")
         if not text:
             raise InvalidArgument.one("checkpoints", f"no place is given: name a folder or URL, or set {VARIABLE}")
         text = text.removeprefix("file://")
         if "://" in text:
             self.root = text.rstrip("/")
-            self._storage: Storage = Objects(self.root)
+            try:
+                self._storage: Storage = Objects(self.root)
+            except ValueError as error:
+                raise InvalidArgument.one("checkpoints", f"got {self.root!r:.100}: {error}") from None
         else:
             path = Path(text).absolute()
             self.root = str(path)

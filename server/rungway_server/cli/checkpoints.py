@@ -25,11 +25,16 @@ def checkpoints(experiment_id: str, target: str, output: Output) -> None:
 
 
 def stale_checkpoints(experiment_id: str, older_than: float, target: str, output: Output, *, final: bool) -> None:
-    """Print those that no trial can need any more: as they were told, one a line, for another program to delete."""
+    """Print those that no trial can need any more: as they were told, one a line, for another program to delete. A
+    name with characters that cannot be printed has none, so that no line says anything but one whole name."""
     with service(target, experiment_id) as client:
         found = client.stale_checkpoints(older_than=older_than, final=final)
     if output is Output.JSON:
         print_json({"experiment": experiment_id, "checkpoints": found})
         return
-    for each in found:
-        print(text(each.checkpoint))
+    plain = [each.checkpoint for each in found if each.checkpoint.isprintable()]
+    for checkpoint in plain:
+        print(checkpoint)
+    if left_out := len(found) - len(plain):
+        left = f"{count(left_out)} left out, whose names have characters that cannot be printed; --output json has them"
+        console(stderr=True).print(left)

@@ -66,13 +66,15 @@ def _written(lines: Iterator[str], stream: TextIO) -> Iterator[str]:
         yield line
 
 
-async def _import(place: Place, ref: ExperimentRef, export: ExportFile) -> None:
+async def _import(place: Place, ref: ExperimentRef, export: ExportFile) -> str:
+    """Where it is now, unless the user has named the Redis."""
     async with place.router() as router:
         try:
             await store_import(place, router, ref, export)
         except ExperimentExists as error:
             hint = "give what is imported another id with `--as OTHER`"
             raise fail(Exit.REFUSED, str(error), [f"reason: {error.reason}", hint]) from None
+    return f", into the data folder {place.folder}" if place.folder else ""
 
 
 def import_file(file: Path, name: str | None, namespace: str, redis: str | None, data: Path | None) -> None:
@@ -81,9 +83,9 @@ def import_file(file: Path, name: str | None, namespace: str, redis: str | None,
         with sys.stdin if str(file) == "-" else file.open(encoding="utf-8", newline="") as stream:
             export = read_export(stream)
         ref = ExperimentRef(namespace, name or export.experiment)
-        with_redis(redis, data, lambda place: _import(place, ref, export))
+        where = with_redis(redis, data, lambda place: _import(place, ref, export))
     except (BadExport, UnicodeDecodeError) as error:
         raise fail(Exit.USAGE, f"{file}: nothing was imported: {error}") from None
     except OSError as error:
         raise fail(Exit.USAGE, f"cannot read {file}: {error}") from None
-    print(f"imported {ref.experiment}: {len(export.trials)} trials, {len(export.events)} events")
+    print(f"imported {ref.experiment}: {len(export.trials)} trials, {len(export.events)} events{where}")

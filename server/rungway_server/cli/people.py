@@ -88,9 +88,11 @@ def checkpoints(
         bool, typer.Option("--stale", help="Only those that no trial can need any more, one a line.")
     ] = False,
     older_than: Annotated[
-        float,
-        typer.Option(min=0, metavar="SECONDS", help="With --stale: not needed for so long; less may not be safe."),
-    ] = 3600.0,
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="With --stale: not needed for so long (3600); less may not be safe."
+        ),
+    ] = None,
     final: Annotated[
         bool, typer.Option("--final", help="With --stale: the search is done and gets no more trials.")
     ] = False,
@@ -100,8 +102,10 @@ def checkpoints(
     """List the last and the best checkpoint of each trial, or with --stale those that may be deleted."""
     from rungway_server.cli.checkpoints import checkpoints, stale_checkpoints
 
+    if not stale and (final or older_than is not None):
+        raise typer.BadParameter("--older-than and --final need --stale")
     if stale:
-        stale_checkpoints(experiment, older_than, target, output, final=final)
+        stale_checkpoints(experiment, 3600.0 if older_than is None else older_than, target, output, final=final)
     else:
         checkpoints(experiment, target, output)
 

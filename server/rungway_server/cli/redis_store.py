@@ -33,10 +33,11 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The address of Redis, and connections to it."""
+    """The address of Redis, the folder of its data if it is an embedded one, and connections to it."""
 
     url: str = field(repr=False)
     tls: Tls
+    folder: Path | None = None
 
     def router(self) -> Router:
         """A router as the service uses it; the caller closes it."""
@@ -104,4 +105,4 @@ async def _found(settings: Settings) -> AsyncIterator[Place]:
         else:
             embedded = EmbeddedRedis(settings.data_dir, fsync=settings.fsync, binary=settings.redis_server)
             url = (await stack.enter_async_context(embedded)).url
-        yield Place(url, settings.redis_tls)
+        yield Place(url, settings.redis_tls, None if settings.redis_url else settings.data_dir)

@@ -16,6 +16,8 @@ ATTEMPT_SECONDS = 15.0
 """How long a receiver may take to answer."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 """Seconds after the first failure in a row, doubled with each further one, and the most."""
+_LONGEST_WHY = 200
+"""Characters of the reason of a failure: it may have parts of the answer."""
 GIVEN_UP = 410
 """The status with which a receiver says that it wants no such message again."""
 
@@ -46,7 +48,8 @@ async def attempt(http: httpx.AsyncClient, endpoint: Endpoint, message_id: str, 
     except TimeoutError:
         raise Failed(f"no answer in {ATTEMPT_SECONDS:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise Failed(f"{type(error).__name__}: {error}".replace(endpoint.url, endpoint.shown)) from None
+        why = f"{type(error).__name__}: {error}".replace(endpoint.url, endpoint.shown)
+        raise Failed(why if len(why) <= _LONGEST_WHY else f"{why[:_LONGEST_WHY]}…") from None
     if not 200 <= status < 300:
         raise Failed(f"status {status}", status, float(after) if after.isascii() and after.isdigit() else 0.0)
 

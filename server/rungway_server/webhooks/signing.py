@@ -100,7 +100,8 @@ def read_endpoint(text: str, secrets_of_service: Sequence[bytes]) -> Endpoint:
     found = _OF_NAMESPACE.fullmatch(text)
     namespace, url = (found[1], found[3]) if found else ("", text)
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not url.isascii():
+    readable = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not readable:
         raise ValueError("wanted http://… or https://… without a fragment, perhaps after NAMESPACE=")
     _ = parts.port  # raises ValueError for one that is none
     return Endpoint(url, namespace, tuple(key_of(secret, url) for secret in secrets_of_service))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -97,6 +98,12 @@ def test_nothing_outside_the_root_is_opened(root: str) -> None:
     for told in ("/etc/passwd", f"{root}/../passwd", f"{root}-other/x", "s3://other/digits/7/9-1", root):
         with pytest.raises(InvalidArgument, match="wanted one below"):
             checkpoints.restore(told)
+
+
+@pytest.mark.parametrize("wrong", [3, b"/tmp", ["/tmp"], "nosuch://bucket"])
+def test_what_is_no_place_is_named(wrong: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"checkpoints: got .*(wanted a folder or a URL|not known)"):
+        Checkpoints(wrong)
 
 
 def test_the_root_comes_from_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
