@@ -1,6 +1,7 @@
 """`rungway agent` tunes scripts that know nothing of Rungway, while they and the agent itself are killed."""
 
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -131,6 +132,97 @@ def test_what_does_not_heed_sigterm_is_killed_with_all_its_processes(client: Cli
         assert process.wait() == 128 + signal.SIGINT, process.said()
     wait_until(lambda: not any(map(is_running, map(int, (tmp_path / "pids").read_text().split()))))
     assert (only(client).state, only(client).restarts) == (TrialState.QUEUED, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_the_signals_of_batch_systems_give_the_trial_back(
+    client: Client, tmp_path: Path, number: signal.Signals
+) -> None:
+    create(client, SINGLE)
+    path = script(tmp_path, "touch begun; exec sleep 1000")
+    with running(tmp_path, *agent(client, "--", path, "{rate}")) as process:
+        wait_until((tmp_path / "begun").exists)
+        process.process.send_signal(number)
+        assert process.wait() == 128 + number, process.said()
+    assert (only(client).state, only(client).restarts) == (TrialState.QUEUED, 0)
+
+
+def test_until_gives_the_trial_back_in_time(client: Client, tmp_path: Path) -> None:
+    create(client, SINGLE)
+    path = script(
+        tmp_path,
+        """
+        trap 'echo "rungway: epoch=2 error=0.25 checkpoint=at-2"; exit 1' TERM
+        echo "rungway: epoch=1 error=0.5"; touch begun
+        while :; do sleep 0.05; done
+        """,
+    )
+    for seconds in (1, 10, 60):  # on a busy machine the script may not have begun after the first
+        arguments = ["--until", f"{60 + seconds}s", "--grace", "60", "-o", "json", "--", path, "{rate}"]
+        with running(tmp_path, *agent(client, *arguments)) as process:
+            assert process.wait() == 0, process.said()
+        if (tmp_path / "begun").exists():
+            break
+    assert process.document()["state"] == "interrupted"
+    assert "the time of --until comes near" in process.said()
+    trial = only(client)
+    assert (trial.state, trial.restarts, trial.length, trial.checkpoint) == (TrialState.QUEUED, 0, 2, "at-2")
+
+
+def test_an_agent_ends_after_its_last_run(client: Client, tmp_path: Path) -> None:
+    create(client, SINGLE | {"max_trials": 9})
+    command = ["--", script(tmp_path, "echo rungway: error=$1"), "{rate}"]
+    with running(tmp_path, *agent(client, "--max-runs", "4", "-n", "3", "-o", "json", *command)) as process:
+        assert process.wait() == 0, process.said()
+    assert (process.document()["state"], process.document()["trials"]) == ("running", 4)
+    assert [trial.state for trial in client.list_trials()] == [TrialState.COMPLETED] * 4
+    with running(tmp_path, *agent(client, "--max-runs", "9", *command)) as process:
+        assert process.wait() == 0, process.said()
+    assert client.get_experiment().trials.started == 9
+
+
+def test_each_gpu_has_one_script_that_sees_no_other(client: Client, tmp_path: Path) -> None:
+    """Numbers count the GPUs of the variable that the agent was started with."""
+    create(client, SINGLE | {"max_trials": 9})
+    path = script(
+        tmp_path,
+        """
+        mkdir "on-$CUDA_VISIBLE_DEVICES" || exit 9
+        echo "$CUDA_VISIBLE_DEVICES $RUNGWAY_PLACE" >>seen
+        while [ $(wc -l <seen) -lt 2 ]; do sleep 0.02; done
+        rmdir "on-$CUDA_VISIBLE_DEVICES"
+        echo rungway: error=1
+        """,
+    )
+    environment = {"CUDA_VISIBLE_DEVICES": "4,GPU-a,7"}
+    arguments = agent(client, "--gpus", "0,2", "--", path, "{rate}")
+    with running(tmp_path, *arguments, environment=environment) as process:
+        assert process.wait() == 0, process.said()
+    assert set((tmp_path / "seen").read_text().splitlines()) == {"4 0", "7 1"}
+    assert client.get_experiment().trials.failed == 0
+
+
+@pytest.mark.skipif(shutil.which("perl") is None, reason="there is no perl")
+def test_a_perl_script_that_cannot_be_changed_is_tuned(client: Client, tmp_path: Path) -> None:
+    """It writes a log of its own kind, with a progress bar before each line."""
+    create(client, HALVING)
+    program = r"""
+        my ($rate, $epochs) = @ARGV;
+        $| = 1;
+        for my $epoch (1 .. $epochs) {
+            printf "\r100%%|####|\r[%d/%d] valid error: %.6f (time %.1f s)\n", $epoch, $epochs, $rate / $epoch, 0.5;
+        }
+    """
+    (tmp_path / "train.pl").write_text(program)
+    regex = r"\[(?P<epoch>\d+)/\d+\] valid error: (?P<metric>\S+) \(time (?P<cost>\S+)"
+    command = ["perl", "train.pl", "{rate}", "{epochs}"]
+    with running(tmp_path, *agent(client, "-n", "2", "--metric-regex", regex, "--", *command)) as process:
+        assert process.wait() == 0, process.said()
+    best = client.best()
+    assert best is not None
+    assert (best.length, client.get_experiment().trials.failed) == (9, 0)
+    assert best.best_metric == pytest.approx(min(each.hparams["rate"] for each in client.list_trials()) / 9, rel=1e-4)
+    assert {report.cost for report in client.get_trial(best.trial).curve or ()} == {0.5}
 
 
 def test_a_stop_ends_a_script_that_would_go_on_for_ever(client: Client, tmp_path: Path) -> None:
@@ -271,7 +363,11 @@ def test_a_command_that_does_not_fit_is_refused_before_anything_starts(
         (["--"], 2, "no training command: write it after --"),
         (["--", "no-such-program-here"], 1, "got 'no-such-program-here', wanted a program that can be run here"),
         (["-n", "0", "--", "true"], 2, "got 0, wanted 1 to 1000"),
-        (["--grace", "-1", "--", "true"], 1, "grace: got -1, wanted 0 to 86400 seconds"),
+        (["--grace", "-1", "--", "true"], 2, "grace: got -1, wanted 0 to 86400 seconds"),
+        (["--gpus", "0,1", "-n", "2", "--", "true"], 2, "gpus: got -n 2 as well, wanted one of them"),
+        (["--max-runs", "0", "--", "true"], 2, "max-runs: got 0, wanted at least 1"),
+        (["--until", "20s", "--", "true"], 2, "seconds from now, wanted more than the grace of 30 seconds"),
+        (["--metric-regex", r"error (\S+)", "--", "true"], 1, "which has no group for the length"),
     ],
 )
 def test_wrong_usage(client: Client, tmp_path: Path, arguments: list[str], code: int, problem: str) -> None:

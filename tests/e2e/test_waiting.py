@@ -15,7 +15,7 @@ import pytest
 
 from rungway import AsyncClient, Client, ClientConfig, DeadlineExceeded, Unavailable
 from rungway._agent import session
-from rungway._agent.agent import Options
+from rungway._agent.options import Options
 from rungway._core import waiting
 from rungway_server.cli import live
 from tests.support.calls import unique_name

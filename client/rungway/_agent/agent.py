@@ -4,13 +4,15 @@ import json
 import logging
 import shlex
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rungway._agent.command import Command, Start
+from rungway._agent.devices import variables
 from rungway._agent.guard import Guard
 from rungway._agent.lines import Reader
+from rungway._agent.options import Options
 from rungway._agent.reports import Complaints, Reports, TooFar
 from rungway._agent.training import Training
 from rungway._core.enums import AskStatus, Outcome, Reason
@@ -22,23 +24,8 @@ from rungway._sync.run import TrialRun
 from rungway.models.experiments import Experiment
 
 _log = logging.getLogger("rungway")
-LOGS = "rungway-logs"
-"""Folder of the output of trials unless another is named: a folder for each experiment is made in it."""
 _LEAVE_SECONDS = 10.0
 """How long a place may take to give its trial back, after its command has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run the command, as a user says it."""
-
-    places: int = 1
-    """Trials at once."""
-    grace: float = 30.0
-    """Seconds between SIGTERM and SIGKILL."""
-    logs: Path = Path(LOGS)
-    partial: bool = False
-    """Whether hyperparameters may be missing among the placeholders."""
 
 
 class Agent:
@@ -50,20 +37,29 @@ class Agent:
         """`logs` is the folder for the output of the trials, `scratch` one for files that nobody needs afterwards; both
         must exist."""
         self._client, self._command, self._options = client, command, options
-        self._asking = Client(config=client.config)  # it is closed to end the asks of places that wait
         self._experiment, self._logs, self._scratch = experiment.experiment, logs, scratch
         self._waiting = Waiting(self._experiment)  # one for all places: one line says why they wait
         unit = experiment.plan.unit if experiment.plan else ""
-        self._reader = Reader(unit, experiment.config["searcher"]["metric"])
+        self._reader = Reader(unit, experiment.config["searcher"]["metric"], options.metric_regex)
         self._complaints = Complaints()
         self._leaving = threading.Event()
+        self._runs_left = options.max_runs
+        self._counting = threading.Lock()
+        self.is_late = False
+        """Whether it has left because its time was over."""
         self._failure: BaseException | None = None
+        self._asking = Client(config=client.config)  # it is closed to end the asks of places that wait
         self._guard = Guard(options.grace)
 
     @property
     def is_leaving(self) -> bool:
         """Whether it was told to leave before the end of the search."""
         return self._leaving.is_set()
+
+    @property
+    def has_spent_its_runs(self) -> bool:
+        """Whether it has taken as many trials as it may."""
+        return self._runs_left == 0
 
     def leave(self) -> None:
         """End the commands and give the trials back at no cost; `run` then returns. A signal handler may call it."""
@@ -85,6 +81,7 @@ class Agent:
             while any(thread.is_alive() for thread in threads) and not self.is_leaving:
                 for thread in threads:
                     thread.join(0.2 / len(threads))
+                self._look_at_the_time()
                 meanwhile()
         except BaseException:
             self.leave()
@@ -99,31 +96,60 @@ class Agent:
         if self._failure is not None:
             raise self._failure
 
+    def _look_at_the_time(self) -> None:
+        """Leave in time for the commands to end before the agent has to be gone."""
+        if self._options.until is not None and time.time() >= self._options.until - self._options.grace:
+            _log.info("the time of --until comes near: all trials are given back")
+            self.is_late = True
+            self.leave()
+
+    def _may_run(self) -> bool:
+        """Take one of the runs that are left."""
+        with self._counting:
+            if self._runs_left:
+                self._runs_left -= 1
+                return True
+            return self._runs_left is None
+
+    def _run_not_used(self) -> None:
+        with self._counting:
+            if self._runs_left is not None:
+                self._runs_left += 1
+
     def _place(self, place: int) -> None:
         """One place: a trial after the other."""
         try:
-            while not self.is_leaving:
-                # Asked step by step: a place that sleeps between two asks can be told to leave.
-                reply = self._asking._ask_waiting(self._waiting)
-                for assignment in reply.assignments:
-                    with self._client._hold(assignment) as trial:
-                        self._train(trial, place)
-                    self._waiting = Waiting(self._experiment)
-                if reply.status is AskStatus.DONE:
+            while self._may_run():
+                if not self._next(place):
+                    self._run_not_used()
                     return
-                if reply.reason is Reason.FAILING:
-                    raise FailedPrecondition(
-                        f"the search has paused itself: its first trials all failed, the last with: {reply.message}",
-                        reason="FAILING",
-                        details={"message": reply.message},
-                    )
-                if not reply.assignments:
-                    self._leaving.wait(pause_after(reply))
         except Preempted:
             pass
         except Exception as error:
             if not self._client_closed(error):
                 self._fail(error)
+
+    def _next(self, place: int) -> bool:
+        """Run the next trial; False when there is none any more, or the agent leaves. Raises Preempted."""
+        while not self.is_leaving:
+            # Asked step by step: a place that sleeps between two asks can be told to leave.
+            reply = self._asking._ask_waiting(self._waiting)
+            for assignment in reply.assignments:
+                with self._client._hold(assignment) as trial:
+                    self._train(trial, place)
+                self._waiting = Waiting(self._experiment)
+            if reply.status is AskStatus.DONE:
+                return False
+            if reply.reason is Reason.FAILING:
+                raise FailedPrecondition(
+                    f"the search has paused itself: its first trials all failed, the last with: {reply.message}",
+                    reason="FAILING",
+                    details={"message": reply.message},
+                )
+            if reply.assignments:
+                return True
+            self._leaving.wait(pause_after(reply))
+        return False
 
     @staticmethod
     def _client_closed(error: Exception) -> bool:
@@ -180,7 +206,10 @@ class Agent:
         params.write_text(json.dumps(start.hparams, ensure_ascii=False), encoding="utf-8")
         log = self._logs / f"trial-{start.trial:05}.log"
         _log.info("trial %d, %d to %d: %s", start.trial, start.from_length, start.to_length, shlex.join(arguments))
-        return Training(arguments, self._command.environment(start, str(params)), log, self._guard)
+        environment = self._command.environment(start, str(params))
+        if self._options.devices:
+            environment |= variables(self._options.devices[start.place])
+        return Training(arguments, environment, log, self._guard, self._reader.wants)
 
     def _follow(self, training: Training, trial: TrialRun, reports: Reports) -> None:
         """Take what it prints until it ends, or has to end. Raises Preempted when the agent leaves."""

@@ -1,8 +1,11 @@
 """Results that a training command prints: lines like `rungway: epochs=3 error=0.12 checkpoint=/shared/3.pt`."""
 
 import difflib
+import re
 import shlex
 from dataclasses import dataclass, field
+
+from rungway._core.errors import InvalidArgument
 
 PREFIX = "rungway:"
 LENGTH, METRIC, CHECKPOINT, COST = "length", "metric", "checkpoint", "cost"
@@ -37,21 +40,52 @@ class Line:
 class Reader:
     """Reads the lines of one search."""
 
-    def __init__(self, unit: str, metric: str) -> None:
+    def __init__(self, unit: str, metric: str, pattern: str | None = None) -> None:
+        """`pattern` is a regular expression for lines without the prefix; its named groups are the keys. Raises
+        InvalidArgument (metric-regex) unless it has one for the length and one for the metric."""
         self._metric = metric
         self._length = unit or LENGTH
         self._lengths = {LENGTH, *([unit, _singular(unit)] if unit else [])} - {metric, ""}
         self.wanted = f"{PREFIX} {self._length}=N {metric}=X"
         """What a line should look like."""
+        self._pattern = None if pattern is None else self._compiled(pattern)
+
+    def wants(self, text: str) -> bool:
+        """Whether a line may be a result."""
+        return PREFIX in text or (self._pattern is not None and self._pattern.search(_shown(text)) is not None)
 
     def read(self, text: str) -> Line | None:
-        """The result in a line; None in one without the prefix. Raises BadLine."""
-        shown = text.strip().rpartition("\r")[2].strip()  # a progress bar may stand before it
-        if not shown.startswith(PREFIX):
-            return None
-        given = self._pairs(shown)
-        length_keys = [key for key in given if key in self._lengths]
-        metric_keys = [key for key in given if key == self._metric or (key == METRIC and self._metric not in given)]
+        """The result in a line; None in one that has none. Raises BadLine."""
+        shown = _shown(text)
+        if shown.startswith(PREFIX):
+            return self._line(self._pairs(shown))
+        if self._pattern and (found := self._pattern.search(shown)):
+            return self._line({key: value.strip() for key, value in found.groupdict().items() if value is not None})
+        return None
+
+    def _compiled(self, pattern: str) -> re.Pattern[str]:
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise InvalidArgument.one(
+                "metric-regex", f"got {pattern!r}, which is no regular expression: {error}"
+            ) from None
+        for wanted, keys in ((LENGTH, self._lengths), (METRIC, {METRIC, self._metric})):
+            if not compiled.groupindex.keys() & keys:
+                raise InvalidArgument.one(
+                    "metric-regex",
+                    f"got {pattern!r}, which has no group for the {wanted}, wanted one named "
+                    f"{' or '.join(sorted(keys))}, as in 'epoch (?P<length>\\d+): error (?P<metric>\\S+)'",
+                )
+        return compiled
+
+    def _keys(self, given: dict[str, str]) -> tuple[list[str], list[str]]:
+        """The keys of the length and of the metric."""
+        lengths = [key for key in given if key in self._lengths]
+        return lengths, [key for key in given if key == self._metric or (key == METRIC and self._metric not in given)]
+
+    def _line(self, given: dict[str, str]) -> Line:
+        length_keys, metric_keys = self._keys(given)
         if len(length_keys) > 1:
             raise BadLine(f"it has two lengths, {length_keys[0]} and {length_keys[1]}")
         if not metric_keys:
@@ -88,6 +122,11 @@ class Reader:
                 raise BadLine(f"it has {key} twice")
             given[key] = value
         return given
+
+
+def _shown(text: str) -> str:
+    """A line as it stands on a terminal: a progress bar may have been there before."""
+    return text.strip().rpartition("\r")[2].strip()
 
 
 def _singular(unit: str) -> str:

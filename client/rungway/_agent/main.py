@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rungway._agent.agent import LOGS, Options
+from rungway._agent.options import GRACE, LOGS, options
 from rungway._agent.session import Ending, log_to, run
 from rungway._core.config import DEFAULT_TARGET, configured
 from rungway._core.errors import InvalidArgument, OutcomeUnknown, RungwayError, Unauthenticated, Unavailable
@@ -29,14 +29,23 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("no training command: write it after --")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    options = Options(found.n, found.grace, found.logs, found.partial)
     try:
+        how = options(
+            places=found.n,
+            grace=found.grace,
+            logs=found.logs,
+            partial=found.partial,
+            gpus=found.gpus,
+            max_runs=found.max_runs,
+            until=found.until,
+            metric_regex=found.metric_regex,
+        )
         config = configured(None, found.target or None, found.experiment)
     except InvalidArgument as error:
         return _refuse(USAGE, error)
     try:
         with Client(config=config) as client, log_to(_say):
-            ending = run(client, command, options, lambda: None)
+            ending = run(client, command, how, lambda: None)
     except (Unavailable, OutcomeUnknown) as error:
         return _refuse(UNREACHABLE, error)
     except RungwayError as error:
@@ -51,7 +60,7 @@ def print_ending(ending: Ending, *, as_json: bool) -> None:
         print(json.dumps(_finite(ending.document()), indent=2, ensure_ascii=False))
         return
     experiment, best = ending.experiment, ending.best
-    if ending.signal_number:
+    if ending.is_interrupted:
         print(f"{experiment.experiment}: interrupted, all trials were given back; the same command goes on")
         return
     head = f"{experiment.experiment}: {experiment.state}, {experiment.trials.started} trials started"
@@ -80,12 +89,28 @@ def _parser() -> argparse.ArgumentParser:
         "Rungway: {NAME} in its arguments becomes a hyperparameter, {length} how far to train; it prints "
         "`rungway: epochs=3 error=0.12` with the searcher's unit and metric.",
         epilog="Exit codes: 0 done; 1 refused, or no result; 2 wrong usage; 3 the service cannot be reached; "
-        "130, 143: interrupted, with all trials given back.",
+        "128 and the number of a signal (SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2): all trials were given back.",
     )
     parser.add_argument("experiment", metavar="EXPERIMENT", help="The experiment's id.")
-    parser.add_argument("-n", type=_count, default=1, metavar="N", help="Trials at once (default: 1).")
+    parser.add_argument("-n", type=_count, metavar="N", help="Trials at once (default: 1).")
     parser.add_argument("--target", help=f"Where the service is (default: RUNGWAY_TARGET, else {DEFAULT_TARGET}).")
-    parser.add_argument("--grace", type=float, default=30.0, help="Seconds between SIGTERM and SIGKILL (default: 30).")
+    parser.add_argument(
+        "--gpus", metavar="LIST", help="One trial at once for each of these GPUs: 0,1,2, UUIDs, or all. Instead of -n."
+    )
+    parser.add_argument(
+        "--grace", type=float, default=GRACE, help=f"Seconds between SIGTERM and SIGKILL (default: {GRACE:g})."
+    )
+    parser.add_argument("--max-runs", type=int, metavar="N", help="End after N trials.")
+    parser.add_argument(
+        "--until",
+        metavar="WHEN",
+        help="Be gone by then, with all trials given back: 23:30, 2026-12-01T08:00 or 2h30m from now.",
+    )
+    parser.add_argument(
+        "--metric-regex",
+        metavar="REGEX",
+        help="Read results from other lines, too: r'epoch (?P<length>\\d+) loss (?P<metric>\\S+)'.",
+    )
     parser.add_argument(
         "--logs", type=Path, default=Path(LOGS), help=f"Folder for the output of the trials (default: {LOGS})."
     )

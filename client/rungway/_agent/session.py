@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rungway._agent.agent import Agent, Options
+from rungway._agent.agent import Agent
 from rungway._agent.command import Command
+from rungway._agent.options import Options
 from rungway._core.errors import InvalidArgument
 from rungway._sync.client import Client
 from rungway.models.experiments import Experiment
 from rungway.models.work import Trial
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""The last two are what Slurm and submitit send before the time of a job is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,26 @@ class Ending:
     """The search when the agent has ended."""
 
     experiment: Experiment
-    """At its end; at the start of the agent when a signal ended it."""
+    """At its end; at the start of the agent when a signal or its time ended it."""
     best: Trial | None
     signal_number: int
     """The signal that ended the agent before the end of the search; 0 = none."""
+    is_late: bool = False
+    """Whether its time ended the agent before the end of the search."""
+    is_spent: bool = False
+    """Whether it has taken as many trials as it was allowed."""
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether trials were given back."""
+        return bool(self.signal_number) or self.is_late
 
     def document(self) -> dict[str, Any]:
         """What programs want to know of it."""
         best = self.best
         return {
             "experiment": self.experiment.experiment,
-            "state": "interrupted" if self.signal_number else str(self.experiment.state),
+            "state": "interrupted" if self.is_interrupted else str(self.experiment.state),
             "trials": self.experiment.trials.started,
             "failed": self.experiment.trials.failed,
             "best": best
@@ -52,8 +63,11 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        """0 with a result, 1 without one, 128 and the signal that ended the agent."""
-        return 128 + self.signal_number if self.signal_number else int(self.best is None)
+        """0 with a result or at the end of its time or its runs, 1 without a result, 128 and the signal that ended the
+        agent."""
+        if self.signal_number:
+            return 128 + self.signal_number
+        return int(self.best is None and not self.is_late and not self.is_spent)
 
 
 def run(client: Client, arguments: Sequence[str], options: Options, meanwhile: Callable[[], None]) -> Ending:
@@ -63,8 +77,6 @@ def run(client: Client, arguments: Sequence[str], options: Options, meanwhile: C
     Raises InvalidArgument before anything is run when the command does not fit the search, FailedPrecondition (FAILING)
     when the search has paused itself, and errors of the connection.
     """
-    if not 0 <= options.grace <= 86400:
-        raise InvalidArgument.one("grace", f"got {options.grace:g}, wanted 0 to 86400 seconds")
     experiment = client.get_experiment()
     command = Command(arguments, experiment, partial=options.partial)
     logs = options.logs / experiment.experiment
@@ -78,7 +90,9 @@ def run(client: Client, arguments: Sequence[str], options: Options, meanwhile: C
             agent.run(meanwhile)
     if came:
         return Ending(experiment, None, came[0])
-    return Ending(client.get_experiment(), client.best(), 0)
+    if agent.is_late:
+        return Ending(experiment, None, 0, is_late=True)
+    return Ending(client.get_experiment(), client.best(), 0, is_spent=agent.has_spent_its_runs)
 
 
 @contextmanager
@@ -108,7 +122,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def _leaves_at_signals(agent: Agent) -> Iterator[list[int]]:
-    """SIGTERM, SIGINT and SIGHUP let the agent leave; the list then has the first. A second one changes nothing."""
+    """Each of the signals lets the agent leave; the list then has the first. A second one changes nothing."""
     came: list[int] = []
 
     def leave(number: int, _: object) -> None:

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from rungway._agent.guard import Guard, end_group
-from rungway._agent.lines import PREFIX
 
 TICK_SECONDS = 0.1
 """How often the reader of the lines gets a turn while nothing is printed."""
@@ -29,10 +28,18 @@ _log = logging.getLogger("rungway")
 class Training:
     """A running command. Its output, errors included, goes to a log as well."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path, guard: Guard) -> None:
-        """Raises OSError when the command cannot be started, or its log not be written."""
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        log: Path,
+        guard: Guard,
+        wants: Callable[[str], bool],
+    ) -> None:
+        """`wants` says of a line whether it may be a result, and is called in another thread. Raises OSError when the
+        command cannot be started, or its log not be written."""
         inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("RUNGWAY_")}
-        self._guard = guard
+        self._guard, self._wants = guard, wants
         self._log = log.open("ab", buffering=0)
         try:
             self._process = self._started(arguments, inherited | environment)
@@ -131,7 +138,7 @@ class Training:
     def _take(self, raw: bytes) -> None:
         line = raw.decode(errors="replace").rstrip("\n")
         self.tail = [*self.tail[1 - _TAIL :], line[-_LONGEST_IN_TAIL:]]
-        if PREFIX in line:  # the others would only take memory while the service is away
+        if self._wants(line):  # the others would only take memory while the service is away
             self._lines.put(line)
 
     def _write(self, piece: bytes) -> None:

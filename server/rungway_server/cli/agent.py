@@ -32,7 +32,12 @@ def run(
     file: FileArgument,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The training command.")],
     *,
-    workers: Annotated[int, typer.Option("--workers", "-n", min=1, max=1000, help="Trials at once.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-n", min=1, max=1000, help="Trials at once. Default: 1.")
+    ] = None,
+    gpus: Annotated[
+        str | None, typer.Option(help="One trial at once for each of these GPUs: 0,1,2, UUIDs, or all. Instead of -n.")
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(help="The experiment's id. Default: from the key 'name' in the file, else from the file name."),
@@ -45,6 +50,15 @@ def run(
         Path | None, typer.Option(help="Folder of the store of that service. Default: that of `rungway serve`.")
     ] = None,
     grace: Annotated[float, typer.Option(min=0, max=86400, help="Seconds between SIGTERM and SIGKILL.")] = 30.0,
+    max_runs: Annotated[int | None, typer.Option(min=1, help="End after so many trials.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Be gone by then, with all trials given back: 23:30, 2026-12-01T08:00 or 2h30m from now."),
+    ] = None,
+    metric_regex: Annotated[
+        str | None,
+        typer.Option(help="Read results from other lines, too, by the groups (?P<length>…) and (?P<metric>…)."),
+    ] = None,
     logs: Annotated[Path, typer.Option(help="Folder for the output of the trials.")] = Path("rungway-logs"),
     partial: Annotated[
         bool, typer.Option("--partial", help="Hyperparameters may be missing among the placeholders.")
@@ -56,11 +70,22 @@ def run(
     {NAME} in its arguments becomes a hyperparameter, {length} how far to train. It prints its results as lines like
     'rungway: epochs=3 error=0.12', with the searcher's unit and metric. The same command goes on with the search.
     """
-    from rungway._agent.agent import Options
+    from rungway._agent.options import options
+    from rungway_server.cli.output import errors
     from rungway_server.cli.run import run_file
 
-    options = Options(workers, grace, logs, partial)
-    run_file(file, command, options, name=name, target=target, data=data, output=output)
+    with errors():
+        how = options(
+            places=workers,
+            grace=grace,
+            logs=logs,
+            partial=partial,
+            gpus=gpus,
+            max_runs=max_runs,
+            until=until,
+            metric_regex=metric_regex,
+        )
+    run_file(file, command, how, name=name, target=target, data=data, output=output)
 
 
 def agent(ctx: typer.Context) -> None:

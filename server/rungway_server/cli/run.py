@@ -10,8 +10,8 @@ from pathlib import Path
 import typer
 
 from rungway import Client, Experiment, FailedPrecondition, RungwayError
-from rungway._agent.agent import Options
 from rungway._agent.main import print_ending
+from rungway._agent.options import Options
 from rungway._agent.session import Ending, log_to, run
 from rungway._local.place import Place, open_search, place
 from rungway._local.processes import ServiceFailed

@@ -54,6 +54,40 @@ def test_a_line_that_cannot_be_read(text: str, problem: str) -> None:
     assert str(bad.value) == problem
 
 
+PATTERN = r"\[(?P<epoch>\d+)\] error (?P<metric>\S+)(?: lr (?P<lr>\S+))?"
+REGEX = Reader("epochs", "error", PATTERN)
+MATCHED = [
+    ("x [3] error 0.12", Line(0.12, 3)),
+    ("[3] error 0.12 lr 0.5 end", Line(0.12, 3, metrics={"lr": 0.5})),
+    ("[1] error 9\r[3] error 0.12", Line(0.12, 3)),
+    ("rungway: epochs=4 error=1", Line(1.0, 4)),
+    ("[x] error 1", None),
+]
+REFUSED = [
+    (r"error (?P<metric>\S+)", r"has no group for the length, wanted one named epoch or epochs or length"),
+    (r"epoch (?P<length>\d+)", r"has no group for the metric, wanted one named error or metric"),
+    (r"(\d+) (\S+)", r"has no group for the length"),
+    (r"(?P<length>", r"is no regular expression"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), MATCHED)
+def test_a_line_of_another_program(text: str, line: Line | None) -> None:
+    assert REGEX.read(text) == line
+    assert REGEX.wants(text) == (line is not None)
+
+
+@pytest.mark.parametrize(("pattern", "problem"), REFUSED)
+def test_a_regular_expression_without_its_groups_is_refused(pattern: str, problem: str) -> None:
+    with pytest.raises(InvalidArgument, match=problem):
+        Reader("epochs", "error", pattern)
+
+
+def test_a_match_that_is_no_number_is_a_bad_line() -> None:
+    with pytest.raises(BadLine, match="metric: got 'low', wanted a number"):
+        REGEX.read("[3] error low")
+
+
 def test_a_metric_may_be_called_as_a_length_is() -> None:
     reader = Reader("batches", "length")
     assert reader.read("rungway: batches=3 length=0.5") == Line(0.5, 3)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from rungway._agent.guard import Guard
+from rungway._agent.lines import Reader
 from rungway._agent.training import Training
 
+READER = Reader("epochs", "error")
 RESULT = "rungway: epochs=1 error=1"
 FULL = Path("/dev/full")
 """A file of Linux that nothing can be written to."""
@@ -23,7 +25,7 @@ def guard() -> Iterator[Guard]:
 
 def trained(guard: Guard, log: Path, command: str) -> tuple[Training, list[str]]:
     """The run of a command for the shell, and the lines that may be results."""
-    training = Training(["sh", "-c", command], {}, log, guard)
+    training = Training(["sh", "-c", command], {}, log, guard, READER.wants)
     lines = [line for line in training.lines() if line is not None]
     training.end(1)
     return training, lines
