@@ -147,6 +147,18 @@ def test_the_signals_of_batch_systems_give_the_trial_back(
     assert (only(client).state, only(client).restarts) == (TrialState.QUEUED, 0)
 
 
+def test_a_signal_that_the_script_gets_first_is_no_failure_of_it(client: Client, tmp_path: Path) -> None:
+    """A batch system sends it to every process of a job."""
+    create(client, SINGLE)
+    path = script(tmp_path, "echo $$ >new; mv new pid; exec sleep 1000")
+    with running(tmp_path, *agent(client, "--", path, "{rate}")) as process:
+        wait_until((tmp_path / "pid").exists)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        process.process.terminate()
+        assert process.wait() == 128 + signal.SIGTERM, process.said()
+    assert (only(client).state, only(client).restarts) == (TrialState.QUEUED, 0)
+
+
 def test_until_gives_the_trial_back_in_time(client: Client, tmp_path: Path) -> None:
     create(client, SINGLE)
     path = script(

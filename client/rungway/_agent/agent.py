@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,12 @@ from rungway._sync.run import TrialRun
 from rungway.models.experiments import Experiment
 
 _log = logging.getLogger("rungway")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What lets an agent leave. The last two are what Slurm and submitit send before the time of a job is over."""
+_ENDED_BY_SIGNALS = {code for number in SIGNALS for code in (-number, 128 + number)}
+"""Exit codes of commands that such a signal has ended; the second form is that of shells."""
+_SIGNAL_SECONDS = 1.0
+"""How much later than its command the agent may get a signal that was sent to both."""
 _LEAVE_SECONDS = 10.0
 """How long a place may take to give its trial back, after its command has ended."""
 
@@ -191,6 +198,8 @@ class Agent:
             training.end(self._options.grace)
         if trial.should_stop:
             return True
+        if self._shared_a_signal(training):
+            raise Preempted("the agent leaves")
         if training.exit_code != 0:
             self._end(trial, Outcome.TRANSIENT, training.how_it_ended())
         elif reports.count == before:
@@ -199,6 +208,13 @@ class Agent:
             _log.info("trial %d has finished by itself at %d of %d", trial.number, reports.furthest, until)
             trial.finish()
         return trial.should_stop
+
+    def _shared_a_signal(self, training: Training) -> bool:
+        """Whether the command was ended by the signal that lets the agent leave: batch systems may send it to every
+        process of a job, and to the command first."""
+        if training.exit_code not in _ENDED_BY_SIGNALS:
+            return False
+        return self._leaving.wait(_SIGNAL_SECONDS)
 
     def _start(self, start: Start) -> Training:
         arguments = self._command.arguments(start)

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rungway._agent.agent import Agent
+from rungway._agent.agent import SIGNALS, Agent
 from rungway._agent.command import Command
 from rungway._agent.options import Options
 from rungway._core.errors import InvalidArgument
 from rungway._sync.client import Client
 from rungway.models.experiments import Experiment
 from rungway.models.work import Trial
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""The last two are what Slurm and submitit send before the time of a job is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _leaves_at_signals(agent: Agent) -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    before = {number: signal.signal(number, leave) for number in _SIGNALS}
+    before = {number: signal.signal(number, leave) for number in SIGNALS}
     try:
         yield came
     finally:

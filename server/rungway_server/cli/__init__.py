@@ -1,5 +1,5 @@
 """The command `rungway`. It is installed with the thin client, too, and then says which packages are missing. Only
-`rungway agent` works without them."""
+`rungway agent` and `rungway slurm` work without them."""
 
 import importlib.util
 import os
@@ -16,6 +16,10 @@ def main() -> None:
         from rungway._agent.main import main as agent
 
         raise SystemExit(agent(sys.argv[2:]))
+    if sys.argv[1:2] == ["slurm"]:  # hosts from which jobs are submitted neither
+        from rungway._agent.slurm import main as slurm
+
+        raise SystemExit(slurm(sys.argv[2:]))
     if sys.version_info < (3, 11):  # noqa: UP036 - the client, and so this script, is installed there too
         print("rungway: the command line needs Python 3.11 or newer; the client runs on 3.10 too", file=sys.stderr)
         raise SystemExit(2)

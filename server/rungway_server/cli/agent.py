@@ -1,4 +1,4 @@
-"""The arguments of `rungway run` and `rungway agent`, which run a training command."""
+"""The arguments of `rungway run` and `rungway agent`, which run a training command, and of `rungway slurm`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,5 +91,12 @@ def run(
 def agent(ctx: typer.Context) -> None:
     """Run a training command for trials of an existing search: rungway agent EXPERIMENT -n 4 -- python train.py {lr}"""
     from rungway._agent.main import main
+
+    raise typer.Exit(main(ctx.args))
+
+
+def slurm(ctx: typer.Context) -> None:
+    """Print a job script for Slurm whose jobs are workers: rungway slurm EXPERIMENT -n 9 -- python train.py > job.sh"""
+    from rungway._agent.slurm import main
 
     raise typer.Exit(main(ctx.args))
