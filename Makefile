@@ -25,7 +25,7 @@ RELEASE_ARGS ?=
 FRAMEWORKS := .venv-frameworks/bin/python
 MIRRORS := .venv-mirrors/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors ranks
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors ranks slurm
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -157,6 +157,9 @@ ranks: .venv-frameworks/.installed ## 20 searches by groups of processes in whic
 
 mirrors: .venv-mirrors/.installed ## Searches shown in W&B, MLflow and TensorBoard, the mirror killed in the middle, in .venv-mirrors (0.5 GB, 2 minutes)
 	$(MIRRORS) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/mirrors $(MIRRORS_ARGS)
+
+slurm: setup ## Jobs of rungway slurm on a real Slurm of one node, in 3 minutes, as root (apt-get install munge slurmctld slurmd slurm-client)
+	$(BIN)/python -m pytest -q -rs --slurm tests/slurm
 
 clients: setup ## The client in old and new environments: Python 3.10 to 3.14, old grpcio and protobuf, beside TensorFlow (CLIENTS_ARGS='3.12 oldest')
 	$(BIN)/python -m tests.clients $(CLIENTS_ARGS)

@@ -27,6 +27,7 @@ FIRST = (
     "quality",
     "notifications",
     "deploy",
+    "clusters",
     "katib",
     "operations",
     "metrics",

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
     parser.addoption("--helm", action="store_true", help="also tests/deploy/test_chart.py: `make deploy-test`")
+    parser.addoption("--slurm", action="store_true", help="also tests/slurm: `make slurm`")
 
 
 @pytest.fixture(scope="session")
