@@ -197,3 +197,35 @@ def test_a_part_is_enqueued_and_what_was_filled_in_is_shown(service: Service, tm
     assert given[1].hparams == enqueued.hparams
     printed = json.loads(run(service.address, "enqueue", name, "--set", "group.layers=4", "--output", "json")[1])
     assert printed["hparams"]["group"].keys() == {"layers", "weight.decay"}
+
+
+def test_a_known_result_is_a_finished_trial(service: Service, tmp_path: Path) -> None:
+    """By both clients, over both transports, and by the command line."""
+    name = unique_name()
+    hparams = {"group": {"weight.decay": 0.5, "layers": 2}}
+
+    async def by_async_client() -> int | None:
+        async with AsyncClient(service.target("http")) as client:
+            return (await client.enqueue_trial(hparams, metric=0.5, length=9, experiment=name)).trial
+
+    with Client(service.target("grpc"), experiment=name) as client:
+        client.create_experiment(name, CONFIG)
+        assert client.enqueue_trial(hparams, metric=0.25, length=9).trial == 0
+        assert client.enqueue_trial(hparams).trial is None
+        assert asyncio.run(by_async_client()) == 1
+        path = tmp_path / "own.json"
+        path.write_text(json.dumps(hparams))
+        arguments = ("enqueue", name, str(path), "--metric", "0.75", "--length", "9")
+        assert run(service.address, *arguments)[:2] == (0, f"trial 2 of {name} is finished, with this result\n")
+        printed = json.loads(run(service.address, *arguments, "--output", "json")[1])
+        assert (printed["trial"], printed["position"]) == (3, 0)
+        assert [trial.trial for trial in client.best(9)] == [0, 1, 2, 3]
+        explained = " ".join(run(service.address, "explain", name, "0", wide=True)[1].split())
+        assert "finished its training has ended, its last result counts" in explained
+        assert client.to_dataframe()["length"].tolist() == [9, 9, 9, 9]
+        assert run(service.address, "trials", name)[0] == run(service.address, "status", name)[0] == 0
+        with pytest.raises(InvalidArgument, match="wanted both metric and length"):
+            client.enqueue_trial(hparams, metric=0.5)
+        with pytest.raises(InvalidArgument, match=r"result\.length: got 3, wanted the length of a rung: 9 epochs"):
+            client.enqueue_trial(hparams, metric=0.5, length=3)
+        assert run(service.address, *arguments[:-2])[0] != 0

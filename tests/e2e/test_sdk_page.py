@@ -75,6 +75,7 @@ CASES = [
     Case("Processes and fork"),
     Case("asyncio"),
     Case("Notebooks", done=False),
+    Case("Trials of elsewhere", done=False),
     Case("Look at the results", before=TRAINED, says="done 9"),
     Case("Tables", before=TRAINED, says="trained for "),
     Case("Pictures", before=TRAINED),

@@ -112,6 +112,7 @@ def calls_of(
             if outcome is not Outcome.FINISHED
         ],
         "enqueue": [[uid, now, "q", '{"x":1}']],
+        "enqueue_known": [[uid, now, "k", '{"x":1}', 1, "12345678"]],
         "change_state": [[uid, now, "paused"], [uid, now, "stopped"]],
         "change_plan": [[uid, now, lua_plan(plan, more), "{}", "{}", config, 3, "[]"] for more in (0, 5)],
         "change_about": [[uid, now, "", "{}"]],

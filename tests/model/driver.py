@@ -15,6 +15,7 @@ from rungway_server.domain.engine import (
     Outcome,
     Progress,
     Release,
+    Report,
     Result,
     TellAnswer,
     TellReply,
@@ -107,6 +108,9 @@ class StoreEngine:
 
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
         return self._run(self._store.enqueue(self._ref, request_id, hparams, now_ms=now_ms))
+
+    def enqueue_known(self, request_id: str, hparams: Mapping[str, object], result: Report, now_ms: int) -> int:
+        return self._run(self._store.enqueue_known(self._ref, request_id, hparams, result, now_ms=now_ms))
 
     def set_state(self, state: ExperimentState) -> None:
         self._run(self._store.set_state(self._ref, state))

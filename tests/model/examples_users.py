@@ -67,3 +67,54 @@ def enqueued_configurations_come_first_and_in_order(start: Start) -> None:
     hand.stop()
     with pytest.raises(WrongState):
         hand.enqueue({"x": 0.4})
+
+
+@example
+def a_known_result_counts_in_its_rung_alone(start: Start) -> None:
+    """It is finished, costs no training, is one of the trials, and moves the slots and ranks of the others."""
+    hand = start(async_plan(1, 3, 9, trials=4, divisor=2))
+    assert hand.enqueue_known({"x": 0.1}, 3, 0.5, "a") == 0
+    assert hand.enqueue_known({"x": 0.1}, 3, 0.5, "a") == 0
+    assert hand.sizes() == [0, 1, 0]
+    assert hand.engine.progress().trained_length == 0
+    view = hand.view(0)
+    assert (view.state, view.length, view.metric, view.best_length) == (TrialState.COMPLETED, 3, 0.5, 3)
+    assert hand.ask(1) == [1]
+    assert hand.told(1, 0.25) == "pause not_promoted"
+    assert hand.enqueue_known({"x": 0.2}, 1, 0.75) == 2
+    assert hand.ask(1) == [1]
+    assert hand.told(1, 0.25) == "continue promoted"
+    assert hand.sizes() == [2, 2, 0]
+    assert hand.best() == [1, 0, 2]
+    assert hand.enqueue({"x": 0.3}) == 0
+    with pytest.raises(NoTrialsLeft):
+        hand.enqueue_known({"x": 0.4}, 3, 0.5)
+
+
+@example
+def a_known_result_in_a_slot_counts_above_without_training(start: Start) -> None:
+    """As that of a trial whose training has ended by itself, also in the stopping form and at the top."""
+    hand = start(async_plan(1, 3, 9, trials=6, divisor=2))
+    hand.enqueue_known({"x": 0.1}, 1, 0.5)
+    hand.enqueue_known({"x": 0.2}, 1, 0.25)
+    assert (hand.sizes(), hand.passed()) == ([2, 1, 0], [1, 0, 0])
+    hand.enqueue_known({"x": 0.3}, 9, 0.0)
+    assert (hand.sizes(), hand.best()) == ([2, 1, 1], [2, 1, 0])
+    hand = start(async_plan(1, 3, trials=3, form=STOP, divisor=2))
+    hand.enqueue_known({"x": 0.1}, 1, 0.25)
+    assert (hand.sizes(), hand.view(0).rung) == ([1, 0], 0)
+    assert hand.ask(1) == [1]
+    assert hand.tell(1, 0.5, at=1).decision is Decision.STOP
+
+
+@example
+def a_known_result_may_end_a_search(start: Start) -> None:
+    """By its target, and as the last of its trials."""
+    hand = start(async_plan(1, 3, trials=6), target=0.25)
+    hand.enqueue_known({"x": 0.1}, 3, 0.25)
+    assert hand.waits() == "done search_done"
+    with pytest.raises(WrongState):
+        hand.enqueue_known({"x": 0.2}, 3, 0.5)
+    hand = start(async_plan(1, trials=1))
+    hand.enqueue_known({"x": 0.1}, 1, 0.5)
+    assert hand.engine.progress().state is ExperimentState.DONE

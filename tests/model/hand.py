@@ -91,6 +91,10 @@ class Hand:
         """Enqueue a configuration."""
         return self.engine.enqueue(request, hparams, self.now)
 
+    def enqueue_known(self, hparams: Mapping[str, object], length: int, metric: float, request: str = "") -> int:
+        """Add a trial of elsewhere."""
+        return self.engine.enqueue_known(request, hparams, Report(length, metric), self.now)
+
     def beat(self, *trials: int) -> list[Decision]:
         """Renew the leases of these trials."""
         return [status.decision for status in self.engine.heartbeat([self.held[trial] for trial in trials], self.now)]

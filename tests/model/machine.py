@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from rungway_server.domain.engine import ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import RungwayError, WrongState
+from rungway_server.domain.search.plan import PromotionRule
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
 from tests.model.finite import Finite
@@ -216,6 +217,20 @@ class EngineMachine(RuleBasedStateMachine):
     def enqueue(self, value: int, named: bool) -> None:
         hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
+
+    def takes_known(self) -> bool:
+        plan = self.pair.model.search.plan
+        return plan.rule is PromotionRule.ASYNC and not plan.entries
+
+    @precondition(takes_known)
+    @rule(data=st.data(), value=st.integers(0, 4), metric=METRICS, named=st.booleans())
+    def enqueue_known(self, data: st.DataObject, value: int, metric: float, named: bool) -> None:
+        """A trial of elsewhere, at the length of a rung."""
+        hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
+        plan = self.pair.model.search.plan
+        length = data.draw(st.sampled_from([rung.length for bracket in plan.brackets for rung in bracket.rungs]))
+        result = Report(length, 0.5 if math.isnan(metric) else metric)
+        self.play(lambda request_id: self.pair.enqueue_known(request_id, hparams, result, self.now), named=named)
 
     @rule(milliseconds=st.sampled_from([1, LEASE_MS // 2, LEASE_MS - 1, LEASE_MS, LEASE_MS + 1]))
     def time_passes(self, milliseconds: int) -> None:

@@ -471,6 +471,12 @@ MUTANTS = (
     _mutant(
         "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"
     ),
+    # Known results.
+    _mutant("a known result was trained", "enqueue_known", "progress.trained = trained --", "--"),
+    _mutant("a known result counts at the bottom", "enqueue_known", "trial.rung = rung", "rung = 0"),
+    _mutant("a known result keeps its slot", "enqueue_known", "if in_top and not stops then", "if false then"),
+    _mutant("a known result takes an enqueued trial", "enqueue_known", "startable(search) <= search.enqueued", "false"),
+    _mutant("a known result reaches no target", "enqueue_known", "report.key <= search.plan.target", "false"),
     # Finite spaces.
     _mutant("a used point is used again", "include/points", "or tonumber(uses) > points.passes", ""),
     _mutant(

@@ -20,6 +20,7 @@ from rungway_server.domain.engine import (
     Progress,
     Reason,
     Release,
+    Report,
     Result,
     TellAnswer,
     TellReply,
@@ -269,6 +270,18 @@ class ReferenceModel:
             known = self.search.enqueue(self.experiment, hparams)
             self.revision += 1
             self.asks.keep(request_id, request=hparams, answer=known)
+        return known
+
+    def enqueue_known(self, request_id: str, hparams: Mapping[str, object], result: Report, now_ms: int) -> int:
+        """Add a trial of elsewhere; its number."""
+        request = (hparams, repr(result))
+        known: int | None = self.asks.recall(request_id, request=request)
+        if known is None:
+            self.search.now_ms = now_ms
+            known = self.search.add_known(self.experiment, hparams, result)
+            self._end_when_finished()
+            self.revision += 1
+            self.asks.keep(request_id, request=request, answer=known)
         return known
 
     def set_state(self, state: State) -> None:

@@ -97,6 +97,31 @@ class Search:
         self.enqueued.append(hparams)
         return len(self.enqueued) - 1
 
+    def add_known(self, experiment: str, hparams: Mapping[str, object], result: Report) -> int:
+        """A trial of elsewhere that is finished, with its result at the length of a rung; its number."""
+        if self.over:
+            raise WrongState(experiment, self.state, "it has ended")
+        open_brackets = [b for b in range(len(self.ladders)) if self.room(b) > 0]
+        fitting = [b for b in open_brackets if result.length in {rung.length for rung in self.ladders[b].rungs}]
+        if not fitting or len(self.enqueued) >= sum(map(self.room, range(len(self.ladders)))):
+            raise NoTrialsLeft(experiment)
+        if self.points:
+            self.points.check_free(hparams, self.trials, self.enqueued)
+        trial = TrialRecord(len(self.trials), fitting[0], hparams, self.now_ms, TrialState.COMPLETED)
+        ladder = self.ladder(trial)
+        trial.rung = min(k for k in range(ladder.top + 1) if ladder.length(k) == result.length)
+        trial.outcome = Outcome.FINISHED
+        trial.fencing_token = max(self.next_fencing_token, self.now_ms * TOKENS_PER_MS)
+        self.next_fencing_token = trial.fencing_token + 1
+        self.trials.append(trial)
+        trained = self.trained_length
+        self.record(trial, result)
+        self.trained_length = trained
+        self.add_result(trial, result.metric)
+        if self.reaches(result.metric):
+            self.state = State.DONE
+        return trial.number
+
     def ladder(self, trial: TrialRecord) -> Ladder:
         """The trial's ladder."""
         return self.ladders[trial.bracket]

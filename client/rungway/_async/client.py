@@ -280,10 +280,16 @@ class AsyncClient(AsyncDataMethods):
         return trials
 
     async def enqueue_trial(
-        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+        self,
+        hparams: Mapping[str, Any],
+        *,
+        metric: float | None = None,
+        length: int | None = None,
+        experiment: str | None = None,
+        request_id: str | None = None,
     ) -> Enqueued:
         """See Client.enqueue_trial."""
-        return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+        return await self._driver.run(self._experiments.enqueue(hparams, request_id, experiment, metric, length))
 
     async def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
         """See Client.explain_trial."""

@@ -210,12 +210,20 @@ class ExperimentCalls:
                 return found
             request.page_token = reply.next_page_token
 
-    def enqueue(self, hparams: Mapping[str, object], request_id: str | None, experiment: str | None) -> Flow[Enqueued]:
+    def enqueue(
+        self,
+        hparams: Mapping[str, object],
+        request_id: str | None,
+        experiment: str | None,
+        metric: object = None,
+        length: object = None,
+    ) -> Flow[Enqueued]:
         """See Client.enqueue_trial."""
         request = messages.EnqueueTrialRequest(
             experiment=self.name(experiment),
             request_id=request_id or new_request_id(),
             hparams=requests.configuration(hparams, "hparams"),
+            result=requests.known_result(metric, length),
         )
         return Enqueued.from_proto((yield from self.call(rpcs.ENQUEUE_TRIAL, request)))
 

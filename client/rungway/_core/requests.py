@@ -116,6 +116,16 @@ def report(length: object, metric: object, metrics: object = None, cost: object 
     return Report(at, value, further_metrics(metrics), None if cost is None else not_negative("cost", cost))
 
 
+def known_result(metric: object, length: object) -> experiment_service_pb2.KnownResult | None:
+    """The result of a trial of elsewhere, None where there is none. Raises InvalidArgument for a half of one."""
+    if metric is None and length is None:
+        return None
+    if metric is None or length is None:
+        missing = "metric" if metric is None else "length"
+        raise InvalidArgument.one(missing, "got None, wanted both metric and length, or none of them")
+    return experiment_service_pb2.KnownResult(metric=metric_value(metric), length=whole("length", length, 1))
+
+
 def further_metrics(metrics: object) -> dict[str, float]:
     """Further metrics by name, none for None. Their limits are checked here, too, because a report may be held back: a
     refusal of the service would come late, and of all reports in the call. Raises InvalidArgument."""

@@ -371,7 +371,13 @@ class Client(DataMethods):
         return trials
 
     def enqueue_trial(
-        self, hparams: Mapping[str, Any], *, experiment: str | None = None, request_id: str | None = None
+        self,
+        hparams: Mapping[str, Any],
+        *,
+        metric: float | None = None,
+        length: int | None = None,
+        experiment: str | None = None,
+        request_id: str | None = None,
     ) -> Enqueued:
         """Enqueue a configuration of your own: the next new trial takes it. Returns how many wait before it; the
         `hparams` of what is returned are the whole configuration.
@@ -381,8 +387,9 @@ class Client(DataMethods):
         that the constraints are met. In a grid, and in any other space of at most 100,000 points, a point that has had
         a trial or is enqueued is refused (POINT_USED) until all points were used. Raises FailedPrecondition when no new
         trials are left (NO_TRIALS_LEFT) or the search is over.
+        With `metric` and `length` (of a rung), a known result, it is a finished trial at once (see docs/sdk.md).
         """
-        return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment))
+        return self._driver.run(self._experiments.enqueue(hparams, request_id, experiment, metric, length))
 
     def explain_trial(self, trial: int, *, experiment: str | None = None) -> list[Event]:
         """The decisions about a trial with their numbers, oldest first. Raises NotFound.

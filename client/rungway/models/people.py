@@ -44,13 +44,16 @@ class Worker:
 
 
 class Enqueued(int):
-    """How many configurations wait before an enqueued one. `hparams` is that configuration as a whole."""
+    """How many configurations wait before an enqueued one. `hparams` is that configuration as a whole, `trial` the
+    number of its trial if its result is known."""
 
     hparams: dict[str, Any]
+    trial: int | None
 
     @classmethod
     def from_proto(cls, message: experiment_service_pb2.EnqueueTrialResponse) -> "Enqueued":
         """From its message on the wire."""
         enqueued = cls(message.position)
         enqueued.hparams = values.from_map(message.hparams)
+        enqueued.trial = message.trial if message.HasField("trial") else None
         return enqueued

@@ -649,6 +649,7 @@ class EnqueueTrialRequest(_message.Message):
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     HPARAMS_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
     experiment: _builtins.str
     """The experiment's id."""
     request_id: _builtins.str
@@ -660,20 +661,57 @@ class EnqueueTrialRequest(_message.Message):
         other space of at most 100,000 points, a point that was used is refused (POINT_USED) until all points were used.
         """
 
+    @_builtins.property
+    def result(self) -> Global___KnownResult:
+        """The result of a trial of elsewhere with this configuration, which must be whole then. It becomes a finished trial, one
+        of max_trials; nothing counts as trained. In searches by async_halving, adaptive_asha, random, grid and single.
+        """
+
     def __init__(
         self,
         *,
         experiment: _builtins.str = ...,
         request_id: _builtins.str = ...,
         hparams: _value_pb2.MapValue | None = ...,
+        result: Global___KnownResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "hparams", b"hparams", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "hparams", b"hparams", "request_id", b"request_id", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnqueueTrialRequest: _TypeAlias = EnqueueTrialRequest  # noqa: Y015
+
+@_typing.final
+class KnownResult(_message.Message):
+    """The result of a trial of elsewhere. It counts in the rung of its length and, where it is promoted, without training in
+    those above, like that of a trial whose training ended by itself.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    metric: _builtins.float
+    """The validation metric. It must be given, and not be NaN."""
+    length: _builtins.int
+    """How far the trial was trained: the length of a rung, in the experiment's unit."""
+    def __init__(
+        self,
+        *,
+        metric: _builtins.float | None = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "metric", b"metric"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric", b"_metric", "length", b"length", "metric", b"metric"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__metric: _TypeAlias = _typing.Literal["metric"]  # noqa: Y015
+    _WhichOneofArgType__metric: _TypeAlias = _typing.Literal["_metric", b"_metric"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metric) -> _WhichOneofReturnType__metric | None: ...
+
+Global___KnownResult: _TypeAlias = KnownResult  # noqa: Y015
 
 @_typing.final
 class EnqueueTrialResponse(_message.Message):
@@ -683,8 +721,11 @@ class EnqueueTrialResponse(_message.Message):
 
     POSITION_FIELD_NUMBER: _builtins.int
     HPARAMS_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """How many configurations wait before it."""
+    trial: _builtins.int
+    """The number of its trial, if its result is known."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
         """The configuration as it is enqueued, with what was filled in."""
@@ -694,12 +735,15 @@ class EnqueueTrialResponse(_message.Message):
         *,
         position: _builtins.int = ...,
         hparams: _value_pb2.MapValue | None = ...,
+        trial: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_trial", b"_trial", "hparams", b"hparams", "trial", b"trial"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hparams", b"hparams", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_trial", b"_trial", "hparams", b"hparams", "position", b"position", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__trial: _TypeAlias = _typing.Literal["trial"]  # noqa: Y015
+    _WhichOneofArgType__trial: _TypeAlias = _typing.Literal["_trial", b"_trial"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trial) -> _WhichOneofReturnType__trial | None: ...
 
 Global___EnqueueTrialResponse: _TypeAlias = EnqueueTrialResponse  # noqa: Y015
 

@@ -177,7 +177,8 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def EnqueueTrial(self, request, context):
-        """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id.
+        """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
+        once. Safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,9 @@ class ExperimentServiceStub:
     long it is kept after its end, or its labels, owner and comment.
     """
     EnqueueTrial: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]
-    """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
+    """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
+    once. Safe to repeat with the same request_id.
+    """
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
     """Lists trials by number."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListWorkersRequest, _experiment_service_pb2.ListWorkersResponse]
@@ -96,7 +98,9 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     long it is kept after its end, or its labels, owner and comment.
     """
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
-    """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
+    """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
+    once. Safe to repeat with the same request_id.
+    """
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
     """Lists trials by number."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListWorkersRequest, _experiment_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
@@ -197,7 +201,9 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.EnqueueTrialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.EnqueueTrialResponse, _abc.Awaitable[_experiment_service_pb2.EnqueueTrialResponse]]:
-        """Enqueues a configuration of a user: the next new trial takes it. Safe to repeat with the same request_id."""
+        """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
+        once. Safe to repeat with the same request_id.
+        """
 
     @_abc_1.abstractmethod
     def ListTrials(

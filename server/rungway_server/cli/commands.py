@@ -170,13 +170,18 @@ def enqueue(
             help="One value, as in YAML; in a group: optimizer.lr=0.1; a name with a dot or '=': '`weight.decay`=0.1'.",
         ),
     ] = None,
+    metric: Annotated[
+        float | None, typer.Option(help="With --length: the known result of a trial of elsewhere.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(help="How far that was trained: the length of a rung.")] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Enqueue a configuration of your own: the next new trial takes it. Values that it does not name are drawn."""
+    """Enqueue a configuration of your own: the next new trial takes it. Values that it does not name are drawn. With
+    --metric and --length it becomes a finished trial at once."""
     from rungway_server.cli.enqueue import enqueue
 
-    enqueue(experiment, file, assigned or [], target, output)
+    enqueue(experiment, file, assigned or [], (metric, length), target, output)
 
 
 def trial(

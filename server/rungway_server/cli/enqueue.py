@@ -12,21 +12,33 @@ from rungway_server.domain.documents.paths import read_path, spelled, values_by_
 from rungway_server.domain.documents.text import BadDocument, read_value
 
 
-def enqueue(experiment_id: str, file: Path | None, assigned: Sequence[str], target: str, output: Output) -> None:
-    """Enqueue the configuration of a file, with the values of `NAME=VALUE` texts added or replaced."""
+def enqueue(
+    experiment_id: str,
+    file: Path | None,
+    assigned: Sequence[str],
+    result: tuple[float | None, int | None],
+    target: str,
+    output: Output,
+) -> None:
+    """Enqueue the configuration of a file, with the values of `NAME=VALUE` texts added or replaced. `result` is the
+    metric and the length of a known result, if there is one."""
+    metric, length = result
     if file is None and not assigned:
         raise fail(Exit.USAGE, "no configuration: give a FILE ('-' = standard input), --set NAME=VALUE or both")
     with errors():
         hparams = {} if file is None else read_document(file, "a mapping of hyperparameters to values")
         _assign(hparams, assigned)
     with service(target, experiment_id) as client:
-        position = client.enqueue_trial(hparams)
+        position = client.enqueue_trial(hparams, metric=metric, length=length)
     named = {path for path, _ in values_by_path(hparams)}
     filled_in = [(path, value) for path, value in values_by_path(position.hparams) if path not in named]
     if output is Output.JSON:
-        print_json({"experiment": experiment_id, "position": position, "hparams": position.hparams or hparams})
+        known = {} if position.trial is None else {"trial": position.trial}
+        print_json({"experiment": experiment_id, "position": position, "hparams": position.hparams or hparams} | known)
         return
-    if position:
+    if position.trial is not None:
+        console().print(f"trial {position.trial} of {experiment_id} is finished, with this result")
+    elif position:
         console().print(f"enqueued in {experiment_id}, behind {count(position)} other{'s'[: position != 1]}")
     else:
         console().print(f"enqueued in {experiment_id}: the next new trial takes it")

@@ -17,6 +17,7 @@ from rungway_server.domain.engine import (
     Outcome,
     Progress,
     Release,
+    Report,
     Result,
     Standing,
     TellAnswer,
@@ -180,6 +181,19 @@ class ExperimentStore(Protocol):
     ) -> tuple[int, Mapping[str, object]]:
         """The same for a configuration in part (its text tells whether a request is repeated): `draw` makes whole ones
         for the number of the trial that will take it, and the first that is free is enqueued, and returned, too."""
+        ...
+
+    async def enqueue_known(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        hparams: Mapping[str, object],
+        result: Report,
+        *,
+        now_ms: int | None = None,
+    ) -> int:
+        """Add a trial of elsewhere that is finished, with its result at the length of a rung; returns its number.
+        Raises what `enqueue` does: NoTrialsLeft, too, when all trials of the brackets with such a rung are started."""
         ...
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:

@@ -1,18 +1,20 @@
 """Use cases of users with trials: list, get, best, explain, enqueue."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Standing, TrialState, TrialView
+from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Report, Standing, TrialState, TrialView
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.domain.sampling.completing import completed, is_part, is_quick_to_complete
 from rungway_server.domain.sampling.sampling import own_configuration
+from rungway_server.domain.search.plan import PromotionRule
 from rungway_server.service.checks import check_text, page_of
 from rungway_server.service.offload import at_once_or_in_process, in_process
-from rungway_server.service.port import ExperimentRef, ExperimentStore
+from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 from rungway_server.service.worker_thread import Priority
 
@@ -40,10 +42,12 @@ class Workers(NamedTuple):
 
 
 class Enqueued(NamedTuple):
-    """A configuration that was enqueued: how many are before it, and what it is as a whole."""
+    """A configuration that was enqueued: how many are before it, what it is as a whole, and the number of its trial if
+    its result is known."""
 
     position: int
     hparams: Mapping[str, object]
+    trial: int | None = None
 
 
 class TrialUseCases:
@@ -165,6 +169,32 @@ class TrialUseCases:
         await draw(0)  # raises for values that belong nowhere, before a repeat is looked for
         part = json.dumps(hparams, sort_keys=True)
         return Enqueued(*await self._store.enqueue_part(ref, request_id, part, draw))
+
+    async def enqueue_known(
+        self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], result: Report
+    ) -> Enqueued:
+        """Add a trial of elsewhere that is finished: its whole configuration, and its result at the length of a rung.
+        Raises InvalidInput in a search that does not judge a trial by its own result alone."""
+        definition = await self._store.definition(ref, fresh=True)
+        if wrong := check_text("request_id", request_id, 64):
+            raise InvalidInput(wrong)
+        _check_known(definition, result)
+        space = definition.config.space
+        own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
+        return Enqueued(0, own, await self._store.enqueue_known(ref, request_id, own, result))
+
+
+def _check_known(definition: Definition, result: Report) -> None:
+    plan, name = definition.plan, definition.config.searcher.name
+    if plan.rule is not PromotionRule.ASYNC or plan.entries:
+        wanted = "a search by async_halving, adaptive_asha, random, grid or single"
+        raise InvalidInput.one("result", f"got a known result for a search by {name}, wanted {wanted}")
+    if math.isnan(result.metric):
+        raise InvalidInput.one("result.metric", "got NaN, wanted a number: NaN would rank after every result")
+    lengths = sorted({rung.length for bracket in plan.brackets for rung in bracket.rungs})
+    if result.length not in lengths:
+        wanted = f"the length of a rung: {', '.join(map(str, lengths))} {plan.unit}"
+        raise InvalidInput.one("result.length", f"got {result.length}, wanted {wanted}")
 
 
 def _counts(standing: Standing, by: BestBy) -> bool:

@@ -249,8 +249,12 @@ class _ExperimentServicer(ExperimentServiceServicer):
     ) -> experiments_pb2.EnqueueTrialResponse:
         ref = requests.read_ref(request.experiment)
         hparams = await in_thread(Priority.CREATE, ref.namespace, requests.read_map, request.hparams, "hparams")
-        enqueued = await self._trials.enqueue(ref, request.request_id, hparams)
-        return experiments_pb2.EnqueueTrialResponse(position=enqueued.position, hparams=to_map(enqueued.hparams))
+        if result := requests.read_known(request):
+            enqueued = await self._trials.enqueue_known(ref, request.request_id, hparams, result)
+        else:
+            enqueued = await self._trials.enqueue(ref, request.request_id, hparams)
+        shown = to_map(enqueued.hparams)
+        return experiments_pb2.EnqueueTrialResponse(position=enqueued.position, hparams=shown, trial=enqueued.trial)
 
     @typed_errors
     async def ExplainTrial(

@@ -191,6 +191,15 @@ def read_stale(request: experiments.ListStaleCheckpointsRequest) -> StaleWanted:
     return StaleWanted(request.older_than.seconds * 1000 + request.older_than.nanos // 1_000_000, request.final)
 
 
+def read_known(request: experiments.EnqueueTrialRequest) -> Report | None:
+    """The known result of an enqueued configuration, if there is one. Raises InvalidInput when it has no metric."""
+    if not request.HasField("result"):
+        return None
+    if not request.result.HasField("metric"):
+        raise InvalidInput.one("result.metric", "got none, wanted a number")
+    return Report(request.result.length, request.result.metric)
+
+
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:
     """The mapping in this field of a request."""
     try:

@@ -269,7 +269,7 @@ def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...
 
 def read_enqueued(answer: list[Any], experiment: str, request_id: str) -> tuple[int, bytes]:
     """How many configurations wait before an enqueued one, and the one that was drawn (b"" = none), from the answer of
-    enqueue.lua; raises its refusals."""
+    enqueue.lua; of enqueue_known.lua the number of the trial. Raises their refusals."""
     match answer:
         case [b"reused"]:
             raise RequestIdReused(request_id)

@@ -25,6 +25,7 @@ NAMES = (
     "release",
     "fail",
     "enqueue",
+    "enqueue_known",
     "change_state",
     "change_plan",
     "change_about",

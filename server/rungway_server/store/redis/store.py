@@ -17,6 +17,7 @@ from rungway_server.domain.engine import (
     LeaseStatus,
     Outcome,
     Release,
+    Report,
     Result,
     TellAnswer,
     TellReply,
@@ -329,6 +330,24 @@ class RedisStore(RedisReads):
                 return position, known.configurations.unpack(config)
             drawn_for = answer[1].decode()
             drawn = await draw(int(drawn_for))
+
+    async def enqueue_known(
+        self,
+        ref: ExperimentRef,
+        request_id: str,
+        hparams: Mapping[str, object],
+        result: Report,
+        *,
+        now_ms: int | None = None,
+    ) -> int:
+        """See the port."""
+
+        async def args(known: CachedExperiment) -> list[Argument]:
+            key = metric_key(result.metric, known.smaller_is_better)
+            return [_time(now_ms), request_id, known.configurations.pack(hparams), result.length, key]
+
+        _, answer = await self._experiments.run("enqueue_known", ref, args)
+        return read_enqueued(answer, ref.experiment, request_id)[0]
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)
