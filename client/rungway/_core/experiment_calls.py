@@ -225,7 +225,12 @@ class ExperimentCalls:
             hparams=requests.configuration(hparams, "hparams"),
             result=requests.known_result(metric, length),
         )
-        return Enqueued.from_proto((yield from self.call(rpcs.ENQUEUE_TRIAL, request)))
+        enqueued = Enqueued.from_proto((yield from self.call(rpcs.ENQUEUE_TRIAL, request)))
+        if request.HasField("result") and enqueued.trial is None:
+            raise Unimplemented(
+                "the service does not know results of enqueued trials, and will train this configuration"
+            )
+        return enqueued
 
     def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
         """See Client.explain_trial."""

@@ -267,6 +267,13 @@ def test_a_service_that_knows_only_the_best_at_any_length(server: ScriptedServer
         client.best(by="final")
 
 
+def test_a_service_that_does_not_know_results_of_enqueued_trials(server: ScriptedServer, client: Client) -> None:
+    server.on("EnqueueTrial", experiment_service_pb2.EnqueueTrialResponse(position=2))
+    assert client.enqueue_trial({"x": 1}) == 2
+    with pytest.raises(rungway.Unimplemented, match="will train this configuration"):
+        client.enqueue_trial({"x": 1}, metric=0.5, length=9)
+
+
 def test_the_best_by_a_result_that_is_none(client: Client) -> None:
     with pytest.raises(rungway.InvalidArgument, match="wanted one of 'best', 'last', 'final'") as refused:
         client.best(by="worst")
