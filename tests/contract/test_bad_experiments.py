@@ -35,6 +35,7 @@ NAMED: dict[str, Callable[..., Message]] = {
     "DeleteExperiment": pb.DeleteExperimentRequest,
     "ListTrials": pb.ListTrialsRequest,
     "ListWorkers": pb.ListWorkersRequest,
+    "ListStaleCheckpoints": pb.ListStaleCheckpointsRequest,
     "GetTrial": pb.GetTrialRequest,
     "BestTrials": pb.BestTrialsRequest,
     "UpdateExperiment": functools.partial(pb.UpdateExperimentRequest, max_trials=9),

@@ -101,7 +101,7 @@ class Scene:
     def set_trial(self, number: int, **changes: object) -> None:
         """Change a record."""
         found: Any = self.redis.hget(f"{self.base}:trials", str(number))
-        values = dict(zip(ATTRIBUTES, unpack(found), strict=True)) | changes
+        values = dict(zip(ATTRIBUTES, unpack(found), strict=False)) | changes
         self.redis.hset(f"{self.base}:trials", str(number), packed(list(values.values())))
 
 

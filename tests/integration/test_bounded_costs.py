@@ -146,7 +146,7 @@ async def test_an_ask_passes_few_trials_through_rungs_of_equal_lengths_at_once(
     await calls.tell(ref, "", [Result(given.lease, [Report(1, float(n))], "") for n, given in enumerate(held)])
     asks, entries = 0, [sum(map(sum, (await store.progress(ref)).rung_results))]
     while (answer := (await calls.ask(ref, "", 64, "w"))[0]).status is AskStatus.WAIT:
-        assert answer.retry_after_ms == 100
+        assert answer.retry_after_ms >= 100
         entries.append(sum(map(sum, (await store.progress(ref)).rung_results)))
         assert entries[-1] - entries[-2] <= 64 + 16
         asks += 1

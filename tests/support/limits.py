@@ -304,6 +304,9 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
     f"{E}ListTrials": experiment(
         "ListTrials", lambda bench: pb.ListTrialsRequest(experiment=bench.wide, page_size=1_000)
     ),
+    f"{E}ListStaleCheckpoints": experiment(
+        "ListStaleCheckpoints", lambda bench: pb.ListStaleCheckpointsRequest(experiment=bench.wide)
+    ),
     f"{E}ListWorkers": experiment("ListWorkers", lambda bench: pb.ListWorkersRequest(experiment=bench.wide)),
     f"{E}GetTrial": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.long, trial=0)),
     f"{E}GetTrial further": experiment("GetTrial", lambda bench: pb.GetTrialRequest(experiment=bench.further, trial=0)),

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.errors import InvalidInput, Violation
@@ -26,7 +25,7 @@ _WANTED_KEY = "wanted a name of 1 to 63 of A-Z, a-z, 0-9 and ._/- with a letter 
 class About:
     """Labels by name, the owner, and the comment; "" where there is none."""
 
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     comment: str = ""
 
@@ -56,7 +55,7 @@ class About:
 class AboutChange:
     """Labels to set, those to remove, and another owner and comment; None = as they are, "" = none."""
 
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=dict)
     removed: Sequence[str] = ()
     owner: str | None = None
     comment: str | None = None

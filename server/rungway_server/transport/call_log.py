@@ -50,7 +50,7 @@ class Caller(NamedTuple):
 
 def caller_of(context: Any, namespace: str = "") -> Caller:
     """The caller of a call that is served in this context: of grpc.aio or of the HTTP port."""
-    if hasattr(context, "peer"):
+    if hasattr(context, "invocation_metadata"):
         return Caller("grpc", _host(context.peer()), namespace)
     return http_caller(namespace)
 
