@@ -74,6 +74,9 @@ def read_histories(paths: Iterable[Path]) -> Recorded:
 
 def _sent(recorded: Recorded, by_request: dict[str, Call], line: dict[str, Any]) -> Call:
     request = ParseDict(line["request"], _MESSAGES[line["rpc"]][0]())
+    if line["rpc"] == "Ask":  # how long it may be held is of each attempt, and not of the request
+        request.ClearField("wait")
+        request.ClearField("waited")
     request_id = getattr(request, "request_id", "")
     if known := by_request.get(request_id):
         if known.request != request:
