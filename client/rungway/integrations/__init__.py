@@ -15,8 +15,8 @@ for trial in trials(Client(), checkpoints="/shared/checkpoints"):
 
 1. The state is saved before a result is told, on all ranks, and only where a decision is due.
 2. Schedules span the search: they are built for `trial.max_length`, whatever the trial may train to for now.
-3. A checkpoint is `<root>/<experiment>/<trial>/<length>-<fence>`, whole or not there; those that the trial has left
-   behind are removed.
+3. A checkpoint is `<root>/<experiment>/<trial>/<length>-<fence>`, whole or not there. The trial keeps the last two
+   and that of its best result; others are removed.
 4. A signal sets a flag. The loop then saves, gives the trial back at no cost, and raises Preempted.
 
 `rungway.distributed.trials` is the same loop for a trial that several processes train. A module of this folder is

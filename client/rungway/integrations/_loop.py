@@ -47,8 +47,7 @@ def managed_trials(
     """The same for a group; rank 0 alone needs a client."""
     places = Checkpoints.of(checkpoints)
     with Leaving() as leaving:
-        patience = client.config.shutdown_timeout if client is not None else 0.0
-        loop = _Loop(Desk(group, places, leaving, patience), client if group.rank == 0 else None)
+        loop = _Loop(Desk(group, places, leaving, client if group.rank == 0 else None))
         try:
             while (trial := loop.next()) is not None:
                 yield trial
@@ -61,8 +60,8 @@ def managed_trials(
 class _Loop:
     """What rank 0 asks for, and the others hear."""
 
-    def __init__(self, desk: Desk, client: Client | None) -> None:
-        self._desk, self._client = desk, client
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._client = desk, desk.client
         self._run: TrialRun | None = None
         self._search: tuple[str, int, str, bool] = desk.on_first(self._describe)
 

@@ -1,5 +1,6 @@
 """One trial in the training loop of a library: what is saved, told and agreed on, by one process or by a group."""
 
+import logging
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,19 +9,21 @@ from types import TracebackType
 from typing import Any
 
 from rungway._core.enums import Decision, Outcome
-from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted
+from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted, RungwayError
 from rungway._core.exit import NORMAL, Exit, exit_of, is_swallowed, log_swallowed
+from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.integrations._aside import TICK_SECONDS, Aside
 from rungway.integrations._group import Group, GroupBroken
 from rungway.integrations._signals import Leaving
 from rungway.integrations.checkpoints import Checkpoints, Restored, Save
 
+_log = logging.getLogger("rungway")
 ERROR_SECONDS = 20.0
 """How long a rank with an error waits for the others, who may have the same; they may also wait for it in a collective
 of the training, and then this process has to end for them to go on."""
 _KEPT = 2
-"""Checkpoints that a trial keeps: the last that was told, and the one before."""
+"""Checkpoints that a trial keeps beside that of its best result: the last that was told, and the one before."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class Desk:
     group: Group
     checkpoints: Checkpoints
     leaving: Leaving
-    patience: float
-    """Seconds that a call may take when the process has to leave."""
+    client: Client | None
+    """Of rank 0."""
 
     def on_first(self, call: Callable[[], Any], *, may_wait: bool = True) -> Any:
         """Rank 0 calls, and everybody gets what it returned, or raises what it raised. Raises Preempted when it takes
-        longer than `patience` after a signal."""
+        longer than `shutdown_timeout` after a signal."""
         if self.group.rank:
             while (kind := (said := self.group.from_first(None))[0]) == "waits":
                 pass
@@ -69,7 +72,7 @@ class Desk:
         return value
 
     def _waited(self, aside: Aside) -> Any:
-        left = self.patience
+        left = self.client.config.shutdown_timeout if self.client else 0.0
         while not aside.wait(TICK_SECONDS):
             if self.leaving.asked:
                 left -= TICK_SECONDS
@@ -263,7 +266,8 @@ class ManagedTrial:
             self._release(text)
         elif text and self._was_told():
             self._told = [*self._told, text][-_KEPT:]
-            self._prune(length)
+            if self._work.prunes:
+                self._prune(length)
         return goes_on, self._run.to_length, self._run.next_decision
 
     def _was_told(self) -> bool:
@@ -271,9 +275,16 @@ class ManagedTrial:
         return reply is not None and reply.decision is not Decision.SUPERSEDED
 
     def _prune(self, length: int) -> None:
+        """Remove what the trial has left behind. The service says which checkpoint is that of its best result."""
+        assert self._desk.client is not None
         work = self._work
-        if work.prunes:
-            self._desk.checkpoints.prune(work.experiment, work.number, self._told, length, work.fence)
+        try:
+            found = self._desk.client.list_trials(1, after=self.number)
+        except RungwayError as error:
+            _log.warning("old checkpoints of trial %d are not removed for now: %s", self.number, error)
+            return
+        kept = [*self._told, *(trial.best_checkpoint for trial in found)]
+        self._desk.checkpoints.prune(work.experiment, work.number, kept, length, work.fence)
 
     def _release(self, checkpoint: str | None) -> None:
         assert self._run is not None

@@ -96,14 +96,14 @@ class Checkpoints:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
 
-    def prune(self, experiment: str, trial: int, told: Collection[str], length: int, fence: int) -> None:
-        """Remove what the trial has left behind: all but the checkpoints in `told`, of lengths up to `length` and of
-        leases up to `fence`. Raises nothing: what stays only takes space."""
+    def prune(self, experiment: str, trial: int, kept: Collection[str], length: int, fence: int) -> None:
+        """Remove what the trial has left behind: all but the checkpoints in `kept` (as they were told), of lengths up
+        to `length` and of leases up to `fence`. Raises nothing: what stays only takes space."""
         folder = self._folder(experiment, trial)
-        kept = {text.rpartition("/")[2] for text in told}
+        names = {text.rpartition("/")[2] for text in kept}
         try:
             for name in self._storage.names(folder):
-                if name not in kept and _is_behind(name, length, fence):
+                if name not in names and _is_behind(name, length, fence):
                     self._storage.remove(f"{folder}/{name}")
         except OSError as error:
             _log.warning("old checkpoints of trial %d could not be removed: %s", trial, error)
