@@ -40,6 +40,12 @@ class Loop:
         return self._generator() is None
 
 
+def unused(trial: int) -> FailedPrecondition:
+    """The error of a loop that went on without using a trial."""
+    problem = f"trial {trial} was not used and is released; write `with trial:` inside the loop"
+    return FailedPrecondition(problem, reason="TRIAL_UNUSED")
+
+
 class Run:
     """The state of one trial under one lease, and the flows that report on it and end it."""
 
@@ -148,8 +154,7 @@ class Run:
     def _check_used(self) -> None:
         """Raises FailedPrecondition when the loop went on without using this run."""
         if not self._used:
-            problem = f"trial {self.number} was not used and is released; write `with trial:` inside the loop"
-            raise FailedPrecondition(problem, reason="TRIAL_UNUSED")
+            raise unused(self.number)
 
     def _close(self, why: str) -> None:
         """From now on every use raises FailedPrecondition with this text."""

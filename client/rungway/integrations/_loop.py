@@ -6,19 +6,20 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from rungway._core.enums import AskStatus, PromotionRule, Reason
-from rungway._core.errors import FailedPrecondition, Preempted
+from rungway._core.errors import Preempted
 from rungway._core.exit import RELEASED
+from rungway._core.run import unused
 from rungway._core.waiting import Waiting, failing, pause_after
 from rungway._sync.client import Client
 from rungway.integrations._group import Alone, Group
 from rungway.integrations._signals import Leaving
-from rungway.integrations._trial import Desk, ManagedTrial, Work
+from rungway.integrations._trial import Desk, ManagedTrial, Search
 from rungway.integrations.checkpoints import Checkpoints
+from rungway.models.work import Assignment
 
 if TYPE_CHECKING:
     from rungway._sync.run import TrialRun
     from rungway.models.experiments import Experiment
-    from rungway.models.work import Assignment
 
 _SLICE_SECONDS = 0.2
 _HOLD_SECONDS = 1.0
@@ -63,41 +64,39 @@ class _Loop:
     def __init__(self, desk: Desk) -> None:
         self._desk, self._client = desk, desk.client
         self._run: TrialRun | None = None
-        self._search: tuple[str, int, str, bool] = desk.on_first(self._describe)
+        self._search: Search = desk.on_first(self._describe)
 
     def next(self) -> ManagedTrial | None:
         """The next trial; None when the search is over. Raises Preempted after a signal to any rank."""
-        waiting = Waiting(self._search[0])
+        waiting = Waiting(self._search.experiment)
         while True:
             if any(self._desk.group.gather(self._desk.leaving.asked)):
                 raise Preempted("a signal asked the process to leave")
             said = self._desk.on_first(lambda: self._ask(waiting))
             if said == _DONE:
                 return None
-            if isinstance(said, Work):
-                return ManagedTrial(self._desk, said, self._run)
+            if isinstance(said, Assignment):
+                return ManagedTrial(self._desk, self._search, said, self._run)
             self._sleep(said)
 
     def check_used(self, trial: ManagedTrial) -> None:
         """Raises FailedPrecondition when the loop went on without using the trial."""
         if not trial.used:
             self.close()
-            problem = f"trial {trial.number} was not used and is released; write `with trial:` inside the loop"
-            raise FailedPrecondition(problem, reason="TRIAL_UNUSED")
+            raise unused(trial.number)
 
     def close(self) -> None:
         """The loop was left: a trial under way that is in no block is released."""
         if self._run is not None:
             self._run.leave(RELEASED)
 
-    def _describe(self) -> tuple[str, int, str, bool]:
-        """Name of the search, its largest length, its metric, and whether old checkpoints of its trials may be
-        removed."""
+    def _describe(self) -> Search:
+        """On rank 0."""
         assert self._client is not None
         experiment: Experiment = self._client.get_experiment()
         assert experiment.plan is not None  # of lists only
         plan, metric = experiment.plan, experiment.config["searcher"]["metric"]
-        return experiment.experiment, plan.max_length, metric, plan.rule is not PromotionRule.POPULATION
+        return Search(experiment.experiment, plan.max_length, metric, plan.rule is not PromotionRule.POPULATION)
 
     def _ask(self, waiting: Waiting) -> Any:
         """On rank 0: the next work, that the search is over, or for how long to wait (seconds)."""
@@ -106,28 +105,12 @@ class _Loop:
         reply = self._client._ask_waiting(waiting, _HOLD_SECONDS)
         for assignment in reply.assignments:
             self._run = self._client._hold(assignment)
-            return self._work(assignment)
+            return assignment
         if reply.status is AskStatus.DONE:
             return _DONE
         if reply.reason is Reason.FAILING:
-            raise failing(self._search[0], reply)
+            raise failing(self._search.experiment, reply)
         return pause_after(reply)
-
-    def _work(self, assignment: "Assignment") -> Work:
-        experiment, max_length, metric, prunes = self._search
-        return Work(
-            experiment,
-            assignment.trial,
-            assignment.hparams,
-            assignment.checkpoint,
-            assignment.from_length,
-            assignment.to_length,
-            assignment.next_decision,
-            assignment.lease.fencing_token,
-            max_length,
-            metric,
-            prunes,
-        )
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds

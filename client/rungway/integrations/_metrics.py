@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rungway._core.errors import InvalidArgument
-
-MOST_FURTHER = 32
-"""Further metrics that a report may have."""
+from rungway._core.requests import MOST_METRICS
 
 
 def split(found: Mapping[str, Any], metric: str, taken: str) -> tuple[float, dict[str, float]]:
@@ -22,7 +20,7 @@ def split(found: Mapping[str, Any], metric: str, taken: str) -> tuple[float, dic
         raise InvalidArgument.one("metric", f"got {found[metric]!r:.100} for {metric!r}, wanted a real number")
     if taken in numbers:
         numbers[f"logged {taken}"] = numbers.pop(taken)
-    return value, dict(sorted(numbers.items())[:MOST_FURTHER])
+    return value, dict(sorted(numbers.items())[:MOST_METRICS])
 
 
 def _number(value: Any) -> float | None:

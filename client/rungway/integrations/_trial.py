@@ -17,6 +17,7 @@ from rungway.integrations._aside import TICK_SECONDS, Aside
 from rungway.integrations._group import Group, GroupBroken
 from rungway.integrations._signals import Leaving
 from rungway.integrations.checkpoints import Checkpoints, Restored, Save
+from rungway.models.work import Assignment
 
 _log = logging.getLogger("rungway")
 ERROR_SECONDS = 20.0
@@ -27,21 +28,14 @@ _KEPT = 2
 
 
 @dataclass(frozen=True)
-class Work:
-    """An assignment as every rank of a group gets it."""
+class Search:
+    """What every rank of a group knows of the search."""
 
     experiment: str
-    number: int
-    hparams: dict[str, Any]
-    checkpoint: str
-    from_length: int
-    to_length: int
-    next_decision: int
-    fence: int
     max_length: int
     metric: str
     prunes: bool
-    """Whether the trial's old checkpoints may be removed: clones of `pbt` begin with those of others."""
+    """Whether old checkpoints of trials may be removed: clones of `pbt` begin with those of others."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +95,17 @@ class ManagedTrial:
     stopped early by itself, and it is never handed out again.
     """
 
-    def __init__(self, desk: Desk, work: Work, run: TrialRun | None) -> None:
+    def __init__(self, desk: Desk, search: Search, assignment: Assignment, run: TrialRun | None) -> None:
         """`run` is the trial of rank 0; None on the others."""
-        self._desk, self._work, self._run = desk, work, run
-        self.to_length = work.to_length
+        self._desk, self._search, self._assignment, self._run = desk, search, assignment, run
+        self.to_length = assignment.to_length
         """Furthest length that may be reported for now; it grows when the trial is promoted."""
-        self.next_decision = work.next_decision
+        self.next_decision = assignment.next_decision
         """The next length at which the service decides: report a result there."""
         self.used = False
         """Whether its block was entered."""
-        self._reported = work.from_length
-        self._told = [work.checkpoint] if work.checkpoint else []
+        self._reported = assignment.from_length
+        self._told = [assignment.checkpoint] if assignment.checkpoint else []
         self._asked = -1  # the length of which `must_save` has the answer
         self._due = False
         self._leaves = False  # a signal has come to some rank
@@ -123,33 +117,33 @@ class ManagedTrial:
     @property
     def number(self) -> int:
         """Trial number, counted from 0 in its experiment."""
-        return self._work.number
+        return self._assignment.trial
 
     @property
     def hparams(self) -> dict[str, Any]:
         """The configuration: values by hyperparameter name, groups as nested dictionaries."""
-        return self._work.hparams
+        return self._assignment.hparams
 
     @property
     def checkpoint(self) -> str:
         """The checkpoint to resume from, as it was told; empty when there is none. `restore` has its files."""
-        return self._work.checkpoint
+        return self._assignment.checkpoint
 
     @property
     def from_length(self) -> int:
         """Length of that checkpoint (the experiment's unit); 0 = start afresh."""
-        return self._work.from_length
+        return self._assignment.from_length
 
     @property
     def max_length(self) -> int:
         """The length of the highest rung: what schedules of the learning rate are built for, so that they do not change
         when the trial is promoted."""
-        return self._work.max_length
+        return self._search.max_length
 
     @property
     def metric(self) -> str:
         """The name of the searcher's metric."""
-        return self._work.metric
+        return self._search.metric
 
     @property
     def rank(self) -> int:
@@ -237,11 +231,11 @@ class ManagedTrial:
 
     def _saved(self, length: int, save: Save) -> str:
         """All ranks write; returns the name of what is not published yet."""
-        work, checkpoints = self._work, self._desk.checkpoints
+        checkpoints, fence = self._desk.checkpoints, self._assignment.lease.fencing_token
         self._agree(f"saves at length {length}")  # a library may have saved something before, on each rank
         if self._over:
             return ""
-        name = self._desk.on_first(lambda: checkpoints.begin(work.experiment, work.number, length, work.fence))
+        name = self._desk.on_first(lambda: checkpoints.begin(self._search.experiment, self.number, length, fence))
         checkpoints.write(name, save)
         self._agree(f"has saved at length {length}")
         return str(name)
@@ -266,7 +260,7 @@ class ManagedTrial:
             self._release(text)
         elif text and self._was_told():
             self._told = [*self._told, text][-_KEPT:]
-            if self._work.prunes:
+            if self._search.prunes:
                 self._prune(length)
         return goes_on, self._run.to_length, self._run.next_decision
 
@@ -277,14 +271,13 @@ class ManagedTrial:
     def _prune(self, length: int) -> None:
         """Remove what the trial has left behind. The service says which checkpoint is that of its best result."""
         assert self._desk.client is not None
-        work = self._work
         try:
             found = self._desk.client.list_trials(1, after=self.number)
         except RungwayError as error:
             _log.warning("old checkpoints of trial %d are not removed for now: %s", self.number, error)
             return
-        kept = [*self._told, *(trial.best_checkpoint for trial in found)]
-        self._desk.checkpoints.prune(work.experiment, work.number, kept, length, work.fence)
+        kept, fence = [*self._told, *(trial.best_checkpoint for trial in found)], self._assignment.lease.fencing_token
+        self._desk.checkpoints.prune(self._search.experiment, self.number, kept, length, fence)
 
     def _release(self, checkpoint: str | None) -> None:
         assert self._run is not None
