@@ -46,8 +46,8 @@ def trials(
     trial: longer than the longest validation on one rank alone.
 
     What is agreed on goes over a gloo group of its own, so that nothing of it is on an accelerator. A rank that is gone
-    raises GroupBroken, or an error of torch, on the others: rank 0 gives the trial back, and the processes have to end;
-    torchrun starts them anew (`--max-restarts`).
+    raises GroupBroken, or an error of torch, on the others: rank 0 gives the trial back, and the processes have to end.
+    Start the group anew then, torchrun and all: its own `--max-restarts` is not reliable with gloo.
 
     Raises FailedPrecondition (NO_CLIENT) where rank 0 has no client, and what `rungway.integrations.trials` raises.
     """

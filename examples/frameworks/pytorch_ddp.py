@@ -2,7 +2,9 @@
 
     rungway create examples/frameworks/search.yaml --name ddp
     RUNGWAY_EXPERIMENT=ddp RUNGWAY_CHECKPOINTS=/shared/checkpoints \
-        torchrun --nproc-per-node 2 --max-restarts 100 examples/frameworks/pytorch_ddp.py
+        torchrun --nproc-per-node 2 examples/frameworks/pytorch_ddp.py
+
+When a process dies, all end: start the same command again, and the training goes on.
 """
 
 import torch

@@ -110,10 +110,7 @@ class Wandb:
             run = found.setdefault(int(path.stem.rpartition("-")[2]), Run())
             for record in records(path.read_bytes()):
                 if record.HasField("history"):
-                    row = {
-                        item.key or "/".join(item.nested_key): json.loads(item.value_json)
-                        for item in record.history.item
-                    }
+                    row = _row(record.history)
                     assert row["_step"] == len(run.points)
                     numbers = {key: float(value) for key, value in row.items() if key[0] != "_"}
                     run.points.append((int(numbers.pop("rungway/length")), numbers))
