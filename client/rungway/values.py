@@ -4,6 +4,7 @@ Tuples become lists. Scalars of numpy, torch and the like (anything with `.item(
 numbers. Everything else is refused with an `InvalidValue` that says where it is.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,11 @@ def plain(value: object) -> object:
         return value
     item = getattr(value, "item", None)
     return item() if callable(item) and getattr(value, "ndim", 0) == 0 else value
+
+
+def text_of(value: object) -> str:
+    """A value of a hyperparameter as a text: a text as it is, anything else as in JSON (`true`, `0.1`, `null`)."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _fill_map(message: value_pb2.MapValue, mapping: Mapping[str, object], path: str, depth: int) -> None:

@@ -1,7 +1,6 @@
 """A training command with placeholders, and the variables it is given: what is wrong is found before anything runs."""
 
 import difflib
-import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from rungway._agent.space import Parameter, flat, parameters
 from rungway._core.environment import PARAMETER
 from rungway._core.errors import InvalidArgument
 from rungway.models.experiments import Experiment
+from rungway.values import text_of
 
 _PLACEHOLDER = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
 """{{name}} stands for the text {name}; any other braces stand for themselves."""
@@ -51,7 +51,7 @@ class Command:
         """The arguments of one start. One with the placeholder of a parameter that the configuration leaves out is left
         out, too."""
         values = self._extra_values(start) | {
-            name: _text(value) for name, value in flat(start.hparams, self._parameters).items()
+            name: text_of(value) for name, value in flat(start.hparams, self._parameters).items()
         }
         return [
             _PLACEHOLDER.sub(lambda found: f"{{{found[1]}}}" if found[1] else values[found[2]], argument)
@@ -69,7 +69,7 @@ class Command:
             "RUNGWAY_CHECKPOINT": start.checkpoint,
             "RUNGWAY_PARAMS_FILE": params_file,
             "RUNGWAY_PLACE": str(start.place),
-            **{_variable(name): _text(value) for name, value in values.items()},
+            **{_variable(name): text_of(value) for name, value in values.items()},
         }
 
     def _extra_values(self, start: Start) -> dict[str, str]:
@@ -134,8 +134,3 @@ def _names(argument: str) -> set[str]:
 
 def _variable(name: str) -> str:
     return PARAMETER + _NOT_IN_VARIABLES.sub("_", name)
-
-
-def _text(value: object) -> str:
-    """A value as an argument or variable: a text as it is, anything else as in JSON (`true`, `0.1`, `null`)."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

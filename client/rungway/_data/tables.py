@@ -1,7 +1,6 @@
 """The tables that people take away: trials, curves and events as columns with a name and a kind each."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from enum import Enum
 from typing import Any, TextIO, TypeVar
 
 from rungway._data.search_data import EventData, SearchData, TrialData, number_of
+from rungway.values import text_of
 
 Row = TypeVar("Row")
 
@@ -171,7 +171,9 @@ def _hparams(trials: Sequence[TrialData]) -> Iterator[Column]:
     for name in names:
         values = [trial.hparams.get(name) for trial in trials]
         kind = _kind(values)
-        yield Column(f"hparams.{name}", kind, [_text(value) for value in values] if kind is Kind.TEXT else values)
+        if kind is Kind.TEXT:
+            values = [None if value is None else text_of(value) for value in values]
+        yield Column(f"hparams.{name}", kind, values)
 
 
 def _kind(values: Sequence[Any]) -> Kind:
@@ -182,8 +184,3 @@ def _kind(values: Sequence[Any]) -> Kind:
     if types == {int}:
         return Kind.INTEGER
     return Kind.REAL if types and types <= {int, float} else Kind.TEXT
-
-
-def _text(value: Any) -> str | None:
-    """A text as it is, anything else as in JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -105,8 +105,8 @@ def _best_of(data: SearchData, trial: int, points: Sequence[tuple[int, float]], 
 
 
 def _improvements(found: Sequence[Result], smaller_is_better: bool) -> list[Result]:
-    steps = found[:1]
+    steps = [found[0]]
     for result in found:
         if (result.metric < steps[-1].metric) if smaller_is_better else (result.metric > steps[-1].metric):
-            steps = [*steps, result]
-    return list(steps)
+            steps.append(result)
+    return steps

@@ -56,7 +56,7 @@ class Strip:
 
 def draw(data: SearchData) -> "tuple[str, Figure]":
     """A column for each bracket, a strip for each rung, the longest on top."""
-    strips = [[_strip(data, bracket, rung) for rung in range(len(data.rungs[bracket]))] for bracket in _brackets(data)]
+    strips = [[_strip(data, at, rung) for rung in range(len(rungs))] for at, rungs in enumerate(data.rungs)]
     finite = [metric for each in strips for strip in each for metric, _ in strip.results if is_drawn(metric)]
     if not finite:
         return nothing(data, "ladder", "no result yet")
@@ -86,10 +86,6 @@ def draw(data: SearchData) -> "tuple[str, Figure]":
     side = "left" if data.smaller_is_better else "right"
     about = f"filled: went on, or at the top; hollow: did not; cross: no number; {better(data)}, the best on the {side}"
     return titles(canvas, f"{data.experiment}: the ladder of its rungs", about, left), canvas
-
-
-def _brackets(data: SearchData) -> range:
-    return range(len(data.rungs))
 
 
 def _strip(data: SearchData, bracket: int, rung: int) -> Strip:

@@ -1,6 +1,5 @@
 """Parallel coordinates: each trial as a line through its hyperparameters to its best result."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from rungway._data.pictures.look import (
 )
 from rungway._data.search_data import SearchData, TrialData, spelled
 from rungway.v1 import view_service_pb2
+from rungway.values import text_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ class Axis:
     def place(self, value: Any) -> float:
         """Where a value stands."""
         if self.span is None:
-            return self.choices[_said(value)]
+            return self.choices[text_of(value)]
         return 1 - self.span.place(value) if self.flipped else self.span.place(value)
 
     def labels(self) -> list[tuple[float, str]]:
@@ -64,8 +64,8 @@ class Axis:
 
 
 def draw(data: SearchData, importance: view_service_pb2.GetImportanceResponse) -> "tuple[str, Figure]":
-    """The hyperparameters that matter most, if that is known, and else the first ones; trials without a result, or
-    with the same value in all, are left out."""
+    """The hyperparameters that matter most, if that is known, and else the first ones. Constants, and trials without a
+    result, are left out."""
     shown = [
         trial for trial in data.trials if trial.state != "invalid" and trial.best is not None and is_drawn(trial.best)
     ]
@@ -142,10 +142,10 @@ def _axis(plane: "Axes", at: int, axis: Axis, *, last: bool) -> None:
 
 
 def _axes(data: SearchData, trials: Sequence[TrialData]) -> Iterator[Axis]:
-    """An axis for each hyperparameter that has more than one value in these trials."""
+    """An axis for each hyperparameter that is searched and that one of these trials has."""
     for name, node in _nodes(data.config.get("hyperparameters", {})):
         values = [trial.hparams[name] for trial in trials if name in trial.hparams]
-        texts = list(dict.fromkeys(map(_said, values)))
+        texts = list(dict.fromkeys(map(text_of, values)))
         if node.get("type") == "const" or not values:
             continue
         numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
@@ -153,7 +153,7 @@ def _axes(data: SearchData, trials: Sequence[TrialData]) -> Iterator[Axis]:
             span = _span(node, [value for value in numbers if is_drawn(value)] or [0.0])
             yield Axis(name, span, whole=all(isinstance(value, int) for value in numbers))
         else:
-            known = [_said(value) for value in node.get("vals", ())] or texts
+            known = [text_of(value) for value in node.get("vals", ())] or texts
             order = list(dict.fromkeys([*known, *texts]))
             last = max(len(order) - 1, 1)
             yield Axis(name, None, {text: at / last for at, text in enumerate(order)})
@@ -171,7 +171,3 @@ def _nodes(space: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
             yield spelled(*above, name), node
         else:
             yield from _nodes(node, (*above, name))
-
-
-def _said(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
