@@ -1,5 +1,6 @@
 """A group whose ranks are threads: what a group agrees on, without torch and without the start of processes."""
 
+import pickle
 import threading
 from typing import Any
 
@@ -34,8 +35,8 @@ class ThreadGroup:
         return words
 
     def from_first(self, value: Any) -> Any:
-        """See Group."""
-        return self.gather(value)[0]
+        """See Group. The value is pickled, as torch does it."""
+        return pickle.loads(self.gather(pickle.dumps(value))[0])
 
     def close(self) -> None:
         """See Group."""
