@@ -51,9 +51,15 @@ class About:
     def check_known(self, experiment: Experiment) -> None:
         """Raises Unimplemented where a reply shows that the service ignored what it was told: one from before labels
         does."""
-        given = {name: value for name, value in self._labels.items() if value is not None}
-        ignored = given and not experiment.labels
-        if ignored or (self._texts["owner"] and not experiment.owner):
+        self._check_known(experiment, has_labels=any(value is not None for value in self._labels.values()))
+
+    def check_filtered(self, experiment: Experiment) -> None:
+        """The same for one of a list that was asked for with `write_filter`."""
+        self._check_known(experiment, has_labels=bool(self._labels))
+
+    def _check_known(self, experiment: Experiment, *, has_labels: bool) -> None:
+        texts = any(text and not getattr(experiment, field) for field, text in self._texts.items())
+        if texts or (has_labels and not experiment.labels):
             raise Unimplemented("the service does not know labels, owner and comment, and has ignored them")
 
 

@@ -84,9 +84,9 @@ class ExperimentCalls:
             request = messages.ListExperimentsRequest(page_size=size, page_token=token, with_config=with_config)
             wanted.write_filter(request)
             reply = yield from self.call(rpcs.LIST_EXPERIMENTS, request)
-            found += [Experiment.from_proto(each) for each in reply.experiments]
-            for each in found:
-                wanted.check_known(each)
+            for message in reply.experiments:
+                found.append(Experiment.from_proto(message))
+                wanted.check_filtered(found[-1])
             if not (token := reply.next_page_token):
                 break
         return found

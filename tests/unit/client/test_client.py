@@ -157,12 +157,15 @@ def test_a_service_that_does_not_know_labels_is_told_from_one_that_does(server: 
     server.on("ListExperiments", experiment_service_pb2.ListExperimentsResponse(experiments=[experiment()]))
     calls: list[Callable[[], object]] = [
         lambda: client.create_experiment("digits", {}, owner="zoë"),
+        lambda: client.create_experiment("digits", {}, comment="a try"),
         lambda: client.update_experiment(labels={"a": ""}),
         lambda: client.list_experiments(labels={"a": "b"}),
+        lambda: client.list_experiments(labels={"a": None}),
     ]
     for call in calls:
         with pytest.raises(rungway.Unimplemented, match="labels"):
             call()
+    assert client.update_experiment(labels={"a": None}, comment="").labels == {}  # as is one that has none left
 
 
 def test_a_configuration_is_enqueued_once(server: ScriptedServer, client: Client) -> None:
