@@ -77,10 +77,11 @@ class Waiting:
         _log.warning("%s: waiting for work for %.0f s: %s", self._experiment, self.seconds, why)
 
     def over(self, what: str) -> None:
-        """The wait is over; logged if its reason was."""
-        if self._logged is not None:
+        """The wait is over; logged once, if its reason was."""
+        with self._lock:
+            logged, self._logged = self._logged, None
+        if logged is not None:
             _log.warning("%s: %s after %.0f s of waiting", self._experiment, what, self.seconds)
-            self._logged = None
 
 
 def in_words(reason: Reason, experiment: Experiment | None) -> str:
