@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rungway._agent.options import GRACE, LOGS, options
+from rungway._agent.options import GRACE, LOGS, options, split
 from rungway._agent.session import Ending, log_to, run
 from rungway._core.config import DEFAULT_TARGET, configured
 from rungway._core.errors import InvalidArgument, OutcomeUnknown, RungwayError, Unauthenticated, Unavailable
@@ -22,10 +22,10 @@ REFUSED, USAGE, UNREACHABLE = 1, 2, 3
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command with these arguments; returns its exit code."""
-    given, separator, command = _split(arguments)
+    given, command = split(arguments)
     parser = _parser()
     found, unknown = parser.parse_known_args(given)
-    if not separator or not command:
+    if not command:
         parser.error("no training command: write it after --")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -70,15 +70,6 @@ def print_ending(ending: Ending, *, as_json: bool) -> None:
     print(f"{head}; best: trial {best.trial}, {best.best_metric:.6g} at length {best.best_length}")
     for name, value in sorted(best.hparams.items()):
         print(f"  {name} = {value!r}")
-
-
-def _split(arguments: Sequence[str]) -> tuple[list[str], bool, list[str]]:
-    """What stands before the first "--", whether there is one, and what stands behind it."""
-    listed = list(arguments)
-    if "--" not in listed:
-        return listed, False, []
-    place = listed.index("--")
-    return listed[:place], True, listed[place + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -67,6 +68,15 @@ def options(
             "until", f"got {until!r}, {left:.0f} seconds from now, wanted more than the grace of {grace:g} seconds"
         )
     return Options(len(found) or places or 1, grace, logs, partial, found, max_runs, deadline, metric_regex)
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """What stands before the first "--", and the command behind it; None where there is no "--"."""
+    listed = list(arguments)
+    if "--" not in listed:
+        return listed, None
+    place = listed.index("--")
+    return listed[:place], listed[place + 1 :]
 
 
 def moment(text: str, now: datetime | None = None) -> float:

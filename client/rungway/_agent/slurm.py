@@ -5,12 +5,13 @@ limit: sent to all processes, it would end the training commands before the agen
 """
 
 import argparse
-import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 
+from rungway._agent.options import split
+from rungway._core.config import named_target
 from rungway._core.errors import InvalidArgument
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -78,16 +79,14 @@ def script(
 
 def main(arguments: Sequence[str]) -> int:
     """Print the script that these arguments ask for; returns the exit code."""
-    listed = list(arguments)
-    place = listed.index("--") if "--" in listed else len(listed)
+    given, command = split(arguments)
     parser = _parser()
-    found = parser.parse_args(listed[:place])
-    command = listed[place + 1 :]
-    if place < len(listed) and not command:
+    found = parser.parse_args(given)
+    if command == []:
         parser.error("no training command after --")
-    target = found.target or os.environ.get("RUNGWAY_TARGET", "")
+    target = named_target(found.target)
     try:
-        text = script(found.experiment, command, target=target, workers=found.n, time=found.time, gpus=found.gpus)
+        text = script(found.experiment, command or [], target=target, workers=found.n, time=found.time, gpus=found.gpus)
     except InvalidArgument as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -158,6 +158,11 @@ class ClientConfig:
                 raise InvalidArgument.one(name, f"got {value!r}, wanted at least {least:g}")
 
 
+def named_target(target: str | None) -> str:
+    """The service that is named: by this argument, else by RUNGWAY_TARGET; empty for none."""
+    return target or _from_environment("RUNGWAY_TARGET")
+
+
 def configured(
     config: ClientConfig | None,
     target: str | None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungway._core import requests
+from rungway._core.config import named_target
 from rungway._core.enums import OVER, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway._sync.client import Client
@@ -146,7 +147,7 @@ def _optimize(
     order: _Order, target: str | None, data: str | os.PathLike[str] | None, live: bool | None
 ) -> SearchResult:
     # Imported here: `import rungway` stays light, and works where these modules do not (fcntl).
-    from rungway._local.place import named, open_search, place
+    from rungway._local.place import open_search, place
     from rungway._local.view import view
 
     order.check()
@@ -155,7 +156,7 @@ def _optimize(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-")))
         function = _write(order.fn, folder)
         kept = Path(data) if data is not None else None
-        if order.name is None and kept is None and not named(target):
+        if order.name is None and kept is None and not named_target(target):
             kept = folder / "data"
         there = stack.enter_context(place(name, target, kept))
         client = stack.enter_context(Client(config=there.config))

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rungway._core.config import ClientConfig
+from rungway._core.config import ClientConfig, named_target
 from rungway._core.enums import Reason
 from rungway._core.environment import CLIENT_VARIABLES
 from rungway._core.errors import InvalidArgument
@@ -35,11 +35,6 @@ class Place:
             self.service.check()
 
 
-def named(target: str | None) -> str:
-    """The service that is named: by this argument, else by RUNGWAY_TARGET; empty for none."""
-    return target or os.environ.get("RUNGWAY_TARGET", "").strip()
-
-
 @contextmanager
 def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Place]:
     """The service at `target`, else at RUNGWAY_TARGET, else one with its store in the folder `data` (by default that of
@@ -47,7 +42,7 @@ def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Pl
 
     Raises FailedPrecondition (NO_LOCAL_SERVICE), ServiceFailed, and InvalidArgument for wrong settings.
     """
-    if target := named(target):
+    if target := named_target(target):
         if data is not None:
             raise InvalidArgument.one("data", f"got {str(data)!r} beside the target {target!r}: give one of them")
         inherited = {name: value for name, value in os.environ.items() if name in CLIENT_VARIABLES}

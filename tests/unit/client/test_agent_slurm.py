@@ -90,5 +90,8 @@ def test_the_verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setenv("RUNGWAY_TARGET", "host:7077")
     assert main(["search", "-n", "3", "--", "python", "train.py"]) == 0
     assert capsys.readouterr().out == made(workers=3, command=["python", "train.py"])
+    monkeypatch.setenv("RUNGWAY_TARGET", " host:7077\n")  # as it comes from a file: every command takes it so
+    assert main(["search"]) == 0
+    assert capsys.readouterr().out == made(command=[])
     assert main(["Search"]) == 2
     assert "error: experiment: got 'Search'" in capsys.readouterr().err
