@@ -1,16 +1,12 @@
 """Entries as users see them: with each new trial, in the plan, and on the command line."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from rungway import Client, ClientConfig, Reason
 from tests.support.calls import config
+from tests.support.command_line import run
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
-from tests.support.waiting import SECONDS
 
 
 def test_where_a_trial_enters_and_what_the_training_goes_to() -> None:
@@ -29,10 +25,6 @@ def test_where_a_trial_enters_and_what_the_training_goes_to() -> None:
             explained = client.explain_trial(work.trial)[0].explanation
             assert explained
             assert explained.entries == work.explanation.entries
-        rungway = Path(sys.executable).parent / "rungway"
-        shown = subprocess.run(
-            [rungway, "status", "e", "--target", service.address],
-            capture_output=True, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
-        assert "Enter here" in shown.stdout, shown.stderr
-        assert "70%" in shown.stdout
+        _, shown, said = run(service.address, "status", "e")
+        assert "Enter here" in shown, said
+        assert "70%" in shown

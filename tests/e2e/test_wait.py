@@ -1,15 +1,14 @@
 """`rungway wait`: its exit codes, what it prints, and that it waits through a restart of the service."""
 
 import json
-import re
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from rungway import Client, Outcome
+from tests.support import scraped
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run
 from tests.support.redis_server import free_port, redis_on_socket
@@ -38,9 +37,7 @@ def client(target: str) -> Client:
 
 def streams_of(service: Service) -> float:
     """How many streams are open."""
-    with urllib.request.urlopen(f"http://{service.http}/metrics") as page:
-        (found,) = re.findall(r'^rungway_streams_open{transport="grpc"} (.*)$', page.read().decode(), re.MULTILINE)
-    return float(found)
+    return scraped.samples(scraped.page(service.http))["rungway_streams_open"]["grpc",]
 
 
 def test_the_exit_code_says_how_a_search_ended(target: str, client: Client) -> None:

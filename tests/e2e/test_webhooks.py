@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from pathlib import Path
 
 from rungway import Client, Outcome
@@ -18,6 +17,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.webhooks.signing import key_text, read_secret
+from tests.support import scraped
 from tests.support.calls import config, unique_name
 from tests.support.command_line import run
 from tests.support.receiver import Received, receiver
@@ -83,8 +83,7 @@ def test_every_kind_of_news_is_told_once_and_signed() -> None:
             assert refused == [500, 302]
             lines = service.lines("webhook_failed")
             assert [line["why"] for line in lines] == ["status 500", "status 302"]
-            with urllib.request.urlopen(f"http://{service.http}/metrics") as page:
-                metrics = page.read().decode()
+            metrics = scraped.page(service.http)
             assert 'rungway_webhooks_total{outcome="failed"} 2.0' in metrics
             assert f'rungway_webhooks_total{{outcome="delivered"}} {len(every.taken())}.0' in metrics
 
