@@ -17,9 +17,9 @@ from rungway._agent.options import Options
 from rungway._agent.reports import Complaints, Reports, TooFar
 from rungway._agent.training import Training
 from rungway._core.enums import AskStatus, Outcome, Reason
-from rungway._core.errors import FailedPrecondition, InvalidArgument, Preempted, RungwayError
+from rungway._core.errors import InvalidArgument, Preempted, RungwayError
 from rungway._core.exit import Exit
-from rungway._core.waiting import Waiting, pause_after
+from rungway._core.waiting import Waiting, failing, pause_after
 from rungway._sync.client import Client
 from rungway._sync.run import TrialRun
 from rungway.models.experiments import Experiment
@@ -94,11 +94,9 @@ class Agent:
             self.leave()
             raise
         finally:
-            if self.is_leaving:
-                self._asking.close()
-            for thread in threads:
-                thread.join(self._options.grace + _LEAVE_SECONDS if self.is_leaving else None)
             self._asking.close()
+            for thread in threads:
+                thread.join(self._options.grace + _LEAVE_SECONDS)
             self._guard.close()
         if self._failure is not None:
             raise self._failure
@@ -148,11 +146,7 @@ class Agent:
             if reply.status is AskStatus.DONE:
                 return False
             if reply.reason is Reason.FAILING:
-                raise FailedPrecondition(
-                    f"the search has paused itself: its first trials all failed, the last with: {reply.message}",
-                    reason="FAILING",
-                    details={"message": reply.message},
-                )
+                raise failing(None, reply)
             if reply.assignments:
                 return True
             self._leaving.wait(pause_after(reply))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -17,7 +18,7 @@ from rungway._core.outbox import Parcel
 from rungway._core.requests import milliseconds, new_request_id
 from rungway._core.retry import Outage, Retry, is_transient
 from rungway._core.rpcs import Reply, Rpc
-from rungway._core.waiting import HOLD_SECONDS, Waiting, failing, holds, in_words, pause_after
+from rungway._core.waiting import HOLD_SECONDS, MOST_HELD, Waiting, failing, in_words, pause_after
 from rungway.models.experiments import Experiment
 from rungway.models.explanation import Explanation
 from rungway.models.work import (
@@ -86,7 +87,7 @@ class WorkerCalls:
         self._complaint = ""
         self._continuations = Continuations(caller)
         self._metric = ""
-        self._holds = holds()
+        self._holds = threading.Semaphore(MOST_HELD)
         self._said_lost = False
 
     @property

@@ -16,8 +16,6 @@ _log = logging.getLogger("rungway")
 
 LOG_AFTER = 10.0
 """Seconds without work after which a line is logged."""
-
-
 HOLD_SECONDS = 30.0
 """How long an ask may be held by the service; proxies often end calls that are silent for 60 seconds."""
 MOST_HELD = 50
@@ -25,22 +23,17 @@ MOST_HELD = 50
 _SHORTEST_WAIT = 0.05
 
 
-def holds() -> threading.Semaphore:
-    """What the asks of a client that may be held take, without waiting for it."""
-    return threading.Semaphore(MOST_HELD)
-
-
 def pause_after(reply: AskReply) -> float:
     """How long to wait before asking again, in seconds: as the service says, and not all workers at once."""
     return max(reply.retry_after, _SHORTEST_WAIT) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
 
 
-def failing(experiment: str, reply: AskReply) -> FailedPrecondition:
-    """The error of a worker that is told that its search has paused itself."""
-    problem = (
-        f"the search has paused itself: its first trials all failed; the last error: {reply.message};"
-        f" correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
-    )
+def failing(experiment: str | None, reply: AskReply) -> FailedPrecondition:
+    """The error of a worker that is told that its search has paused itself. With the experiment it says how to go on;
+    None for commands, which have words of their own for that."""
+    problem = f"the search has paused itself: its first trials all failed; the last error: {reply.message}"
+    if experiment is not None:
+        problem += f"; correct the training, then `rungway resume {experiment}` or client.resume_experiment()"
     return FailedPrecondition(problem, reason="FAILING", details={"message": reply.message})
 
 

@@ -72,6 +72,12 @@ class Change:
         return {name: text for name, text in self.marks.items() if name not in self.known.marks}
 
     @property
+    def after(self) -> Known:
+        """What the target has when all of it is written."""
+        points = self.known.points + len(self.points)
+        return Known(points, self.trial.state, self.known.marks | self.marks.keys())
+
+    @property
     def is_empty(self) -> bool:
         """Whether the target has all of it."""
         return not (self.points or self.new_marks or self.trial.state != self.known.state)

@@ -84,8 +84,7 @@ class EventFiles:
                 self._writers.pop(trial.trial).close()
         except OSError as error:
             raise TargetAway(str(error)) from error
-        points = known.points + len(change.points)
-        self._known[trial.trial] = Known(points, trial.state, known.marks | change.marks.keys())
+        self._known[trial.trial] = change.after
 
     def beat(self) -> None:
         """The lock says it."""

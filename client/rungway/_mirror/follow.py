@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rungway._core.enums import OVER, Reason, TrialState
-from rungway._core.errors import DeadlineExceeded, NotFound, OutcomeUnknown, Unavailable
+from rungway._core.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
 from rungway._mirror.changes import Change, Known, Search, Target, TargetAway, refused
 from rungway._sync.client import Client
 from rungway.models.experiments import Event
@@ -120,10 +120,7 @@ class Follower:
 
 def search_of(client: Client, name: str) -> Search:
     """What is to be mirrored. Raises NotFound."""
-    experiment = client.get_experiment(name)
-    if not experiment.experiment:
-        raise NotFound(f"there is no experiment {name}")
-    return Search.of(experiment)
+    return Search.of(client.get_experiment(name))
 
 
 def _looks(trial: Trial) -> tuple[Any, ...]:

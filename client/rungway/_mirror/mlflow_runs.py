@@ -130,8 +130,7 @@ class MlflowRuns:
             tags = [RunTag(name, why) for name, why in change.new_marks.items()]
             self._client.log_batch(run_id, tags=[*tags, RunTag("rungway.worker", trial.worker)])
             self._set_state(run_id, change)
-        points = change.known.points + len(change.points)
-        self._known[trial.trial] = Known(points, trial.state, change.known.marks | change.marks.keys())
+        self._known[trial.trial] = change.after
 
     def _create(self, trial: Trial) -> str:
         tags = {_TRIAL: str(trial.trial), "rungway.experiment": self._search.name}

@@ -77,12 +77,11 @@ class WandbRuns:
                 run.config.update({**flat(trial.hparams), **about}, allow_val_change=True)
             for place, report in enumerate(change.points, known.points):
                 run.log({_LENGTH: report.length, **change.numbers(report, self._search.metric)}, step=place)
-            run.tags = tuple(sorted(known.marks | change.marks.keys()))
+            run.tags = tuple(sorted(change.after.marks))
             run.summary[_STATE] = str(trial.state)
             if trial.state is not TrialState.RUNNING:
                 self._finish(self._open.pop(trial.trial), int(trial.state in _FAILURES))
-        points = known.points + len(change.points)
-        self._known[trial.trial] = Known(points, trial.state, known.marks | change.marks.keys())
+        self._known[trial.trial] = change.after
 
     def _run(self, trial: int) -> Any:
         if trial not in self._open:

@@ -38,14 +38,12 @@ def trial_text(trial: Any) -> str:
 
 def assignment_text(assignment: Any) -> str:
     """What is to be trained."""
-    start = f"from_length={assignment.from_length}, next_decision={assignment.next_decision}"
-    return f"Assignment({assignment.trial}, {start}, hparams={_hparams(assignment.hparams)})"
+    return _work_text(assignment, assignment.trial)
 
 
 def run_text(run: Any) -> str:
     """A trial under a lease."""
-    start = f"from_length={run.from_length}, next_decision={run.next_decision}"
-    return f"{type(run).__name__}({run.number}, {start}, hparams={_hparams(run.hparams)})"
+    return _work_text(run, run.number)
 
 
 def tell_text(reply: Any) -> str:
@@ -89,6 +87,11 @@ def preview_text(preview: Any) -> str:
 def number(value: float | None) -> str:
     """Six significant digits; nothing for None."""
     return "" if value is None else f"{value:.6g}"
+
+
+def _work_text(work: Any, trial: int) -> str:
+    start = f"from_length={work.from_length}, next_decision={work.next_decision}"
+    return f"{type(work).__name__}({trial}, {start}, hparams={_hparams(work.hparams)})"
 
 
 def _hparams(hparams: Mapping[str, Any]) -> str:
