@@ -3,14 +3,14 @@
 import json
 import math
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from rungway_server.domain.about import About
-from rungway_server.domain.engine import Assignment, ExperimentState, Further, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, ExperimentState, Further, Outcome, Release, Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
@@ -19,6 +19,7 @@ from rungway_server.store.redis.layout.schema import ENTRIES
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, move
+from tests.support.players import Player, counted_from
 
 BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "all of it")
 LATER = {
@@ -41,49 +42,28 @@ SEARCHES: dict[str, dict[str, Any]] = {
 NUMBERS = list(range(300))
 
 
-@dataclass
-class Player:
-    """Plays a search by a seed: the same seed and the same replies make the same calls."""
+class Worker(Player):
+    """Fails, leaves, saves and ends early, and tells further metrics."""
 
-    store: RedisStore
-    ref: ExperimentRef
-    rng: random.Random
-    held: dict[int, Assignment] = field(default_factory=dict)
-    said: list[object] = field(default_factory=list)
-
-    async def play(self, steps: int) -> None:
-        for _ in range(steps):
-            if self.rng.random() < 0.4 or not self.held:
-                await self.ask()
-            else:
-                await self.answer(self.held.pop(self.rng.choice(sorted(self.held))))
-
-    async def ask(self) -> None:
-        answer = await self.store.ask(self.ref, "", 2, "a worker")
-        for given in answer.assignments:
-            self.held[given.lease.trial] = given
-        self.said.append([answer.status, answer.reason, [plain(given) for given in answer.assignments]])
+    asks = 0.4
 
     async def answer(self, given: Assignment) -> None:
-        luck, lease = self.rng.random(), given.lease
+        luck, lease, length = self.rng.random(), given.lease, given.next_decision_length
         if luck < 0.08:
             outcome = self.rng.choice([Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT])
-            reply, _ = await self.store.fail(self.ref, "", lease, outcome, "broken ä")
-        elif luck < 0.14:
+            self.heard(given, 0, *await self.store.fail(self.ref, "", lease, outcome, "broken ä"))
+            return
+        if luck < 0.14:
             saved = "left" if given.from_length and luck < 0.11 else ""
             released = Release(lease, saved, given.from_length if saved else 0)
-            (reply,) = (await self.store.release(self.ref, "", [released])).replies
+            told = await self.store.release(self.ref, "", [released])
         else:
-            over, length = luck < 0.2, given.next_decision_length
             if luck < 0.5:
                 length = self.rng.randint(given.from_length + 1, length)
             reports = [self.report(at) for at in range(given.from_length + 1, length + 1)]
             saved = f"{lease.trial} at {length}" if self.rng.random() < 0.8 else ""
-            (reply,) = (await self.store.tell(self.ref, "", [Result(lease, reports, saved, over)])).replies
-            if reply.next_decision_length:
-                after = given._replace(from_length=length, next_decision_length=reply.next_decision_length)
-                self.held[lease.trial] = after
-        self.said.append([lease.trial, plain(reply)])
+            told = await self.store.tell(self.ref, "", [Result(lease, reports, saved, luck < 0.2)])
+        self.heard(given, length, told.replies[0], told.revision)
 
     def report(self, length: int) -> Report:
         metric = self.rng.choice([0.25, math.nan, math.inf, *(self.rng.random() for _ in range(20))])
@@ -97,11 +77,6 @@ class Player:
                 return
             await self.play(10)
         pytest.fail("the search does not end")
-
-
-def plain(value: Any) -> str:
-    """A decision without its time and fencing token; NaN equals NaN."""
-    return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
 
 
 @dataclass(frozen=True)
@@ -152,21 +127,20 @@ async def test_a_search_with_everything_goes_on_elsewhere(
     """It is exported, imported, exported from there and imported again, and all of them come to the same end."""
     here, there = sites
     await ExperimentUseCases(here.store).create(ref, SEARCHES[name], "", about=BESIDE)
-    original = Player(here.store, ref, random.Random(5))
+    original = Worker(here.store, ref, random.Random(5))
     await original.play(90)
     text = await move(here, ref, there)
     again = ExperimentRef("default", "again")
     other = await move(there, ref, there, again.experiment)
     assert Parts.of(text) == Parts.of(other) == Parts(4, further=True, own_best=True, about=True)
-    leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fencing_token)
-    for lease in leases:
-        await here.store.release(ref, "", [Release(lease)])
+    released = await original.give_all_back()
     players = [
-        Player(*place, random.Random(6)) for place in ((here.store, ref), (there.store, ref), (there.store, again))
+        Worker(*place, random.Random(6)) for place in ((here.store, ref), (there.store, ref), (there.store, again))
     ]
     for player in players:
         await player.to_the_end()
-    assert players[0].said == players[1].said == players[2].said
+    said = counted_from(players[0].said, released - 1)  # an import counts all that it gives back as one change
+    assert said == players[1].said == players[2].said
     first, *others = [await of_use(player.store, player.ref) for player in players]
     assert others == [first, first]
     for url, experiment in ((here.url, ref), (there.url, ref), (there.url, again)):

@@ -9,7 +9,7 @@ import random
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,17 @@ from rungway_server.cli.enqueue import _assign
 from rungway_server.cli.options import ExportFormat
 from rungway_server.cli.tables import read_search, write_tables
 from rungway_server.domain.documents.paths import spelled
-from rungway_server.domain.engine import Assignment, ExperimentState, Lease, Outcome, Release, Report, Result
+from rungway_server.domain.engine import Assignment, ExperimentState, Outcome, Report, Result
 from rungway_server.domain.errors import ExperimentExists, InvalidInput, NoTrialsLeft, UnknownExperiment, WrongState
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.trials import TrialUseCases
-from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.live_searches import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, exported, move
+from tests.support.players import Player, counted_from
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
 
@@ -63,36 +63,15 @@ SEARCHES["uneven points"] = config(
 METRICS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
 
-@dataclass
-class Player:
-    """Plays a search by a seed: the same seed and the same replies make the same calls."""
-
-    store: RedisStore
-    ref: ExperimentRef
-    rng: random.Random
-    held: dict[int, Assignment]
-    said: list[object]
-
-    async def play(self, steps: int) -> None:
-        for _ in range(steps):
-            if self.rng.random() < 0.5 or not self.held:
-                await self.ask()
-            else:
-                await self.answer(self.held.pop(self.rng.choice(sorted(self.held))))
-
-    async def ask(self) -> None:
-        answer = await self.store.ask(self.ref, "", 2, "a worker")
-        for given in answer.assignments:
-            self.held[given.lease.trial] = given
-        self.said.append(
-            (answer.status, answer.reason, [plain(given) for given in answer.assignments], answer.revision)
-        )
+class Worker(Player):
+    """Fails now and then, and tells metrics of every kind."""
 
     async def answer(self, given: Assignment) -> None:
         luck = self.rng.random()
         if luck < 0.06:
             outcome = self.rng.choice([Outcome.ERROR, Outcome.INVALID, Outcome.TRANSIENT])
-            reply, revision = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
+            failed = await self.store.fail(self.ref, "", given.lease, outcome, "broken ä")
+            self.heard(given, 0, *failed)
         else:
             metric = self.rng.choice([*METRICS, *(self.rng.random() for _ in range(20))])
             over, length = luck < 0.15, given.next_decision_length
@@ -100,16 +79,7 @@ class Player:
                 length = self.rng.randint(given.from_length + 1, length)
             result = Result(given.lease, [Report(length, metric)], f"at {length}", over)
             told = await self.store.tell(self.ref, "", [result])
-            (reply,), revision = told.replies, told.revision
-            if reply.next_decision_length:
-                after = given._replace(from_length=length, next_decision_length=reply.next_decision_length)
-                self.held[given.lease.trial] = after
-        self.said.append((given.lease.trial, plain(reply), revision))
-
-
-def plain(value: Any) -> object:
-    """A decision without its time and fencing token; NaN equals NaN."""
-    return repr(value._replace(lease=Lease(value.lease.trial, 0), deadline_ms=0))
+            self.heard(given, length, told.replies[0], told.revision)
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -119,18 +89,16 @@ async def test_a_search_goes_on_as_it_would_have(
 ) -> None:
     here, there = sites
     await create(here.store, ref, SEARCHES[name])
-    original = Player(here.store, ref, random.Random(half), {}, [])
+    original = Worker(here.store, ref, random.Random(half))
     await original.play(half)
     with suppress(WrongState, NoTrialsLeft, InvalidInput):
         await here.store.enqueue(ref, "", {"layers": 2, "rate": 0.001})
     await move(here, ref, there)
-    leases = sorted((given.lease for given in original.held.values()), key=lambda lease: lease.fencing_token)
-    for lease in leases:
-        await here.store.release(ref, "", [Release(lease)])
-    players = [Player(site.store, ref, random.Random(half + 1), {}, []) for site in sites]
+    released = await original.give_all_back()
+    players = [Worker(site.store, ref, random.Random(half + 1)) for site in sites]
     for player in players:
         await player.play(200)
-    assert strip(players[0].said, len(leases)) == strip(players[1].said, 1 if leases else 0)
+    assert counted_from(players[0].said, released) == counted_from(players[1].said, min(released, 1))
     views = [await site.store.trials(ref, list(range(60)), curve=True) for site in sites]
     of_both = [[repr(replace(view, created_ms=0, curve=[*view.curve])) for view in each] for each in views]
     assert of_both[0] == of_both[1]
@@ -156,11 +124,6 @@ async def test_a_search_that_paused_itself_arrives_with_its_reason(
     with (tmp_path / "events.csv").open(newline="") as stream:
         *_, last = csv.DictReader(stream)
     assert (last["kind"], last["message"]) == ("failing", "KeyError ä 1")
-
-
-def strip(said: list[Any], ahead: int) -> list[object]:
-    """The replies, with revisions counted as if there had been no releases."""
-    return [(*line[:-1], line[-1] - ahead) for line in said]
 
 
 async def test_every_float_comes_back_bit_by_bit(sites: tuple[Site, Site], ref: ExperimentRef) -> None:
@@ -245,7 +208,7 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 async def test_a_damaged_file_leaves_nothing_behind(name: str, sites: tuple[Site, Site], ref: ExperimentRef) -> None:
     here, there = sites
     await create(here.store, ref, halving(9))
-    await Player(here.store, ref, random.Random(1), {}, []).play(10)
+    await Worker(here.store, ref, random.Random(1)).play(10)
     text = DAMAGES[name](await exported(here.store, ref))
     with pytest.raises(BadExport):
         await import_experiment(there.redis, ref, read_export(text.splitlines(keepends=True)))
@@ -256,7 +219,7 @@ async def test_what_is_exported_is_of_one_moment(sites: tuple[Site, Site], ref: 
     """Each export is sound even while workers work."""
     here, there = sites
     await create(here.store, ref, halving(200))
-    players = [Player(here.store, ref, random.Random(number), {}, []) for number in range(4)]
+    players = [Worker(here.store, ref, random.Random(number)) for number in range(4)]
     playing = [asyncio.ensure_future(player.play(100)) for player in players]
     for number in range(5):
         await move(here, ref, there, f"copy-{number}")
@@ -271,7 +234,7 @@ async def test_nothing_to_export(sites: tuple[Site, Site], ref: ExperimentRef) -
 async def test_tables(sites: tuple[Site, Site], ref: ExperimentRef, tmp_path: Path) -> None:
     here, _ = sites
     await create(here.store, ref, halving(9))
-    await Player(here.store, ref, random.Random(1), {}, []).play(30)
+    await Worker(here.store, ref, random.Random(1)).play(30)
     text = await exported(here.store, ref)
     pieces: Iterator[str] = iter([text[at : at + 97] for at in range(0, len(text), 97)])
     write_tables(read_search(pieces), ExportFormat.CSV, tmp_path / "tables")

@@ -99,8 +99,7 @@ async def test_a_part_of_a_configuration_is_refused(store: RedisStore, ref: Expe
     ],
 )
 async def test_other_searchers_take_none(store: RedisStore, ref: ExperimentRef, document: dict[str, Any]) -> None:
-    searcher = {key: value for key, value in document["searcher"].items() if value is not None}
-    await create(store, ref, document | {"searcher": searcher})
+    await create(store, ref, document)
     with pytest.raises(InvalidInput, match="wanted a search by async_halving"):
         await TrialUseCases(store).enqueue_known(ref, "", own(0.01), Report(9, 0.5))
 

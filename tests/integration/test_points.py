@@ -492,7 +492,6 @@ async def test_a_raised_search_goes_on_with_the_points_that_are_left(
     ids=lambda document: document["searcher"]["name"],
 )
 async def test_all_searches_count_points(document: dict[str, Any], store: RedisStore, ref: ExperimentRef) -> None:
-    document["searcher"] = {key: value for key, value in document["searcher"].items() if value is not None}
     await create(store, ref, document)
     (first,) = await ask_for(store, ref)
     point = json.loads(json.dumps(first.hparams)) | {"net": {"depth": 1 + int(first.hparams["net"]["depth"]) % 3}}  # type: ignore[index]

@@ -31,7 +31,8 @@ from tests.model.plans import async_plan, sync_plan
 from tests.support.calls import config
 from tests.support.searches import create_planned
 
-PBT = config("pbt", population_size=8, num_rounds=4, length_per_round={"epochs": 2}, truncate_fraction=0.4)
+ROUNDS: dict[str, Any] = {"num_rounds": 4, "length_per_round": {"epochs": 2}}
+PBT = config("pbt", max_length=None, max_trials=None, population_size=8, truncate_fraction=0.4, **ROUNDS)
 TWO = tuple(Bracket((Rung(1), Rung(2), Rung(4))[k:], 20, 4) for k in (0, 1))
 PLANS = {
     "promotion": async_plan(1, 3, 9, trials=40),
@@ -135,8 +136,7 @@ async def made(store: RedisStore, ref: ExperimentRef, name: str, lease_seconds: 
     if name == "grid":
         return (await create(store, ref, GRID | more)).definition.uid
     if name == "population":
-        section = {key: value for key, value in PBT["searcher"].items() if key not in ("max_length", "max_trials")}  # type: ignore[attr-defined]  # a mapping
-        return (await create(store, ref, PBT | more | {"searcher": section})).definition.uid
+        return (await create(store, ref, PBT | more)).definition.uid
     plan = PLANS[name]
     return (await create_planned(store, ref, plan, lease_seconds=lease_seconds, max_restarts=2, pause_after=0)).uid
 

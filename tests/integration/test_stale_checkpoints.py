@@ -63,8 +63,7 @@ class Play:
         return (await self.standing(ref))._replace(now_ms=self.now + 1)
 
     async def begin(self, document: dict[str, Any]) -> None:
-        searcher = {key: value for key, value in document["searcher"].items() if value is not None}
-        made = await ExperimentUseCases(self.store).create(self.ref, document | {"searcher": searcher}, "")
+        made = await ExperimentUseCases(self.store).create(self.ref, document, "")
         self.now = made.definition.created_ms
 
     async def stale(self, wanted: StaleWanted = NOW) -> set[str]:

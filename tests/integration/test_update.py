@@ -139,9 +139,8 @@ async def test_a_paused_search_stays_paused(store: RedisStore, ref: ExperimentRe
 
 
 BY_BUDGET = config(
-    "sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, budget={"epochs": 90}, max_trials=1
+    "sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, budget={"epochs": 90}, max_trials=None
 )
-BY_BUDGET["searcher"].pop("max_trials")  # type: ignore[attr-defined]  # it is a dictionary
 SYNC = config("sync_halving", max_length={"epochs": 9}, num_rungs=2, divisor=3, max_trials=9)
 
 

@@ -1,5 +1,6 @@
 """One redis-server and one store for all tests of this folder."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from tests.model.driver import Workbench
     from tests.model.pair import Engine
 
-_EXAMPLES = ("auto", "calls", "endings", "finite", "leases", "population", "rungs", "users")
-pytest.register_assert_rewrite(*(f"tests.model.examples_{part}" for part in _EXAMPLES))
+_EXAMPLES = Path(__file__).parent.glob("examples_*.py")
+pytest.register_assert_rewrite(*(f"tests.model.{file.stem}" for file in _EXAMPLES))
 
 
 @pytest.fixture(scope="session")

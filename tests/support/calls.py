@@ -47,13 +47,13 @@ def config(
     max_restarts: int = 5,
     **searcher: object,
 ) -> dict[str, object]:
-    """A configuration; `searcher` are further keys of that section."""
+    """A configuration; `searcher` are further keys of that section, None for one that it shall not have."""
     section: dict[str, object] = {"name": name, "metric": "loss", "max_length": {"epochs": 1}, **searcher}
     if name != "single":
         section.setdefault("max_trials", 4)
     return {
         "hyperparameters": SPACE if space is None else space,
-        "searcher": section,
+        "searcher": {key: value for key, value in section.items() if value is not None},
         "seed": 7,
         "lease_seconds": lease_seconds,
         "max_restarts": max_restarts,

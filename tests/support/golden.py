@@ -191,9 +191,8 @@ class Made:
     async def make(self) -> None:
         """A search with something of every kind."""
         document = DOCUMENTS[self.name]
-        searcher = {key: value for key, value in document["searcher"].items() if value is not None}
-        self.calls.append(["made", document | {"searcher": searcher}])
-        view = await ExperimentUseCases(self.store).create(REF, self.calls[-1][1], "made")
+        self.calls.append(["made", document])
+        view = await ExperimentUseCases(self.store).create(REF, document, "made")
         if self.name == "-about":
             change = AboutChange(BESIDE.labels, (), BESIDE.owner, BESIDE.comment)
             await self.store.change_about(REF, change)

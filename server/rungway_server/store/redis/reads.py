@@ -111,23 +111,22 @@ class RedisReads:
                         return found
                     found[place] = further
             first = max(0, before - _CURVE_PIECES)
-            pieces = await self._pieces(ref, known, [piece_field(trial, at) for at in range(first, before)])
+            pieces = await self._pieces(
+                ref, known.definition.uid, [piece_field(trial, at) for at in range(first, before)]
+            )
             before = first
         return found
 
-    async def read(self, ref: ExperimentRef, args: Sequence[Argument]) -> tuple[str, list[Any]]:
-        """What read.lua answers, and the uid of the experiment that it was read of."""
+    async def read(self, ref: ExperimentRef, uid: str, args: Sequence[Argument]) -> list[Any]:
+        """What a command that only reads answers. Raises UnknownExperiment when the search of this uid is gone, even if
+        another has its name."""
         known, answer = await self._experiments.run("read", ref, args)
-        return known.definition.uid, answer
-
-    async def _pieces(self, ref: ExperimentRef, known: CachedExperiment, names: Sequence[Argument]) -> list[bytes]:
-        """Pieces of curves by their fields. Raises UnknownExperiment when it is gone, even if another has its name."""
-        if not names:
-            return []
-        found, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
-        if found.definition.uid != known.definition.uid:
-            raise UnknownExperiment(ref.experiment)
+        _check_same(ref, known, uid)
         return list(answer[1])
+
+    async def _pieces(self, ref: ExperimentRef, uid: str, names: Sequence[Argument]) -> list[bytes]:
+        """Pieces of curves by their fields. Raises the same."""
+        return await self.read(ref, uid, ["HMGET", CURVES, *names]) if names else []
 
     async def _points(self, ref: ExperimentRef, known: CachedExperiment, fields: list[Any]) -> bytes:
         """The last points of a curve. Pieces never change: they may be read after the trial."""
@@ -137,7 +136,7 @@ class RedisReads:
         for first in range(max(0, pieces - MOST_POINTS // CURVE_PIECE), pieces, _CURVE_PIECES):
             names = [b"%b.%d" % (number, piece) for piece in range(first, min(first + _CURVE_PIECES, pieces))]
             try:
-                points += await self._pieces(ref, known, names)
+                points += await self._pieces(ref, known.definition.uid, names)
             except UnknownExperiment:  # another experiment may have the name by now
                 raise UnknownTrial(ref.experiment, int(number)) from None
         return b"".join((*points, tail))
@@ -156,15 +155,22 @@ class RedisReads:
 
     async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
         """See the port."""
-        found: list[Standing] = []
+        return [read_standing(number, record) async for number, record in self._records(ref, numbers)]
+
+    async def _records(
+        self, ref: ExperimentRef, numbers: Sequence[int], uid: str = ""
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """The records of these trials, without those that are not there. With a uid, raises as `read`."""
         at = 0
         while at < len(numbers):
             piece = numbers[at : at + _PIECE_TRIALS]
-            _, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
-            records = answer[1:]
-            found += [read_standing(n, record) for n, record in zip(piece, records, strict=False) if record]
-            at += len(records)
-        return found
+            known, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
+            if uid:
+                _check_same(ref, known, uid)
+            for number, record in zip(piece, answer[1:], strict=False):
+                if record:
+                    yield number, record
+            at += len(answer) - 1
 
     async def checkpoint_standing(self, ref: ExperimentRef) -> CheckpointStanding:
         """See the port."""
@@ -176,22 +182,11 @@ class RedisReads:
     ) -> list[Superseded]:
         """See the port."""
         names = [superseded_field(number) for number in numbers]
-        known, answer = await self._experiments.run("read", ref, ["HMGET", CURVES, *names])
-        _check_same(ref, known, standing)
-        return [read_superseded(packed) for packed in answer[1] if packed]
+        return [read_superseded(packed) for packed in await self._pieces(ref, standing.uid, names) if packed]
 
     async def holdings(self, ref: ExperimentRef, standing: CheckpointStanding, numbers: Sequence[int]) -> list[Holding]:
         """See the port."""
-        found: list[Holding] = []
-        at = 0
-        while at < len(numbers):
-            piece = numbers[at : at + _PIECE_TRIALS]
-            known, answer = await self._experiments.run("records", ref, [_PIECE_BYTES, *piece])
-            _check_same(ref, known, standing)
-            records = answer[1:]
-            found += [read_holding(n, record) for n, record in zip(piece, records, strict=False) if record]
-            at += len(records)
-        return found
+        return [read_holding(number, record) async for number, record in self._records(ref, numbers, standing.uid)]
 
     async def best(self, ref: ExperimentRef, count: int) -> list[TrialView]:
         """See the port."""
@@ -242,7 +237,7 @@ class RedisReads:
         return [(name, f"{score}/{name}") for score, name in past[:count]]
 
 
-def _check_same(ref: ExperimentRef, known: CachedExperiment, standing: CheckpointStanding) -> None:
-    """Raises UnknownExperiment when the search is gone, even if another has its name."""
-    if known.definition.uid != standing.uid:
+def _check_same(ref: ExperimentRef, known: CachedExperiment, uid: str) -> None:
+    """Raises UnknownExperiment when the search of this uid is gone, even if another has its name."""
+    if known.definition.uid != uid:
         raise UnknownExperiment(ref.experiment)

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rungway_server.domain.engine import ExperimentState
-from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.router import Argument, Router
 from rungway_server.store.redis.layout.keys import EVERY_INDEX, experiment_keys, index_key, namespace_of
@@ -132,9 +131,7 @@ class RedisWebhooks:
         before, further = "+", _FURTHER_LINES
         while further > 0:
             args: list[Argument] = ["XREVRANGE", EVENTS, before, f"({after}", "COUNT", _LINES]
-            known, (_, lines) = await self.store.read(ref, args)
-            if known != uid:
-                raise UnknownExperiment(ref.experiment)
+            lines = await self.store.read(ref, uid, args)
             for line_id, fields in lines:
                 line = LogLine.unpacked(line_id.decode(), fields[1])
                 found += [line] if line.kind in ENDINGS else []

@@ -126,8 +126,8 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
             snapshot.points = {json.dumps(unpack_config(point)): uses.decode() for point, uses in points.items()}
     snapshot.leases = _each(snapshot, "lease", leases, int, int)
     for name, piece in _each(snapshot, "curve", curves.items(), bytes.decode, bytes).items():
-        held = snapshot.superseded if is_superseded(name) else snapshot.further
-        (held if is_superseded(name) or is_further(name) else snapshot.curves)[name] = piece
+        others = snapshot.further if is_further(name) else snapshot.curves
+        (snapshot.superseded if is_superseded(name) else others)[name] = piece
     snapshot.requests = tuple(_each(snapshot, "request", each.items(), bytes.hex, unpack) for each in (young, old))
     with snapshot.noting("a list"):
         snapshot.requeued = [int(number) for number in requeued]

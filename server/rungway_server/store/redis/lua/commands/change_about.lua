@@ -14,6 +14,6 @@ open_ladder(search)
 if (redis.call('HGET', META, 'about') or '') ~= ARGV[3] then return { 'outdated' } end
 log_event(search, 'changed')
 redis.call('HSET', META, 'about', ARGV[4])
-search.needs_layout = Size.about_layout
+need_layout(search, Size.about_layout)
 save(search)
 return { 'changed' }
