@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rungway._core.environment import PREFIX, default_data_dir, misspelt
 from rungway_server.domain.documents.fields import whole_text
 from rungway_server.store.redis.connection.address import Tls, parse_address
-from rungway_server.webhooks.signing import Endpoint, read_endpoint, read_secret, read_secrets
+from rungway_server.webhooks.signing import MAKES_ONE, Endpoint, read_endpoint, read_secret, read_secrets
 
 DEFAULT_HTTP_PORT = 7078
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -297,10 +297,7 @@ class Settings(BaseSettings):
         if self.webhook_secret and self.webhook_secret_file:
             raise ValueError("webhook_secret and webhook_secret_file: wanted one of them")
         if self.webhooks and not (self.webhook_secret or self.webhook_secret_file):
-            raise ValueError(
-                f"webhooks: wanted {PREFIX}WEBHOOK_SECRET or --webhook-secret-file with it: "
-                "`rungway webhook secret` makes a secret"
-            )
+            raise ValueError(f"webhooks: wanted {PREFIX}WEBHOOK_SECRET or --webhook-secret-file with it: {MAKES_ONE}")
         self.endpoints()  # so that a file that cannot be read is noticed now
         return self
 

@@ -13,6 +13,7 @@ import pytest
 
 from rungway import Client, ClientConfig, Diverged, Outcome
 from rungway_server.cli.connection import TOTAL_SECONDS
+from tests.support.calls import config
 from tests.support.command_line import run, words
 from tests.support.redis_server import port_of, redis_on_socket
 from tests.support.service import services
@@ -232,6 +233,18 @@ def test_a_search_is_made_longer_and_narrower(target: str, file: str) -> None:
     document = json.loads(run(target, "update", "updated", "--max-trials", "3", "--output", "json")[1])
     assert document["config"]["searcher"]["max_trials"] == 3
     assert run(target, "update", "absent", "--max-trials", "3")[0] == 1
+
+
+def test_more_trials_after_the_budget_are_warned_of(target: str) -> None:
+    with Client(target, experiment="spent") as client:
+        client.create_experiment("spent", config(max_trials=4, budget=1))
+        given = client.ask()
+        assert given
+        client.tell(given, 0.5)
+    out = run(target, "update", "spent", "--max-trials", "9", wide=True)[1].splitlines()
+    assert out[0].startswith("spent is done: 1 of 9 trials started")
+    assert out[1:] == ["the budget of the search is spent: nothing more is handed out"]
+    assert len(run(target, "update", "spent", "--retention-days", "1", wide=True)[1].splitlines()) == 1
 
 
 def test_a_search_begins_with_the_best_of_another(target: str, searched: str, file: str) -> None:

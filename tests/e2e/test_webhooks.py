@@ -168,7 +168,10 @@ def test_the_commands(tmp_path: Path) -> None:
         assert printed == key_text(read_secret(SECRET), found.url)
     code, _, err = run("", "webhook", "test", found.url, env=ENVIRONMENT)
     assert (code, "http://127.0.0.1" in err) == (3, True)
-    assert run("", "webhook", "key", found.url)[0] == 2
+    from_variable = run("", "webhook", "key", found.url, env={"RUNGWAY_WEBHOOK_SECRET_FILE": str(file)})
+    assert from_variable == run("", "webhook", "key", found.url, "--secret-file", str(file))
+    code, _, err = run("", "webhook", "key", found.url)
+    assert (code, "wanted RUNGWAY_WEBHOOK_SECRET, or --secret-file" in " ".join(err.split())) == (2, True)
     assert run("", "webhook", "key", "nowhere", env=ENVIRONMENT)[0] == 2
 
 

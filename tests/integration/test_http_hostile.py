@@ -116,6 +116,13 @@ def test_a_head_is_bounded(service: Service) -> None:
             wire.send(request(*POST, filler, "content-length: 2", body=b"{}"))
             assert wire.answer().status == 431
             assert wire.closed()
+    for large in (MOST_HEAD_BYTES, MOST_HEAD_BYTES * 3 // 4):  # one that comes in two pieces
+        with Wire(service.http) as wire:
+            wire.send(request(*POST, f"x-a: {'a' * large}")[:-2])
+            time.sleep(0.2)  # so that they are read one by one: if they are not, they are refused as well
+            wire.send(request(f"x-b: {'b' * (MOST_HEAD_BYTES // 2)}", "content-length: 2", body=b"{}"))
+            assert wire.answer().status == 431
+            assert wire.closed()
     with Wire(service.http) as wire:  # one that never ends
         wire.send(request(*POST)[:-2])
         for _ in range(200):

@@ -1,10 +1,14 @@
 """What the server that sends webhooks finds: the same messages whoever looks, whatever was lost, and not too many."""
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from rungway_server.domain.engine import ExperimentState
 from rungway_server.service.experiments import Change, ExperimentUseCases
@@ -14,10 +18,12 @@ from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.webhooks import RedisWebhooks
 from rungway_server.webhooks import finding
 from rungway_server.webhooks.finding import Finder
+from rungway_server.webhooks.notifier import Notifier
 from rungway_server.webhooks.signing import read_endpoint
 from tests.support.calls import config
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import ask_for, create_planned, plan, tell_one
+from tests.support.waiting import happens
 
 ENDPOINTS = [read_endpoint("https://all", [b"k"]), read_endpoint("vision=https://vision", [b"k"])]
 SEEN = "rungway:webhooks:seen"
@@ -139,3 +145,28 @@ async def test_one_server_sends_until_it_retires(scene: tuple[RedisWebhooks, Red
     await webhooks.retire("a")
     assert await webhooks.lead("b", 60_000)
     assert 0 < await redis.pttl("rungway:webhooks:sender") <= 60_000
+
+
+class Counted(RedisWebhooks):
+    tries = 0
+
+    async def lead(self, name: str, lease_ms: int) -> bool:
+        self.tries += 1
+        return await super().lead(name, lease_ms)
+
+
+async def test_each_part_says_once_that_redis_is_away() -> None:
+    with capture_logs() as lines, ExitStack() as stack:
+        url = stack.enter_context(redis_on_socket())
+        async with connect(url, timeout_seconds=1) as router:
+            webhooks = Counted(router, RedisStore(router))
+            sending = asyncio.ensure_future(Notifier(webhooks, ENDPOINTS, None).run())
+            await happens(lambda: "webhooks_sender" in [line["event"] for line in lines])
+            stack.close()
+            before = webhooks.tries
+            await happens(lambda: webhooks.tries >= before + 6)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+    said = Counter(line["why"] for line in lines if line["event"] == "webhooks_wait")
+    assert said
+    assert max(said.values()) <= 2  # the part that stays the sender, and the one that looks at searches

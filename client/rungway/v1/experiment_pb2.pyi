@@ -204,7 +204,8 @@ class Experiment(_message.Message):
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What went wrong, in words: that it has paused itself, and why; after its end, how many trials failed or were
-        invalid, with the last error, and whether no trial has a real result. Left out of lists.
+        invalid, with the last error, and whether no trial has a real result; after an update of max_trials, that its budget
+        is spent. Left out of lists.
         """
 
     @_builtins.property

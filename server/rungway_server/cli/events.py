@@ -1,22 +1,18 @@
 """Commands that read the event log: explain, watch."""
 
-import asyncio
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rich.console import Console
 
 from rungway import AsyncClient, Event, NotFound, Reason
-from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
+from rungway_server.cli.connection import follow, service
 from rungway_server.cli.ending import is_fruitless
 from rungway_server.cli.options import Output
 from rungway_server.cli.output import (
     as_json,
     console,
     count,
-    errors,
     many,
     number,
     print_json,
@@ -50,29 +46,25 @@ def watch(experiment_id: str, after: str, trial: int | None, target: str, output
             client.get_trial(trial)  # raises when there is none
     last = after
 
-    async def follow(client: AsyncClient) -> None:
+    async def print_all(client: AsyncClient) -> None:
         nonlocal last
-        cancel_on_interrupt()
-        async with client:
-            async for event in client.watch_events(after):
-                last = event.event_id
-                ending = await _ending(client, event)
-                if trial is not None and event.trial not in (trial, None):
-                    continue
-                if output is Output.JSON:
-                    print(as_json(event), flush=True)
-                    print(ending, end="\n" if ending else "", file=sys.stderr)
-                else:
-                    print(_line(event, experiment_id) + (f"  {ending}" if ending else ""), flush=True)
+        async for event in client.watch_events(after):
+            last = event.event_id
+            ending = await _ending(client, event)
+            if trial is not None and event.trial not in (trial, None):
+                continue
+            if output is Output.JSON:
+                print(as_json(event), flush=True)
+                print(ending, end="\n" if ending else "", file=sys.stderr)
+            else:
+                print(_line(event, experiment_id) + (f"  {ending}" if ending else ""), flush=True)
 
-    following = make(AsyncClient, target, experiment_id, total_timeout=OUTAGE_SECONDS)
     try:
-        with errors(target):
-            asyncio.run(follow(following))
-    except (asyncio.CancelledError, KeyboardInterrupt):
+        follow(target, experiment_id, print_all)
+    except KeyboardInterrupt:
         if last:
             print(f"\nto go on from here: rungway watch {experiment_id} --after {last}", file=sys.stderr)
-        raise KeyboardInterrupt from None
+        raise
 
 
 async def _ending(client: AsyncClient, event: Event) -> str:
@@ -84,23 +76,6 @@ async def _ending(client: AsyncClient, event: Event) -> str:
     except NotFound:  # deleted meanwhile
         return ""
     return str(text("; ".join(experiment.warnings))) if is_fruitless(experiment) else ""
-
-
-def cancel_on_interrupt() -> None:
-    """Make the first Ctrl-C cancel this task; the next one interrupts as usual.
-
-    Raised wherever the program is, as it is without this, a KeyboardInterrupt now and then comes in the middle of gRPC
-    and is lost, or leaves one of its locks held.
-    """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task
-
-    def cancel() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        task.cancel()
-
-    with suppress(NotImplementedError):  # on Windows asyncio itself cancels
-        loop.add_signal_handler(signal.SIGINT, cancel)
 
 
 def _print_life(out: Console, events: Sequence[Event]) -> None:

@@ -172,6 +172,8 @@ def update(
     started = f"{_started(experiment)} trials started"
     kept = f", {_kept(experiment)}" if retention_days is not None else ""
     console().print(f"{experiment.experiment} is {experiment.state}: {started}, {at_once}{kept}", soft_wrap=True)
+    for line in experiment.warnings if max_trials is not None else ():
+        console().print(text(line), soft_wrap=True)
     if any(words):
         _print_about(console(), experiment)
 

@@ -11,11 +11,10 @@ from enum import IntEnum
 import typer
 
 from rungway import AsyncClient, Experiment, ExperimentState, Reason, RungwayError, Trial
-from rungway_server.cli.connection import OUTAGE_SECONDS, make, service
+from rungway_server.cli.connection import follow, service
 from rungway_server.cli.ending import is_fruitless
-from rungway_server.cli.events import cancel_on_interrupt
 from rungway_server.cli.options import Output
-from rungway_server.cli.output import as_json, count, errors, number, text
+from rungway_server.cli.output import as_json, count, number, text
 
 _LOOK_SECONDS, _LOOK_AT_BEST_SECONDS = 10.0, 2.0
 """Longest time between two looks at a search: an event of it brings the next one forward. A result between two rungs,
@@ -104,16 +103,9 @@ def wait(names: Sequence[str], goals: Goals, timeout: float | None, target: str,
         print(as_json(_found(look, ended)) if output is Output.JSON else _line(look, ended, timeout), flush=True)
 
     async def every(client: AsyncClient) -> None:
-        cancel_on_interrupt()
-        async with client:
-            await asyncio.gather(*(one(client, name) for name in names))
+        await asyncio.gather(*(one(client, name) for name in names))
 
-    following = make(AsyncClient, target, "", total_timeout=OUTAGE_SECONDS)
-    try:
-        with errors(target):
-            asyncio.run(every(following))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    follow(target, "", every)
     raise typer.Exit(int(max(ends)))
 
 

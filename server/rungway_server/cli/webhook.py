@@ -16,7 +16,11 @@ app = typer.Typer(no_args_is_help=True, help="Secrets, keys and test messages of
 
 UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="As `rungway serve --webhook` has it.")]
 SecretOption = Annotated[
-    Path | None, typer.Option(help="The file with the secret of the service. Default: RUNGWAY_WEBHOOK_SECRET.")
+    Path | None,
+    typer.Option(
+        envvar="RUNGWAY_WEBHOOK_SECRET_FILE",
+        help="The file with the secret of the service. Default: RUNGWAY_WEBHOOK_SECRET.",
+    ),
 ]
 
 
@@ -65,10 +69,13 @@ def send_test(url: UrlArgument, secret_file: SecretOption = None) -> None:
 
 def _read(url: str, file: Path | None) -> "tuple[Endpoint, list[bytes]]":
     """The endpoint, and the secrets of the service. Raises BadParameter."""
-    from rungway_server.webhooks.signing import read_endpoint, read_secrets
+    from rungway_server.webhooks.signing import MAKES_ONE, read_endpoint, read_secrets
 
+    text = os.environ.get("RUNGWAY_WEBHOOK_SECRET", "")
+    if not (file or text):
+        raise typer.BadParameter(f"wanted RUNGWAY_WEBHOOK_SECRET, or --secret-file: {MAKES_ONE}")
     try:
-        text = file.read_text(encoding="utf-8") if file else os.environ.get("RUNGWAY_WEBHOOK_SECRET", "")
+        text = file.read_text(encoding="utf-8") if file else text
         secrets = read_secrets(text)
         return read_endpoint(url, secrets), secrets
     except (OSError, ValueError) as error:

@@ -6,7 +6,8 @@ import unicodedata
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.errors import InvalidInput
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""The rule."""
 _LONGEST = 63
 
 
@@ -27,7 +28,7 @@ def check_namespace(text: str, field: str = "namespace") -> None:
 
 
 def _check_name(text: str, field: str) -> None:
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         rule = 'wanted 1 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends'
         proposed = as_id(text)
         hint = f": {proposed!r} would be right" if proposed else ""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rungway_server.domain.about import About, AboutChange, Wanted
 from rungway_server.domain.differences import differences
-from rungway_server.domain.engine import MOST_BEST, ExperimentState, Progress
+from rungway_server.domain.engine import MOST_BEST, ExperimentState, Explanation, Progress, Reason
 from rungway_server.domain.errors import (
     ConfigDiffers,
     ExperimentExists,
@@ -21,6 +21,7 @@ from rungway_server.domain.errors import (
     Violation,
 )
 from rungway_server.domain.experiment import MAX_RETENTION_DAYS, ExperimentConfig, parse, to_document
+from rungway_server.domain.explain import in_words
 from rungway_server.domain.sampling.sampling import counted, example, own_configuration
 from rungway_server.domain.search.config import MAX_TRIALS, SearcherName
 from rungway_server.domain.search.plan import Plan
@@ -336,7 +337,8 @@ class ExperimentUseCases:
         return await self.get(ref)
 
     async def update(self, ref: ExperimentRef, change: Change) -> ExperimentView:
-        """Change a search: how many trials a live one may start or run at once, how long an ended one is kept."""
+        """Change a search: how many trials a live one may start or run at once, how long an ended one is kept. Warns of
+        more trials for one that its budget has ended, because none of them will start."""
         _refuse_out_of_range(change)
         if change.about:  # refused before anything is changed
             change.about.of(await self._store.about(ref))
@@ -348,7 +350,10 @@ class ExperimentUseCases:
                 break
         if change.about:
             await self._store.change_about(ref, change.about)
-        return await self.get(ref)
+        view = await self.get(ref)
+        if change.max_trials is None or not view.progress.budget_spent:
+            return view
+        return replace(view, warnings=(*view.warnings, in_words(Explanation(Reason.BUDGET_SPENT))))
 
     async def export(self, ref: ExperimentRef) -> AsyncIterator[str]:
         """The text of an export file of the search, in pieces that fit into messages."""

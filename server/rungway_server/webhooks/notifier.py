@@ -39,7 +39,6 @@ class Notifier:
         self._name = uuid.uuid4().hex
         self._leads_until = 0.0
         self._begun = False
-        self._problem = ""
 
     async def run(self) -> None:
         """Until it is cancelled; then another server may send at once."""
@@ -47,7 +46,7 @@ class Notifier:
             http = await stack.enter_async_context(client())
             senders = [Sender(each, http) for each in self._endpoints.values()]
             works = (self._lead, self._find, self._send_with(senders))
-            tasks = [asyncio.ensure_future(self._again(work)) for work in works]
+            tasks = [asyncio.ensure_future(_again(work)) for work in works]
             try:
                 await asyncio.gather(*tasks)
             finally:
@@ -56,21 +55,6 @@ class Notifier:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 with suppress(RungwayError):
                     await self._webhooks.retire(self._name)
-
-    async def _again(self, work: Callable[[], Any]) -> None:
-        """Do it again and again; `work` returns after how many seconds. While Redis is away, each second."""
-        while True:
-            try:
-                pause = await work()
-                self._problem = ""
-            except Exception as error:
-                pause = 1.0
-                if not isinstance(error, RungwayError):
-                    _log.exception("unexpected_error", part="webhooks")
-                if str(error) != self._problem:
-                    self._problem = str(error)
-                    _log.warning("webhooks_wait", why=self._problem)
-            await asyncio.sleep(pause)
 
     @property
     def _leads(self) -> bool:
@@ -142,6 +126,23 @@ class Notifier:
     async def _remove(self, key: str) -> None:
         await self._webhooks.remove(key)
         self._finder.pending.pop(key, None)
+
+
+async def _again(work: Callable[[], Any]) -> None:
+    """Do it again and again; `work` returns after how many seconds. While Redis is away, each second."""
+    problem = ""
+    while True:
+        try:
+            pause = await work()
+            problem = ""
+        except Exception as error:
+            pause = 1.0
+            if not isinstance(error, RungwayError):
+                _log.exception("unexpected_error", part="webhooks")
+            if str(error) != problem:
+                problem = str(error)
+                _log.warning("webhooks_wait", why=problem)
+        await asyncio.sleep(pause)
 
 
 def start(stack: AsyncExitStack, router: Router, endpoints: Sequence[Endpoint], metrics: "Metrics | None") -> None:

@@ -7,16 +7,17 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from rungway_server.domain.names import NAME
+
 PREFIX = "whsec_"
 LEAST_BYTES, MOST_BYTES = 24, 64
 """Of a secret."""
-_OF_NAMESPACE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)=(.*)")
+MAKES_ONE = "`rungway webhook secret` makes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def new_secret() -> str:
 
 def read_secret(text: str) -> bytes:
     """The bytes of a secret. Raises ValueError, without the secret."""
-    wanted = f"wanted {PREFIX} and {LEAST_BYTES} to {MOST_BYTES} bytes in base64: `rungway webhook secret` makes one"
+    wanted = f"wanted {PREFIX} and {LEAST_BYTES} to {MOST_BYTES} bytes in base64: {MAKES_ONE}"
     if not text.startswith(PREFIX):
         raise ValueError(wanted)
     try:
@@ -97,8 +98,9 @@ def key_text(secret: bytes, url: str) -> str:
 
 def read_endpoint(text: str, secrets_of_service: Sequence[bytes]) -> Endpoint:
     """`URL`, or `NAMESPACE=URL`. Raises ValueError, without the URL."""
-    found = _OF_NAMESPACE.fullmatch(text)
-    namespace, url = (found[1], found[3]) if found else ("", text)
+    namespace, _, url = text.partition("=")
+    if not NAME.fullmatch(namespace):
+        namespace, url = "", text
     parts = urlsplit(url)
     readable = url.isascii() and url.isprintable() and " " not in url
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not readable:

@@ -39,14 +39,6 @@ class Context:
 
     __slots__ = ()
 
-    def time_remaining(self) -> float | None:
-        """As of grpc.aio.ServicerContext."""
-        return None
-
-    def peer(self) -> str:
-        """A connection carries one call at a time."""
-        return ""
-
     async def abort_with_status(self, status: Any) -> NoReturn:
         """As of grpc.aio.ServicerContext. Raises Refused."""
         binary = next(value for key, value in status.trailing_metadata if key == "grpc-status-details-bin")
@@ -69,6 +61,10 @@ class Deadline(Context):
     def time_remaining(self) -> float | None:
         """As of the time when the request had arrived."""
         return self._seconds
+
+    def peer(self) -> str:
+        """A connection carries one call at a time."""
+        return ""
 
 
 TOO_LATE = "no answer within Connect-Timeout-Ms"

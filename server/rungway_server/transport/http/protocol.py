@@ -86,7 +86,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
-        self._head_bytes, self._head_began, self._may_be_long = 0, False, False
+        self._head_bytes, self._head_began, self._large_piece = 0, False, False
         self._status, self._problem = 400, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -111,7 +111,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._awaiting is _Awaiting.NOTHING:  # the next request begins, maybe with less than its first line
             self._awaiting = _Awaiting.HEAD
         self._head_began = False
-        self._may_be_long = self._head_bytes + len(data) > MOST_HEAD_BYTES
+        self._large_piece = len(data) > MOST_HEAD_BYTES
         if self.parser is not None and not self.transport.is_closing():
             super().data_received(data)
         if self._awaiting is _Awaiting.HEAD:  # one that begins with this data is counted from the next on
@@ -128,7 +128,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        if self._may_be_long:
+        if self._large_piece or not self._head_began:  # one that came whole in a small piece is small
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MOST_HEAD_BYTES:
                 self._status, self._problem = 431, f"The head is larger than {MOST_HEAD_BYTES} bytes."

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import struct
-from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -189,9 +189,7 @@ async def stream(
     reports every error at the end of the stream.
     """
     writer = _Writer(form, caller.send, headers)
-    call = asyncio.ensure_future(serve(request, writer))
-    gone = asyncio.ensure_future(_disconnect(caller.receive))
-    try:
+    async with _under_way(serve(request, writer), caller.receive) as (call, gone):
         if isinstance(form, Envelopes):
             await writer.start()
         try:
@@ -209,10 +207,6 @@ async def stream(
             error = too_late()
         await writer.data(form.end(error), more=False)
         return error
-    finally:
-        gone.cancel()
-        call.cancel()
-        await asyncio.gather(call, gone, return_exceptions=True)
 
 
 async def _first_of(call: "_Task", gone: "_Task", form: Form, writer: _Writer) -> set["_Task"]:
@@ -228,19 +222,26 @@ async def _first_of(call: "_Task", gone: "_Task", form: Form, writer: _Writer) -
 
 async def unless_gone(serving: Awaitable[Any], receive: Receive) -> Any:
     """The answer of a call that may take long. Raises Gone when the caller leaves, which ends its work."""
-    call, gone = asyncio.ensure_future(serving), asyncio.ensure_future(_disconnect(receive))
-    try:
+    async with _under_way(serving, receive) as (call, gone):
         await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
         if not call.done():
             raise Gone
         return call.result()
+
+
+_Task = asyncio.Future[Any]
+
+
+@asynccontextmanager
+async def _under_way(serving: Awaitable[Any], receive: Receive) -> AsyncIterator[tuple[_Task, _Task]]:
+    """The work of a call, and beside it the wait for its caller to leave. Both end with this."""
+    call, gone = asyncio.ensure_future(serving), asyncio.ensure_future(_disconnect(receive))
+    try:
+        yield call, gone
     finally:
         gone.cancel()
         call.cancel()
         await asyncio.gather(call, gone, return_exceptions=True)
-
-
-_Task = asyncio.Future[Any]
 
 
 async def _disconnect(receive: Receive) -> None:
