@@ -16,7 +16,7 @@ from rungway.v1.search_service_pb2 import TellRequest
 from rungway.v1.trial_pb2 import Report, Result
 from rungway.v1.view_service_pb2_grpc import ViewServiceStub
 from rungway.values import from_map
-from tests.support.calls import Calls, config, refusal_of, unique_name
+from tests.support.calls import Calls, calls_to, config, refusal_of, unique_name
 from tests.support.service import Service
 from tests.support.viewer import Viewer
 from tests.support.waiting import SECONDS, wait_until
@@ -160,22 +160,28 @@ def _first_event(service: Service, name: str, headers: dict[str, str]) -> tuple[
     raise AssertionError("the stream has ended")
 
 
-def test_many_trials_come_in_parts(stub: ViewServiceStub, calls: Calls) -> None:
-    """With many parameters a part has few rows."""
+@pytest.fixture(scope="session")  # a session, not a module: the transports are taken one after the other
+def wide(service: Service) -> str:
+    """A search of 640 trials with many parameters, so that a part of its view has few rows."""
     name = unique_name("wide")
     space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(900)}
-    calls.create(name, config(space=space, max_trials=2_000, max_concurrent_trials=0))
-    for _ in range(10):
-        calls.ask(name, 64)
+    with calls_to(service.address) as calls:
+        calls.create(name, config(space=space, max_trials=2_000, max_concurrent_trials=0))
+        for _ in range(10):
+            calls.ask(name, 64)
+    return name
+
+
+def test_many_trials_come_in_parts(stub: ViewServiceStub, wide: str) -> None:
     viewer = Viewer()
-    parts = [look(stub, name, viewer)]
+    parts = [look(stub, wide, viewer)]
     while parts[-1].more:
-        parts.append(look(stub, name, viewer))
+        parts.append(look(stub, wide, viewer))
     assert [part.reset for part in parts] == [True] + [False] * (len(parts) - 1)
     assert len(parts) > 1
     assert sorted(viewer.trials) == list(range(640))
     assert all(part.ByteSize() < 4 << 20 for part in parts)
-    stream = stub.WatchView(pb.WatchViewRequest(experiment=name), timeout=SECONDS)
+    stream = stub.WatchView(pb.WatchViewRequest(experiment=wide), timeout=SECONDS)
     watched = Viewer()
     for message in itertools.islice(stream, len(parts)):
         watched.apply(message.view)

@@ -16,7 +16,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from tests.integration.live_searches import create, halving
 from tests.support.audited import assert_sound
-from tests.support.command_line import run
+from tests.support.command_line import on_redis, run
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 from tests.support.waiting import wait_while_it_runs
@@ -52,9 +52,7 @@ async def advance(store: RedisStore, ref: ExperimentRef, trials: int) -> None:
 
 
 def command(url: str, *words: str, code: int = 0) -> str:
-    ended, out, err = run("", *words, wide=True, env={"RUNGWAY_REDIS_URL": url})
-    assert ended == code, (out, err)
-    return out + err
+    return "".join(on_redis(url, *words, code=code))
 
 
 def contents(url: str, ref: ExperimentRef) -> list[str]:

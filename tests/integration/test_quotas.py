@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -25,17 +25,13 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.keys import index_key, ledger_key
 from rungway_server.store.redis.quotas import RedisLedger, RedisQuotas, totals
-from tests.integration.test_secure import command
 from tests.support.calls import config, refusal_of, unique_name
+from tests.support.command_line import on_redis
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import ask_for, config_of, create_planned, plan, tell_one
 from tests.support.service import services
 from tests.support.waiting import SECONDS
-
-if TYPE_CHECKING:
-    import subprocess
-
 
 class Server:
     """The quotas as one server applies them, on its own store."""
@@ -305,7 +301,7 @@ def test_the_client_waits_for_its_turn(limited: str) -> None:
 
 
 def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> None:
-    name, redis_url = unique_name("team"), own_url
+    name = unique_name("team")
     with Client(config=ClientConfig(target=limited, namespace=name, total_timeout=10)) as client:
         for i in range(2):
             client.create_experiment(f"e{i}", config())
@@ -313,8 +309,8 @@ def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> N
             client.create_experiment("e2", config())
         assert refused.value.attempts == 1
         assert (refused.value.reason, refused.value.retry_after) == ("QUOTA_EXCEEDED", None)
-        done = command("quota", "set", name, "--experiments", "3", "--trials", "0", RUNGWAY_REDIS_URL=redis_url)
-        assert done.stdout == f"{name}: experiments 3, trials 0\n"
+        done = on_redis(own_url, "quota", "set", name, "--experiments", "3", "--trials", "0")
+        assert done[0] == f"{name}: experiments 3, trials 0\n"
         deadline = time.monotonic() + SECONDS
         while True:
             try:
@@ -323,17 +319,14 @@ def test_the_command_line_sets_and_shows_limits(limited: str, own_url: str) -> N
             except rungway.ResourceExhausted:
                 assert time.monotonic() < deadline
                 time.sleep(0.5)
-        shown = command("quota", "show", name, RUNGWAY_REDIS_URL=redis_url).stdout
+        shown, _ = on_redis(own_url, "quota", "show", name)
         assert shown.splitlines()[-1].split() == [name, *["3", "of", "3", "12", "of", "any", "12", "of", "any", "20"]]
-        assert (
-            command("quota", "set", name, "--defaults", RUNGWAY_REDIS_URL=redis_url).stdout == f"{name}: the defaults\n"
-        )
-        assert name not in command("quota", "show", RUNGWAY_REDIS_URL=redis_url).stdout
-        shown = command("quota", "show", name, "-o", "json", RUNGWAY_REDIS_URL=redis_url).stdout
-        (row,) = json.loads(shown)
+        assert on_redis(own_url, "quota", "set", name, "--defaults")[0] == f"{name}: the defaults\n"
+        assert name not in on_redis(own_url, "quota", "show")[0]
+        (row,) = json.loads(on_redis(own_url, "quota", "show", name, "-o", "json")[0])
         assert row["limits"] == {"experiments": 2, "trials": 0, "leases": 0, "calls_per_second": 20}
         assert (row["set"], row["taken"]) == ({}, {"experiments": 3, "trials": 12, "leases": 12})
-        others = json.loads(command("quota", "show", "-o", "json", RUNGWAY_REDIS_URL=redis_url).stdout)[0]
+        others = json.loads(on_redis(own_url, "quota", "show", "-o", "json")[0])[0]
         assert (others["namespace"], others["limits"]) == ("*", row["limits"])
 
 
@@ -348,7 +341,7 @@ async def test_what_is_shown_as_taken_is_what_is_there(
     await create_planned(store, refs[1], plan(trials=5))  # as a version without quotas made it
     await create_planned(server.store, refs[2], plan(trials=3))
     assert await server.taken(namespace) == (2, 5, 5)
-    shown = (await asyncio.to_thread(command, "quota", "show", namespace, RUNGWAY_REDIS_URL=redis_url)).stdout
+    shown, _ = await asyncio.to_thread(on_redis, redis_url, "quota", "show", namespace)
     assert shown.splitlines()[-1].split()[1:10] == ["3", "of", "any", "8", "of", "any", "8", "of", "any"]
     assert await server.taken(namespace) == (3, 8, 8)
 
@@ -361,26 +354,26 @@ async def test_an_import_takes_room_like_a_creation(
     await create_planned(server.store, first, plan(trials=7, cap=4))
     file.write_text(await exported(store, first))
 
-    async def imported(name: str, *flags: str) -> "subprocess.CompletedProcess[str]":
-        words = ("import", str(file), "--as", name, "--namespace", namespace, *flags)
-        return await asyncio.to_thread(command, *words, RUNGWAY_REDIS_URL=redis_url)
+    async def imported(name: str, code: int = 0) -> str:
+        """Its standard error."""
+        words = ("import", str(file), "--as", name, "--namespace", namespace)
+        return (await asyncio.to_thread(on_redis, redis_url, *words, code=code))[1]
 
-    assert (await imported("second")).returncode == 0
+    await imported("second")
     assert await server.taken(namespace) == (2, 14, 8)
     for limit, what in (("experiments", "2 experiments"), ("trials", "20 trials"), ("leases", "11 leases")):
         await RedisQuotas(router).set_limits(namespace, {limit: int(what.split()[0])})
-        refused = await imported("third")
-        assert refused.returncode == 1
-        assert f"the quota of the namespace is {what}" in refused.stderr
-        assert "reason: QUOTA_EXCEEDED" in refused.stderr
+        refused = await imported("third", code=1)
+        assert f"the quota of the namespace is {what}" in refused
+        assert "reason: QUOTA_EXCEEDED" in refused
         assert await server.taken(namespace) == (2, 14, 8)
         assert [name for name, _ in await store.experiments(namespace, "", 10)] == ["first", "second"]
-    assert (await imported("second")).returncode == 1  # it exists already
+    await imported("second", code=1)  # it exists already
     assert await server.taken(namespace) == (2, 14, 8)
     await RedisQuotas(router).set_limits(namespace, {})
     await store.set_state(first, ExperimentState.STOPPED)
     file.write_text(await exported(store, first))
-    assert (await imported(over.experiment)).returncode == 0
+    await imported(over.experiment)
     assert await server.taken(namespace) == (3, 14, 8)
     assert (await store.progress(over)).state is ExperimentState.STOPPED
 
@@ -402,4 +395,4 @@ def test_the_advice_is_one_that_helps(quota: str, advice: str, wrong: str) -> No
 
 @pytest.mark.parametrize("flags", [("team",), ("TEAM", "--trials", "1"), ("team", "--trials", "-1")])
 def test_wrong_usage_of_quota_set(flags: tuple[str, ...], redis_url: str) -> None:
-    assert command("quota", "set", *flags, RUNGWAY_REDIS_URL=redis_url).returncode == 2
+    on_redis(redis_url, "quota", "set", *flags, code=2)

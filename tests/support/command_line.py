@@ -18,6 +18,13 @@ def run(target: str, *arguments: str, wide: bool = False, **options: Any) -> tup
     return result.exit_code, result.stdout, result.stderr
 
 
+def on_redis(url: str, *arguments: str, code: int = 0) -> tuple[str, str]:
+    """Stdout and stderr of a command that works on this Redis; it has to end with this exit code."""
+    ended, out, err = run("", *arguments, wide=True, env={"RUNGWAY_REDIS_URL": url})
+    assert ended == code, (out, err)
+    return out, err
+
+
 def words(table: str) -> list[list[str]]:
     """The words of every line."""
     return [line.split() for line in table.splitlines()]
