@@ -33,6 +33,7 @@ from tests.support.searches import ask_for, config_of, create_planned, plan, tel
 from tests.support.service import services
 from tests.support.waiting import SECONDS
 
+
 class Server:
     """The quotas as one server applies them, on its own store."""
 
