@@ -107,3 +107,21 @@ async def curves_of_a_further_metric(tab: Tab, experiment: str) -> None:
     await expect(page).to_have_url(re.compile(r"curve\.metric=accuracy"))
     await shown.select_option(label="error")
     await expect(sentence).to_contain_text("2 whole curves on top")
+
+
+async def test_a_trial_shows_the_checkpoint_of_its_best_result(tab: Tab, site: Site) -> None:
+    """Where a later one replaced it as the last; elsewhere one row is enough."""
+    player = site.new(trials=30, name="random")
+    player.ask(1)
+    (assignment,) = player.held
+    experiment, lease = player.experiment, assignment.lease
+    for length, metric in ((1, 0.25), (2, 0.75)):
+        report = Report(length=length, metric=metric)
+        result = Result(lease=lease, reports=[report], checkpoint=f"s3://runs/at-{length}")
+        site.calls.search.Tell(TellRequest(experiment=experiment, results=[result]), timeout=SECONDS)
+        page = await tab.open(f"e/{experiment}/trial/{lease.trial}")
+        best = page.locator(".facts div").filter(has_text="Best checkpoint")
+        if length == 1:
+            await expect(page.locator(".facts")).to_contain_text("s3://runs/at-1")
+            await expect(best).to_have_count(0)
+    await expect(best).to_contain_text("s3://runs/at-1 at 1 epoch")

@@ -87,6 +87,7 @@ function Facts({ store, experiment, trial }) {
     ["Began", moment(msOf(trial.createTime), true)],
     ["Checkpoint", trial.checkpoint ? html`<code class="wrap">${trial.checkpoint}</code> at ${lengthText(trial.checkpointLength, unit)}` : "none"],
   ]);
+  if (trial.bestCheckpoint && trial.bestCheckpoint !== trial.checkpoint) facts.push(["Best checkpoint", html`<code class="wrap">${trial.bestCheckpoint}</code> at ${lengthText(trial.bestLength, unit)}`]);
   if (trial.restarts) facts.push(["Restarts", `${count(trial.restarts)} since the last progress`]);
   if (trial.outcome && trial.outcome !== "OUTCOME_UNSPECIFIED") facts.push(["Ended as", word(trial.outcome, "OUTCOME_")]);
   if (trial.parent !== undefined) facts.push(["Clone of", html`<a ...${store.link({ view: "trial", trial: trial.parent })}>trial ${trial.parent}</a>`]);
