@@ -12,6 +12,7 @@ FUZZ_ARGS ?=
 CHAOS_ARGS ?=
 FRAMEWORKS_ARGS ?=
 MIRRORS_ARGS ?=
+ENGINES_ARGS ?=
 RANKS_ARGS ?=
 CLIENTS_ARGS ?=
 VERSIONS_ARGS ?=
@@ -24,8 +25,9 @@ RELEASE_ARGS ?=
 .DEFAULT_GOAL := help
 FRAMEWORKS := .venv-frameworks/bin/python
 MIRRORS := .venv-mirrors/bin/python
+ENGINES := .venv-engines/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors ranks slurm
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines ranks slurm
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -158,6 +160,15 @@ ranks: .venv-frameworks/.installed ## 20 searches by groups of processes in whic
 mirrors: .venv-mirrors/.installed ## Searches shown in W&B, MLflow and TensorBoard, the mirror killed in the middle, in .venv-mirrors (0.5 GB, 2 minutes)
 	$(MIRRORS) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/mirrors $(MIRRORS_ARGS)
 
+.venv-engines/.installed: pyproject.toml
+	test -x $(ENGINES) || $(PYTHON) -m venv .venv-engines
+	$(ENGINES) -m pip install --quiet --upgrade pip
+	$(ENGINES) -m pip install --quiet -c constraints.txt -e '.[server,embedded]' --group engines
+	@touch $@
+
+engines: .venv-engines/.installed ## Searches by workers of Ray and Dask, in .venv-engines (0.5 GB; ENGINES_ARGS='-k dask')
+	$(ENGINES) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/engines $(ENGINES_ARGS)
+
 slurm: setup ## Jobs of rungway slurm on a real Slurm of one node, in 3 minutes, as root (apt-get install munge slurmctld slurmd slurm-client)
 	$(BIN)/python -m pytest -q -rs --slurm tests/slurm
 
@@ -188,4 +199,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks .venv-mirrors
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks .venv-mirrors .venv-engines
