@@ -11,6 +11,9 @@ from rungway_server.domain.experiment import parse
 from rungway_server.domain.sampling.sampling import propose
 from rungway_server.domain.sampling.sobol import BITS, sobol
 from rungway_server.domain.space.space import Source, Space
+from rungway_server.proposals.observed import Observed
+from rungway_server.proposals.observed import Source as Proposer
+from rungway_server.proposals.propose import propose as proposed
 
 qmc: Any = importlib.import_module("scipy.stats.qmc")  # scipy has no types
 UNIT = {"type": "double", "minval": 0, "maxval": 1}
@@ -35,6 +38,12 @@ def test_every_stretch_of_a_power_of_two_fills_every_cell(seed: int) -> None:
         for name in "ab":
             assert sorted(int(values[name] * 64) for values in drawn) == list(range(64))
         assert len({(int(values["a"] * 8), int(values["b"] * 8)) for values in drawn}) == 64
+
+
+def test_the_door_of_the_models_gives_the_same_points() -> None:
+    plain, nothing = space({"a": UNIT, "b": UNIT}, "random"), Observed(0, (), {})
+    wanted = [propose(space({"a": UNIT, "b": UNIT}), 7, number) for number in range(4)]
+    assert proposed(plain, 7, nothing, Proposer.SOBOL, range(4), 0) == wanted
 
 
 def test_it_is_more_even_than_random_draws() -> None:

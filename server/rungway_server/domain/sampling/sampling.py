@@ -119,6 +119,13 @@ def as_proposed(space: Space, hparams: Mapping[str, object]) -> Mapping[str, obj
     return None if index is None else suggestions.points[index]
 
 
+def point_of(space: Space, hparams: Mapping[str, object]) -> int | None:
+    """The index of a configuration among the points of a finite space, in an order that never changes; None in any
+    other space, or when the constraints exclude it."""
+    suggestions = _suggestions(space)
+    return suggestions.points.index_of(hparams) if isinstance(suggestions, _Listed) else None
+
+
 def own_configuration(space: Space, hparams: Mapping[str, object], field: str = "hparams") -> Mapping[str, object]:
     """A user's own configuration as `propose` would have made it. Raises InvalidInput if it does not belong."""
     wrong = check_configuration(space, hparams, field)
