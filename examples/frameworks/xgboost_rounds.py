@@ -22,10 +22,10 @@ try:
             def rate_at(step):
                 return trial.hparams["learning_rate"] * (1 - step / (trial.max_length + 1))
 
-            def rate(number):
+            def rate(number):  # asked after a round, for the next one
                 step = trial.from_length + number  # XGBoost begins at 0 again when it is resumed
                 record(trial.number, step, rate_at(step))
-                return rate_at(step)
+                return rate_at(step + 1)
 
             xgboost.train(
                 {"max_depth": 3, "nthread": 1, "learning_rate": rate_at(trial.from_length)},

@@ -16,9 +16,10 @@ FILE = "model.ubj"
 def rounds(trial: ManagedTrial) -> dict[str, Any]:
     """Arguments for `xgboost.train`: how many rounds are left, and the model to go on with.
 
-    The library counts the rounds of a resumed training from 0 again: schedules have to add `trial.from_length`, and
-    the parameters need the `learning_rate` of the first round, where a schedule is not asked. Its random numbers
-    (`subsample`) begin anew, too, so such a training is resumed, but not to the same model."""
+    The library counts the rounds of a resumed training from 0 again, and asks a schedule after each round for the rate
+    of the next one: that of round `trial.from_length + number + 1`. The parameters need the `learning_rate` of the
+    first round, `trial.from_length`, for which no schedule is asked. Its random numbers (`subsample`) begin anew, too,
+    so such a training is resumed, but not to the same model."""
     folder = trial.restore()
     return {
         "num_boost_round": trial.max_length - trial.from_length,

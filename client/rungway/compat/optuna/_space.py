@@ -1,0 +1,182 @@
+"""The space of a study: what the objective asks for, as parameters of Rungway, and what it may ask for."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rungway import space
+from rungway._core.errors import InvalidArgument
+from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers
+
+Node = dict[str, Any]
+"""One parameter as in a configuration file."""
+_NOT_COMPARED = ("when", "weights", "count")
+_CALLS = {
+    "double": "uniform",
+    "int": "randint",
+    "log_uniform": "log_uniform",
+    "log_int": "log_randint",
+    "categorical": "choice",
+    "const": "const",
+}
+
+
+def float_node(name: str, low: float, high: float, step: float | None, log: bool) -> Node:
+    """The parameter of a `suggest_float`. Raises InvalidArgument."""
+    low, high = _bounds(name, float(low), float(high))
+    if step is not None and log:
+        raise InvalidArgument.one(name, f"got step={step!r} together with log=True, wanted one of them")
+    if low == high:
+        return space.const(low)
+    if step is not None:
+        return space.quantized_uniform(low, high, float(step))
+    return space.log_uniform(low, high) if log else space.uniform(low, high)
+
+
+def int_node(name: str, low: int, high: int, step: int, log: bool) -> Node:
+    """The parameter of a `suggest_int`. Raises InvalidArgument."""
+    low, high = _bounds(name, int(low), int(high))
+    if step != 1 and log:
+        raise InvalidArgument.one(name, f"got step={step!r} together with log=True, wanted one of them")
+    if low == high:
+        return space.const(low)
+    if step != 1:
+        return space.quantized_randint(low, high, int(step))
+    return space.log_randint(low, high) if log else space.randint(low, high)
+
+
+def choice_node(name: str, choices: Sequence[Any]) -> Node:
+    """The parameter of a `suggest_categorical`. Raises InvalidArgument, and NotOffered for values that are no plain
+    ones."""
+    values = list(choices)
+    if not values:
+        raise InvalidArgument.one(name, "got no choices, wanted at least one")
+    for value in values:
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise NotOffered(
+                f"suggest_categorical({name!r}) with {value!r:.100}",
+                "choose among texts, numbers, booleans and None, and look the value up by the choice",
+            )
+    return space.choice(values)
+
+
+def middle(node: Mapping[str, Any]) -> Any:
+    """A value of the parameter: the middle of its range, the first of its choices."""
+    if "val" in node:
+        return node["val"]
+    if "vals" in node:
+        return node["vals"][0]
+    low, high, whole = node["minval"], node["maxval"], str(node["type"]).endswith("int")
+    if "step" in node:
+        return low + node["step"] * (int((high - low) / node["step"]) // 2)
+    if str(node["type"]).startswith("log"):
+        found = math.exp((math.log(low) + math.log(high)) / 2)
+        return min(max(round(found), low), high) if whole else min(max(found, low), high)
+    return (low + high) // 2 if whole else (low + high) / 2
+
+
+def nodes(document: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """The parameters of a stored space, with the names of their groups before their own."""
+    for name, node in document.items():
+        if isinstance(node.get("type"), str):
+            yield (*path, name), node
+        else:
+            yield from nodes(node, (*path, name))
+
+
+class Space:
+    """What a study may be asked for."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """From the hyperparameters of a stored search."""
+        self._found = {".".join(path): (path, node) for path, node in nodes(document)}
+
+    def value(self, name: str, asked: Node, hparams: Mapping[str, Any]) -> Any:
+        """The value of the parameter in a configuration. Raises SpaceDiffers when it is another one, or not there."""
+        if name not in self._found:
+            raise SpaceDiffers(
+                name,
+                f"the objective asks for {name!r}, which is not in the space of its study "
+                f"({', '.join(self._found) or 'empty'}). {_how(name, asked)}",
+            )
+        path, node = self._found[name]
+        if _compared(asked) != _compared(node):
+            raise SpaceDiffers(
+                name,
+                f"the objective asks for {name!r} as {_shown(asked)}, and its study has {_shown(node)}. "
+                f"{_how(name, asked)}",
+            )
+        found: Any = hparams
+        for step in path:
+            if not isinstance(found, Mapping) or step not in found:
+                raise SpaceDiffers(
+                    name,
+                    f"the objective asks for {name!r}, which this trial does not have: in the space it is there "
+                    f"only when {node.get('when')}",
+                )
+            found = found[step]
+        return found
+
+    def nested(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A configuration by names as the service takes it: values in their groups."""
+        hparams: dict[str, Any] = {}
+        for name, value in params.items():
+            path, _ = self._found.get(name, ((name,), {}))
+            group = hparams
+            for step in path[:-1]:
+                group = group.setdefault(step, {})
+            group[path[-1]] = value
+        return hparams
+
+    def missing(self, asked: Mapping[str, Any], hparams: Mapping[str, Any]) -> SpaceDiffers | None:
+        """The error when a trial has ended without having asked for all of its parameters, constants apart."""
+        for name, (path, node) in self._found.items():
+            found: Any = hparams
+            for step in path:
+                found = found.get(step) if isinstance(found, Mapping) else None
+            if name not in asked and node["type"] != "const" and found is not None:
+                return SpaceDiffers(
+                    name,
+                    f"the objective has returned without asking for {name!r}, which the space of its study has. "
+                    f"{_how(name, node)}",
+                )
+        return None
+
+
+def choice_of(choices: Sequence[Any], value: Any) -> Any:
+    """The choice that the value is: 1, 1.0 and True are three."""
+    for each in choices:
+        if each == value and type(each) is type(value):
+            return each
+    return value
+
+
+def _bounds(name: str, low: Any, high: Any) -> tuple[Any, Any]:
+    if low > high:
+        raise InvalidArgument.one(name, f"got low={low!r}, wanted at most high={high!r}")
+    return low, high
+
+
+def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key not in _NOT_COMPARED}
+
+
+def _shown(node: Mapping[str, Any], more: str = "") -> str:
+    """As it is written with the functions of `rungway`."""
+    name = _CALLS.get(node["type"])
+    if name is None:
+        return repr(dict(node))
+    if "val" in node or "vals" in node:
+        words = [repr(node.get("val", node.get("vals")))]
+    else:
+        name = f"quantized_{name}" if "step" in node and not name.startswith("log") else name
+        words = [repr(node[key]) for key in ("minval", "maxval", "step") if key in node]
+    return f"rungway.{name}({', '.join([*words, *([more] if more else [])])})"
+
+
+def _how(name: str, node: Mapping[str, Any]) -> str:
+    return (
+        "A study has one space; what exists only sometimes has to be said: "
+        f"create_study(…, space={{…, {name!r}: {_shown(node, 'when={ANOTHER NAME: ITS VALUES}')}}}), with another "
+        "study_name, because the space of a study does not change"
+    )
