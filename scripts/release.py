@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 EXTRAS = "server,embedded"
-_ALLOWED = ("rungway/", "rungway_server/", "rungway-")
+_ALLOWED = ("rungway/", "rungway_server/", "hydra_plugins/rungway_sweeper/", "rungway-")
 _WANTED = ("Name", "Version", "Summary", "License-Expression", "Requires-Python", "Description-Content-Type")
 
 

@@ -162,7 +162,7 @@ def private_imports(tree: ast.Module) -> Iterator[str]:
             continue
         for name in names:
             first, *rest = name.split(".")
-            if first not in {"rungway", "rungway_server", *_SOURCES} and any(map(is_private, rest)):
+            if first not in {"rungway", "rungway_server", "hydra_plugins", *_SOURCES} and any(map(is_private, rest)):
                 yield name
 
 

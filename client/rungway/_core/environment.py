@@ -32,9 +32,9 @@ SERVER_VARIABLES = frozenset(
 """The variables that `rungway serve` reads, in upper or lower case. One shell may set those of both sides, so each side
 knows them all."""
 TRIAL_VARIABLES = frozenset(
-    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE", "PLACE")
+    PREFIX + name for name in ("TRIAL", "FROM_LENGTH", "TO_LENGTH", "CHECKPOINT", "PARAMS_FILE", "PLACE", "ASSIGNMENT")
 )
-"""The variables that `rungway run` and `rungway agent` set for a training command."""
+"""The variables that `rungway run`, `rungway agent` and the sweeper for Hydra set for a training."""
 INTEGRATION_VARIABLES = frozenset({PREFIX + "CHECKPOINTS"})
 """The variables that `rungway.integrations` reads."""
 PARAMETER = PREFIX + "PARAM_"

@@ -67,7 +67,7 @@ class Study:
         if show_progress_bar:
             raise NotOffered("optimize(show_progress_bar=True)", "`rungway watch STUDY`, or the page, shows progress")
         if self._running is not None:
-            raise FailedPrecondition("this study is optimizing already", reason="NESTED_OPTIMIZE")
+            raise FailedPrecondition("this study is optimizing already", reason="OPTIMIZE_STATE")
         running = Running(self, func, n_trials, timeout, catch, callbacks, gc_after_trial)
         self._running = running
         try:
@@ -81,7 +81,7 @@ class Study:
         """Start no more trials in the `optimize` under way. Raises FailedPrecondition when there is none."""
         if self._running is None:
             raise FailedPrecondition(
-                "stop is for callbacks and objectives: nothing is optimizing", reason="NOT_RUNNING"
+                "stop is for callbacks and objectives: nothing is optimizing", reason="OPTIMIZE_STATE"
             )
         self._running.stop()
 
@@ -263,7 +263,7 @@ def load_study(
     order = ordered(storage, sampler, pruner, None, None, None, None, None, True)
     study = _study(study_name, order, None)
     if study._experiment is None:
-        raise NotFound(f"there is no study {study_name!r}", reason="EXPERIMENT_NOT_FOUND")
+        study._open(study.client.get_experiment())
     return study
 
 
