@@ -7,6 +7,7 @@ from typing import Any
 
 from loadtests import (
     bars,
+    costs,
     fleet,
     growth,
     metrics_cost,
@@ -15,8 +16,8 @@ from loadtests import (
     proposals,
     reads,
     replicas,
+    sdk,
     soak,
-    throughput,
     waiting,
     watchers,
 )
@@ -26,7 +27,7 @@ from rungway_server.event_loop import loop_factory
 
 TESTS: dict[str, Any] = {
     "bars": bars,
-    "throughput": throughput,
+    "costs": costs,
     "fleet": fleet,
     "growth": growth,
     "metrics": metrics_cost,
@@ -35,6 +36,7 @@ TESTS: dict[str, Any] = {
     "proposals": proposals,
     "reads": reads,
     "replicas": replicas,
+    "sdk": sdk,
     "soak": soak,
     "waiting": waiting,
     "watchers": watchers,
@@ -51,14 +53,16 @@ def main() -> None:
     for name, test in TESTS.items():
         one = tests.add_parser(name, help=(test.__doc__ or "").splitlines()[0], description=test.__doc__)
         test.add_arguments(one)
+        one.add_argument("--markdown", action="store_true", help="print the table as one of Markdown")
         one.add_argument("--json", type=Path, help="where to write the results (loadtests/results/)")
     arguments = parser.parse_args()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         rows, everything = runner.run(TESTS[arguments.test].run(arguments))
-    print_rows(rows)
-    if hasattr(TESTS[arguments.test], "judgements"):
+    print_rows(rows, arguments.markdown)
+    judged: list[Any] = getattr(TESTS[arguments.test], "judgements", lambda _: [])(everything)
+    if judged:
         print()
-        print_rows(TESTS[arguments.test].judgements(everything))
+        print_rows(judged, arguments.markdown)
     print(f"\nwritten: {write_json(arguments.json, arguments.test, everything)}")
 
 

@@ -3,7 +3,8 @@
 Each loop holds one trial and reports every few seconds, at times fixed in advance (open loop). A latency counts from
 the time at which a report was due, so that a service that stalls is charged for all waiting loops (no coordinated
 omission). The loop is that of the README: `trial.report` for each length, with a checkpoint. At a decision it waits for
-the reply; the SDK tells results between decisions in the background, many trials at once, and renews the leases.
+the reply; the SDK tells results between decisions in the background, many trials at once, and renews the leases. Each
+report has four further metrics.
 """
 
 import argparse
@@ -15,12 +16,16 @@ import time
 from dataclasses import dataclass
 
 from loadtests.experiment import CONFIG
+from loadtests.judging import Bar, By, at_least, at_most
 from loadtests.meter import percentile
 from loadtests.processes import cpu_seconds, running_stack
+from loadtests.training_host import further_metrics
 from rungway import AsyncClient, ClientConfig, Decision, RungwayError
 
 PORTS = ("gRPC", "HTTP")
 _EXPERIMENT = "fleet"
+_SPARE = 1.01
+"""Loops for each trial that is to be live: at any moment, some loops are between two trials."""
 _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
 
 
@@ -48,7 +53,7 @@ class Fleet:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this load test to the command line."""
-    parser.add_argument("--trials", type=int, default=5_000, help="live trials (%(default)s)")
+    parser.add_argument("--trials", type=int, default=10_000, help="live trials (%(default)s)")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between reports of one (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the measurement (%(default)s)")
     parser.add_argument("--port", choices=PORTS, default="gRPC", help="the port of the service (%(default)s)")
@@ -60,8 +65,25 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Fleet], list[Fleet]]:
     return rows, rows
 
 
+def _bars(seen: Fleet) -> list[Bar]:
+    shares, port = (seen.service_cores, seen.redis_cores, seen.generator_cores), seen.port
+    note = "{:.2f} of the server, {:.2f} of Redis, {:.2f} of the clients".format(*shares)
+    every = f"that report every {seen.interval:g} s over {port}"
+    return [
+        at_least("fleet", f"live trials {every}", By.COUNT, seen.trials, seen.live),
+        at_most("fleet", f"errors and lost leases over {port}", By.COUNT, 0, seen.errors + seen.lost_leases),
+        at_most("fleet", f"p99 of a decision over {port}, ms", By.CLOCK, 250, seen.decision_p99_ms),
+        at_most("fleet", f"cores in all, clients too, over {port}", By.CPU, 1.7, sum(shares), note),
+    ]
+
+
+def judgements(found: list[Fleet]) -> list[Bar]:
+    """Each fleet beside its bars."""
+    return [bar for seen in found for bar in _bars(seen)]
+
+
 async def measure(trials: int, interval: float, seconds: float, port: str = "gRPC") -> Fleet:
-    """Run `trials` loops that report every `interval` seconds; measure for `seconds` once all hold a trial."""
+    """Let so many live trials report every `interval` seconds; measure for `seconds` once all loops hold one."""
     async with running_stack() as stack:
         pids = (stack.service_pid, stack.redis_pid, os.getpid())
         target = stack.service if port == "gRPC" else f"http://{stack.http}"
@@ -71,8 +93,9 @@ async def measure(trials: int, interval: float, seconds: float, port: str = "gRP
             await client.create_experiment(
                 _EXPERIMENT, {**CONFIG, "searcher": searcher, "lease_seconds": lease_seconds}
             )
-            loops = _Loops(client, trials, interval)
-            tasks = [asyncio.create_task(loops.run(i * interval / trials)) for i in range(trials)]
+            many = int(trials * _SPARE)
+            loops = _Loops(client, many, interval)
+            tasks = [asyncio.create_task(loops.run(i * interval / many)) for i in range(many)]
             await loops.all_hold.wait()
             before, start = [cpu_seconds(pid) for pid in pids], time.perf_counter()
             loops.recording = True
@@ -144,7 +167,9 @@ class _Loops:
                     due += self._interval
                     await asyncio.sleep(due - time.perf_counter())
                     decides = length >= trial.next_decision
-                    await trial.report(length, random.random(), checkpoint=f"length {length}")
+                    await trial.report(
+                        length, random.random(), checkpoint=f"length {length}", metrics=further_metrics()
+                    )
                     self._record(self.reports, due)
                     if decides:
                         self._record(self.decisions, due)

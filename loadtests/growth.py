@@ -1,8 +1,10 @@
 """What a decision costs Redis as an experiment grows: script time per ask and tell, and memory, by number of trials.
 
-The store is called directly, without a server, so that filling the experiment takes seconds. Times are those that Redis
-itself reports for its scripts (INFO commandstats). Each is the lowest of a few samples, because other load on the
-machine can only add to it. Memory is what Redis reports as used, and MEMORY USAGE of each key.
+The store is called directly, without a server, so that filling an experiment takes seconds (10^6 trials some minutes).
+There is one experiment of each size; samples of all are taken in turn, so that other load on the machine affects all
+alike. Times are those of single scripts as Redis reports them (SLOWLOG), sent together so that Redis does one after the
+other, as a busy one does. Each figure is the lower quartile of some hundred calls, because Redis counts the time for
+which the machine took its processor away. Memory is what Redis reports as used, and MEMORY USAGE of each key.
 """
 
 import argparse
@@ -18,6 +20,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from loadtests.experiment import CONFIG
+from loadtests.judging import Bar, By, at_most, no_bar
+from loadtests.meter import lower_quartile
 from rungway_server.domain.engine import Assignment, Decision, Lease, Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
@@ -26,15 +30,17 @@ from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.layout.keys import experiment_keys
 from rungway_server.store.redis.store import RedisStore
 
-_REF = ExperimentRef("default", "growth")
 _BATCH = 64
-_SAMPLES = 8
-_QUIET_SECONDS = 20
+_AT_ONCE = 4
+"""Batches on their way at once while an experiment is filled."""
+_ROUNDS = 10
+_QUIET_SECONDS = 60
 _CALLS = 64
 """Calls of one kind in one sample."""
 _RESULTS = 16
 """Results in one call of a batch."""
 _KEYS = ("trials", "configs", "rungs", "events", "requests")
+_KINDS = ("ask", "tell", "tell_batch", "tell_at_rung")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Cost:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this load test to the command line."""
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000, 100_000], help="(%(default)s)")
+    parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="(%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
@@ -66,78 +72,112 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
     return costs, costs
 
 
+def judgements(costs: list[Cost]) -> list[Bar]:
+    """The most trials beside the fewest, with the bars."""
+    few, many = costs[0], costs[-1]
+    name = f"at {many.trials:,} trials to {few.trials:,}"
+    stored = many.trials_bytes + many.configs_bytes + many.rungs_bytes
+    what = "bytes of Redis per trial"
+    found = []
+    for call, before, now in (
+        ("an ask", few.ask_us, many.ask_us),
+        ("a tell", few.tell_us, many.tell_us),
+        ("a tell at a rung", few.tell_at_rung_us, many.tell_at_rung_us),
+    ):
+        note = f"{now:.0f} to {before:.0f} µs"
+        found.append(at_most("growth", f"script time of {call} {name}", By.SCRIPT, 1.25, now / before, note))
+    return [
+        *found,
+        no_bar("growth", f"{what} at {many.trials:,}: record, configuration, results at rungs", By.BYTES, stored),
+        at_most("growth", f"{what} at {many.trials:,}: all there is, log and answers too", By.BYTES, 550,
+                many.bytes_per_trial),
+    ]  # fmt: skip
+
+
 async def measure(sizes: list[int]) -> list[Cost]:
     """The costs at each number of trials, smallest first."""
     with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
         async with (
             EmbeddedRedis(Path(folder)) as redis,
-            connect(redis.url, timeout_seconds=30) as router,
-            plain_client(redis.url, timeout_seconds=30) as client,
+            connect(redis.url, timeout_seconds=60) as router,
+            plain_client(redis.url, timeout_seconds=60) as client,
         ):
-            return await _Growth(RedisStore(router), client).costs(sorted(sizes))
+            grown = [_Grown(RedisStore(router), client, size) for size in sorted(sizes)]
+            for one in grown:
+                await one.fill()
+            await _quiet(client)
+            await client.config_set("slowlog-log-slower-than", 0)
+            await client.config_set("slowlog-max-len", 2 * _CALLS)
+            for _ in range(_ROUNDS):
+                for one in grown:
+                    await one.sample()
+            return [one.cost() for one in grown]
 
 
-class _Growth:
-    def __init__(self, store: RedisStore, client: Redis) -> None:
-        self._client = client
-        self._store = store
-        self._trials = 0
+async def _quiet(client: Redis) -> None:
+    """Wait until Redis is not rewriting the append-only file: meanwhile, writes cause page faults."""
+    for _ in range(_QUIET_SECONDS * 10):
+        if not (await client.info("persistence"))["aof_rewrite_in_progress"]:
+            return
+        await asyncio.sleep(0.1)
 
-    async def costs(self, sizes: list[int]) -> list[Cost]:
-        empty = int((await self._client.info("memory"))["used_memory"])
-        await ExperimentUseCases(self._store).create(_REF, CONFIG, "")
-        costs = []
-        for size in sizes:
-            while self._trials < size:
-                held = await self._ask(min(_BATCH, size - self._trials))
-                going_on = [(one.lease, one.next_decision_length) for one in held]
-                while going_on:
-                    going_on = await self._tell(going_on)
-            await self._quiet()
-            used = int((await self._client.info("memory"))["used_memory"]) - empty
-            keys = await self._memory()
-            asks, between, batched, at_rung = zip(*[await self._sample() for _ in range(_SAMPLES)], strict=True)
-            times = (min(asks), min(between), min(batched), min(at_rung))
-            costs.append(Cost(size, *times, used / size, *(keys[name] / size for name in _KEYS)))
-        return costs
 
-    async def _memory(self) -> Counter[str]:
-        """Bytes by the name of the key; both windows of request ids count together."""
-        bytes_: Counter[str] = Counter()
-        for key in experiment_keys(_REF):
-            bytes_[key.split(":")[2]] += int(await self._client.memory_usage(key, samples=0) or 0)
-        return bytes_
+class _Grown:
+    """An experiment of a number of trials."""
 
-    async def _quiet(self) -> None:
-        """Wait until Redis is not rewriting the append-only file: meanwhile, writes cause page faults."""
-        for _ in range(_QUIET_SECONDS * 10):
-            if not (await self._client.info("persistence"))["aof_rewrite_in_progress"]:
-                return
-            await asyncio.sleep(0.1)
+    def __init__(self, store: RedisStore, client: Redis, size: int) -> None:
+        self._store, self._client, self._size = store, client, size
+        self._ref = ExperimentRef("default", f"growth-{size}")
+        self._asked = 0
+        self._bytes, self._keys = 0, Counter[str]()
+        self._times: dict[str, list[float]] = {kind: [] for kind in _KINDS}
 
-    async def _sample(self) -> tuple[float, float, float, float]:
+    async def fill(self) -> None:
+        """Run the trials to their first rungs, and note the memory that they take."""
+        before = int((await self._client.info("memory"))["used_memory"])
+        await ExperimentUseCases(self._store).create(self._ref, CONFIG, "")
+        await asyncio.gather(*(self._filler() for _ in range(_AT_ONCE)))
+        self._bytes = int((await self._client.info("memory"))["used_memory"]) - before
+        for key in experiment_keys(self._ref):  # both windows of request ids count together
+            self._keys[key.split(":")[2]] += int(await self._client.memory_usage(key, samples=0) or 0)
+
+    async def _filler(self) -> None:
+        while (some := min(_BATCH, self._size - self._asked)) > 0:
+            self._asked += some
+            held = await self._ask(some)
+            going_on = [(one.lease, one.next_decision_length) for one in held]
+            while going_on:
+                going_on = await self._tell(going_on)
+            self._asked -= sum(one.from_length > 0 for one in held)  # promoted, so it is no new trial
+
+    async def sample(self) -> None:
+        """Some calls of each kind, each on leases of its own."""
         held: list[Assignment] = []
 
         async def ask() -> None:
             held.extend(await self._ask(1))
 
-        asks = await self._cost([ask] * _CALLS)
-        between = await self._cost([self._teller([one], 1) for one in held])
+        await self._time("ask", [ask] * _CALLS)
+        await self._time("tell", [self._teller([one], 1) for one in held])
         batches = [held[i : i + _RESULTS] for i in range(0, len(held), _RESULTS)]
-        batched = await self._cost([self._teller(batch, 2) for batch in batches]) / _RESULTS
-        at_rung = await self._cost([self._teller([one], None) for one in held])
-        return asks, between, batched, at_rung
+        await self._time("tell_batch", [self._teller(batch, 2) for batch in batches], _RESULTS)
+        await self._time("tell_at_rung", [self._teller([one], None) for one in held])
 
-    async def _cost(self, calls: list[Callable[[], Awaitable[None]]]) -> float:
-        await self._client.config_resetstat()
-        for call in calls:
-            await call()
-        return float((await self._client.info("commandstats"))["cmdstat_evalsha"]["usec_per_call"])
+    def cost(self) -> Cost:
+        """The figures over all samples."""
+        times = {f"{kind}_us": lower_quartile(times) for kind, times in self._times.items()}
+        memory = {f"{name}_bytes": self._keys[name] / self._size for name in _KEYS}
+        return Cost(trials=self._size, bytes_per_trial=self._bytes / self._size, **times, **memory)
+
+    async def _time(self, kind: str, calls: list[Callable[[], Awaitable[None]]], results: int = 1) -> None:
+        await self._client.slowlog_reset()
+        await asyncio.gather(*(call() for call in calls))
+        for entry in await self._client.slowlog_get(2 * _CALLS):
+            if entry["command"].startswith(b"EVALSHA"):
+                self._times[kind].append(entry["duration"] / results)
 
     async def _ask(self, count: int) -> list[Assignment]:
-        answer = await self._store.ask(_REF, uuid.uuid4().hex, count, "growth")
-        self._trials += sum(one.lease.trial >= self._trials for one in answer.assignments)
-        return list(answer.assignments)
+        return list((await self._store.ask(self._ref, uuid.uuid4().hex, count, "growth")).assignments)
 
     def _teller(self, held: list[Assignment], trained: int | None) -> Callable[[], Awaitable[None]]:
         """A function that tells at `trained` more than the assignment began with; None = at its next decision."""
@@ -151,5 +191,5 @@ class _Growth:
     async def _tell(self, lengths: list[tuple[Lease, int]]) -> list[tuple[Lease, int]]:
         """Tell random metrics at these lengths; returns the leases that continue, with their next lengths."""
         results = [Result(lease, [Report(length, random.random())]) for lease, length in lengths]
-        answer = await self._store.tell(_REF, uuid.uuid4().hex, results)
+        answer = await self._store.tell(self._ref, uuid.uuid4().hex, results)
         return [(one.lease, one.next_decision_length) for one in answer.replies if one.decision is Decision.CONTINUE]

@@ -11,22 +11,31 @@ from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 Row = TypeVar("Row", bound=Any)
+_CATCH_UP = 0.05
 
 
 class Meter:
     """Times calls by kind while `recording`, and ends the slots after a time or a number of calls."""
 
-    def __init__(self, most_calls: int) -> None:
-        """`most_calls`: stop after this number of recorded calls."""
+    def __init__(self, most_calls: int, rate: float | None = None) -> None:
+        """`most_calls`: stop after this number of recorded calls. `rate`: calls per second of all slots together, None
+        = as many as they can."""
         self.latencies: defaultdict[str, list[float]] = defaultdict(list)
         self.recording = False
         self._left = most_calls
+        self._rate, self._due = rate, 0.0
         self._stopped = asyncio.Event()
+        self._seen, self._warm, self._warmed_up = 0, 0, asyncio.Event()
 
     @property
     def running(self) -> bool:
         """Whether slots should continue."""
         return not self._stopped.is_set()
+
+    async def warmed_up(self, calls: int) -> None:
+        """Wait until so many calls were answered."""
+        self._warm = self._seen + calls
+        await self._warmed_up.wait()
 
     async def record(self, seconds: float) -> None:
         """Record for `seconds` or until `most_calls` are recorded; then stop the slots."""
@@ -42,14 +51,26 @@ class Meter:
 
     async def timed(self, kind: str, call: Awaitable[Answer]) -> Answer:
         """Await the call and return its result; a failed call ends the test with its error."""
+        if self._rate:
+            await self._turn(1 / self._rate)
         began = time.perf_counter()
         answer = await call
+        self._seen += 1
+        if self._seen == self._warm:
+            self._warmed_up.set()
         if self.recording:
             self.latencies[kind].append(time.perf_counter() - began)
             self._left -= 1
             if self._left <= 0:
                 self.stop()
         return answer
+
+    async def _turn(self, pause: float) -> None:
+        """Wait until the next call is due. What was missed for longer than a moment is not caught up with."""
+        now = time.perf_counter()
+        self._due = max(self._due + pause, now - _CATCH_UP)
+        if self._due > now:
+            await asyncio.sleep(self._due - now)
 
     @property
     def calls(self) -> int:
@@ -67,6 +88,11 @@ def median_rows(found: list[Row], keys: Sequence[str]) -> list[Row]:
         replace(group[0], **{name: median(getattr(each, name) for each in group) for name in figures})
         for group in groups.values()
     ]
+
+
+def lower_quartile(values: Sequence[float]) -> float:
+    """The figure of a measurement that little else disturbed: other load on a machine can only add to a cost."""
+    return sorted(values)[(len(values) - 1) // 4]
 
 
 def percentile(values: list[float], share: float) -> float:

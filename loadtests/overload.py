@@ -3,8 +3,9 @@
 Calls begin at a fixed rate whatever happens to earlier ones (open loop), and each has a deadline. First the peak is
 measured in a closed loop, with few calls under way and with as many as the open loop may have. Then half of the peak is
 offered, then `factor` times the peak, then half again. Goodput is calls answered in time per second, counted until the
-last call has ended, because the service still works on the last calls when no more are offered. The service has
-recovered when the p99 of a second is at most twice that of the quiet stretch before.
+last call has ended, because the service still works on the last calls when no more are offered. What refusals and calls
+given up cost the server shows in its CPU time per call answered, beside that at the peak. The service has recovered
+when the p99 of a second is at most twice that of the quiet stretch before.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from loadtests.experiment import create_experiment
 from loadtests.http2 import CallFailed, Connection
 from loadtests.meter import percentile
-from loadtests.processes import running_stack
+from loadtests.processes import cpu_seconds, running_stack
 from loadtests.workloads import assignments, tell, tell_request
 from rungway.v1 import trial_pb2
 
@@ -44,7 +45,8 @@ _Held = tuple[trial_pb2.Lease, int]
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """One stretch of the test. Rates are calls per second of the stretch, by how they ended; latencies in ms, of those
-    answered in time; `of_peak`: goodput divided by the peak."""
+    answered in time; `of_peak`: goodput divided by the peak. `server_us`: CPU time of the server per call answered, all
+    others included; `to_peak`: the same, divided by that at the peak."""
 
     name: str
     offered: float
@@ -54,6 +56,8 @@ class Stretch:
     p50_ms: float
     p99_ms: float
     of_peak: float
+    server_us: float
+    to_peak: float
     recovery_seconds: float | None = None
 
 
@@ -76,7 +80,7 @@ async def measure(factor: float, seconds: float) -> list[Stretch]:
         connections = [await Connection.open(stack.service) for _ in range(_CONNECTIONS)]
         for connection in connections:
             exits.callback(connection.close)
-        load = _Load(connections)
+        load = _Load(connections, stack.service_pid)
         await load.hold(max(_IN_FLIGHT))
         peak = await load.find_peak(seconds)
         await load.hold(min(_MOST_LEASES, int(factor * peak * min(seconds, _DEADLINE))))
@@ -97,8 +101,9 @@ class _Seen:
 class _Load:
     """Tells, in a closed and in an open loop."""
 
-    def __init__(self, connections: list[Connection]) -> None:
-        self._connections, self._peak = connections, 0.0
+    def __init__(self, connections: list[Connection], server_pid: int) -> None:
+        self._connections, self._server_pid = connections, server_pid
+        self._peak, self._peak_us = 0.0, 0.0
         self._idle: deque[_Held] = deque()
         self._seconds: list[_Seen] = []
         self._sent = 0
@@ -112,23 +117,30 @@ class _Load:
     async def find_peak(self, seconds: float) -> float:
         """The most calls per second that the service answered, over all numbers of calls under way."""
         for in_flight in _IN_FLIGHT:
-            self._peak = max(self._peak, await self._closed_loop(in_flight, seconds / len(_IN_FLIGHT)))
+            rate, cost = await self._closed_loop(in_flight, seconds / len(_IN_FLIGHT))
+            if rate > self._peak:
+                self._peak, self._peak_us = rate, cost
         return self._peak
 
-    async def _closed_loop(self, in_flight: int, seconds: float) -> float:
-        seen, start = _Seen(), time.perf_counter()
+    async def _closed_loop(self, in_flight: int, seconds: float) -> tuple[float, float]:
+        """Calls answered per second, and CPU time of the server for each (µs)."""
+        seen, start, used = _Seen(), time.perf_counter(), cpu_seconds(self._server_pid)
 
         async def slot() -> None:
             while time.perf_counter() - start < seconds:
                 await self._call(time.perf_counter(), seen)
 
         await asyncio.gather(*(slot() for _ in range(in_flight)))
-        return len(seen.latencies) / (time.perf_counter() - start)
+        answered, took = len(seen.latencies), time.perf_counter() - start
+        return answered / took, self._cost(used, answered)
+
+    def _cost(self, since: float, answered: int) -> float:
+        return 1e6 * (cpu_seconds(self._server_pid) - since) / max(answered, 1)
 
     async def offer(self, name: str, rate: float, seconds: float) -> Stretch:
         """Begin `rate` calls per second for `seconds`, then wait until all have ended."""
         self._seconds = [_Seen() for _ in range(int(seconds) + 1)]
-        start, begun = time.perf_counter(), 0
+        start, begun, used = time.perf_counter(), 0, cpu_seconds(self._server_pid)
         calls: set[asyncio.Task[None]] = set()
         while (now := time.perf_counter() - start) < seconds:
             while begun < now * rate:
@@ -142,6 +154,7 @@ class _Load:
             await asyncio.wait(calls)
         took = time.perf_counter() - start
         latencies = [latency for seen in self._seconds for latency in seen.latencies]
+        cost = self._cost(used, len(latencies))
         ends = sum((seen.ends for seen in self._seconds), Counter[str]())
         return Stretch(
             name,
@@ -152,6 +165,8 @@ class _Load:
             p50_ms=1e3 * percentile(latencies, 0.5),
             p99_ms=1e3 * percentile(latencies, 0.99),
             of_peak=len(latencies) / took / self._peak,
+            server_us=cost,
+            to_peak=cost / self._peak_us,
         )
 
     def recovery(self, p99: float) -> float:

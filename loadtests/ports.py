@@ -8,23 +8,18 @@ time.
 
 import argparse
 import asyncio
-import json
-import random
 import time
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from loadtests import http1, http2
 from loadtests.experiment import create_experiment
 from loadtests.meter import Meter, median_rows, percentile
 from loadtests.processes import Stack, cpu_seconds, running_stack
-from loadtests.workloads import TELL, Prepared, prepare_tells
+from loadtests.slots import PORTS, prepared
 
-_GRPC_CONNECTIONS = 8
 _WARM_UP = 0.2
 _MOST_CALLS = 200_000
-KINDS = ("gRPC", "HTTP proto", "HTTP JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +58,10 @@ async def measure(slots: int, seconds: float, rounds: int) -> list[Port]:
     found: list[Port] = []
     async with running_stack() as stack:
         for _ in range(rounds):
-            alone = {kind: (await _measurement(stack, (kind,), slots, seconds))[0] for kind in KINDS}
+            alone = {kind: (await _measurement(stack, (kind,), slots, seconds))[0] for kind in PORTS}
             found += alone.values()
-            for kind in KINDS[1:]:
-                pair = await _measurement(stack, (KINDS[0], kind), slots, seconds)
+            for kind in PORTS[1:]:
+                pair = await _measurement(stack, (PORTS[0], kind), slots, seconds)
                 costs = [each.per_second * alone[each.port].server_us for each in pair]
                 found += [replace(each, share=cost / sum(costs)) for each, cost in zip(pair, costs, strict=True)]
     return found
@@ -83,7 +78,7 @@ async def _measurement(stack: Stack, kinds: tuple[str, ...], slots: int, seconds
     async with AsyncExitStack() as exits, asyncio.TaskGroup() as group:
         await exits.enter_async_context(create_experiment(stack.service, experiment))
         for kind, meter in zip(kinds, meters, strict=True):
-            for run in await _prepared(stack, kind, experiment, slots, exits):
+            for run in await prepared(stack, kind, "tell", experiment, slots, exits):
                 group.create_task(run(meter))
         await asyncio.sleep(seconds * _WARM_UP)
         used, begun = cpu_seconds(stack.service_pid), time.perf_counter()
@@ -99,41 +94,3 @@ async def _measurement(stack: Stack, kinds: tuple[str, ...], slots: int, seconds
         p50, p99 = (1e3 * percentile(latencies, share) for share in (0.5, 0.99))
         rows.append(Port(kind, beside, slots, rate, 1 / cost, p50, p99, 1e6 * cost, 1.0))
     return rows
-
-
-async def _prepared(stack: Stack, kind: str, experiment: str, slots: int, exits: AsyncExitStack) -> list[Prepared]:
-    """A closed loop of tells for each slot."""
-    if kind == "gRPC":
-        grpc = [await http2.Connection.open(stack.service) for _ in range(_GRPC_CONNECTIONS)]
-        for connection in grpc:
-            exits.callback(connection.close)
-        return [await prepare_tells(grpc[i % len(grpc)], experiment) for i in range(slots)]
-    content_type = "application/proto" if kind == "HTTP proto" else "application/json"
-    own = [await http1.Connection.open(stack.http, content_type) for _ in range(slots)]
-    for each in own:
-        exits.callback(each.close)
-    if kind == "HTTP proto":
-        return [await prepare_tells(each, experiment) for each in own]
-    return [await _json_tells(each, experiment) for each in own]
-
-
-async def _json_tells(connection: http1.Connection, experiment: str) -> Prepared:
-    """As `prepare_tells`, in JSON."""
-    ask = {"experiment": experiment, "requestId": uuid.uuid4().hex, "worker": "load"}
-    answer = await connection.call("/rungway.v1.SearchService/Ask", json.dumps(ask).encode())
-    assignment = json.loads(answer)["assignments"][0]
-    lease = json.dumps(assignment["lease"])
-
-    async def run(meter: Meter) -> None:
-        length = int(assignment.get("fromLength", 0))
-        while meter.running:
-            length += 1
-            body = (
-                f'{{"experiment":"{experiment}","requestId":"{uuid.uuid4().hex}","results":[{{"lease":{lease},'
-                f'"reports":[{{"length":{length},"metric":{random.random()}}}]}}]}}'
-            )
-            answer = await meter.timed("tell", connection.call(TELL, body.encode()))
-            if b"DECISION_CONTINUE" not in answer:
-                raise RuntimeError(f"not the answer this test wants: {answer!r}")
-
-    return run

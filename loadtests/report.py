@@ -21,13 +21,17 @@ class Row(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-def print_rows(rows: Sequence[Row]) -> None:
+def print_rows(rows: Sequence[Row], markdown: bool = False) -> None:
     """Print a table; columns are right-aligned, and their heads are the names of the fields.
 
-    A last column of notes is left-aligned.
+    A last column of notes is left-aligned. In Markdown, for the documents, nothing is aligned.
     """
     texts = [[field.name.replace("_", " ") for field in fields(rows[0])]]
     texts += [[_text(cell) for cell in astuple(row)] for row in rows]
+    if markdown:
+        for row in (texts[0], ["---"] * len(texts[0]), *texts[1:]):
+            print(f"| {' | '.join(row)} |")
+        return
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     if texts[0][-1] == "note":
         widths[-1] = 0

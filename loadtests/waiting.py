@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from loadtests import http1, http2
 from loadtests.experiment import CONFIG
-from loadtests.judging import Bar, at_least, at_most, no_bar
+from loadtests.judging import Bar, By, at_least, at_most, no_bar
 from loadtests.meter import percentile
 from loadtests.processes import Stack, cpu_seconds, running_stack
 from loadtests.workloads import ASK, TELL, Connection
@@ -95,16 +95,18 @@ def judgements(found: list[Waited]) -> list[Bar]:
     for one in found:
         cores, who = one.service_cores + one.redis_cores, f"{one.waiting:,} waiting over {one.port}"
         note = f"{one.service_cores:.2f} cores of the server, {one.redis_cores:.2f} of Redis"
+        reporting, before = f"{who}, {one.stragglers} that report", f"{one.alone_p99_ms:.0f} before"
+        woken, work, taken = one.woken / one.work, f"{one.work:,} pieces of work", f"{one.taken} times"
         bars += [
-            at_most("waiting", f"cores of server and Redis, {who}, {one.stragglers} that report", 0.2, cores, note),
-            at_most("waiting", f"p99 of a tell, {who}, ms", 100, one.tell_p99_ms, f"{one.alone_p99_ms:.0f} before"),
-            at_most("waiting", f"p99 until work is taken up, {who}, ms", 200, one.took_up_p99_ms, f"{one.taken} times"),
-            at_most("waiting", "most who had waited a second longer than one who was served", 0, one.overtaken),
-            at_most("waiting", "those woken by the end of a rung to the work there was", 1, one.woken / one.work),
-            at_least("waiting", "the same, at least", 1, one.woken / one.work),
-            at_most("waiting", "asks that ran for it to the work there was", 1, one.asks / one.work),
-            no_bar("waiting", f"seconds until all {one.work:,} had it", one.woken_seconds),
-            no_bar("waiting", f"seconds until all {one.told:,} others knew of the end of the search", one.told_seconds),
+            at_most("waiting", f"cores of server and Redis, {reporting}", By.CPU, 0.2, cores, note),
+            at_most("waiting", f"p99 of a tell, {who}, ms", By.CLOCK, 100, one.tell_p99_ms, before),
+            at_most("waiting", f"p99 until work is taken up, {who}, ms", By.CLOCK, 200, one.took_up_p99_ms, taken),
+            at_most("waiting", "most who had waited a second longer than one served", By.COUNT, 0, one.overtaken),
+            at_most("waiting", "those woken by the end of a rung to the work there was", By.COUNT, 1, woken, work),
+            at_least("waiting", "the same, at least", By.COUNT, 1, woken, work),
+            at_most("waiting", "asks that ran for it to the work there was", By.COUNT, 1, one.asks / one.work, work),
+            no_bar("waiting", "seconds until all had it", By.CLOCK, one.woken_seconds, work),
+            no_bar("waiting", "seconds until all others knew of the end of the search", By.CLOCK, one.told_seconds),
         ]
     return bars
 

@@ -29,6 +29,8 @@ class Entrant:
     """Name of its environment; empty for that of Rungway."""
     clients: tuple[int, ...] = (8,)
     """Numbers of client processes, one measurement each; 0 = it works in process, without a network."""
+    http: bool = False
+    """Whether Rungway is called over HTTP; else over gRPC."""
     empty: bool = False
     """Whether each measurement begins with nothing stored."""
 
@@ -38,18 +40,19 @@ class Entrant:
         return self.peer == "Rungway"
 
 
-_REDIS = "journal in Redis"
-RUNGWAY = Entrant("Rungway", "rungway_grpc", "Redis", "asha", clients=(8, 64))
-RUNGWAY_BATCHES = Entrant("Rungway", "rungway_grpc", "Redis", "asha, batches of 16")
-RUNGWAY_LOOP = Entrant("Rungway", "rungway_grpc", "Redis", "asha, promoted go on")
+JOURNAL = "journal in Redis"
+RUNGWAY = Entrant("Rungway", "rungway_sdk", "Redis", "asha", clients=(8, 64))
+RUNGWAY_HTTP = Entrant("Rungway", "rungway_sdk", "Redis", "asha, over HTTP", http=True)
+RUNGWAY_BATCHES = Entrant("Rungway", "rungway_sdk", "Redis", "asha, batches of 16")
+RUNGWAY_LOOP = Entrant("Rungway", "rungway_sdk", "Redis", "asha, promoted go on")
 VIZIER = Entrant("Vizier", "vizier_grpc", "memory", "none", "vizier")
-OPTUNA_JOURNAL_SHA, OPTUNA_MEMORY, *_OTHER_PROXIES = [
+OPTUNA_JOURNAL_SHA, OPTUNA_MEMORY_SHA, *_OTHER_PROXIES = [
     Entrant("Optuna gRPC", "optuna_grpc", over, pruner, "optuna")
     for over, pruner in (
-        (_REDIS, "SuccessiveHalving"),
-        ("memory", "none"),
-        (_REDIS, "none"),
+        (JOURNAL, "SuccessiveHalving"),
         ("memory", "SuccessiveHalving"),
+        (JOURNAL, "none"),
+        ("memory", "none"),
         ("SQLite", "none"),
         ("SQLite", "SuccessiveHalving"),
     )
@@ -61,10 +64,11 @@ OPTUNA_SHA, OPTUNA_HYPERBAND, _OPTUNA_NONE = [
 SYNE_TUNE = Entrant("Syne Tune", "syne_tune_memory", "memory", "ASHA", "syne-tune", clients=(0,))
 ENTRANTS = [
     RUNGWAY,
+    RUNGWAY_HTTP,
     RUNGWAY_BATCHES,
     RUNGWAY_LOOP,
     OPTUNA_JOURNAL_SHA,
-    OPTUNA_MEMORY,
+    OPTUNA_MEMORY_SHA,
     *_OTHER_PROXIES,
     VIZIER,
     OPTUNA_SHA,

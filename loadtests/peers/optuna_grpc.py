@@ -23,8 +23,8 @@ _START_SECONDS = 60
 
 
 class _Proxied:
-    def __init__(self, port: int, pruner: str) -> None:
-        self._port, self._pruner = port, pruner
+    def __init__(self, port: int, pruner: str, server_pid: int | None) -> None:
+        self._port, self._pruner, self._server_pid = port, pruner, server_pid
         self._study = optuna_study.study(_storage(port), pruner)
         self._stored = 0
 
@@ -34,6 +34,9 @@ class _Proxied:
 
     def client(self) -> None:
         return None
+
+    def service_pids(self) -> list[int]:
+        return [self._server_pid] if self._server_pid else []
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
         return partial(_connected, self._port, self._pruner)
@@ -65,7 +68,7 @@ def _peer(arguments: argparse.Namespace) -> Iterator[Peer]:
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(arguments, port), daemon=True)
     server.start()
     try:
-        yield _Proxied(port, arguments.pruner)
+        yield _Proxied(port, arguments.pruner, server.pid)
     finally:
         server.terminate()
         server.join()

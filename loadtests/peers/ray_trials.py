@@ -4,6 +4,7 @@ A pair is a trial here, because Tune has no ask and tell. Each run begins empty;
 """
 
 import argparse
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -45,6 +46,9 @@ class _Tune:
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
         raise NotImplementedError
+
+    def service_pids(self) -> list[int]:
+        return [os.getpid()]
 
 
 class _Count(tune.Callback):  # type: ignore[misc]  # untyped where Ray is not installed

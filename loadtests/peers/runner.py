@@ -1,16 +1,17 @@
-"""Ask-and-tell pairs per second of Rungway and its peers, in the same run on the same machine, by trials stored.
+"""What a pair of an ask and a tell costs the service, for Rungway and its peers, in one run, by trials stored.
 
 A pair is one suggested configuration of six hyperparameters and one result reported at a rung, with a decision if the
-peer makes one. Over the network, 8 client processes do pairs, each in one synchronous loop; in-process peers need no
-network. All peers that store trials in Redis use one with the same settings: append-only file, synced every second. The
-first run installs the peers, each into an environment below .venv-peers. If a peer cannot be installed or fails, its
-row says so and the others continue. A peer that does not store its trials in time is measured with what it has stored,
-and its row says so: more trials would only slow it down.
+peer makes one. It is judged by the CPU time of what a user has to run for it: the process of the service and its store.
+Pairs per second are shown beside. Over the network, 8 client processes do pairs, each in one synchronous loop;
+in-process peers need no network, and their process is the service. All peers that store trials in Redis use one with
+the same settings: append-only file, synced every second. The first run installs the peers, each into an environment
+below .venv-peers. If a peer cannot be installed or fails, its row says so and the others continue. A peer that does not
+store its trials in time is measured with what it has stored, and its row says so: more trials would only slow it down.
 
-Rungway takes part in three ways. "asha": each pair is one Ask and one Tell on the wire, as with the peers; bars are
-judged by it. "asha, batches of 16": each client process holds 16 trials with one Ask and one Tell for all; pairs are
-still counted one by one. "asha, promoted go on": the plain loop of the README, where a worker whose trial is promoted
-continues without an Ask.
+Rungway takes part in four ways. "asha": each pair is one Ask and one Tell on the wire, as with the peers; bars are
+judged by it. "asha, over HTTP": the same over the other port. "asha, batches of 16": each client process holds 16
+trials with one Ask and one Tell for all; pairs are still counted one by one. "asha, promoted go on": the plain loop of
+the README, where a worker whose trial is promoted continues without an Ask.
 
 Rounds are interleaved, so that other load on the machine affects all alike, and medians over rounds are shown. A
 measurement ends early when its share of pairs is done: over all rounds, the stored trials of a peer grow by at most
@@ -28,10 +29,11 @@ from pathlib import Path
 from statistics import median
 
 from loadtests.judging import Bar
-from loadtests.peers.entrants import ENTRANTS, RUNGWAY, Adapter, AdapterFailed, Entrant, running
+from loadtests.peers.adapter import tree_cpu_seconds
+from loadtests.peers.entrants import ENTRANTS, JOURNAL, RUNGWAY, Adapter, AdapterFailed, Entrant, running
 from loadtests.peers.environments import NotInstalled, python_of
 from loadtests.peers.measured import Measured, bars, contenders
-from loadtests.processes import machine_cpu_seconds, running_stack, tree_cpu_seconds
+from loadtests.processes import Stack, machine_cpu_seconds, running_stack
 from rungway_server.store.redis.embedded.server import EmbeddedRedis
 
 _LEAST_PAIRS = 50
@@ -96,7 +98,7 @@ async def measure(groups: Sequence[tuple[list[Entrant], list[int]]], terms: Term
         stack = await exits.enter_async_context(running_stack())
         folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-"))
         redis = await exits.enter_async_context(EmbeddedRedis(Path(folder)))
-        contest = _Contest(terms, stack.service, redis.url)
+        contest = _Contest(terms, stack, redis)
         for entrants, sizes in groups:
             await contest.hold(entrants, sizes)
         return contest.found
@@ -105,8 +107,8 @@ async def measure(groups: Sequence[tuple[list[Entrant], list[int]]], terms: Term
 class _Contest:
     """The measurements of some entrants, one at a time."""
 
-    def __init__(self, terms: Terms, target: str, redis_url: str) -> None:
-        self._terms, self._target, self._redis_url = terms, target, redis_url
+    def __init__(self, terms: Terms, stack: Stack, redis: EmbeddedRedis) -> None:
+        self._terms, self._stack, self._redis = terms, stack, redis
         self._adapters: dict[Entrant, Adapter] = {}
         self._notes: dict[Entrant, str] = {}
         self.found: list[Measured] = []
@@ -116,9 +118,9 @@ class _Contest:
         async with AsyncExitStack() as exits:
             for entrant in entrants:
                 try:
-                    self._adapters[entrant] = await exits.enter_async_context(
-                        running(entrant, self._target, self._redis_url)
-                    )
+                    target = f"http://{self._stack.http}" if entrant.http else self._stack.service
+                    adapter = running(entrant, target, self._redis.url)
+                    self._adapters[entrant] = await exits.enter_async_context(adapter)
                 except NotInstalled as failure:
                     self._drop(entrant, sizes[0], f"not installed: {failure}")
             for size in sizes:
@@ -144,22 +146,29 @@ class _Contest:
         bounded = size and not entrant.ours
         most = max(size // (2 * rounds), _LEAST_PAIRS) if bounded else None
         for clients in entrant.clients:
-            before = time.monotonic(), machine_cpu_seconds() - tree_cpu_seconds(os.getpid())
+            before = time.monotonic(), machine_cpu_seconds() - tree_cpu_seconds([os.getpid()])
             try:
                 answer = await self._adapters[entrant].ask(
-                    10 * seconds, do="pairs", clients=clients, seconds=seconds, most=most
+                    10 * seconds, do="pairs", clients=clients, seconds=seconds, most=most, pids=self._pids(entrant)
                 )
             except AdapterFailed as failure:
                 self._drop(entrant, size, f"failed: {failure}")
                 return
-            after = time.monotonic(), machine_cpu_seconds() - tree_cpu_seconds(os.getpid())
+            after = time.monotonic(), machine_cpu_seconds() - tree_cpu_seconds([os.getpid()])
             self.found.append(
                 replace(
                     _row(entrant, clients, size, self._notes[entrant]),
                     pairs_per_second=answer["pairs"] / answer["took"],
+                    service_us=1e6 * answer["cpu"] / max(answer["pairs"], 1),
                     other_cores=(after[1] - before[1]) / (after[0] - before[0]),
                 )
             )
+
+    def _pids(self, entrant: Entrant) -> list[int]:
+        """The processes of its service that its adapter has not started."""
+        if entrant.ours:
+            return [self._stack.service_pid, self._stack.redis_pid]
+        return [self._redis.process.pid] if entrant.over == JOURNAL else []
 
     def _drop(self, entrant: Entrant, size: int, note: str) -> None:
         """Exclude an entrant from further measurements; the note says why."""
@@ -178,17 +187,22 @@ def _medians(found: list[Measured]) -> list[Measured]:
         key = (one.trials, one.peer, one.over, one.pruner, one.clients, one.pairs_per_second is None)
         groups.setdefault(key, []).append(one)
     rows = [_median(group) for group in groups.values()]
-    rungway = {one.trials: one.pairs_per_second for one in rows if one.is_of(RUNGWAY, clients=8)}
-    return [replace(one, rungway_times=_ratio(rungway.get(one.trials), one.pairs_per_second)) for one in rows]
+    rungway = {one.trials: one for one in rows if one.is_of(RUNGWAY, clients=8)}
+    return [_beside(one, rungway.get(one.trials)) for one in rows]
 
 
 def _median(group: list[Measured]) -> Measured:
     if group[0].pairs_per_second is None:
         return group[0]
-    pairs = median(one.pairs_per_second for one in group if one.pairs_per_second is not None)
-    others = median(one.other_cores for one in group if one.other_cores is not None)
-    return replace(group[0], pairs_per_second=pairs, other_cores=others)
+    figures = {
+        name: median(getattr(one, name) for one in group if getattr(one, name) is not None)
+        for name in ("pairs_per_second", "service_us", "other_cores")
+    }
+    return replace(group[0], **figures)
 
 
-def _ratio(rungway: float | None, peer: float | None) -> float | None:
-    return rungway / peer if rungway and peer else None
+def _beside(one: Measured, rungway: Measured | None) -> Measured:
+    if not (rungway and rungway.pairs_per_second and rungway.service_us and one.pairs_per_second and one.service_us):
+        return one
+    times = rungway.pairs_per_second / one.pairs_per_second
+    return replace(one, rungway_times=times, to_rungway=one.service_us / rungway.service_us)

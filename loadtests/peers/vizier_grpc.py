@@ -23,8 +23,8 @@ _PARAMETERS = {
 
 
 class _Vizier:
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: str, server_pid: int | None) -> None:
+        self._endpoint, self._server_pid = endpoint, server_pid
         self._study = _study(endpoint)
         self._stored = 0
 
@@ -37,6 +37,9 @@ class _Vizier:
 
     def client(self) -> None:
         return None
+
+    def service_pids(self) -> list[int]:
+        return [self._server_pid] if self._server_pid else []
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
         return partial(_connected, self._endpoint)
@@ -82,7 +85,7 @@ def _peer(arguments: argparse.Namespace) -> Iterator[Peer]:
     server = context.Process(target=_serve, args=(there,), daemon=True)
     server.start()
     try:
-        yield _Vizier(here.recv())
+        yield _Vizier(here.recv(), server.pid)
     finally:
         server.terminate()
         server.join()

@@ -17,7 +17,7 @@ from tests.support.waiting import SECONDS
 ROOT = Path(__file__).parents[2]
 
 
-def load(test: str, *arguments: str, results: Path) -> tuple[str, list[dict[str, Any]]]:
+def load(test: str, *arguments: str | Path, results: Path) -> tuple[str, list[dict[str, Any]]]:
     """Runs a load test; its output and its results."""
     done = subprocess.run(
         [sys.executable, "-m", "loadtests", test, *arguments, "--json", results],
@@ -31,18 +31,21 @@ def load(test: str, *arguments: str, results: Path) -> tuple[str, list[dict[str,
     return done.stdout, json.loads(results.read_text())["results"]
 
 
-def test_throughput(tmp_path: Path) -> None:
-    output, results = load(
-        "throughput", "--seconds", "0.2", "--in-flight", "4", "--rounds", "1", results=tmp_path / "throughput.json"
-    )
-    assert [one["kind"] for one in results] == ["no-op", "tell", "batch", "ask", "pair: ask", "pair: tell"]
-    for one in results:
-        assert one["per_second"] > 0, one
+def test_costs(tmp_path: Path) -> None:
+    sizes = ("--calls", "320", "--rounds", "1", "--in-flight", "4", "--rate", "600")
+    output, rounds = load("costs", *sizes, results=tmp_path / "costs.json")
+    kinds = [("gRPC", call) for call in ("no-op", "tell", "ask", "batch")]
+    kinds += [("HTTP proto", call) for call in ("tell", "ask", "batch")]
+    kinds += [("HTTP JSON", "tell"), ("gRPC", "pair"), ("HTTP proto", "pair"), ("gRPC", "no-op"), ("gRPC", "tell")]
+    assert [(one["port"], one["call"]) for one in rounds] == kinds
+    for one in rounds:
+        assert one["calls"] == 320, one
+        assert one["server_us"] > 0, one
+        assert one["generator_us"] > 0, one
+        assert one["per_second"] < (900 if one["load"] == "600/s" else 1e9), one
         assert 0 < one["p50_ms"] <= one["p99_ms"], one
-        assert one["generator_us"] >= 0, one
-    rows = [line.split() for line in output.splitlines()[1:7]]
-    assert [row[0] for row in rows] == ["4"] * 6
-    assert all(float(row[-8].replace(",", "")) > 0 for row in rows), output
+    rows = [line.split() for line in output.splitlines()[1:13]]
+    assert all(float(row[-5].replace(",", "")) > 0 for row in rows), output  # to the no-op
 
 
 def test_growth(tmp_path: Path) -> None:
@@ -109,13 +112,25 @@ def test_soak(tmp_path: Path) -> None:
 def test_peers_measure_rungway_by_their_own_rules(tmp_path: Path) -> None:
     output, results = load(
         "peers",
-        *("--only", "Rungway", "--trials", "20", "40", "--rounds", "1", "--seconds", "0.5"),
+        *("--only", "Rungway", "--trials", "20", "--rounds", "1", "--seconds", "0.3"),
         results=tmp_path / "peers.json",
     )
-    assert [(one["trials"], one["clients"]) for one in results] == [(n, c) for n in (20, 40) for c in (8, 64, 8, 8)]
+    assert [(one["trials"], one["clients"]) for one in results] == [(20, clients) for clients in (8, 64, 8, 8, 8)]
     for one in results:
         assert one["pairs_per_second"] > 0, one
-    assert output.count("not measured") == 12, output
+        assert one["service_us"] > 0, one
+    assert output.count("not measured") == 8 + 5, output
+
+
+def test_sdk(tmp_path: Path) -> None:
+    output, results = load("sdk", "--reports", "20", "--rounds", "1", results=tmp_path / "sdk.json")
+    assert [(one["port"], one["phase"]) for one in results] == [
+        (port, phase) for port in ("gRPC", "HTTP") for phase in ("decisions", "between")
+    ]
+    for one in results:
+        assert one["cpu_us"] > 0, one
+        assert one["bytes"] > 4 * 8, one
+    assert output.count("four further metrics included") == 4, output
 
 
 @pytest.mark.slow
@@ -139,7 +154,7 @@ async def test_an_adapter_that_ends_says_why() -> None:
 
 
 def test_replicas(tmp_path: Path) -> None:
-    arguments = ("--servers", "1", "2", "--shards", "1", "--seconds", "0.5", "--rounds", "1", "--in-flight", "8")
+    arguments = ("--servers", "1", "2", "--shards", "1", "--seconds", "0.5", "--rounds", "1", "--rate", "100")
     _, results = load("replicas", *arguments, results=tmp_path / "replicas.json")
     assert [one["servers"] for one in results] == [1, 2]
     for one in results:

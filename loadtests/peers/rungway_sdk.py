@@ -1,4 +1,4 @@
-"""Adapter: Rungway through its SDK, over gRPC, one synchronous loop per client process.
+"""Adapter: Rungway through its SDK, over gRPC or HTTP, one synchronous loop per client process.
 
 `--pruner asha`: each pair is one Ask and one Tell on the wire, as with the peers; a worker whose trial continues asks
 for another one instead. `asha, batches of 16`: the same, but each process holds 16 trials, with one Ask and one Tell
@@ -40,6 +40,7 @@ def _plain_loop(client: Client) -> int:
 
 _WAYS: dict[str, tuple[str, Callable[[Client], int]]] = {
     "asha": ("peers", _one_by_one),
+    "asha, over HTTP": ("peers-http", _one_by_one),
     f"asha, batches of {_BATCH}": ("peers-batches", _batch),
     "asha, promoted go on": ("peers-loop", _plain_loop),
 }
@@ -60,6 +61,9 @@ class _Rungway:
 
     def client(self) -> None:
         return None
+
+    def service_pids(self) -> list[int]:
+        return []  # the runner has started it
 
     def connect(self) -> Callable[[], AbstractContextManager[Pair]]:
         return partial(_connected, self._client.config.target, self._experiment, self._way)
