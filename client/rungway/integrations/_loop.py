@@ -43,12 +43,15 @@ def trials(
 
 
 def managed_trials(
-    group: Group, client: Client | None, checkpoints: Checkpoints | str | os.PathLike[str] | None
+    group: Group,
+    client: Client | None,
+    checkpoints: Checkpoints | str | os.PathLike[str] | None,
+    leaving: Leaving | None = None,
 ) -> Generator[ManagedTrial, None, None]:
-    """The same for a group; rank 0 alone needs a client."""
+    """The same for a group; rank 0 alone needs a client. Who gives `leaving` can set its flag without a signal."""
     places = Checkpoints.of(checkpoints)
-    with Leaving() as leaving:
-        loop = _Loop(Desk(group, places, leaving, client if group.rank == 0 else None))
+    with leaving or Leaving() as noted:
+        loop = _Loop(Desk(group, places, noted, client if group.rank == 0 else None))
         try:
             while (trial := loop.next()) is not None:
                 yield trial
