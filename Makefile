@@ -166,8 +166,8 @@ mirrors: .venv-mirrors/.installed ## Searches shown in W&B, MLflow and TensorBoa
 	$(ENGINES) -m pip install --quiet -c constraints.txt -e '.[server,embedded]' --group engines
 	@touch $@
 
-engines: .venv-engines/.installed ## Searches by workers of Ray and Dask, objectives of Optuna, sweeps of Hydra, in .venv-engines (0.5 GB; ENGINES_ARGS='-k dask')
-	$(ENGINES) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/engines $(ENGINES_ARGS)
+engines: .venv-engines/.installed ## Workers of Ray and Dask, their nodes killed, objectives of Optuna, sweeps of Hydra, in .venv-engines (0.8 GB, 6 minutes; ENGINES_ARGS='-k dask')
+	$(ENGINES) -m pytest -q -p no:valkey -n 2 --dist loadfile tests/engines $(ENGINES_ARGS)
 
 slurm: setup ## Jobs of rungway slurm on a real Slurm of one node, in 3 minutes, as root (apt-get install munge slurmctld slurmd slurm-client)
 	$(BIN)/python -m pytest -q -rs --slurm tests/slurm

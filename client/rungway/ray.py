@@ -17,6 +17,7 @@ is `rungway.compat.tune`.
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from rungway._core.errors import FailedPrecondition, InvalidArgument
@@ -147,12 +148,13 @@ class _Ray:
         """See Engine."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        told = []
+        processes: dict[str, list[int]] = {}
         for handle in handles:
             if place := self._place(handle):
-                there = NodeAffinitySchedulingStrategy(place[0], soft=False)
-                told.append(self._ray.remote(num_cpus=0, max_retries=0)(_terminate).options(scheduling_strategy=there))
-                told[-1].remote(place[1])
+                processes.setdefault(place[0], []).append(place[1])
+        for node, there in processes.items():
+            on_it = NodeAffinitySchedulingStrategy(node, soft=False)
+            self._ray.remote(num_cpus=0, max_retries=0)(_terminate).options(scheduling_strategy=on_it).remote(there)
         calls = [handle.run for handle in handles if self._place(handle)]
         if calls:
             self._ray.wait(calls, num_returns=len(calls), timeout=seconds)
@@ -174,6 +176,8 @@ class _Ray:
         return found
 
 
-def _terminate(process: int) -> None:
-    """On the node of an actor: ask its process to leave."""
-    os.kill(process, signal.SIGTERM)
+def _terminate(processes: list[int]) -> None:
+    """On a node: ask the processes of its actors to leave. A method of an actor cannot be interrupted otherwise."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGTERM)

@@ -16,8 +16,9 @@ from rungway._sync.client import Client
 _log = logging.getLogger("rungway")
 LOOK_SECONDS = 0.2
 """How often the driver looks at its workers; Ctrl-C may wait for so long."""
-LEAVE_SECONDS = 15.0
-"""How long workers have to give their trials back, before they are ended."""
+LEAVE_SECONDS = 30.0
+"""How long workers have to give their trials back before they are ended: an engine may first have to start a process
+that tells them."""
 _SLOWEST = 2.0
 """Longest wait before a worker is replaced (seconds)."""
 
