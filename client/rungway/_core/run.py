@@ -91,6 +91,11 @@ class Run:
         return self.assignment.trial
 
     @property
+    def experiment(self) -> str:
+        """The id of its experiment."""
+        return self._calls.experiment
+
+    @property
     def lease(self) -> Lease:
         """The lease of this run."""
         return self.assignment.lease

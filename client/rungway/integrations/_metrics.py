@@ -14,7 +14,7 @@ def split(found: Mapping[str, Any], metric: str, taken: str) -> tuple[float, dic
     if metric not in found:
         names = ", ".join(sorted(map(str, found))) or "nothing"
         raise InvalidArgument.one("metric", f"got {names:.300}, wanted {metric!r} too")
-    numbers = {str(name): number for name, value in found.items() if (number := _number(value)) is not None}
+    numbers = {str(name): real for name, value in found.items() if (real := number(value)) is not None}
     value = numbers.pop(metric, None)
     if value is None:
         raise InvalidArgument.one("metric", f"got {found[metric]!r:.100} for {metric!r}, wanted a real number")
@@ -23,7 +23,7 @@ def split(found: Mapping[str, Any], metric: str, taken: str) -> tuple[float, dic
     return value, dict(sorted(numbers.items())[:MOST_METRICS])
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """Tensors and arrays of one number included."""
     if isinstance(value, bool | str) or value is None:
         return None
