@@ -44,7 +44,7 @@ def run_workers(
     A task whose worker dies is started on another one by Dask itself, which gives it up after `allowed-failures` (3);
     then it is replaced here, up to `max_restarts` times in a row per task while no trial comes further.
 
-    Raises what `rungway.ray.run_workers` raises, and FailedPrecondition (NO_ENGINE) where no client of Dask is there.
+    Raises what `rungway.ray.run_workers` raises; FailedPrecondition (NOT_INSTALLED) without distributed.
     """
     work, client = checked(fn, n, resources, client, checkpoints, max_restarts)
     return Crew(_Dask(_dask_client(dask), dict(resources or {})), work, client, n, max_restarts).run()
@@ -56,15 +56,13 @@ def _dask_client(given: Any) -> Any:
     except ImportError:
         raise FailedPrecondition(
             "workers of Dask need the package distributed, which is not installed: pip install 'rungway[dask]'",
-            reason="NO_ENGINE",
+            reason="NOT_INSTALLED",
         ) from None
     if given is None:
         try:
             return distributed.Client.current()
         except ValueError:
-            raise FailedPrecondition(
-                "no cluster of Dask is known: give dask=distributed.Client(…)", reason="NO_ENGINE"
-            ) from None
+            raise InvalidArgument.one("dask", "no client of Dask is there: give dask=distributed.Client(…)") from None
     if not isinstance(given, distributed.Client):
         raise InvalidArgument.one("dask", f"got {given!r:.100}, wanted a distributed.Client")
     return given

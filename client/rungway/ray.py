@@ -66,7 +66,7 @@ def run_workers(
     when its lease has expired. `max_restarts` is how many times per worker this may happen in a row while no trial
     comes further. Ctrl-C, and any other error here, lets the workers give their trials back, and is then raised.
 
-    Raises InvalidArgument for wrong arguments; FailedPrecondition without ray (NO_ENGINE), when the workers die one
+    Raises InvalidArgument for wrong arguments; FailedPrecondition without ray (NOT_INSTALLED), when the workers die one
     after the other (WORKERS_DIED) or when the first trials all failed (FAILING); what Ray raises for a function that it
     cannot send; and what the service says, such as NotFound.
     """
@@ -84,8 +84,13 @@ class _Worker:
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
     def run(self, work: Work, name: str) -> Ended:
-        """The loop over trials, in the main thread: SIGTERM gives the trial back."""
-        return Loop(work, name).run()
+        """The loop over trials, in the main thread, where libraries may want to be. SIGTERM gives the trial back."""
+        loop = Loop(work, name)
+        before = signal.signal(signal.SIGTERM, loop.on_signal)
+        try:
+            return loop.run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Handle:
@@ -108,7 +113,7 @@ class _Ray:
         except ImportError:
             raise FailedPrecondition(
                 "workers of Ray need the package ray, which is not installed: pip install 'rungway[ray]'",
-                reason="NO_ENGINE",
+                reason="NOT_INSTALLED",
             ) from None
         if not isinstance(options, Mapping):
             raise InvalidArgument.one("options", f"got {options!r:.100}, wanted a mapping")

@@ -4,12 +4,14 @@ and prints what they return, or the error, as JSON."""
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from rungway import RungwayError
+from rungway.compat import tune
 
 RESULT = "result: "
 """What the line with the result begins with; an engine may print what its workers say at any time."""
@@ -48,8 +50,23 @@ class Training:
     def unreadable(self, trial: Any) -> None:
         """Cannot be sent: it holds a lock."""
 
+    def tune(self, config: dict[str, Any]) -> None:
+        """A function of Ray Tune."""
+        number, state = tune.get_context().get_trial_id(), {"epoch": 0}
+        if checkpoint := tune.get_checkpoint():
+            state = json.loads(Path(checkpoint.path, "state").read_text())
+        while True:
+            state["epoch"] += 1
+            self._note(number, state["epoch"], os.getpid())
+            time.sleep(self._seconds)
+            with tempfile.TemporaryDirectory() as folder:
+                Path(folder, "state").write_text(json.dumps(state))
+                tune.report({"loss": config["learning_rate"]}, checkpoint=tune.Checkpoint.from_directory(folder))
+
     def of(self, form: str) -> Any:
         """The function of this name."""
+        if form == "tune":
+            return tune.for_trial(self.tune, os.environ["RUNGWAY_CHECKPOINTS"])
         if form == "unreadable":
             self._lock = threading.Lock()
         return getattr(self, form)

@@ -52,7 +52,7 @@ class Driver:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=folder,
-                env=inherited | ours | environment,
+                env={**inherited, **ours, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -2,17 +2,24 @@
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rungway._core.config import ClientConfig
+from rungway._core.enums import AskStatus, Reason
 from rungway._core.errors import Preempted, RungwayError
+from rungway._core.run import Loop as InLoop
+from rungway._core.waiting import Waiting, failing, pause_after
 from rungway._sync.client import Client
+from rungway._sync.run import TrialRun
 
-if TYPE_CHECKING:
-    from rungway._sync.run import TrialRun
+_HOLD_SECONDS = 1.0
+"""How long the service may hold an ask: as long as leaving may wait."""
+_SLICE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Loop:
         return Ended(why="asked to leave") if self._asked else Ended(done=True)
 
     def leave(self) -> None:
-        """Give the trial under way back now, at no cost, and end after it; from any thread.
+        """Give the trial under way back now, at no cost, and end after its function; from any thread.
 
         Trials of `rungway.integrations` are saved and given back at their next report instead.
         """
@@ -73,9 +80,15 @@ class Loop:
             self._leaving.asked = True
             return
         if self._run is not None:
-            with suppress(RungwayError):  # it is over already
-                self._run.release()
-        self._client.close()  # it may be waiting for work
+            self._give_back(self._run)
+        # No ask is cancelled that the service may be answering, unless it does not answer at all.
+        closing = threading.Timer(self._client.config.shutdown_timeout, self._client.close)
+        closing.daemon = True
+        closing.start()
+
+    def on_signal(self, *_: object) -> None:
+        """A handler of signals: the same, beside whatever the main thread is doing."""
+        threading.Thread(target=self.leave, daemon=True, name="rungway-leave").start()
 
     def _trials(self) -> Iterator[Any]:
         if self._work.checkpoints is not None:
@@ -86,6 +99,34 @@ class Loop:
             self._leaving = Leaving()
             yield from managed_trials(Alone(), self._client, self._work.checkpoints, self._leaving)
             return
-        for run in self._client.trials():
-            self._run = run
-            yield run
+        yield from self._plain()
+
+    def _plain(self) -> Iterator[TrialRun]:
+        """As `Client.trials`, but an ask is never interrupted: what it hands out would wait for its lease to expire."""
+        experiment = self._client.config.experiment
+        waiting = Waiting(experiment)
+        while not self._asked:
+            reply = self._client._ask_waiting(waiting, _HOLD_SECONDS)
+            for assignment in reply.assignments:
+                waiting = Waiting(experiment)
+                self._run = self._client._hold(assignment, InLoop())
+                if self._asked:
+                    self._give_back(self._run)
+                    return
+                yield self._run
+                self._run = None
+            if reply.status is AskStatus.DONE:
+                return
+            if reply.reason is Reason.FAILING:
+                raise failing(experiment, reply)
+            if not reply.assignments:
+                self._sleep(pause_after(reply))
+
+    def _give_back(self, run: TrialRun) -> None:
+        with suppress(RungwayError):  # it is over already
+            run.release()
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE_SECONDS))

@@ -2,12 +2,14 @@
 (https://docs.ray.io/en/latest/tune/api/search_space.html)."""
 
 import ast
+import math
 from collections.abc import Mapping
 
 from rungway_server.convert.draft import CannotConvert, Draft
 from rungway_server.convert.python_source import Call, NotLiteral, Source
 from rungway_server.domain.documents.fields import finite, whole
 from rungway_server.domain.foreign import Tool
+from rungway_server.domain.space.decimals import exact, step_value
 
 _FORMS: Mapping[str, tuple[tuple[str, ...], Mapping[str, object]]] = {
     "uniform": (("lower", "upper"), {"type": "float"}),
@@ -23,8 +25,8 @@ _FORMS: Mapping[str, tuple[tuple[str, ...], Mapping[str, object]]] = {
     "choice": (("values",), {"type": "categorical"}),
     "grid_search": (("values",), {"type": "categorical"}),
 }
-_WITHOUT_UPPER = ("randint", "lograndint")
-"""Their upper end is not included."""
+_WITHOUT_UPPER = ("randint", "qrandint", "lograndint", "qlograndint")
+"""Their upper end is not included, unless they have a q above 1."""
 _SCHEDULERS = ("ASHAScheduler", "AsyncHyperBandScheduler")
 _TIME = {"training_iteration": "iterations"}
 
@@ -106,10 +108,21 @@ class _Reader:
         given.pop("base", None)  # of the logarithm: it changes nothing
         if call.name in ("randn", "qrandn"):
             given = {"mean": 0, "sd": 1} | given
-        upper = whole(given.get("upper"))
-        if call.name in _WITHOUT_UPPER and isinstance(upper, int):
-            given["upper"] = upper - 1
-        return self._draft.parameter(call.line, name, {**words, **given})
+        return self._draft.parameter(call.line, name, {**words, **_bounds(call.name, given)})
+
+
+def _bounds(function: str, given: dict[str, object]) -> dict[str, object]:
+    """The arguments with the bounds that Tune means: those of a quantized parameter are multiples of q, and the upper
+    one of integers is left out, but not with a q above 1."""
+    upper = whole(given.get("upper"))
+    step = finite(given.get("q", 1))
+    if function in _WITHOUT_UPPER and step == 1 and isinstance(upper, int):
+        return {**{key: value for key, value in given.items() if key != "q"}, "upper": upper - 1}
+    low, high = finite(given.get("lower")), finite(upper)
+    if "q" in given and low is not None and high is not None and step is not None and step > 0:
+        first, last = math.ceil(exact(low) / exact(step)), math.floor(exact(high) / exact(step))
+        return {**given, "lower": whole(step_value(0.0, step, first)), "upper": whole(step_value(0.0, step, last))}
+    return given
 
 
 def _run(source: Source, draft: Draft, space: list[Call]) -> None:

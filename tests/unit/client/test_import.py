@@ -14,7 +14,19 @@ import rungway
 for name in sorted(set(sys.modules) - before):
     print(name)
 """
-NEVER = ("rungway.integrations", "rungway.distributed", "torch", "numpy", "fsspec", "httpx", "yaml", "cloudpickle")
+NEVER = (
+    "rungway.integrations",
+    "rungway.distributed",
+    "rungway.ray",
+    "rungway.dask",
+    "rungway.compat",
+    "torch",
+    "numpy",
+    "fsspec",
+    "httpx",
+    "yaml",
+    "cloudpickle",
+)
 
 
 def test_modules_that_come_with_the_client() -> None:

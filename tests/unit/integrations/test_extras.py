@@ -33,6 +33,13 @@ def test_an_extra_has_what_its_adapter_imports(adapter: str) -> None:
     assert adapter in wanted
 
 
+@pytest.mark.parametrize(("module", "extra"), [("ray", ["ray"]), ("dask", ["distributed"])])
+def test_an_engine_has_an_extra(module: str, extra: list[str]) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras[module] == extra
+    assert set(extra) <= imported(FOLDER.parent / f"{module}.py")
+
+
 def test_the_shared_part_imports_no_library_but_fsspec_where_it_is_needed() -> None:
     for path in FOLDER.glob("*.py"):
         if path.stem not in ADAPTERS:

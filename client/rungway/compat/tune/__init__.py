@@ -21,7 +21,7 @@
     print(tuner.fit().get_best_result().config)
 
 Rungway decides which trial is trained further, as its searchers do, and not Tune's schedulers; a length is a report.
-What Tune has and this has not raises InvalidArgument with its name, and says what to do instead.
+What Tune has and this has not raises Unimplemented (NOT_OFFERED) with its name, and says what to do instead.
 """
 
 import os

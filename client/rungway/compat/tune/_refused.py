@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from rungway._core.errors import InvalidArgument
+from rungway._core.errors import Unimplemented
 
 _CLASSES = "write it as a function that calls tune.report"
 _SEARCHER = "configurations are drawn at random here; scheduler={'name': 'auto', …} learns how long to train"
@@ -68,20 +68,20 @@ SCHEDULERS = {
 """Names of tune.schedulers."""
 
 
-def refused(name: str, instead: str) -> InvalidArgument:
+def refused(name: str, instead: str) -> Unimplemented:
     """The error for something that Tune has."""
-    return InvalidArgument.one(name, f"Ray Tune has it, and Rungway has not: {instead}")
+    return Unimplemented(f"{name} is not offered: {instead}", reason="NOT_OFFERED", details={"name": name})
 
 
 def refuse_arguments(given: dict[str, object]) -> None:
-    """Raises InvalidArgument for the first of these arguments that is given."""
+    """Raises Unimplemented for the first of these arguments that is given."""
     for name, value in given.items():
         if value is not None and value is not False:
             raise refused(name, ARGUMENTS[name])
 
 
 def no_attribute(module: str, name: str, table: dict[str, str]) -> NoReturn:
-    """For `__getattr__` of a module. Raises InvalidArgument for what Tune has, and AttributeError for anything else."""
+    """For `__getattr__` of a module. Raises Unimplemented for what Tune has, and AttributeError for anything else."""
     if name in table:
         raise refused(f"{module}.{name}", table[name])
     raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ class TuneConfig:
     """What is searched for, and how. A `scheduler` is one of `tune.schedulers`, or a mapping with the keys of a
     searcher of Rungway ({"name": "adaptive_asha", "max_length": 27, …}).
 
-    Raises InvalidArgument for arguments that have no counterpart; `reuse_actors` changes nothing."""
+    Raises Unimplemented for arguments that have no counterpart; `reuse_actors` changes nothing."""
 
     metric: str | None = None
     mode: str | None = None
@@ -52,7 +52,7 @@ class RunConfig:
     """How a search is called, where its checkpoints lie (a folder or a URL; without one RUNGWAY_CHECKPOINTS, else
     ~/rungway_results), and when a trial ends ({"training_iteration": 27, "accuracy": 0.98}: as soon as one is reached).
 
-    Raises InvalidArgument for arguments that have no counterpart; `verbose` changes nothing."""
+    Raises Unimplemented for arguments that have no counterpart; `verbose` changes nothing."""
 
     name: str | None = None
     storage_path: str | os.PathLike[str] | None = None
@@ -97,7 +97,7 @@ class Order:
 
 
 def order_of(param_space: object, tune: TuneConfig, run: RunConfig) -> Order:
-    """Raises InvalidArgument for what is missing or has no counterpart."""
+    """Raises InvalidArgument for what is missing or wrong, and Unimplemented for what has no counterpart."""
     trials = _whole_samples(tune.num_samples)
     space, points = hyperparameters(param_space)
     stop = dict(run.stop or {})

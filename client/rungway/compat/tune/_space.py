@@ -7,14 +7,12 @@ The server reads the same functions in files (`rungway convert`); a test compare
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from rungway import space
 from rungway._core import requests
 from rungway._core.errors import InvalidArgument
-
-_NEAR = 1e-9
-"""How far from a multiple of q, relatively, a bound may be that is meant to be one."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +139,11 @@ def _below(name: str, lower: object, upper: object) -> tuple[int, int]:
 
 
 def _multiples(name: str, lower: float, upper: float, q: float) -> tuple[float, float]:
-    """The first and the last multiple of `q` within the bounds."""
+    """The first and the last multiple of `q` within the bounds, as the decimals that users write: 3 * 0.1 is 0.3."""
     if not q > 0:
         raise InvalidArgument.one(f"{name}.q", f"got {q!r:.100}, wanted a number above 0")
-    first, last = _index(lower / q, math.ceil), _index(upper / q, math.floor)
+    low, high, step = (Fraction(repr(number)) for number in (lower, upper, q))
+    first, last = math.ceil(low / step) * step, math.floor(high / step) * step
     if first > last:
         raise InvalidArgument.one(name, f"there is no multiple of {q} from {lower} to {upper}")
-    # A bound that is a multiple stays as it is written: 3 * 0.1 is not 0.3.
-    low, high = (
-        bound if math.isclose(bound, n * q, rel_tol=_NEAR) else n * q for bound, n in ((lower, first), (upper, last))
-    )
-    return low, high
-
-
-def _index(scaled: float, rounded: Any) -> int:
-    nearest = round(scaled)
-    return nearest if math.isclose(scaled, nearest, rel_tol=_NEAR) else int(rounded(scaled))
+    return float(first), float(last)

@@ -35,7 +35,7 @@ class Tuner:
         tune_config: TuneConfig | None = None,
         run_config: RunConfig | None = None,
     ) -> None:
-        """Raises InvalidArgument for what is missing, wrong, or has no counterpart."""
+        """Raises InvalidArgument for what is missing or wrong, and Unimplemented for what has no counterpart."""
         self._trainable = checked(trainable)
         self._run = _of(RunConfig, "run_config", run_config)
         tune = _of(TuneConfig, "tune_config", tune_config)
@@ -46,11 +46,15 @@ class Tuner:
         """Run it to its end. Raises what `rungway.minimize` raises."""
         return ResultGrid(*self.search())
 
+    def training(self, stop: Mapping[str, float]) -> Training:
+        """What the workers do; a trial ends as soon as one of these metrics is reached."""
+        return Training(self._trainable, self._run.storage(), stop)
+
     def search(self) -> tuple[SearchResult, str, bool]:
         """The same as `fit`: what was found, the metric, and whether larger is better."""
         order = self._order
         found = (maximize if order.larger else minimize)(
-            Training(self._trainable, self._run.storage(), order.stop),
+            self.training(order.stop),
             order.space,
             max_trials=order.trials,
             max_length={"epochs": 1},  # so that it gets a trial, and not a configuration; the searcher has the length
@@ -78,7 +82,7 @@ def run(
     reuse_actors: bool = False,
     **others: object,
 ) -> ExperimentAnalysis:
-    """`Tuner(…).fit()` in its older form: `config` is the space. Raises InvalidArgument for other arguments of
+    """`Tuner(…).fit()` in its older form: `config` is the space. Raises Unimplemented for other arguments of
     `ray.tune.run`, and TypeError for what are none."""
     try:
         refuse_arguments(others)
@@ -106,7 +110,7 @@ def with_parameters(trainable: Callable[..., Any], **parameters: object) -> Call
 
 def with_resources(trainable: Callable[..., Any], resources: object) -> Callable[..., Any]:
     """The trainable with what one trial needs ({"cpu": 2}): `Tuner` runs as many at once as fit on this machine. Raises
-    InvalidArgument for anything but "cpu" and "gpu"."""
+    Unimplemented for anything but "cpu" and "gpu"."""
     if not isinstance(resources, Mapping) or not set(resources) <= {"cpu", "gpu"}:
         raise refused("resources", f"wanted {{'cpu': n}} here; on a cluster: {_ON_GPUS}")
     given = functools.partial(trainable)
@@ -115,7 +119,7 @@ def with_resources(trainable: Callable[..., Any], resources: object) -> Callable
 
 
 def _workers(trainable: Callable[..., Any]) -> int:
-    """How many trials fit on this machine at once. Raises InvalidArgument for those with GPUs."""
+    """How many trials fit on this machine at once. Raises Unimplemented for those with GPUs."""
     needs = getattr(trainable, _RESOURCES, {})
     if needs.get("gpu"):
         raise refused("resources.gpu", f"`Tuner` gives no GPUs to its processes: {_ON_GPUS}")
