@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,12 +44,16 @@ class Record:
     prunes: bool
     value: float | None
     """What it returned, if it never reported."""
+    attrs: dict[str, float]
 
 
-def recorded(study: "Study", objective: Objective, catch: tuple[type[Exception], ...]) -> Record:
-    """Call the objective once, up to where it asks for pruning, reports for a second time or returns. Raises what it
-    raises, unless it is caught: then the space is what it had asked for, and it may report and ask."""
-    trial, value, has_ended = RecordingTrial(study), None, True
+def recorded(
+    study: "Study", objective: Objective, catch: tuple[type[Exception], ...], params: Mapping[str, Any]
+) -> Record:
+    """Call the objective once, with these hyperparameters where it asks for them, up to where it asks for pruning,
+    reports for a second time or returns. Raises what it raises, unless it is caught: then the space is what it had
+    asked for, and it may report and ask."""
+    trial, value, has_ended = RecordingTrial(study, params), None, True
     early: tuple[type[Exception], ...] = (TrialPruned, *catch)
     with suppress(_Recorded):
         try:
@@ -59,7 +63,9 @@ def recorded(study: "Study", objective: Objective, catch: tuple[type[Exception],
             has_ended = False
     reports = trial.reports > 0 or trial.prunes or not has_ended
     _log.info("the space of the study has %s", ", ".join(trial.space) or "no hyperparameters")
-    return Record(trial.space, trial.params, reports, trial.prunes or not has_ended, None if reports else value)
+    return Record(
+        trial.space, trial.params, reports, trial.prunes or not has_ended, None if reports else value, trial.user_attrs
+    )
 
 
 def _real(value: object) -> float | None:
@@ -107,10 +113,18 @@ class Running:
         """Start no more trials."""
         self._stopped = True
 
-    def has_run(self, number: int) -> None:
-        """A trial has its value already."""
-        self._left = None if self._left is None else self._left - 1
-        self._after(number)
+    def settle(self, record: Record) -> None:
+        """The call that has recorded the space has returned the value of a trial: it is the first one."""
+        client = self._study.client
+        wanted = client.enqueue_trial(self._study.space.nested(record.params)).hparams
+        for assignment in client.ask_once().assignments:
+            run = client._hold(assignment)
+            if assignment.hparams != wanted:  # another process was faster, and trains it
+                run.leave(Exit(None, worker_goes_on=True))
+                return
+            run.report(1, record.value, metrics=record.attrs)
+            self._left = None if self._left is None else self._left - 1
+            self._after(run.number)
 
     def run(self, n_jobs: int) -> None:
         """Run them. Raises the first error that an objective or a callback has raised, once all threads are through."""

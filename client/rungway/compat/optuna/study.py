@@ -160,7 +160,8 @@ class Study:
         return plan is None or plan.max_length == 1
 
     def _create(self, func: Callable[[Trial], float], running: Running) -> None:
-        record = recorded(self, func, running.catch) if self._order.space is None else None
+        first = self._enqueued[0][0] if self._enqueued else {}
+        record = recorded(self, func, running.catch, first) if self._order.space is None else None
         document = self._order.document(record, running.missing)
         try:
             experiment = self.client.create_experiment(self.study_name, document)
@@ -170,8 +171,8 @@ class Study:
             experiment = self.client.get_experiment()
         self._open(experiment)
         if experiment.trials.started == 0 and record is not None and record.value is not None and self.has_no_steps:
-            known = self.client.enqueue_trial(self.space.nested(record.params), metric=record.value, length=1)
-            running.has_run(known.trial or 0)
+            self._enqueued = self._enqueued[1:]  # its value is there
+            running.settle(record)
 
     def _enqueue(self, running: Running) -> None:
         """Hand what was enqueued to the service."""
