@@ -101,9 +101,15 @@ def test_what_is_returned_without_a_report_is_paid_for_once(made: Callable[..., 
     assert len(calls) == len(study.trials) == 5
     assert [number for number, _ in calls] == [-1, 1, 2, 3, 4]  # the call that records the space is a trial, too
     assert [each.params for each in study.trials[1:]] == [params for _, params in calls[1:]]
-    assert study.trials[0].params == {"n": 5, "word": "a"}
-    assert study.trials[1].params["n"] == 9
+    assert study.trials[0].params == {"n": 9, "word": "a"}  # what was enqueued, and the first choice
     assert all(each.state is TrialState.COMPLETE and each.intermediate_values == {} for each in study.trials)
+    study.enqueue_trial({"n": 9}, skip_if_exists=True)  # there is one
+    study.enqueue_trial({"n": 8, "word": "bb"}, skip_if_exists=True)
+    study.optimize(objective, n_trials=1)
+    assert calls[-1] == (5, {"n": 8, "word": "bb"})
+    study.enqueue_trial({"n": 10})
+    with pytest.raises(rungway.InvalidArgument, match="n"):
+        study.optimize(objective, n_trials=1)
 
 
 def conditional(trial: Trial) -> float:
@@ -189,7 +195,7 @@ def test_methods_that_are_not_there_are_refused_by_their_names(made: Callable[..
 def test_an_error_fails_its_trial_and_goes_on_only_if_it_is_caught(made: Callable[..., Study]) -> None:
     def objective(trial: Trial) -> float:
         x = trial.suggest_float("x", 0.0, 1.0)
-        if trial.number == 1:
+        if trial.number in raising:
             raise ValueError("no such model")
         if trial.number == 2:
             return float("nan")
@@ -199,10 +205,14 @@ def test_an_error_fails_its_trial_and_goes_on_only_if_it_is_caught(made: Callabl
             raise optuna.TrialPruned  # by itself: with the best value of all
         return 1 + x
 
-    study = made()
+    raising, study = [-1, 1], made()
     with pytest.raises(ValueError, match="no such model"):
         study.optimize(objective, n_trials=5)
-    study.optimize(objective, n_trials=4, catch=ValueError)
+    assert study.trials == []
+    study.optimize(objective, n_trials=1, catch=ValueError)  # the space is what was asked for before the error
+    with pytest.raises(ValueError, match="no such model"):
+        study.optimize(objective, n_trials=4)
+    study.optimize(objective, n_trials=3, catch=ValueError)
     states = {trial.number: trial.state for trial in study.trials}
     assert (states[1], states[2], states[3]) == (TrialState.FAIL, TrialState.FAIL, TrialState.PRUNED)
     assert study.best_value > 1
@@ -296,7 +306,7 @@ def objective(trial):
             time.sleep(1000)
     return x
 
-study = optuna.create_study(study_name="killed", load_if_exists=True, config={"lease_seconds": 2})
+study = optuna.create_study(study_name="killed", load_if_exists=True, config={"lease_seconds": 1})
 study.optimize(objective, n_trials=int(sys.argv[2]))
 """
 
@@ -314,7 +324,7 @@ def test_a_study_goes_on_after_its_process_was_killed(target: str) -> None:
         assert process.stdout.readline() == "hangs\n"
         process.send_signal(signal.SIGKILL)
     with Client(target, experiment="killed") as client:
-        wait_until(lambda: client.list_workers()[0].silent_seconds > 2)  # its lease has expired
+        wait_until(lambda: client.list_workers()[0].silent_seconds > 1)  # its lease has expired
         with start("go on", 3) as process:
             assert process.wait() == 0
         study = optuna.create_study(study_name="killed", target=target, load_if_exists=True)

@@ -99,6 +99,14 @@ def app(folder: Path, body: str = "pass") -> Path:
     return path
 
 
+def test_apps_that_use_another_sweeper_do_not_import_rungway() -> None:
+    code = "import sys; from hydra.core.plugins import Plugins; Plugins.instance(); print(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'hydra_plugins.rungway_sweeper.rungway_sweeper'" in modules
+    assert "'rungway'" not in modules
+    assert "'grpc'" not in modules
+
+
 def test_trials_are_paused_and_go_on_in_their_own_folders(target: str, tmp_path: Path) -> None:
     sweep = Sweep(target, tmp_path, EXAMPLE, "hydra.sweeper.n_trials=9", LADDER, *SPACE)
     assert sweep.run() == 0, sweep.log()
@@ -170,6 +178,17 @@ def test_a_task_that_raises_fails_its_trial_and_not_the_sweep(target: str, tmp_p
     assert [state is TrialState.FAILED for state in sweep.states()] == [False, True, True, False, False]
     assert "no such model" in sweep.client.get_trial(1).message
     assert "returned None and reported nothing" in sweep.client.get_trial(2).message
+
+
+def test_a_sweep_whose_trials_all_fail_ends_and_goes_on_when_it_is_corrected(target: str, tmp_path: Path) -> None:
+    raises = "if not pathlib.Path('corrected').exists():\n    raise ValueError('no such model')"
+    sweep = Sweep(target, tmp_path, app(tmp_path, raises), "hydra.sweeper.n_trials=12", "+x=interval(0,1)")
+    assert sweep.run() == 1
+    assert "the search has paused itself: its first trials all failed" in sweep.log()
+    assert sweep.states() == [TrialState.FAILED] * 10
+    (tmp_path / "corrected").touch()
+    assert sweep.run() == 0, sweep.log()
+    assert sweep.states()[10:] == [TrialState.COMPLETED] * 2
 
 
 @pytest.mark.parametrize(

@@ -34,5 +34,5 @@ def test_a_disturbed_training_is_like_an_undisturbed_one(
     first = undisturbed(example, target, tmp_path / "first")
     assert len(first.rates) >= 60
     second = disturbed(example, target, tmp_path / "second", len(first.rates))
-    check_same(first, second, tolerance=1e-4 if compared else None)
+    check_same(first, second, tolerance=1e-6 if compared else None)
     table.done(row, first, second, "SIGKILL, SIGTERM", compares_metrics=compared)

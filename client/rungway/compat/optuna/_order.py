@@ -17,7 +17,7 @@ from rungway.compat.optuna.samplers import RandomSampler
 if TYPE_CHECKING:
     from rungway.compat.optuna._running import Record
 
-_NAMES = ("async_halving", "adaptive_asha", "random", "grid", "single")
+_NAMES = ("async_halving", "adaptive_asha", "random", "grid")
 """Searchers that need not pause a trial."""
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,17 +44,28 @@ class Record:
     prunes: bool
     value: float | None
     """What it returned, if it never reported."""
+    attrs: dict[str, float]
 
 
-def recorded(study: "Study", objective: Objective) -> Record:
-    """Call the objective once, up to where it asks for pruning, reports for a second time or returns. Raises what it
-    raises."""
-    trial, value = RecordingTrial(study), None
-    with suppress(_Recorded, TrialPruned):
-        value = _real(objective(trial))
-    reports = trial.reports > 0 or trial.prunes
+def recorded(
+    study: "Study", objective: Objective, catch: tuple[type[Exception], ...], params: Mapping[str, Any]
+) -> Record:
+    """Call the objective once, with these hyperparameters where it asks for them, up to where it asks for pruning,
+    reports for a second time or returns. Raises what it raises, unless it is caught: then the space is what it had
+    asked for, and it may report and ask."""
+    trial, value, has_ended = RecordingTrial(study, params), None, True
+    early: tuple[type[Exception], ...] = (TrialPruned, *catch)
+    with suppress(_Recorded):
+        try:
+            value = _real(objective(trial))
+        except early as error:
+            _log.warning("the call that records the space ended early: %s: %s", type(error).__name__, error)
+            has_ended = False
+    reports = trial.reports > 0 or trial.prunes or not has_ended
     _log.info("the space of the study has %s", ", ".join(trial.space) or "no hyperparameters")
-    return Record(trial.space, trial.params, reports, trial.prunes, None if reports else value)
+    return Record(
+        trial.space, trial.params, reports, trial.prunes or not has_ended, None if reports else value, trial.user_attrs
+    )
 
 
 def _real(value: object) -> float | None:
@@ -86,7 +97,8 @@ class Running:
         self._left = None if n_trials is None else requests.whole("n_trials", n_trials)
         seconds = float("inf") if timeout is None else requests.not_negative("timeout", timeout)
         self._end = time.monotonic() + seconds
-        self._catch = (catch,) if isinstance(catch, type) else tuple(catch)
+        self.catch = (catch,) if isinstance(catch, type) else tuple(catch)
+        """Errors of the objective that fail their trial and nothing else."""
         self._callbacks = tuple(callbacks or ())
         self._lock = threading.Lock()
         self._asking = 0
@@ -101,11 +113,18 @@ class Running:
         """Start no more trials."""
         self._stopped = True
 
-    def has_run(self, number: int) -> None:
-        """A trial has its value already."""
-        self._claim()
-        self._asking -= 1
-        self._after(number)
+    def settle(self, record: Record) -> None:
+        """The call that has recorded the space has returned the value of a trial: it is the first one."""
+        client = self._study.client
+        wanted = client.enqueue_trial(self._study.space.nested(record.params)).hparams
+        for assignment in client.ask_once().assignments:
+            run = client._hold(assignment)
+            if assignment.hparams != wanted:  # another process was faster, and trains it
+                run.leave(Exit(None, worker_goes_on=True))
+                return
+            run.report(1, record.value, metrics=record.attrs)
+            self._left = None if self._left is None else self._left - 1
+            self._after(run.number)
 
     def run(self, n_jobs: int) -> None:
         """Run them. Raises the first error that an objective or a callback has raised, once all threads are through."""
@@ -168,12 +187,16 @@ class Running:
         """Let the study start as many more trials as are wanted here; whether it does so."""
         if reply.status is not AskStatus.DONE and reply.reason is not Reason.WAITING_FOR_RESULTS:
             return False
+        return self.make_room(self.missing)
+
+    def make_room(self, count: int) -> bool:
+        """Let the study start so many more trials; whether it does so."""
         client = self._study.client
         with self._lock:
             experiment = client.get_experiment()
             plan = experiment.plan
             assert plan is not None  # of lists only
-            wanted = experiment.trials.started + self.missing
+            wanted = experiment.trials.started + count
             if sum(bracket.max_trials for bracket in plan.brackets) >= wanted:
                 return experiment.state not in OVER
             try:
@@ -204,7 +227,7 @@ class Running:
             how = exit_of(error, worker_goes_on=True)
             run.leave(replace(how, outcome=Outcome.ERROR) if how.outcome is Outcome.TRANSIENT else how)
             _log.warning("trial %d failed: %s", run.number, how.message)
-            if how.outcome is None or not isinstance(error, self._catch):
+            if how.outcome is None or not isinstance(error, self.catch):
                 raise
         except BaseException as error:
             run.leave(exit_of(error, worker_goes_on=False))

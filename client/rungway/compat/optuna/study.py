@@ -73,6 +73,7 @@ class Study:
         try:
             if self._experiment is None:
                 self._create(func, running)
+            self._enqueue(running)
             running.run(n_jobs)
         finally:
             self._running = None
@@ -88,16 +89,14 @@ class Study:
     def enqueue_trial(
         self, params: Mapping[str, Any], user_attrs: Mapping[str, Any] | None = None, skip_if_exists: bool = False
     ) -> None:
-        """Let the next new trial have these hyperparameters; those that are missing are drawn. Before the first
-        `optimize` of a new study they are kept until the search is there. Raises InvalidArgument."""
+        """Let the next new trial of `optimize` have these hyperparameters; those that are missing are drawn. Outside of
+        `optimize` they are kept by this object until then, which raises InvalidArgument for values that the space does
+        not have."""
         if user_attrs:
             raise NotOffered("enqueue_trial with user_attrs", "set them in the objective")
-        if self._experiment is None:
-            self._enqueued.append((dict(params), skip_if_exists))
-            return
-        if skip_if_exists and any(each.params.items() >= params.items() for each in self.trials):
-            return
-        self.client.enqueue_trial(self.space.nested(params))
+        self._enqueued.append((dict(params), skip_if_exists))
+        if self._running is not None and self._experiment is not None:
+            self._enqueue(self._running)
 
     # Results.
 
@@ -161,7 +160,8 @@ class Study:
         return plan is None or plan.max_length == 1
 
     def _create(self, func: Callable[[Trial], float], running: Running) -> None:
-        record = recorded(self, func) if self._order.space is None else None
+        first = self._enqueued[0][0] if self._enqueued else {}
+        record = recorded(self, func, running.catch, first) if self._order.space is None else None
         document = self._order.document(record, running.missing)
         try:
             experiment = self.client.create_experiment(self.study_name, document)
@@ -170,12 +170,19 @@ class Study:
                 raise DuplicatedStudyError(f"there is a study {self.study_name!r} already") from None
             experiment = self.client.get_experiment()
         self._open(experiment)
-        if experiment.trials.started == 0:
-            for params, skip in self._enqueued:
-                self.enqueue_trial(params, skip_if_exists=skip)
-            if record is not None and record.value is not None and self.has_no_steps:
-                known = self.client.enqueue_trial(self.space.nested(record.params), metric=record.value, length=1)
-                running.has_run(known.trial or 0)
+        if experiment.trials.started == 0 and record is not None and record.value is not None and self.has_no_steps:
+            self._enqueued = self._enqueued[1:]  # its value is there
+            running.settle(record)
+
+    def _enqueue(self, running: Running) -> None:
+        """Hand what was enqueued to the service."""
+        waiting, self._enqueued = self._enqueued, []
+        there = [each.params for each in self.trials] if any(skip for _, skip in waiting) else []
+        for params, skip in waiting:
+            if skip and any(each.items() >= params.items() for each in there):
+                continue
+            running.make_room(max(running.missing, len(waiting)))
+            self.client.enqueue_trial(self.space.nested(params))
 
     def _open(self, experiment: Experiment) -> None:
         """Raises FailedPrecondition when the trials of the search may be paused, or its direction is another one."""

@@ -124,10 +124,12 @@ class _Recorded(BaseException):
 
 
 class RecordingTrial(Trial):
-    """Notes what an objective asks for, until its pruning is asked for or it reports a second time."""
+    """Notes what an objective asks for, until its pruning is asked for or it reports a second time. It has the values
+    of `params`, and the middle of each other range."""
 
-    def __init__(self, study: "Study") -> None:
+    def __init__(self, study: "Study", params: Mapping[str, Any]) -> None:
         super().__init__(study, -1)
+        self._given = params
         self.space: dict[str, Node] = {}
         self.reports = 0
         self.prunes = False
@@ -148,7 +150,7 @@ class RecordingTrial(Trial):
     def _value(self, name: str, node: Node) -> Any:
         if self.space.setdefault(name, node) != node:
             raise SpaceDiffers(name, f"one call of the objective asks for {name!r} twice, in two ranges")
-        return middle(node)
+        return self._given.get(name, middle(node))
 
 
 class LiveTrial(Trial):
