@@ -129,22 +129,30 @@ def test_trials_are_paused_and_go_on_in_their_own_folders(target: str, tmp_path:
     assert "RUNGWAY_ASSIGNMENT" not in sweep.log()
 
 
-def test_slots_stay_full_while_one_trial_is_slow(target: str, tmp_path: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+LAUNCHERS = {
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    "submitit": ["hydra/launcher=submitit_local"],
+}
+"""Those that run jobs in processes of their own, with two at once."""
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_slots_stay_full_while_one_trial_is_slow(target: str, tmp_path: Path, launcher: str) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     slow = "while number == 0 and not pathlib.Path('go').exists():\n    time.sleep(0.05)"
-    more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=7")
+    more = (*LAUNCHERS[launcher], "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=5")
     sweep = Sweep(target, tmp_path, app(tmp_path, slow), *more, "+x=interval(0,1)")
     with sweep.start() as process:
 
         def others_are_over() -> bool:
-            return sorted(set(sweep.begun())) == list(range(7)) and sweep.states().count(TrialState.COMPLETED) == 6
+            return sorted(set(sweep.begun())) == list(range(5)) and sweep.states().count(TrialState.COMPLETED) == 4
 
         assert wait_while_it_runs(process, others_are_over), sweep.log()
         assert sweep.states()[0] is TrialState.RUNNING
         (tmp_path / "go").touch()
         assert process.wait(SECONDS) == 0, sweep.log()
     assert set(sweep.states()) == {TrialState.COMPLETED}
-    assert sorted(sweep.begun()) == list(range(7))
+    assert sorted(sweep.begun()) == list(range(5))
 
 
 def test_a_sweep_goes_on_after_it_was_killed(target: str, tmp_path: Path) -> None:
@@ -160,10 +168,11 @@ def test_a_sweep_goes_on_after_it_was_killed(target: str, tmp_path: Path) -> Non
     assert sorted(sweep.begun()) == [0, 1, 2, 3, 3, 4, 5]
 
 
-def test_a_job_whose_process_dies_is_tried_again(target: str, tmp_path: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_job_whose_process_dies_is_tried_again(target: str, tmp_path: Path, launcher: str) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     dies = "if number == 1 and not pathlib.Path('died').exists():\n    pathlib.Path('died').touch()\n    os._exit(1)"
-    more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=4")
+    more = (*LAUNCHERS[launcher], "hydra.sweeper.n_trials=3")
     sweep = Sweep(target, tmp_path, app(tmp_path, dies), *more, "+x=interval(0,1)")
     assert sweep.run() == 0, sweep.log()
     assert "The job of trial 1 is lost: " in sweep.log()
