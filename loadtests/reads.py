@@ -46,6 +46,7 @@ _RUNGWAY = str(Path(sys.executable).parent / "rungway")
 _BATCH, _REPORTS = 64, 800
 """Most results and most reports of a call that fills the experiment."""
 _LONGEST_MS = 20.0
+_LARGE = 1_000_000
 _PAUSE_SECONDS = 0.5
 """Pause (seconds) after each read, for work that it left behind."""
 
@@ -141,7 +142,7 @@ class _Reads:
         """All reads by name, ordered so that each finds its data."""
         return [
             ("nothing", self.nothing),
-            ("CreateExperiment, as many trials", self.created),
+            ("CreateExperiment, 1,000,000 trials or more", self.created),
             ("GetExperiment", self.get),
             ("GetView, the whole", self.viewed),
             ("ListTrials, all pages", self.listed),
@@ -158,10 +159,11 @@ class _Reads:
         return "for comparison"
 
     async def created(self) -> str:
-        text = json.dumps(_config(self._trials, 1))
+        trials = max(self._trials, _LARGE)
+        text = json.dumps(_config(trials, 1))
         request = messages.CreateExperimentRequest(experiment="new", request_id="new", config_text=text)
         await self._stub.CreateExperiment(request)
-        return f"{self._trials} trials"
+        return f"{trials} trials"
 
     async def viewed(self) -> str:
         found = await self._views.GetView(views.GetViewRequest(experiment=_BIG.experiment))
