@@ -7,9 +7,12 @@ from typing import Any
 
 from loadtests import (
     bars,
+    beyond,
     costs,
+    experiments,
     fleet,
     growth,
+    locust_run,
     metrics_cost,
     overload,
     ports,
@@ -27,9 +30,12 @@ from rungway_server.event_loop import loop_factory
 
 TESTS: dict[str, Any] = {
     "bars": bars,
+    "beyond": beyond,
     "costs": costs,
+    "experiments": experiments,
     "fleet": fleet,
     "growth": growth,
+    "locust": locust_run,
     "metrics": metrics_cost,
     "overload": overload,
     "ports": ports,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from loadtests import costs, fleet, growth, overload, ports, replicas, sdk, waiting, watchers
+from loadtests import costs, experiments, fleet, growth, overload, ports, replicas, sdk, waiting, watchers
 from loadtests.judging import Bar, By, agreement, at_least, at_most, compare, no_bar, read_bars
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this load test to the command line."""
     parser.add_argument("--calls", type=int, default=24_000, help="calls of each kind of `costs` (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of one other measurement (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of the others; `costs` has twice as many (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of the others; `costs` has four times as many (%(default)s)"
+    )
     parser.add_argument("--trials", type=int, default=100_000, help="most trials of growth (%(default)s)")
     parser.add_argument("--fleet", type=int, default=10_000, help="live trials of the fleet (%(default)s)")
     parser.add_argument("--only", choices=list(_TESTS), nargs="+", default=list(_TESTS), help="these tests alone")
@@ -63,7 +65,7 @@ async def _all(arguments: argparse.Namespace) -> list[Bar]:
 
 
 async def _costs(arguments: argparse.Namespace) -> list[Bar]:
-    return await costs.judge(arguments.calls, 2 * arguments.rounds)
+    return await costs.judge(arguments.calls, 4 * arguments.rounds)
 
 
 async def _ports(arguments: argparse.Namespace) -> list[Bar]:
@@ -84,6 +86,10 @@ async def _replicas(arguments: argparse.Namespace) -> list[Bar]:
 
 async def _growth(arguments: argparse.Namespace) -> list[Bar]:
     return growth.judgements(await growth.measure([1_000, arguments.trials]))
+
+
+async def _experiments(arguments: argparse.Namespace) -> list[Bar]:
+    return experiments.judgements(await experiments.measure(1_000, arguments.calls, 2 * arguments.rounds))
 
 
 async def _fleet(arguments: argparse.Namespace) -> list[Bar]:
@@ -130,6 +136,7 @@ _TESTS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Bar]]]] = {
     "ports": _ports,
     "replicas": _replicas,
     "growth": _growth,
+    "experiments": _experiments,
     "fleet": _fleet,
     "sdk": _sdk,
     "overload": _overload,

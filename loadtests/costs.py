@@ -75,6 +75,11 @@ _SATURATED = [
 _RATE, _IN_FLIGHT = 2_500.0, 64
 """Of the bars."""
 _PAIRS = [Way("gRPC", "pair"), Way("HTTP proto", "pair")]
+FOR_DECISIONS = [
+    Way("gRPC", "no-op"),
+    *(Way(port, call) for port in ("gRPC", "HTTP proto") for call in ("tell", "pair")),
+]
+"""What a simulation of many workers needs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

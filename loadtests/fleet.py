@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from loadtests.experiment import CONFIG
@@ -24,6 +25,8 @@ from rungway import AsyncClient, ClientConfig, Decision, RungwayError
 
 PORTS = ("gRPC", "HTTP")
 _EXPERIMENT = "fleet"
+_RAMP, _LONGEST_START = 3, 40.0
+"""Intervals in which all loops begin, and seconds after which the measurement begins though some hold no trial."""
 _SPARE = 1.01
 """Loops for each trial that is to be live: at any moment, some loops are between two trials."""
 _LADDER = {"max_length": 81, "divisor": 3, "max_trials": 1_000_000}
@@ -95,8 +98,9 @@ async def measure(trials: int, interval: float, seconds: float, port: str = "gRP
             )
             many = int(trials * _SPARE)
             loops = _Loops(client, many, interval)
-            tasks = [asyncio.create_task(loops.run(i * interval / many)) for i in range(many)]
-            await loops.all_hold.wait()
+            tasks = [asyncio.create_task(loops.run(i * _RAMP * interval / many)) for i in range(many)]
+            with suppress(TimeoutError):  # those that hold none are missing among the live ones
+                await asyncio.wait_for(loops.all_hold.wait(), _RAMP * interval + _LONGEST_START)
             before, start = [cpu_seconds(pid) for pid in pids], time.perf_counter()
             loops.recording = True
             await asyncio.sleep(seconds)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -49,6 +50,11 @@ async def running_stack() -> AsyncIterator[Stack]:
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of a process so far: all threads, user and system, as in /proc/PID/stat but to the nanosecond."""
     return time.clock_gettime(~pid << 3 | _OF_A_PROCESS)
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def machine_cpu_seconds() -> float:

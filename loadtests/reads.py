@@ -1,8 +1,8 @@
 """What a large read costs others: the slowest tell of another tenant, script and slice, by kind of read.
 
-One experiment of many trials with curves is listed, watched, exported, audited, imported and deleted through a service,
-while a worker of another namespace tells without a pause. Script times are those of Redis (SLOWLOG); slices are
-processor time of the event loop (sliced_server.py).
+One experiment of many trials with curves is created, viewed, listed, watched, exported, audited, imported and deleted
+through a service, while a worker of another namespace tells without a pause. Script times are those of Redis (SLOWLOG);
+slices are processor time of the event loop (sliced_server.py).
 """
 
 import argparse
@@ -23,11 +23,14 @@ from typing import Any
 import grpc
 from redis.asyncio import Redis
 
+from loadtests.judging import Bar, By, at_most
 from loadtests.meter import percentile
 from loadtests.processes import server_process
 from rungway import AsyncClient, ClientConfig
 from rungway.v1 import experiment_service_pb2 as messages
+from rungway.v1 import view_service_pb2 as views
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from rungway.v1.view_service_pb2_grpc import ViewServiceStub
 from rungway_server.domain.engine import Report, Result
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
@@ -40,7 +43,10 @@ _BIG = ExperimentRef("default", "big")
 _OTHER = "another"
 _SLOWER_THAN_US, _LONG_US = 200, 5_000
 _RUNGWAY = str(Path(sys.executable).parent / "rungway")
-_BATCH = 64
+_BATCH, _REPORTS = 64, 800
+"""Most results and most reports of a call that fills the experiment."""
+_LONGEST_MS = 20.0
+_LARGE = 1_000_000
 _PAUSE_SECONDS = 0.5
 """Pause (seconds) after each read, for work that it left behind."""
 
@@ -67,16 +73,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this load test to the command line."""
     parser.add_argument("--trials", type=int, default=100_000, help="trials of the experiment (%(default)s)")
     parser.add_argument("--points", type=int, default=100, help="points of each curve (%(default)s)")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="READ", help="reads whose name begins so")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Noticed], list[Noticed]]:
     """The rows to print and the rows for the JSON file: the same here."""
-    found = [one async for one in measure(arguments.trials, arguments.points)]
+    found = [one async for one in measure(arguments.trials, arguments.points, tuple(arguments.only))]
     return found, found
 
 
-async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
-    """Measure each kind of read in turn."""
+def judgements(found: list[Noticed]) -> list[Bar]:
+    """The longest script while each read went on."""
+    return [
+        at_most(
+            "reads", f"longest script while {one.read}, ms", By.SCRIPT, _LONGEST_MS, one.slowest_script_ms, one.note
+        )
+        for one in found
+    ]
+
+
+async def measure(trials: int, points: int, only: tuple[str, ...] = ("",)) -> AsyncIterator[Noticed]:
+    """Measure each kind of read whose name begins with one of these in turn."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-")))
         redis = await stack.enter_async_context(EmbeddedRedis(folder))
@@ -91,35 +108,43 @@ async def measure(trials: int, points: int) -> AsyncIterator[Noticed]:
         )
         watch = _Watch(other, client, server.pid, server.lines)
         await watch.begin()
-        for name, read in _Reads(channel, redis.url, folder).each():
-            yield await watch.noticed(name, read)
+        for name, read in _Reads(channel, redis.url, folder, trials).each():
+            if name.startswith(only):
+                yield await watch.noticed(name, read)
 
 
 async def _fill(store: RedisStore, trials: int, points: int) -> None:
     """Run all trials to their end, with a report at each length."""
-    space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(6)}
-    searcher = {"name": "random", "metric": "loss", "max_trials": trials, "max_length": {"epochs": points}}
-    document = {"hyperparameters": space, "searcher": searcher | {"max_concurrent_trials": 0}, "seed": 1}
-    await ExperimentUseCases(store).create(_BIG, document, "")
+    await ExperimentUseCases(store).create(_BIG, _config(trials, points), "")
     while given := (await store.ask(_BIG, "", _BATCH, "fill")).assignments:
         reports = [Report(length, random.random()) for length in range(1, points + 1)]
-        for at in range(0, len(given), 8):
-            results = [Result(each.lease, reports, f"s3://bucket/{each.lease.trial}") for each in given[at : at + 8]]
+        some = max(1, min(_BATCH, _REPORTS // points))
+        for at in range(0, len(given), some):
+            results = [Result(each.lease, reports, f"s3://bucket/{each.lease.trial}") for each in given[at : at + some]]
             await store.tell(_BIG, "", results)
+
+
+def _config(trials: int, points: int) -> dict[str, object]:
+    space = {f"p{i}": {"type": "double", "minval": 0.0, "maxval": 1.0} for i in range(6)}
+    searcher = {"name": "random", "metric": "loss", "max_trials": trials, "max_length": {"epochs": points}}
+    return {"hyperparameters": space, "searcher": searcher | {"max_concurrent_trials": 0}, "seed": 1}
 
 
 class _Reads:
     """The reads that are measured."""
 
-    def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path) -> None:
+    def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path, trials: int) -> None:
         self._stub: Any = ExperimentServiceStub(channel)  # its type hints are those of a synchronous channel
-        self._url, self._file = url, folder / "export"
+        self._views: Any = ViewServiceStub(channel)
+        self._url, self._file, self._trials = url, folder / "export", trials
 
     def each(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
         """All reads by name, ordered so that each finds its data."""
         return [
             ("nothing", self.nothing),
+            ("CreateExperiment, 1,000,000 trials or more", self.created),
             ("GetExperiment", self.get),
+            ("GetView, the whole", self.viewed),
             ("ListTrials, all pages", self.listed),
             ("BestTrials, 1,000", self.best),
             ("WatchEvents, all", self.watched),
@@ -132,6 +157,17 @@ class _Reads:
     async def nothing(self) -> str:
         await asyncio.sleep(3)
         return "for comparison"
+
+    async def created(self) -> str:
+        trials = max(self._trials, _LARGE)
+        text = json.dumps(_config(trials, 1))
+        request = messages.CreateExperimentRequest(experiment="new", request_id="new", config_text=text)
+        await self._stub.CreateExperiment(request)
+        return f"{trials} trials"
+
+    async def viewed(self) -> str:
+        found = await self._views.GetView(views.GetViewRequest(experiment=_BIG.experiment))
+        return f"{found.ByteSize() >> 10} KiB"
 
     async def get(self) -> str:
         await self._stub.GetExperiment(messages.GetExperimentRequest(experiment=_BIG.experiment))

@@ -3,7 +3,9 @@
 A few loops run one search after another, each with its own client: create it, let SDK workers run it to the end, delete
 it. One more search stays, whose trial is assigned and released at a fixed pace. The request ids that Redis remembers of
 it must level off (at most two windows of 10 minutes). Its own keys, mostly the event log, are subtracted from the
-memory of Redis. Rows are samples; slopes are those of lines fitted to the samples after the warm-up, the first third.
+memory of Redis, which keeps no log of slow calls meanwhile: on a busy machine that fills for minutes. Rows are samples.
+Growth is that of a line fitted to the samples after the warm-up, the first five minutes (of a short run the first
+third), from its first point to its last.
 """
 
 import argparse
@@ -11,16 +13,15 @@ import asyncio
 import itertools
 import os
 import random
-import resource
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import linear_regression, mean
+from statistics import linear_regression
 
 from redis.asyncio import Redis
 
 from loadtests.experiment import CONFIG
-from loadtests.processes import Stack, running_stack
+from loadtests.judging import Bar, By, at_most, no_bar
+from loadtests.processes import Stack, resident_bytes, running_stack
 from rungway import AsyncClient, ClientConfig
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.connection.connect import plain_client
@@ -29,21 +30,29 @@ from rungway_server.store.redis.layout.keys import experiment_keys
 _SHORT_MINUTES = 1.0
 _SAMPLES = 240
 _SHOWN = 12
-_WARM_UP = 1 / 3
-_LONG_ENOUGH = 0.25
-"""Hours measured after the warm-up below which a slope says little."""
-_FLAT, _LITTLE = 0.05, 1.0
-"""A figure is flat when it grows by less than this share of itself in an hour, or by less than one (MiB or file)."""
+_WARM_UP_MINUTES, _WARM_UP = 5.0, 1 / 3
+_LONG_ENOUGH = 15.0
+"""Minutes measured after the warm-up below which growth says little."""
+_MOST_GROWTH = 1.0
+"""Percent."""
 _LADDER = {"max_length": 16, "divisor": 4, "max_trials": 30}
 _WORKERS = 4
 _STEADY = "steady"
+_JUDGED = {
+    "server_mib": "the server's resident memory (MiB)",
+    "redis_mib": "Redis's resident memory, without the search that stays (MiB)",
+    "redis_used_mib": "what Redis uses, without the search that stays (MiB)",
+    "server_files": "open files of the server",
+    "redis_connections": "connections of Redis",
+}
 _STEADY_PAUSE = 0.05
 _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample. Memory in MiB: resident, and for Redis also what it reports as used."""
+    """A sample. Memory in MiB: resident, and for Redis also what it reports as used; of Redis, without the search that
+    stays."""
 
     minutes: float
     searches: int
@@ -54,17 +63,6 @@ class Sample:
     redis_connections: int
     redis_keys: int
     request_ids: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """How a figure grew after the warm-up: per hour, and relative to its mean."""
-
-    figure: str
-    mean: float
-    per_hour: float
-    share_per_hour: float
-    flat: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +81,7 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Sample], list[Sample]
 async def measure(minutes: float, searches: int) -> list[Sample]:
     """Keep `searches` searches running for `minutes`; returns the samples."""
     async with running_stack() as stack, plain_client(stack.redis_url, timeout_seconds=30) as redis:
+        await redis.config_set("slowlog-max-len", 0)
         done: list[str] = []
         tasks = [asyncio.create_task(_search_after_search(stack.service, i, done)) for i in range(searches)]
         tasks.append(asyncio.create_task(_steady(stack.service)))
@@ -98,21 +97,24 @@ async def measure(minutes: float, searches: int) -> list[Sample]:
     return samples
 
 
-def judgements(samples: list[Sample]) -> list[Slope]:
-    """The slope of each figure."""
-    measured = samples[int(len(samples) * _WARM_UP) :]
-    hours = [one.minutes / 60 for one in measured]
-    if len(measured) < 2:
+def judgements(samples: list[Sample]) -> list[Bar]:
+    """How much each figure grew after the warm-up."""
+    warm = min(_WARM_UP_MINUTES, samples[-1].minutes * _WARM_UP)
+    measured = [one for one in samples if one.minutes >= warm]
+    minutes = [one.minutes for one in measured]
+    if len(set(minutes)) < 2:
         return []
-    found = []
-    for figure in ("server_mib", "redis_mib", "redis_used_mib", "server_files", "redis_connections"):
+    bars = []
+    for figure, name in _JUDGED.items():
         values = [float(getattr(one, figure)) for one in measured]
-        slope = linear_regression(hours, values).slope
-        share = slope / mean(values)
-        little = slope < max(_FLAT * mean(values), _LITTLE)
-        flat = "too short to say" if hours[-1] - hours[0] < _LONG_ENOUGH else "yes" if little else "NO"
-        found.append(Slope(figure, mean(values), slope, share, flat))
-    return found
+        slope, at_first = linear_regression(minutes, values)
+        first, last = at_first + slope * minutes[0], at_first + slope * minutes[-1]
+        growth, note = 100 * (last / first - 1), f"{first:.1f} to {last:.1f} in {minutes[-1] - minutes[0]:.0f} minutes"
+        if minutes[-1] - minutes[0] >= _LONG_ENOUGH:
+            bars.append(at_most("soak", f"growth of {name}, %", By.BYTES, _MOST_GROWTH, growth, note))
+        else:
+            bars.append(no_bar("soak", f"growth of {name}, %", By.BYTES, growth, f"{note}: too short to say"))
+    return bars
 
 
 async def _search_after_search(target: str, loop: int, done: list[str]) -> None:
@@ -153,16 +155,11 @@ async def _sample(stack: Stack, redis: Redis, minutes: float, searches: int) -> 
     return Sample(
         minutes,
         searches,
-        _resident(stack.service_pid) / _MIB,
-        _resident(stack.redis_pid) / _MIB,
+        resident_bytes(stack.service_pid) / _MIB,
+        (resident_bytes(stack.redis_pid) - kept) / _MIB,
         (info["used_memory"] - kept) / _MIB,
         len(os.listdir(f"/proc/{stack.service_pid}/fd")),
         info["connected_clients"],
         await redis.dbsize(),
         sum(ids),
     )
-
-
-def _resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize()

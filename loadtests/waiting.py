@@ -21,7 +21,7 @@ from loadtests import http1, http2
 from loadtests.experiment import CONFIG
 from loadtests.judging import Bar, By, at_least, at_most, no_bar
 from loadtests.meter import percentile
-from loadtests.processes import Stack, cpu_seconds, running_stack
+from loadtests.processes import Stack, cpu_seconds, resident_bytes, running_stack
 from loadtests.workloads import ASK, TELL, Connection
 from rungway import AsyncClient, ClientConfig
 from rungway.v1 import search_service_pb2 as pb
@@ -132,7 +132,7 @@ async def measure(
         await asyncio.sleep(seconds)
         took = time.perf_counter() - begun
         service, redis = ((now - was) / took for now, was in zip(_used(stack), used, strict=True))
-        memory = _memory_mb(stack.service_pid)
+        memory = resident_bytes(stack.service_pid) / 2**20
         await floor.end()
         await client.delete_experiment(_RUNNING)
         ended = await _end_of_rung(stack, client, rung, port)
@@ -162,12 +162,6 @@ async def _create(client: AsyncClient, name: str, searcher: dict[str, object]) -
 
 def _used(stack: Stack) -> tuple[float, float]:
     return cpu_seconds(stack.service_pid), cpu_seconds(stack.redis_pid)
-
-
-def _memory_mb(pid: int) -> float:
-    with open(f"/proc/{pid}/status") as status:
-        (line,) = (line for line in status if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 @dataclass

@@ -120,8 +120,7 @@ def test_a_missing_peer_says_why_and_the_others_are_judged() -> None:
 
 
 def test_what_only_the_longer_run_measures_is_judged_when_it_is_there() -> None:
-    gone = row(entrants.SYNE_TUNE, 100, None, "failed: out of memory")
-    found, _ = judged([*ALL, gone, row(entrants.OPTUNA_HYPERBAND, 10_000, 6_000.0)])
+    found, _ = judged([*ALL, row(entrants.OPTUNA_HYPERBAND, 10_000, 6_000.0)])
     assert [(one.met, one.measured) for one in found[6:9]] == [("no", 1.0), ("yes", 6.0), ("no", 1.0)]
     assert "Hyperband" in found[7].bar
 
@@ -141,4 +140,9 @@ def test_a_peer_with_fewer_stored_is_judged_and_its_row_says_so() -> None:
 
 
 def test_with_no_rows_nothing_is_met() -> None:
-    assert [one.met for one in bars([])] == ["not measured"] * (8 + _RATES)
+    assert [one.met for one in bars([])] == ["not measured"] * _RATES
+
+
+def test_only_what_was_measured_is_judged() -> None:
+    found, _ = judged([one for one in ALL if one.trials == 1_000])
+    assert [one.met for one in found] == ["no"] * 3
