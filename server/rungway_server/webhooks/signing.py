@@ -82,7 +82,7 @@ def read_secrets(text: str) -> list[bytes]:
     """One secret per line, the present one first; empty lines do not count. Raises ValueError."""
     found = [read_secret(line.strip()) for line in text.splitlines() if line.strip()]
     if not found:
-        raise ValueError(f"got no line with a secret: {MAKES_ONE}")
+        raise ValueError(f"got no secret: {MAKES_ONE}")
     return found
 
 
