@@ -13,6 +13,9 @@ MOST_BEST = 1_000
 MOST_FURTHER_NAMES = 256
 """Names that the further metrics of a search may have, all reports together."""
 
+SAMPLER, USER = "sampler", "user"
+"""Sources of configurations: drawn by seed and number alone, and enqueued by a user."""
+
 
 class Decision(StrEnum):
     """What a worker does next."""
@@ -51,6 +54,7 @@ class Reason(StrEnum):
     GOING_ON = "going_on"
     BLIND = "blind"
     BUDGET_SPENT = "budget_spent"
+    PROMOTED_AMONG_OWN = "promoted_among_own"
 
 
 class Entry(NamedTuple):
@@ -60,6 +64,27 @@ class Entry(NamedTuple):
     share: float
     spent: int
     credit: float = 0.0
+
+
+class SourceShare(NamedTuple):
+    """A source of configurations: its share, from 0 to 1, what was spent on it (training in the plan's unit where the
+    shares are learned, else new trials), and its credit for the best results."""
+
+    source: str
+    share: float
+    spent: int
+    credit: float = 0.0
+
+
+class Proposal(NamedTuple):
+    """Where the configuration of a new trial comes from: its `source`, and the one whose `turn` it was, which had none
+    ready if it is another. `revision`: that of the results that it was proposed from, 0 for a draw. `sources`: what was
+    known of each before this trial."""
+
+    source: str
+    turn: str
+    revision: int = 0
+    sources: tuple[SourceShare, ...] = ()
 
 
 class Outcome(StrEnum):
@@ -145,6 +170,7 @@ class Explanation(NamedTuple):
     metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
     numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
     `entries`, of a new trial that could enter at any rung: what was known of each when it entered at `rung`.
+    `proposal`, of a new trial of a search with several sources of configurations.
     """
 
     reason: Reason
@@ -156,6 +182,7 @@ class Explanation(NamedTuple):
     cutoff: float | None = None
     parent: int | None = None
     entries: tuple[Entry, ...] = ()
+    proposal: Proposal | None = None
 
 
 class Assignment(NamedTuple):
@@ -300,6 +327,8 @@ class TrialView:
     curve: Sequence[Report] = ()
     parent: int | None = None
     best_checkpoint: str = ""
+    source: str = ""
+    """Of its configuration, in a search with several sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,5 +372,7 @@ class Progress:
     """Trials of the plan that a grid will not start, because their points are invalid."""
     entries: Sequence[Entry] = ()
     """By rung, in a search whose new trials may enter at any."""
+    sources: Sequence[SourceShare] = ()
+    """In a search with several sources of configurations."""
     budget_spent: bool = False
     """Whether it is done because its budget was spent."""

@@ -1,6 +1,6 @@
 """A decision as a sentence for people."""
 
-from rungway_server.domain.engine import Explanation, Reason
+from rungway_server.domain.engine import SAMPLER, USER, Explanation, Reason
 
 _PLAIN = {
     Reason.NEW_TRIAL: "a new trial",
@@ -24,6 +24,7 @@ _PLAIN = {
 
 _AT_RUNG = {
     Reason.PROMOTED: "promoted",
+    Reason.PROMOTED_AMONG_OWN: "promoted among the trials of the sampler",
     Reason.NOT_PROMOTED: "waits",
     Reason.STOPPED_AT_RUNG: "stopped",
     Reason.COMPLETED: "completed at the top",
@@ -42,9 +43,8 @@ def in_words(why: Explanation) -> str:
     """
     if why.reason is Reason.CLONED:
         return f"cloned from trial {why.parent}, ranked {why.rank} of {why.rung_size} at rung {why.rung}"
-    if why.entries:
-        shares = ", ".join(f"{entry.share:.0%}" for entry in why.entries)
-        return f"{_PLAIN[why.reason]}, which enters at rung {why.rung} unjudged; shares of the training: {shares}"
+    if why.entries or why.proposal:
+        return _new_trial(why)
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
     where = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"
@@ -54,3 +54,19 @@ def in_words(why: Explanation) -> str:
         return f"{where}, none goes on yet"
     cutoff = "" if why.cutoff is None else f" (cut-off {why.cutoff:.6g})"
     return f"{where}, the best {why.quota} {'goes' if why.quota == 1 else 'go'} on{cutoff}"
+
+
+def _new_trial(why: Explanation) -> str:
+    """Where a new trial enters, and who proposed its configuration."""
+    said = [_PLAIN[why.reason]]
+    if why.entries:
+        shares = ", ".join(f"{entry.share:.0%}" for entry in why.entries)
+        said.append(f"which enters at rung {why.rung} unjudged; shares of the training: {shares}")
+    found = why.proposal
+    if found and found.source == found.turn and found.revision:
+        said.append(f"proposed by {found.source} from the results of revision {found.revision}")
+    elif found and found.source != found.turn:
+        said.append(f"drawn by the {found.source}, for {found.turn} had nothing ready")
+    elif found and found.source != USER:
+        said.append(f"{'drawn' if found.source == SAMPLER else 'proposed'} by {found.source}")
+    return ", ".join(said)

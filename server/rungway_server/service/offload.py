@@ -25,6 +25,7 @@ _SLOW: Mapping[str, Callable[[object], bool]] = {
     "constraints": bool,
     "when": bool,
     "sampler": lambda sampler: sampler != "random",
+    "proposals": lambda proposals: proposals == "sobol",
 }
 """Keys whose values may make a document slow to plan, and for which values they do."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rungway_server.domain.search.ladder import Mode
+from rungway_server.domain.search.sources import Proposals
 
 MAX_TRIALS = 10_000_000
 MAX_LENGTH = 10**12
@@ -49,22 +50,23 @@ UNLIMITED = "unlimited"
 """`max_trials` of a search that its budget ends."""
 _COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
 _CAP = "max_concurrent_trials"
-_SEVERAL = (*_COMMON, "max_trials", _CAP, "sampler")
+_DRAWN = ("sampler", "proposals")
+_SEVERAL = (*_COMMON, "max_trials", _CAP, *_DRAWN)
 _BOUNDED = ("budget", "after_max_trials")
 _ASYNC = (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "stop_once")
 _SYNC = (*_SEVERAL, "budget", "divisor", "min_length")
 _ADAPTIVE = ("mode", "max_rungs", "bracket_rungs")
 KEYS: dict[SearcherName, tuple[str, ...]] = {
-    SearcherName.SINGLE: (*_COMMON, "sampler"),
+    SearcherName.SINGLE: (*_COMMON, *_DRAWN),
     SearcherName.RANDOM: (*_SEVERAL, "budget"),
     SearcherName.GRID: (*_COMMON, "max_trials", _CAP, "num_samples"),
     SearcherName.SYNC_HALVING: (*_SYNC, "num_rungs"),
     SearcherName.ASYNC_HALVING: (*_ASYNC, "num_rungs", "brackets"),
-    SearcherName.HYPERBAND: (*_COMMON, _CAP, "sampler", "divisor", "min_length"),
+    SearcherName.HYPERBAND: (*_COMMON, _CAP, *_DRAWN, "divisor", "min_length"),
     SearcherName.ADAPTIVE: (*_SYNC, *_ADAPTIVE),
     SearcherName.ADAPTIVE_ASHA: (*_ASYNC, *_ADAPTIVE),
     SearcherName.PBT: (
-        *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, "sampler"),
+        *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, *_DRAWN),
         *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
     ),
     SearcherName.AUTO: (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "blind"),
@@ -100,7 +102,8 @@ class SearcherConfig:
     `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
     `population` is set for pbt alone. Of an asynchronous search `budget` is no size but a bound: nothing is handed out
     once so much training was, or, with `budget_hours`, so long after its creation. `after_max_trials` is None without a
-    budget. `blind` (auto): trials that wait may also go on regardless of their rank.
+    budget. `blind` (auto): trials that wait may also go on regardless of their rank. `proposals` is None where `sampler`
+    is the only source of configurations.
     """
 
     name: SearcherName
@@ -126,6 +129,7 @@ class SearcherConfig:
     budget_hours: float | None = None
     after_max_trials: AfterMaxTrials | None = None
     blind: bool = False
+    proposals: Proposals | None = None
 
     @property
     def to_completion(self) -> bool:

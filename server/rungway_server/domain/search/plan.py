@@ -6,6 +6,8 @@ Every search method is a function that returns a plan (see `methods/`). The engi
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rungway_server.domain.search.sources import Sources
+
 
 class PromotionRule(StrEnum):
     """How many results of a rung may be promoted: its slots."""
@@ -69,7 +71,8 @@ class Plan:
     balance them. `entries`, of a search whose new trials may enter at each rung of its one bracket, are the first
     shares of the training by rung, in 1/4096. `go_on`: after the last new trial the best that wait train on; `blind`:
     some that wait train on regardless of their rank. Nothing is handed out once `budget` (in `unit`; 0 = none) was, or
-    `budget_ms` after the creation (0 = without end).
+    `budget_ms` after the creation (0 = without end). `sources` are those of the configurations of new trials, where there
+    are more than the sampler.
     """
 
     brackets: tuple[Bracket, ...]
@@ -83,6 +86,7 @@ class Plan:
     blind: bool = False
     budget: int = 0
     budget_ms: int = 0
+    sources: Sources | None = None
 
     @property
     def max_trials(self) -> int:
@@ -102,4 +106,4 @@ class Plan:
     @property
     def counts_training(self) -> bool:
         """Whether the training that is handed out is counted."""
-        return bool(self.entries or self.budget)
+        return bool(self.entries or self.budget or (self.sources and self.sources.learns))

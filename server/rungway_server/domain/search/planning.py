@@ -1,6 +1,7 @@
 """Makes the plan of a search from its configuration, with notes for its user, and checks its limits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.errors import InvalidInput
@@ -11,9 +12,10 @@ from rungway_server.domain.search.methods.auto import auto
 from rungway_server.domain.search.methods.population import pbt
 from rungway_server.domain.search.methods.simple import grid, random, single
 from rungway_server.domain.search.methods.synchronous import adaptive, hyperband, sync_halving
-from rungway_server.domain.search.plan import Bracket, Plan
+from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import preview, reached, trials_for_top
-from rungway_server.domain.space.space import Categorical, Ordinal, Space
+from rungway_server.domain.search.sources import sources_of
+from rungway_server.domain.space.space import Categorical, Const, Ordinal, Space
 
 _NO_SPACE = Space()
 MAX_ALL_RUNGS = 256
@@ -27,6 +29,10 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
     lengths allow, the budget pays for no trial, or the grid is too large.
     """
     plan = grid(searcher, space) if searcher.name is SearcherName.GRID else _PLANNERS[searcher.name](searcher)
+    if searcher.proposals:
+        searched = sum(not isinstance(entry.parameter, Const) for entry in space.leaves.values())
+        at_any_time = plan.rule is PromotionRule.ASYNC and plan.form is DecisionForm.PROMOTE
+        plan = replace(plan, sources=sources_of(searcher.proposals, searched, may_protect=at_any_time))
     return plan, plan_notes(searcher, space, plan)
 
 

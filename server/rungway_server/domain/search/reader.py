@@ -22,6 +22,7 @@ from rungway_server.domain.search.config import (
 )
 from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor, powers
 from rungway_server.domain.search.objective import read_objective
+from rungway_server.domain.search.sources import PURE_PROPOSALS, Proposals
 
 MAX_SAMPLES = 1_000_000
 """Most repetitions of a grid."""
@@ -57,6 +58,7 @@ MAX_HOURS = 24 * 365 * 10
 
 def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     """Read a searcher section, all but its seed. Returns None, with the violation noted, for an unusable name."""
+    section = _named_bohb(section, notes)
     name = _name(section)
     if name is SearcherName.ASYNC_HALVING:
         section = section.renamed(RAY_NAMES)
@@ -84,6 +86,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
     budget, hours = _read_budget(section, name, unit) if "budget" in keys else (None, None)
     bound = budget is not None or hours is not None
     stop_once = "stop_once" in keys and section.flag("stop_once", False)
+    sampler, proposals = _read_proposals(section, name)
     return SearcherConfig(
         name=name,
         metric=metric,
@@ -97,7 +100,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         max_concurrent_trials=section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS)
         if "max_concurrent_trials" in keys
         else 1,
-        sampler=section.choice("sampler", Sampler.RANDOM) if "sampler" in keys else Sampler.RANDOM,
+        sampler=sampler,
         num_samples=section.integer("num_samples", 1, least=1, most=MAX_SAMPLES) if "num_samples" in keys else 1,
         budget=budget,
         divisor=divisor,
@@ -111,7 +114,36 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         budget_hours=hours,
         after_max_trials=_after_max_trials(section, bound, stop_once) if "after_max_trials" in keys else None,
         blind="blind" in keys and _blind(section, bound),
+        proposals=proposals,
     )
+
+
+def _named_bohb(section: Section, notes: list[str]) -> Section:
+    """BOHB (Falkner et al. 2018) is Hyperband whose configurations two kernel densities propose."""
+    if section.values.get("name") != "bohb":
+        return section
+    if section.values.get("proposals") not in (None, Proposals.KDE):
+        section.refuse("proposals", f"got {shown(section.values['proposals'])}, but bohb is hyperband with 'kde'")
+    notes.append("searcher: bohb is hyperband with proposals: kde")
+    values = {**section.values, "name": SearcherName.HYPERBAND.value, "proposals": Proposals.KDE.value}
+    return Section(values, section.path, section.violations, section.spelled)
+
+
+def _read_proposals(section: Section, name: SearcherName) -> tuple[Sampler, Proposals | None]:
+    """The pure source of configurations, and what proposes beside it; None for nothing."""
+    if name is SearcherName.GRID:
+        return Sampler.RANDOM, None
+    sampler = section.choice("sampler", Sampler.RANDOM)
+    chosen = section.choice("proposals", Proposals.RANDOM) if section.has("proposals") else None
+    if chosen is None:
+        return sampler, None
+    if chosen not in PURE_PROPOSALS:
+        if name is SearcherName.SINGLE:
+            section.refuse("proposals", f"got '{chosen}', but one trial has no results to learn from")
+        return sampler, chosen
+    if section.has("sampler") and sampler.value != chosen.value:
+        section.refuse("proposals", f"got '{chosen}', but sampler is '{sampler}': wanted one of them")
+    return Sampler(chosen.value), None
 
 
 def _name(section: Section) -> SearcherName | None:
@@ -226,6 +258,7 @@ def _read_population(section: Section, metric: str) -> SearcherConfig:
         resample_probability=_fraction(explore, "resample_probability", 0.25, most=1.0),
         perturb_factor=_fraction(explore, "perturb_factor", 0.2, most=1.0),
     )
+    sampler, proposals = _read_proposals(section, SearcherName.PBT)
     return SearcherConfig(
         name=SearcherName.PBT,
         metric=metric,
@@ -235,8 +268,9 @@ def _read_population(section: Section, metric: str) -> SearcherConfig:
         unit=unit,
         max_trials=population.population_size,
         max_concurrent_trials=section.integer("max_concurrent_trials", 16, least=0, most=MAX_TRIALS),
-        sampler=section.choice("sampler", Sampler.RANDOM),
+        sampler=sampler,
         population=population,
+        proposals=proposals,
     )
 
 

@@ -23,8 +23,10 @@ from rungway_server.domain.engine import (
     Lease,
     Outcome,
     Progress,
+    Proposal,
     Reason,
     Report,
+    SourceShare,
     Standing,
     TellReply,
     TrialState,
@@ -34,10 +36,12 @@ from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdRe
 from rungway_server.domain.ranking import metric_of, ranked
 from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.sources import WORDS as WORDS_OF
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.records import (
     ATTRIBUTES,
     BEST_CHECKPOINT,
+    SOURCES,
     TRIAL_FIELDS,
     derived_best_checkpoint,
     trained_of,
@@ -62,13 +66,16 @@ def _explanation(
     size: int = 0,
     quota: int = 0,
     cutoff: bytes = b"",
-    *more: int,
+    *more: Any,
 ) -> Explanation:
     """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
     is missing if no rung took part. `cutoff`: a sort key; `more`: the parent of a clone or, of a new trial, by entry
-    shares, training and credits (`enter` in lua/include/entries.lua)."""
+    shares, training and credits (`enter` in lua/include/entries.lua), and then where its configuration comes from
+    (`new_from_source` in lua/include/stock.lua)."""
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     found = Explanation(Reason(_word(reason)), bracket, rung, rank, size, quota, least)
+    if more and isinstance(more[-1], tuple):
+        found, more = found._replace(proposal=_proposal(*more[-1])), more[:-1]
     if not more:
         return found
     if found.reason is Reason.CLONED:
@@ -82,6 +89,26 @@ def _entries(shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]
         Entry(share / PARTS, length, credit / PARTS)
         for share, length, credit in zip(shares, spent, credits, strict=True)
     )
+
+
+def _proposal(source: int, turn: int, revision: int, count: int, *numbers: int) -> Proposal:
+    codes, shares, spent, credits = (numbers[at : at + count] for at in range(0, 4 * count, count))
+    return Proposal(WORDS_OF[source], WORDS_OF[turn], revision, _sources([WORDS_OF[code] for code in codes], shares, spent, credits))
+
+
+def _sources(
+    names: Sequence[str], shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]
+) -> tuple[SourceShare, ...]:
+    return tuple(
+        SourceShare(name, share / PARTS, each, credit / PARTS)
+        for name, share, each, credit in zip(names, shares, spent, credits, strict=True)
+    )
+
+
+def _explained(smaller_is_better: bool, fields: Sequence[Any]) -> Explanation:
+    """The explanation of stored fields, whose last one may be a list."""
+    *some, last = fields
+    return _explanation(smaller_is_better, *some, tuple(last) if isinstance(last, list) else last)
 
 
 def _word(stored: bytes | int) -> str:
@@ -113,7 +140,7 @@ def read_assignment(fields: list[Any], smaller_is_better: bool, unpack: Unpack) 
         rung=rung,
         restarts=restarts,
         deadline_ms=deadline,
-        explanation=_explanation(smaller_is_better, *fields[11:]),
+        explanation=_explained(smaller_is_better, fields[11:]),
     )
 
 
@@ -158,7 +185,7 @@ def read_event(fields: list[Any], smaller_is_better: bool) -> EventView:
     if len(fields) < 4:  # not about a trial
         return EventView(event_id, time_ms, kind, message=_text(b"".join(fields[2:])))
     trial, length, metric, worker = fields[2:6]
-    explanation = _explanation(smaller_is_better, *fields[6:])
+    explanation = _explained(smaller_is_better, fields[6:])
     return EventView(
         event_id, time_ms, kind, trial, explanation, length, _metric(metric, smaller_is_better), _text(worker)
     )
@@ -172,11 +199,14 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
     return read_event(fields, smaller_is_better)
 
 
-def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Sequence[Report] = ()) -> TrialView:
-    """One trial view (see lua/commands/trials.lua), with the points of its curve."""
+def read_trial(
+    fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Sequence[Report] = (), *, sources: bool = False
+) -> TrialView:
+    """One trial view (see lua/commands/trials.lua), with the points of its curve. `sources`: whether the search has
+    several sources of configurations."""
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created = fields[9:16]
-    parent, best_checkpoint = fields[18:]
+    parent, best_checkpoint, origin = fields[18:]
     return TrialView(
         trial=int(number),
         state=TrialState(state.decode()),
@@ -197,6 +227,7 @@ def read_trial(fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve
         curve=curve,
         parent=int(parent) if parent else None,
         best_checkpoint=_text(best_checkpoint),
+        source=WORDS_OF[int(origin) // SOURCES] if origin != b"" and sources else "",
     )
 
 
@@ -259,6 +290,9 @@ def read_progress(answer: list[Any], plan: Plan) -> Progress:
         lost=fields.get("points", {}).get("lost", 0),
         entries=_entries(fields["share"], fields["spent"], fields["credit"]) if plan.entries else (),
         budget_spent=fields.get("budget_spent", False),
+        sources=_sources(plan.sources.names, *(fields["sources"][name] for name in ("share", "spent", "credit")))
+        if plan.sources
+        else (),
     )
 
 

@@ -79,7 +79,9 @@ class RedisReads:
             at += answer[1]
             for fields in answer[2:]:
                 points = await self._curve(ref, known, fields.pop(), fields) if curve else ()
-                views.append(read_trial(fields, known.smaller_is_better, known.configurations.unpack, points))
+                sources = known.definition.plan.sources is not None
+                unpack = known.configurations.unpack
+                views.append(read_trial(fields, known.smaller_is_better, unpack, points, sources=sources))
         return views
 
     async def _curve(

@@ -26,6 +26,8 @@ NAMES = (
     "fail",
     "enqueue",
     "enqueue_known",
+    "propose",
+    "observe",
     "change_state",
     "change_plan",
     "change_about",

@@ -15,6 +15,7 @@ from rungway_server.domain.engine import (
     Reason,
     TrialState,
 )
+from rungway_server.domain.search import sources
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
@@ -28,6 +29,7 @@ _ENUMS = (Decision, DecisionForm, ExperimentState, Outcome, PromotionRule, Reaso
 _VALUES: Mapping[str, Mapping[str, str]] = {
     **{each.__name__: {word.value: f"'{word}'" for word in each} for each in _ENUMS},
     "Field": {name: str(at) for at, name in enumerate(_FIELDS, 1)},
+    "Source": {word: str(code) for word, code in sources.CODES.items()},
     "Size": {
         "curve_piece": str(CURVE_PIECE),
         "curve_piece_bytes": str(CURVE_PIECE * POINT.size),
@@ -43,7 +45,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
-_SHORTENED = ("state", "metric", "best_key", "best_length", "entry")
+_SHORTENED = ("state", "metric", "best_key", "best_length", "origin")
 """Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""
 
 

@@ -1,19 +1,21 @@
 """Plans as JSON: one form for Python to read back, one for Lua with what its decisions need beside the plan."""
 
 import json
+from dataclasses import fields
 from itertools import accumulate
 from typing import Any
 
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.ranking import sort_key
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.sources import CODES, Sources
 
 _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
 """A search ends when it had this many invalid configurations, and this many per trial: then the cause is not the
 configurations, and replacing them would never end."""
-LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms")
-"""Fields that only plans of searches of the layout `schema.ENTRIES` have."""
+LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms", "sources")
+"""Fields that only plans of searches of the layouts from `schema.ENTRIES` on have."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -40,31 +42,43 @@ def plan_to_json(plan: Plan) -> str:
 
 def _later(plan: Plan) -> dict[str, Any]:
     """What only plans of later layouts have, by the names of the fields."""
-    fields = {name: getattr(plan, name) for name in LATER_FIELDS}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value}
+    return {name: _plain(value) for name in LATER_FIELDS if (value := getattr(plan, name))}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON gives it back."""
+    if isinstance(value, Sources):
+        value = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def plan_from_json(text: str | bytes) -> Plan:
     """The plan that `plan_to_json` wrote."""
-    fields: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(text)
+    later = {name: _later_value(name, found[name]) for name in LATER_FIELDS if name in found}
     brackets = tuple(
         Bracket(
             rungs=tuple(Rung(*rung) for rung in bracket["rungs"]),
             max_trials=bracket["max_trials"],
             max_concurrent_trials=bracket["max_concurrent_trials"],
         )
-        for bracket in fields["brackets"]
+        for bracket in found["brackets"]
     )
     return Plan(
         brackets=brackets,
-        rule=PromotionRule(fields["rule"]),
-        form=DecisionForm(fields["form"]),
-        divisor=fields["divisor"],
-        max_concurrent_trials=fields["max_concurrent_trials"],
-        unit=fields["unit"],
-        entries=tuple(fields.get("entries", ())),
-        **{name: fields[name] for name in LATER_FIELDS if name in fields and name != "entries"},
+        rule=PromotionRule(found["rule"]),
+        form=DecisionForm(found["form"]),
+        divisor=found["divisor"],
+        max_concurrent_trials=found["max_concurrent_trials"],
+        unit=found["unit"],
+        **later,
     )
+
+
+def _later_value(name: str, value: Any) -> Any:
+    if name == "sources":
+        return Sources(**{field: tuple(each) if isinstance(each, list) else each for field, each in value.items()})
+    return tuple(value) if isinstance(value, list) else value
 
 
 def plan_for_lua(
@@ -109,6 +123,14 @@ def plan_for_lua(
                 "clones": [rung.clones for rung in rungs],
                 **_later(plan),
                 **({"blind": str(config.seed)} if plan.blind else {}),
+                **({"sources": _sources_for_lua(plan.sources)} if plan.sources else {}),
             },
         }
     )
+
+
+def _sources_for_lua(sources: Sources) -> dict[str, Any]:
+    """The sources by their numbers."""
+    named: dict[str, Any] = _plain(sources)
+    named["codes"] = [CODES[name] for name in named.pop("names")]
+    return named

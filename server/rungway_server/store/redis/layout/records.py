@@ -42,7 +42,10 @@ TRIAL_FIELDS = (
 )
 """The fields of a trial record in the order in which they are packed. Scripts take them from here."""
 ENTRY = "entry"
-"""One more field, of the trials of a search with entries: the rung at which it entered, or to which it went blindly."""
+"""One more field, of the trials of a search with entries or sources: the rung at which it entered, or to which it went
+blindly, and SOURCES times the number of the source of its configuration."""
+SOURCES = 32
+"""More than the rungs of any ladder with entries."""
 BEST_CHECKPOINT = "best_checkpoint"
 """The last field, which only records of layout 9 and later have, and of these only those that need it."""
 
@@ -101,7 +104,7 @@ class TrialRecord:
     """A trial as it is stored (KEYS.md), in the order of `TRIAL_FIELDS`.
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
-    `entry` is 0 in a search without entries. `parent` is False except in a clone: number, rung and rank of the trial it
+    `origin` is 0 in a search without entries and sources. `parent` is False except in a clone: number, rung and rank of the trial it
     was cloned from, its checkpoint then, and the length of that. `log` names lines of the event log (see `history_of`).
     `best_checkpoint` is stored only where it is another than `derived_best_checkpoint`.
     """
@@ -135,8 +138,18 @@ class TrialRecord:
     returns: int
     config: str
     reached: int
-    entry: int = 0
+    origin: int = 0
     best_checkpoint: str = ""
+
+    @property
+    def entry(self) -> int:
+        """The rung at which it entered, or to which it went blindly."""
+        return self.origin % SOURCES
+
+    @property
+    def source(self) -> int:
+        """The number of the source of its configuration; 0 in a search without sources."""
+        return self.origin // SOURCES
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
@@ -151,7 +164,7 @@ class TrialRecord:
         named["metric"] = named["metric"] or binary(hexadecimal(named["tail"])[-16:])
         for name, last in (("best_key", "metric"), ("best_length", "length")):
             named[name] = named[last] if named[name] is False else named[name]
-        named[ENTRY] = named.get(ENTRY) or 0  # False in a record that has more, of a search without entries
+        named["origin"] = named.get("origin") or 0  # False in a record that has more, of a search without entries
         if BEST_CHECKPOINT not in named:
             named[BEST_CHECKPOINT] = derived_best_checkpoint(**{name: named[name] for name in _BEST})
         record = cls(**named)

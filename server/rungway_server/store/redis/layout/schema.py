@@ -36,13 +36,18 @@ lose them in an export. It has the field of `layout/about.py` beside all that is
 ENTRIES = 12
 """The version of a search whose plan has entries, a budget, or trials that go on after the last new one: it has fields
 in plan, counts and records, and members of rungs and promotable ones, that servers from before do not know."""
-NEWEST = ENTRIES
+SOURCES = 13
+"""The version of a search whose plan has sources: it has fields in plan, counts and records, members of rungs, and
+proposals among the suggestions, that servers from before do not know."""
+NEWEST = SOURCES
 """The newest version that is read."""
 
 
 def schema_of(config: ExperimentConfig) -> int:
     """The version that an experiment with this configuration is written as: the oldest that reads it."""
     searcher = config.searcher
+    if searcher.proposals:
+        return SOURCES
     bounded = searcher.after_max_trials or searcher.budget_hours or searcher.name is SearcherName.AUTO
     if bounded or (searcher.name is SearcherName.RANDOM and searcher.budget):
         return ENTRIES

@@ -4,14 +4,16 @@
 -- could be handed out.
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 count  5 worker  6 '1' = expired leases may be reclaimed
---        7 number of the first suggestion below  8 configurations of clones by number (packed) or ''  9… suggestions
+--        7 number of the first suggestion below  8 configurations of clones by number (packed) or ''
+--        9 '1' = models have nothing to propose now  10… suggestions
 -- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
 --         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
 --         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with
---         what they name), {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
+--         what they name), {'propose', …} (include/stock.lua: the same, when models have filled the stock),
+--         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 --         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts,
 --         deadline_ms, code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key,
---         parent (of a clone)
+--         parent (of a clone); at the end of a new trial's, the list of new_from_source (include/stock.lua)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "call"
 --- @include "experiment"
@@ -30,6 +32,12 @@ local function restart_expired(search, numbers)
     local trial = search.trials[number]
     add_note(search, 'lapsed', number, trial.worker, lives and 1 or 0, trial.restarts)
   end
+end
+
+-- Made when called: in most searches no model proposes.
+local function proposals_missing(search, new)
+--- @include "stock"
+  return missing_proposals(search, new)
 end
 
 -- A paused experiment hands out nothing; one that paused itself says after which error.
@@ -57,11 +65,18 @@ if progress.state == ExperimentState.stopped then return { 'done', progress.revi
 if progress.state == ExperimentState.paused then return paused(progress) end
 
 open_ladder(search)
-store_suggestions(search, tonumber(ARGV[7]), 9)
-local lacking = lacking_suggestions(search, math.min(count, startable(search)))
+store_suggestions(search, tonumber(ARGV[7]), 10)
+local new = math.min(count, startable(search))
+local lacking = lacking_suggestions(search, new)
 if lacking > 0 then
   save(search)
   return { 'suggest', progress.proposed, lacking }
+end
+new = math.min(new, count - search.requeued - search.promotable) - search.enqueued
+local missing = search.ladder.sources and ARGV[9] == '' and proposals_missing(search, new)
+if missing then
+  save(search)
+  return missing
 end
 store_clone_configs(search, ARGV[8])
 if may_reclaim then

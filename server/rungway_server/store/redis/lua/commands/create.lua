@@ -34,7 +34,16 @@ if size > 0 then
   counts.points = { size = size, samples = tonumber(ARGV[12]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
 end
 
-if parts.ladder.entries or parts.ladder.budget then
+local sources = parts.ladder.sources
+if sources then
+  counts.sources = { share = sources.shares, spent = {}, credit = {}, stock = {}, sizes = {} }
+  for s = 1, #sources.codes do counts.sources.spent[s], counts.sources.credit[s] = 0, 0 end
+  for lane = 1, #sources.codes + 1 do
+    counts.sources.stock[lane] = { used = 0, filled = 0, drawn = 0, made = 0, revision = 0 }
+  end
+  for at = 1, #parts.ladder.lengths do counts.sources.sizes[at] = 0 end
+end
+if parts.ladder.entries or parts.ladder.budget or (sources and sources.learns) then
   counts.spent, counts.share, counts.credit = {}, parts.ladder.entries, parts.ladder.entries and {}
   for s = 1, #(counts.share or { 1 }) do
     counts.spent[s] = 0

@@ -1,9 +1,18 @@
 -- Training that was handed out (`counts.spent`, by entry where the ladder has entries), and what bounds a search: so
 -- much of it (`ladder.budget`), or a time (`counts.deadline`). What a lease did not train is given back at its end.
 -- Gives  spend, out_of_budget
+--- @include "origins"
+-- Where the shares of sources are learned, what each had is counted, too.
+local function spend_on_source(search, origin, length)
+  local spent, s = search.counts.sources.spent, source_index(search, math.floor(origin / 32))
+  if s then spent[s] = spent[s] + length end
+end
+
 local function spend(search, trial, length)
-  local spent, at = search.counts.spent, (trial.entry or 0) + 1
+  local spent, origin, sources = search.counts.spent, trial.origin or 0, search.ladder.sources
+  local at = entry_of(origin) + 1
   spent[at] = spent[at] + length
+  if sources and sources.learns then spend_on_source(search, origin, length) end
 end
 
 -- Whether nothing may be handed out any more. So no search is ever more than one assignment beyond its budget.

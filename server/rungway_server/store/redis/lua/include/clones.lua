@@ -8,6 +8,7 @@
 local function add_clone(search, bracket, parent)
   local progress, number, trial = search.progress, add_trial(search, bracket, load_trial(search, parent[1]).config)
   trial.rung, trial.parent = parent[2] + 1, parent
+  if search.ladder.sources then trial.origin = load_trial(search, parent[1]).origin end
   for i = 1, trial.rung do trial.entries[i] = '' end
   trial.checkpoint, trial.checkpoint_length, trial.length, trial.reached = parent[4], parent[5], parent[5], parent[5]
   set_state(search, trial, TrialState.queued)

@@ -7,6 +7,7 @@
 --- @include "events"
 --- @include "replies"
 --- @include "results"
+--- @include "stopping"
 --- @include "suggestions"
 --- @include "budget"
 -- The brake: while nothing has been told, a search whose first trials all fail pauses instead of failing all of them.

@@ -5,6 +5,7 @@
 -- Gives  choose_entry, enter
 --- @include "call"
 --- @include "sort_keys"
+--- @include "origins"
 --- @include "rungs"
 local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
@@ -21,7 +22,7 @@ local function credits(search)
   for rank = 1, best do weights = weights + 1 / math.sqrt(rank) end
   local first = before_rung(search, 0, k)
   for rank, member in ipairs(redis.call('ZRANGE', RUNGS, first, first + best - 1)) do
-    local s = member:byte(15) + 1
+    local s = entry_of(member:byte(15)) + 1
     if member:sub(3, 10) ~= DEAD then credit[s] = credit[s] + best / weights / math.sqrt(rank) end
   end
   return credit, k
@@ -78,7 +79,7 @@ end
 -- entry the shares, the training handed out before this trial, and the credit.
 local function enter(search, trial, reason)
   local counts, entry = search.counts, choose_entry(search)
-  trial.rung, trial.entry = entry, entry
+  trial.rung, trial.origin = entry, (trial.origin or 0) + entry
   for k = 1, entry do trial.entries[k] = '' end
   local why = { reason, trial.bracket, entry, 0, 0, 0, '' }
   for _, list in ipairs({ counts.share, counts.spent, counts.credit }) do

@@ -34,14 +34,14 @@ local function pass_equal_rungs(search, number, trial)
 --- @include "waiting"
   local bracket, key, why = trial.bracket, trial.entries[trial.rung]:sub(1, 8), nil
   repeat
-    local numbers, in_top = add_result(search, bracket, trial.rung, number, trial, key)
+    local numbers, in_top, _, reason = add_result(search, bracket, trial.rung, number, trial, key)
     if not in_top then
       local over = is_top(search, bracket, trial.rung)
       if not over then keep_waiting(search, number, trial) end
       set_state(search, trial, over and TrialState.completed or TrialState.paused)
       return nil
     end
-    why = with_reason(Reason.promoted, numbers)
+    why = with_reason(reason, numbers)
     promote(search, trial)
   until trial.next_length > trial.length
   return why

@@ -1,7 +1,7 @@
 -- Finite spaces (`counts.points`): a trial or an enqueued configuration uses a point, and every point is used once
 -- before any is used again. POINTS has the uses of each, or that it is invalid: never to be used again. Suggestions are
 -- in the order of the points, and `points.at` is the next place in that order.
--- Gives  use_point, next_point, lacking_points, invalidate_point
+-- Gives  is_free, use_point, next_point, lacking_points, invalidate_point
 --- @include "call"
 -- All points were used: from the first place of the next pass on all are free again.
 local function next_pass(search)
@@ -10,6 +10,12 @@ local function next_pass(search)
   local first = points.passes * points.size
   for at = points.at, math.min(first, progress.proposed) - 1 do redis.call('HDEL', CONFIGS, tostring(at)) end
   points.at, progress.proposed = first, math.max(first, progress.proposed)
+end
+
+-- Whether a point is not used in this pass.
+local function is_free(search, config)
+  local uses = redis.call('HGET', POINTS, config) or '0'
+  return uses ~= 'invalid' and tonumber(uses) <= search.counts.points.passes
 end
 
 -- Uses a point. Returns whether it was free, and what was known of it.

@@ -1,44 +1,12 @@
 -- Results in rungs. Adding or removing one moves the top-k of its rung.
--- Gives  add_result, add_result_stopping, promote_ended, remove_results
+-- Gives  add_result, remove_results
 --- @include "call"
 --- @include "trials"
 --- @include "experiment"
 --- @include "events"
 --- @include "rungs"
 --- @include "clones"
--- Defined below: it and `promote_ended` call each other, as a trial that has ended and is promoted has a result in the
--- next rung.
-local add_result
-
--- Whether the trial will never train again: it is dead, or its training ended by itself.
-local function has_ended(trial)
-  return trial.state == TrialState.failed or trial.state == TrialState.stopped or trial.state == TrialState.completed
-end
-
--- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns
--- the numbers of the last rung.
-local function promote_ended(search, number, trial)
-  local key, why, in_top = trial.entries[trial.rung + 1]:sub(1, 8), nil, nil
-  repeat
-    promote(search, trial)
-    why, in_top = add_result(search, trial.bracket, trial.rung, number, trial, key)
-    if trial.outcome == Outcome.finished then
-      log_decision(search, Reason.finished, number, with_reason(Reason.finished, why))
-    end
-  until not in_top
-  return why
-end
-
--- An entry is in the top-k now: its trial is promotable unless it was promoted before.
-local function enter_top(search, bracket, rung, entry)
-  if not entry then return end
-  local number = number_of(entry)
-  local trial = load_trial(search, number)
-  if trial.rung > rung then return end
-  if has_ended(trial) then return promote_ended(search, number, trial) end
-  add_promotable(search, bracket, rung, entry)
-end
-
+--- @include "top_k"
 -- A rung of a population has all its results: its top-k, so far empty, takes in the best, and clones make up for those
 -- that fall out.
 local function end_round(search, bracket, rung, newcomer, top)
@@ -56,11 +24,12 @@ local function end_round(search, bracket, rung, newcomer, top)
 end
 
 -- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
--- top-k, and its entry. The numbers: bracket, rung, rank, results of the rung, quota, sort key of the cut-off.
+-- top-k, its entry, and the reason if it is promoted. The numbers: bracket, rung, rank, results of the rung, quota, sort
+-- key of the cut-off.
 add_result = function(search, bracket, rung, number, trial, key)
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
-  if trial.entry then stamp = stamp .. string.char(trial.entry) end
+  if trial.origin then stamp = stamp .. string.char(trial.origin) end
   local entry = stamp .. struct.pack('>I4', number)
   local member = rung_prefix(bracket, rung) .. entry
   local rank = rank_of(search, bracket, rung, member)
@@ -68,27 +37,21 @@ add_result = function(search, bracket, rung, number, trial, key)
   redis.call('ZADD', RUNGS, 0, member)
   sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
-  local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
+  local numbers, own = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }, own_of(search)
+  local own_rank, own_before, own_after
+  if own then own_rank, own_before, own_after = own.change(search, bracket, rung, entry, 'ZADD') end
   if search.plan.rule == PromotionRule.population then
     if after > 0 then end_round(search, bracket, rung, rank, after) end
-  elseif rank < after and after == before then
-    remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
-  elseif rank >= after and after > before then
-    enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
+  else
+    after_adding(search, bracket, rung, entry_at, rank, before, after)
   end
-  return numbers, rank < after, entry
-end
-
--- Adds a result in the stopping form. Returns the numbers, and whether the trial goes on: fewer results than the cut
--- are strictly better.
--- Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", with the stopping rule of section 3.
-local function add_result_stopping(search, bracket, rung, number, trial, key)
-  local better = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. key)
-  local numbers = add_result(search, bracket, rung, number, trial, key)
-  local size = search.counts.sizes[rung_index(search, bracket, rung)]
-  local cut = math.max(math.floor(size / search.plan.divisor), 1)
-  numbers[3], numbers[5], numbers[6] = better, cut, cutoff_key(search, bracket, rung, cut)
-  return numbers, better < cut
+  if own_rank then
+    after_adding(search, bracket, rung, own.entry, own_rank, own_before, own_after)
+    if rank >= after and own_rank < own_after then
+      return own.numbers(search, bracket, rung, entry), true, entry, Reason.promoted_among_own
+    end
+  end
+  return numbers, rank < after, entry, Reason.promoted
 end
 
 local function remove_result(search, bracket, rung, entry)
@@ -99,11 +62,10 @@ local function remove_result(search, bracket, rung, entry)
   redis.call('ZREM', RUNGS, member)
   remove_promotable(search, bracket, rung, entry)
   sizes[at] = size - 1
-  if rank < before and after == before then
-    enter_top(search, bracket, rung, entry_at(search, bracket, rung, after - 1))
-  elseif rank >= before and after < before then
-    remove_promotable(search, bracket, rung, entry_at(search, bracket, rung, after))
-  end
+  local own, own_rank, own_before, own_after = own_of(search), nil, nil, nil
+  if own then own_rank, own_before, own_after = own.change(search, bracket, rung, entry, 'ZREM') end
+  after_removing(search, bracket, rung, entry_at, rank, before, after)
+  if own_rank then after_removing(search, bracket, rung, own.entry, own_rank, own_before, own_after) end
 end
 
 -- Removes every result of an invalid trial. It has none below the rung it entered at.

@@ -7,6 +7,7 @@
 --- @include "events"
 --- @include "rungs"
 --- @include "results"
+--- @include "stopping"
 --- @include "replies"
 --- @include "reports"
 --- @include "budget"
@@ -31,9 +32,9 @@ end
 -- stays there until it is promoted without a worker. The argument before the last is what only stopping needs.
 local function decide_promotion(search, number, trial, report, deadline_ms, _, training_over)
   if trial.length < trial.next_length then return go_on(trial, no_rung(Reason.between_rungs, trial), deadline_ms) end
-  local bracket, numbers, in_top, entry = trial.bracket, nil, nil, nil
+  local bracket, numbers, in_top, entry, reason = trial.bracket, nil, nil, nil, nil
   repeat
-    numbers, in_top, entry = add_result(search, bracket, trial.rung, number, trial, report.key)
+    numbers, in_top, entry, reason = add_result(search, bracket, trial.rung, number, trial, report.key)
     if is_top(search, bracket, trial.rung) then
       local why = with_reason(Reason.completed, numbers)
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
@@ -53,7 +54,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
   until trial.length < trial.next_length
   if search.counts.spent then spend(search, trial, trial.next_length - trial.to_length) end
   trial.to_length = trial.next_length
-  local why = with_reason(Reason.promoted, numbers)
+  local why = with_reason(reason, numbers)
   log_decision(search, Decision.continue, number, why)
   return go_on(trial, why, deadline_ms)
 end

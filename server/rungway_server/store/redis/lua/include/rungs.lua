@@ -65,6 +65,12 @@ local function remove_promotable(search, bracket, rung, entry)
   search.promotable = search.promotable - redis.call('ZREM', PROMOTABLE, promotable_member(bracket, rung, entry))
 end
 
+-- In few searches trials are also promoted by another rank.
+local function why_promoted_among_own(search, bracket, rung, entry)
+--- @include "protect"
+  return { Reason.promoted_among_own, unpack(own_numbers(search, bracket, rung, entry)) }
+end
+
 -- Removes the best promotable result of the highest rung of a bracket. Returns trial number, record and explanation;
 -- nil when there is none.
 local function pop_promotable(search, bracket)
@@ -77,6 +83,7 @@ local function pop_promotable(search, bracket)
   local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
+  if rank >= quota then why = why_promoted_among_own(search, bracket, rung, entry) end
   remove_promotable(search, bracket, rung, entry)
   return number, trial, why
 end

@@ -42,8 +42,15 @@ local function enter_ladder(search, trial, reason)
   return enter(search, trial, reason)
 end
 
+-- Few searches have sources.
+local function new_from(search, bracket)
+--- @include "stock"
+  return new_from_source(search, bracket)
+end
+
 -- Returns trial number, record and explanation.
 local function new_trial(search, bracket)
+  if search.ladder.sources then return new_from(search, bracket) end
   local reason, config = Reason.new_trial, nil
   if search.enqueued > 0 then
     config = redis.call('LPOP', ENQUEUED)

@@ -17,9 +17,9 @@ end
 local function pack_trial(trial)
   local metric, best_key = trial.tail == '' and trial.metric or '', trial.best_key ~= trial.metric and trial.best_key
   local best_length = trial.best_length ~= trial.length and trial.best_length
-  local entry = trial.entry or nil
-  if trial.best_checkpoint and not entry then entry = false end
-  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length, entry))
+  local origin = trial.origin or nil
+  if trial.best_checkpoint and not origin then origin = false end
+  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length, origin))
 end
 
 -- Reads the trials with these numbers, as many as there are.

@@ -3,6 +3,7 @@
 -- Gives  keep_waiting, end_waiting, go_on_waiting
 --- @include "call"
 --- @include "trials"
+--- @include "origins"
 --- @include "rungs"
 local WAITING = 128
 
@@ -64,7 +65,8 @@ local function go_on_waiting(search, bracket, choose)
   promote(search, trial)
   if blind then
     for k = rung + 2, blind do trial.entries[k] = '' end
-    trial.rung, trial.entry, trial.next_length = blind, blind, rung_length(search, bracket, blind)
+    trial.origin = trial.origin - entry_of(trial.origin) + blind
+    trial.rung, trial.next_length = blind, rung_length(search, bracket, blind)
   end
   return number, trial, why
 end

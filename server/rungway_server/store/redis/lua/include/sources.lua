@@ -1,0 +1,90 @@
+-- Sources of configurations (`ladder.sources`): the sampler, models, another program. Each has a share of the new trials
+-- or, where shares are learned, of the training. `docs/searchers.md` has the rules and the reasons.
+-- Gives  can_propose, choose_source
+--- @include "call"
+--- @include "sort_keys"
+--- @include "origins"
+--- @include "rungs"
+local WHOLE, MOST_LOOKED_AT, FULL_TRAININGS, KEPT = 4096, 48, 2, 0.6
+
+-- Whether an entry ranks before another one of a rung that is as long. Strings would be compared by the locale.
+local function is_before(a, b)
+  local a1, a2, a3 = struct.unpack('>I4I4I4', a)
+  local b1, b2, b3 = struct.unpack('>I4I4I4', b)
+  if a1 ~= b1 then return a1 < b1 end
+  if a2 ~= b2 then return a2 < b2 end
+  return a3 < b3
+end
+
+-- The best results of the top rungs of all brackets, as many as may be promoted of so many elsewhere.
+local function best_at_the_top(search)
+  local results, found = 0, {}
+  for b, rungs in ipairs(search.ladder.rungs) do
+    results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
+  end
+  local most = math.min(math.floor(results / search.plan.divisor), MOST_LOOKED_AT)
+  for b, rungs in ipairs(search.ladder.rungs) do
+    local size = math.min(search.counts.sizes[rung_index(search, b - 1, rungs - 1)], most)
+    local first = before_rung(search, b - 1, rungs - 1)
+    for _, member in ipairs(size > 0 and redis.call('ZRANGE', RUNGS, first, first + size - 1) or {}) do
+      found[#found + 1] = member:sub(3)
+    end
+  end
+  if #search.ladder.rungs > 1 then table.sort(found, is_before) end
+  return found, most
+end
+
+-- The shares that follow from the best results so far: each source has a rate, its credit per full training with a
+-- prior of FULL_TRAININGS full ones, and is weighed by its square. KEPT of each share stays as at first.
+local function learn_sources(search)
+  local own, first = search.counts.sources, search.ladder.sources.shares
+  own.learned = search.progress.next_entry
+  local best, most = best_at_the_top(search)
+  if most < 2 then return end
+  local credit, weights, all, spent, weighed, weight = {}, 0, 0, 0, 0, {}
+  for s = 1, #first do credit[s] = 0 end
+  for rank = 1, most do weights = weights + 1 / math.sqrt(rank) end
+  for rank = 1, most do
+    local s = source_index(search, source_in(best[rank]))
+    if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
+  end
+  local longest = rung_length(search, 0, search.ladder.rungs[1] - 1)
+  for s = 1, #first do all, spent = all + credit[s], spent + own.spent[s] / longest end
+  if all == 0 or spent <= 0 then return end
+  for s = 1, #first do
+    local prior = FULL_TRAININGS * first[s] / WHOLE
+    local rate = (credit[s] + prior * all / spent) / (own.spent[s] / longest + prior)
+    weight[s] = rate * rate * first[s] / WHOLE
+    weighed = weighed + weight[s]
+  end
+  local share, left = {}, WHOLE
+  for s = #first, 1, -1 do
+    share[s] = math.floor(WHOLE * (1 - KEPT) * weight[s] / weighed + KEPT * first[s] + 0.5)
+    credit[s] = math.floor(WHOLE * credit[s] + 0.5)
+    if s > 1 then left = left - share[s] end
+  end
+  share[1] = left -- the rest of the rounding
+  own.share, own.credit = share, credit
+end
+
+-- Whether a rung has as many results as models begin with.
+local function can_propose(search)
+  local most = 0
+  for _, size in ipairs(search.counts.sizes) do most = math.max(most, size) end
+  return most >= search.ladder.sources.least
+end
+
+-- The position of the source that is furthest below its share since models can propose; before that the first one.
+local function choose_source(search)
+  if not can_propose(search) then return 1 end
+  local own, sources = search.counts.sources, search.ladder.sources
+  if sources.learns and search.progress.next_entry > (own.learned or 0) then learn_sources(search) end
+  own.base = own.base or { unpack(own.spent) }
+  local all, chosen, furthest = 0, 1, nil
+  for s = 1, #own.spent do all = all + own.spent[s] - own.base[s] end
+  for s = 1, #own.spent do
+    local lag = own.share[s] * all - WHOLE * (own.spent[s] - own.base[s])
+    if own.share[s] > 0 and (not furthest or lag > furthest) then chosen, furthest = s, lag end
+  end
+  return chosen
+end
