@@ -84,8 +84,8 @@ MUTANTS = (
         "in_top and hindrance",
     ),
     _mutant("finished stays in its rung", "include/rung_decisions", "if in_top and", "if false and"),
-    _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
-    _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
+    _mutant("a finished trial waits for a worker", "include/top_k", " or trial.state == TrialState.completed", ""),
+    _mutant("finished is promoted as dead", "include/top_k", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
     _mutant(
         "finished is judged where rungs stop",
         "include/rung_decisions",
@@ -227,35 +227,35 @@ MUTANTS = (
     ),
     _mutant(
         "a displaced result stays promotable",
-        "include/results",
-        "after == before then\n    remove_promotable(",
+        "include/top_k",
+        "after == before then\n    leave_top(",
         "after == before then\n    tostring(",
     ),
     _mutant(
         "no other trial becomes promotable",
-        "include/results",
+        "include/top_k",
         "after > before then\n    enter_top(",
         "after > before then\n    tostring(",
     ),
-    _mutant("promoted twice", "include/results", "if trial.rung > rung then return end", ""),
+    _mutant("promoted twice", "include/top_k", "if trial.rung > rung then return end", ""),
     _mutant("dead ranks best", "include/endings", "number, trial, DEAD)", "number, trial, string.rep('\\0', 8))"),
     _mutant(
         "the dead block a rung",
-        "include/results",
+        "include/top_k",
         "if has_ended(trial) then return promote_ended(search, number, trial) end",
         "if has_ended(trial) then return end",
     ),
     _mutant("invalid results stay", "include/results", "redis.call('ZREM', RUNGS, member)", "local _ = member"),
     _mutant(
         "a removal makes no trial promotable",
-        "include/results",
+        "include/top_k",
         "after == before then\n    enter_top(",
         "after == before then\n    tostring(",
     ),
     _mutant(
         "a removal leaves the top-k wide",
-        "include/results",
-        "after < before then\n    remove_promotable(",
+        "include/top_k",
+        "after < before then\n    leave_top(",
         "after < before then\n    tostring(",
     ),
     _mutant(
@@ -272,13 +272,13 @@ MUTANTS = (
     ),
     _mutant(
         "stopping counts ties against",
-        "include/results",
+        "include/stopping",
         "rung_prefix(bracket, rung) .. key)",
         "rung_prefix(bracket, rung) .. key .. string.rep('\\255', 9))",
     ),
     _mutant(
         "stopping lets nobody first",
-        "include/results",
+        "include/stopping",
         "math.max(math.floor(size / search.plan.divisor), 1)",
         "math.floor(size / search.plan.divisor)",
     ),
@@ -422,7 +422,7 @@ MUTANTS = (
     ),
     _mutant("the dead have credit", "include/entries", "if member:sub(3, 10) ~= DEAD then", "if true then"),
     _mutant("the best have no more credit", "include/entries", "weights / math.sqrt(rank) end", "weights end"),
-    _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.entry)", "string.char(0)"),
+    _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(
         "shares count from the beginning",
         "include/entries",
@@ -465,8 +465,8 @@ MUTANTS = (
     _mutant(
         "who goes blindly keeps its entry",
         "include/waiting",
-        "trial.rung, trial.entry, trial.next_length = blind, blind,",
-        "trial.rung, trial.next_length = blind,",
+        "trial.origin = trial.origin - entry_of(trial.origin) + blind",
+        "",
     ),
     _mutant(
         "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"

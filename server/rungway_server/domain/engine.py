@@ -87,6 +87,15 @@ class Proposal(NamedTuple):
     sources: tuple[SourceShare, ...] = ()
 
 
+class Stock(NamedTuple):
+    """The proposals of another program that wait for their trials: how many there are, the number of the next one to
+    come, and the revision of the search."""
+
+    waiting: int
+    next_number: int
+    revision: int
+
+
 class Outcome(StrEnum):
     """How a trial ended when it was not by a decision of the search."""
 

@@ -3,7 +3,8 @@
 A thread that computes shares the interpreter lock with the event loop and delays each of its steps, so only work of a
 few milliseconds runs in one (`in_thread`). Plans, and configurations that are hard to find, run in one of two worker
 processes (`in_process`): one draws configurations for asks, the other makes plans, so that an ask never waits for a
-plan. Each process starts with its first call, has a lower priority, and limits the processor time of each call.
+plan. Models that propose configurations have a third one (`in_model_process`). Each process starts with its first call,
+has a lower priority, and limits the processor time of each call.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ _SLOW: Mapping[str, Callable[[object], bool]] = {
 _thread = WorkerThread("in-thread")
 _drawing = (WorkerThread("process-draw"), WorkerProcess())
 _planning = (WorkerThread("process-plan"), WorkerProcess())
+_modelling = (WorkerThread("process-model"), WorkerProcess())
 _processes = {Priority.ASK: _drawing, Priority.CREATE: _planning, Priority.PREVIEW: _planning}
 
 
@@ -49,10 +51,19 @@ async def in_process(priority: Priority, namespace: str, work: Callable[P, R], *
 
     Raises InvalidInput, too, when the call takes too much processor time.
     """
-    thread, process = _processes[priority]
-    result: R = await asyncio.wrap_future(
-        thread.submit(priority, namespace, partial(process.call, work, *args, **kwargs))
-    )
+    return await _in(_processes[priority], priority, namespace, partial(work, *args, **kwargs))
+
+
+async def in_model_process(namespace: str, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Like `in_process`, for models that learn from results."""
+    return await _in(_modelling, Priority.ASK, namespace, partial(work, *args, **kwargs))
+
+
+async def _in(
+    where: tuple[WorkerThread, WorkerProcess], priority: Priority, namespace: str, work: Callable[[], R]
+) -> R:
+    thread, process = where
+    result: R = await asyncio.wrap_future(thread.submit(priority, namespace, partial(process.call, work)))
     return result
 
 

@@ -20,6 +20,7 @@ from rungway_server.domain.engine import (
     Report,
     Result,
     Standing,
+    Stock,
     TellAnswer,
     TellReply,
     TrialView,
@@ -194,6 +195,15 @@ class ExperimentStore(Protocol):
     ) -> int:
         """Add a trial of elsewhere that is finished, with its result at the length of a rung; returns its number.
         Raises what `enqueue` does: NoTrialsLeft, too, when all trials of the brackets with such a rung are started."""
+        ...
+
+    async def fill_stock(
+        self, ref: ExperimentRef, first: int, proposals: Sequence[Mapping[str, object]], revision: int = 0
+    ) -> Stock:
+        """Add configurations that another program proposes for trials to come, numbered from `first` on; `revision`:
+        that of the results they were made from. Each counts by its number, and the first one that comes with a number
+        is kept, so it may be repeated, and others may do the same. Without proposals it only looks. Raises WrongState
+        from an ended experiment, and InvalidInput for a search that takes none."""
         ...
 
     async def delete(self, ref: ExperimentRef, uid: str = "") -> None:

@@ -208,7 +208,7 @@ class ExperimentsWithinQuotas:
         self._store, self._quotas, self._ledger = store, quotas, ledger
         # What claims nothing is the store's own.
         self.enqueue, self.enqueue_part = store.enqueue, store.enqueue_part
-        self.enqueue_known = store.enqueue_known
+        self.enqueue_known, self.fill_stock = store.enqueue_known, store.fill_stock
         self.definition, self.export = store.definition, store.export
         self.leases, self.progress = store.leases, store.progress
         self.brief, self.trials = store.brief, store.trials

@@ -102,8 +102,8 @@ class SearcherConfig:
     `num_rungs` and `min_length` is set for the halvings; `bracket_rungs` replaces `mode` and `max_rungs`.
     `population` is set for pbt alone. Of an asynchronous search `budget` is no size but a bound: nothing is handed out
     once so much training was, or, with `budget_hours`, so long after its creation. `after_max_trials` is None without a
-    budget. `blind` (auto): trials that wait may also go on regardless of their rank. `proposals` is None where `sampler`
-    is the only source of configurations.
+    budget. `blind` (auto): trials that wait may also go on regardless of their rank. `proposals` is None where
+    `sampler` is the only source of configurations.
     """
 
     name: SearcherName

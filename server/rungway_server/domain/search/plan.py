@@ -71,8 +71,8 @@ class Plan:
     balance them. `entries`, of a search whose new trials may enter at each rung of its one bracket, are the first
     shares of the training by rung, in 1/4096. `go_on`: after the last new trial the best that wait train on; `blind`:
     some that wait train on regardless of their rank. Nothing is handed out once `budget` (in `unit`; 0 = none) was, or
-    `budget_ms` after the creation (0 = without end). `sources` are those of the configurations of new trials, where there
-    are more than the sampler.
+    `budget_ms` after the creation (0 = without end). `sources` are those of the configurations of new trials, where
+    there are more than the sampler.
     """
 
     brackets: tuple[Bracket, ...]

@@ -26,8 +26,8 @@ class Proposals(StrEnum):
     RANDOM = "random"
     SOBOL = "sobol"
     KDE = "kde"
-    """Two kernel densities, of good and of other configurations; a third of the trials by the sampler (BOHB: Falkner et
-    al. 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale")."""
+    """Two kernel densities, of good and of other configurations; a third of what they propose are draws (BOHB: Falkner
+    et al. 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale")."""
     FOREST = "forest"
     """A chain of random forests, one for each rung; a fifth of the trials by the sampler."""
     MIXTURE = "mixture"
@@ -38,7 +38,7 @@ class Proposals(StrEnum):
 
 PURE_PROPOSALS = (Proposals.RANDOM, Proposals.SOBOL)
 _SHARES: dict[Proposals, dict[str, float]] = {
-    Proposals.KDE: {PURE: 1 / 3, KDE: 2 / 3},
+    Proposals.KDE: {PURE: 0.0, KDE: 1.0},
     Proposals.FOREST: {PURE: 1 / 5, FOREST: 4 / 5},
     Proposals.MIXTURE: {PURE: 1 / 2, FOREST: 1 / 4, LOCAL: 1 / 4},
     Proposals.EXTERNAL: {PURE: 0.0, EXTERNAL: 1.0},

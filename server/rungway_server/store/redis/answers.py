@@ -93,7 +93,9 @@ def _entries(shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]
 
 def _proposal(source: int, turn: int, revision: int, count: int, *numbers: int) -> Proposal:
     codes, shares, spent, credits = (numbers[at : at + count] for at in range(0, 4 * count, count))
-    return Proposal(WORDS_OF[source], WORDS_OF[turn], revision, _sources([WORDS_OF[code] for code in codes], shares, spent, credits))
+    return Proposal(
+        WORDS_OF[source], WORDS_OF[turn], revision, _sources([WORDS_OF[code] for code in codes], shares, spent, credits)
+    )
 
 
 def _sources(

@@ -19,6 +19,7 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    Stock,
     TellAnswer,
     TellReply,
 )
@@ -34,6 +35,7 @@ from rungway_server.domain.ranking import WORST_KEY, metric_key
 from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
+from rungway_server.domain.search.sources import EXTERNAL
 from rungway_server.service.offload import at_once_or_in_process
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_available, read_enqueued, read_expired
@@ -46,6 +48,7 @@ from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import ABOUT, schema_of
+from rungway_server.store.redis.models import LONGEST_WAIT, MOST_IN_STOCK, Models
 from rungway_server.store.redis.pieces import in_pieces, pieces, read_told, refuse_tell
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
@@ -63,7 +66,8 @@ class RedisStore(RedisReads):
 
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
     stays for at least one window unless more than `request_window_count` came within it. `most_events` bounds the event
-    log of each experiment: the oldest lines are dropped. `counter` counts what the scripts do.
+    log of each experiment: the oldest lines are dropped. `counter` counts what the scripts do. An ask waits
+    `longest_wait_for_models` seconds for models (None: until they have proposed).
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class RedisStore(RedisReads):
         request_window_count: int = 50_000,
         most_events: int = 1_000_000,
         counter: SearchCounter | None = None,
+        longest_wait_for_models: float | None = LONGEST_WAIT,
     ) -> None:
         self._bounds = {
             "window_ms": request_window_ms,
@@ -81,6 +86,7 @@ class RedisStore(RedisReads):
             "most_events": most_events,
         }
         super().__init__(router, ExperimentCache(router, counter))
+        self._models = Models(self._experiments, longest_wait_for_models)
         self.note_best: Callable[[ExperimentRef, Sequence[Result]], None] | None = None
         """Called after a tell with the best metric that this server was told."""
 
@@ -130,19 +136,21 @@ class RedisStore(RedisReads):
     async def ask(
         self, ref: ExperimentRef, request_id: str, count: int, worker: str, *, now_ms: int | None = None
     ) -> AskAnswer:
-        """See the port. If few suggestions are left, new ones are sent along. If none is left, or a clone needs its
-        configuration, the script runs a second time."""
+        """See the port. If few suggestions are left, new ones are sent along. If none is left, a clone needs its
+        configuration or models have to propose, the script runs again."""
         asked = await self._experiments.find(ref)
         notes: list[Any] = []
         missing: tuple[int, int] | None = None
         cloned: Argument = ""
+        nothing_more: Argument = ""
+        deadline = self._models.deadline()
 
         async def args(known: CachedExperiment) -> list[Argument]:
             numbers = known.reserve(count) if missing is None else known.bring(*missing)
             brought = await known.suggestions.new(numbers)
             reclaim = "1" if now_ms is not None or self._may_reclaim(known) else ""
             first = numbers.start if numbers else ""
-            return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, *brought]
+            return [_time(now_ms), request_id, count, worker, reclaim, first, cloned, nothing_more, *brought]
 
         asked.asking += count
         try:
@@ -152,6 +160,9 @@ class RedisStore(RedisReads):
                     missing = answer[1], answer[2]
                 elif answer[0] == b"clone":
                     cloned = await known.suggestions.clones(answer[1:])
+                elif answer[0] == b"propose":
+                    filled = await self._models.fill(ref, known, answer, deadline)
+                    nothing_more = "" if filled else "1"
                 else:
                     found = _asked(request_id, answer, known)
                     return found._replace(expired=read_expired(notes)) if notes else found
@@ -348,6 +359,25 @@ class RedisStore(RedisReads):
 
         _, answer = await self._experiments.run("enqueue_known", ref, args)
         return read_enqueued(answer, ref.experiment, request_id)[0]
+
+    async def fill_stock(
+        self, ref: ExperimentRef, first: int, proposals: Sequence[Mapping[str, object]], revision: int = 0
+    ) -> Stock:
+        """See the port."""
+
+        async def args(known: CachedExperiment) -> list[Argument]:
+            names = known.definition.plan.sources.names if known.definition.plan.sources else ()
+            lane = names.index(EXTERNAL) + 1 if EXTERNAL in names else 0
+            return ["", lane, first, revision, 0, MOST_IN_STOCK, *map(known.configurations.pack, proposals)]
+
+        _, answer = await self._experiments.run("propose", ref, args)
+        if answer[0] == b"no lane":
+            raise InvalidInput.one(
+                "proposals", "the search takes none from elsewhere, wanted one with proposals: external"
+            )
+        if answer[0] == b"refused":
+            raise WrongState(ref.experiment, answer[1].decode(), "an ended experiment starts no more trials")
+        return Stock(*answer[1:])
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)

@@ -77,7 +77,8 @@ def plan_from_json(text: str | bytes) -> Plan:
 
 def _later_value(name: str, value: Any) -> Any:
     if name == "sources":
-        return Sources(**{field: tuple(each) if isinstance(each, list) else each for field, each in value.items()})
+        names, shares = tuple(value["names"]), tuple(value["shares"])
+        return Sources(names, shares, value["least"], value["learns"], value["protects"])
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -104,9 +104,9 @@ class TrialRecord:
     """A trial as it is stored (KEYS.md), in the order of `TRIAL_FIELDS`.
 
     `entries` are its results in each rung it reached, without its number; those of a clone are empty below its first.
-    `origin` is 0 in a search without entries and sources. `parent` is False except in a clone: number, rung and rank of the trial it
-    was cloned from, its checkpoint then, and the length of that. `log` names lines of the event log (see `history_of`).
-    `best_checkpoint` is stored only where it is another than `derived_best_checkpoint`.
+    `origin` is 0 in a search without entries and sources. `parent` is False except in a clone: number, rung and
+    rank of the trial it was cloned from, its checkpoint then, and the length of that. `log` names lines of the event
+    log (see `history_of`). `best_checkpoint` is stored only where it is another than `derived_best_checkpoint`.
     """
 
     state: str

@@ -27,7 +27,9 @@ from rungway_server.store.redis.snapshot.piece_reader import (
     PieceReader,
     paired,
 )
+from rungway_server.store.redis.snapshot.snapshot import OWN
 
+_STAMP = 12
 _BRACKET, _ENTRIES, _CONFIG = (TRIAL_FIELDS.index(name) for name in ("bracket", "entries", "config"))
 
 
@@ -62,11 +64,21 @@ class Copy:
     best: list[bytes] = field(default_factory=list)
     rungs: list[bytes] = field(default_factory=list)
     points: dict[bytes, bytes] = field(default_factory=dict)
+    stock: dict[bytes, bytes] = field(default_factory=dict)
+    """What models and programs have proposed, by fields of `configs`."""
 
     def answers(self) -> list[Any]:
         """What Redis would answer for each key, trials and what belongs to them left out."""
         return [
-            *(self.meta, {}, self.suggestions, list(paired(self.leases)), self.requeued, self.promotable, self.best),
+            *(
+                self.meta,
+                {},
+                self.suggestions | self.stock,
+                list(paired(self.leases)),
+                self.requeued,
+                self.promotable,
+                self.best,
+            ),
             *({}, [], {}, {}, self.enqueued, self.rungs, self.points),
         ]
 
@@ -82,13 +94,15 @@ def trial_in(member: bytes) -> bytes:
 
 
 def members_of(number: bytes, record: bytes) -> list[bytes]:
-    """The results of a trial as rungs hold them; none of a record that cannot be read."""
+    """The results of a trial as rungs hold them, or may hold them a second time; none of a record that cannot be
+    read."""
     try:
         fields = unpack(record)
         bracket, entries = fields[_BRACKET], fields[_ENTRIES]
         return [
-            bytes([bracket, k]) + as_bytes(stamp) + int(number).to_bytes(4, "big")
-            for k, stamp in enumerate(entries)
+            bytes([bracket + behind, k]) + stamp + int(number).to_bytes(4, "big")
+            for k, stamp in enumerate(map(as_bytes, entries))
+            for behind in ((0, OWN) if len(stamp) > _STAMP else (0,))
             if stamp
         ]
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError):
@@ -308,7 +322,7 @@ class Copier:
             self._suggestions.update((number, value) for number, value in zip(piece, found, strict=True) if value)
 
     def _finished(self, answer: list[Any]) -> Copy:
-        _, schema, progress, counts, failing, events, records, suggestions, lists, members, points = answer
+        _, schema, progress, counts, failing, events, records, suggestions, lists, members, points, stock = answer
         for number, record in paired(records):
             self._records.put(number, record)
         meta = self._meta | {b"schema": schema, b"tally": progress, b"counts": counts, b"failing": failing}
@@ -320,7 +334,7 @@ class Copier:
         copy = Copy(meta, last, own, *(lists or self._lists[1]))
         copy.rungs = self._in_all_rungs(records, members)
         self._use(paired(points))
-        copy.points = self._points
+        copy.points, copy.stock = self._points, dict(paired(stock))
         return copy
 
     def _in_all_rungs(self, records: list[bytes], members: list[bytes]) -> list[bytes]:

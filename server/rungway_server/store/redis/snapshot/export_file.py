@@ -17,6 +17,7 @@ from typing import Any
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.engine import Further, Reason
 from rungway_server.domain.ranking import metric_of
+from rungway_server.domain.search.sources import WORDS
 from rungway_server.service.offload import in_thread
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.worker_thread import Priority
@@ -42,10 +43,10 @@ from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, Piece
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT = 1, 2, 3, 4
+FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES = 1, 2, 3, 4, 5
 """The version of the format. Earlier readers would lose what the later ones have: further metrics; best checkpoints
-that are not the last ones; labels, owner and comment."""
-FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT)
+that are not the last ones; labels, owner and comment; sources of configurations."""
+FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -73,6 +74,7 @@ class ExportFile:
     search: dict[str, Any] = field(default_factory=dict)
     trials: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
+    stock: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     last: tuple[int, ...] = (0, 0)
     """Id of the last event."""
@@ -88,6 +90,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     progress, meta = snapshot.progress, snapshot.meta
     form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
     form = WITH_ABOUT if snapshot.about else form
+    form = WITH_SOURCES if "sources" in progress else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -113,6 +116,7 @@ def trial_of(number: int, trial: TrialRecord, hparams: Mapping[str, object], sma
         "hparams": hparams,
         **{name: getattr(trial, ATTRIBUTES[name]) for name in (*TRIAL_NAMES, BEST_CHECKPOINT)},
         **({ENTRY: trial.entry} if trial.entry else {}),
+        **({"source": WORDS[trial.source]} if trial.source else {}),
         "metric": _metric(trial.metric, smaller_is_better),
         "best_metric": _metric(trial.best_key, smaller_is_better),
     }
@@ -147,6 +151,12 @@ def suggestion_of(number: int, hparams: Mapping[str, object]) -> dict[str, Any]:
     return {"proposal": number, "hparams": hparams}
 
 
+def stocked(at: tuple[int, int], hparams: Mapping[str, object]) -> dict[str, Any]:
+    """The line of a configuration that a model or a program proposes for a trial to come, by its lane and place."""
+    lane, place = at
+    return {"proposal": place, "lane": lane, "hparams": hparams}
+
+
 def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
     """The line of an event."""
     event: dict[str, Any] = {"event": line.id, "kind": line.kind}
@@ -154,8 +164,11 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
         event |= {"trial": line.trial, "reason": line.reason, **{name: getattr(line, name) for name in NUMBERS}}
         event |= {"cutoff": _metric(line.cutoff, smaller_is_better), "length": line.length}
         event |= {"metric": _metric(line.metric, smaller_is_better), "worker": line.worker}
-        if line.more:
-            event |= {"parent": line.more[0]} if line.reason == Reason.CLONED else {"entries": list(line.more)}
+        more = list(line.more)
+        if more and isinstance(more[-1], list):
+            event["proposed"] = more.pop()
+        if more:
+            event |= {"parent": more[0]} if line.reason == Reason.CLONED else {"entries": more}
     elif line.message:
         event["message"] = line.message
     return event
@@ -227,7 +240,7 @@ def _add(export: ExportFile, record: dict[str, Any], at: int, keep: bool) -> Non
         export.events += [record] if keep else []
     elif "proposal" in record:
         checks.SUGGESTION("", record)
-        export.suggestions.append(record)
+        (export.stock if "lane" in record else export.suggestions).append(record)
     elif "trial" in record:
         checks.TRIAL("", record)
         record["curve"] = curve("curve", record.get("curve"))
@@ -311,6 +324,7 @@ class ExportWriter:
         async for parts in self._trials(batch):
             yield parts
         yield await self._made(line_of(suggestion_of(*each)) for each in sorted(snapshot.suggestions.items()))
+        yield await self._made(line_of(stocked(*each)) for each in sorted(snapshot.stock.items()))
         async for lines in self._reader.events("", self._copy.last_event or "0-0"):
             events = (LogLine.unpacked(line_id, packed) for line_id, packed in lines)
             yield await self._made(line_of(event_of(event, self._smaller)) for event in events)

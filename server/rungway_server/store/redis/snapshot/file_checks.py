@@ -11,6 +11,7 @@ from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_IN
 from rungway_server.domain.engine import ExperimentState, Further, Outcome, TrialState
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
+from rungway_server.domain.search.sources import CODES, PARTS
 from rungway_server.service.checks import LONGEST_METRIC, check_further
 from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.further import Row
@@ -179,6 +180,13 @@ def parent(path: str, found: Any) -> None:
     number(0, MAX_LENGTH)(f"{path}[4]", found[4])
 
 
+def proposed(path: str, found: Any) -> None:
+    """Where the configuration of a new trial comes from: numbers, of which four each are of a source."""
+    listed(_amount, 4 + 4 * ranges.LANES, 4)(path, found)
+    if len(found) != 4 + 4 * found[3]:
+        raise BadField(path, found, "source, turn, revision, how many sources there are, and four numbers of each")
+
+
 def digits(path: str, found: Any) -> None:
     """The number of a trial as a text."""
     if not (isinstance(found, str) and found.isascii() and found.isdigit() and len(found) <= 10):
@@ -250,11 +258,15 @@ TRIAL = fields(
         "metric": metric,
         "best_metric": metric,
         "entry": number(0, ranges.RUNGS),
+        "source": one_of(*CODES),
     },
-    # files of earlier layouts, and trials that entered at the lowest rung
-    may_lack=("reached", "best_checkpoint", "entry"),
+    # files of earlier layouts, trials that entered at the lowest rung, and those of the sampler
+    may_lack=("reached", "best_checkpoint", "entry", "source"),
 )
-SUGGESTION = fields({"proposal": _trial_number, "hparams": mapping})
+SUGGESTION = fields(
+    {"proposal": _trial_number, "hparams": mapping, "lane": number(2, ranges.LANES)},
+    may_lack=("lane",),
+)
 EVENT_OF_SEARCH = fields(
     {"event": _EVENT_ID, "kind": text(_WORD), "message": text(2 * ranges.TEXTS["message"])}, may_lack=("message",)
 )
@@ -269,8 +281,9 @@ EVENT = fields(
         "worker": text(ranges.TEXTS["worker"]),
         "parent": digits,
         "entries": listed(_amount, 3 * ranges.RUNGS),
+        "proposed": proposed,
     },
-    may_lack=("parent", "entries"),
+    may_lack=("parent", "entries", "proposed"),
 )
 
 
@@ -298,6 +311,26 @@ def _states(path: str, found: Any) -> None:
         _count(f"{path}.{name}", value)
 
 
+_SOURCES = fields(
+    {
+        "names": listed(one_of(*CODES), ranges.LANES - 1, 1),
+        "shares": listed(number(0, PARTS), ranges.LANES - 1, 1),
+        "least": _count,
+        "learns": truth,
+        "protects": truth,
+    }
+)
+_STOCK = fields({name: number(0, ranges.MOST) for name in ("used", "filled", "drawn", "made", "revision")})
+_SHARED = fields(
+    {
+        "share": listed(number(0, PARTS), ranges.LANES - 1, 1),
+        **dict.fromkeys(("spent", "credit", "base"), listed(_amount, ranges.LANES - 1, 1)),
+        "learned": _count,
+        "stock": listed(_STOCK, ranges.LANES, 2),
+        "sizes": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
+    },
+    may_lack=("base", "learned"),
+)
 _PLAN = fields(
     {
         "brackets": listed(
@@ -321,6 +354,7 @@ _PLAN = fields(
         "blind": truth,
         "budget": _amount,
         "budget_ms": number(1, ranges.MOST),
+        "sources": _SOURCES,
     },
     may_lack=LATER_FIELDS,
 )
@@ -334,6 +368,7 @@ _OPTIONAL = {
     "budget_spent": truth,
     **dict.fromkeys(("share", "spent", "credit", "opened"), listed(_amount, ranges.RUNGS, 1)),
     "learned": _count,
+    "sources": _SHARED,
     "drawn": _count,
     "deadline": number(0, ranges.MOST),
 }

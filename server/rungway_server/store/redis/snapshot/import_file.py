@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.domain.engine import MOST_BEST, ExperimentState, TrialState
+from rungway_server.domain.engine import MOST_BEST, SAMPLER, ExperimentState, TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
 from rungway_server.domain.ranking import metric_key, sort_key
+from rungway_server.domain.search.sources import CODES as CODES_OF
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.quotas import Claim, claim_of
 from rungway_server.store.redis.layout import about as layout_about
@@ -32,6 +33,7 @@ from rungway_server.store.redis.layout.records import (
     BINARY,
     ENTRY,
     NO_RUNG,
+    SOURCES,
     TRIAL_FIELDS,
     binary,
     derived_best_checkpoint,
@@ -46,7 +48,7 @@ from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
 from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
-from rungway_server.store.redis.snapshot.snapshot import WAITING, decode
+from rungway_server.store.redis.snapshot.snapshot import OWN, WAITING, decode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -65,7 +67,7 @@ _WRONG = (
 )
 _COUNTS = (
     *("started", "live", "states", "sizes", "passed", "clones", "points"),
-    *("share", "spent", "credit", "opened", "learned", "drawn", "deadline"),
+    *("share", "spent", "credit", "opened", "learned", "drawn", "deadline", "sources"),
 )
 """What of the progress is stored as `counts`."""
 
@@ -112,6 +114,7 @@ def _end_leases(export: ExportFile) -> None:
             export.search["line"].append(trial["trial"])
         if "spent" in progress:
             progress["spent"][trial.get(ENTRY, 0)] -= trial["to"] - trial["length"]
+            _give_back(export.search, trial)
         progress["live"][trial["bracket"]] -= 1
         progress["states"]["running"] -= 1
         progress["states"][state] = progress["states"].get(state, 0) + 1
@@ -121,6 +124,13 @@ def _end_leases(export: ExportFile) -> None:
         export.events.append(event | {name: trial[name] for name in ("length", "metric", "worker")})
         trial["log"].append(event["event"])
     progress["revision"] += bool(running)
+
+
+def _give_back(search: dict[str, Any], trial: dict[str, Any]) -> None:
+    """What a lease did not train is not spent on the source of its trial."""
+    sources, source = search["plan"].get("sources"), trial.get("source", SAMPLER)
+    if sources and sources["learns"] and source in sources["names"]:
+        search["tally"]["sources"]["spent"][sources["names"].index(source)] -= trial["to"] - trial["length"]
 
 
 class _Contents:
@@ -145,7 +155,8 @@ class _Contents:
         return [
             self._meta(),
             {name_of(each["trial"]): self._record(each) for each in export.trials},
-            {name_of(each["proposal"]): pack(each["hparams"]) for each in export.suggestions},
+            {name_of(each["proposal"]): pack(each["hparams"]) for each in export.suggestions}
+            | {b"%d:%d" % (each["lane"], each["proposal"]): pack(each["hparams"]) for each in export.stock},
             [],
             [name_of(number) for number in search["line"]],
             sorted(
@@ -239,7 +250,8 @@ class _Contents:
             }
         )
         best = self._best.get(int(trial["trial"]))
-        more: list[object] = [int(trial.get(ENTRY, 0))] if self._plan.entries else []
+        origin = int(trial.get(ENTRY, 0)) + SOURCES * CODES_OF[trial.get("source", SAMPLER)]
+        more: list[object] = [origin] if self._plan.entries or self._plan.sources else []
         if best is not None:
             more = [*(more or [False]), best]
         return packed([*(values[name] for name in TRIAL_FIELDS), *more])
@@ -259,7 +271,10 @@ class _Contents:
             for k, stamp in enumerate(trial["entries"]):
                 if not stamp:  # a clone was never there
                     continue
-                yield bytes([trial["bracket"], k]) + bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
+                entry = bytes.fromhex(stamp) + int(trial["trial"]).to_bytes(4, "big")
+                yield bytes([trial["bracket"], k]) + entry
+                if self._plan.sources and self._plan.sources.protects and trial.get("source", SAMPLER) == SAMPLER:
+                    yield bytes([OWN + trial["bracket"], k]) + entry
 
     def _waiting(self) -> Iterator[bytes]:
         """Where trials go on after the last new one: the results of those that wait."""
@@ -285,8 +300,9 @@ class _Contents:
         bracket, *numbers = (int(each[name]) for name in NUMBERS)
         trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
         more = [each["parent"]] if "parent" in each else each.get("entries", [])
+        more = [*more, each["proposed"]] if "proposed" in each else more
         rung = [*numbers, self._text(each["cutoff"]), *more]
-        return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] else ())]
+        return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] or more else ())]
 
 
 def _own_best(trial: dict[str, Any]) -> str | None:

@@ -14,6 +14,8 @@ MOST_NUMBER = 2**32 - 1
 """Of a trial, and of a result in a rung: four bytes."""
 MOST_FENCING_TOKEN = 2**53
 BRACKETS = RUNGS = 100
+LANES = 9
+"""Most lanes of proposals: one for each source, and one more."""
 
 Range = tuple[int, int]
 _LENGTH, _COUNT, _RUNG = (0, MAX_LENGTH), (0, MOST), (0, RUNGS)

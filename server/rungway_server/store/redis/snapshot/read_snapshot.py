@@ -54,7 +54,7 @@ async def read_snapshot(router: Router, ref: ExperimentRef) -> Snapshot:
     copy = await Copier(reader, trials, whole=True).copy()
     answers = copy.answers()
     answers[1] = trials
-    answers[2] = copy.suggestions | _for_no_trial(configs, first_suggestion(unreadable.progress), copy)
+    answers[2] = copy.suggestions | copy.stock | _for_no_trial(configs, first_suggestion(unreadable.progress), copy)
     answers[7] = await _with_later(reader, curves, trials)
     if FIELD in unpack(copy.meta[b"tally"]):
         answers[0][FIELD.encode()] = await reader.read("HGET", META, FIELD)
@@ -90,7 +90,11 @@ def _for_no_trial(configs: dict[bytes, bytes], first: int, copy: Copy) -> dict[b
     """The configurations that are for no future trial. The others were used meanwhile."""
     progress = unpack(copy.meta[b"tally"])
     taken = range(first, progress["proposed"])
-    return {name: value for name, value in configs.items() if not name.isdigit() or int(name) not in taken}
+    return {
+        name: value
+        for name, value in configs.items()
+        if b":" not in name and (not name.isdigit() or int(name) not in taken)
+    }
 
 
 async def _with_later(

@@ -22,8 +22,9 @@ from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 from rungway_server.store.redis.layout.superseded import is_superseded
 
-WAITING = 128
-"""What is added to the bracket of trials that wait (lua/include/waiting.lua)."""
+WAITING = OWN = 128
+"""What is added to the bracket of trials that wait (lua/include/waiting.lua), and of results of the sampler that rungs
+hold a second time (lua/include/protect.lua)."""
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RungwayError)
 
 
@@ -49,6 +50,8 @@ class Snapshot:
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     suggestions: dict[int, dict[str, object]] = field(default_factory=dict)
     configs: dict[int, dict[str, object]] = field(default_factory=dict)
+    stock: dict[tuple[int, int], dict[str, object]] = field(default_factory=dict)
+    """What models and programs have proposed for trials to come, by lane and place."""
     leases: dict[int, int] = field(default_factory=dict)
     requeued: list[int] = field(default_factory=list)
     promotable: list[str] = field(default_factory=list)
@@ -64,6 +67,8 @@ class Snapshot:
     requests: tuple[dict[str, Any], ...] = ()
     enqueued: list[dict[str, object]] = field(default_factory=list)
     rungs: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    own: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    """The results of the sampler in rungs where these are promoted by their rank among themselves, too."""
     points: dict[str, str] = field(default_factory=dict)
     """By a configuration as JSON: how often it was used, or "invalid"."""
     problems: list[str] = field(default_factory=list)
@@ -117,7 +122,9 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
     if snapshot.config:
         configurations = Configurations(snapshot.config.space)
         unpack_config = configurations.unpack
-        snapshot.suggestions = _each(snapshot, "proposal", configs.items(), int, unpack_config)
+        drawn, others = ({n: value for n, value in configs.items() if (b":" in n) is other} for other in (False, True))
+        snapshot.suggestions = _each(snapshot, "proposal", drawn.items(), int, unpack_config)
+        snapshot.stock = _each(snapshot, "proposal", others.items(), _lane_and_place, unpack_config)
         packed = ((str(number).encode(), as_bytes(trial.config)) for number, trial in snapshot.trials.items())
         snapshot.configs = _each(snapshot, "configuration of trial", packed, int, unpack_config)
         with snapshot.noting("an enqueued configuration"):
@@ -138,11 +145,17 @@ def decode(ref: ExperimentRef, answers: list[Any]) -> Snapshot:
         snapshot.best = [f"{member[:8].hex()}{int.from_bytes(member[8:], 'big'):010d}" for member in best]
     for member in rungs:
         with snapshot.noting("a rung"):
-            snapshot.rungs.setdefault((member[0], member[1]), []).append(entry_of(member[2:]))
+            rungs_of, bracket = (snapshot.own, member[0] - OWN) if member[0] >= OWN else (snapshot.rungs, member[0])
+            rungs_of.setdefault((bracket, member[1]), []).append(entry_of(member[2:]))
     for line_id, values in events:
         with snapshot.noting(f"event {line_id.decode()}"):
             snapshot.log.append(LogLine.unpacked(line_id.decode(), values[b"e"]))
     return snapshot
+
+
+def _lane_and_place(field_name: bytes) -> tuple[int, int]:
+    lane, _, place = field_name.partition(b":")
+    return int(lane), int(place)
 
 
 def _decode_meta(snapshot: Snapshot) -> None:

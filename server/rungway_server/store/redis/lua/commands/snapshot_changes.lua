@@ -10,7 +10,7 @@
 --        12 revision at which trials are known though some change in silence, or '' where none does
 -- Returns {'changes', schema, progress, counts, failing or '', {event}, {number, record…}, {number, suggestion…},
 --          {requeued, promotable, enqueued, leases, best} or {} (as they are known),
---          {members of these trials in rungs}, {point, uses or ''…}},
+--          {members of these trials in rungs}, {point, uses or ''…}, {proposal in stock…: its field, configuration}},
 --         {'behind', why: trials, plan, lists, suggestions or everything}, {'missing'} or {'stale'}
 --- @include "call"
 --- @include "rungs"
@@ -78,6 +78,8 @@ for _, number in ipairs(numbers) do
     for i, stamp in ipairs(entries) do
       local member = rung_prefix(values[Field.bracket], i - 1) .. stamp .. struct.pack('>I4', number)
       if stamp ~= '' and redis.call('ZSCORE', RUNGS, member) then members[#members + 1] = member end
+      local own = string.char(member:byte(1) + 128) .. member:sub(2) -- include/protect.lua
+      if #stamp > 12 and redis.call('ZSCORE', RUNGS, own) then members[#members + 1] = own end
     end
   end
   if bytes_left < 0 then return { 'behind', 'trials' } end
@@ -87,4 +89,9 @@ for number = tonumber(ARGV[5]), progress.proposed - 1 do
   add_value(CONFIGS, string.format('%.0f', number), suggestions)
   if bytes_left < 0 then return { 'behind', 'suggestions' } end
 end
-return { 'changes', meta[6], meta[2], meta[3], meta[7] or '', events, records, suggestions, lists, members, points }
+local stock = {}
+for lane, each in ipairs(counts.sources and counts.sources.stock or {}) do
+  for place = each.used, each.filled - 1 do add_value(CONFIGS, string.format('%d:%.0f', lane, place), stock) end
+end
+local last = { records, suggestions, lists, members, points, stock }
+return { 'changes', meta[6], meta[2], meta[3], meta[7] or '', events, unpack(last) }

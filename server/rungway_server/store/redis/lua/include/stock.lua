@@ -41,13 +41,13 @@ local function next_source(search)
   return chosen
 end
 
--- What models have to propose before so many new trials begin: {'propose', revision, results, {results of each rung},
--- {lane, source, first proposal, how many are lacking, 1 = trains long unjudged}…}; nil when nothing is lacking.
+-- What models have to propose before so many new trials begin: {'propose', revision, results, {lane, source, number of
+-- its next proposal, how many are lacking, 1 = trains long unjudged}…}; nil when nothing is lacking.
 local function missing_proposals(search, new)
   local codes, cap = search.ladder.sources.codes, search.plan.cap
   if cap > 0 then new = math.min(new, cap - search.live) end
   if new <= 0 or out_of_budget(search) or not can_propose(search) then return nil end
-  local answer = { 'propose', search.progress.revision, search.progress.next_entry, search.counts.sizes }
+  local answer = { 'propose', search.progress.revision, search.progress.next_entry }
   local function add(lane, s, wanted, unjudged)
     local lacking = wanted - in_stock(search, lane)
     if lacking <= 0 or codes[s] == Source.external then return end
@@ -62,7 +62,7 @@ local function missing_proposals(search, new)
       if lane ~= s then add(lane, s, 1, 1) end
     end
   end
-  return answer[5] and answer
+  return answer[4] and answer
 end
 
 -- Takes the next proposal of a source. Returns it and its revision; nil when there is none.

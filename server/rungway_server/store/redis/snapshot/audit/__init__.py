@@ -19,6 +19,7 @@ from rungway_server.store.redis.snapshot.audit import (
     in_range,
     points,
     rungs,
+    sources,
     trials,
 )
 from rungway_server.store.redis.snapshot.read_snapshot import read_snapshot
@@ -42,6 +43,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *counters.INVARIANTS,
     *points.INVARIANTS,
     *bounded.INVARIANTS,
+    *sources.INVARIANTS,
     *curves.INVARIANTS,
     *checkpoints.INVARIANTS,
     *event_log.INVARIANTS,

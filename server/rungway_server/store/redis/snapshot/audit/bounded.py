@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rungway_server.domain.search.methods.auto import PARTS
-from rungway_server.store.redis.layout.records import result_of
+from rungway_server.store.redis.layout.records import SOURCES, result_of
 from rungway_server.store.redis.snapshot.audit.event_log import is_whole
 from rungway_server.store.redis.snapshot.snapshot import WAITING, Snapshot
 
@@ -46,7 +46,7 @@ def trials_have_entered_where_it_says(snapshot: Snapshot) -> Iterator[str]:
         below = [k for k, stamp in enumerate(trial.entries[: trial.entry]) if stamp]
         if below and not snapshot.plan.blind:
             yield f"trial {number} entered at rung {trial.entry} and has results at {below}"
-        said = {int(stamp[24:], 16) for stamp in trial.entries[trial.entry :] if stamp}
+        said = {int(stamp[24:], 16) % SOURCES for stamp in trial.entries[trial.entry :] if stamp}
         if said - {trial.entry}:
             yield f"trial {number} entered at rung {trial.entry}, its results say {sorted(said)}"
 

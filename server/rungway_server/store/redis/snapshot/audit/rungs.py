@@ -102,6 +102,8 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.plan.form is DecisionForm.PROMOTE:
         for (b, k), entries in snapshot.rungs.items():
             top_k = entries[: slots(snapshot, b, k, len(entries))]
+            own = snapshot.own.get((b, k), ())
+            top_k = [*top_k, *own[: slots(snapshot, b, k, len(own))]]
             waiting = (entry for entry in top_k if snapshot.trials[trial_of_result(entry)].rung == k)
             expected |= {f"{b:02x}{255 - k:02x}{entry}" for entry in waiting}
     found = Counter(snapshot.promotable)
@@ -127,6 +129,9 @@ def _passed(trial: TrialRecord) -> Iterator[int]:
     yield from (k for k in range(trial.rung) if (k >= first if gone else trial.entries[k]))
 
 
+_PROMOTED = ("promoted", "promoted_among_own", "experiment_paused", "budget_spent")
+
+
 def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:
     """Each promotion in the log was within the quota of that moment; a synchronous rung never promoted more than it.
 
@@ -141,7 +146,7 @@ def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:
         where = f"event {line.id}: trial {line.trial} at rung {line.bracket}:{line.rung}"
         if line.quota != allowed:
             yield f"{where}: the quota of {line.size} results is {allowed}, not {line.quota}"
-        elif line.reason in ("promoted", "experiment_paused", "budget_spent") and line.rank >= allowed:
+        elif line.reason in _PROMOTED and line.rank >= allowed:
             yield f"{where}: was promoted at rank {line.rank} with a quota of {allowed}"
         elif line.reason in ("not_promoted", "stopped_at_rung") and line.rank < allowed:
             yield f"{where}: was not promoted at rank {line.rank} with a quota of {allowed}"
